@@ -1,0 +1,171 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign/discovery"
+	"github.com/countersign/countersign/par"
+	"github.com/countersign/countersign/pkce"
+)
+
+// Request is what one login asks for beyond the Config. The zero value is a plain login.
+type Request struct {
+	// ACRValues are the authentication context classes that will do, best first. The
+	// ID token must then hold one of them.
+	ACRValues []string
+
+	// MaxAge is how long ago the user may have authenticated, in whole seconds. The ID
+	// token must then say when that was. nil means that it does not matter.
+	MaxAge *time.Duration
+
+	// Prompt holds values such as "login", "consent", "select_account" or "none"
+	// (OpenID Connect Core §3.1.2.1).
+	Prompt []string
+
+	// LoginHint names the user who is about to sign in, as far as is known.
+	LoginHint string
+
+	// Extra holds more parameters, for what a server has of its own. The parameters
+	// that the module sets are refused here.
+	Extra url.Values
+}
+
+// reserved are the parameters that the module sets itself.
+var reserved = []string{
+	"client_id", "response_type", "redirect_uri", "scope", "state", "nonce", "code_challenge", "code_challenge_method",
+	"request", "request_uri", "response_mode", "acr_values", "max_age", "prompt", "login_hint", "client_secret",
+	"client_assertion", "client_assertion_type",
+}
+
+// Begin makes the address to send the browser to and the Pending to keep for it
+// until it comes back. If the server takes pushed requests it is asked now
+// (RFC 9126). Every error is an [*Error].
+func (c *Client) Begin(ctx context.Context, req Request) (redirect string, pending *Pending, err error) {
+	if err := req.check(); err != nil {
+		return "", nil, fail(StepRequest, err)
+	}
+	m, err := c.provider.Metadata(ctx)
+	if err != nil {
+		return "", nil, fail(StepDiscovery, err)
+	}
+	pending = c.newPending(req)
+	params := c.parameters(req, pending)
+	push, err := c.pushes(m)
+	if err != nil {
+		return "", nil, fail(StepRequest, err)
+	}
+	if push {
+		if params, err = c.push(ctx, m, params); err != nil {
+			return "", nil, fail(StepPush, err)
+		}
+	}
+	if m.AuthorizationEndpoint == "" {
+		return "", nil, fail(StepRequest, errors.New("the metadata has no authorization_endpoint"))
+	}
+	return authorizationURL(m.AuthorizationEndpoint, params), pending, nil
+}
+
+func (r *Request) check() error {
+	for name := range r.Extra {
+		if slices.Contains(reserved, name) {
+			return fmt.Errorf("Request.Extra must not hold %q", name)
+		}
+	}
+	if r.MaxAge != nil && *r.MaxAge < 0 {
+		return errors.New("Request.MaxAge is negative")
+	}
+	return nil
+}
+
+func (c *Client) newPending(req Request) *Pending {
+	p := &Pending{
+		Issuer: c.config.Issuer, ClientID: c.config.ClientID, RedirectURL: c.config.RedirectURL,
+		State: random(), CodeVerifier: string(pkce.New()), Scopes: c.config.Scopes,
+		ACRValues: req.ACRValues, MaxAge: req.MaxAge, CreatedAt: c.config.Now(),
+	}
+	if p.wantsIDToken() {
+		p.Nonce = random()
+	}
+	return p
+}
+
+// wantsIDToken tells whether this is an OpenID Connect request, OpenID Connect Core §3.1.2.1.
+func (p *Pending) wantsIDToken() bool { return slices.Contains(p.Scopes, "openid") }
+
+// parameters are those of the authorization request: RFC 6749 §4.1.1, RFC 7636
+// §4.3, OpenID Connect Core §3.1.2.1.
+func (c *Client) parameters(req Request, p *Pending) url.Values {
+	v := url.Values{}
+	for name, values := range req.Extra {
+		v[name] = slices.Clone(values)
+	}
+	set := func(name, value string) {
+		if value != "" {
+			v.Set(name, value)
+		}
+	}
+	set("client_id", p.ClientID)
+	set("response_type", "code")
+	set("redirect_uri", p.RedirectURL)
+	set("scope", strings.Join(p.Scopes, " "))
+	set("state", p.State)
+	set("nonce", p.Nonce)
+	set("code_challenge", pkce.Verifier(p.CodeVerifier).Challenge(c.config.PKCE))
+	set("code_challenge_method", c.config.PKCE.String())
+	set("acr_values", strings.Join(p.ACRValues, " "))
+	set("prompt", strings.Join(req.Prompt, " "))
+	set("login_hint", req.LoginHint)
+	if p.MaxAge != nil {
+		set("max_age", strconv.FormatInt(int64(*p.MaxAge/time.Second), 10))
+	}
+	return v
+}
+
+// pushes decides whether the request is pushed. What the server requires cannot
+// be switched off (RFC 9126 §5).
+func (c *Client) pushes(m *discovery.Metadata) (bool, error) {
+	has := m.PushedAuthorizationRequestEndpoint != ""
+	required := c.config.PAR == PARRequired || m.RequirePushedAuthorizationRequests
+	switch {
+	case c.config.PAR == PAROff && m.RequirePushedAuthorizationRequests:
+		return false, errors.New("the server requires pushed authorization requests, and Config.PAR is PAROff")
+	case required && !has:
+		return false, errors.New("pushed authorization requests are required, and the server has no endpoint for them")
+	}
+	return has && c.config.PAR != PAROff, nil
+}
+
+// push sends the parameters to the server and gives those that are left for the
+// browser: client_id and request_uri (RFC 9126 §4).
+func (c *Client) push(ctx context.Context, m *discovery.Metadata, params url.Values) (url.Values, error) {
+	pushed, err := par.Push(ctx, c.config.HTTP, m.PushedAuthorizationRequestEndpoint, c.auth, params)
+	if err != nil {
+		return nil, err
+	}
+	front := url.Values{"client_id": params["client_id"], "request_uri": {pushed.RequestURI}}
+	if c.config.RepeatPushed {
+		for _, name := range []string{"response_type", "scope", "redirect_uri"} {
+			if params.Has(name) {
+				front[name] = params[name]
+			}
+		}
+	}
+	return front, nil
+}
+
+// authorizationURL keeps a query that the endpoint has (RFC 6749 §3.1). Spaces are
+// written as %20: in an address not every server takes + for one.
+func authorizationURL(endpoint string, params url.Values) string {
+	query := strings.ReplaceAll(params.Encode(), "+", "%20")
+	if strings.Contains(endpoint, "?") {
+		return strings.TrimSuffix(endpoint, "&") + "&" + query
+	}
+	return endpoint + "?" + query
+}

@@ -1,0 +1,181 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/countersign/countersign/discovery"
+	"github.com/countersign/countersign/idtoken"
+	"github.com/countersign/countersign/internal/endpoint"
+	"github.com/countersign/countersign/pkce"
+)
+
+// PARMode says whether authorization requests are pushed, RFC 9126.
+type PARMode int
+
+// The modes. There is no falling back from a push that failed.
+const (
+	PARAuto     PARMode = iota // pushed if the server has an endpoint for it
+	PARRequired                // pushed; a server without the endpoint is an error
+	PAROff                     // not pushed; a server that requires it is an error
+)
+
+// Config is one registration at one server. Issuer, ClientID, Auth and RedirectURL
+// must be set.
+type Config struct {
+	// Issuer is the server's issuer identifier, exactly as the server writes it.
+	Issuer string
+
+	// Metadata is the server's, where it is configured instead of discovered; its
+	// issuer must be Issuer. nil means discovery at the first use.
+	Metadata *discovery.Metadata
+
+	// ClientID is the client_id of the registration.
+	ClientID string
+
+	// Auth is how the client authenticates: SecretBasic, SecretPost, or Public for a
+	// client without a secret.
+	Auth Auth
+
+	// RedirectURL is the redirect_uri of the registration, sent as it is. It is
+	// never derived from a request.
+	RedirectURL string
+
+	// Scopes are asked for in every login. nil means "openid" alone. Without "openid"
+	// among them (an empty list sends no scope at all) no ID token is required.
+	Scopes []string
+
+	// PKCE is how code challenges are made. The zero value is S256.
+	PKCE pkce.Method
+
+	// PAR says whether requests are pushed. The zero value follows the server's metadata.
+	PAR PARMode
+
+	// RepeatPushed repeats response_type, scope and redirect_uri beside the
+	// request_uri of a pushed request, for servers that ask for them there.
+	RepeatPushed bool
+
+	// IDTokenAlgs are the signature algorithms of the registration
+	// (id_token_signed_response_alg). Empty means RS256.
+	IDTokenAlgs []string
+
+	// IDTokenKeys are the server's keys where they are pinned, or those of
+	// idtoken.SecretKeys. nil means the keys of the server's jwks_uri.
+	IDTokenKeys idtoken.KeySet
+
+	// DecryptionKeys are the client's for encrypted ID tokens; see idtoken.Verifier.
+	DecryptionKeys []idtoken.DecryptionKey
+
+	// TrustedAudiences are the audiences an ID token may have beside ClientID.
+	TrustedAudiences []string
+
+	// Skew is how far the server's clock may be off. 0 means 30 seconds; at most 5 minutes.
+	Skew time.Duration
+
+	// HTTP sends the requests. Its Transport is used (tracing, proxies); time-outs,
+	// limits and the refusal of redirects stay the module's. nil means a client of our own.
+	HTTP *http.Client
+
+	// Now is the clock. nil means time.Now.
+	Now func() time.Time
+}
+
+// Client signs users in at one server. It may be used by many goroutines at once.
+type Client struct {
+	config   Config
+	provider *discovery.Provider
+	verifier *idtoken.Verifier
+	auth     Authenticator
+	http     endpoint.Client
+	used     usedStates
+}
+
+// New makes a Client, or names everything that is wrong with the configuration. It
+// does not touch the network.
+func New(config Config) (*Client, error) {
+	if config.Scopes == nil {
+		config.Scopes = []string{"openid"}
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if err := config.check(); err != nil {
+		return nil, err
+	}
+	provider := &discovery.Provider{Issuer: config.Issuer, Static: config.Metadata, HTTP: config.HTTP, Now: config.Now}
+	return &Client{
+		config:   config,
+		provider: provider,
+		verifier: config.verifier(provider.Keys()),
+		auth:     config.Auth.For(config.ClientID, config.Issuer),
+		http:     endpoint.Client{HTTP: config.HTTP},
+	}, nil
+}
+
+func (c *Config) verifier(keys idtoken.KeySet) *idtoken.Verifier {
+	if c.IDTokenKeys != nil {
+		keys = c.IDTokenKeys
+	}
+	return &idtoken.Verifier{
+		Issuer: c.Issuer, ClientID: c.ClientID, Keys: keys, Algs: c.IDTokenAlgs, DecryptionKeys: c.DecryptionKeys,
+		TrustedAudiences: c.TrustedAudiences, Skew: c.Skew, Now: c.Now,
+	}
+}
+
+func (c *Config) check() error {
+	var wrong []error
+	complain := func(bad bool, format string, args ...any) {
+		if bad {
+			wrong = append(wrong, fmt.Errorf("client: Config."+format, args...))
+		}
+	}
+	complain(c.Issuer == "", "Issuer is empty")
+	complain(c.Metadata != nil && c.Metadata.Issuer != c.Issuer, "Metadata is of another issuer than Config.Issuer")
+	complain(c.ClientID == "", "ClientID is empty")
+	complain(!c.PKCE.Valid(), "PKCE is none of the methods")
+	complain(c.PAR < PARAuto || c.PAR > PAROff, "PAR is none of the modes")
+	complain(c.Skew < 0 || c.Skew > 5*time.Minute, "Skew is %v; it goes from 0 to 5m", c.Skew)
+	if err := c.Auth.check(); err != nil {
+		complain(true, "Auth: %w", err)
+	}
+	if err := checkRedirectURL(c.RedirectURL); err != nil {
+		complain(true, "RedirectURL %w", err)
+	}
+	for _, s := range c.Scopes {
+		complain(!isScopeToken(s), "Scopes: %q is not one scope", s)
+	}
+	return errors.Join(wrong...)
+}
+
+// checkRedirectURL takes https, http on loopback, and the private schemes of
+// native apps (RFC 6749 §3.1.2, RFC 8252 §7).
+func checkRedirectURL(s string) error {
+	if s == "" {
+		return errors.New("is empty")
+	}
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Scheme == "":
+		return errors.New("is not an absolute URL")
+	case u.Scheme == "http" || u.Scheme == "https":
+		if err := endpoint.CheckURL(s); err != nil {
+			return fmt.Errorf("is %w", err)
+		}
+	case u.Fragment != "":
+		return errors.New("has a fragment")
+	}
+	return nil
+}
+
+// isScopeToken is the scope-token of RFC 6749 §3.3.
+func isScopeToken(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c <= 0x20 || c > 0x7e || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return s != ""
+}

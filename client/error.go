@@ -1,0 +1,99 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/countersign/countersign/internal/endpoint"
+	"github.com/countersign/countersign/par"
+)
+
+// Step is a step of a login.
+type Step string
+
+// The steps, in the order in which a login takes them.
+const (
+	StepDiscovery Step = "discovery"
+	StepRequest   Step = "authorization request"
+	StepPush      Step = "pushed authorization request"
+	StepCallback  Step = "callback"
+	StepToken     Step = "token request"
+	StepIDToken   Step = "id token"
+	StepUserInfo  Step = "userinfo"
+)
+
+// Error says at which step a login ended. Every error of a Client's methods is
+// one. Its text is for the log; a browser may be shown Code and nothing else.
+type Error struct {
+	Step Step
+	Code string // the server's error code (RFC 6749 §4.1.2.1, §5.2), else "temporarily_unavailable" or "login_failed"
+	Err  error  // why: for the log. It holds no secret, code or token
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("client: %s: %v", e.Step, e.Err) }
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Temporary tells whether the same step may succeed later.
+func (e *Error) Temporary() bool {
+	var t interface{ Temporary() bool }
+	return errors.As(e.Err, &t) && t.Temporary()
+}
+
+// CallbackError is the error that the server sent through the browser instead of
+// a code, RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6. Anybody can write such
+// a callback: the texts are cleaned and capped, and must still be escaped where
+// they are shown; URI must not be followed.
+type CallbackError struct {
+	Code, Description, URI string
+}
+
+func (e *CallbackError) Error() string {
+	return fmt.Sprintf("the server answers %s (%q)", e.Code, e.Description)
+}
+
+// TokenError is a token request that failed. Code, Description and URI are the
+// server's (RFC 6749 §5.2), cleaned and capped; they are empty when the server did not
+// answer as it should.
+type TokenError struct {
+	Code, Description, URI string
+	Status                 int           // HTTP status, 0 when there was no answer
+	RetryAfter             time.Duration // what the server asked for, 0 when it did not
+	Err                    error         // for the log
+}
+
+func (e *TokenError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *TokenError) Unwrap() error { return e.Err }
+
+func tokenError(err error) *TokenError {
+	out := &TokenError{Err: err}
+	var e *endpoint.Error
+	if errors.As(err, &e) {
+		out.Code, out.Description, out.URI = e.Code, e.Description, e.URI
+		out.Status, out.RetryAfter = e.Status, e.RetryAfter
+	}
+	return out
+}
+
+// fail makes the error of a step.
+func fail(step Step, err error) *Error {
+	e := &Error{Step: step, Err: err, Code: "login_failed"}
+	var callback *CallbackError
+	var token *TokenError
+	var push *par.Error
+	switch {
+	case errors.As(err, &callback):
+		e.Code = callback.Code
+	case errors.As(err, &token) && token.Code != "":
+		e.Code = token.Code
+	case errors.As(err, &push) && push.Code != "":
+		e.Code = push.Code
+	case e.Temporary():
+		e.Code = "temporarily_unavailable"
+	}
+	return e
+}

@@ -1,0 +1,111 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"net/url"
+
+	"github.com/countersign/countersign/idtoken"
+	"github.com/countersign/countersign/pkce"
+)
+
+// Finish takes the callback's parameters (r.URL.Query(), duplicates and all) and
+// the Pending that was kept for this browser, and gives the tokens: it checks
+// state and iss, exchanges the code with the code_verifier, and puts the ID token
+// through its 14 steps. Every error is an [*Error]; where the server refused,
+// errors.As finds a [*CallbackError] or a [*TokenError].
+//
+// A Pending can be finished once: drop it before calling. A second call in the
+// same process is refused, and the code is never sent twice.
+func (c *Client) Finish(ctx context.Context, pending *Pending, callback url.Values) (*Tokens, error) {
+	if err := c.checkPending(pending); err != nil {
+		return nil, fail(StepCallback, err)
+	}
+	m, err := c.provider.Metadata(ctx)
+	if err != nil {
+		return nil, fail(StepDiscovery, err)
+	}
+	code, err := readCallback(callback, pending, m)
+	if err != nil {
+		return nil, fail(StepCallback, err)
+	}
+	if !c.used.claim(pending.State, c.config.Now()) {
+		return nil, fail(StepCallback, errors.New("this login was finished before"))
+	}
+	return c.redeem(ctx, pending, code)
+}
+
+func (c *Client) checkPending(p *Pending) error {
+	switch {
+	case p == nil:
+		return errors.New("there is no login under way in this browser")
+	case p.Issuer != c.config.Issuer || p.ClientID != c.config.ClientID:
+		return errors.New("the login was begun by another client")
+	case p.Expired(c.config.Now()):
+		return errors.New("the login took longer than 10 minutes")
+	}
+	return nil
+}
+
+// Exchange redeems a code whose login an app began by itself: a mobile backend
+// gets code and verifier from its app, and has checked that it is the app. The request
+// must have had this client's RedirectURL, PKCE and no nonce. An app that sends a
+// nonce, or asks for max_age or acr_values, is served by [Client.Finish] with a Pending
+// that says so.
+func (c *Client) Exchange(ctx context.Context, code string, verifier pkce.Verifier) (*Tokens, error) {
+	if _, err := pkce.Parse(string(verifier)); err != nil {
+		return nil, fail(StepCallback, err)
+	}
+	code, err := checkCode(code)
+	if err != nil {
+		return nil, fail(StepCallback, err)
+	}
+	return c.redeem(ctx, &Pending{
+		RedirectURL: c.config.RedirectURL, CodeVerifier: string(verifier), Scopes: c.config.Scopes,
+	}, code)
+}
+
+// redeem posts the code, once, and validates what comes back.
+func (c *Client) redeem(ctx context.Context, p *Pending, code string) (*Tokens, error) {
+	response, err := c.requestToken(ctx, url.Values{
+		"grant_type":    {"authorization_code"},
+		"code":          {code},
+		"redirect_uri":  {p.RedirectURL},
+		"code_verifier": {p.CodeVerifier},
+	})
+	if err != nil {
+		return nil, err
+	}
+	tokens := response.tokens(p.Scopes, c.config.Now())
+	if response.IDToken == "" && !p.wantsIDToken() {
+		return tokens, nil
+	}
+	return c.addIDToken(ctx, tokens, response.IDToken, idtoken.Expected{
+		Nonce: p.Nonce, AccessToken: response.AccessToken, Code: code, State: p.State,
+		ACRValues: p.ACRValues, MaxAge: p.MaxAge, FromTokenEndpoint: true,
+	})
+}
+
+// addIDToken validates the ID token that came with the tokens.
+func (c *Client) addIDToken(ctx context.Context, tokens *Tokens, raw string, want idtoken.Expected) (*Tokens, error) {
+	if raw == "" {
+		return nil, fail(StepIDToken, errors.New("the token response has no id_token, though the scope was openid"))
+	}
+	token, report := c.verifier.Check(ctx, raw, want)
+	if err := report.Err(); err != nil {
+		return nil, fail(StepIDToken, err)
+	}
+	tokens.IDToken, tokens.Report = token, report
+	return tokens, nil
+}
+
+// visible reports whether s is made of what a token may have: %x21-7E (RFC 6749
+// §A.12). Anything else could end an HTTP header early.
+func visible(s string) bool {
+	for i := range len(s) {
+		if s[i] < 0x21 || s[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}

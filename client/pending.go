@@ -1,0 +1,95 @@
+package client
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+const pendingLifetime = 10 * time.Minute
+
+// Pending is a login between its two legs. It is plain JSON for the application to
+// keep, bound to the browser that began the login: in its session, or sealed in a
+// cookie. A Pending that anybody can look up by its state would let an
+// attacker's login end in a victim's browser (RFC 9700 §4.7).
+//
+// It holds secrets, and redacts itself in fmt and log/slog.
+type Pending struct {
+	Issuer       string         `json:"issuer"`
+	ClientID     string         `json:"client_id"`
+	RedirectURL  string         `json:"redirect_uri"`
+	State        string         `json:"state"`
+	Nonce        string         `json:"nonce,omitempty"`
+	CodeVerifier string         `json:"code_verifier"`
+	Scopes       []string       `json:"scopes,omitempty"`
+	ACRValues    []string       `json:"acr_values,omitempty"`
+	MaxAge       *time.Duration `json:"max_age_ns,omitempty"`
+	CreatedAt    time.Time      `json:"created_at"`
+}
+
+// Expired tells whether the login has taken too long at the time now: 10 minutes.
+func (p *Pending) Expired(now time.Time) bool {
+	age := now.Sub(p.CreatedAt)
+	return age > pendingLifetime || age < -pendingLifetime
+}
+
+// Format implements fmt.Formatter: every verb prints issuer and time alone.
+func (p Pending) Format(f fmt.State, _ rune) { io.WriteString(f, p.redacted()) }
+
+// LogValue implements slog.LogValuer.
+func (p Pending) LogValue() slog.Value { return slog.StringValue(p.redacted()) }
+
+func (p Pending) redacted() string {
+	return fmt.Sprintf("[login at %s begun %s]", p.Issuer, p.CreatedAt.UTC().Format(time.RFC3339))
+}
+
+// random gives 256 bits from crypto/rand, which ends the program rather than fail.
+func random() string {
+	b := make([]byte, 32)
+	rand.Read(b)
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+const maxUsed = 100_000
+
+// usedStates remembers the logins that were finished in this process, so that a
+// callback which comes twice, or many times at once, leads to one token request
+// (RFC 9700 §4.5). The zero value is ready.
+type usedStates struct {
+	mu    sync.Mutex
+	seen  map[string]bool
+	order []usedState // oldest first
+}
+
+type usedState struct {
+	state string
+	at    time.Time
+}
+
+// claim is true for the first caller with this state.
+func (u *usedStates) claim(state string, now time.Time) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.forget(now)
+	if u.seen[state] {
+		return false
+	}
+	if u.seen == nil {
+		u.seen = map[string]bool{}
+	}
+	u.seen[state] = true
+	u.order = append(u.order, usedState{state, now})
+	return true
+}
+
+// forget drops what is too old to be accepted again, and the oldest of too many.
+func (u *usedStates) forget(now time.Time) {
+	for len(u.order) > 0 && (len(u.order) >= maxUsed || now.Sub(u.order[0].at) > 2*pendingLifetime) {
+		delete(u.seen, u.order[0].state)
+		u.order = u.order[1:]
+	}
+}

@@ -1,0 +1,131 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"golang.org/x/oauth2"
+
+	"github.com/countersign/countersign/internal/endpoint"
+	"github.com/countersign/countersign/internal/jose"
+)
+
+const maxLifetime = 10 * 365 * 24 * time.Hour
+
+// tokenResponse is a token endpoint's answer, RFC 6749 §5.1 and OpenID Connect
+// Core §3.1.3.3, read strictly.
+type tokenResponse struct {
+	AccessToken  string         `json:"access_token"`
+	TokenType    string         `json:"token_type"`
+	ExpiresIn    jsontext.Value `json:"expires_in"`
+	RefreshToken string         `json:"refresh_token"`
+	Scope        *string        `json:"scope"`
+	IDToken      string         `json:"id_token"`
+	Error        string         `json:"error"`
+
+	lifetime time.Duration // 0 when the server does not say
+	extra    map[string]any
+}
+
+// requestToken posts a grant to the token endpoint, once: a code must not be
+// sent again after it may have arrived.
+func (c *Client) requestToken(ctx context.Context, form url.Values) (*tokenResponse, error) {
+	m, err := c.provider.Metadata(ctx)
+	if err != nil {
+		return nil, fail(StepDiscovery, err)
+	}
+	resp, err := c.http.PostForm(ctx, m.TokenEndpoint, c.auth, form, "application/json")
+	if err != nil {
+		return nil, fail(StepToken, tokenError(err))
+	}
+	if resp.Status != http.StatusOK {
+		return nil, fail(StepToken, tokenError(resp.Failure(m.TokenEndpoint, "the answer is not an OAuth error")))
+	}
+	parsed, err := parseTokenResponse(resp)
+	if err != nil {
+		return nil, fail(StepToken, tokenError(refusal(resp, m.TokenEndpoint, err)))
+	}
+	return parsed, nil
+}
+
+// refusal is an answer with status 200 that cannot be used: one that holds an
+// error after all, or one that is malformed.
+func refusal(resp *endpoint.Response, u string, err error) error {
+	if errors.Is(err, errInBody) {
+		return resp.Failure(u, err.Error())
+	}
+	return &endpoint.Error{URL: u, Status: resp.Status, Err: err}
+}
+
+var errInBody = errors.New("an error in an answer with status 200")
+
+func parseTokenResponse(resp *endpoint.Response) (*tokenResponse, error) {
+	if resp.MediaType != "application/json" {
+		return nil, errors.New("the answer is not application/json by its Content-Type")
+	}
+	t := &tokenResponse{}
+	if err := jose.Decode(resp.Body, t, jose.DocumentLimits); err != nil {
+		return nil, err
+	}
+	if t.Error != "" {
+		return nil, errInBody
+	}
+	if err := jose.Decode(resp.Body, &t.extra, jose.DocumentLimits); err != nil {
+		return nil, err
+	}
+	return t, t.check()
+}
+
+func (t *tokenResponse) check() (err error) {
+	switch {
+	case t.AccessToken == "":
+		return errors.New("access_token is missing")
+	case !visible(t.AccessToken) || !visible(t.RefreshToken) || !visible(t.IDToken):
+		return errors.New("a token has a character that a token cannot have")
+	case t.TokenType == "":
+		return errors.New("token_type is missing")
+	case !strings.EqualFold(t.TokenType, "Bearer"): // RFC 6749 §7.1
+		return fmt.Errorf("token_type %s is not Bearer", jose.Quote(t.TokenType))
+	}
+	t.lifetime, err = lifetime(t.ExpiresIn)
+	return err
+}
+
+// lifetime reads expires_in: a number of seconds, in a string too as some servers
+// write it. Missing and null mean that the server does not say.
+func lifetime(v jsontext.Value) (time.Duration, error) {
+	if len(v) == 0 || v.Kind() == 'n' {
+		return 0, nil
+	}
+	seconds, err := strconv.ParseFloat(strings.Trim(string(v), `"`), 64)
+	if err != nil || !(seconds >= 0 && seconds <= maxLifetime.Seconds()) {
+		return 0, fmt.Errorf("expires_in %s is not a number of seconds from 0 to ten years", jose.Quote(string(v)))
+	}
+	return time.Duration(seconds) * time.Second, nil
+}
+
+// tokens makes what the application gets. A scope that the server leaves out is
+// the one that was asked for (RFC 6749 §5.1); nothing else widens it.
+func (t *tokenResponse) tokens(asked []string, now time.Time) *Tokens {
+	out := &Tokens{
+		Token: (&oauth2.Token{
+			AccessToken: t.AccessToken, TokenType: "Bearer", RefreshToken: t.RefreshToken,
+		}).WithExtra(t.extra),
+		Scopes: asked,
+	}
+	if t.lifetime > 0 {
+		out.Expiry = now.Add(t.lifetime)
+		out.ExpiresIn = int64(t.lifetime / time.Second)
+	}
+	if t.Scope != nil {
+		out.Scopes = strings.Fields(*t.Scope)
+	}
+	return out
+}

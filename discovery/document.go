@@ -1,0 +1,130 @@
+package discovery
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/countersign/countersign/internal/endpoint"
+)
+
+const (
+	hardLimit  = 24 * time.Hour   // nothing older is used, whatever the server's state
+	retryPause = 30 * time.Second // after a failed refresh, while the old document serves
+	patience   = time.Second      // how long a refresh may hold up a caller that has an old document
+
+	firstBackoff = 50 * time.Millisecond // after a failure with no document to go on with, doubled each time
+	lastBackoff  = 5 * time.Second
+)
+
+// document is something that a server publishes, kept with its three ages:
+// fresh, stale (refreshed, but served while that fails) and gone. The zero
+// value is a document that was never fetched.
+type document[T any] struct {
+	flight endpoint.Flight[T]
+
+	mu      sync.Mutex
+	value   T
+	at      time.Time // of the last success; zero means never
+	until   time.Time // fresh until then
+	retryAt time.Time // not refreshed before, after a refresh that failed or is slow
+
+	err      error // of the last failure, given again until quiet is over
+	failures int
+	quiet    time.Time // by the real clock: it bounds requests, not trust
+}
+
+// fetcher fetches a document and says for how long it is fresh.
+type fetcher[T any] func(context.Context) (T, time.Duration, error)
+
+type state int
+
+const (
+	gone state = iota
+	stale
+	fresh
+)
+
+// get gives the document: the fresh one at once, else a new one, else for up to
+// [hardLimit] the one that was had before.
+func (d *document[T]) get(ctx context.Context, now func() time.Time, fetch fetcher[T]) (T, error) {
+	have, state, err := d.current(now())
+	switch state {
+	case fresh:
+		return have, nil
+	case stale:
+		return d.freshen(ctx, have, now, fetch), nil
+	}
+	if err != nil {
+		return have, err
+	}
+	return d.fetch(ctx, now, fetch)
+}
+
+// current gives what is held. An error says that there is nothing, and that the
+// server is not to be asked yet.
+func (d *document[T]) current(now time.Time) (T, state, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	age := now.Sub(d.at)
+	switch {
+	case d.at.IsZero() || age >= hardLimit || age <= -hardLimit:
+		var zero T
+		if time.Now().Before(d.quiet) {
+			return zero, gone, d.err
+		}
+		return zero, gone, nil
+	case now.Before(d.until) || now.Before(d.retryAt):
+		return d.value, fresh, nil
+	}
+	return d.value, stale, nil
+}
+
+// freshen tries for a newer document, but lets nobody wait long for it.
+func (d *document[T]) freshen(ctx context.Context, have T, now func() time.Time, fetch fetcher[T]) T {
+	got, err, done := d.flight.Wait(ctx, patience, d.store(now, fetch))
+	if !done {
+		d.pause(now())
+	}
+	if !done || err != nil {
+		return have
+	}
+	return got
+}
+
+// fetch asks the server now, together with everybody who wants the same.
+func (d *document[T]) fetch(ctx context.Context, now func() time.Time, fetch fetcher[T]) (T, error) {
+	return d.flight.Do(ctx, d.store(now, fetch))
+}
+
+// store wraps fetch so that its outcome is kept, good or bad.
+func (d *document[T]) store(now func() time.Time, fetch fetcher[T]) func(context.Context) (T, error) {
+	return func(ctx context.Context) (T, error) {
+		v, lifetime, err := fetch(ctx)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if err != nil {
+			d.failed(now(), err, ctx)
+			return v, err
+		}
+		d.value, d.at, d.until = v, now(), now().Add(lifetime)
+		d.retryAt, d.err, d.failures, d.quiet = time.Time{}, nil, 0, time.Time{}
+		return v, nil
+	}
+}
+
+// failed notes a failure; one that came of everybody having left is none.
+func (d *document[T]) failed(now time.Time, err error, ctx context.Context) {
+	if ctx.Err() == context.Canceled {
+		return
+	}
+	d.err, d.retryAt = err, now.Add(retryPause)
+	d.quiet = time.Now().Add(min(firstBackoff<<d.failures, lastBackoff))
+	d.failures = min(d.failures+1, 10)
+}
+
+func (d *document[T]) pause(now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.retryAt = now.Add(retryPause)
+}

@@ -1,0 +1,95 @@
+// Package discovery finds out about a server: its metadata (OpenID Connect
+// Discovery 1.0, RFC 8414) and its keys as they rotate (RFC 7517).
+//
+// A [Provider] is all that most programs need: it fetches at the first use, not
+// before, keeps what it got for as long as it may, and goes on with it while
+// the server is down.
+package discovery
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign/internal/endpoint"
+)
+
+const wellKnown = "/.well-known/openid-configuration"
+
+// Error is a document of a server that could not be had or used.
+type Error struct {
+	Document   string        // "metadata" or "key set"
+	Status     int           // HTTP status, 0 when there was no answer
+	RetryAfter time.Duration // what the server asked for, 0 when it did not
+	Err        error         // why, and from where: for the log
+}
+
+func (e *Error) Error() string { return "discovery: " + e.Document + ": " + e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Temporary tells whether the same call may succeed later.
+func (e *Error) Temporary() bool {
+	var t interface{ Temporary() bool }
+	return errors.As(e.Err, &t) && t.Temporary()
+}
+
+const (
+	metadataDocument = "metadata"
+	keySetDocument   = "key set"
+)
+
+// Fetch reads the metadata of issuer from issuer + "/.well-known/openid-configuration"
+// (OpenID Connect Discovery 1.0 §4.1) and checks it as [Metadata.Check] does. hc may
+// be nil. It takes at most 10 seconds and 1 MiB. Every error is an [*Error].
+func Fetch(ctx context.Context, hc *http.Client, issuer string) (*Metadata, error) {
+	if err := checkIssuer(issuer); err != nil {
+		return nil, wrap(metadataDocument, err)
+	}
+	return fetch(ctx, hc, strings.TrimSuffix(issuer, "/")+wellKnown, issuer)
+}
+
+func fetch(ctx context.Context, hc *http.Client, url, issuer string) (*Metadata, error) {
+	resp, err := get(ctx, hc, metadataDocument, url, endpoint.MaxDocument)
+	if err != nil {
+		return nil, err
+	}
+	m, err := parse(resp.Body, issuer)
+	if err != nil {
+		return nil, refused(metadataDocument, url, resp, err)
+	}
+	return m, nil
+}
+
+// get fetches a JSON document; which one is for the error.
+func get(ctx context.Context, hc *http.Client, document, url string, max int) (*endpoint.Response, error) {
+	header := http.Header{"Accept": {"application/json"}}
+	resp, err := endpoint.Client{HTTP: hc}.Get(ctx, url, header, max)
+	if err != nil {
+		return nil, wrap(document, err)
+	}
+	if resp.Status != http.StatusOK {
+		return nil, wrap(document, resp.Failure(url, "not the document"))
+	}
+	if !resp.IsJSON() {
+		return nil, refused(document, url, resp, errors.New("the answer is not JSON by its Content-Type"))
+	}
+	return resp, nil
+}
+
+// refused is an answer that came and cannot be used.
+func refused(document, url string, resp *endpoint.Response, err error) *Error {
+	return wrap(document, &endpoint.Error{URL: url, Status: resp.Status, Err: err})
+}
+
+func wrap(document string, err error) *Error {
+	out := &Error{Document: document, Err: err}
+	var e *endpoint.Error
+	if errors.As(err, &e) {
+		out.Status, out.RetryAfter = e.Status, e.RetryAfter
+	}
+	return out
+}

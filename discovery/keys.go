@@ -1,0 +1,155 @@
+package discovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/countersign/countersign/internal/endpoint"
+	"github.com/countersign/countersign/internal/jose"
+)
+
+const (
+	keysFresh    = 10 * time.Minute // when the server names no max-age
+	keysFreshMin = time.Minute      // whatever the server names
+	keysFreshMax = hardLimit
+)
+
+// KeySet checks the signature of a JWT and gives its payload. It has the shape
+// of go-oidc's KeySet, so either library takes the other's.
+type KeySet interface {
+	VerifySignature(ctx context.Context, jwt string) (payload []byte, err error)
+}
+
+// StaticKeys makes a key set that never changes from a JWK Set (RFC 7517 §5):
+// for tests, and for keys that the operator pins. Keys that cannot verify
+// signatures are skipped; it is an error if none is left.
+func StaticKeys(jwks []byte) (KeySet, error) {
+	set, err := jose.ParseSet(jwks)
+	if err != nil {
+		return nil, wrap(keySetDocument, err)
+	}
+	if set.Len() == 0 {
+		return nil, wrap(keySetDocument, errors.Join(append([]error{errors.New("no usable key")}, set.Skipped...)...))
+	}
+	return set, nil
+}
+
+// Keys gives the server's rotating key set. Nothing is fetched before the first
+// token. The set is fetched again when it is no longer fresh (10 minutes, or what
+// the server's Cache-Control says within 1 minute and 24 hours) and when a token
+// names a key that is not in it; the latter out of a small budget, so that bad
+// tokens cannot turn the key cache against the server.
+func (p *Provider) Keys() KeySet { return &providerKeys{p} }
+
+// providerKeys shows a Provider's keys and nothing else of it.
+type providerKeys struct{ p *Provider }
+
+// VerifySignature implements KeySet.
+func (k *providerKeys) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
+	return jose.VerifySignature(ctx, k, jwt)
+}
+
+// VerifyToken implements jose.TokenVerifier, for those who have parsed already.
+func (k *providerKeys) VerifyToken(ctx context.Context, t *jose.Token) error {
+	set, err := k.p.keySet(ctx)
+	if err != nil {
+		return err
+	}
+	err = set.VerifyToken(ctx, t)
+	if !errors.Is(err, jose.ErrUnknownKey) {
+		return err
+	}
+	newer, fetchErr := k.p.newerKeySet(ctx, set, t.Header.Kid)
+	if fetchErr != nil {
+		return fmt.Errorf("%w, and no newer set could be had: %w", err, fetchErr)
+	}
+	if newer == set {
+		return err
+	}
+	return newer.VerifyToken(ctx, t)
+}
+
+// rotatingKeys is the part of a Provider that holds its keys.
+type rotatingKeys struct {
+	document[*jose.Set]
+
+	budgetMu sync.Mutex
+	budget   budget
+	unknown  unknownIDs
+}
+
+// keySet gives the current set, refreshed if it is due.
+func (p *Provider) keySet(ctx context.Context) (*jose.Set, error) {
+	return p.keys.get(ctx, p.now, p.fetchKeys)
+}
+
+// newerKeySet looks for a set that has the key kid, which old has not. It gives
+// old back when the server is not to be asked.
+func (p *Provider) newerKeySet(ctx context.Context, old *jose.Set, kid string) (*jose.Set, error) {
+	if have, state, _ := p.keys.current(p.now()); state != gone && have != old {
+		return have, nil
+	}
+	joined := p.keys.flight.Busy()
+	if !joined && !p.keys.mayAsk(kid, p.now()) {
+		return old, nil
+	}
+	got, err := p.keys.fetch(ctx, p.now, p.fetchKeys)
+	if err != nil {
+		return nil, err
+	}
+	if !joined && !got.Has(kid) { // who joins may have come after the server's answer was made
+		p.keys.remember(kid, p.now())
+	}
+	return got, nil
+}
+
+func (k *rotatingKeys) mayAsk(kid string, now time.Time) bool {
+	k.budgetMu.Lock()
+	defer k.budgetMu.Unlock()
+	return !k.unknown.has(kid, now) && k.budget.take(now)
+}
+
+func (k *rotatingKeys) remember(kid string, now time.Time) {
+	k.budgetMu.Lock()
+	defer k.budgetMu.Unlock()
+	k.unknown.add(kid, now)
+}
+
+func (p *Provider) fetchKeys(ctx context.Context) (*jose.Set, time.Duration, error) {
+	m, err := p.Metadata(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	resp, err := get(ctx, p.HTTP, keySetDocument, m.JWKSURI, endpoint.MaxKeySet)
+	if err != nil {
+		return nil, 0, err
+	}
+	set, err := jose.ParseSet(resp.Body)
+	if err != nil {
+		return nil, 0, refused(keySetDocument, m.JWKSURI, resp, err)
+	}
+	return set, lifetime(resp.Header), nil
+}
+
+// lifetime reads max-age (RFC 9111 §5.2.2.1) and keeps it within bounds; no-store
+// and no-cache mean the shortest.
+func lifetime(h http.Header) time.Duration {
+	for _, directive := range strings.Split(h.Get("Cache-Control"), ",") {
+		name, value, _ := strings.Cut(strings.ToLower(strings.TrimSpace(directive)), "=")
+		switch name {
+		case "no-store", "no-cache":
+			return keysFreshMin
+		case "max-age":
+			if s, err := strconv.ParseInt(strings.Trim(value, `"`), 10, 32); err == nil {
+				return min(max(time.Duration(s)*time.Second, keysFreshMin), keysFreshMax)
+			}
+		}
+	}
+	return keysFresh
+}

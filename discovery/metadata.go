@@ -1,0 +1,209 @@
+package discovery
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/countersign/countersign/internal/endpoint"
+	"github.com/countersign/countersign/internal/jose"
+)
+
+// Metadata is what a server publishes about itself: the registered members of
+// OpenID Connect Discovery 1.0 §3, RFC 8414 §2 and of the RFCs that each group
+// names. A member the server left out is the type's zero value; where the
+// specification gives a default for that, the member's comment says so. It never
+// widens what the application configured.
+type Metadata struct {
+	Issuer                             string   `json:"issuer"`
+	AuthorizationEndpoint              string   `json:"authorization_endpoint"`
+	TokenEndpoint                      string   `json:"token_endpoint"`
+	UserInfoEndpoint                   string   `json:"userinfo_endpoint"`
+	JWKSURI                            string   `json:"jwks_uri"`
+	RegistrationEndpoint               string   `json:"registration_endpoint"`
+	RevocationEndpoint                 string   `json:"revocation_endpoint"`
+	IntrospectionEndpoint              string   `json:"introspection_endpoint"`
+	EndSessionEndpoint                 string   `json:"end_session_endpoint"`                  // OpenID Connect RP-Initiated Logout 1.0 §2.1
+	PushedAuthorizationRequestEndpoint string   `json:"pushed_authorization_request_endpoint"` // RFC 9126 §5
+	DeviceAuthorizationEndpoint        string   `json:"device_authorization_endpoint"`         // RFC 8628 §4
+	BackchannelAuthenticationEndpoint  string   `json:"backchannel_authentication_endpoint"`   // OpenID Connect CIBA Core 1.0 §4
+	CheckSessionIframe                 string   `json:"check_session_iframe"`                  // OpenID Connect Session Management 1.0 §3.3
+	ScopesSupported                    []string `json:"scopes_supported"`
+	ResponseTypesSupported             []string `json:"response_types_supported"`
+	ResponseModesSupported             []string `json:"response_modes_supported"` // default: query, fragment
+	GrantTypesSupported                []string `json:"grant_types_supported"`    // default: authorization_code, implicit
+	ACRValuesSupported                 []string `json:"acr_values_supported"`
+	SubjectTypesSupported              []string `json:"subject_types_supported"`
+	DisplayValuesSupported             []string `json:"display_values_supported"`
+	ClaimTypesSupported                []string `json:"claim_types_supported"` // default: normal
+	ClaimsSupported                    []string `json:"claims_supported"`
+	ClaimsLocalesSupported             []string `json:"claims_locales_supported"`
+	UILocalesSupported                 []string `json:"ui_locales_supported"`
+	PromptValuesSupported              []string `json:"prompt_values_supported"` // OpenID Connect Prompt Create 1.0
+	ServiceDocumentation               string   `json:"service_documentation"`
+	OPPolicyURI                        string   `json:"op_policy_uri"`
+	OPTOSURI                           string   `json:"op_tos_uri"`
+	SignedMetadata                     string   `json:"signed_metadata"` // RFC 8414 §2.1; not read
+
+	IDTokenSigningAlgValuesSupported           []string `json:"id_token_signing_alg_values_supported"`
+	IDTokenEncryptionAlgValuesSupported        []string `json:"id_token_encryption_alg_values_supported"`
+	IDTokenEncryptionEncValuesSupported        []string `json:"id_token_encryption_enc_values_supported"`
+	UserInfoSigningAlgValuesSupported          []string `json:"userinfo_signing_alg_values_supported"`
+	UserInfoEncryptionAlgValuesSupported       []string `json:"userinfo_encryption_alg_values_supported"`
+	UserInfoEncryptionEncValuesSupported       []string `json:"userinfo_encryption_enc_values_supported"`
+	RequestObjectSigningAlgValuesSupported     []string `json:"request_object_signing_alg_values_supported"`
+	RequestObjectEncryptionAlgValuesSupported  []string `json:"request_object_encryption_alg_values_supported"`
+	RequestObjectEncryptionEncValuesSupported  []string `json:"request_object_encryption_enc_values_supported"`
+	AuthorizationSigningAlgValuesSupported     []string `json:"authorization_signing_alg_values_supported"` // JARM
+	AuthorizationEncryptionAlgValuesSupported  []string `json:"authorization_encryption_alg_values_supported"`
+	AuthorizationEncryptionEncValuesSupported  []string `json:"authorization_encryption_enc_values_supported"`
+	IntrospectionSigningAlgValuesSupported     []string `json:"introspection_signing_alg_values_supported"` // RFC 9701 §7
+	IntrospectionEncryptionAlgValuesSupported  []string `json:"introspection_encryption_alg_values_supported"`
+	IntrospectionEncryptionEncValuesSupported  []string `json:"introspection_encryption_enc_values_supported"`
+	DPoPSigningAlgValuesSupported              []string `json:"dpop_signing_alg_values_supported"` // RFC 9449 §5.1
+	BackchannelAuthRequestSigningAlgsSupported []string `json:"backchannel_authentication_request_signing_alg_values_supported"`
+
+	TokenEndpointAuthMethodsSupported                  []string `json:"token_endpoint_auth_methods_supported"` // default: client_secret_basic
+	TokenEndpointAuthSigningAlgValuesSupported         []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	RevocationEndpointAuthMethodsSupported             []string `json:"revocation_endpoint_auth_methods_supported"`
+	RevocationEndpointAuthSigningAlgValuesSupported    []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
+	IntrospectionEndpointAuthMethodsSupported          []string `json:"introspection_endpoint_auth_methods_supported"`
+	IntrospectionEndpointAuthSigningAlgValuesSupported []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+
+	CodeChallengeMethodsSupported              []string `json:"code_challenge_methods_supported"`               // RFC 8414 §2
+	AuthorizationResponseIssParameterSupported bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
+	RequirePushedAuthorizationRequests         bool     `json:"require_pushed_authorization_requests"`          // RFC 9126 §5
+	RequireSignedRequestObject                 bool     `json:"require_signed_request_object"`                  // RFC 9101 §10.5
+	RequestParameterSupported                  bool     `json:"request_parameter_supported"`
+	RequestURIParameterSupported               *bool    `json:"request_uri_parameter_supported"` // default: true
+	RequireRequestURIRegistration              bool     `json:"require_request_uri_registration"`
+	ClaimsParameterSupported                   bool     `json:"claims_parameter_supported"`
+	TLSClientCertificateBoundAccessTokens      bool     `json:"tls_client_certificate_bound_access_tokens"` // RFC 8705 §3.3
+	BackchannelLogoutSupported                 bool     `json:"backchannel_logout_supported"`               // OpenID Connect Back-Channel Logout 1.0 §2.1
+	BackchannelLogoutSessionSupported          bool     `json:"backchannel_logout_session_supported"`
+	FrontchannelLogoutSupported                bool     `json:"frontchannel_logout_supported"` // OpenID Connect Front-Channel Logout 1.0 §3
+	FrontchannelLogoutSessionSupported         bool     `json:"frontchannel_logout_session_supported"`
+	BackchannelTokenDeliveryModesSupported     []string `json:"backchannel_token_delivery_modes_supported"` // OpenID Connect CIBA Core 1.0 §4
+	BackchannelUserCodeParameterSupported      bool     `json:"backchannel_user_code_parameter_supported"`
+	AuthorizationDetailsTypesSupported         []string `json:"authorization_details_types_supported"` // RFC 9396 §10
+	ProtectedResources                         []string `json:"protected_resources"`                   // RFC 9728 §4
+	ClientIDMetadataDocumentSupported          bool     `json:"client_id_metadata_document_supported"`
+
+	MTLSEndpointAliases *EndpointAliases `json:"mtls_endpoint_aliases"` // RFC 8705 §5
+}
+
+// EndpointAliases are the endpoints to use with a client certificate, RFC 8705 §5.
+type EndpointAliases struct {
+	TokenEndpoint                      string `json:"token_endpoint"`
+	RevocationEndpoint                 string `json:"revocation_endpoint"`
+	IntrospectionEndpoint              string `json:"introspection_endpoint"`
+	UserInfoEndpoint                   string `json:"userinfo_endpoint"`
+	PushedAuthorizationRequestEndpoint string `json:"pushed_authorization_request_endpoint"`
+	DeviceAuthorizationEndpoint        string `json:"device_authorization_endpoint"`
+	BackchannelAuthenticationEndpoint  string `json:"backchannel_authentication_endpoint"`
+	RegistrationEndpoint               string `json:"registration_endpoint"`
+}
+
+// parse reads the document that a server publishes and checks it.
+func parse(body []byte, issuer string) (*Metadata, error) {
+	m := &Metadata{}
+	if err := jose.Decode(body, m, jose.DocumentLimits); err != nil {
+		return nil, err
+	}
+	if err := m.check(issuer); err != nil {
+		return nil, err
+	}
+	return m, m.checkComplete()
+}
+
+// check reports an error unless the metadata is that of issuer (the two are
+// compared character by character: OpenID Connect Discovery 1.0 §4.3, RFC 8414
+// §3.3) and names only https endpoints (http on loopback).
+func (m *Metadata) check(issuer string) error {
+	if m.Issuer != issuer {
+		return fmt.Errorf("the metadata is of issuer %s, configured is %s: they must be the same, character by character",
+			jose.Quote(m.Issuer), jose.Quote(issuer))
+	}
+	var wrong []string
+	for _, e := range m.endpoints() {
+		if e.url == "" {
+			continue
+		}
+		if err := endpoint.CheckURL(e.url); err != nil {
+			wrong = append(wrong, e.name+" is "+err.Error())
+		}
+	}
+	return complaint(wrong)
+}
+
+// checkComplete reports everything that is missing for a login, at once.
+func (m *Metadata) checkComplete() error {
+	var missing []string
+	for _, e := range m.endpoints() {
+		if e.required && e.url == "" {
+			missing = append(missing, e.name+" is missing")
+		}
+	}
+	return complaint(missing)
+}
+
+func complaint(wrong []string) error {
+	if len(wrong) == 0 {
+		return nil
+	}
+	return errors.New("metadata: " + strings.Join(wrong, ", "))
+}
+
+type namedEndpoint struct {
+	name, url string
+	required  bool
+}
+
+func (m *Metadata) endpoints() []namedEndpoint {
+	all := []namedEndpoint{
+		{"authorization_endpoint", m.AuthorizationEndpoint, true},
+		{"token_endpoint", m.TokenEndpoint, true},
+		{"jwks_uri", m.JWKSURI, true},
+		{"userinfo_endpoint", m.UserInfoEndpoint, false},
+		{"registration_endpoint", m.RegistrationEndpoint, false},
+		{"revocation_endpoint", m.RevocationEndpoint, false},
+		{"introspection_endpoint", m.IntrospectionEndpoint, false},
+		{"end_session_endpoint", m.EndSessionEndpoint, false},
+		{"pushed_authorization_request_endpoint", m.PushedAuthorizationRequestEndpoint, false},
+		{"device_authorization_endpoint", m.DeviceAuthorizationEndpoint, false},
+		{"backchannel_authentication_endpoint", m.BackchannelAuthenticationEndpoint, false},
+	}
+	if a := m.MTLSEndpointAliases; a != nil {
+		all = append(all, a.endpoints()...)
+	}
+	return all
+}
+
+func (a *EndpointAliases) endpoints() []namedEndpoint {
+	return []namedEndpoint{
+		{"mtls_endpoint_aliases.token_endpoint", a.TokenEndpoint, false},
+		{"mtls_endpoint_aliases.revocation_endpoint", a.RevocationEndpoint, false},
+		{"mtls_endpoint_aliases.introspection_endpoint", a.IntrospectionEndpoint, false},
+		{"mtls_endpoint_aliases.userinfo_endpoint", a.UserInfoEndpoint, false},
+		{"mtls_endpoint_aliases.pushed_authorization_request_endpoint", a.PushedAuthorizationRequestEndpoint, false},
+		{"mtls_endpoint_aliases.device_authorization_endpoint", a.DeviceAuthorizationEndpoint, false},
+		{"mtls_endpoint_aliases.backchannel_authentication_endpoint", a.BackchannelAuthenticationEndpoint, false},
+		{"mtls_endpoint_aliases.registration_endpoint", a.RegistrationEndpoint, false},
+	}
+}
+
+// checkIssuer reports an error unless issuer is a URL as OpenID Connect
+// Discovery 1.0 §3 and RFC 8414 §2 want it: https, no query, no fragment.
+func checkIssuer(issuer string) error {
+	if issuer == "" {
+		return errors.New("the issuer is empty")
+	}
+	if err := endpoint.CheckURL(issuer); err != nil {
+		return fmt.Errorf("issuer %s is %w", jose.Quote(issuer), err)
+	}
+	if u, err := url.Parse(issuer); err != nil || u.RawQuery != "" || u.ForceQuery {
+		return fmt.Errorf("issuer %s has a query", jose.Quote(issuer))
+	}
+	return nil
+}

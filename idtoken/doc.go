@@ -1,0 +1,10 @@
+// Package idtoken validates ID tokens, OpenID Connect Core 1.0 §3.1.3.7, in the
+// 14 numbered steps by which that section and the Basic Client Profile go, and
+// reports on each of them.
+//
+//	v := &idtoken.Verifier{Issuer: …, ClientID: …, Keys: provider.Keys()}
+//	token, err := v.Verify(ctx, raw, idtoken.Expected{Nonce: nonce, AccessToken: accessToken})
+//
+// [Verifier.Check] gives the report as well: a table that prints, marshals and
+// logs. What it accepts, go-oidc's verifier has accepted too.
+package idtoken

@@ -1,0 +1,151 @@
+package idtoken
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/countersign/countersign/internal/jose"
+)
+
+// LogoutToken is a logout token that passed every check: it ends the session
+// SessionID, or every session of Subject at Issuer when it names none.
+type LogoutToken struct {
+	Issuer    string
+	Subject   string // sub, "" when absent; then there is a SessionID
+	SessionID string // sid, "" when absent; then there is a Subject
+	ID        string // jti
+	IssuedAt  time.Time
+	Expiry    time.Time
+}
+
+// Replay remembers what may be used once.
+type Replay interface {
+	// Once is true for the first call with this key until the time given, and false
+	// for the others. An error means that it cannot be told.
+	Once(ctx context.Context, key string, until time.Time) (first bool, err error)
+}
+
+// logoutWithin is how long ago a logout token may have been issued.
+const logoutWithin = 10 * time.Minute
+
+// VerifyLogout validates a logout token, OpenID Connect Back-Channel Logout 1.0
+// §2.6, by the steps for ID tokens as far as they apply. A token is taken once.
+// Every error is an [*Error] or says that the replay store could not be asked.
+func (v *Verifier) VerifyLogout(ctx context.Context, raw string) (*LogoutToken, error) {
+	c := v.newCheck(ctx, raw, jose.LogoutToken, Expected{})
+	c.runLogout()
+	if err := c.report.Err(); err != nil {
+		return nil, fmt.Errorf("logout token: %w", err)
+	}
+	if err := c.once(); err != nil {
+		return nil, fmt.Errorf("logout token: %w", err)
+	}
+	return &LogoutToken{
+		Issuer: c.claims.Issuer, Subject: c.claims.Subject, SessionID: c.claims.SessionID, ID: c.claims.ID,
+		IssuedAt: c.claims.IssuedAt.Time, Expiry: c.claims.Expiry.Time,
+	}, nil
+}
+
+// runLogout leaves out the steps that hold a token against a request: nobody
+// asked for a logout token.
+func (c *check) runLogout() {
+	for _, n := range []int{stepParties, stepParty, stepACR, stepAuthTime, stepHashes} {
+		c.report.skip(n, "does not apply to a logout token")
+	}
+	if err := c.v.configured(); err != nil {
+		c.report.fail(stepRead, err)
+		return
+	}
+	if !c.read() {
+		return
+	}
+	c.issuer()
+	c.audience()
+	c.alg()
+	c.expiry()
+	c.issued()
+	c.logoutClaims()
+	c.signature()
+}
+
+// logoutClaims applies Back-Channel Logout §2.4 and rules 4 to 8 of §2.6.
+func (c *check) logoutClaims() {
+	c.report.skip(stepNonce, "a logout token has none")
+	switch {
+	case c.claims.Nonce != nil:
+		c.report.fail(stepNonce, errors.New("a logout token with a nonce"))
+	case c.claims.Events.Logout.Kind() != '{':
+		c.report.fail(stepRead, errors.New("events has no logout event"))
+	case c.claims.Subject == "" && c.claims.SessionID == "":
+		c.report.fail(stepRead, errors.New("neither sub nor sid is there"))
+	case c.claims.ID == "":
+		c.report.fail(stepRead, errors.New("jti is missing"))
+	case c.now.Sub(c.claims.IssuedAt.Time) > logoutWithin+c.v.skew():
+		c.report.fail(stepIssued, fmt.Errorf("issued more than %v ago", logoutWithin))
+	}
+}
+
+// once refuses a token that was seen before, and every token while it cannot be told.
+func (c *check) once() error {
+	var store Replay = inMemory{&c.v.seen, c.now}
+	if c.v.Replay != nil {
+		store = c.v.Replay
+	}
+	until := c.claims.IssuedAt.Add(logoutWithin + 2*c.v.skew())
+	first, err := store.Once(c.ctx, "logout\x00"+c.claims.Issuer+"\x00"+c.claims.ID, until)
+	switch {
+	case err != nil:
+		return fmt.Errorf("the replay store cannot be asked: %w", err)
+	case !first:
+		return errors.New("this token was used before")
+	}
+	return nil
+}
+
+const maxSeen = 100_000
+
+// memoryReplay is what one process has seen. The zero value is ready.
+type memoryReplay struct {
+	mu    sync.Mutex
+	until map[string]time.Time
+}
+
+// inMemory is the Replay over a memoryReplay, by the clock of the check.
+type inMemory struct {
+	*memoryReplay
+	now time.Time
+}
+
+var errSeenFull = errors.New("too many tokens in too short a time")
+
+// Once implements Replay. When the memory is full of what must be remembered,
+// nothing is forgotten and nothing more is taken.
+func (m inMemory) Once(_ context.Context, key string, until time.Time) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.until[key].After(m.now) {
+		return false, nil
+	}
+	if len(m.until) >= maxSeen {
+		m.forget()
+	}
+	if len(m.until) >= maxSeen {
+		return false, errSeenFull
+	}
+	if m.memoryReplay.until == nil {
+		m.memoryReplay.until = map[string]time.Time{}
+	}
+	m.until[key] = until
+	return true, nil
+}
+
+func (m inMemory) forget() {
+	for key, until := range m.until {
+		if !until.After(m.now) {
+			delete(m.until, key)
+		}
+	}
+}

@@ -1,0 +1,281 @@
+package idtoken
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/countersign/countersign/internal/jose"
+)
+
+// The numbers of the steps.
+const (
+	stepRead      = 1
+	stepIssuer    = 2
+	stepAudience  = 3
+	stepParties   = 4
+	stepParty     = 5
+	stepSignature = 6
+	stepAlg       = 7
+	stepKey       = 8
+	stepExpiry    = 9
+	stepIssued    = 10
+	stepNonce     = 11
+	stepACR       = 12
+	stepAuthTime  = 13
+	stepHashes    = 14
+)
+
+// tests says what each step checks, by its number less one.
+var tests = [14]string{
+	"Readable: a signed JWT, decrypted if encryption was agreed on",
+	"Issuer (iss) is the configured one; a subject (sub) is named",
+	"Audience (aud) contains our client_id and nobody unknown",
+	"Several audiences: the authorized party (azp) is named",
+	"Authorized party (azp) is our client_id",
+	"Signature verifies",
+	"Algorithm (alg) is one agreed on",
+	"Key is the issuer's and fits the algorithm",
+	"Not expired (exp)",
+	"Issued (iat, nbf) not in the future and not too long ago",
+	"Nonce is that of our request",
+	"Authentication context (acr) is one asked for",
+	"Authentication (auth_time) is recent enough",
+	"Hashes (at_hash, c_hash, s_hash) are of what came with the token",
+}
+
+// errNotReached marks a step that an earlier failure kept from being checked.
+var errNotReached = errors.New("not checked, because an earlier check failed")
+
+func newReport() *Report {
+	r := &Report{Steps: make([]Step, len(tests))}
+	for i := range r.Steps {
+		r.Steps[i] = Step{Number: i + 1, Test: tests[i], Err: errNotReached}
+	}
+	return r
+}
+
+func (r *Report) valid(n int) { r.set(n, Valid, "", nil) }
+
+func (r *Report) skip(n int, reason string) { r.set(n, Skipped, reason, nil) }
+
+func (r *Report) fail(n int, err error) { r.set(n, Failed, "", err) }
+
+func (r *Report) set(n int, result Result, reason string, err error) {
+	s := &r.Steps[n-1]
+	s.Result, s.Reason, s.Err = result, reason, err
+}
+
+// judge is valid or fail, whichever err says.
+func (r *Report) judge(n int, err error) {
+	if err != nil {
+		r.fail(n, err)
+		return
+	}
+	r.valid(n)
+}
+
+func (r *Report) passed(numbers ...int) bool {
+	for _, n := range numbers {
+		if r.Steps[n-1].Result == Failed {
+			return false
+		}
+	}
+	return true
+}
+
+// check is one token on its way through the steps.
+type check struct {
+	v      *Verifier
+	ctx    context.Context
+	raw    string // as it came, then the inner token if it was encrypted
+	kind   jose.Kind
+	want   Expected
+	now    time.Time
+	jws    *jose.Token
+	claims claims
+	report *Report
+}
+
+func (c *check) run() {
+	if err := c.v.configured(); err != nil {
+		c.report.fail(stepRead, err)
+		return
+	}
+	if !c.read() {
+		return
+	}
+	c.issuer()
+	c.subject()
+	c.audience()
+	c.parties()
+	c.party()
+	c.alg()
+	c.expiry()
+	c.issued()
+	c.nonce()
+	c.acr()
+	c.authTime()
+	c.hashes()
+	c.original()
+	c.signature()
+}
+
+// read is step 1 and everything that must hold before a claim can be looked at.
+func (c *check) read() bool {
+	encrypted, err := c.decrypt()
+	if err == nil {
+		err = c.parse()
+	}
+	switch {
+	case err != nil:
+		c.report.fail(stepRead, err)
+		return false
+	case encrypted:
+		c.report.valid(stepRead)
+	default:
+		c.report.skip(stepRead, "the token is not encrypted")
+	}
+	return true
+}
+
+func (c *check) parse() (err error) {
+	if c.jws, err = jose.Parse(c.raw, c.v.MaxSize); err != nil {
+		return err
+	}
+	if err := c.jws.Header.CheckTyp(c.kind); err != nil {
+		return err
+	}
+	if err := jose.Decode(c.jws.Payload, &c.claims, jose.TokenLimits); err != nil {
+		return fmt.Errorf("claims: %w", err)
+	}
+	return nil
+}
+
+// issuer is step 2: equal byte for byte.
+func (c *check) issuer() {
+	if c.claims.Issuer != c.v.Issuer {
+		c.report.fail(stepIssuer, fmt.Errorf("iss is %s, not %s", jose.Quote(c.claims.Issuer), jose.Quote(c.v.Issuer)))
+		return
+	}
+	c.report.valid(stepIssuer)
+}
+
+// subject is the rest of step 2: the user is the pair of iss and sub. A logout
+// token, which ends sessions, is not taken for one that begins them.
+func (c *check) subject() {
+	err := c.claims.checkSubject()
+	if err == nil && c.claims.Events.Logout != nil {
+		err = errors.New("this is a logout token")
+	}
+	if err != nil {
+		c.report.fail(stepIssuer, err)
+	}
+}
+
+// audience is step 3.
+func (c *check) audience() {
+	if !slices.Contains(c.claims.Audience, c.v.ClientID) {
+		c.report.fail(stepAudience, fmt.Errorf("aud %s does not contain the client_id %s",
+			jose.Quote(fmt.Sprint([]string(c.claims.Audience))), jose.Quote(c.v.ClientID)))
+		return
+	}
+	for _, aud := range c.claims.Audience {
+		if aud != c.v.ClientID && !slices.Contains(c.v.TrustedAudiences, aud) {
+			c.report.fail(stepAudience, fmt.Errorf("aud also contains %s; if that is right, list it in TrustedAudiences", jose.Quote(aud)))
+			return
+		}
+	}
+	c.report.valid(stepAudience)
+}
+
+// parties is step 4.
+func (c *check) parties() {
+	switch {
+	case len(c.claims.Audience) < 2:
+		c.report.skip(stepParties, "there is only one audience")
+	case c.claims.AuthorizedParty == nil:
+		c.report.fail(stepParties, errors.New("there are several audiences and no azp"))
+	default:
+		c.report.valid(stepParties)
+	}
+}
+
+// party is step 5.
+func (c *check) party() {
+	azp := c.claims.AuthorizedParty
+	switch {
+	case azp == nil:
+		c.report.skip(stepParty, "the token has no azp")
+	case *azp != c.v.ClientID && !slices.Contains(c.v.AuthorizedParties, *azp):
+		c.report.fail(stepParty, fmt.Errorf("azp is %s, not the client_id", jose.Quote(*azp)))
+	default:
+		c.report.valid(stepParty)
+	}
+}
+
+// alg is step 7; it comes before 6 because it needs no key.
+func (c *check) alg() {
+	c.report.judge(stepAlg, c.jws.Header.CheckAlg(c.v.algs()))
+}
+
+// signature is steps 6 and 8. A token that cannot be meant for us is not worth
+// a look at the keys, let alone a request for them.
+func (c *check) signature() {
+	if !c.report.passed(stepIssuer, stepAudience, stepParties, stepParty, stepAlg) {
+		return
+	}
+	if c.v.InsecureSkipSignature && c.want.FromTokenEndpoint && !c.want.FrontChannel {
+		const reason = "TLS to the token endpoint vouches for the token (InsecureSkipSignature)"
+		c.report.skip(stepSignature, reason)
+		c.report.skip(stepKey, reason)
+		return
+	}
+	err := c.verifySignature()
+	switch {
+	case err == nil:
+		c.report.valid(stepSignature)
+		c.report.valid(stepKey)
+	case errors.Is(err, jose.ErrSignature):
+		c.report.fail(stepSignature, err)
+		c.report.valid(stepKey)
+	default:
+		c.report.fail(stepKey, err)
+	}
+}
+
+// expiry is step 9.
+func (c *check) expiry() {
+	exp := c.claims.Expiry.Time
+	switch {
+	case exp.IsZero():
+		c.report.fail(stepExpiry, errors.New("exp is missing"))
+	case !c.now.Before(exp.Add(c.v.skew())):
+		c.report.fail(stepExpiry, fmt.Errorf("expired at %s; now it is %s", stamp(exp), stamp(c.now)))
+	case exp.After(c.now.AddDate(10, 0, 0)):
+		c.report.fail(stepExpiry, errors.New("exp is more than ten years ahead"))
+	default:
+		c.report.valid(stepExpiry)
+	}
+}
+
+// issued is step 10.
+func (c *check) issued() {
+	iat, latest := c.claims.IssuedAt.Time, c.now.Add(c.v.skew())
+	switch {
+	case iat.IsZero():
+		c.report.fail(stepIssued, errors.New("iat is missing"))
+	case iat.After(latest):
+		c.report.fail(stepIssued, fmt.Errorf("issued at %s, in the future; now it is %s", stamp(iat), stamp(c.now)))
+	case c.now.Sub(iat) > c.v.issuedWithin()+c.v.skew():
+		c.report.fail(stepIssued, fmt.Errorf("issued at %s, more than %v ago", stamp(iat), c.v.issuedWithin()))
+	case c.claims.NotBefore.After(latest):
+		c.report.fail(stepIssued, fmt.Errorf("not valid before %s; now it is %s", stamp(c.claims.NotBefore.Time), stamp(c.now)))
+	default:
+		c.report.valid(stepIssued)
+	}
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -1,0 +1,97 @@
+package endpoint
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Flight lets many callers share one call under way. A caller that gives up
+// does not fail the others; when the last one has, the call itself is ended.
+// The zero value is ready.
+type Flight[T any] struct {
+	mu   sync.Mutex
+	call *call[T]
+}
+
+type call[T any] struct {
+	done    chan struct{}
+	cancel  context.CancelFunc
+	waiting int
+	value   T
+	err     error
+}
+
+// Do joins the call under way or begins one, and waits for its end or ctx's.
+func (f *Flight[T]) Do(ctx context.Context, fn func(context.Context) (T, error)) (T, error) {
+	c := f.join(ctx, fn)
+	select {
+	case <-c.done:
+		return c.value, c.err
+	case <-ctx.Done():
+		f.leave(c)
+		var zero T
+		return zero, &Error{Err: &transport{ctx.Err()}}
+	}
+}
+
+// Wait is Do for a caller that has something to go on with: after patience it
+// leaves with done false, and the call runs on to its end.
+func (f *Flight[T]) Wait(ctx context.Context, patience time.Duration, fn func(context.Context) (T, error)) (value T, err error, done bool) {
+	c := f.join(ctx, fn)
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-c.done:
+		return c.value, c.err, true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return value, nil, false
+}
+
+// Busy tells whether a call is under way.
+func (f *Flight[T]) Busy() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.call != nil
+}
+
+func (f *Flight[T]) join(ctx context.Context, fn func(context.Context) (T, error)) *call[T] {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.call == nil {
+		f.call = f.begin(ctx, fn)
+	}
+	f.call.waiting++
+	return f.call
+}
+
+// begin runs fn apart from the caller that happened to be first: with its
+// values (a trace, say) but not with its end.
+func (f *Flight[T]) begin(ctx context.Context, fn func(context.Context) (T, error)) *call[T] {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), Timeout)
+	c := &call[T]{done: make(chan struct{}), cancel: cancel}
+	go func() {
+		defer cancel()
+		c.value, c.err = fn(ctx)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.call == c {
+			f.call = nil
+		}
+		close(c.done)
+	}()
+	return c
+}
+
+func (f *Flight[T]) leave(c *call[T]) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if c.waiting--; c.waiting == 0 {
+		c.cancel()
+		if f.call == c {
+			f.call = nil // a newcomer begins anew instead of sharing the end
+		}
+	}
+}

@@ -1,0 +1,60 @@
+package endpoint
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"time"
+)
+
+const (
+	maxRetries = 2
+	retryDelay = 100 * time.Millisecond // doubled each time, with jitter
+)
+
+// Get fetches u. header may hold more request fields. A call that failed in a
+// way that may pass is tried again, at most twice, within ctx; a server that
+// names a time to wait (Retry-After) is not bothered again.
+func (c Client) Get(ctx context.Context, u string, header http.Header, max int) (*Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	for try := 0; ; try++ {
+		resp, err := c.get(ctx, u, header, max)
+		if !worthRetrying(resp, err) || try == maxRetries || !wait(ctx, try) {
+			return resp, err
+		}
+	}
+}
+
+func (c Client) get(ctx context.Context, u string, header http.Header, max int) (*Response, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
+	if err != nil {
+		return nil, &Error{Err: errors.New("the endpoint's URL is malformed")}
+	}
+	for name, values := range header {
+		r.Header[name] = values
+	}
+	return c.Do(ctx, r, max)
+}
+
+func worthRetrying(resp *Response, err error) bool {
+	if err != nil {
+		var e *Error
+		return errors.As(err, &e) && e.Temporary()
+	}
+	return resp.Status >= 500 && retryAfter(resp.Header) == 0
+}
+
+// wait sleeps before the next try, and reports whether there is to be one.
+func wait(ctx context.Context, try int) bool {
+	base := retryDelay << try
+	timer := time.NewTimer(base/2 + rand.N(base))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

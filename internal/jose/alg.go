@@ -1,0 +1,100 @@
+package jose
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	_ "crypto/sha256" // the hashes named below
+	_ "crypto/sha512"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+type family int
+
+const (
+	rsaPKCS1 family = iota + 1
+	rsaPSS
+	ecdsaP
+	edwards
+	hmacSHA
+)
+
+// algorithm is a row of the table of signature algorithms, RFC 7518 §3.1,
+// RFC 8037 §3.1 and RFC 9864 §2.2.
+type algorithm struct {
+	name   string
+	family family
+	hash   crypto.Hash
+	curve  elliptic.Curve // of ECDSA
+}
+
+var algorithms = map[string]*algorithm{
+	"RS256":   {"RS256", rsaPKCS1, crypto.SHA256, nil},
+	"RS384":   {"RS384", rsaPKCS1, crypto.SHA384, nil},
+	"RS512":   {"RS512", rsaPKCS1, crypto.SHA512, nil},
+	"PS256":   {"PS256", rsaPSS, crypto.SHA256, nil},
+	"PS384":   {"PS384", rsaPSS, crypto.SHA384, nil},
+	"PS512":   {"PS512", rsaPSS, crypto.SHA512, nil},
+	"ES256":   {"ES256", ecdsaP, crypto.SHA256, elliptic.P256()},
+	"ES384":   {"ES384", ecdsaP, crypto.SHA384, elliptic.P384()},
+	"ES512":   {"ES512", ecdsaP, crypto.SHA512, elliptic.P521()},
+	"EdDSA":   {"EdDSA", edwards, crypto.SHA512, nil},
+	"Ed25519": {"Ed25519", edwards, crypto.SHA512, nil},
+	"HS256":   {"HS256", hmacSHA, crypto.SHA256, nil},
+	"HS384":   {"HS384", hmacSHA, crypto.SHA384, nil},
+	"HS512":   {"HS512", hmacSHA, crypto.SHA512, nil},
+}
+
+// CheckAlgs reports an error unless algs is a list of known signature algorithms
+// that an operator may configure; "none" is never one of them (RFC 8725 §3.2).
+func CheckAlgs(algs []string) error {
+	if len(algs) == 0 {
+		return errors.New("no signature algorithm is allowed")
+	}
+	for _, name := range algs {
+		if algorithms[name] == nil {
+			return fmt.Errorf("signature algorithm %s is not supported", Quote(name))
+		}
+	}
+	return nil
+}
+
+// CheckAlg reports an error unless the header's alg is one of the configured
+// algs, letter for letter (RFC 8725 §3.1).
+func (h Header) CheckAlg(algs []string) error {
+	if !slices.Contains(algs, h.Alg) {
+		return fmt.Errorf("signed with %s; allowed are %q", Quote(h.Alg), algs)
+	}
+	return CheckAlgs(algs)
+}
+
+// fits tells whether a key of this type and size may be used with the algorithm.
+func (a *algorithm) fits(key any) bool {
+	switch k := key.(type) {
+	case *rsa.PublicKey:
+		return a.family == rsaPKCS1 || a.family == rsaPSS
+	case *ecdsa.PublicKey:
+		return a.family == ecdsaP && k.Curve == a.curve
+	case ed25519.PublicKey:
+		return a.family == edwards
+	case secret:
+		return a.family == hmacSHA && len(k) >= a.hash.Size() // RFC 7518 §3.2
+	}
+	return false
+}
+
+// LeftHalf is the hash that at_hash, c_hash and s_hash hold: the left half of
+// the digest of value by the hash of the token's own alg (OIDC Core 3.1.3.6).
+func LeftHalf(alg, value string) ([]byte, error) {
+	a := algorithms[alg]
+	if a == nil {
+		return nil, fmt.Errorf("no hash is known for alg %s", Quote(alg))
+	}
+	h := a.hash.New()
+	h.Write([]byte(value))
+	return h.Sum(nil)[:a.hash.Size()/2], nil
+}

@@ -1,0 +1,72 @@
+package jose
+
+import (
+	"errors"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Audience is the aud claim: a string or an array of strings, RFC 7519 §4.1.3.
+type Audience []string
+
+var errAudience = errors.New("aud is neither a string nor an array of strings")
+
+// UnmarshalJSONFrom implements the strict decoder's interface.
+func (a *Audience) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	tok, err := d.ReadToken()
+	if err != nil {
+		return err
+	}
+	switch tok.Kind() {
+	case '"':
+		*a = Audience{tok.String()}
+		return nil
+	case '[':
+		return a.readArray(d)
+	}
+	return errAudience
+}
+
+func (a *Audience) readArray(d *jsontext.Decoder) error {
+	for {
+		tok, err := d.ReadToken()
+		if err != nil {
+			return err
+		}
+		switch tok.Kind() {
+		case '"':
+			*a = append(*a, tok.String())
+		case ']':
+			return nil
+		default:
+			return errAudience
+		}
+	}
+}
+
+// Instant is a NumericDate, RFC 7519 §2: a JSON number of seconds, never a string.
+// The zero value means that the claim is absent.
+type Instant struct{ time.Time }
+
+var errInstant = errors.New("a time that is not a JSON number between 0 and 2^53")
+
+// UnmarshalJSONFrom implements the strict decoder's interface.
+func (i *Instant) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	v, err := d.ReadValue()
+	if err != nil {
+		return err
+	}
+	if v.Kind() != '0' {
+		return errInstant
+	}
+	seconds, err := strconv.ParseFloat(string(v), 64)
+	if err != nil || !(seconds > 0 && seconds < 1<<53) {
+		return errInstant
+	}
+	whole, fraction := math.Modf(seconds)
+	i.Time = time.Unix(int64(whole), int64(fraction*1e9))
+	return nil
+}

@@ -1,0 +1,149 @@
+package jose
+
+import (
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/lestrrat-go/jwx/v3/jwa"
+	"github.com/lestrrat-go/jwx/v3/jwe"
+)
+
+// DecryptionAlgs are the key management algorithms that the module decrypts with.
+// RSA1_5 and RSA-OAEP's padding oracles, dir's and PBES2's shared secrets, are not
+// among them (RFC 8725 §3.2, §3.3).
+var DecryptionAlgs = []string{"RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A192KW", "ECDH-ES+A256KW"}
+
+// content is a row of the table of content encryption algorithms, RFC 7518 §5.1:
+// sizes in bytes.
+type content struct{ key, iv, tag int }
+
+var contents = map[string]content{
+	"A128GCM":       {16, 12, 16},
+	"A192GCM":       {24, 12, 16},
+	"A256GCM":       {32, 12, 16},
+	"A128CBC-HS256": {32, 16, 16},
+	"A192CBC-HS384": {48, 16, 24},
+	"A256CBC-HS512": {64, 16, 32},
+}
+
+// PrivateKey decrypts.
+type PrivateKey struct {
+	ID  string // kid; "" fits any
+	Key any    // *rsa.PrivateKey, *ecdsa.PrivateKey or *ecdh.PrivateKey
+}
+
+const maxTries = 4 // keys tried for a token that names none
+
+// ErrDecrypt says that no configured key decrypts the token. It says no more, so
+// that nobody learns from it.
+var ErrDecrypt = errors.New("the token cannot be decrypted with a configured key")
+
+// Decrypt opens a JWE in compact form of at most max bytes (0 means
+// [DefaultMaxSize]) that uses one of algs, and gives what was in it.
+func Decrypt(raw string, max int, algs []string, keys []PrivateKey) ([]byte, error) {
+	var parts [5]string
+	if err := split(raw, max, parts[:]); err != nil {
+		return nil, err
+	}
+	h, err := decodeHeader(parts[0])
+	if err != nil {
+		return nil, err
+	}
+	if err := h.checkEncryption(algs); err != nil {
+		return nil, err
+	}
+	if err := checkSizes(parts, h); err != nil {
+		return nil, err
+	}
+	for i, key := range fitting(keys, h) {
+		if i == maxTries {
+			break
+		}
+		if plain, err := decrypt(raw, h.Alg, key.Key); err == nil {
+			return plain, nil
+		}
+	}
+	return nil, ErrDecrypt
+}
+
+func (h Header) checkEncryption(algs []string) error {
+	if !slices.Contains(algs, h.Alg) {
+		return fmt.Errorf("encrypted with alg %s; allowed are %q", Quote(h.Alg), algs)
+	}
+	if _, ok := contents[h.Enc]; !ok {
+		return fmt.Errorf("encrypted with enc %s, which is not supported", Quote(h.Enc))
+	}
+	if h.zip { // RFC 8725 §3.6
+		return errors.New("header: zip is not supported")
+	}
+	if h.Cty != "" && !strings.EqualFold(h.Cty, "JWT") { // RFC 7519 §5.2
+		return fmt.Errorf("header: cty %s is not JWT", Quote(h.Cty))
+	}
+	return nil
+}
+
+// checkSizes refuses parts that cannot be right before any key is used.
+func checkSizes(parts [5]string, h Header) error {
+	sizes := [5]int{}
+	for i, part := range parts {
+		b, err := decodePart("part", part)
+		if err != nil {
+			return err
+		}
+		sizes[i] = len(b)
+	}
+	c := contents[h.Enc]
+	ek, iv, tag := sizes[1], sizes[2], sizes[4]
+	switch {
+	case iv != c.iv || tag != c.tag:
+		return errors.New("initialization vector or tag of the wrong size")
+	case h.Alg == "ECDH-ES" && ek != 0:
+		return errors.New("an encrypted key where there is none")
+	case strings.HasSuffix(h.Alg, "KW") && !strings.HasSuffix(h.Alg, "GCMKW") && ek != c.key+8: // RFC 3394 §2.2.1
+		return errors.New("an encrypted key of the wrong size")
+	}
+	return nil
+}
+
+// fitting are the keys that the header may mean.
+func fitting(keys []PrivateKey, h Header) []PrivateKey {
+	var out []PrivateKey
+	for _, k := range keys {
+		if (h.Kid == "" || k.ID == "" || k.ID == h.Kid) && k.fits(h.Alg) {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+func (k PrivateKey) fits(alg string) bool {
+	switch k.Key.(type) {
+	case *rsa.PrivateKey:
+		return strings.HasPrefix(alg, "RSA-OAEP")
+	case *ecdsa.PrivateKey, *ecdh.PrivateKey:
+		return strings.HasPrefix(alg, "ECDH-ES")
+	case []byte:
+		return strings.HasPrefix(alg, "A")
+	}
+	return false
+}
+
+// decrypt has the library do it. Its errors may quote the input, and on some
+// inputs it has panicked; neither leaves this function.
+func decrypt(raw, alg string, key any) (plain []byte, err error) {
+	defer func() {
+		if recover() != nil {
+			plain, err = nil, ErrDecrypt
+		}
+	}()
+	name, ok := jwa.LookupKeyEncryptionAlgorithm(alg)
+	if !ok {
+		return nil, ErrDecrypt
+	}
+	return jwe.Decrypt([]byte(raw), jwe.WithKey(name, key))
+}

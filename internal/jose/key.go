@@ -1,0 +1,168 @@
+package jose
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/lestrrat-go/jwx/v3/jwk"
+)
+
+const (
+	minRSABits = 2048 // RFC 7518 §3.3
+	maxRSABits = 8192 // a larger one costs a reader more than it can be worth
+)
+
+// secret is the key of an HMAC. No JWKS ever yields one.
+type secret []byte
+
+// Key verifies signatures. It is made from a JWK once, and ready to use.
+type Key struct {
+	ID  string // kid, an opaque string; "" when the JWK has none
+	Alg string // the only algorithm it may be used with, "" when the JWK names none
+
+	material any // *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey, secret
+}
+
+// wireKey holds the members of a JWK (RFC 7517 §4) by which a key is taken or
+// skipped; its numbers are the library's to read.
+type wireKey struct {
+	Kty    text           `json:"kty"`
+	Kid    text           `json:"kid"`
+	Alg    text           `json:"alg"`
+	Use    *text          `json:"use"`
+	KeyOps []string       `json:"key_ops"`
+	X5C    []string       `json:"x5c"`
+	D      jsontext.Value `json:"d"`
+	P      jsontext.Value `json:"p"`
+	Q      jsontext.Value `json:"q"`
+	K      jsontext.Value `json:"k"`
+}
+
+// ParseKey reads a public JWK for verification. The error says why the key is
+// not used; a key set goes on without it (RFC 7517 §5).
+func ParseKey(raw []byte) (Key, error) {
+	var w wireKey
+	if err := Decode(raw, &w, keySetLimits); err != nil {
+		return Key{}, err
+	}
+	if err := w.check(); err != nil {
+		return Key{}, err
+	}
+	material, err := exportKey(raw)
+	if err != nil {
+		return Key{}, err
+	}
+	k := Key{ID: string(w.Kid), Alg: string(w.Alg), material: material}
+	if err := k.checkStrength(); err != nil {
+		return Key{}, err
+	}
+	return k, k.checkCertificate(w.X5C)
+}
+
+// check applies RFC 7517 §4.2 to §4.4, and refuses what must not be in a
+// public key set at all.
+func (w *wireKey) check() error {
+	switch {
+	case w.Kty == "oct" || w.K != nil:
+		return errors.New("a symmetric key in a public key set")
+	case w.D != nil || w.P != nil || w.Q != nil:
+		return errors.New("a private key in a public key set")
+	case len(w.Kid) > maxKeyID:
+		return errors.New("a kid of absurd length")
+	case w.Use != nil && *w.Use != "sig":
+		return errors.New("use is not sig")
+	case w.KeyOps != nil && !slices.Contains(w.KeyOps, "verify"):
+		return errors.New("key_ops does not contain verify")
+	case w.Alg != "" && algorithms[string(w.Alg)] == nil:
+		return fmt.Errorf("alg %s is not a supported signature algorithm", Quote(string(w.Alg)))
+	}
+	return nil
+}
+
+// exportKey has the library read the key's numbers. Its errors may quote the
+// input, so they stay here.
+func exportKey(raw []byte) (any, error) {
+	parsed, err := jwk.ParseKey(raw)
+	if err != nil {
+		return nil, errors.New("a key that is malformed or of an unknown type")
+	}
+	var out any
+	if err := jwk.Export(parsed, &out); err != nil {
+		return nil, errors.New("a key that is malformed or of an unknown curve")
+	}
+	return out, nil
+}
+
+func (k Key) checkStrength() error {
+	if k.Alg != "" && !algorithms[k.Alg].fits(k.material) {
+		return fmt.Errorf("alg %s does not fit the key", k.Alg)
+	}
+	switch m := k.material.(type) {
+	case *rsa.PublicKey:
+		return checkRSA(m)
+	case *ecdsa.PublicKey:
+		if _, err := m.ECDH(); err != nil { // also: the point is on the curve
+			return errors.New("an EC point that is not on its curve")
+		}
+	case ed25519.PublicKey:
+		if len(m) != ed25519.PublicKeySize {
+			return errors.New("an Ed25519 key of the wrong size")
+		}
+	default:
+		return errors.New("a type of key that signs nothing here")
+	}
+	return nil
+}
+
+func checkRSA(k *rsa.PublicKey) error {
+	if bits := k.N.BitLen(); bits < minRSABits || bits > maxRSABits {
+		return fmt.Errorf("an RSA key of %d bits", bits)
+	}
+	if k.E < 3 || k.E%2 == 0 || k.E > 1<<31-1 {
+		return errors.New("an RSA exponent that is even, below 3 or above 2^31-1")
+	}
+	return nil
+}
+
+// checkCertificate refuses a key whose own certificate speaks of another
+// (RFC 7517 §4.7). Nothing is trusted because of a certificate.
+func (k Key) checkCertificate(x5c []string) error {
+	if len(x5c) == 0 {
+		return nil
+	}
+	der, err := base64.StdEncoding.DecodeString(x5c[0])
+	if err != nil {
+		return errors.New("x5c is malformed")
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return errors.New("x5c is malformed")
+	}
+	if !samePublicKey(cert.PublicKey, k.material) {
+		return errors.New("x5c holds another key")
+	}
+	return nil
+}
+
+func samePublicKey(a, b any) bool {
+	x, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && x.Equal(b)
+}
+
+// same tells whether two entries of a set are one key, listed twice.
+func (k Key) same(o Key) bool {
+	if a, ok := k.material.(secret); ok {
+		b, ok := o.material.(secret)
+		return ok && bytes.Equal(a, b)
+	}
+	return samePublicKey(k.material, o.material)
+}

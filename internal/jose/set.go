@@ -1,0 +1,134 @@
+package jose
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+const maxKeys = 100
+
+// ErrUnknownKey says that a set has no key of the token's kid: the only reason
+// to ask the server for a newer set.
+var ErrUnknownKey = errors.New("no key of this kid")
+
+// Set is an immutable set of keys.
+type Set struct {
+	Skipped []error // why entries of the document are not used
+
+	byID  map[string][]Key
+	all   []Key
+	anyID bool // a kid does not matter: there is one secret
+}
+
+// ParseSet reads a JWK Set (RFC 7517 §5). A key that is unknown, unusable or
+// weak is skipped; a document that is not a key set is an error.
+func ParseSet(raw []byte) (*Set, error) {
+	var doc struct {
+		Keys *[]jsontext.Value `json:"keys"`
+	}
+	if err := Decode(raw, &doc, keySetLimits); err != nil {
+		return nil, fmt.Errorf("key set: %w", err)
+	}
+	if doc.Keys == nil {
+		return nil, errors.New("key set: keys is missing")
+	}
+	if len(*doc.Keys) > maxKeys {
+		return nil, fmt.Errorf("key set: %d keys; at most %d are read", len(*doc.Keys), maxKeys)
+	}
+	s := &Set{byID: map[string][]Key{}}
+	for i, raw := range *doc.Keys {
+		k, err := ParseKey(raw)
+		if err != nil {
+			s.Skipped = append(s.Skipped, fmt.Errorf("key %d: %w", i, err))
+			continue
+		}
+		s.add(k)
+	}
+	return s, nil
+}
+
+// NewSecretSet makes the set for HMAC: one secret, from the caller's
+// configuration, RFC 7518 §3.2.
+func NewSecretSet(key []byte) *Set {
+	s := &Set{byID: map[string][]Key{}, anyID: true}
+	s.add(Key{material: secret(key)})
+	return s
+}
+
+func (s *Set) add(k Key) {
+	s.byID[k.ID] = append(s.byID[k.ID], k)
+	s.all = append(s.all, k)
+}
+
+// Len tells how many keys are usable.
+func (s *Set) Len() int { return len(s.all) }
+
+// Has tells whether a key of this kid is in the set.
+func (s *Set) Has(kid string) bool { return len(s.byID[kid]) > 0 }
+
+// VerifyToken checks t's signature under the one key that its header leads to.
+func (s *Set) VerifyToken(_ context.Context, t *Token) error {
+	a := algorithms[t.Header.Alg]
+	if a == nil {
+		return fmt.Errorf("signature algorithm %s is not supported", Quote(t.Header.Alg))
+	}
+	key, err := s.find(t.Header, a)
+	if err != nil {
+		return err
+	}
+	return a.verify(t, key.material)
+}
+
+// VerifySignature is VerifyToken in the shape of go-oidc's KeySet: a JWT in, its
+// payload out.
+func (s *Set) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
+	return VerifySignature(ctx, s, jwt)
+}
+
+// TokenVerifier checks the signature of a token that was parsed before.
+type TokenVerifier interface {
+	VerifyToken(context.Context, *Token) error
+}
+
+// VerifySignature gives any TokenVerifier the shape of go-oidc's KeySet.
+func VerifySignature(ctx context.Context, v TokenVerifier, jwt string) ([]byte, error) {
+	t, err := Parse(jwt, MaxSize)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.VerifyToken(ctx, t); err != nil {
+		return nil, err
+	}
+	return t.Payload, nil
+}
+
+// find selects by kid, alg and type together, never by kid alone: a key set may
+// hold one kid under several algorithms. Without a kid exactly one key must
+// fit (OIDC Core 10.1). Two different keys that fit are never tried in turn.
+func (s *Set) find(h Header, a *algorithm) (Key, error) {
+	candidates := s.all
+	if h.Kid != "" && !s.anyID {
+		candidates = s.byID[h.Kid]
+		if len(candidates) == 0 {
+			return Key{}, ErrUnknownKey
+		}
+	}
+	var found *Key
+	for i := range candidates {
+		k := &candidates[i]
+		if k.Alg != "" && k.Alg != a.name || !a.fits(k.material) {
+			continue
+		}
+		if found != nil && !found.same(*k) {
+			return Key{}, fmt.Errorf("several keys fit alg %s and kid %s", a.name, Quote(h.Kid))
+		}
+		found = k
+	}
+	if found == nil {
+		return Key{}, fmt.Errorf("no key fits alg %s and kid %s", a.name, Quote(h.Kid))
+	}
+	return *found, nil
+}

@@ -1,0 +1,127 @@
+package jose
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Limits bounds a JSON text before it is decoded.
+type Limits struct {
+	Bytes   int
+	Depth   int
+	Members int // of all objects together
+}
+
+// Limits of the documents that the module reads.
+var (
+	TokenLimits    = Limits{Bytes: MaxSize, Depth: 16, Members: 250}
+	DocumentLimits = Limits{Bytes: 1 << 20, Depth: 16, Members: 2000}
+	keySetLimits   = Limits{Bytes: 512 << 10, Depth: 16, Members: 5000}
+)
+
+const maxNumber = 64 // characters of one number: a float64 needs 24
+
+var (
+	errNotObject = errors.New("not a JSON object")
+	errTooDeep   = errors.New("JSON nested too deep")
+	errTooMany   = errors.New("JSON with too many members")
+	errNumber    = errors.New("JSON with a number of absurd length")
+)
+
+// Decode reads one JSON object into v, and refuses what parsers read in
+// different ways: names that differ in case, duplicate names at any depth,
+// invalid UTF-8, anything before or after the object (RFC 8725 §3.7, RFC 7519 §4).
+func Decode(b []byte, v any, l Limits) error {
+	if err := checkLimits(b, l); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return decodeError(err)
+	}
+	return nil
+}
+
+// decodeError keeps where a text is wrong and drops what stood there.
+func decodeError(err error) error {
+	var syntax *jsontext.SyntacticError
+	if errors.As(err, &syntax) {
+		return fmt.Errorf("invalid JSON at byte %d: %s", syntax.ByteOffset, syntacticCause(syntax))
+	}
+	var semantic *json.SemanticError
+	if errors.As(err, &semantic) {
+		return fmt.Errorf("JSON member %s has the wrong type or value", Quote(string(semantic.JSONPointer)))
+	}
+	return errors.New("invalid JSON")
+}
+
+func syntacticCause(err *jsontext.SyntacticError) string {
+	if errors.Is(err, jsontext.ErrDuplicateName) {
+		return "duplicate member name"
+	}
+	return "syntax or encoding"
+}
+
+// checkLimits walks over b once, before any decoder allocates for it. It
+// counts structure alone; whether b is JSON at all is the decoder's to say.
+func checkLimits(b []byte, l Limits) error {
+	if len(b) > l.Bytes {
+		return fmt.Errorf("JSON of %d bytes; at most %d are read", len(b), l.Bytes)
+	}
+	if i := firstNonSpace(b); i == len(b) || b[i] != '{' {
+		return errNotObject
+	}
+	depth, members, number := 0, 0, 0
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; c {
+		case '"':
+			i = skipString(b, i)
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		case ':':
+			members++
+		default:
+			if isNumber(c) {
+				number++
+				if number > maxNumber {
+					return errNumber
+				}
+				continue
+			}
+		}
+		number = 0
+		if depth > l.Depth {
+			return errTooDeep
+		}
+		if members > l.Members {
+			return errTooMany
+		}
+	}
+	return nil
+}
+
+// skipString gives the index of the quote that ends the string begun at i.
+func skipString(b []byte, i int) int {
+	for i++; i < len(b) && b[i] != '"'; i++ {
+		if b[i] == '\\' {
+			i++
+		}
+	}
+	return i
+}
+
+func isNumber(c byte) bool {
+	return '0' <= c && c <= '9' || c == '.' || c == '-' || c == '+' || c == 'e' || c == 'E'
+}
+
+func firstNonSpace(b []byte) int {
+	i := 0
+	for i < len(b) && (b[i] == ' ' || b[i] == '\t' || b[i] == '\n' || b[i] == '\r') {
+		i++
+	}
+	return i
+}

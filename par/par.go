@@ -1,0 +1,132 @@
+// Package par pushes authorization requests, RFC 9126: the client sends the
+// request to the server directly, authenticated, and gets a reference to put in
+// the browser's address instead.
+package par
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/countersign/countersign/internal/endpoint"
+	"github.com/countersign/countersign/internal/jose"
+)
+
+// Authenticator adds the client's authentication to the request's header or to
+// the form, RFC 6749 §2.3.
+type Authenticator interface {
+	Authenticate(r *http.Request, form url.Values) error
+}
+
+// Pushed is the server's answer, RFC 9126 §2.2.
+type Pushed struct {
+	// RequestURI stands for the request, once. It is an opaque string: many
+	// servers write a URN, some do not.
+	RequestURI string
+
+	// ExpiresIn is how long RequestURI may be used from now on.
+	ExpiresIn time.Duration
+}
+
+// Error is a push that failed. Code, Description and URI are the server's, as in
+// RFC 6749 §5.2, cleaned and capped.
+type Error struct {
+	Code, Description, URI string
+	Status                 int           // HTTP status, 0 when there was no answer
+	RetryAfter             time.Duration // what the server asked for, 0 when it did not
+	Err                    error         // for the log
+}
+
+func (e *Error) Error() string { return "par: " + e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Temporary tells whether the same call may succeed later.
+func (e *Error) Temporary() bool {
+	var t interface{ Temporary() bool }
+	return errors.As(e.Err, &t) && t.Temporary()
+}
+
+const maxLifetime = 24 * time.Hour
+
+// Push posts the authorization request in form, which holds client_id, to the
+// pushed authorization request endpoint u (RFC 9126 §2.1). hc may be nil; auth may
+// be nil for a public client. form is not changed. Every error is an [*Error].
+//
+// The request is not repeated, and there is no falling back to a plain one.
+func Push(ctx context.Context, hc *http.Client, u string, auth Authenticator, form url.Values) (*Pushed, error) {
+	if form.Has("request_uri") { // RFC 9126 §2.1
+		return nil, &Error{Err: errors.New("request_uri must not be pushed")}
+	}
+	resp, err := endpoint.Client{HTTP: hc}.PostForm(ctx, u, auth, clone(form), "application/json")
+	if err != nil {
+		return nil, wrap(err)
+	}
+	if resp.Status != http.StatusCreated && resp.Status != http.StatusOK {
+		return nil, wrap(resp.Failure(u, "the request was not taken"))
+	}
+	pushed, err := parse(resp)
+	if err != nil {
+		return nil, wrap(&endpoint.Error{URL: u, Status: resp.Status, Err: err})
+	}
+	return pushed, nil
+}
+
+func parse(resp *endpoint.Response) (*Pushed, error) {
+	var body struct {
+		RequestURI string         `json:"request_uri"`
+		ExpiresIn  jsontext.Value `json:"expires_in"`
+	}
+	if !resp.IsJSON() {
+		return nil, errors.New("the answer is not JSON by its Content-Type")
+	}
+	if err := jose.Decode(resp.Body, &body, jose.DocumentLimits); err != nil {
+		return nil, err
+	}
+	if body.RequestURI == "" || strings.IndexFunc(body.RequestURI, notVisible) >= 0 {
+		return nil, errors.New("request_uri is missing or malformed")
+	}
+	lifetime, err := seconds(body.ExpiresIn)
+	if err != nil {
+		return nil, err
+	}
+	return &Pushed{RequestURI: body.RequestURI, ExpiresIn: lifetime}, nil
+}
+
+// seconds takes a positive integer, as a number or in a string as some servers
+// write it.
+func seconds(v jsontext.Value) (time.Duration, error) {
+	n, err := strconv.ParseInt(strings.Trim(string(v), `"`), 10, 64)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("expires_in %s is not a positive integer", jose.Quote(string(v)))
+	}
+	return time.Duration(min(n, int64(maxLifetime/time.Second))) * time.Second, nil
+}
+
+func notVisible(r rune) bool { return r <= 0x20 || r >= 0x7f }
+
+func clone(form url.Values) url.Values {
+	out := make(url.Values, len(form))
+	for name, values := range form {
+		out[name] = append([]string(nil), values...)
+	}
+	return out
+}
+
+func wrap(err error) *Error {
+	out := &Error{Err: err}
+	var e *endpoint.Error
+	if errors.As(err, &e) {
+		out.Code, out.Description, out.URI = e.Code, e.Description, e.URI
+		out.Status, out.RetryAfter = e.Status, e.RetryAfter
+	}
+	return out
+}

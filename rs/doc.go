@@ -1,0 +1,10 @@
+// Package rs is the resource server: net/http middleware that lets a request
+// through if its bearer token is good (RFC 6750), and tells the handler who sent it.
+//
+//	api := &rs.Protection{Tokens: &rs.JWT{Issuer: …, Audience: …, Keys: provider.Keys()}}
+//	http.Handle("/photos", api.Handler(rs.RequireScope("photos.read")(photos)))
+//
+// Tokens are JWTs, verified on the spot (RFC 9068), or opaque, asked about at the
+// server (RFC 7662), or either. In the handler, [FromContext] gives user, scope and
+// client ID.
+package rs

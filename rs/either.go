@@ -1,0 +1,32 @@
+package rs
+
+import (
+	"context"
+	"errors"
+	"strings"
+)
+
+// Either is for a server that issues JWTs and opaque tokens. A token that has the
+// form of a JWT is verified as one, any other by Opaque; one that fails is never
+// tried the other way. Both must be set.
+type Either struct {
+	JWT    Verifier // for tokens that are JWTs; a *JWT
+	Opaque Verifier // for all others; an *Introspection
+}
+
+// VerifyToken implements [Verifier].
+func (e *Either) VerifyToken(ctx context.Context, token string) (*Principal, error) {
+	if e.JWT == nil || e.Opaque == nil {
+		return nil, &unavailable{errors.New("Either.JWT or Either.Opaque is nil")}
+	}
+	if isJWT(token) {
+		return e.JWT.VerifyToken(ctx, token)
+	}
+	return e.Opaque.VerifyToken(ctx, token)
+}
+
+// isJWT looks at the form alone: three parts, the first of which begins like the
+// JSON object that a header is.
+func isJWT(token string) bool {
+	return strings.Count(token, ".") == 2 && strings.HasPrefix(token, "ey")
+}

@@ -1,0 +1,160 @@
+package rs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/countersign/countersign/internal/endpoint"
+	"github.com/countersign/countersign/internal/jose"
+)
+
+// Authenticator adds this resource server's own authentication to a request's
+// header or to the form; the Auth values of package client have such a one.
+type Authenticator interface {
+	Authenticate(r *http.Request, form url.Values) error
+}
+
+// Introspection verifies access tokens by asking the server, RFC 7662. URL, Issuer
+// and Auth must be set; without them every token is refused.
+type Introspection struct {
+	// URL is the introspection endpoint.
+	URL string
+
+	// Issuer is the server's issuer identifier: that of every principal. An answer
+	// that names another is refused.
+	Issuer string
+
+	// Audience is this resource server's identifier; the answer's aud must contain it.
+	// "" is for servers whose answers name no audience, because they tell a resource
+	// server about its own tokens alone; an answer that names one is then refused.
+	Audience string
+
+	// Auth authenticates this resource server to the endpoint (RFC 7662 §2.1).
+	Auth Authenticator
+
+	// ScopeList says that the scope is a JSON array of strings instead of one string.
+	ScopeList bool
+
+	// Skew is how far the server's clock may be off. 0 means 30 seconds; at most 5 minutes.
+	Skew time.Duration
+
+	// HTTP sends the requests. Its Transport is used (tracing, proxies); time-outs,
+	// limits and the refusal of redirects stay the module's. nil means a client of our own.
+	HTTP *http.Client
+
+	// Now is the clock. nil means time.Now.
+	Now func() time.Time
+}
+
+// introspected is the endpoint's answer, RFC 7662 §2.2.
+type introspected struct {
+	Active    *bool          `json:"active"`
+	Issuer    string         `json:"iss"`
+	Subject   string         `json:"sub"`
+	Username  string         `json:"username"`
+	ClientID  string         `json:"client_id"`
+	TokenType string         `json:"token_type"`
+	Audience  jose.Audience  `json:"aud"`
+	Expiry    jose.Instant   `json:"exp"`
+	IssuedAt  jose.Instant   `json:"iat"`
+	NotBefore jose.Instant   `json:"nbf"`
+	Cnf       jsontext.Value `json:"cnf"`
+}
+
+var errInactive = errors.New("the server says that the token is not active")
+
+// VerifyToken implements [Verifier].
+func (i *Introspection) VerifyToken(ctx context.Context, token string) (*Principal, error) {
+	if err := i.configured(); err != nil {
+		return nil, &unavailable{err}
+	}
+	body, err := i.ask(ctx, token)
+	if err != nil {
+		return nil, &unavailable{err}
+	}
+	var a introspected
+	if err := jose.Decode(body, &a, jose.TokenLimits); err != nil {
+		return nil, &unavailable{fmt.Errorf("introspection: %w", err)}
+	}
+	if a.Active == nil {
+		return nil, &unavailable{errors.New("introspection: active is missing")}
+	}
+	if !*a.Active {
+		return nil, errInactive
+	}
+	if err := i.check(&a); err != nil {
+		return nil, err
+	}
+	return i.principal(&a, body)
+}
+
+func (i *Introspection) configured() error {
+	switch {
+	case i.URL == "":
+		return errors.New("Introspection.URL is empty")
+	case i.Issuer == "":
+		return errors.New("Introspection.Issuer is empty")
+	case i.Auth == nil:
+		return errors.New("Introspection.Auth is nil")
+	case i.Skew < 0 || i.Skew > maxSkew:
+		return fmt.Errorf("Introspection.Skew is %v; it goes from 0 to %v", i.Skew, maxSkew)
+	}
+	return nil
+}
+
+// ask posts the token. Whatever goes wrong here says nothing about the token.
+func (i *Introspection) ask(ctx context.Context, token string) ([]byte, error) {
+	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}
+	resp, err := endpoint.Client{HTTP: i.HTTP}.PostForm(ctx, i.URL, i.Auth, form, "application/json")
+	if err != nil {
+		return nil, fmt.Errorf("introspection: %w", err)
+	}
+	if resp.Status != http.StatusOK {
+		return nil, fmt.Errorf("introspection: %w", resp.Failure(i.URL, "the server does not answer about the token"))
+	}
+	if resp.MediaType != "application/json" {
+		return nil, errors.New("introspection: the answer is not application/json by its Content-Type")
+	}
+	return resp.Body, nil
+}
+
+// check holds the answer against the configuration: that the server calls a token
+// active does not make it one for us (RFC 7662 §4).
+func (i *Introspection) check(a *introspected) error {
+	switch {
+	case a.Issuer != "" && a.Issuer != i.Issuer:
+		return fmt.Errorf("iss is %s, not %s", jose.Quote(a.Issuer), jose.Quote(i.Issuer))
+	case i.Audience == "" && len(a.Audience) > 0:
+		return errors.New("the answer names an audience; say in Introspection.Audience which is ours")
+	case i.Audience != "" && !slices.Contains(a.Audience, i.Audience):
+		return fmt.Errorf("aud does not contain %s", jose.Quote(i.Audience))
+	case a.Cnf != nil || strings.EqualFold(a.TokenType, "DPoP"):
+		return errBound
+	case strings.EqualFold(a.TokenType, "refresh_token"):
+		return errors.New("this is a refresh token")
+	case a.Subject == "" && a.Username == "" && a.ClientID == "":
+		return errors.New("the answer names neither a user nor a client; this may be a refresh token")
+	case a.Expiry.IsZero(): // optional here: the server has just said that the token is active
+		return checkTimes(now(i.Now), i.Skew, jose.Instant{Time: now(i.Now).Add(time.Second)}, a.IssuedAt, a.NotBefore)
+	}
+	return checkTimes(now(i.Now), i.Skew, a.Expiry, a.IssuedAt, a.NotBefore)
+}
+
+func (i *Introspection) principal(a *introspected, body []byte) (*Principal, error) {
+	p := &Principal{
+		Issuer: i.Issuer, Subject: a.Subject, ClientID: a.ClientID, Audience: a.Audience,
+		Expiry: a.Expiry.Time, IssuedAt: a.IssuedAt.Time, payload: body,
+	}
+	if err := (dialect{list: i.ScopeList}).apply(p); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
