@@ -3,6 +3,7 @@ package client
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -114,6 +115,14 @@ func New(config Config) (*Client, error) {
 		http:     endpoint.Client{HTTP: config.HTTP},
 	}, nil
 }
+
+// String names the client; it has no secret to hide, and no state that a log needs.
+func (c *Client) String() string {
+	return fmt.Sprintf("[client %s at %s]", c.config.ClientID, c.config.Issuer)
+}
+
+// Format implements fmt.Formatter: every verb prints what String gives.
+func (c *Client) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
 
 func (c *Config) verifier(keys idtoken.KeySet) *idtoken.Verifier {
 	if c.IDTokenKeys != nil {
