@@ -89,6 +89,9 @@ func (e *Error) Unwrap() error { return e.Step.Err }
 // Err gives the cause of the refusal, as an [*Error], or nil if every step is valid
 // or skipped.
 func (r *Report) Err() error {
+	if len(r.Steps) != len(tests) {
+		return &Error{Step{Err: errNotReached}}
+	}
 	for _, s := range r.Steps {
 		if s.Result != Valid && s.Result != Skipped {
 			return r.cause(s)

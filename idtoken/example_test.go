@@ -1,0 +1,124 @@
+package idtoken_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/countersign/countersign/discovery"
+	"github.com/countersign/countersign/idtoken"
+)
+
+// sample is the ID token that the Basic Client Profile walks through.
+const sample = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjRvaXU4In0.eyJzdWIiOiJuZnlmZSIsImF1ZCI6ImFjX29pY19jbGllbnQiLCJqdGkiOiJIR1Awdnlxbm" +
+	"gwOVBjQ3MzenBHbUVsIiwiaXNzIjoiaHR0cHM6XC9cL3Nzby5tZXljbG91ZC5uZXQ6OTAzMSIsImlhdCI6MTM5MzczMDM4MCwiZXhwIjoxMzkz" +
+	"NzMwNjgwfQ.EQeAm84Xj2lekxUMSK9H3BvoCl511JV1TWHCyQQ7vTnXcuvZYdBHE9_OpIr9gD5OHjoDrOhwVEjKUqvwwGhzBPNEueeY8bUgkTf" +
+	"IBKzUUJETSeaO1U8uH9Td0QYv7q3rRfurLhrpzubFbAIfjPOiv8jxgBjMyGEdPJ7aXtBwP_cr2RxMUzg_iBRA4cD8c4PwEOROr0T-xKnwZcocD" +
+	"Zs_rYAOHFljLPgO2tX8BBePJfqUUUG46U1K4hSqo7LP3zru4BDE2wNbZyOhb2keeLjetNq2ES33YthNU9dkmHUgbtoD-Ji7kYnMaij3ta1OyLS" +
+	"B_HB-NbhQCKvjm4GT9ocm0w"
+
+// otherKeys are a key set with the right kid and the wrong key.
+const otherKeys = `{"keys": [{"kty": "RSA", "kid": "4oiu8", "e": "AQAB", "n": "` +
+	"p2w5knhv5nIReybtoGi8tkbd9XnEkanywHgqKIF6fTtZdVmmlizT9IpEDiXvCGtlt4aLHQSwq3gM0-eZwpcokhESjxD9qkEdmG0J6Qfc3-2Emo" +
+	"tNiaSzI2Zaz16Cgh5rOsmdHzMP7kTHFt6elRGd5XzCD9O5AQDB7IWrP5Uly0kPqJ_xhx9uyaUnj2lDfSJlooGIPlxv3Tg2Nf4DIHekK7VcZ9iM" +
+	"yuILadKnqJnOkMyenv1eZBoGmuKYY4GEIFCKDHdmpAVfgkkp1zvgqxCHJ3Wms-4QTkDLLN4uQNPkp8tPe27f70IjPwSWgA9qZrlV9t8E-OQ-L4" +
+	"btrb2eqCeVJw" +
+	`"}]}`
+
+// The Basic Client Profile's own token, at the time it was issued. Its text
+// leaves out the signature, since the token came straight from the token endpoint.
+func ExampleVerifier_Check() {
+	v := &idtoken.Verifier{
+		Issuer:                "https://sso.meycloud.net:9031",
+		ClientID:              "ac_oic_client",
+		Keys:                  noKeys{},
+		InsecureSkipSignature: true,
+		Now:                   func() time.Time { return time.Unix(1393730380, 0) },
+	}
+	token, report := v.Check(context.Background(), sample, idtoken.Expected{FromTokenEndpoint: true})
+	fmt.Println(token.Subject)
+	fmt.Print(report)
+	// Output:
+	// nfyfe
+	// Step   Test                                                              Result
+	// 1      Readable: a signed JWT, decrypted if encryption was agreed on     Skipped: the token is not encrypted
+	// 2      Issuer (iss) is the configured one; a subject (sub) is named      Valid
+	// 3      Audience (aud) contains our client_id and nobody unknown          Valid
+	// 4      Several audiences: the authorized party (azp) is named            Skipped: there is only one audience
+	// 5      Authorized party (azp) is our client_id                           Skipped: the token has no azp
+	// 6,7,8  The signature, by a key of the issuer and an agreed algorithm     Skipped: TLS to the token endpoint vouches for the token (InsecureSkipSignature)
+	// 9      Not expired (exp)                                                 Valid
+	// 10     Issued (iat, nbf) not in the future and not too long ago          Valid
+	// 11     Nonce is that of our request                                      Skipped: the request had no nonce
+	// 12     Authentication context (acr) is one asked for                     Skipped: the token has no acr, and none was asked for
+	// 13     Authentication (auth_time) is recent enough                       Skipped: the token has no auth_time, and no max_age was asked for
+	// 14     Hashes (at_hash, c_hash, s_hash) are of what came with the token  Skipped: the token has no hashes, and this flow requires none
+}
+
+// The same token a day later.
+func ExampleVerifier_Check_expired() {
+	v := &idtoken.Verifier{
+		Issuer:                "https://sso.meycloud.net:9031",
+		ClientID:              "ac_oic_client",
+		Keys:                  noKeys{},
+		InsecureSkipSignature: true,
+		Now:                   func() time.Time { return time.Unix(1393730380+23*3600, 0) },
+	}
+	token, report := v.Check(context.Background(), sample, idtoken.Expected{FromTokenEndpoint: true})
+	fmt.Println(token)
+	fmt.Print(report)
+	// Output:
+	// <nil>
+	// Step   Test                                                              Result
+	// 1      Readable: a signed JWT, decrypted if encryption was agreed on     Skipped: the token is not encrypted
+	// 2      Issuer (iss) is the configured one; a subject (sub) is named      Valid
+	// 3      Audience (aud) contains our client_id and nobody unknown          Valid
+	// 4      Several audiences: the authorized party (azp) is named            Skipped: there is only one audience
+	// 5      Authorized party (azp) is our client_id                           Skipped: the token has no azp
+	// 6,7,8  The signature, by a key of the issuer and an agreed algorithm     Skipped: TLS to the token endpoint vouches for the token (InsecureSkipSignature)
+	// 9      Not expired (exp)                                                 Failed: expired at 2014-03-02T03:24:40Z; now it is 2014-03-03T02:19:40Z
+	// 10     Issued (iat, nbf) not in the future and not too long ago          Valid
+	// 11     Nonce is that of our request                                      Skipped: the request had no nonce
+	// 12     Authentication context (acr) is one asked for                     Skipped: the token has no acr, and none was asked for
+	// 13     Authentication (auth_time) is recent enough                       Skipped: the token has no auth_time, and no max_age was asked for
+	// 14     Hashes (at_hash, c_hash, s_hash) are of what came with the token  Skipped: the token has no hashes, and this flow requires none
+}
+
+// The same token held against keys of somebody else: a forgery, or a wrong key set.
+func ExampleVerifier_Check_forged() {
+	keys, err := discovery.StaticKeys([]byte(otherKeys))
+	if err != nil {
+		panic(err)
+	}
+	v := &idtoken.Verifier{
+		Issuer:   "https://sso.meycloud.net:9031",
+		ClientID: "ac_oic_client",
+		Keys:     keys,
+		Now:      func() time.Time { return time.Unix(1393730380, 0) },
+	}
+	_, report := v.Check(context.Background(), sample, idtoken.Expected{})
+	fmt.Print(report)
+	fmt.Println(report.Err())
+	// Output:
+	// Step   Test                                                              Result
+	// 1      Readable: a signed JWT, decrypted if encryption was agreed on     Skipped: the token is not encrypted
+	// 2      Issuer (iss) is the configured one; a subject (sub) is named      Valid
+	// 3      Audience (aud) contains our client_id and nobody unknown          Valid
+	// 4      Several audiences: the authorized party (azp) is named            Skipped: there is only one audience
+	// 5      Authorized party (azp) is our client_id                           Skipped: the token has no azp
+	// 6,7,8  The signature, by a key of the issuer and an agreed algorithm     Failed: the signature does not verify
+	// 9      Not expired (exp)                                                 Valid
+	// 10     Issued (iat, nbf) not in the future and not too long ago          Valid
+	// 11     Nonce is that of our request                                      Skipped: the request had no nonce
+	// 12     Authentication context (acr) is one asked for                     Skipped: the token has no acr, and none was asked for
+	// 13     Authentication (auth_time) is recent enough                       Skipped: the token has no auth_time, and no max_age was asked for
+	// 14     Hashes (at_hash, c_hash, s_hash) are of what came with the token  Skipped: the token has no hashes, and this flow requires none
+	// id token: step 6, Signature verifies: the signature does not verify
+}
+
+// noKeys is a key set that knows no key, for a verifier that needs none.
+type noKeys struct{}
+
+func (noKeys) VerifySignature(context.Context, string) ([]byte, error) {
+	return nil, fmt.Errorf("no key")
+}

@@ -1,0 +1,155 @@
+package idtoken_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/idtoken"
+	"github.com/countersign/countersign/internal/optest"
+)
+
+// TestRefreshed holds an ID token from a refresh against that of the login. TOK-19.
+func TestRefreshed(t *testing.T) {
+	first := goodClaims()
+	for name, value := range (m{"nonce": "n", "auth_time": clock.Unix() - 60, "azp": clientID}) {
+		first[name] = value
+	}
+	original, err := verifier(t).Verify(t.Context(), key.Sign(first, nil), idtoken.Expected{Nonce: "n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := idtoken.Expected{Original: original}
+	same := m{"azp": clientID, "auth_time": clock.Unix() - 60}
+	with := func(more m) m {
+		out := m{}
+		for _, part := range []m{same, more} {
+			for name, value := range part {
+				out[name] = value
+			}
+		}
+		return out
+	}
+	trusted := func(v *idtoken.Verifier) { v.TrustedAudiences = []string{"other"} }
+	for _, c := range []case_{
+		{name: "same, without nonce", claims: same, want: want},
+		{name: "same, with the nonce", claims: with(m{"nonce": "n"}), want: want},
+		{name: "later", claims: with(m{"iat": clock.Unix() + 10}), want: want},
+		{name: "without auth_time", claims: with(m{"auth_time": nil}), want: want},
+		{name: "another nonce", claims: with(m{"nonce": "o"}), want: want, step: 11},
+		{name: "another sub", claims: with(m{"sub": "mallory"}), want: want, step: 2},
+		{name: "another iss", claims: with(m{"iss": "https://other.example"}), want: want, step: 2},
+		{name: "another aud", claims: with(m{"aud": "other"}), want: want, edit: trusted, step: 3},
+		{name: "no azp", claims: m{}, want: want, step: 5},
+		{name: "earlier", claims: with(m{"iat": clock.Unix() - 1}), want: want, step: 10},
+		{name: "another auth_time", claims: with(m{"auth_time": clock.Unix() - 59}), want: want, step: 13},
+	} {
+		t.Run(c.name, c.run)
+	}
+}
+
+const logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
+
+// logoutCase is a logout token that differs from a good one.
+type logoutCase struct {
+	name   string
+	claims m
+	header m
+	ok     bool
+}
+
+// TestVerifyLogout. LO-01.
+func TestVerifyLogout(t *testing.T) {
+	v := verifier(t)
+	for _, c := range []logoutCase{
+		{name: "good", ok: true},
+		{name: "of a session", claims: m{"sub": nil, "sid": "s1"}, ok: true},
+		{name: "without typ", header: m{"typ": nil}, ok: true},
+		{name: "an ID token's typ", header: m{"typ": "JWT"}},
+		{name: "an access token's typ", header: m{"typ": "at+jwt"}},
+		{name: "with a nonce", claims: m{"nonce": "n"}},
+		{name: "without events", claims: m{"events": nil}},
+		{name: "with other events", claims: m{"events": m{"x": m{}}}},
+		{name: "with an event that is no object", claims: m{"events": m{logoutEvent: true}}},
+		{name: "with an event that is null", claims: m{"events": m{logoutEvent: nil}}},
+		{name: "with events that are an array", claims: m{"events": []string{logoutEvent}}},
+		{name: "of nobody", claims: m{"sub": nil}},
+		{name: "without jti", claims: m{"jti": nil}},
+		{name: "without iat", claims: m{"iat": nil}},
+		{name: "without exp", claims: m{"exp": nil}},
+		{name: "stale", claims: m{"iat": clock.Unix() - 700}},
+		{name: "expired", claims: m{"exp": clock.Unix() - 31}},
+		{name: "of another issuer", claims: m{"iss": "https://evil.example"}},
+		{name: "for another client", claims: m{"aud": "other"}},
+		{name: "with alg none", header: m{"alg": "none"}},
+		{name: "under an unknown key", header: m{"kid": "k2"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			raw := c.token(t.Name())
+			got, err := v.VerifyLogout(t.Context(), raw)
+			if (err == nil) != c.ok || (got != nil) != c.ok {
+				t.Fatalf("got %v, %v", got, err)
+			}
+			if _, again := v.VerifyLogout(t.Context(), raw); again == nil {
+				t.Error("taken a second time")
+			}
+			if c.ok {
+				if _, err := v.Verify(t.Context(), raw, idtoken.Expected{}); err == nil {
+					t.Error("taken for an ID token")
+				}
+			}
+		})
+	}
+	if _, err := v.VerifyLogout(t.Context(), key.Sign(goodClaims(), nil)); err == nil {
+		t.Error("an ID token was taken for a logout token")
+	}
+}
+
+func (c logoutCase) token(id string) string {
+	claims := goodClaims()
+	claims["jti"], claims["events"] = id, m{logoutEvent: m{}}
+	for name, value := range c.claims {
+		claims[name] = value
+		if value == nil {
+			delete(claims, name)
+		}
+	}
+	header := m{"typ": "logout+jwt"}
+	for name, value := range c.header {
+		header[name] = value
+	}
+	return key.Sign(claims, header)
+}
+
+// replay is a shared store in a test's hands.
+type replay func(key string) (bool, error)
+
+func (r replay) Once(_ context.Context, key string, _ time.Time) (bool, error) { return r(key) }
+
+// TestLogoutReplayStore: a store that cannot be asked lets nothing pass.
+func TestLogoutReplayStore(t *testing.T) {
+	v := verifier(t)
+	var asked string
+	v.Replay = replay(func(key string) (bool, error) { asked = key; return true, nil })
+	raw := logoutCase{}.token("one")
+	if _, err := v.VerifyLogout(t.Context(), raw); err != nil || !strings.Contains(asked, "one") || !strings.Contains(asked, issuer) {
+		t.Errorf("asked for %q: %v", asked, err)
+	}
+	v.Replay = replay(func(string) (bool, error) { return false, nil })
+	if _, err := v.VerifyLogout(t.Context(), raw); err == nil {
+		t.Error("taken a second time")
+	}
+	down := errors.New("down")
+	v.Replay = replay(func(string) (bool, error) { return true, down })
+	if _, err := v.VerifyLogout(t.Context(), raw); !errors.Is(err, down) {
+		t.Errorf("got %v", err)
+	}
+	asked = ""
+	v.Replay = replay(func(key string) (bool, error) { asked = key; return true, nil })
+	forged := optest.NewKey("k1", "ES256").Sign(goodClaims(), nil)
+	if _, err := v.VerifyLogout(t.Context(), forged); err == nil || asked != "" {
+		t.Error("the store was asked about a forged token")
+	}
+}
