@@ -1,0 +1,352 @@
+package discovery_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/discovery"
+	"github.com/countersign/countersign/internal/optest"
+)
+
+// clock is a clock that tests move.
+type clock struct{ atomic.Int64 }
+
+func newClock() *clock {
+	c := &clock{}
+	c.Store(time.Now().UnixNano())
+	return c
+}
+
+func (c *clock) now() time.Time        { return time.Unix(0, c.Load()) }
+func (c *clock) pass(d time.Duration)  { c.Add(int64(d)) }
+func token(k optest.Key, n int) string { return k.Sign(map[string]any{"n": n}, nil) }
+
+// verify checks a token and wants it to be good or bad.
+func verify(t *testing.T, keys discovery.KeySet, jwt string, good bool) {
+	t.Helper()
+	payload, err := keys.VerifySignature(t.Context(), jwt)
+	if (err == nil) != good || (payload != nil) != good {
+		t.Fatalf("got %s, %v; want good = %v", payload, err, good)
+	}
+	if err != nil && (len(err.Error()) > 1024 || strings.Contains(err.Error(), "eyJ")) {
+		t.Errorf("the error is %q", err)
+	}
+}
+
+func provider(t *testing.T) (*optest.Server, *discovery.Provider, *clock) {
+	s, c := optest.New(t), newClock()
+	return s, &discovery.Provider{Issuer: s.URL, Now: c.now}, c
+}
+
+// TestBudgetRandomIDs: a thousand tokens with kids of their own cost three fetches
+// beside the first one. JWKS-05.
+func TestBudgetRandomIDs(t *testing.T) {
+	s, p, c := provider(t)
+	keys := p.Keys()
+	verify(t, keys, token(s.Keys[0], 0), true)
+	forger := optest.NewKey("x", "ES256")
+	for i := range 1000 {
+		forger.ID = fmt.Sprint("bogus-", i)
+		verify(t, keys, token(forger, i), false)
+	}
+	if got := s.Hits("/jwks"); got != 1+3 {
+		t.Errorf("%d fetches", got)
+	}
+	// One more every 30 seconds, so that a key rotated in during the flood gets through.
+	next := optest.NewKey("k2", "ES256")
+	s.Rotate(s.Keys[0], next)
+	verify(t, keys, token(next, 1), false)
+	c.pass(30 * time.Second)
+	verify(t, keys, token(next, 2), true)
+	for i := range 100 {
+		forger.ID = fmt.Sprint("more-", i)
+		verify(t, keys, token(forger, i), false)
+	}
+	if got := s.Hits("/jwks"); got != 1+3+1 {
+		t.Errorf("%d fetches", got)
+	}
+	verify(t, keys, token(s.Keys[0], 3), true)
+}
+
+// TestBudgetKnownID: bad signatures under a known kid, and tokens without a kid,
+// cost nothing. JWKS-05.
+func TestBudgetKnownID(t *testing.T) {
+	s, p, _ := provider(t)
+	keys := p.Keys()
+	forger := optest.NewKey("k1 of somebody else", "RS256")
+	forger.ID = "k1"
+	for i := range 1000 {
+		verify(t, keys, token(forger, i), false)
+		verify(t, keys, forger.Sign(nil, map[string]any{"kid": nil}), false)
+		verify(t, keys, forger.Sign(nil, map[string]any{"alg": "ES256"}), false)
+	}
+	if got := s.Hits("/jwks"); got != 1 {
+		t.Errorf("%d fetches", got)
+	}
+}
+
+// TestRotationAfterBogusID: one bogus kid does not keep a rotated key out.
+func TestRotationAfterBogusID(t *testing.T) {
+	s, p, _ := provider(t)
+	keys := p.Keys()
+	verify(t, keys, token(s.Keys[0], 0), true)
+	verify(t, keys, token(optest.NewKey("bogus", "ES256"), 0), false)
+	next := optest.NewKey("k2", "ES256")
+	s.Rotate(s.Keys[0], next)
+	verify(t, keys, token(next, 1), true)
+	verify(t, keys, token(s.Keys[0], 1), true)
+	if got := s.Hits("/jwks"); got != 3 {
+		t.Errorf("%d fetches", got)
+	}
+}
+
+// TestBogusIDRemembered: the same bogus kid spends the budget once a minute at most.
+func TestBogusIDRemembered(t *testing.T) {
+	s, p, c := provider(t)
+	keys := p.Keys()
+	bogus := optest.NewKey("bogus", "ES256")
+	for range 100 {
+		verify(t, keys, token(bogus, 0), false)
+	}
+	if got := s.Hits("/jwks"); got != 2 {
+		t.Errorf("%d fetches", got)
+	}
+	c.pass(61 * time.Second)
+	s.Rotate(bogus)
+	verify(t, keys, token(bogus, 0), true)
+}
+
+// TestRotationWithoutOverlap: a removed key stops working at the next fetch. JWKS-06.
+func TestRotationWithoutOverlap(t *testing.T) {
+	s, p, c := provider(t)
+	keys := p.Keys()
+	old, next := s.Keys[0], optest.NewKey("k2", "ES256")
+	verify(t, keys, token(old, 0), true)
+	s.Rotate(next)
+	verify(t, keys, token(old, 1), true)
+	verify(t, keys, token(next, 1), true)
+	verify(t, keys, token(old, 2), false)
+
+	s.Rotate()
+	c.pass(10 * time.Minute)
+	verify(t, keys, token(next, 2), false)
+}
+
+// TestOutage: known keys go on working for a day and no longer; a set that cannot
+// be used does not replace one that can. JWKS-01, JWKS-06.
+func TestOutage(t *testing.T) {
+	for name, h := range map[string]http.HandlerFunc{
+		"500":           answer(500, "application/json", "{}"),
+		"HTML":          answer(200, "text/html", "<html>"),
+		"empty":         answer(200, "application/json", ""),
+		"null":          answer(200, "application/json", "null"),
+		"an array":      answer(200, "application/json", "[]"),
+		"no keys":       answer(200, "application/json", "{}"),
+		"keys null":     answer(200, "application/json", `{"keys":null}`),
+		"trailing data": answer(200, "application/json", `{"keys":[]} x`),
+		"101 keys":      answer(200, "application/json", `{"keys":[`+strings.Repeat(`{},`, 100)+`{}]}`),
+		"a redirect":    func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://evil.example", 302) },
+		"half":          func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "100"); w.Write([]byte(`{"ke`)) },
+		"a hang-up":     func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, p, c := provider(t)
+			keys := p.Keys()
+			verify(t, keys, token(s.Keys[0], 0), true)
+			s.Replace("/jwks", h)
+			for range 3 {
+				c.pass(11 * time.Minute)
+				verify(t, keys, token(s.Keys[0], 1), true)
+			}
+			c.pass(24 * time.Hour)
+			_, err := keys.VerifySignature(t.Context(), token(s.Keys[0], 2))
+			var e *discovery.Error
+			if !errors.As(err, &e) || e.Document != "key set" {
+				t.Fatalf("after a day: %v", err)
+			}
+			s.Replace("/jwks", nil)
+			for range 100 {
+				if _, err = keys.VerifySignature(t.Context(), token(s.Keys[0], 3)); err == nil {
+					return
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			t.Errorf("does not recover: %v", err)
+		})
+	}
+}
+
+func answer(status int, contentType, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		w.WriteHeader(status)
+		w.Write([]byte(body))
+	}
+}
+
+// TestHuge: a key set of 200 MiB is not read to its end.
+func TestHuge(t *testing.T) {
+	s, p, _ := provider(t)
+	sent := make(chan int, 10)
+	s.Replace("/jwks", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		n, chunk := 0, []byte(strings.Repeat(" ", 1<<20))
+		for n < 200<<20 {
+			k, err := w.Write(chunk)
+			if n += k; err != nil {
+				break
+			}
+		}
+		sent <- n
+	})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	verify(t, p.Keys(), token(s.Keys[0], 0), false)
+	runtime.ReadMemStats(&after)
+	if n := <-sent; n > 50<<20 {
+		t.Errorf("%d MiB were sent", n>>20)
+	}
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 20<<20 {
+		t.Errorf("%d MiB were allocated", grown>>20)
+	}
+}
+
+// TestSlow: while the server takes its time, callers go on with what they have.
+func TestSlow(t *testing.T) {
+	s, p, c := provider(t)
+	keys := p.Keys()
+	verify(t, keys, token(s.Keys[0], 0), true)
+	release := make(chan struct{})
+	defer close(release)
+	s.Replace("/jwks", func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	})
+	c.pass(11 * time.Minute)
+	start := time.Now()
+	for i := range 100 {
+		verify(t, keys, token(s.Keys[0], i), true)
+	}
+	if took := time.Since(start); took > 3*time.Second {
+		t.Errorf("100 tokens took %v", took)
+	}
+}
+
+// TestStart: a thousand goroutines cause one fetch of each document, and one that
+// gives up does not fail the others.
+func TestStart(t *testing.T) {
+	s, p, _ := provider(t)
+	keys := p.Keys()
+	hurried, cancel := context.WithCancel(t.Context())
+	s.Replace("/.well-known/openid-configuration", func(w http.ResponseWriter, r *http.Request) {
+		cancel()
+		time.Sleep(50 * time.Millisecond)
+		s.Replace("/.well-known/openid-configuration", nil)
+		http.Redirect(w, r, "/", 500)
+	})
+	jwt := token(s.Keys[0], 0)
+	var failed atomic.Int32
+	var wg sync.WaitGroup
+	for i := range 1000 {
+		wg.Go(func() {
+			ctx := context.Background()
+			if i == 0 {
+				ctx = hurried
+			}
+			if _, err := keys.VerifySignature(ctx, jwt); err != nil {
+				failed.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if n := failed.Load(); n > 1 {
+		t.Errorf("%d failed", n)
+	}
+	if got := s.Hits("/jwks"); got != 1 {
+		t.Errorf("%d fetches", got)
+	}
+}
+
+// TestCancelled: a caller that gives up returns at once and leaves no goroutine.
+func TestCancelled(t *testing.T) {
+	s, p, _ := provider(t)
+	s.Replace("/jwks", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	if _, err := p.Metadata(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before := runtime.NumGoroutine()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	if _, err := p.Keys().VerifySignature(ctx, token(s.Keys[0], 0)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(start); took > 150*time.Millisecond {
+		t.Errorf("took %v", took)
+	}
+	for range 100 {
+		if runtime.NumGoroutine() <= before+1 { // one may be the test server's connection
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("%d goroutines before, %d after", before, runtime.NumGoroutine())
+}
+
+// TestCacheControl honours max-age within bounds. JWKS-07.
+func TestCacheControl(t *testing.T) {
+	for _, test := range []struct {
+		header string
+		fresh  time.Duration
+	}{
+		{"", 10 * time.Minute},
+		{"public, max-age=3600", time.Hour},
+		{"max-age=1", time.Minute},
+		{"max-age=0", time.Minute},
+		{"no-store", time.Minute},
+		{"no-cache, max-age=3600", time.Minute},
+		{"max-age=999999999", 24 * time.Hour},
+		{"max-age=99999999999999999999", 10 * time.Minute},
+		{"max-age=-5", time.Minute},
+		{"max-age=soon", 10 * time.Minute},
+	} {
+		s, p, c := provider(t)
+		s.Replace("/jwks", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Cache-Control", test.header)
+			answer(200, "application/json", string(optest.JWKS(s.Keys...)))(w, nil)
+		})
+		keys := p.Keys()
+		verify(t, keys, token(s.Keys[0], 0), true)
+		c.pass(test.fresh - time.Second)
+		verify(t, keys, token(s.Keys[0], 0), true)
+		if got := s.Hits("/jwks"); got != 1 {
+			t.Errorf("%q: fetched again too early", test.header)
+		}
+		c.pass(2 * time.Second)
+		verify(t, keys, token(s.Keys[0], 0), true)
+		if got := s.Hits("/jwks"); got != 2 {
+			t.Errorf("%q: not fetched again after %v", test.header, test.fresh)
+		}
+	}
+}
+
+// TestIssuersApart: a kid of one server never verifies a token of another. JWKS-08.
+func TestIssuersApart(t *testing.T) {
+	a, pa, _ := provider(t)
+	_, pb, _ := provider(t)
+	same := optest.NewKey("same", "ES256")
+	a.Rotate(same)
+	verify(t, pa.Keys(), token(same, 0), true)
+	verify(t, pb.Keys(), token(same, 0), false)
+}
