@@ -1,0 +1,157 @@
+// Package authserver is a small authorization server for the examples, so that they
+// run with Go alone: OAuth 2.0 and OpenID Connect by ory/fosite, and by hand what
+// fosite leaves to its host: metadata, keys, a login form, UserInfo, and iss in
+// authorization responses.
+//
+// It is for demonstrations on loopback. Accounts, keys and tokens are in memory and end
+// with the process, and nothing that fosite stores is ever cleared away.
+package authserver
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/go-jose/go-jose/v3"
+	"github.com/ory/fosite"
+	"github.com/ory/fosite/compose"
+	"github.com/ory/fosite/storage"
+	"github.com/ory/fosite/token/jwt"
+	"golang.org/x/crypto/bcrypt"
+)
+
+// Config says whom the server knows. Issuer, Clients and Users must be set.
+type Config struct {
+	// Issuer is the server's address, without a path: "http://127.0.0.1:9000".
+	Issuer string
+
+	// Clients are the registered clients, resource servers that introspect included.
+	Clients []Client
+
+	// Users are the accounts. The login form tells the first one's password: this is
+	// a demonstration.
+	Users []User
+
+	// OpaqueTokens makes access tokens that mean nothing to others, and have to be
+	// introspected. The zero value makes JWTs as in RFC 9068.
+	OpaqueTokens bool
+
+	// Logger gets a line for every request that is refused. nil means slog.Default.
+	Logger *slog.Logger
+}
+
+// Client is a registration. One without RedirectURLs can only introspect.
+type Client struct {
+	ID           string
+	Secret       string // "" makes it a public client
+	Name         string // for the login form; "" means the ID
+	RedirectURLs []string
+	Scopes       []string
+	Audience     []string // the resource servers that its tokens may be for
+}
+
+// User is an account.
+type User struct {
+	Subject  string // what the sub claim says; never shown to the user
+	Username string
+	Password string
+	Name     string
+	Email    string
+}
+
+// Server is the authorization server, an http.Handler.
+type Server struct {
+	config   Config
+	key      jose.JSONWebKey
+	provider fosite.OAuth2Provider
+	pending  pending
+	http.Handler
+}
+
+// New makes a server with a signing key of its own.
+func New(config Config) (*Server, error) {
+	if config.Issuer == "" || len(config.Clients) == 0 || len(config.Users) == 0 {
+		return nil, errors.New("authserver: Config.Issuer, Clients or Users is missing")
+	}
+	if config.Logger == nil {
+		config.Logger = slog.Default()
+	}
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{config: config, key: jose.JSONWebKey{Key: private, KeyID: rand.Text(), Algorithm: "RS256", Use: "sig"}}
+	store, err := s.store()
+	if err != nil {
+		return nil, err
+	}
+	s.provider = s.compose(store)
+	s.Handler = s.routes()
+	return s, nil
+}
+
+func (s *Server) store() (*storage.MemoryStore, error) {
+	store := storage.NewMemoryStore()
+	for _, c := range s.config.Clients {
+		registered := &fosite.DefaultClient{
+			ID: c.ID, Public: c.Secret == "", RedirectURIs: c.RedirectURLs, Scopes: c.Scopes, Audience: c.Audience,
+			ResponseTypes: []string{"code"}, GrantTypes: []string{"authorization_code"},
+		}
+		if c.Secret != "" {
+			hash, err := bcrypt.GenerateFromPassword([]byte(c.Secret), bcrypt.MinCost)
+			if err != nil {
+				return nil, err
+			}
+			registered.Secret = hash
+		}
+		store.Clients[c.ID] = registered
+	}
+	return store, nil
+}
+
+// compose puts together the parts of fosite that the code flow needs, and no others.
+func (s *Server) compose(store *storage.MemoryStore) fosite.OAuth2Provider {
+	config := s.fositeConfig()
+	key := func(context.Context) (any, error) { return &s.key, nil }
+	strategy := &compose.CommonStrategy{
+		CoreStrategy:               compose.NewOAuth2HMACStrategy(config),
+		OpenIDConnectTokenStrategy: compose.NewOpenIDConnectStrategy(key, config),
+		Signer:                     &jwt.DefaultSigner{GetPrivateKey: key},
+	}
+	if !s.config.OpaqueTokens {
+		strategy.CoreStrategy = compose.NewOAuth2JWTStrategy(key, strategy.CoreStrategy, config)
+	}
+	return compose.Compose(config, store, strategy,
+		compose.OAuth2AuthorizeExplicitFactory,
+		compose.OpenIDConnectExplicitFactory,
+		compose.OAuth2PKCEFactory,
+		compose.PushedAuthorizeHandlerFactory,
+		compose.OAuth2TokenIntrospectionFactory,
+	)
+}
+
+func (s *Server) fositeConfig() *fosite.Config {
+	secret := make([]byte, 32)
+	rand.Read(secret)
+	return &fosite.Config{
+		GlobalSecret:                   secret,
+		IDTokenIssuer:                  s.config.Issuer,
+		AccessTokenIssuer:              s.config.Issuer,
+		TokenURL:                       s.config.Issuer + tokenPath,
+		EnforcePKCE:                    true,
+		ScopeStrategy:                  fosite.ExactScopeStrategy,
+		AudienceMatchingStrategy:       matchResources,
+		JWTScopeClaimKey:               jwt.JWTScopeFieldString, // RFC 9068 §2.2.3
+		HashCost:                       bcrypt.MinCost,
+		AuthorizeCodeLifespan:          time.Minute,
+		AccessTokenLifespan:            10 * time.Minute,
+		IDTokenLifespan:                10 * time.Minute,
+		PushedAuthorizeContextLifespan: time.Minute,
+		DisableRefreshTokenValidation:  true,
+		OmitRedirectScopeParam:         true,
+	}
+}

@@ -1,0 +1,59 @@
+package authserver
+
+import (
+	"crypto/rand"
+	"maps"
+	"time"
+
+	"github.com/ory/fosite"
+	"github.com/ory/fosite/handler/openid"
+	"github.com/ory/fosite/token/jwt"
+)
+
+// session is what fosite keeps with a code and its tokens. It makes the claims of
+// ID tokens (openid.Session), of access tokens that are JWTs
+// (oauth2.JWTSessionContainer) and of introspection answers (fosite.ExtraClaimsSession).
+type session struct {
+	*openid.DefaultSession
+	issuer, clientID, tokenID string
+}
+
+// blank is for requests whose session, if any, fosite finds by itself.
+func blank() *session { return &session{DefaultSession: openid.NewDefaultSession()} }
+
+// newSession is that of a user who has just signed in.
+func (s *Server) newSession(u *User, ar fosite.AuthorizeRequester) *session {
+	return &session{
+		DefaultSession: &openid.DefaultSession{
+			Subject:  u.Subject,
+			Username: u.Username,
+			Claims: &jwt.IDTokenClaims{
+				Issuer: s.config.Issuer, Subject: u.Subject, AuthTime: time.Now().UTC(), RequestedAt: ar.GetRequestedAt(),
+			},
+		},
+		issuer: s.config.Issuer, clientID: ar.GetClient().GetID(), tokenID: rand.Text(),
+	}
+}
+
+// GetJWTClaims gives the claims of RFC 9068 §2.2 that fosite does not fill in itself.
+func (s *session) GetJWTClaims() jwt.JWTClaimsContainer {
+	return &jwt.JWTClaims{Subject: s.Subject, JTI: s.tokenID, Extra: map[string]any{"client_id": s.clientID}}
+}
+
+// GetJWTHeader tells access tokens from ID tokens, RFC 9068 §2.1.
+func (s *session) GetJWTHeader() *jwt.Headers {
+	return &jwt.Headers{Extra: map[string]any{"typ": "at+jwt"}}
+}
+
+// GetExtraClaims adds to introspection answers what RFC 7662 §2.2 knows beyond fosite.
+func (s *session) GetExtraClaims() map[string]any {
+	return map[string]any{"iss": s.issuer, "jti": s.tokenID, "token_type": "Bearer"}
+}
+
+// Clone implements fosite.Session.
+func (s *session) Clone() fosite.Session {
+	c, d := *s, *s.DefaultSession
+	d.ExpiresAt = maps.Clone(d.ExpiresAt)
+	c.DefaultSession = &d
+	return &c
+}

@@ -1,0 +1,135 @@
+// Quickstart is a login from end to end on one machine: an authorization server, a web
+// application that signs visitors in, and an API that the application calls for them.
+//
+//	go -C examples run ./quickstart             then open the address that it prints
+//	go -C examples run ./quickstart -headless   plays the visitor as well
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+)
+
+const usage = `Quickstart is a login from end to end: an authorization server, a web application, an API.
+
+  go -C examples run ./quickstart              open the address that it prints
+  go -C examples run ./quickstart -headless    play the visitor as well; exit 0 if all went well
+
+With -issuer it uses that server instead of its own. Register a client there with the
+redirect URI http://127.0.0.1:8080/callback (-listen chooses host and port). The API
+takes access tokens that are JWTs as in RFC 9068; say in -audience what your server
+writes into their aud. A token that is not for the API is refused, and the page says so.
+
+`
+
+// options are the flags.
+type options struct {
+	listen                         string
+	issuer, clientID, clientSecret string
+	scopes, audience               string
+	token                          string
+	headless, cancel               bool
+	username, password             string
+}
+
+func parse(args []string, output io.Writer) (*options, error) {
+	o := &options{}
+	f := flag.NewFlagSet("quickstart", flag.ContinueOnError)
+	f.SetOutput(output)
+	f.Usage = func() { io.WriteString(output, usage); f.PrintDefaults() }
+	f.StringVar(&o.listen, "listen", "", "`address` of the web application on loopback (default a free port; with -issuer 127.0.0.1:8080)")
+	f.StringVar(&o.token, "token", "jwt", "`kind` of access tokens that the embedded server makes: jwt or opaque")
+	f.StringVar(&o.issuer, "issuer", "", "`URL` of another server to use")
+	f.StringVar(&o.clientID, "client-id", "", "`id` of the client registered there")
+	f.StringVar(&o.clientSecret, "client-secret", "", "its `secret`, sent by client_secret_basic; better in the environment as CLIENT_SECRET; none for a public client")
+	f.StringVar(&o.scopes, "scopes", "", "`scopes` to ask for, space-separated (default all of the embedded server; with -issuer openid)")
+	f.StringVar(&o.audience, "audience", "", "the API's `identifier`, sent as resource and looked for in aud (default the API's address)")
+	f.BoolVar(&o.headless, "headless", false, "play the visitor, print the steps, and end")
+	f.BoolVar(&o.cancel, "cancel", false, "with -headless: press Cancel in the login form, and so fail")
+	f.StringVar(&o.username, "username", demoUser.Username, "with -headless: the visitor's user `name`")
+	f.StringVar(&o.password, "password", demoUser.Password, "with -headless: the visitor's password")
+	if err := f.Parse(args); err != nil {
+		return nil, err
+	}
+	return o, o.complete()
+}
+
+// complete checks the flags and fills in what depends on others.
+func (o *options) complete() error {
+	foreign := o.issuer != ""
+	switch {
+	case o.token != "jwt" && o.token != "opaque":
+		return fmt.Errorf("-token is %q; it is jwt or opaque", o.token)
+	case o.cancel && !o.headless:
+		return errors.New("-cancel is for -headless")
+	case foreign && o.clientID == "":
+		return errors.New("-issuer wants a -client-id")
+	case !foreign && (o.clientID != "" || o.clientSecret != ""):
+		return errors.New("-client-id and -client-secret want an -issuer")
+	}
+	byDefault := func(value *string, own, elsewhere string) {
+		if *value == "" && foreign {
+			*value = elsewhere
+		} else if *value == "" {
+			*value = own
+		}
+	}
+	byDefault(&o.listen, "127.0.0.1:0", "127.0.0.1:8080")
+	byDefault(&o.scopes, "openid profile email "+apiScope, "openid")
+	byDefault(&o.clientSecret, "", os.Getenv("CLIENT_SECRET"))
+	return nil
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	o, err := parse(os.Args[1:], os.Stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "quickstart:", err)
+		os.Exit(2)
+	}
+	if err := run(ctx, o, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "quickstart:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o *options, out io.Writer) error {
+	s, err := start(ctx, setup{options: o, log: slog.Default(), say: printer(out)})
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if o.headless {
+		return visit(ctx, s, out)
+	}
+	fmt.Fprintf(out, "Open %s in a browser. The authorization server is %s, the API %s. Ctrl-C ends them.\n\n", s.app, s.issuer, s.api)
+	<-ctx.Done()
+	return nil
+}
+
+// visit plays the visitor and prints what they see in the end.
+func visit(ctx context.Context, s *system, out io.Writer) error {
+	v := newVisitor(s.app, s.options)
+	seen, err := v.visit(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\nThe ID token:\n\n%s\nThe API's answer:\n\n%s\n", seen.report, strings.TrimSpace(seen.answer))
+	return nil
+}
+
+// printer prints the steps as they happen.
+func printer(out io.Writer) func(step string) {
+	return func(step string) { fmt.Fprintln(out, step) }
+}

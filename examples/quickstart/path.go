@@ -1,0 +1,42 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+)
+
+// path is the path of one login, in seven steps, as far as it has come.
+type path struct {
+	lines []string
+	say   func(step string)
+}
+
+func (a *app) path(lines []string) *path { return &path{slices.Clip(lines), a.say} }
+
+func (p *path) add(step int, format string, args ...any) {
+	line := fmt.Sprintf(format, args...)
+	p.lines = append(p.lines, line)
+	p.say(fmt.Sprintf("%d. %s", step, line))
+}
+
+// describeRequest tells which way the authorization request went.
+func describeRequest(redirect string) string {
+	u, err := url.Parse(redirect)
+	if err != nil || !u.Query().Has("request_uri") {
+		return "The server takes no pushed requests: the app redirects the browser with the request in the address (PKCE S256, state, nonce)."
+	}
+	return "The app pushed the authorization request (client authentication, PKCE S256, state, nonce) and redirects the browser with client_id and request_uri."
+}
+
+// describeCallback names what came back, and repeats nothing of it.
+func describeCallback(q url.Values) string {
+	did, came := "signed in and consented", "code"
+	if q.Has("error") {
+		did, came = "did not sign in", "error and error_description"
+	}
+	if q.Has("iss") {
+		came += " and iss"
+	}
+	return fmt.Sprintf("The visitor %s; the server redirects back with %s.", did, came)
+}
