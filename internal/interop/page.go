@@ -1,0 +1,124 @@
+package interop
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"golang.org/x/net/html"
+)
+
+// page is what the browser shows.
+type page struct {
+	url    *url.URL
+	status int
+	body   []byte
+	root   *html.Node
+}
+
+func readPage(resp *http.Response) (*page, error) {
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return nil, err
+	}
+	root, err := html.Parse(bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	return &page{url: resp.Request.URL, status: resp.StatusCode, body: body, root: root}, nil
+}
+
+// form gives the page's first form that is posted, nil if there is none.
+func (p *page) form() *form {
+	for n := range p.root.Descendants() {
+		if n.Data != "form" || !strings.EqualFold(attribute(n, "method"), "post") {
+			continue
+		}
+		if action, err := p.url.Parse(attribute(n, "action")); err == nil {
+			return &form{action: action, node: n}
+		}
+	}
+	return nil
+}
+
+// link gives where the link with that word in its text leads, nil if there is none.
+func (p *page) link(word string) *url.URL {
+	for n := range p.root.Descendants() {
+		if n.Data == "a" && strings.Contains(text(n), word) {
+			if u, err := p.url.Parse(attribute(n, "href")); err == nil {
+				return u
+			}
+		}
+	}
+	return nil
+}
+
+// text is what the page says, in one line.
+func (p *page) text() string { return text(p.root) }
+
+func text(root *html.Node) string {
+	var words []string
+	for n := range root.Descendants() {
+		if n.Type == html.TextNode && n.Parent.Data != "script" && n.Parent.Data != "style" {
+			words = append(words, strings.Fields(n.Data)...)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// form is an HTML form.
+type form struct {
+	action *url.URL
+	node   *html.Node
+}
+
+// asks tells whether the form has a field of that type.
+func (f *form) asks(kind string) bool {
+	return slices.ContainsFunc(f.controls(), func(n *html.Node) bool { return attribute(n, "type") == kind })
+}
+
+func (f *form) controls() []*html.Node {
+	var out []*html.Node
+	for n := range f.node.Descendants() {
+		if n.Data == "input" || n.Data == "button" {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// filled gives the form as a browser posts it: with user name and password filled
+// in, and with one button, that of the name given or the first.
+func (f *form) filled(button string) url.Values {
+	values := url.Values{}
+	var pressed *html.Node
+	for _, n := range f.controls() {
+		switch name := attribute(n, "name"); attribute(n, "type") {
+		case "hidden":
+			values.Add(name, attribute(n, "value"))
+		case "text", "password":
+			values.Add(name, user) // the password is the name
+		case "submit":
+			if pressed == nil || name == button {
+				pressed = n
+			}
+		}
+	}
+	if pressed != nil && attribute(pressed, "name") != "" {
+		values.Add(attribute(pressed, "name"), attribute(pressed, "value"))
+	}
+	return values
+}
+
+func attribute(n *html.Node, name string) string {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
+}

@@ -1,0 +1,171 @@
+package interop
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"testing"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/idtoken"
+)
+
+var parModes = []struct {
+	name string
+	mode client.PARMode
+}{
+	{"par-auto", client.PARAuto}, {"par-required", client.PARRequired}, {"par-off", client.PAROff},
+}
+
+// TestPath walks the whole path, from a visitor who asks the app for something to the
+// answer of an API, in every combination.
+func TestPath(t *testing.T) {
+	eachServer(t, func(t *testing.T, s *server) {
+		for clientID := range auths {
+			for _, push := range parModes {
+				for _, kind := range s.tokens {
+					t.Run(clientID+"/"+push.name+"/"+kind.name, func(t *testing.T) {
+						config := s.config(clientID)
+						config.PAR = push.mode
+						walk(t, s, config, kind)
+					})
+				}
+			}
+		}
+	})
+}
+
+// TestPARClient walks it as a client whose registration demands pushed requests.
+func TestPARClient(t *testing.T) {
+	eachServer(t, func(t *testing.T, s *server) {
+		walk(t, s, s.config("par"), s.tokens[0])
+	})
+}
+
+// walk takes a visitor through the login to the API's answer, refreshes the tokens,
+// and asks the API once more.
+func walk(t *testing.T, s *server, config client.Config, kind tokenKind) {
+	t.Helper()
+	api := newAPI(t, kind.verifier(s)) + "/photos"
+	a := newApp(t, config, kind, api)
+	v := newVisitor(a)
+	answer, err := v.visit(appURL)
+	if err != nil || a.err != nil {
+		t.Fatalf("the visitor gets no answer: %v, %v", err, a.err)
+	}
+	checkRedirect(t, a.redirect, config.PAR != client.PAROff)
+	checkCallback(t, s, a)
+	checkReport(t, a.tokens.Report)
+	checkUserInfo(t, a, kind)
+	checkCaller(t, s, config.ClientID, a, answer.status, answer.body)
+	checkRefresh(t, s, config.ClientID, a)
+	t.Logf("works, the visitor %q", v.seen)
+}
+
+// checkRedirect looks at what the browser carries to the server: of a pushed request
+// client_id and request_uri alone.
+func checkRedirect(t *testing.T, redirect string, pushed bool) {
+	t.Helper()
+	u, err := url.Parse(redirect)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	if pushed {
+		if len(q) != 2 || !q.Has("client_id") || !q.Has("request_uri") {
+			t.Errorf("the browser carries %v, not client_id and request_uri alone", q)
+		}
+		return
+	}
+	if q.Get("code_challenge_method") != "S256" || !q.Has("code_challenge") || !q.Has("state") || !q.Has("nonce") {
+		t.Errorf("the browser carries %v", q)
+	}
+}
+
+func checkCallback(t *testing.T, s *server, a *app) {
+	t.Helper()
+	if a.callback.Get("iss") != s.issuer || a.callback.Get("state") != a.pending.State {
+		t.Errorf("callback has iss %q, state %q; want %q, %q",
+			a.callback.Get("iss"), a.callback.Get("state"), s.issuer, a.pending.State)
+	}
+}
+
+// checkReport wants all 14 steps, and those that a code from these servers allows to
+// be made must have been made.
+func checkReport(t *testing.T, r *idtoken.Report) {
+	t.Helper()
+	if len(r.Steps) != 14 || r.Err() != nil {
+		t.Errorf("report:\n%v", r)
+	}
+	for _, step := range r.Steps {
+		if slices.Contains([]int{2, 3, 6, 7, 9, 10, 11}, step.Number) && step.Result != idtoken.Valid {
+			t.Errorf("step %d, %s: %v (%s)", step.Number, step.Test, step.Result, step.Reason)
+		}
+	}
+}
+
+// checkUserInfo wants the user's address, or the refusal of a token that is for the API.
+func checkUserInfo(t *testing.T, a *app, kind tokenKind) {
+	t.Helper()
+	if kind.apiOnly {
+		var e *client.Error
+		if !errors.As(a.infoErr, &e) || e.Step != client.StepUserInfo {
+			t.Errorf("UserInfo = %v, %v; want a refusal", a.info, a.infoErr)
+		}
+		return
+	}
+	if a.infoErr != nil {
+		t.Fatal(a.infoErr)
+	}
+	var claims struct {
+		Email string `json:"email"`
+	}
+	if err := a.info.Claims(&claims); err != nil {
+		t.Fatal(err)
+	}
+	if a.info.Subject != a.tokens.IDToken.Subject || claims.Email != user+"@example.com" {
+		t.Errorf("UserInfo is of %q (%s), the ID token of %q", a.info.Subject, claims.Email, a.tokens.IDToken.Subject)
+	}
+}
+
+// checkCaller wants the API to know user, client and scope.
+func checkCaller(t *testing.T, s *server, clientID string, a *app, status int, body []byte) {
+	t.Helper()
+	var got caller
+	if err := json.Unmarshal(body, &got); err != nil || status != http.StatusOK {
+		t.Fatalf("the API answers %d %s", status, body)
+	}
+	if got.Issuer != s.issuer || got.User != a.tokens.IDToken.Subject || got.Client != clientID {
+		t.Errorf("the API knows %+v; want user %s of client %s at %s", got, a.tokens.IDToken.Subject, clientID, s.issuer)
+	}
+	if !slices.Contains(got.Scopes, "photos.read") || slices.Contains(got.Scopes, "photos.write") {
+		t.Errorf("the API knows scopes %q; photos.read was asked for, photos.write was not", got.Scopes)
+	}
+}
+
+// checkRefresh refreshes the tokens: the new ones are others, and as good.
+func checkRefresh(t *testing.T, s *server, clientID string, a *app) {
+	t.Helper()
+	old := a.tokens
+	fresh, err := a.client.Refresh(t.Context(), old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.tokens = fresh
+	if fresh.AccessToken == old.AccessToken || fresh.RefreshToken == "" || fresh.IDToken.Subject != old.IDToken.Subject {
+		t.Errorf("refreshed: %v, from %v", fresh, old)
+	}
+	resp, err := call(t.Context(), a.api, fresh.AccessToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkCaller(t, s, clientID, a, resp.StatusCode, body)
+}

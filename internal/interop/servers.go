@@ -1,0 +1,139 @@
+package interop
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/discovery"
+	"github.com/countersign/countersign/rs"
+)
+
+// What both servers have been told; oidc-provider/server.mjs and keycloak/realm.json
+// say the same.
+const (
+	user   = "alice"
+	secret = "interop: 100% +/&=?" // every client's; it must be encoded in a Basic header
+	apiID  = "https://api.example" // the API's identifier, and its client ID for introspection
+
+	opaqueID  = "https://opaque.example"  // an API whose tokens are opaque
+	printerID = "https://printer.example" // an API that is not ours
+)
+
+// auths are the clients by their way to authenticate, which is their client ID too.
+var auths = map[string]client.Auth{
+	"basic":  client.SecretBasic(secret),
+	"post":   client.SecretPost(secret),
+	"public": client.Public(),
+}
+
+// server is an authorization server that runs.
+type server struct {
+	name     string
+	issuer   string
+	metadata *discovery.Metadata
+	keys     rs.KeySet
+	tokens   []tokenKind
+}
+
+// tokenKind is a kind of access token that a server issues, and how an API verifies it.
+type tokenKind struct {
+	name     string
+	resource string // asks for it (RFC 8707); "" where it comes unasked
+	verifier func(*server) rs.Verifier
+	apiOnly  bool // the UserInfo endpoint refuses it
+}
+
+var oidcProvider = server{name: "oidc-provider", tokens: []tokenKind{
+	{name: "jwt", resource: apiID, apiOnly: true, verifier: (*server).rfc9068},
+	{name: "opaque", verifier: func(s *server) rs.Verifier { return s.introspection("") }},
+	{name: "opaque-for-api", resource: opaqueID, apiOnly: true, verifier: func(s *server) rs.Verifier {
+		return s.introspection(opaqueID)
+	}},
+	{name: "either", verifier: func(s *server) rs.Verifier {
+		return &rs.Either{JWT: s.rfc9068(), Opaque: s.introspection("")}
+	}},
+}}
+
+var keycloak = server{name: "keycloak", tokens: []tokenKind{
+	{name: "jwt", verifier: (*server).keycloakJWT},
+	{name: "jwt-introspected", verifier: func(s *server) rs.Verifier { return s.introspection(apiID) }},
+}}
+
+// rfc9068 verifies the tokens of oidc-provider that are JWTs.
+func (s *server) rfc9068() rs.Verifier {
+	return &rs.JWT{Issuer: s.issuer, Audience: apiID, Keys: s.keys, Algs: []string{"ES256"}}
+}
+
+// keycloakJWT verifies tokens as Keycloak makes them where nobody asked for RFC 9068:
+// their header is that of an ID token.
+func (s *server) keycloakJWT() rs.Verifier {
+	return &rs.JWT{
+		Issuer: s.issuer, Audience: apiID, Keys: s.keys,
+		Typ: "JWT", Claims: map[string]string{"typ": "Bearer"}, ClientIDClaim: "azp",
+	}
+}
+
+// introspection asks the server about tokens for audience.
+func (s *server) introspection(audience string) *rs.Introspection {
+	return &rs.Introspection{
+		URL: s.metadata.IntrospectionEndpoint, Issuer: s.issuer, Audience: audience,
+		Auth: client.SecretBasic(secret).For(apiID, s.issuer),
+	}
+}
+
+// eachServer runs f with every server that COUNTERSIGN_INTEROP selects: all, if it is empty.
+func eachServer(t *testing.T, f func(*testing.T, *server)) {
+	selected := os.Getenv("COUNTERSIGN_INTEROP")
+	for _, s := range []server{oidcProvider, keycloak} {
+		if selected == "" || slices.Contains(strings.Split(selected, ","), s.name) {
+			t.Run(s.name, func(t *testing.T) {
+				s.find(t)
+				f(t, &s)
+			})
+		}
+	}
+}
+
+// find learns from the environment where the server is, and from the server the rest.
+func (s *server) find(t *testing.T) {
+	t.Helper()
+	env := "COUNTERSIGN_INTEROP_" + strings.ToUpper(strings.ReplaceAll(s.name, "-", "_"))
+	s.issuer = os.Getenv(env)
+	if s.issuer == "" {
+		missing(t, s.name, os.Getenv(env+"_MISSING"))
+	}
+	provider := &discovery.Provider{Issuer: s.issuer}
+	metadata, err := provider.Metadata(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.metadata, s.keys = metadata, provider.Keys()
+}
+
+// missing skips the test, but not in CI: there a server that is missing must be seen.
+func missing(t *testing.T, name, why string) {
+	t.Helper()
+	if why == "" {
+		why = "start the tests with internal/interop/run"
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%s does not run: %s", name, why)
+	}
+	t.Skipf("%s does not run: %s", name, why)
+}
+
+// config is that of a client at the server. Every test makes its own: a client.Client
+// remembers what it has finished.
+func (s *server) config(clientID string) client.Config {
+	auth, ok := auths[clientID]
+	if !ok {
+		auth = client.SecretBasic(secret)
+	}
+	return client.Config{
+		Issuer: s.issuer, ClientID: clientID, Auth: auth, RedirectURL: appURL + "/callback",
+		Scopes: []string{"openid", "email", "photos.read"},
+	}
+}

@@ -1,0 +1,118 @@
+package interop
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+)
+
+// appURL is where the web app is. Only the visitor's browser can go there, and it
+// needs no port, so that the servers can know the address before a test runs.
+const appURL = "https://app.example"
+
+// visitor is a user with a browser: one that keeps cookies, follows redirects, and
+// runs no scripts.
+type visitor struct {
+	http    *http.Client
+	refuses bool     // at the question whether the app may have what it wants
+	seen    []string // what was done on the way, for the log
+}
+
+func newVisitor(app http.Handler) *visitor {
+	return &visitor{http: &http.Client{Jar: newJar(), Transport: web{app}}}
+}
+
+// maxPages is more than any server shows.
+const maxPages = 6
+
+// visit goes to address, fills in what the server asks on the way, and gives the
+// app's page that it all ends at.
+func (v *visitor) visit(address string) (*page, error) {
+	p, err := v.get(address)
+	for range maxPages {
+		if err != nil || strings.HasPrefix(p.url.String(), appURL) {
+			return p, err
+		}
+		p, err = v.answer(p)
+	}
+	return nil, fmt.Errorf("the server keeps asking: %q", v.seen)
+}
+
+// answer fills in a page of the server.
+func (v *visitor) answer(p *page) (*page, error) {
+	form := p.form()
+	switch {
+	case form == nil:
+		return nil, fmt.Errorf("stuck at %s (status %d): %s", p.url.Path, p.status, p.text())
+	case form.asks("password"):
+		v.seen = append(v.seen, "signs in")
+		return v.submit(form, "")
+	case v.refuses:
+		v.seen = append(v.seen, "refuses")
+		if link := p.link("Abort"); link != nil {
+			return v.get(link.String())
+		}
+		return v.submit(form, "cancel")
+	}
+	v.seen = append(v.seen, "consents")
+	return v.submit(form, "accept")
+}
+
+func (v *visitor) get(address string) (*page, error) {
+	resp, err := v.http.Get(address)
+	if err != nil {
+		return nil, err
+	}
+	return readPage(resp)
+}
+
+// submit presses a button of the form: the one of that name, or the first.
+func (v *visitor) submit(f *form, button string) (*page, error) {
+	resp, err := v.http.PostForm(f.action.String(), f.filled(button))
+	if err != nil {
+		return nil, err
+	}
+	return readPage(resp)
+}
+
+// web is the visitor's: the app, and the servers on loopback.
+type web struct{ app http.Handler }
+
+// RoundTrip implements http.RoundTripper.
+func (w web) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Scheme+"://"+r.URL.Host != appURL {
+		return http.DefaultTransport.RoundTrip(r)
+	}
+	rec := httptest.NewRecorder()
+	w.app.ServeHTTP(rec, r)
+	resp := rec.Result()
+	resp.Request = r
+	return resp, nil
+}
+
+// jar takes loopback for as safe as https, as browsers do: servers mark cookies
+// Secure on http too.
+type jar struct{ cookies *cookiejar.Jar }
+
+func newJar() jar {
+	cookies, err := cookiejar.New(nil)
+	if err != nil {
+		panic(err) // does not happen: there are no options to be wrong
+	}
+	return jar{cookies}
+}
+
+// SetCookies implements http.CookieJar.
+func (j jar) SetCookies(u *url.URL, cookies []*http.Cookie) { j.cookies.SetCookies(secure(u), cookies) }
+
+// Cookies implements http.CookieJar.
+func (j jar) Cookies(u *url.URL) []*http.Cookie { return j.cookies.Cookies(secure(u)) }
+
+func secure(u *url.URL) *url.URL {
+	out := *u
+	out.Scheme = "https"
+	return &out
+}
