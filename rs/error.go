@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"github.com/countersign/countersign/discovery"
 )
 
 // The error codes of RFC 6750 §3.1.
@@ -52,12 +54,19 @@ func refusal(err error) *Error {
 	if errors.As(err, &e) {
 		return e
 	}
-	var t interface{ Temporary() bool }
-	var u *unavailable
-	if errors.As(err, &u) || errors.As(err, &t) && t.Temporary() {
+	if isUnavailable(err) {
 		return &Error{Status: http.StatusServiceUnavailable, Description: "the token cannot be checked now", Err: err}
 	}
 	return &Error{Status: http.StatusUnauthorized, Code: InvalidToken, Description: "the access token is not valid here", Err: err}
+}
+
+// isUnavailable tells whether err says nothing about the token: the server's
+// keys or its answer could not be had.
+func isUnavailable(err error) bool {
+	var u *unavailable
+	var d *discovery.Error
+	var t interface{ Temporary() bool }
+	return errors.As(err, &u) || errors.As(err, &d) || errors.As(err, &t) && t.Temporary()
 }
 
 // unavailable marks an error of our side: nothing is known about the token.

@@ -1,0 +1,30 @@
+package rs_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+
+	"github.com/countersign/countersign/discovery"
+	"github.com/countersign/countersign/rs"
+)
+
+// An API that lets in whoever has an access token with the scope photos.read.
+func Example() {
+	server := &discovery.Provider{Issuer: "https://as.example.com"}
+	api := &rs.Protection{Tokens: &rs.JWT{
+		Issuer:   server.Issuer,
+		Audience: "https://photos.example.com",
+		Keys:     server.Keys(),
+	}}
+	photos := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who, _ := rs.FromContext(r.Context())
+		fmt.Fprintf(w, "the photos of %s, for %s", who.Subject, who.ClientID)
+	})
+	handler := api.Handler(rs.RequireScope("photos.read")(photos))
+
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, httptest.NewRequest("GET", "/photos", nil))
+	fmt.Println(w.Code, w.Header().Get("WWW-Authenticate"))
+	// Output: 401 Bearer
+}
