@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 )
 
 // path is the path of one login, in seven steps, as far as it has come.
@@ -31,12 +32,14 @@ func describeRequest(redirect string) string {
 
 // describeCallback names what came back, and repeats nothing of it.
 func describeCallback(q url.Values) string {
-	did, came := "signed in and consented", "code"
+	did, came := "signed in and consented", []string{"code"}
 	if q.Has("error") {
-		did, came = "did not sign in", "error and error_description"
+		did, came = "did not sign in", []string{"error"}
 	}
-	if q.Has("iss") {
-		came += " and iss"
+	for _, name := range []string{"error_description", "iss"} {
+		if q.Has(name) {
+			came = append(came, name)
+		}
 	}
-	return fmt.Sprintf("The visitor %s; the server redirects back with %s.", did, came)
+	return fmt.Sprintf("The visitor %s; the server redirects back with %s.", did, strings.Join(came, ", "))
 }

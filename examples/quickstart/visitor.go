@@ -21,7 +21,8 @@ type visitor struct {
 	username, password string
 	cancel             bool
 	http               *http.Client
-	step               int // of the seven: where it is
+	step               int    // of the seven: where it is
+	refusal            string // the server's error, as it was in the browser's address
 }
 
 func newVisitor(app string, o *options) *visitor {
@@ -120,6 +121,7 @@ func (v *visitor) cross(s *shown) error {
 		v.step = 4
 		if q.Has("error") {
 			v.step = 3
+			v.refusal = fmt.Sprintf("the server answers %s (%s); ", q.Get("error"), q.Get("error_description"))
 		} else if !q.Has("code") {
 			return errors.New("the server redirects back with neither code nor error")
 		}
@@ -132,7 +134,8 @@ func (v *visitor) cross(s *shown) error {
 // read takes from the last page what a person would look at.
 func (v *visitor) read(s *shown) (*seen, error) {
 	if code := element(s.body, "strong", "code"); code != "" {
-		return nil, v.stopped(fmt.Errorf("the application says %s (status %d, id %s; the reason is in its log)", code, s.status, element(s.body, "strong", "id")))
+		return nil, v.stopped(fmt.Errorf("%sthe application says %s (status %d, id %s; the reason is in its log)",
+			v.refusal, code, s.status, element(s.body, "strong", "id")))
 	}
 	out := &seen{report: element(s.body, "pre", "report"), answer: element(s.body, "pre", "answer")}
 	if s.status != http.StatusOK {

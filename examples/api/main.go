@@ -1,0 +1,68 @@
+// Api takes access tokens: JWTs it verifies by itself (RFC 9068), opaque ones by asking
+// the server about them (RFC 7662).
+//
+//	ISSUER          the server, exactly as it writes its issuer identifier
+//	AUDIENCE        this API's identifier: what aud must contain
+//	SCOPE           what a token must have been granted; photos.read if it is not set
+//	CLIENT_ID       with CLIENT_SECRET, this API's credentials at the server's introspection
+//	CLIENT_SECRET   endpoint; without them opaque tokens are refused
+//	LISTEN          where it listens; 127.0.0.1:8081 if it is not set
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/discovery"
+	"github.com/countersign/countersign/rs"
+)
+
+func main() {
+	tokens, err := verifier(context.Background(), os.Getenv("ISSUER"), os.Getenv("AUDIENCE"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	server := &http.Server{
+		Addr:              cmp.Or(os.Getenv("LISTEN"), "127.0.0.1:8081"),
+		Handler:           routes(tokens, cmp.Or(os.Getenv("SCOPE"), "photos.read")),
+		ReadHeaderTimeout: 5 * time.Second,
+	}
+	log.Printf("listening on %s", server.Addr)
+	log.Fatal(server.ListenAndServe())
+}
+
+// routes puts the middleware around the whole, and the guard around one route.
+func routes(tokens rs.Verifier, scope string) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /photos", rs.RequireScope(scope)(http.HandlerFunc(photos)))
+	return (&rs.Protection{Tokens: tokens}).Handler(mux)
+}
+
+// photos is a handler: who calls is in the context.
+func photos(w http.ResponseWriter, r *http.Request) {
+	caller, _ := rs.FromContext(r.Context())
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	fmt.Fprintf(w, "the photos of %s, for %s, scope %q\n", caller.Subject, caller.ClientID, caller.Scopes)
+}
+
+func verifier(ctx context.Context, issuer, audience string) (rs.Verifier, error) {
+	provider := &discovery.Provider{Issuer: issuer}
+	jwts := &rs.JWT{Issuer: issuer, Audience: audience, Keys: provider.Keys()}
+	id, secret := os.Getenv("CLIENT_ID"), os.Getenv("CLIENT_SECRET")
+	if id == "" {
+		return jwts, nil
+	}
+	m, err := provider.Metadata(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &rs.Either{JWT: jwts, Opaque: &rs.Introspection{
+		URL: m.IntrospectionEndpoint, Issuer: issuer, Audience: audience, Auth: client.SecretBasic(secret).For(id, issuer),
+	}}, nil
+}

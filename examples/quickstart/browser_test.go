@@ -1,0 +1,277 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+func TestWrongThenRightPassword(t *testing.T) {
+	b := startBench(t)
+	v := b.browser(t)
+	again := v.fill(v.begin(), "looking-glass")
+	if again.status != http.StatusForbidden || !strings.Contains(again.body, "is wrong") {
+		t.Fatalf("status %d:\n%s", again.status, again.body)
+	}
+	back := v.fill(again, demoUser.Password)
+	if back.redirect == nil || !back.redirect.Query().Has("code") {
+		t.Fatalf("the right password leads to %v (status %d)", back.redirect, back.status)
+	}
+}
+
+func TestTooManyWrongPasswords(t *testing.T) {
+	b := startBench(t)
+	v := b.browser(t)
+	s := v.begin()
+	for range 5 {
+		s = v.fill(s, "looking-glass")
+	}
+	if s.redirect == nil || s.redirect.Query().Get("error") != "access_denied" {
+		t.Fatalf("after five wrong passwords: %v (status %d)", s.redirect, s.status)
+	}
+}
+
+func TestFormIsForOneRequest(t *testing.T) {
+	b := startBench(t)
+	v := b.browser(t)
+	form := v.begin()
+	v.fill(form, demoUser.Password)
+	if again := v.fill(form, demoUser.Password); again.status != http.StatusBadRequest {
+		t.Errorf("a form that was sent before: status %d", again.status)
+	}
+}
+
+func TestCancel(t *testing.T) {
+	b := startBench(t)
+	v := b.browser(t)
+	v.cancel = true
+	back := v.fill(v.begin(), "")
+	if got := back.redirect.Query().Get("iss"); got != b.issuer {
+		t.Errorf("iss %q in the error response, want %q", got, b.issuer)
+	}
+	s := v.get(back.redirect.String())
+	b.wantFailure(t, s, "access_denied")
+	if !strings.Contains(s.body, "You cancelled") || b.wire.tokenRequests() != 0 {
+		t.Errorf("%d token requests, and the page:\n%s", b.wire.tokenRequests(), s.body)
+	}
+}
+
+func TestTwoTabs(t *testing.T) {
+	b := startBench(t)
+	v := b.browser(t)
+	first, second := v.begin(), v.begin()
+	for i, form := range []*shown{second, first} {
+		back := v.fill(form, demoUser.Password)
+		if s := v.get(back.redirect.String()); s.redirect == nil || s.redirect.Path != "/photos" {
+			t.Errorf("tab %d: status %d, %v", i, s.status, s.redirect)
+		}
+	}
+	if s := v.get(b.app + "/photos"); s.status != http.StatusOK {
+		t.Errorf("status %d in the end", s.status)
+	}
+}
+
+func TestAtMostTenTabs(t *testing.T) {
+	b := startBench(t)
+	v := b.browser(t)
+	forms := make([]*shown, 11)
+	for i := range forms {
+		forms[i] = v.begin()
+	}
+	oldest := v.get(v.fill(forms[0], demoUser.Password).redirect.String())
+	b.wantFailure(t, oldest, "login_failed")
+	next := v.get(v.fill(forms[1], demoUser.Password).redirect.String())
+	if next.redirect == nil {
+		t.Errorf("the second of eleven: status %d", next.status)
+	}
+}
+
+func TestCallbackReload(t *testing.T) {
+	b := startBench(t)
+	v := b.browser(t)
+	callback := v.callback().String()
+	if s := v.get(callback); s.redirect == nil {
+		t.Fatalf("the first time: status %d", s.status)
+	}
+	b.wantFailure(t, v.get(callback), "login_failed")
+	if n := b.wire.tokenRequests(); n != 1 {
+		t.Errorf("%d token requests", n)
+	}
+	if s := v.get(b.app + "/photos"); s.status != http.StatusOK {
+		t.Errorf("the visitor is no longer signed in: status %d", s.status)
+	}
+}
+
+func TestTamperedCallback(t *testing.T) {
+	for _, test := range []struct{ name, value string }{
+		{"state", "forged"},
+		{"iss", "https://elsewhere.example"},
+		{"state", ""},
+		{"code", ""},
+	} {
+		t.Run(test.name+"="+test.value, func(t *testing.T) {
+			b := startBench(t)
+			v := b.browser(t)
+			callback := v.callback()
+			q := callback.Query()
+			q.Set(test.name, test.value)
+			callback.RawQuery = q.Encode()
+			b.wantFailure(t, v.get(callback.String()), "login_failed")
+			if n := b.wire.tokenRequests(); n != 0 {
+				t.Errorf("%d token requests", n)
+			}
+		})
+	}
+}
+
+func TestCallbackInAnotherBrowser(t *testing.T) {
+	b := startBench(t)
+	victim := b.browser(t)
+	victim.begin()
+	b.wantFailure(t, victim.get(b.browser(t).callback().String()), "login_failed")
+}
+
+func TestSessionIDChangesAtLogin(t *testing.T) {
+	b := startBench(t)
+	v := b.browser(t)
+	callback := v.callback()
+	before := v.cookie()
+	v.get(callback.String())
+	if after := v.cookie(); before == "" || after == "" || before == after {
+		t.Errorf("session %q before, %q after", before, after)
+	}
+}
+
+func TestSignOut(t *testing.T) {
+	b := startBench(t)
+	v := b.browser(t)
+	v.get(v.callback().String())
+	page := v.get(b.app + "/photos")
+	v.fill(page, "")
+	if s := v.get(b.app + "/photos"); s.redirect == nil {
+		t.Errorf("after signing out: status %d", s.status)
+	}
+}
+
+func TestHeaders(t *testing.T) {
+	b := startBench(t)
+	for _, address := range []string{b.app + "/", b.app + "/photos", b.app + "/callback?state=x", b.issuer + "/authorize"} {
+		resp, err := b.browser(t).http.Get(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		for name, want := range map[string]string{
+			"Content-Security-Policy": "default-src 'none'", "Cache-Control": "no-store",
+			"Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff",
+		} {
+			if got := resp.Header.Get(name); !strings.HasPrefix(got, want) {
+				t.Errorf("%s: %s is %q, want %q", address, name, got, want)
+			}
+		}
+	}
+}
+
+func TestCookie(t *testing.T) {
+	b := startBench(t)
+	resp, err := b.browser(t).http.Get(b.app + "/photos")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	c := resp.Cookies()
+	if len(c) != 1 || !c[0].HttpOnly || c[0].SameSite != http.SameSiteLaxMode || c[0].Path != "/" || c[0].Secure {
+		t.Errorf("cookies %v", c)
+	}
+}
+
+func TestAPI(t *testing.T) {
+	for _, kind := range []string{"jwt", "opaque"} {
+		good := startBench(t, "-token", kind)
+		lacking := startBench(t, "-token", kind, "-scopes", "openid")
+		for _, test := range []struct {
+			name      string
+			b         *bench
+			token     string
+			status    int
+			challenge string
+		}{
+			{"no token", good, "", 401, `Bearer realm="photos"`},
+			{"a good one", good, accessToken(t, good), 200, ""},
+			{"not a token", good, "nonsense", 401, `error="invalid_token"`},
+			{"another server's", good, accessToken(t, lacking), 401, `error="invalid_token"`},
+			{"no scope", lacking, accessToken(t, lacking), 403, `error="insufficient_scope"`},
+		} {
+			t.Run(kind+"/"+test.name, func(t *testing.T) {
+				status, challenge := call(t, test.b.api, test.token)
+				if status != test.status || !strings.Contains(challenge, test.challenge) {
+					t.Errorf("%d, %s; want %d, %s", status, challenge, test.status, test.challenge)
+				}
+				if test.token == "" && strings.Contains(challenge, "error") {
+					t.Errorf("a request without token gets an error code: %s", challenge)
+				}
+			})
+		}
+	}
+}
+
+func accessToken(t *testing.T, b *bench) string {
+	t.Helper()
+	v := b.browser(t)
+	v.get(v.callback().String())
+	return b.wire.accessToken(t)
+}
+
+func call(t *testing.T, api, token string) (status int, challenge string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, api+"/photos", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode, resp.Header.Get("WWW-Authenticate")
+}
+
+// TestNothingSecretIsShown looks for everything secret in pages, steps and logs.
+func TestNothingSecretIsShown(t *testing.T) {
+	for _, kind := range []string{"jwt", "opaque"} {
+		t.Run(kind, func(t *testing.T) {
+			b := startBench(t, "-token", kind)
+			v := b.browser(t)
+			callback := v.callback()
+			v.get(callback.String())
+			v.get(b.app + "/photos")
+			v.get(b.app + "/")
+			v.get(callback.String()) // reloaded
+			call(t, b.api, b.wire.accessToken(t)+"x")
+			cancels := b.browser(t)
+			cancels.cancel = true
+			cancels.get(cancels.fill(cancels.begin(), "").redirect.String())
+
+			public := strings.Join(append(v.pages, cancels.pages...), "\n") + b.written.String()
+			for name, secret := range map[string]string{
+				"the client secret": b.clientSecret,
+				"the API's secret":  b.secret,
+				"the access token":  b.wire.accessToken(t),
+				"the ID token":      b.wire.find(t, `"id_token":"([^"]+)"`),
+				"the code":          callback.Query().Get("code"),
+				"the state":         callback.Query().Get("state"),
+				"the verifier":      b.wire.find(t, `code_verifier=([^&\s]+)`),
+				"the session":       v.cookie(),
+			} {
+				if secret == "" || strings.Contains(public, secret) {
+					t.Errorf("%s (%d characters) is in a page or in the log", name, len(secret))
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,279 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// bench is a system under test, with everything it wrote.
+type bench struct {
+	*system
+	written *recorder // logs and steps
+	wire    *wire     // what the application sent to the server, and got
+}
+
+func startBench(t *testing.T, args ...string) *bench {
+	t.Helper()
+	o, err := parse(args, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{written: &recorder{}, wire: &wire{}}
+	b.system, err = start(t.Context(), setup{
+		options: o, log: slog.New(slog.NewTextHandler(b.written, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		say: printer(b.written), http: &http.Client{Transport: b.wire},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.close)
+	return b
+}
+
+// recorder is a writer for several goroutines.
+type recorder struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (r *recorder) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.b.Write(p)
+}
+
+func (r *recorder) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.b.String()
+}
+
+// wire is a transport that keeps what passes through.
+type wire struct {
+	mu     sync.Mutex
+	bodies []string
+	tokens int // token requests
+}
+
+func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		r.Body = w.keep(r.Body)
+	}
+	if strings.HasSuffix(r.URL.Path, "/token") {
+		w.mu.Lock()
+		w.tokens++
+		w.mu.Unlock()
+	}
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil {
+		resp.Body = w.keep(resp.Body)
+	}
+	return resp, err
+}
+
+func (w *wire) keep(body io.ReadCloser) io.ReadCloser {
+	defer body.Close()
+	b, _ := io.ReadAll(body)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.bodies = append(w.bodies, string(b))
+	return io.NopCloser(bytes.NewReader(b))
+}
+
+func (w *wire) tokenRequests() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.tokens
+}
+
+// find gives what the pattern's group matches in the bodies.
+func (w *wire) find(t *testing.T, pattern string) string {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	m := regexp.MustCompile(pattern).FindStringSubmatch(strings.Join(w.bodies, "\n"))
+	if m == nil {
+		t.Fatalf("nothing on the wire matches %s", pattern)
+	}
+	return m[1]
+}
+
+func (w *wire) accessToken(t *testing.T) string { return w.find(t, `"access_token":"([^"]+)"`) }
+
+// browser is a visitor whom a test leads by the hand.
+type browser struct {
+	*visitor
+	t     *testing.T
+	pages []string // all that it was shown, addresses of redirects too
+}
+
+func (b *bench) browser(t *testing.T) *browser {
+	return &browser{visitor: newVisitor(b.app, b.options), t: t}
+}
+
+func (b *browser) send(r *http.Request) *shown {
+	b.t.Helper()
+	s, err := b.open(r)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.pages = append(b.pages, s.body)
+	return s
+}
+
+func (b *browser) get(address string) *shown {
+	b.t.Helper()
+	r, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return b.send(r)
+}
+
+// begin goes to the login form.
+func (b *browser) begin() *shown {
+	b.t.Helper()
+	redirect := b.get(b.app + "/photos").redirect
+	if redirect == nil {
+		b.t.Fatal("the application does not redirect to the server")
+	}
+	return b.get(redirect.String())
+}
+
+// fill sends the login form, and gives what it leads to.
+func (b *browser) fill(s *shown, password string) *shown {
+	b.t.Helper()
+	f, err := parseForm(s.body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	r, err := f.submit(b.t.Context(), s.url, b.username, password, b.cancel)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return b.send(r)
+}
+
+// callback signs in and gives the address that the server redirects to.
+func (b *browser) callback() *url.URL {
+	b.t.Helper()
+	s := b.fill(b.begin(), demoUser.Password)
+	if s.redirect == nil || !s.redirect.Query().Has("code") {
+		b.t.Fatalf("no code: status %d, %v", s.status, s.redirect)
+	}
+	return s.redirect
+}
+
+func (b *browser) cookie() string {
+	u, err := url.Parse(b.app)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, c := range b.http.Jar.Cookies(u) {
+		if c.Name == "print_shop" {
+			return c.Value
+		}
+	}
+	return ""
+}
+
+// wantFailure wants a plain page with a code and an id that is in the log too.
+func (b *bench) wantFailure(t *testing.T, s *shown, code string) {
+	t.Helper()
+	if s.status != http.StatusBadRequest {
+		t.Errorf("status %d, want 400", s.status)
+	}
+	if got := element(s.body, "strong", "code"); got != code {
+		t.Errorf("code %q, want %q", got, code)
+	}
+	id := element(s.body, "strong", "id")
+	if id == "" || !strings.Contains(b.written.String(), "id="+id) {
+		t.Errorf("id %q is not in the log", id)
+	}
+}
+
+func TestHeadless(t *testing.T) {
+	for _, test := range []struct{ token, verified string }{
+		{"jwt", "a JWT, by itself"},
+		{"opaque", "an opaque token, by introspection"},
+	} {
+		t.Run(test.token, func(t *testing.T) {
+			t.Parallel()
+			o, err := parse([]string{"-headless", "-token", test.token}, io.Discard)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out := &recorder{}
+			if err := run(t.Context(), o, out); err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range []string{
+				"\n2. The app pushed the authorization request", "redirects back with code, iss.", "\n7. ",
+				"6,7,8  The signature", demoUser.Subject, test.verified, "tea-party.jpg",
+			} {
+				if !strings.Contains(out.String(), want) {
+					t.Errorf("the output lacks %q:\n%s", want, out.String())
+				}
+			}
+		})
+	}
+}
+
+func TestHeadlessFails(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"-headless", "-cancel"}, "step 3: the server answers access_denied"},
+		{[]string{"-headless", "-password", "x"}, "step 3: the server does not take the password"},
+		{[]string{"-headless", "-scopes", "openid"}, "step 6: the API answers"},
+		{[]string{"-headless", "-scopes", "openid nonsense"}, "step 1: the application says invalid_scope"},
+	} {
+		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
+			t.Parallel()
+			b := startBench(t, test.args...)
+			err := visit(t.Context(), b.system, io.Discard)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestFlags(t *testing.T) {
+	for _, args := range [][]string{
+		{"-token", "paper"},
+		{"-cancel"},
+		{"-issuer", "https://as.example"},
+		{"-client-id", "me"},
+		{"-client-secret", "mine"},
+	} {
+		if _, err := parse(args, io.Discard); err == nil {
+			t.Errorf("%v: no error", args)
+		}
+	}
+}
+
+func TestForeignServer(t *testing.T) {
+	t.Setenv("CLIENT_SECRET", "")
+	o, err := parse([]string{"-issuer", "https://as.example", "-client-id", "me", "-listen", "127.0.0.1:0"}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := start(context.Background(), setup{options: o, log: slog.New(slog.DiscardHandler), say: func(string) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	if s.scopes != "openid" || s.issuer != o.issuer || len(s.closing) != 4 {
+		t.Errorf("scopes %q, issuer %q, %d things to close: an embedded server runs", s.scopes, s.issuer, len(s.closing))
+	}
+}
