@@ -91,25 +91,31 @@ func (f *form) controls() []*html.Node {
 	return out
 }
 
-// filled gives the form as a browser posts it: with user name and password filled
-// in, and with one button, that of the name given or the first.
-func (f *form) filled(button string) url.Values {
-	values := url.Values{}
-	var pressed *html.Node
+// button gives the form's first button that has one of the names, or any name if none
+// are given; nil if there is none.
+func (f *form) button(names ...string) *html.Node {
 	for _, n := range f.controls() {
-		switch name := attribute(n, "name"); attribute(n, "type") {
-		case "hidden":
-			values.Add(name, attribute(n, "value"))
-		case "text", "password":
-			values.Add(name, user) // the password is the name
-		case "submit":
-			if pressed == nil || name == button {
-				pressed = n
-			}
+		if attribute(n, "type") == "submit" && (len(names) == 0 || slices.Contains(names, attribute(n, "name"))) {
+			return n
 		}
 	}
-	if pressed != nil && attribute(pressed, "name") != "" {
-		values.Add(attribute(pressed, "name"), attribute(pressed, "value"))
+	return nil
+}
+
+// filled gives the form as a browser posts it: with user name and password filled
+// in, and with the button that is pressed.
+func (f *form) filled(button *html.Node) url.Values {
+	values := url.Values{}
+	for _, n := range f.controls() {
+		switch attribute(n, "type") {
+		case "hidden":
+			values.Add(attribute(n, "name"), attribute(n, "value"))
+		case "text", "password":
+			values.Add(attribute(n, "name"), user) // the password is the name
+		}
+	}
+	if name := attribute(button, "name"); name != "" {
+		values.Add(name, attribute(button, "value"))
 	}
 	return values
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/countersign/countersign/client"
@@ -62,7 +63,9 @@ func walk(t *testing.T, s *server, config client.Config, kind tokenKind) {
 	checkUserInfo(t, a, kind)
 	checkCaller(t, s, config.ClientID, a, answer.status, answer.body)
 	checkRefresh(t, s, config.ClientID, a)
-	t.Logf("works, the visitor %q", v.seen)
+	if !t.Failed() {
+		t.Logf("works: the visitor %s", strings.Join(v.seen, " and "))
+	}
 }
 
 // checkRedirect looks at what the browser carries to the server: of a pushed request

@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+
+	"golang.org/x/net/html"
 )
 
 // appURL is where the web app is. Only the visitor's browser can go there, and it
@@ -49,16 +51,16 @@ func (v *visitor) answer(p *page) (*page, error) {
 		return nil, fmt.Errorf("stuck at %s (status %d): %s", p.url.Path, p.status, p.text())
 	case form.asks("password"):
 		v.seen = append(v.seen, "signs in")
-		return v.submit(form, "")
+		return v.submit(form, form.button())
 	case v.refuses:
 		v.seen = append(v.seen, "refuses")
-		if link := p.link("Abort"); link != nil {
+		if link := p.link("Cancel"); link != nil {
 			return v.get(link.String())
 		}
-		return v.submit(form, "cancel")
+		return v.submit(form, form.button("cancel"))
 	}
 	v.seen = append(v.seen, "consents")
-	return v.submit(form, "accept")
+	return v.submit(form, form.button("accept", ""))
 }
 
 func (v *visitor) get(address string) (*page, error) {
@@ -69,8 +71,11 @@ func (v *visitor) get(address string) (*page, error) {
 	return readPage(resp)
 }
 
-// submit presses a button of the form: the one of that name, or the first.
-func (v *visitor) submit(f *form, button string) (*page, error) {
+// submit presses a button of the form.
+func (v *visitor) submit(f *form, button *html.Node) (*page, error) {
+	if button == nil {
+		return nil, fmt.Errorf("the form that goes to %s lacks the button", f.action.Path)
+	}
 	resp, err := v.http.PostForm(f.action.String(), f.filled(button))
 	if err != nil {
 		return nil, err

@@ -1,0 +1,132 @@
+// Package internal_test states how the packages may depend on each other.
+package internal_test
+
+import (
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/countersign/countersign"
+
+// graph names, for every package, which of ours it may import, lower ones first. A
+// package that is not here does not belong into the module.
+var graph = map[string][]string{
+	"internal/jose":     {},
+	"pkce":              {},
+	"internal/endpoint": {"internal/jose"},
+	"discovery":         {"internal/endpoint", "internal/jose"},
+	"par":               {"internal/endpoint", "internal/jose"},
+	"idtoken":           {"internal/jose"},
+	"client":            {"discovery", "idtoken", "internal/endpoint", "internal/jose", "par", "pkce"},
+	"rs":                {"discovery", "internal/endpoint", "internal/jose"},
+	"internal/optest":   {}, // for tests alone
+	"internal/badtoken": {"internal/optest"},
+	"internal":          {},
+}
+
+// importers names who may import a module of somebody else.
+var importers = map[string][]string{
+	"github.com/lestrrat-go/jwx/v3":      {"internal/jose"},
+	"github.com/coreos/go-oidc/v3":       {"idtoken"},
+	"golang.org/x/oauth2":                {"client"},
+	"github.com/go-json-experiment/json": {"client", "discovery", "idtoken", "internal/jose", "par", "rs"},
+}
+
+type pkg struct {
+	ImportPath string
+	Imports    []string
+}
+
+func packages(t *testing.T) []pkg {
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", module+"/...")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []pkg
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := d.Decode(&p); err == io.EOF {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+func TestGraph(t *testing.T) {
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(p.ImportPath, module+"/")
+		allowed, known := graph[name]
+		if !known {
+			t.Errorf("package %s is not in the graph", name)
+		}
+		for _, path := range p.Imports {
+			if ours, ok := strings.CutPrefix(path, module+"/"); ok {
+				if !slices.Contains(allowed, ours) {
+					t.Errorf("%s must not import %s", name, ours)
+				}
+				continue
+			}
+			if from := moduleOf(path); from != "" && !slices.Contains(importers[from], name) {
+				t.Errorf("%s must not import %s", name, path)
+			}
+		}
+	}
+}
+
+// moduleOf gives the module of an import that is not the standard library's.
+func moduleOf(path string) string {
+	for m := range importers {
+		if path == m || strings.HasPrefix(path, m+"/") {
+			return m
+		}
+	}
+	if first, _, _ := strings.Cut(path, "/"); strings.Contains(first, ".") {
+		return path
+	}
+	return ""
+}
+
+// TestRequirements: go.mod requires directly what importers names, and no more.
+func TestRequirements(t *testing.T) {
+	raw, err := os.ReadFile("../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct := 0
+	for _, line := range regexp.MustCompile(`(?m)^\t(\S+) v\S+$`).FindAllStringSubmatch(string(raw), -1) {
+		direct++
+		if _, ok := importers[line[1]]; !ok {
+			t.Errorf("%s is a requirement that nobody agreed on", line[1])
+		}
+	}
+	if direct != len(importers) {
+		t.Errorf("%d direct requirements, want %d", direct, len(importers))
+	}
+}
+
+// TestTree: what may stand at the top.
+func TestTree(t *testing.T) {
+	allowed := []string{"client", "rs", "pkce", "par", "idtoken", "discovery", "examples", "go.mod", "go.sum", "README.md",
+		"internal", "docs", "redisstore", "LICENSE", "Makefile"}
+	entries, err := filepath.Glob("../*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		name := filepath.Base(e)
+		if !slices.Contains(allowed, name) && !strings.HasPrefix(name, ".") {
+			t.Errorf("%s does not belong at the top", name)
+		}
+	}
+}

@@ -1,0 +1,154 @@
+package interop
+
+import (
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/rs"
+)
+
+// signIn gives the tokens of a login for tokens of that kind.
+func signIn(t *testing.T, s *server, config client.Config, resource string) *client.Tokens {
+	t.Helper()
+	c := newClient(t, config)
+	request := client.Request{}
+	if resource != "" {
+		request.Extra = url.Values{"resource": {resource}}
+	}
+	l := authorize(t, c, request, false)
+	tokens, err := c.Finish(t.Context(), l.pending, l.callback)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tokens
+}
+
+// TestAPIRefuses sends an API the tokens of a real server that it must not take,
+// next to one that it must.
+func TestAPIRefuses(t *testing.T) {
+	eachServer(t, func(t *testing.T, s *server) {
+		for _, kind := range s.tokens {
+			t.Run(kind.name, func(t *testing.T) { refuses(t, s, kind) })
+		}
+	})
+}
+
+func refuses(t *testing.T, s *server, kind tokenKind) {
+	tokens := signIn(t, s, s.config("basic"), kind.resource)
+	good, idToken := tokens.AccessToken, tokens.Extra("id_token").(string)
+	api := newAPI(t, kind.verifier(s))
+	for _, test := range []struct {
+		name, path, token string
+		want              []string
+	}{
+		{"access token", "/photos", good, []string{"200"}},
+		{"missing scope", "/uploads", good, []string{"403 insufficient_scope"}},
+		{"garbage", "/photos", "garbage", invalid},
+		{"garbage in a JWT's form", "/photos", "eyJhbGciOiJSUzI1NiJ9.e30.AAAA", notIntrospected},
+		{"changed token", "/photos", changed(good), invalid},
+		{"ID token", "/photos", idToken, notIntrospected},
+		{"refresh token", "/photos", tokens.RefreshToken, invalid},
+	} {
+		t.Run(test.name, func(t *testing.T) { checkStatus(t, api+test.path, test.token, test.want) })
+	}
+}
+
+var invalid = []string{"401 invalid_token"}
+
+// notIntrospected is for JWTs at an introspection endpoint that is not for them:
+// oidc-provider's answers with an error then, which leaves open what the token is.
+var notIntrospected = []string{"401 invalid_token", "503"}
+
+// changed is a token with another character in the middle of its last part.
+func changed(token string) string {
+	i := strings.LastIndexByte(token, '.') + 1
+	i += (len(token) - i) / 2
+	replacement := "A"
+	if token[i] == 'A' {
+		replacement = "B"
+	}
+	return token[:i] + replacement + token[i+1:]
+}
+
+// TestExpired verifies a good token after its time.
+func TestExpired(t *testing.T) {
+	later := func() time.Time { return time.Now().Add(24 * time.Hour) }
+	eachServer(t, func(t *testing.T, s *server) {
+		for _, kind := range s.tokens {
+			token := signIn(t, s, s.config("basic"), kind.resource).AccessToken
+			verifier := kind.verifier(s)
+			switch v := verifier.(type) {
+			case *rs.JWT:
+				v.Now = later
+			case *rs.Introspection:
+				v.Now = later
+			case *rs.Either:
+				v.Opaque.(*rs.Introspection).Now = later
+			}
+			checkStatus(t, newAPI(t, verifier)+"/photos", token, invalid)
+		}
+	})
+}
+
+// TestOtherAudience sends the API a token for another one.
+func TestOtherAudience(t *testing.T) {
+	eachServer(t, func(t *testing.T, s *server) {
+		config := s.config("basic")
+		resource := printerID
+		if s.name == keycloak.name { // there it is the scope that brings the audience
+			config.Scopes, resource = []string{"openid", "printer"}, ""
+		}
+		token := signIn(t, s, config, resource).AccessToken
+		for _, kind := range s.tokens {
+			checkStatus(t, newAPI(t, kind.verifier(s))+"/photos", token, notIntrospected)
+		}
+	})
+}
+
+// TestIntrospectionRefused is an API whose own secret is wrong: it can say nothing
+// about the token, good as that may be.
+func TestIntrospectionRefused(t *testing.T) {
+	eachServer(t, func(t *testing.T, s *server) {
+		token := signIn(t, s, s.config("basic"), "").AccessToken
+		verifier := s.introspection("")
+		verifier.Auth = client.SecretBasic("wrong").For(apiID, s.issuer)
+		checkStatus(t, newAPI(t, verifier)+"/photos", token, []string{"503"})
+	})
+}
+
+// TestRFC9068 is Keycloak with a client attribute that gives its access tokens the
+// standard's header. Their client ID is in azp all the same.
+func TestRFC9068(t *testing.T) {
+	eachServer(t, func(t *testing.T, s *server) {
+		if s.name == keycloak.name {
+			verifier := &rs.JWT{Issuer: s.issuer, Audience: apiID, Keys: s.keys, ClientIDClaim: "azp"}
+			walk(t, s, s.config("rfc9068"), tokenKind{verifier: func(*server) rs.Verifier { return verifier }})
+		}
+	})
+}
+
+// checkStatus sends the API a token and wants one of those answers: the status, with the
+// error code of the challenge.
+func checkStatus(t *testing.T, address, token string, want []string) {
+	t.Helper()
+	resp, err := call(t.Context(), address, token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	got := strconv.Itoa(resp.StatusCode)
+	if m := challengeError.FindStringSubmatch(resp.Header.Get("WWW-Authenticate")); m != nil {
+		got += " " + m[1]
+	}
+	if !slices.Contains(want, got) {
+		t.Errorf("the API answers %q, want one of %q", got, want)
+	}
+}
+
+var challengeError = regexp.MustCompile(`error="([^"]*)"`)

@@ -1,0 +1,244 @@
+package interop
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/discovery"
+	"github.com/countersign/countersign/par"
+	"github.com/countersign/countersign/pkce"
+)
+
+// newClient makes a client whose visitors authorize can take through a login.
+func newClient(t *testing.T, config client.Config) *client.Client {
+	t.Helper()
+	c, err := client.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// landing is the app's side of a login that a test finishes by itself.
+type landing struct {
+	pending  *client.Pending
+	callback url.Values
+}
+
+// ServeHTTP implements http.Handler.
+func (l *landing) ServeHTTP(_ http.ResponseWriter, r *http.Request) { l.callback = r.URL.Query() }
+
+// authorize takes a visitor through a login, up to the callback.
+func authorize(t *testing.T, c *client.Client, request client.Request, refuses bool) *landing {
+	t.Helper()
+	redirect, pending, err := c.Begin(t.Context(), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &landing{pending: pending}
+	v := newVisitor(l)
+	v.refuses = refuses
+	if _, err := v.visit(redirect); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// checkStep wants err to be a client.Error of that step, with one of the codes.
+func checkStep(t *testing.T, err error, step client.Step, codes ...string) {
+	t.Helper()
+	var e *client.Error
+	if !errors.As(err, &e) || e.Step != step || !slices.Contains(codes, e.Code) {
+		t.Fatalf("error %v, want step %q with one of %q", err, step, codes)
+	}
+	t.Logf("works: %v", err)
+}
+
+// checkDenied wants the server's error to have come through the browser, with the
+// state and iss of this login.
+func checkDenied(t *testing.T, s *server, c *client.Client, l *landing, code string) {
+	t.Helper()
+	_, err := c.Finish(t.Context(), l.pending, l.callback)
+	checkStep(t, err, client.StepCallback, code)
+	var e *client.CallbackError
+	if !errors.As(err, &e) || e.Code != code || e.Description != l.callback.Get("error_description") {
+		t.Errorf("error %v; want a CallbackError %s with the server's description", err, code)
+	}
+	if l.callback.Get("state") != l.pending.State || l.callback.Get("iss") != s.issuer {
+		t.Errorf("callback has state %q, iss %q", l.callback.Get("state"), l.callback.Get("iss"))
+	}
+}
+
+// checkPush wants the server to have refused the pushed request with one of the codes.
+func checkPush(t *testing.T, err error, codes ...string) {
+	t.Helper()
+	checkStep(t, err, client.StepPush, codes...)
+	var e *par.Error
+	if !errors.As(err, &e) || !slices.Contains(codes, e.Code) || e.Status/100 != 4 {
+		t.Errorf("error %v; want a par.Error of %q", err, codes)
+	}
+}
+
+// checkToken wants the token endpoint to have refused with one of the codes.
+func checkToken(t *testing.T, err error, codes ...string) {
+	t.Helper()
+	checkStep(t, err, client.StepToken, codes...)
+	var e *client.TokenError
+	if !errors.As(err, &e) || !slices.Contains(codes, e.Code) || e.Status/100 != 4 {
+		t.Errorf("error %v; want a TokenError of %q", err, codes)
+	}
+}
+
+func TestVisitorRefuses(t *testing.T) {
+	eachServer(t, func(t *testing.T, s *server) {
+		c := newClient(t, s.config("basic"))
+		l := authorize(t, c, client.Request{Prompt: []string{"consent"}}, true)
+		checkDenied(t, s, c, l, "access_denied")
+	})
+}
+
+// TestPromptNone asks without a user at the screen, who then is not signed in.
+func TestPromptNone(t *testing.T) {
+	eachServer(t, func(t *testing.T, s *server) {
+		c := newClient(t, s.config("basic"))
+		l := authorize(t, c, client.Request{Prompt: []string{"none"}}, false)
+		checkDenied(t, s, c, l, "login_required")
+	})
+}
+
+// TestPushDemanded sends a plain request where the registration demands a pushed one.
+func TestPushDemanded(t *testing.T) {
+	eachServer(t, func(t *testing.T, s *server) {
+		config := s.config("par")
+		config.PAR = client.PAROff
+		c := newClient(t, config)
+		checkDenied(t, s, c, authorize(t, c, client.Request{}, false), "invalid_request")
+	})
+}
+
+// TestWrongSecret authenticates with a secret that is not the client's: pushing fails,
+// and where nothing is pushed the exchange does.
+func TestWrongSecret(t *testing.T) {
+	const wrong = "wrong-secret-of-basic"
+	eachServer(t, func(t *testing.T, s *server) {
+		for _, auth := range []client.Auth{client.SecretBasic(wrong), client.SecretPost(wrong)} {
+			config := s.config("basic")
+			config.Auth = auth
+			_, _, err := newClient(t, config).Begin(t.Context(), client.Request{})
+			checkPush(t, err, "invalid_client", "invalid_request") // the latter is Keycloak's
+			checkSecret(t, err, wrong)
+
+			config.PAR = client.PAROff
+			c := newClient(t, config)
+			l := authorize(t, c, client.Request{}, false)
+			_, err = c.Finish(t.Context(), l.pending, l.callback)
+			checkToken(t, err, "invalid_client", "unauthorized_client") // the latter is Keycloak's
+			checkSecret(t, err, wrong)
+		}
+	})
+}
+
+// checkSecret looks for a secret in the texts of an error and of its causes.
+func checkSecret(t *testing.T, err error, secret string) {
+	t.Helper()
+	header := base64.StdEncoding.EncodeToString([]byte("basic:" + secret))
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		text := fmt.Sprintf("%v %+v %#v", e, e, e)
+		if strings.Contains(text, secret) || strings.Contains(text, header) {
+			t.Errorf("the secret is in %s", text)
+		}
+	}
+}
+
+// TestReplayedCode redeems a code a second time, in another process as it were: the
+// first client would not send it again.
+func TestReplayedCode(t *testing.T) {
+	eachServer(t, func(t *testing.T, s *server) {
+		c := newClient(t, s.config("basic"))
+		l := authorize(t, c, client.Request{}, false)
+		if _, err := c.Finish(t.Context(), l.pending, l.callback); err != nil {
+			t.Fatal(err)
+		}
+		_, err := newClient(t, s.config("basic")).Finish(t.Context(), l.pending, l.callback)
+		checkToken(t, err, "invalid_grant")
+	})
+}
+
+// TestOtherVerifier redeems a code with a code_verifier that is not the challenge's.
+func TestOtherVerifier(t *testing.T) {
+	eachServer(t, func(t *testing.T, s *server) {
+		c := newClient(t, s.config("public"))
+		l := authorize(t, c, client.Request{}, false)
+		l.pending.CodeVerifier = string(pkce.New())
+		_, err := c.Finish(t.Context(), l.pending, l.callback)
+		checkToken(t, err, "invalid_grant")
+	})
+}
+
+// TestPlain uses PKCE's plain method. oidc-provider does not know it; at Keycloak it
+// is the registration that decides.
+func TestPlain(t *testing.T) {
+	eachServer(t, func(t *testing.T, s *server) {
+		config := s.config("basic")
+		config.PKCE = pkce.Plain
+		_, _, err := newClient(t, config).Begin(t.Context(), client.Request{})
+		checkPush(t, err, "invalid_request")
+
+		if slices.Contains(s.metadata.CodeChallengeMethodsSupported, "plain") {
+			config.ClientID = "plain"
+			c := newClient(t, config)
+			l := authorize(t, c, client.Request{}, false)
+			if _, err := c.Finish(t.Context(), l.pending, l.callback); err != nil {
+				t.Errorf("plain, as registered: %v", err)
+			}
+		}
+	})
+}
+
+// TestWrongIssuer configures an issuer that the server does not have.
+func TestWrongIssuer(t *testing.T) {
+	eachServer(t, func(t *testing.T, s *server) {
+		for _, issuer := range []string{s.issuer + "/", s.issuer + "/nowhere"} {
+			config := s.config("basic")
+			config.Issuer = issuer
+			_, _, err := newClient(t, config).Begin(t.Context(), client.Request{})
+			checkStep(t, err, client.StepDiscovery, "login_failed")
+			var e *discovery.Error
+			if !errors.As(err, &e) {
+				t.Errorf("error %v; want a discovery.Error", err)
+			}
+		}
+	})
+}
+
+// TestWrongRedirectURL pushes a redirect_uri that is not registered.
+func TestWrongRedirectURL(t *testing.T) {
+	eachServer(t, func(t *testing.T, s *server) {
+		config := s.config("basic")
+		config.RedirectURL = "https://app.example.net/callback"
+		_, _, err := newClient(t, config).Begin(t.Context(), client.Request{})
+		checkPush(t, err, "invalid_request")
+	})
+}
+
+// TestWrongRefreshToken refreshes with a token that the server never gave.
+func TestWrongRefreshToken(t *testing.T) {
+	eachServer(t, func(t *testing.T, s *server) {
+		c := newClient(t, s.config("basic"))
+		l := authorize(t, c, client.Request{}, false)
+		tokens, err := c.Finish(t.Context(), l.pending, l.callback)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tokens.RefreshToken += "x"
+		_, err = c.Refresh(t.Context(), tokens)
+		checkToken(t, err, "invalid_grant")
+	})
+}
