@@ -5,18 +5,20 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/countersign/countersign/examples/internal/visitor"
 )
 
 func TestWrongThenRightPassword(t *testing.T) {
 	b := startBench(t)
 	v := b.browser(t)
 	again := v.fill(v.begin(), "looking-glass")
-	if again.status != http.StatusForbidden || !strings.Contains(again.body, "is wrong") {
-		t.Fatalf("status %d:\n%s", again.status, again.body)
+	if again.Status != http.StatusForbidden || !strings.Contains(again.Body, "is wrong") {
+		t.Fatalf("status %d:\n%s", again.Status, again.Body)
 	}
 	back := v.fill(again, demoUser.Password)
-	if back.redirect == nil || !back.redirect.Query().Has("code") {
-		t.Fatalf("the right password leads to %v (status %d)", back.redirect, back.status)
+	if back.Redirect == nil || !back.Redirect.Query().Has("code") {
+		t.Fatalf("the right password leads to %v (status %d)", back.Redirect, back.Status)
 	}
 }
 
@@ -27,8 +29,8 @@ func TestTooManyWrongPasswords(t *testing.T) {
 	for range 5 {
 		s = v.fill(s, "looking-glass")
 	}
-	if s.redirect == nil || s.redirect.Query().Get("error") != "access_denied" {
-		t.Fatalf("after five wrong passwords: %v (status %d)", s.redirect, s.status)
+	if s.Redirect == nil || s.Redirect.Query().Get("error") != "access_denied" {
+		t.Fatalf("after five wrong passwords: %v (status %d)", s.Redirect, s.Status)
 	}
 }
 
@@ -37,23 +39,23 @@ func TestFormIsForOneRequest(t *testing.T) {
 	v := b.browser(t)
 	form := v.begin()
 	v.fill(form, demoUser.Password)
-	if again := v.fill(form, demoUser.Password); again.status != http.StatusBadRequest {
-		t.Errorf("a form that was sent before: status %d", again.status)
+	if again := v.fill(form, demoUser.Password); again.Status != http.StatusBadRequest {
+		t.Errorf("a form that was sent before: status %d", again.Status)
 	}
 }
 
 func TestCancel(t *testing.T) {
 	b := startBench(t)
 	v := b.browser(t)
-	v.cancel = true
+	v.Cancel = true
 	back := v.fill(v.begin(), "")
-	if got := back.redirect.Query().Get("iss"); got != b.issuer {
+	if got := back.Redirect.Query().Get("iss"); got != b.issuer {
 		t.Errorf("iss %q in the error response, want %q", got, b.issuer)
 	}
-	s := v.get(back.redirect.String())
+	s := v.get(back.Redirect.String())
 	b.wantFailure(t, s, "access_denied")
-	if !strings.Contains(s.body, "You cancelled") || b.wire.tokenRequests() != 0 {
-		t.Errorf("%d token requests, and the page:\n%s", b.wire.tokenRequests(), s.body)
+	if !strings.Contains(s.Body, "You cancelled") || b.wire.tokenRequests() != 0 {
+		t.Errorf("%d token requests, and the page:\n%s", b.wire.tokenRequests(), s.Body)
 	}
 }
 
@@ -61,29 +63,29 @@ func TestTwoTabs(t *testing.T) {
 	b := startBench(t)
 	v := b.browser(t)
 	first, second := v.begin(), v.begin()
-	for i, form := range []*shown{second, first} {
+	for i, form := range []*visitor.Page{second, first} {
 		back := v.fill(form, demoUser.Password)
-		if s := v.get(back.redirect.String()); s.redirect == nil || s.redirect.Path != "/photos" {
-			t.Errorf("tab %d: status %d, %v", i, s.status, s.redirect)
+		if s := v.get(back.Redirect.String()); s.Redirect == nil || s.Redirect.Path != "/photos" {
+			t.Errorf("tab %d: status %d, %v", i, s.Status, s.Redirect)
 		}
 	}
-	if s := v.get(b.app + "/photos"); s.status != http.StatusOK {
-		t.Errorf("status %d in the end", s.status)
+	if s := v.get(b.app + "/photos"); s.Status != http.StatusOK {
+		t.Errorf("status %d in the end", s.Status)
 	}
 }
 
 func TestAtMostTenTabs(t *testing.T) {
 	b := startBench(t)
 	v := b.browser(t)
-	forms := make([]*shown, 11)
+	forms := make([]*visitor.Page, 11)
 	for i := range forms {
 		forms[i] = v.begin()
 	}
-	oldest := v.get(v.fill(forms[0], demoUser.Password).redirect.String())
+	oldest := v.get(v.fill(forms[0], demoUser.Password).Redirect.String())
 	b.wantFailure(t, oldest, "login_failed")
-	next := v.get(v.fill(forms[1], demoUser.Password).redirect.String())
-	if next.redirect == nil {
-		t.Errorf("the second of eleven: status %d", next.status)
+	next := v.get(v.fill(forms[1], demoUser.Password).Redirect.String())
+	if next.Redirect == nil {
+		t.Errorf("the second of eleven: status %d", next.Status)
 	}
 }
 
@@ -91,15 +93,15 @@ func TestCallbackReload(t *testing.T) {
 	b := startBench(t)
 	v := b.browser(t)
 	callback := v.callback().String()
-	if s := v.get(callback); s.redirect == nil {
-		t.Fatalf("the first time: status %d", s.status)
+	if s := v.get(callback); s.Redirect == nil {
+		t.Fatalf("the first time: status %d", s.Status)
 	}
 	b.wantFailure(t, v.get(callback), "login_failed")
 	if n := b.wire.tokenRequests(); n != 1 {
 		t.Errorf("%d token requests", n)
 	}
-	if s := v.get(b.app + "/photos"); s.status != http.StatusOK {
-		t.Errorf("the visitor is no longer signed in: status %d", s.status)
+	if s := v.get(b.app + "/photos"); s.Status != http.StatusOK {
+		t.Errorf("the visitor is no longer signed in: status %d", s.Status)
 	}
 }
 
@@ -149,19 +151,30 @@ func TestSignOut(t *testing.T) {
 	v.get(v.callback().String())
 	page := v.get(b.app + "/photos")
 	v.fill(page, "")
-	if s := v.get(b.app + "/photos"); s.redirect == nil {
-		t.Errorf("after signing out: status %d", s.status)
+	if s := v.get(b.app + "/photos"); s.Redirect == nil {
+		t.Errorf("after signing out: status %d", s.Status)
 	}
+}
+
+// fetch gives the answer to one request, body aside.
+func fetch(t *testing.T, address string) *http.Response {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp
 }
 
 func TestHeaders(t *testing.T) {
 	b := startBench(t)
 	for _, address := range []string{b.app + "/", b.app + "/photos", b.app + "/callback?state=x", b.issuer + "/authorize"} {
-		resp, err := b.browser(t).http.Get(address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
+		resp := fetch(t, address)
 		for name, want := range map[string]string{
 			"Content-Security-Policy": "default-src 'none'", "Cache-Control": "no-store",
 			"Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff",
@@ -175,12 +188,7 @@ func TestHeaders(t *testing.T) {
 
 func TestCookie(t *testing.T) {
 	b := startBench(t)
-	resp, err := b.browser(t).http.Get(b.app + "/photos")
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	c := resp.Cookies()
+	c := fetch(t, b.app+"/photos").Cookies()
 	if len(c) != 1 || !c[0].HttpOnly || c[0].SameSite != http.SameSiteLaxMode || c[0].Path != "/" || c[0].Secure {
 		t.Errorf("cookies %v", c)
 	}
@@ -254,8 +262,8 @@ func TestNothingSecretIsShown(t *testing.T) {
 			v.get(callback.String()) // reloaded
 			call(t, b.api, b.wire.accessToken(t)+"x")
 			cancels := b.browser(t)
-			cancels.cancel = true
-			cancels.get(cancels.fill(cancels.begin(), "").redirect.String())
+			cancels.Cancel = true
+			cancels.get(cancels.fill(cancels.begin(), "").Redirect.String())
 
 			public := strings.Join(append(v.pages, cancels.pages...), "\n") + b.written.String()
 			for name, secret := range map[string]string{

@@ -14,7 +14,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"strings"
 )
 
 const usage = `Quickstart is a login from end to end: an authorization server, a web application, an API.
@@ -115,17 +114,6 @@ func run(ctx context.Context, o *options, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "Open %s in a browser. The authorization server is %s, the API %s. Ctrl-C ends them.\n\n", s.app, s.issuer, s.api)
 	<-ctx.Done()
-	return nil
-}
-
-// visit plays the visitor and prints what they see in the end.
-func visit(ctx context.Context, s *system, out io.Writer) error {
-	v := newVisitor(s.app, s.options)
-	seen, err := v.visit(ctx)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "\nThe ID token:\n\n%s\nThe API's answer:\n\n%s\n", seen.report, strings.TrimSpace(seen.answer))
 	return nil
 }
 

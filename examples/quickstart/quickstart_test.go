@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
 	"sync"
@@ -107,98 +106,6 @@ func (w *wire) find(t *testing.T, pattern string) string {
 }
 
 func (w *wire) accessToken(t *testing.T) string { return w.find(t, `"access_token":"([^"]+)"`) }
-
-// browser is a visitor whom a test leads by the hand.
-type browser struct {
-	*visitor
-	t     *testing.T
-	pages []string // all that it was shown, addresses of redirects too
-}
-
-func (b *bench) browser(t *testing.T) *browser {
-	return &browser{visitor: newVisitor(b.app, b.options), t: t}
-}
-
-func (b *browser) send(r *http.Request) *shown {
-	b.t.Helper()
-	s, err := b.open(r)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.pages = append(b.pages, s.body)
-	return s
-}
-
-func (b *browser) get(address string) *shown {
-	b.t.Helper()
-	r, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, address, nil)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return b.send(r)
-}
-
-// begin goes to the login form.
-func (b *browser) begin() *shown {
-	b.t.Helper()
-	redirect := b.get(b.app + "/photos").redirect
-	if redirect == nil {
-		b.t.Fatal("the application does not redirect to the server")
-	}
-	return b.get(redirect.String())
-}
-
-// fill sends the login form, and gives what it leads to.
-func (b *browser) fill(s *shown, password string) *shown {
-	b.t.Helper()
-	f, err := parseForm(s.body)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	r, err := f.submit(b.t.Context(), s.url, b.username, password, b.cancel)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return b.send(r)
-}
-
-// callback signs in and gives the address that the server redirects to.
-func (b *browser) callback() *url.URL {
-	b.t.Helper()
-	s := b.fill(b.begin(), demoUser.Password)
-	if s.redirect == nil || !s.redirect.Query().Has("code") {
-		b.t.Fatalf("no code: status %d, %v", s.status, s.redirect)
-	}
-	return s.redirect
-}
-
-func (b *browser) cookie() string {
-	u, err := url.Parse(b.app)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	for _, c := range b.http.Jar.Cookies(u) {
-		if c.Name == "print_shop" {
-			return c.Value
-		}
-	}
-	return ""
-}
-
-// wantFailure wants a plain page with a code and an id that is in the log too.
-func (b *bench) wantFailure(t *testing.T, s *shown, code string) {
-	t.Helper()
-	if s.status != http.StatusBadRequest {
-		t.Errorf("status %d, want 400", s.status)
-	}
-	if got := element(s.body, "strong", "code"); got != code {
-		t.Errorf("code %q, want %q", got, code)
-	}
-	id := element(s.body, "strong", "id")
-	if id == "" || !strings.Contains(b.written.String(), "id="+id) {
-		t.Errorf("id %q is not in the log", id)
-	}
-}
 
 func TestHeadless(t *testing.T) {
 	for _, test := range []struct{ token, verified string }{

@@ -1,4 +1,4 @@
-package main
+package visitor
 
 import (
 	"context"
@@ -58,29 +58,15 @@ func attributes(tag string) map[string]string {
 	return attrs
 }
 
-// submit fills in the form and presses a button: the one that cancels, or the first.
-func (f *form) submit(ctx context.Context, at *url.URL, username, password string, cancel bool) (*http.Request, error) {
+// submit sends the form as v fills it in.
+func (f *form) submit(ctx context.Context, at *url.URL, v *Visitor) (*http.Request, error) {
 	action, err := at.Parse(f.action)
 	if err != nil {
 		return nil, err
 	}
-	values, pressed := url.Values{}, false
-	for _, in := range f.inputs {
-		switch {
-		case in.name == "":
-		case in.kind == "hidden":
-			values.Add(in.name, in.value)
-		case in.kind == "text":
-			values.Set(in.name, username)
-		case in.kind == "password":
-			values.Set(in.name, password)
-		case in.kind == "submit" && !pressed && cancel == (in.value == "cancel"):
-			values.Set(in.name, in.value)
-			pressed = true
-		}
-	}
-	if cancel && !pressed {
-		return nil, errors.New("the form has no button with the value cancel")
+	values, err := f.fill(v)
+	if err != nil {
+		return nil, err
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, action.String(), strings.NewReader(values.Encode()))
 	if err != nil {
@@ -88,4 +74,28 @@ func (f *form) submit(ctx context.Context, at *url.URL, username, password strin
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	return r, nil
+}
+
+// fill fills in the form and presses a button: the one that cancels, or the first
+// that does not.
+func (f *form) fill(v *Visitor) (url.Values, error) {
+	values, pressed := url.Values{}, false
+	for _, in := range f.inputs {
+		switch {
+		case in.name == "":
+		case in.kind == "hidden":
+			values.Add(in.name, in.value)
+		case in.kind == "text":
+			values.Set(in.name, v.Username)
+		case in.kind == "password":
+			values.Set(in.name, v.Password)
+		case in.kind == "submit" && !pressed && v.Cancel == (in.value == "cancel"):
+			values.Set(in.name, in.value)
+			pressed = true
+		}
+	}
+	if v.Cancel && !pressed {
+		return nil, errors.New("the form has no button with the value cancel")
+	}
+	return values, nil
 }

@@ -1,0 +1,108 @@
+// Package examples tests webapp and api as they are run: as programs that environment
+// variables configure. The quickstart has tests of its own.
+package examples
+
+import (
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/examples/internal/authserver"
+	"github.com/countersign/countersign/examples/internal/visitor"
+)
+
+func TestWebappAndAPI(t *testing.T) {
+	for _, kind := range []string{"jwt", "opaque"} {
+		t.Run(kind, func(t *testing.T) {
+			server, app, api := listen(t), freeAddress(t), freeAddress(t)
+			issuer, audience := "http://"+server.Addr().String(), "https://photos.example/"
+			serve(t, server, authserver.Config{
+				Issuer: issuer,
+				Clients: []authserver.Client{
+					{ID: "web", Secret: "web-secret", RedirectURLs: []string{"http://" + app + "/callback"}, Scopes: []string{"openid", "photos.read"}, Audience: []string{audience}},
+					{ID: "api", Secret: "api-secret"},
+				},
+				Users:        []authserver.User{{Subject: "4711", Username: "alice", Password: "wonderland"}},
+				OpaqueTokens: kind == "opaque",
+			})
+			run(t, "api", api, "ISSUER="+issuer, "AUDIENCE="+audience, "CLIENT_ID=api", "CLIENT_SECRET=api-secret", "LISTEN="+api)
+			run(t, "webapp", app, "ISSUER="+issuer, "CLIENT_ID=web", "CLIENT_SECRET=web-secret", "SCOPES=openid photos.read",
+				"LISTEN="+app, "BASE_URL=http://"+app, "API_URL=http://"+api+"/photos")
+
+			v := &visitor.Visitor{App: "http://" + app, Username: "alice", Password: "wonderland"}
+			page, err := v.Visit(t.Context(), "/login")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range []string{"You are <strong>4711</strong>", "200 OK", "the photos of 4711, for web"} {
+				if !strings.Contains(page.Body, want) {
+					t.Errorf("the page lacks %q (status %d):\n%s", want, page.Status, page.Body)
+				}
+			}
+
+			v = &visitor.Visitor{App: "http://" + app, Cancel: true}
+			if page, err = v.Visit(t.Context(), "/login"); err != nil {
+				t.Fatal(err)
+			}
+			if got := page.Element("strong", "code"); got != "access_denied" || page.Status != http.StatusBadRequest {
+				t.Errorf("cancelled: code %q, status %d", got, page.Status)
+			}
+		})
+	}
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// freeAddress is one that was free a moment ago: a program cannot be handed a listener.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l := listen(t)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func serve(t *testing.T, l net.Listener, config authserver.Config) {
+	t.Helper()
+	handler, err := authserver.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+	go server.Serve(l)
+	t.Cleanup(func() { server.Close() })
+}
+
+// run builds and starts a program, and waits until it listens.
+func run(t *testing.T, name, address string, env ...string) {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), name)
+	if out, err := exec.Command("go", "build", "-o", program, "./"+name).CombinedOutput(); err != nil {
+		t.Fatalf("building %s: %v\n%s", name, err, out)
+	}
+	cmd := exec.Command(program)
+	cmd.Env, cmd.Stderr = append(os.Environ(), env...), t.Output()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	for range 100 {
+		if c, err := net.Dial("tcp", address); err == nil {
+			c.Close()
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatalf("%s does not listen on %s", name, address)
+}

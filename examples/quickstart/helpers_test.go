@@ -1,0 +1,99 @@
+package main
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/countersign/countersign/examples/internal/visitor"
+)
+
+// browser is a visitor whom a test leads by the hand.
+type browser struct {
+	*visitor.Visitor
+	t     *testing.T
+	pages []string // all that it was shown
+}
+
+func (b *bench) browser(t *testing.T) *browser {
+	return &browser{Visitor: &visitor.Visitor{App: b.app, Username: demoUser.Username}, t: t}
+}
+
+func (b *browser) send(r *http.Request) *visitor.Page {
+	b.t.Helper()
+	s, err := b.Open(r)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.pages = append(b.pages, s.Body)
+	return s
+}
+
+func (b *browser) get(address string) *visitor.Page {
+	b.t.Helper()
+	r, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return b.send(r)
+}
+
+// begin goes to the login form.
+func (b *browser) begin() *visitor.Page {
+	b.t.Helper()
+	redirect := b.get(b.App + "/photos").Redirect
+	if redirect == nil {
+		b.t.Fatal("the application does not redirect to the server")
+	}
+	return b.get(redirect.String())
+}
+
+// fill sends the login form, and gives what it leads to.
+func (b *browser) fill(s *visitor.Page, password string) *visitor.Page {
+	b.t.Helper()
+	b.Password = password
+	r, err := b.Fill(b.t.Context(), s)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return b.send(r)
+}
+
+// callback signs in and gives the address that the server redirects to.
+func (b *browser) callback() *url.URL {
+	b.t.Helper()
+	s := b.fill(b.begin(), demoUser.Password)
+	if s.Redirect == nil || !s.Redirect.Query().Has("code") {
+		b.t.Fatalf("no code: status %d, %v", s.Status, s.Redirect)
+	}
+	return s.Redirect
+}
+
+func (b *browser) cookie() string {
+	u, err := url.Parse(b.App)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, c := range b.Jar().Cookies(u) {
+		if c.Name == "print_shop" {
+			return c.Value
+		}
+	}
+	return ""
+}
+
+// wantFailure wants a plain page with a code and an id that is in the log too.
+func (b *bench) wantFailure(t *testing.T, s *visitor.Page, code string) {
+	t.Helper()
+	if s.Status != http.StatusBadRequest {
+		t.Errorf("status %d, want 400", s.Status)
+	}
+	if got := s.Element("strong", "code"); got != code {
+		t.Errorf("code %q, want %q", got, code)
+	}
+	id := s.Element("strong", "id")
+	if id == "" || !strings.Contains(b.written.String(), "id="+id) {
+		t.Errorf("id %q is not in the log", id)
+	}
+}
