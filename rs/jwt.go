@@ -248,6 +248,9 @@ func (j *JWT) principal(c *accessClaims, payload []byte) (*Principal, error) {
 	if err := j.dialect().apply(p); err != nil {
 		return nil, err
 	}
+	if p.Subject == "" && p.ClientID == "" {
+		return nil, errors.New("the token names neither a user nor a client")
+	}
 	return p, nil
 }
 

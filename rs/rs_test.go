@@ -173,6 +173,7 @@ func TestJWT(t *testing.T) {
 		{name: "JWT, as configured", header: m{"typ": "JWT"}, edit: func(j *rs.JWT) { j.Typ = "JWT" }, ok: true},
 		{name: "at+jwt where JWT is configured", edit: func(j *rs.JWT) { j.Typ = "JWT" }},
 		{name: "JWT without jti, as configured", header: m{"typ": "JWT"}, claims: m{"jti": nil, "iat": nil, "sub": nil}, edit: func(j *rs.JWT) { j.Typ = "JWT" }, ok: true},
+		{name: "JWT of nobody", header: m{"typ": "JWT"}, claims: m{"sub": nil, "client_id": nil}, edit: func(j *rs.JWT) { j.Typ = "JWT" }},
 		{name: "an ID token by its nonce", header: m{"typ": "JWT"}, claims: m{"nonce": "n"}, edit: func(j *rs.JWT) { j.Typ = "JWT" }},
 		{name: "an ID token by its at_hash", header: m{"typ": "JWT"}, claims: m{"at_hash": "x"}, edit: func(j *rs.JWT) { j.Typ = "JWT" }},
 		{name: "a logout token by its events", header: m{"typ": "JWT"}, claims: m{"events": m{}}, edit: func(j *rs.JWT) { j.Typ = "JWT" }},

@@ -1,0 +1,56 @@
+package idtoken_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/idtoken"
+	"github.com/countersign/countersign/internal/badtoken"
+	"github.com/countersign/countersign/internal/optest"
+)
+
+// foreign is a server that nobody must ask anything. TOK-07.
+func foreign(t *testing.T) string {
+	var hits atomic.Int32
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
+	t.Cleanup(func() {
+		s.Close()
+		if n := hits.Load(); n != 0 {
+			t.Errorf("a token caused %d requests to a foreign server", n)
+		}
+	})
+	return s.URL
+}
+
+// TestBadTokens holds Verify and VerifyLogout against the whole list.
+func TestBadTokens(t *testing.T) {
+	for _, alg := range []string{"RS256", "PS256", "ES256", "EdDSA"} {
+		k := optest.NewKey("k1", alg)
+		v := &idtoken.Verifier{Issuer: issuer, ClientID: clientID, Keys: keySet(t, k), Algs: []string{alg}}
+		now := time.Now().Unix()
+		base := badtoken.Base{Key: k, Foreign: foreign(t), Claims: m{"iss": issuer, "sub": "alice", "aud": clientID, "iat": now, "exp": now + 300}}
+		t.Run("ID token/"+alg, func(t *testing.T) {
+			badtoken.Run(t, base, true, func(ctx context.Context, raw string) error {
+				token, err := v.Verify(ctx, raw, idtoken.Expected{})
+				if token != nil && err != nil {
+					t.Error("a token with an error")
+				}
+				return err
+			})
+		})
+		t.Run("logout token/"+alg, func(t *testing.T) {
+			n := 0
+			base.Header = m{"typ": "logout+jwt"}
+			base.Claims["events"], base.Claims["jti"] = m{logoutEvent: m{}}, fmt.Sprint(alg, n)
+			badtoken.Run(t, base, true, func(ctx context.Context, raw string) error {
+				_, err := v.VerifyLogout(ctx, raw)
+				return err
+			})
+		})
+	}
+}

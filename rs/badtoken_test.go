@@ -1,0 +1,52 @@
+package rs_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/discovery"
+	"github.com/countersign/countersign/internal/badtoken"
+	"github.com/countersign/countersign/internal/optest"
+	"github.com/countersign/countersign/rs"
+)
+
+// TestBadTokens holds the middleware against the whole list, in the mode of RFC
+// 9068 and in that for servers that set no typ.
+func TestBadTokens(t *testing.T) {
+	const issuer = "https://as.example"
+	var hits atomic.Int32
+	foreign := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
+	defer foreign.Close()
+	for _, alg := range []string{"RS256", "ES256", "EdDSA"} {
+		k := optest.NewKey("k1", alg)
+		keys, err := discovery.StaticKeys(optest.JWKS(k))
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := time.Now().Unix()
+		for typ, header := range map[string]m{"": {"typ": "at+jwt"}, rs.NoTyp: {"typ": nil}} {
+			p := quiet(&rs.JWT{Issuer: issuer, Audience: optest.Audience, Keys: keys, Algs: []string{alg}, Typ: typ})
+			base := badtoken.Base{Key: k, Header: header, Foreign: foreign.URL, Claims: m{
+				"iss": issuer, "sub": "alice", "aud": optest.Audience, "client_id": "rp", "jti": "1", "iat": now, "exp": now + 300,
+			}}
+			if typ == rs.NoTyp {
+				base.Optional = []string{"sub", "iat"}
+			}
+			t.Run(alg+typ, func(t *testing.T) {
+				badtoken.Run(t, base, true, func(_ context.Context, raw string) error {
+					r := httptest.NewRequest("GET", "/", nil)
+					r.Header["Authorization"] = []string{"Bearer " + raw}
+					_, err := p.Check(r)
+					return err
+				})
+			})
+		}
+	}
+	if n := hits.Load(); n != 0 {
+		t.Errorf("%d requests to a foreign server", n)
+	}
+}
