@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -166,21 +165,5 @@ func TestFlags(t *testing.T) {
 		if _, err := parse(args, io.Discard); err == nil {
 			t.Errorf("%v: no error", args)
 		}
-	}
-}
-
-func TestForeignServer(t *testing.T) {
-	t.Setenv("CLIENT_SECRET", "")
-	o, err := parse([]string{"-issuer", "https://as.example", "-client-id", "me", "-listen", "127.0.0.1:0"}, io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := start(context.Background(), setup{options: o, log: slog.New(slog.DiscardHandler), say: func(string) {}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.close()
-	if s.scopes != "openid" || s.issuer != o.issuer || len(s.closing) != 4 {
-		t.Errorf("scopes %q, issuer %q, %d things to close: an embedded server runs", s.scopes, s.issuer, len(s.closing))
 	}
 }

@@ -41,14 +41,14 @@ type system struct {
 	setup
 	app, api string // addresses
 	audience string // the API's identifier
-	secret   string // the API's, at the embedded server
+	secret   string // the API's at the embedded server; "" at a foreign one
 	closing  []func()
 }
 
 // start brings up server, API and application, in this order: each listener comes
 // before the program, so that the others can be told its address.
 func start(ctx context.Context, from setup) (s *system, err error) {
-	s = &system{setup: from, secret: rand.Text()}
+	s = &system{setup: from}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -91,7 +91,7 @@ func (s *system) startServer() error {
 		return err
 	}
 	o.clientID, o.clientSecret = appID, rand.Text()
-	s.options = &o
+	s.options, s.secret = &o, rand.Text()
 	server, err := authserver.New(authserver.Config{
 		Issuer: o.issuer,
 		Clients: []authserver.Client{
@@ -119,7 +119,7 @@ func (s *system) callback() string { return s.app + "/callback" }
 func (s *system) verifier(ctx context.Context) (rs.Verifier, error) {
 	provider := &discovery.Provider{Issuer: s.issuer}
 	byItself := &rs.JWT{Issuer: s.issuer, Audience: s.audience, Keys: provider.Keys()}
-	if s.clientID != appID {
+	if s.secret == "" {
 		return byItself, nil
 	}
 	m, err := provider.Metadata(ctx)

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/countersign/countersign/examples/internal/authserver"
+)
+
+const foreignAudience = "https://photos.example/"
+
+// startForeign starts a server that is none of the quickstart's, and gives the flags for it.
+func startForeign(t *testing.T, opaque bool, secret string) []string {
+	t.Helper()
+	app, server := listenLoopback(t), listenLoopback(t)
+	app.Close() // the quickstart is about to listen there
+	address, issuer := app.Addr().String(), "http://"+server.Addr().String()
+	handler, err := authserver.New(authserver.Config{
+		Issuer: issuer,
+		Clients: []authserver.Client{{
+			ID: "mine", Secret: secret, RedirectURLs: []string{"http://" + address + "/callback"},
+			Scopes: []string{"openid", apiScope}, Audience: []string{foreignAudience},
+		}},
+		Users:        []authserver.User{{Subject: "7", Username: "bob", Password: "builder"}},
+		OpaqueTokens: opaque,
+		Logger:       slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &http.Server{Handler: handler}
+	go s.Serve(server)
+	t.Cleanup(func() { s.Close() })
+	return []string{"-headless", "-issuer", issuer, "-client-id", "mine", "-client-secret", secret, "-listen", address,
+		"-username", "bob", "-password", "builder", "-audience", foreignAudience}
+}
+
+func listenLoopback(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func TestForeignServer(t *testing.T) {
+	t.Setenv("CLIENT_SECRET", "")
+	withScope := []string{"-scopes", "openid " + apiScope}
+	for _, test := range []struct {
+		name   string
+		opaque bool
+		secret string
+		args   []string
+		want   string // "" means that all goes well
+	}{
+		{"confidential client", false, "its-secret", withScope, ""},
+		{"public client", false, "", withScope, ""},
+		{"no scope for the API", false, "its-secret", nil, "insufficient_scope"},
+		{"opaque tokens", true, "its-secret", withScope, "invalid_token"},
+		{"another audience", false, "its-secret", []string{"-audience", "https://elsewhere.example/"}, "invalid_target"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b := startBench(t, append(startForeign(t, test.opaque, test.secret), test.args...)...)
+			var out strings.Builder
+			err := visit(t.Context(), b.system, &out)
+			if test.want == "" && (err != nil || !strings.Contains(out.String(), `"user": "7"`)) {
+				t.Errorf("error %v, output:\n%s", err, out.String())
+			}
+			if test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+				t.Errorf("error %v, want %s", err, test.want)
+			}
+		})
+	}
+}
+
+// TestForeignServerDown: nothing is fetched before a visitor comes, and then the page is a plain one.
+func TestForeignServerDown(t *testing.T) {
+	l := listenLoopback(t)
+	l.Close()
+	b := startBench(t, "-issuer", "http://"+l.Addr().String(), "-client-id", "mine", "-listen", "127.0.0.1:0")
+	err := visit(t.Context(), b.system, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "temporarily_unavailable (status 503") {
+		t.Errorf("error %v", err)
+	}
+}
