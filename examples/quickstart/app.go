@@ -17,6 +17,7 @@ type app struct {
 	client   *client.Client
 	api      string // the API's address
 	audience string // and its identifier
+	method   string // of client authentication
 	sessions session.Store
 	log      *slog.Logger
 	say      func(step string)
@@ -57,7 +58,7 @@ func (a *app) begin(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
-	path.add(2, "%s", describeRequest(redirect))
+	path.add(2, "%s", describeRequest(redirect, a.method))
 	a.sessions.Begin(w, r, &session.Attempt{Pending: pending, Path: path.lines})
 	page.SetHeaders(w.Header())
 	http.Redirect(w, r, redirect, http.StatusSeeOther)
@@ -83,7 +84,8 @@ func (a *app) callback(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
-	path.add(4, "State and iss are right; the code was exchanged with the code_verifier; the ID token of %s passed the 14 steps; UserInfo has the same sub.", tokens.IDToken.Subject)
+	path.add(4, "%s; the code was exchanged with the code_verifier; the ID token of %s passed the 14 steps; UserInfo has the same sub.",
+		describeChecks(r.URL.Query()), tokens.IDToken.Subject)
 	a.sessions.SignIn(w, r, &session.Login{Tokens: tokens, UserInfo: info, Path: path.lines})
 	page.SetHeaders(w.Header())
 	http.Redirect(w, r, "/photos", http.StatusSeeOther) // away from the address with the code in it

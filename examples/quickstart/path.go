@@ -22,12 +22,12 @@ func (p *path) add(step int, format string, args ...any) {
 }
 
 // describeRequest tells which way the authorization request went.
-func describeRequest(redirect string) string {
+func describeRequest(redirect, method string) string {
 	u, err := url.Parse(redirect)
 	if err != nil || !u.Query().Has("request_uri") {
 		return "The server takes no pushed requests: the app redirects the browser with the request in the address (PKCE S256, state, nonce)."
 	}
-	return "The app pushed the authorization request (client authentication, PKCE S256, state, nonce) and redirects the browser with client_id and request_uri."
+	return fmt.Sprintf("The app pushed the authorization request (client authentication %s, PKCE S256, state, nonce) and redirects the browser with client_id and request_uri.", method)
 }
 
 // describeCallback names what came back, and repeats nothing of it.
@@ -41,5 +41,13 @@ func describeCallback(q url.Values) string {
 			came = append(came, name)
 		}
 	}
-	return fmt.Sprintf("The visitor %s; the server redirects back with %s.", did, strings.Join(came, ", "))
+	return fmt.Sprintf("The visitor %s; the server redirects back with %s.", did, strings.Join(came, " and "))
+}
+
+// describeChecks says what was compared; not every server sends iss.
+func describeChecks(q url.Values) string {
+	if q.Has("iss") {
+		return "State and iss are right"
+	}
+	return "State is right (the server sends no iss)"
 }

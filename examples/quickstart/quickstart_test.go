@@ -122,7 +122,7 @@ func TestHeadless(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, want := range []string{
-				"\n2. The app pushed the authorization request", "redirects back with code, iss.", "\n7. ",
+				"\n2. The app pushed the authorization request", "redirects back with code and iss.", "\n7. ",
 				"6,7,8  The signature", demoUser.Subject, test.verified, "tea-party.jpg",
 			} {
 				if !strings.Contains(out.String(), want) {

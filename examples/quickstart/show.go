@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
 
 	"github.com/countersign/countersign/examples/internal/page"
 	"github.com/countersign/countersign/examples/internal/session"
+	"github.com/countersign/countersign/idtoken"
 )
 
 var homePage = page.New(`The print shop`, `
@@ -21,6 +23,7 @@ var homePage = page.New(`The print shop`, `
 `)
 
 var photosPage = page.New(`Hello, {{.Name}}`, `
+<p>You are <strong>{{.User.Subject}}</strong> at {{.User.Issuer}}.</p>
 <h2>What the API said</h2>
 {{if ne .Status 200}}<p class="wrong">The API did not give us your photos (status {{.Status}}). With a server of your own: the token must be a JWT as in RFC 9068, for the audience {{.Audience}}, with the scope {{.Scope}}.</p>{{end}}
 <pre id="answer" tabindex="0">{{.Answer}}</pre>
@@ -29,7 +32,8 @@ var photosPage = page.New(`Hello, {{.Name}}`, `
 <li>{{.}}</li>{{end}}
 </ol>
 <h2>The ID token in 14 steps</h2>
-<pre id="report" tabindex="0">{{.Report}}</pre>
+<pre id="report" class="rows" tabindex="0">{{range .Report}}<span>{{.}}</span>
+{{end}}</pre>
 <form method="post" action="/logout"><button class="quiet">Sign out</button></form>
 `)
 
@@ -49,8 +53,8 @@ func (a *app) show(w http.ResponseWriter, r *http.Request, login *session.Login)
 		shown = http.StatusBadGateway
 	}
 	photosPage.Write(w, shown, map[string]any{
-		"Name": nameOf(login), "Status": status, "Answer": indent(body), "Path": path.lines, "Report": login.Tokens.Report.String(),
-		"Audience": a.audience, "Scope": apiScope,
+		"Name": nameOf(login), "Status": status, "Answer": indent(body), "Path": path.lines, "Report": rows(login.Tokens.Report),
+		"User": login.Tokens.IDToken, "Audience": a.audience, "Scope": apiScope,
 	})
 }
 
@@ -95,6 +99,11 @@ func indent(body []byte) string {
 		return string(body)
 	}
 	return b.String()
+}
+
+// rows are the lines of the report's table; narrow screens wrap each by itself.
+func rows(r *idtoken.Report) []string {
+	return strings.Split(strings.TrimSuffix(r.String(), "\n"), "\n")
 }
 
 // nameOf is what the visitor likes to be called; who they are is the pair of issuer and subject.

@@ -145,7 +145,7 @@ func (s *system) application() (*app, error) {
 		return nil, err
 	}
 	return &app{
-		client: c, api: s.api, audience: s.audience, log: s.log, say: s.say,
+		client: c, api: s.api, audience: s.audience, method: auth.Method(), log: s.log, say: s.say,
 		sessions: session.Store{Cookie: "print_shop"},
 	}, nil
 }

@@ -15,7 +15,7 @@ import (
 const style = `
 :root { color-scheme: light; }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 60rem; padding: 1rem; font: 1rem/1.5 system-ui, sans-serif; color: #1b1b1f; background: #fff; overflow-wrap: anywhere; }
+body { margin: 0 auto; max-width: 72rem; padding: 1rem; font: 1rem/1.5 system-ui, sans-serif; color: #1b1b1f; background: #fff; overflow-wrap: anywhere; }
 h1 { font-size: 1.5rem; line-height: 1.25; }
 h2 { font-size: 1.125rem; margin-top: 2rem; }
 a { color: #0b57d0; }
@@ -27,6 +27,10 @@ button, .button { display: inline-block; margin: 1rem .5rem 0 0; padding: .5rem 
 button.quiet { color: #1b1b1f; background: #fff; border-color: #5f6271; }
 :focus-visible { outline: 3px solid #0b57d0; outline-offset: 2px; }
 .wrong { color: #a50e0e; font-weight: 600; }
+@media (max-width: 48rem) {
+  pre.rows { white-space: pre-line; }
+  pre.rows span { display: block; padding-left: 1.5rem; text-indent: -1.5rem; }
+}
 `
 
 const layout = `<!doctype html>

@@ -46,8 +46,10 @@ func (p *Page) Element(name, id string) string {
 	if m == nil {
 		return ""
 	}
-	return html.UnescapeString(m[1])
+	return html.UnescapeString(tag.ReplaceAllString(m[1], ""))
 }
+
+var tag = regexp.MustCompile(`<[^>]*>`)
 
 const maxPages = 20 // in one visit
 
