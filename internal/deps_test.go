@@ -36,6 +36,7 @@ var importers = map[string][]string{
 	"github.com/lestrrat-go/jwx/v3":      {"internal/jose"},
 	"github.com/coreos/go-oidc/v3":       {"idtoken"},
 	"golang.org/x/oauth2":                {"client"},
+	"github.com/go-jose/go-jose/v4":      {}, // go-oidc's; as an oracle in fuzz tests alone
 	"github.com/go-json-experiment/json": {"client", "discovery", "idtoken", "internal/jose", "par", "rs"},
 }
 

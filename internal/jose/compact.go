@@ -23,6 +23,7 @@ const (
 var (
 	errNotCompact = errors.New("not a JWT in compact form (header.payload.signature)")
 	errEncrypted  = errors.New("the token is encrypted (five parts), and no decryption key is configured")
+	errUnsigned   = errors.New("the token is not signed")
 	errAlphabet   = errors.New("a character outside the base64url alphabet, or bits that do not belong there")
 )
 
@@ -57,6 +58,9 @@ func Parse(raw string, max int) (*Token, error) {
 	}
 	if t.signature, err = decodePart("signature", parts[2]); err != nil {
 		return nil, err
+	}
+	if len(t.signature) == 0 { // RFC 8725 §3.2: an unsecured JWS is never taken
+		return nil, errUnsigned
 	}
 	return t, nil
 }
