@@ -29,15 +29,19 @@ func signIn(t *testing.T, s *server, config client.Config, resource string) *cli
 	return tokens
 }
 
-// TestAPIRefuses sends an API the tokens of a real server that it must not take,
-// next to one that it must.
-func TestAPIRefuses(t *testing.T) {
+// eachKind runs f with every kind of token of every server.
+func eachKind(t *testing.T, f func(*testing.T, *server, tokenKind)) {
+	t.Helper()
 	eachServer(t, func(t *testing.T, s *server) {
 		for _, kind := range s.tokens {
-			t.Run(kind.name, func(t *testing.T) { refuses(t, s, kind) })
+			t.Run(kind.name, func(t *testing.T) { f(t, s, kind) })
 		}
 	})
 }
+
+// TestAPIRefuses sends an API the tokens of a real server that it must not take,
+// next to one that it must.
+func TestAPIRefuses(t *testing.T) { eachKind(t, refuses) }
 
 func refuses(t *testing.T, s *server, kind tokenKind) {
 	tokens := signIn(t, s, s.config("basic"), kind.resource)
@@ -79,35 +83,42 @@ func changed(token string) string {
 // TestExpired verifies a good token after its time.
 func TestExpired(t *testing.T) {
 	later := func() time.Time { return time.Now().Add(24 * time.Hour) }
-	eachServer(t, func(t *testing.T, s *server) {
-		for _, kind := range s.tokens {
-			token := signIn(t, s, s.config("basic"), kind.resource).AccessToken
-			verifier := kind.verifier(s)
-			switch v := verifier.(type) {
-			case *rs.JWT:
-				v.Now = later
-			case *rs.Introspection:
-				v.Now = later
-			case *rs.Either:
-				v.Opaque.(*rs.Introspection).Now = later
-			}
-			checkStatus(t, newAPI(t, verifier)+"/photos", token, invalid)
+	eachKind(t, func(t *testing.T, s *server, kind tokenKind) {
+		token := signIn(t, s, s.config("basic"), kind.resource).AccessToken
+		verifier := kind.verifier(s)
+		switch v := verifier.(type) {
+		case *rs.JWT:
+			v.Now = later
+		case *rs.Introspection:
+			v.Now = later
+		case *rs.Either:
+			v.Opaque.(*rs.Introspection).Now = later
 		}
+		checkStatus(t, newAPI(t, verifier)+"/photos", token, invalid)
 	})
 }
 
-// TestOtherAudience sends the API a token for another one.
+// TestOtherAudience sends the API a token for another one, or for none.
 func TestOtherAudience(t *testing.T) {
-	eachServer(t, func(t *testing.T, s *server) {
-		config := s.config("basic")
-		resource := printerID
+	others := map[string]string{"jwt": printerID, "opaque": opaqueID, "opaque-for-api": "", "either": printerID}
+	eachKind(t, func(t *testing.T, s *server, kind tokenKind) {
+		config, resource := s.config("basic"), others[kind.name]
 		if s.name == keycloak.name { // there it is the scope that brings the audience
 			config.Scopes, resource = []string{"openid", "printer"}, ""
 		}
 		token := signIn(t, s, config, resource).AccessToken
-		for _, kind := range s.tokens {
-			checkStatus(t, newAPI(t, kind.verifier(s))+"/photos", token, notIntrospected)
-		}
+		checkStatus(t, newAPI(t, kind.verifier(s))+"/photos", token, invalid)
+	})
+}
+
+// TestIDTokenAtAPI sends an ID token to an API that has the app's client ID for its
+// own identifier: iss, aud and signature are then as an access token's.
+func TestIDTokenAtAPI(t *testing.T) {
+	eachServer(t, func(t *testing.T, s *server) {
+		verifier := s.tokens[0].verifier(s).(*rs.JWT)
+		verifier.Audience, verifier.Algs = "basic", []string{"RS256"}
+		idToken := signIn(t, s, s.config("basic"), "").Extra("id_token").(string)
+		checkStatus(t, newAPI(t, verifier)+"/photos", idToken, invalid)
 	})
 }
 
@@ -125,11 +136,10 @@ func TestIntrospectionRefused(t *testing.T) {
 // TestRFC9068 is Keycloak with a client attribute that gives its access tokens the
 // standard's header. Their client ID is in azp all the same.
 func TestRFC9068(t *testing.T) {
-	eachServer(t, func(t *testing.T, s *server) {
-		if s.name == keycloak.name {
-			verifier := &rs.JWT{Issuer: s.issuer, Audience: apiID, Keys: s.keys, ClientIDClaim: "azp"}
-			walk(t, s, s.config("rfc9068"), tokenKind{verifier: func(*server) rs.Verifier { return verifier }})
-		}
+	withServer(t, keycloak, func(t *testing.T, s *server) {
+		walk(t, s, s.config("rfc9068"), tokenKind{verifier: func(s *server) rs.Verifier {
+			return &rs.JWT{Issuer: s.issuer, Audience: apiID, Keys: s.keys, ClientIDClaim: "azp"}
+		}})
 	})
 }
 
@@ -149,6 +159,7 @@ func checkStatus(t *testing.T, address, token string, want []string) {
 	if !slices.Contains(want, got) {
 		t.Errorf("the API answers %q, want one of %q", got, want)
 	}
+	works(t, "the API answers %s", got)
 }
 
 var challengeError = regexp.MustCompile(`error="([^"]*)"`)

@@ -3,6 +3,7 @@ package interop
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -63,8 +64,14 @@ func walk(t *testing.T, s *server, config client.Config, kind tokenKind) {
 	checkUserInfo(t, a, kind)
 	checkCaller(t, s, config.ClientID, a, answer.status, answer.body)
 	checkRefresh(t, s, config.ClientID, a)
+	works(t, "the visitor %s; the API knows user, client and scope; and again after a refresh", strings.Join(v.seen, " and "))
+}
+
+// works logs what a test has shown, in one form, so that a run can be searched for it.
+func works(t *testing.T, format string, args ...any) {
+	t.Helper()
 	if !t.Failed() {
-		t.Logf("works: the visitor %s", strings.Join(v.seen, " and "))
+		t.Logf("works: %s: %s", strings.TrimPrefix(t.Name(), "Test"), fmt.Sprintf(format, args...))
 	}
 }
 
@@ -118,6 +125,7 @@ func checkUserInfo(t *testing.T, a *app, kind tokenKind) {
 		if !errors.As(a.infoErr, &e) || e.Step != client.StepUserInfo {
 			t.Errorf("UserInfo = %v, %v; want a refusal", a.info, a.infoErr)
 		}
+		works(t, "a token for the API alone: %v", a.infoErr)
 		return
 	}
 	if a.infoErr != nil {
@@ -132,6 +140,7 @@ func checkUserInfo(t *testing.T, a *app, kind tokenKind) {
 	if a.info.Subject != a.tokens.IDToken.Subject || claims.Email != user+"@example.com" {
 		t.Errorf("UserInfo is of %q (%s), the ID token of %q", a.info.Subject, claims.Email, a.tokens.IDToken.Subject)
 	}
+	works(t, "UserInfo is about the user of the ID token")
 }
 
 // checkCaller wants the API to know user, client and scope.

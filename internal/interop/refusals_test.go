@@ -58,7 +58,7 @@ func checkStep(t *testing.T, err error, step client.Step, codes ...string) {
 	if !errors.As(err, &e) || e.Step != step || !slices.Contains(codes, e.Code) {
 		t.Fatalf("error %v, want step %q with one of %q", err, step, codes)
 	}
-	t.Logf("works: %v", err)
+	works(t, "%v", err)
 }
 
 // checkDenied wants the server's error to have come through the browser, with the
@@ -198,6 +198,7 @@ func TestPlain(t *testing.T) {
 			if _, err := c.Finish(t.Context(), l.pending, l.callback); err != nil {
 				t.Errorf("plain, as registered: %v", err)
 			}
+			works(t, "plain where it is registered")
 		}
 	})
 }

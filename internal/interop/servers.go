@@ -84,17 +84,25 @@ func (s *server) introspection(audience string) *rs.Introspection {
 	}
 }
 
-// eachServer runs f with every server that COUNTERSIGN_INTEROP selects: all, if it is empty.
+// eachServer runs f with every server.
 func eachServer(t *testing.T, f func(*testing.T, *server)) {
+	t.Helper()
+	withServer(t, oidcProvider, f)
+	withServer(t, keycloak, f)
+}
+
+// withServer runs f with the server if COUNTERSIGN_INTEROP selects it. Empty, it
+// selects all.
+func withServer(t *testing.T, s server, f func(*testing.T, *server)) {
+	t.Helper()
 	selected := os.Getenv("COUNTERSIGN_INTEROP")
-	for _, s := range []server{oidcProvider, keycloak} {
-		if selected == "" || slices.Contains(strings.Split(selected, ","), s.name) {
-			t.Run(s.name, func(t *testing.T) {
-				s.find(t)
-				f(t, &s)
-			})
-		}
+	if selected != "" && !slices.Contains(strings.Split(selected, ","), s.name) {
+		return
 	}
+	t.Run(s.name, func(t *testing.T) {
+		s.find(t)
+		f(t, &s)
+	})
 }
 
 // find learns from the environment where the server is, and from the server the rest.

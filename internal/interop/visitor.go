@@ -40,7 +40,7 @@ func (v *visitor) visit(address string) (*page, error) {
 		}
 		p, err = v.answer(p)
 	}
-	return nil, fmt.Errorf("the server keeps asking: %q", v.seen)
+	return nil, fmt.Errorf("the server keeps asking: %q, %v", v.seen, err)
 }
 
 // answer fills in a page of the server.
