@@ -153,9 +153,12 @@ func TestOutage(t *testing.T) {
 		"keys null":     answer(200, "application/json", `{"keys":null}`),
 		"trailing data": answer(200, "application/json", `{"keys":[]} x`),
 		"101 keys":      answer(200, "application/json", `{"keys":[`+strings.Repeat(`{},`, 100)+`{}]}`),
-		"a redirect":    func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://evil.example", 302) },
-		"half":          func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "100"); w.Write([]byte(`{"ke`)) },
-		"a hang-up":     func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"a redirect":    func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://evil.example", http.StatusFound) },
+		"half": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "100")
+			w.Write([]byte(`{"ke`))
+		},
+		"a hang-up": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -253,7 +256,7 @@ func TestStart(t *testing.T) {
 		cancel()
 		time.Sleep(50 * time.Millisecond)
 		s.Replace("/.well-known/openid-configuration", nil)
-		http.Redirect(w, r, "/", 500)
+		w.WriteHeader(http.StatusInternalServerError)
 	})
 	jwt := token(s.Keys[0], 0)
 	var failed atomic.Int32

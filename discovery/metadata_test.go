@@ -39,7 +39,9 @@ func TestFetchRefused(t *testing.T) {
 		{"user info", func(m map[string]any) { m["token_endpoint"] = "https://a:b@as.example/token" }, "user info"},
 		{"fragment", func(m map[string]any) { m["token_endpoint"] = "https://as.example/token#x" }, "fragment"},
 		{"a scheme of its own", func(m map[string]any) { m["jwks_uri"] = "file:///etc/passwd" }, "jwks_uri"},
-		{"bad alias", func(m map[string]any) { m["mtls_endpoint_aliases"] = map[string]any{"token_endpoint": "http://x.example"} }, "mtls_endpoint_aliases.token_endpoint"},
+		{"bad alias", func(m map[string]any) {
+			m["mtls_endpoint_aliases"] = map[string]any{"token_endpoint": "http://x.example"}
+		}, "mtls_endpoint_aliases.token_endpoint"},
 		{"a number for a string", func(m map[string]any) { m["token_endpoint"] = 1 }, "token_endpoint"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -77,7 +79,7 @@ func TestFetchAnswers(t *testing.T) {
 		{"text", answer(200, "text/plain", "{}"), false},
 		{"not JSON", answer(200, "application/json", "{"), false},
 		{"twice", answer(200, "application/json", `{"issuer":"a","issuer":"b"}`), false},
-		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL+path, 302) }, false},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL+path, http.StatusFound) }, false},
 		{"too large", answer(200, "application/json", strings.Repeat(" ", 1<<20)+"{}"), false},
 	} {
 		t.Run(test.name, func(t *testing.T) {

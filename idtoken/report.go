@@ -74,9 +74,11 @@ type Report struct {
 	Steps []Step `json:"steps"`
 }
 
-// Error is the first step that failed.
+// Error is a token that was refused: the first step that failed by itself, and the
+// report on all of them.
 type Error struct {
-	Step Step
+	Step   Step
+	Report *Report
 }
 
 func (e *Error) Error() string {
@@ -90,7 +92,7 @@ func (e *Error) Unwrap() error { return e.Step.Err }
 // or skipped.
 func (r *Report) Err() error {
 	if len(r.Steps) != len(tests) {
-		return &Error{Step{Err: errNotReached}}
+		return &Error{Step{Err: errNotReached}, r}
 	}
 	for _, s := range r.Steps {
 		if s.Result != Valid && s.Result != Skipped {
@@ -104,10 +106,10 @@ func (r *Report) Err() error {
 func (r *Report) cause(first Step) error {
 	for _, s := range r.Steps {
 		if s.Result == Failed && s.Err != nil && s.Err != errNotReached {
-			return &Error{s}
+			return &Error{s, r}
 		}
 	}
-	return &Error{first}
+	return &Error{first, r}
 }
 
 // rows are the table's: a row a step, the three of the signature as one.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/internal/endpoint"
 	"github.com/countersign/countersign/internal/jose"
 )
@@ -22,11 +23,15 @@ type Authenticator interface {
 	Authenticate(r *http.Request, form url.Values) error
 }
 
-// Introspection verifies access tokens by asking the server, RFC 7662. URL, Issuer
-// and Auth must be set; without them every token is refused.
+// Introspection verifies access tokens by asking the server, RFC 7662. Issuer, Auth
+// and one of URL and Server must be set; without them every token is refused.
 type Introspection struct {
-	// URL is the introspection endpoint.
+	// URL is the introspection endpoint. "" means the one in Server's metadata.
 	URL string
+
+	// Server is where the endpoint is looked up if URL is "", at the first token. Its
+	// Issuer must be Issuer.
+	Server *discovery.Provider
 
 	// Issuer is the server's issuer identifier: that of every principal. An answer
 	// that names another is refused.
@@ -98,8 +103,10 @@ func (i *Introspection) VerifyToken(ctx context.Context, token string) (*Princip
 
 func (i *Introspection) configured() error {
 	switch {
-	case i.URL == "":
-		return errors.New("Introspection.URL is empty")
+	case i.URL == "" && i.Server == nil:
+		return errors.New("Introspection.URL is empty, and Introspection.Server is nil")
+	case i.URL == "" && i.Server.Issuer != i.Issuer:
+		return errors.New("Introspection.Server is another server than Introspection.Issuer")
 	case i.Issuer == "":
 		return errors.New("Introspection.Issuer is empty")
 	case i.Auth == nil:
@@ -112,18 +119,36 @@ func (i *Introspection) configured() error {
 
 // ask posts the token. Whatever goes wrong here says nothing about the token.
 func (i *Introspection) ask(ctx context.Context, token string) ([]byte, error) {
+	u, err := i.endpoint(ctx)
+	if err != nil {
+		return nil, err
+	}
 	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}
-	resp, err := endpoint.Client{HTTP: i.HTTP}.PostForm(ctx, i.URL, i.Auth, form, "application/json")
+	resp, err := endpoint.Client{HTTP: i.HTTP}.PostForm(ctx, u, i.Auth, form, "application/json")
 	if err != nil {
 		return nil, fmt.Errorf("introspection: %w", err)
 	}
 	if resp.Status != http.StatusOK {
-		return nil, fmt.Errorf("introspection: %w", resp.Failure(i.URL, "the server does not answer about the token"))
+		return nil, fmt.Errorf("introspection: %w", resp.Failure(u, "the server does not answer about the token"))
 	}
 	if resp.MediaType != "application/json" {
 		return nil, errors.New("introspection: the answer is not application/json by its Content-Type")
 	}
 	return resp.Body, nil
+}
+
+func (i *Introspection) endpoint(ctx context.Context) (string, error) {
+	if i.URL != "" {
+		return i.URL, nil
+	}
+	m, err := i.Server.Metadata(ctx)
+	if err != nil {
+		return "", err
+	}
+	if m.IntrospectionEndpoint == "" {
+		return "", errors.New("the server's metadata has no introspection_endpoint")
+	}
+	return m.IntrospectionEndpoint, nil
 }
 
 // check holds the answer against the configuration: that the server calls a token

@@ -279,6 +279,8 @@ func TestIntrospection(t *testing.T) {
 		{"no issuer configured", good(nil), func(i *rs.Introspection) { i.Issuer = "" }, 503},
 		{"no URL configured", good(nil), func(i *rs.Introspection) { i.URL = "" }, 503},
 		{"no authentication configured", good(nil), func(i *rs.Introspection) { i.Auth = nil }, 503},
+		{"the endpoint from metadata", good(nil), func(i *rs.Introspection) { i.URL, i.Server = "", &discovery.Provider{Issuer: s.URL} }, 200},
+		{"the endpoint from another's metadata", good(nil), func(i *rs.Introspection) { i.URL, i.Server = "", &discovery.Provider{Issuer: "https://other.example"} }, 503},
 		{"a wrong secret", good(nil), func(i *rs.Introspection) { i.Auth = client.SecretBasic("canary-wrong").For(optest.ClientID, "") }, 503},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -306,7 +308,7 @@ func TestUnavailable(t *testing.T) {
 	for name, h := range map[string]http.HandlerFunc{
 		"500":      func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
 		"HTML":     func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") },
-		"redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, s.URL, 302) },
+		"redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, s.URL, http.StatusFound) },
 		"hang-up":  func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	} {
 		s.Replace("/introspect", h)

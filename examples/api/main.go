@@ -11,7 +11,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"log"
 	"net/http"
@@ -24,13 +23,9 @@ import (
 )
 
 func main() {
-	tokens, err := verifier(context.Background(), os.Getenv("ISSUER"), os.Getenv("AUDIENCE"))
-	if err != nil {
-		log.Fatal(err)
-	}
 	server := &http.Server{
 		Addr:              cmp.Or(os.Getenv("LISTEN"), "127.0.0.1:8081"),
-		Handler:           routes(tokens, cmp.Or(os.Getenv("SCOPE"), "photos.read")),
+		Handler:           routes(verifier(os.Getenv("ISSUER"), os.Getenv("AUDIENCE")), cmp.Or(os.Getenv("SCOPE"), "photos.read")),
 		ReadHeaderTimeout: 5 * time.Second,
 	}
 	log.Printf("listening on %s", server.Addr)
@@ -51,18 +46,15 @@ func photos(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "the photos of %s, for %s, scope %q\n", caller.Subject, caller.ClientID, caller.Scopes)
 }
 
-func verifier(ctx context.Context, issuer, audience string) (rs.Verifier, error) {
+// verifier touches no network: the server is asked when the first token comes.
+func verifier(issuer, audience string) rs.Verifier {
 	provider := &discovery.Provider{Issuer: issuer}
 	jwts := &rs.JWT{Issuer: issuer, Audience: audience, Keys: provider.Keys()}
 	id, secret := os.Getenv("CLIENT_ID"), os.Getenv("CLIENT_SECRET")
 	if id == "" {
-		return jwts, nil
-	}
-	m, err := provider.Metadata(ctx)
-	if err != nil {
-		return nil, err
+		return jwts
 	}
 	return &rs.Either{JWT: jwts, Opaque: &rs.Introspection{
-		URL: m.IntrospectionEndpoint, Issuer: issuer, Audience: audience, Auth: client.SecretBasic(secret).For(id, issuer),
-	}}, nil
+		Server: provider, Issuer: issuer, Audience: audience, Auth: client.SecretBasic(secret).For(id, issuer),
+	}}
 }

@@ -1,6 +1,7 @@
 package jose_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -115,7 +116,7 @@ func verifyVector(key json.RawMessage, jws string) error {
 	} else if set, err = jose.ParseSet([]byte(`{"keys":[` + string(key) + `]}`)); err != nil {
 		return err
 	}
-	return set.VerifyToken(nil, token)
+	return set.VerifyToken(context.Background(), token)
 }
 
 func TestWycheproofSignatures(t *testing.T) {

@@ -1,0 +1,44 @@
+# The modules of the repository; each has a go.mod of its own.
+MODULES := . examples internal/interop
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
+
+# The fuzz targets, as package:target.
+FUZZ := ./internal/jose:FuzzParse ./internal/jose:FuzzDecode ./internal/jose:FuzzParseSet ./internal/jose:FuzzDecrypt \
+	./idtoken:FuzzClaims ./idtoken:FuzzCheck
+FUZZTIME := 20s
+
+.PHONY: test vet unit vuln interop fuzz bench
+
+# Every test of every module, and what reads the code. Servers of others: see interop.
+test: vet unit vuln
+
+vet:
+	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'gofmt would change these files' >&2; exit 1; }
+	@set -e; for m in $(MODULES); do echo "vet and staticcheck: $$m"; \
+		go -C $$m vet ./...; go -C $$m run $(STATICCHECK) ./...; done
+
+unit:
+	@set -e; for m in $(MODULES); do echo "test: $$m"; CI= go -C $$m test -race -count=1 ./...; done
+
+# Exit code 3 means that a known vulnerability is called. Any other failure is the
+# database's, which not every network lets through.
+vuln:
+	@for m in $(MODULES); do echo "govulncheck: $$m"; \
+		out=$$(go -C $$m run $(GOVULNCHECK) ./... 2>&1); status=$$?; \
+		if [ $$status = 0 ]; then continue; fi; \
+		case "$$out" in \
+		*'fetching vulnerabilities'*) echo 'govulncheck: NOT CHECKED, the vulnerability database cannot be had here';; \
+		*) echo "$$out" >&2; exit 1;; esac; done
+
+# The same path against servers that somebody else wrote.
+interop:
+	internal/interop/run -v
+
+fuzz:
+	@set -e; for f in $(FUZZ); do \
+		go test $${f%%:*} -run '^$$' -fuzz "^$${f##*:}$$" -fuzztime $(FUZZTIME); done
+
+bench:
+	go test ./... -run '^$$' -bench . -benchmem
