@@ -138,7 +138,7 @@ func TestIntrospectionRefused(t *testing.T) {
 func TestRFC9068(t *testing.T) {
 	withServer(t, keycloak, func(t *testing.T, s *server) {
 		walk(t, s, s.config("rfc9068"), tokenKind{verifier: func(s *server) rs.Verifier {
-			return &rs.JWT{Issuer: s.issuer, Audience: apiID, Keys: s.keys, ClientIDClaim: "azp"}
+			return &rs.JWT{Issuer: s.issuer, Audience: apiID, Keys: s.provider.Keys(), ClientIDClaim: "azp"}
 		}})
 	})
 }

@@ -33,8 +33,8 @@ var auths = map[string]client.Auth{
 type server struct {
 	name     string
 	issuer   string
+	provider *discovery.Provider
 	metadata *discovery.Metadata
-	keys     rs.KeySet
 	tokens   []tokenKind
 }
 
@@ -64,14 +64,14 @@ var keycloak = server{name: "keycloak", tokens: []tokenKind{
 
 // rfc9068 verifies the tokens of oidc-provider that are JWTs.
 func (s *server) rfc9068() rs.Verifier {
-	return &rs.JWT{Issuer: s.issuer, Audience: apiID, Keys: s.keys, Algs: []string{"ES256"}}
+	return &rs.JWT{Issuer: s.issuer, Audience: apiID, Keys: s.provider.Keys(), Algs: []string{"ES256"}}
 }
 
 // keycloakJWT verifies tokens as Keycloak makes them where nobody asked for RFC 9068:
 // their header is that of an ID token.
 func (s *server) keycloakJWT() rs.Verifier {
 	return &rs.JWT{
-		Issuer: s.issuer, Audience: apiID, Keys: s.keys,
+		Issuer: s.issuer, Audience: apiID, Keys: s.provider.Keys(),
 		Typ: "JWT", Claims: map[string]string{"typ": "Bearer"}, ClientIDClaim: "azp",
 	}
 }
@@ -79,7 +79,7 @@ func (s *server) keycloakJWT() rs.Verifier {
 // introspection asks the server about tokens for audience.
 func (s *server) introspection(audience string) *rs.Introspection {
 	return &rs.Introspection{
-		URL: s.metadata.IntrospectionEndpoint, Issuer: s.issuer, Audience: audience,
+		Server: s.provider, Issuer: s.issuer, Audience: audience,
 		Auth: client.SecretBasic(secret).For(apiID, s.issuer),
 	}
 }
@@ -113,12 +113,12 @@ func (s *server) find(t *testing.T) {
 	if s.issuer == "" {
 		missing(t, s.name, os.Getenv(env+"_MISSING"))
 	}
-	provider := &discovery.Provider{Issuer: s.issuer}
-	metadata, err := provider.Metadata(t.Context())
+	s.provider = &discovery.Provider{Issuer: s.issuer}
+	metadata, err := s.provider.Metadata(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.metadata, s.keys = metadata, provider.Keys()
+	s.metadata = metadata
 }
 
 // missing skips the test, but not in CI: there a server that is missing must be seen.
