@@ -73,7 +73,7 @@ func SecretPost(secret string) Auth {
 
 func checkSecret(secret string) error {
 	if secret == "" {
-		return errors.New("the secret is empty; for a client without one say Public()")
+		return errors.New("has an empty secret; for a client without one say Public()")
 	}
 	return nil
 }

@@ -148,7 +148,7 @@ func (c *Config) check() error {
 	complain(c.PAR < PARAuto || c.PAR > PAROff, "PAR is none of the modes")
 	complain(c.Skew < 0 || c.Skew > 5*time.Minute, "Skew is %v; it goes from 0 to 5m", c.Skew)
 	if err := c.Auth.check(); err != nil {
-		complain(true, "Auth: %w", err)
+		complain(true, "Auth %w", err)
 	}
 	if err := checkRedirectURL(c.RedirectURL); err != nil {
 		complain(true, "RedirectURL %w", err)

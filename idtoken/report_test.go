@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
 
@@ -74,5 +75,17 @@ func TestZeroReport(t *testing.T) {
 	}
 	if err := (&idtoken.Report{}).Err(); err == nil {
 		t.Error("an empty one passes")
+	}
+}
+
+// TestPage: the table on the page about ID tokens is the one that is printed.
+func TestPage(t *testing.T) {
+	page, err := os.ReadFile("../docs/validate-id-token.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, report := verifier(t).Check(t.Context(), key.Sign(goodClaims(), nil), idtoken.Expected{})
+	if !strings.Contains(string(page), report.String()) {
+		t.Errorf("the page does not show\n%s", report)
 	}
 }

@@ -1,0 +1,50 @@
+package client_test
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/discovery"
+)
+
+// The first leg of a login. Metadata is configured here, so that the example needs no
+// server; leave it out, and it is discovered.
+func ExampleClient_Begin() {
+	c, err := client.New(client.Config{
+		Issuer:      "https://as.example",
+		ClientID:    "web",
+		Auth:        client.SecretBasic("of the registration"),
+		RedirectURL: "https://app.example/callback",
+		Metadata: &discovery.Metadata{
+			Issuer:                "https://as.example",
+			AuthorizationEndpoint: "https://as.example/authorize",
+			TokenEndpoint:         "https://as.example/token",
+			JWKSURI:               "https://as.example/jwks",
+		},
+	})
+	if err != nil {
+		panic(err)
+	}
+	redirect, pending, err := c.Begin(context.Background(), client.Request{})
+	if err != nil {
+		panic(err)
+	}
+	address, _ := url.Parse(redirect)
+	fmt.Println(address.Host, address.Query().Get("response_type"), address.Query().Get("code_challenge_method"))
+	fmt.Println(address.Query().Get("state") == pending.State)
+	// Output:
+	// as.example code S256
+	// true
+}
+
+// Everything that is wrong with a configuration is named at once.
+func ExampleNew() {
+	_, err := client.New(client.Config{ClientID: "web", RedirectURL: "http://app.example/callback"})
+	fmt.Println(err)
+	// Output:
+	// client: Config.Issuer is empty
+	// client: Config.Auth is missing; for a client without a secret say Public()
+	// client: Config.RedirectURL is not an https URL (http is taken on loopback alone)
+}

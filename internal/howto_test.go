@@ -1,0 +1,115 @@
+package internal_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/discovery"
+	"github.com/countersign/countersign/idtoken"
+	"github.com/countersign/countersign/pkce"
+	"github.com/countersign/countersign/rs"
+)
+
+// The code that the pages of docs show, compiled. What it does is tested where it is
+// implemented.
+var _ = []any{newClient, begin, explain, exchange, exchangeWithNonce, validate, protect, introspect, dialects}
+
+func newClient(secret string) (*client.Client, error) {
+	c, err := client.New(client.Config{
+		Issuer:      "https://as.example",
+		ClientID:    "web",
+		Auth:        client.SecretBasic(secret),
+		RedirectURL: "https://app.example/callback",
+		Scopes:      []string{"openid", "profile"},
+	})
+	return c, err
+}
+
+func begin(ctx context.Context, c *client.Client) (string, *client.Pending, error) {
+	hour := time.Hour
+	redirect, pending, err := c.Begin(ctx, client.Request{
+		Prompt:    []string{"login"},
+		MaxAge:    &hour,
+		ACRValues: []string{"urn:gold"},
+		LoginHint: "alice",
+		Extra:     url.Values{"resource": {"https://api.example/"}},
+	})
+	return redirect, pending, err
+}
+
+func explain(err error) string {
+	var failed *client.Error
+	var refused *client.CallbackError
+	switch {
+	case errors.As(err, &refused) && refused.Code == "access_denied":
+		return "You cancelled."
+	case errors.As(err, &failed) && failed.Temporary():
+		return "Try again in a moment."
+	case errors.As(err, &failed):
+		return "That did not work: " + failed.Code
+	}
+	return ""
+}
+
+func exchange(c *client.Client, r *http.Request) (*client.Tokens, error) {
+	verifier, err := pkce.Parse(r.PostFormValue("code_verifier"))
+	if err != nil {
+		return nil, err
+	}
+	return c.Exchange(r.Context(), r.PostFormValue("code"), verifier)
+}
+
+func exchangeWithNonce(c *client.Client, r *http.Request, issuer string) (*client.Tokens, error) {
+	pending := &client.Pending{
+		Issuer: issuer, ClientID: "app", RedirectURL: "com.example.app://callback", Scopes: []string{"openid"},
+		State: r.PostFormValue("state"), Nonce: r.PostFormValue("nonce"), CodeVerifier: r.PostFormValue("code_verifier"),
+		CreatedAt: time.Now(),
+	}
+	return c.Finish(r.Context(), pending, url.Values{
+		"code": {r.PostFormValue("code")}, "state": {r.PostFormValue("state")}, "iss": {issuer},
+	})
+}
+
+func validate(ctx context.Context, provider *discovery.Provider, raw, nonce, accessToken string) (*idtoken.Token, *idtoken.Report) {
+	v := &idtoken.Verifier{
+		Issuer:   "https://as.example",
+		ClientID: "web",
+		Keys:     provider.Keys(),
+	}
+	token, report := v.Check(ctx, raw, idtoken.Expected{Nonce: nonce, AccessToken: accessToken})
+	return token, report
+}
+
+func protect(photos http.Handler) http.Handler {
+	server := &discovery.Provider{Issuer: "https://as.example"}
+	api := &rs.Protection{Tokens: &rs.JWT{
+		Issuer:   server.Issuer,
+		Audience: "https://photos.example/",
+		Keys:     server.Keys(),
+	}}
+	handler := api.Handler(rs.RequireScope("photos.read")(photos))
+	return handler
+}
+
+func introspect(server *discovery.Provider, secret string) *rs.Introspection {
+	tokens := &rs.Introspection{
+		Server:   server,
+		Issuer:   server.Issuer,
+		Audience: "https://photos.example/",
+		Auth:     client.SecretBasic(secret).For("photos-api", server.Issuer),
+	}
+	return tokens
+}
+
+func dialects(issuer string, keys rs.KeySet) []rs.Verifier {
+	keycloak := &rs.JWT{
+		Issuer: issuer, Audience: "photos", Keys: keys,
+		Typ: "JWT", Claims: map[string]string{"typ": "Bearer"}, ClientIDClaim: "azp",
+	}
+	pingFederate := &rs.JWT{Issuer: issuer, Audience: "photos", Keys: keys, Typ: rs.NoTyp}
+	return []rs.Verifier{keycloak, pingFederate}
+}
