@@ -3,6 +3,7 @@ package client
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/countersign/countersign/internal/endpoint"
@@ -31,7 +32,10 @@ type Error struct {
 	Err  error  // why: for the log. It holds no secret, code or token
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("client: %s: %v", e.Step, e.Err) }
+func (e *Error) Error() string {
+	step := string(e.Step) + ": "
+	return "client: " + step + strings.TrimPrefix(e.Err.Error(), step) // some causes name the step too
+}
 
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }

@@ -39,8 +39,14 @@ type Introspection struct {
 
 	// Audience is this resource server's identifier; the answer's aud must contain it.
 	// "" is for servers whose answers name no audience, because they tell a resource
-	// server about its own tokens alone; an answer that names one is then refused.
+	// server about its own tokens alone; an answer that names one is then refused, and
+	// so is one without a token_type, which may be about a refresh token.
 	Audience string
+
+	// InsecureMissingTokenType takes answers that have neither aud nor token_type. A
+	// client can then use its refresh tokens as access tokens, if the server answers
+	// about them.
+	InsecureMissingTokenType bool
 
 	// Auth authenticates this resource server to the endpoint (RFC 7662 §2.1).
 	Auth Authenticator
@@ -67,6 +73,7 @@ type introspected struct {
 	Username  string         `json:"username"`
 	ClientID  string         `json:"client_id"`
 	TokenType string         `json:"token_type"`
+	TokenUse  string         `json:"token_use"` // of some servers, beside or instead of token_type
 	Audience  jose.Audience  `json:"aud"`
 	Expiry    jose.Instant   `json:"exp"`
 	IssuedAt  jose.Instant   `json:"iat"`
@@ -82,6 +89,9 @@ func (i *Introspection) VerifyToken(ctx context.Context, token string) (*Princip
 		return nil, &unavailable{err}
 	}
 	body, err := i.ask(ctx, token)
+	if errors.Is(err, errInactive) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, &unavailable{err}
 	}
@@ -129,12 +139,22 @@ func (i *Introspection) ask(ctx context.Context, token string) ([]byte, error) {
 		return nil, fmt.Errorf("introspection: %w", err)
 	}
 	if resp.Status != http.StatusOK {
-		return nil, fmt.Errorf("introspection: %w", resp.Failure(u, "the server does not answer about the token"))
+		return nil, i.failure(resp, u)
 	}
 	if resp.MediaType != "application/json" {
 		return nil, errors.New("introspection: the answer is not application/json by its Content-Type")
 	}
 	return resp.Body, nil
+}
+
+// failure tells an answer that says nothing about the token from the one that does:
+// some servers introspect no JWTs, and say unsupported_token_type (RFC 7009 §2.2.1).
+func (i *Introspection) failure(resp *endpoint.Response, u string) error {
+	e := resp.Failure(u, "the server does not answer about the token")
+	if e.Code == "unsupported_token_type" {
+		return fmt.Errorf("%w: %w", errInactive, e)
+	}
+	return fmt.Errorf("introspection: %w", e)
 }
 
 func (i *Introspection) endpoint(ctx context.Context) (string, error) {
@@ -163,14 +183,30 @@ func (i *Introspection) check(a *introspected) error {
 		return fmt.Errorf("aud does not contain %s", jose.Quote(i.Audience))
 	case a.Cnf != nil || strings.EqualFold(a.TokenType, "DPoP"):
 		return errBound
-	case strings.EqualFold(a.TokenType, "refresh_token"):
-		return errors.New("this is a refresh token")
+	case !i.isAccessToken(a):
+		return errors.New("the answer does not say that this is an access token (token_type)")
 	case a.Subject == "" && a.Username == "" && a.ClientID == "":
 		return errors.New("the answer names neither a user nor a client; this may be a refresh token")
 	case a.Expiry.IsZero(): // optional here: the server has just said that the token is active
 		return checkTimes(now(i.Now), i.Skew, jose.Instant{Time: now(i.Now).Add(time.Second)}, a.IssuedAt, a.NotBefore)
 	}
 	return checkTimes(now(i.Now), i.Skew, a.Expiry, a.IssuedAt, a.NotBefore)
+}
+
+// isAccessToken looks at token_type, where servers write "Bearer" or what kind of
+// token it is. It is optional, and about refresh tokens it is left out: so it is needed
+// where no audience tells the two apart.
+func (i *Introspection) isAccessToken(a *introspected) bool {
+	if a.TokenUse != "" && !strings.EqualFold(a.TokenUse, "access_token") {
+		return false
+	}
+	switch strings.ToLower(a.TokenType) {
+	case "bearer", "access_token":
+		return true
+	case "":
+		return i.Audience != "" || a.TokenUse != "" || i.InsecureMissingTokenType
+	}
+	return false
 }
 
 func (i *Introspection) principal(a *introspected, body []byte) (*Principal, error) {

@@ -256,7 +256,13 @@ func TestIntrospection(t *testing.T) {
 		{"without iss", good(m{"iss": nil}), nil, 200},
 		{"without sub", good(m{"sub": nil}), nil, 200},
 		{"aud of several", good(m{"aud": []string{"x", optest.Audience}}), nil, 200},
-		{"without aud, as configured", good(m{"aud": nil}), func(i *rs.Introspection) { i.Audience = "" }, 200},
+		{"without aud, as configured", good(m{"aud": nil, "token_type": "Bearer"}), func(i *rs.Introspection) { i.Audience = "" }, 200},
+		{"without aud, of a kind", good(m{"aud": nil, "token_type": "access_token"}), func(i *rs.Introspection) { i.Audience = "" }, 200},
+		{"without aud, of a use", good(m{"aud": nil, "token_use": "access_token"}), func(i *rs.Introspection) { i.Audience = "" }, 200},
+		{"without aud and token_type", good(m{"aud": nil}), func(i *rs.Introspection) { i.Audience = "" }, 401},
+		{"without aud and token_type, insecurely", good(m{"aud": nil}), func(i *rs.Introspection) { i.Audience, i.InsecureMissingTokenType = "", true }, 200},
+		{"a refresh token by its use", good(m{"token_use": "refresh_token"}), nil, 401},
+		{"of an unknown type", good(m{"token_type": "mac"}), nil, 401},
 		{"scope a list, as configured", good(m{"scope": []string{"photos.read"}}), func(i *rs.Introspection) { i.ScopeList = true }, 200},
 		{"inactive", m{"active": false}, nil, 401},
 		{"inactive with all the rest", good(m{"active": false}), nil, 401},
@@ -298,6 +304,17 @@ func TestIntrospection(t *testing.T) {
 	s.Active = nil
 	if w := ask(quiet(introspection(s)), bearer("unknown"), "/"); w.Code != 401 {
 		t.Errorf("an unknown token: %d", w.Code)
+	}
+}
+
+// TestUnsupportedTokenType: a server that introspects no such tokens has answered.
+func TestUnsupportedTokenType(t *testing.T) {
+	s := optest.New(t)
+	s.Replace("/introspect", func(w http.ResponseWriter, _ *http.Request) {
+		optest.JSON(w, 400, m{"error": "unsupported_token_type"})
+	})
+	if w := ask(quiet(introspection(s)), bearer("x"), "/"); w.Code != 401 {
+		t.Errorf("%d", w.Code)
 	}
 }
 
