@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"time"
 )
 
 // Authenticator adds the client's authentication to a request's header, or to
@@ -12,20 +13,37 @@ type Authenticator interface {
 	Authenticate(r *http.Request, form url.Values) error
 }
 
-// Auth is a client authentication method, OpenID Connect Core §9. Make one with
-// SecretBasic, SecretPost or Public; the zero value is refused by New. It
-// never prints its secret.
+// Auth is a client authentication method, OpenID Connect Core §9 and RFC 8705 §2. Make
+// one with SecretBasic, SecretPost, SecretJWT, PrivateKeyJWT, TLS, SelfSignedTLS or
+// Public; the zero value is refused by New. It never prints its secret.
 type Auth struct {
-	method string
-	err    error
-	bind   func(clientID, issuer string) Authenticator // a func: nothing in it can be printed
+	method    string
+	assertion *Assertion // of the two methods that have one
+	err       error
+	bind      func(binding) Authenticator // a func: nothing in it can be printed
+}
+
+// binding is the client that authenticates, and where.
+type binding struct {
+	clientID, issuer string
+	now              func() time.Time
 }
 
 // Method gives the method's name, as in token_endpoint_auth_method.
 func (a Auth) Method() string { return a.method }
 
 // For gives the method for a client at a server: what par.Push and rs.Introspection take.
-func (a Auth) For(clientID, issuer string) Authenticator { return a.bind(clientID, issuer) }
+// Of an Auth that New would refuse it gives one that fails.
+func (a Auth) For(clientID, issuer string) Authenticator {
+	return a.authenticator(binding{clientID, issuer, time.Now})
+}
+
+func (a Auth) authenticator(b binding) Authenticator {
+	if err := a.check(); err != nil {
+		return authenticatorFunc(func(*http.Request, url.Values) error { return err })
+	}
+	return a.bind(b)
+}
 
 func (a Auth) check() error {
 	if a.bind == nil {
@@ -34,27 +52,43 @@ func (a Auth) check() error {
 	return a.err
 }
 
+// overTLS tells whether the client authenticates with a certificate.
+func (a Auth) overTLS() bool {
+	return a.method == "tls_client_auth" || a.method == "self_signed_tls_client_auth"
+}
+
 // authenticatorFunc is an Authenticator that is one function.
 type authenticatorFunc func(r *http.Request, form url.Values) error
 
 func (f authenticatorFunc) Authenticate(r *http.Request, form url.Values) error { return f(r, form) }
 
-// Public is for clients without a secret (none): they send their client_id alone.
-func Public() Auth {
-	return Auth{method: "none", bind: func(clientID, _ string) Authenticator {
-		return authenticatorFunc(func(_ *http.Request, form url.Values) error {
-			form.Set("client_id", clientID)
-			return nil
-		})
-	}}
+// idAlone is the form field by which a client is known that proves itself elsewhere, or
+// not at all.
+func idAlone(b binding) Authenticator {
+	return authenticatorFunc(func(_ *http.Request, form url.Values) error {
+		form.Set("client_id", b.clientID)
+		return nil
+	})
 }
+
+// Public is for clients without a secret (none): they send their client_id alone.
+func Public() Auth { return Auth{method: "none", bind: idAlone} }
+
+// TLS is for clients that the server knows by the certificate of their TLS connection
+// (tls_client_auth, RFC 8705 §2.1). Config.HTTP presents it; the endpoints are those of
+// the metadata's mtls_endpoint_aliases, where there are such (§5).
+func TLS() Auth { return Auth{method: "tls_client_auth", bind: idAlone} }
+
+// SelfSignedTLS is TLS for certificates that the client signed itself
+// (self_signed_tls_client_auth, RFC 8705 §2.2).
+func SelfSignedTLS() Auth { return Auth{method: "self_signed_tls_client_auth", bind: idAlone} }
 
 // SecretBasic sends the secret in the Authorization header (client_secret_basic).
 // Client ID and secret are form-urlencoded first, as RFC 6749 §2.3.1 wants it.
 func SecretBasic(secret string) Auth {
-	return Auth{method: "client_secret_basic", err: checkSecret(secret), bind: func(clientID, _ string) Authenticator {
+	return Auth{method: "client_secret_basic", err: checkSecret(secret), bind: func(b binding) Authenticator {
 		return authenticatorFunc(func(r *http.Request, _ url.Values) error {
-			r.SetBasicAuth(url.QueryEscape(clientID), url.QueryEscape(secret))
+			r.SetBasicAuth(url.QueryEscape(b.clientID), url.QueryEscape(secret))
 			return nil
 		})
 	}}
@@ -62,9 +96,9 @@ func SecretBasic(secret string) Auth {
 
 // SecretPost sends client ID and secret in the form (client_secret_post).
 func SecretPost(secret string) Auth {
-	return Auth{method: "client_secret_post", err: checkSecret(secret), bind: func(clientID, _ string) Authenticator {
+	return Auth{method: "client_secret_post", err: checkSecret(secret), bind: func(b binding) Authenticator {
 		return authenticatorFunc(func(_ *http.Request, form url.Values) error {
-			form.Set("client_id", clientID)
+			form.Set("client_id", b.clientID)
 			form.Set("client_secret", secret)
 			return nil
 		})

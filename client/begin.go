@@ -51,9 +51,9 @@ func (c *Client) Begin(ctx context.Context, req Request) (redirect string, pendi
 	if err := req.check(); err != nil {
 		return "", nil, fail(StepRequest, err)
 	}
-	m, err := c.provider.Metadata(ctx)
+	m, err := c.metadata(ctx)
 	if err != nil {
-		return "", nil, fail(StepDiscovery, err)
+		return "", nil, err
 	}
 	pending = c.newPending(req)
 	params := c.parameters(req, pending)

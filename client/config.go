@@ -30,6 +30,11 @@ type Config struct {
 	// Issuer is the server's issuer identifier, exactly as the server writes it.
 	Issuer string
 
+	// DiscoveryURL is where the metadata is, for servers that do not publish it under
+	// their issuer identifier; see discovery.Provider. "" means where OpenID Connect
+	// Discovery puts it.
+	DiscoveryURL string
+
 	// Metadata is the server's, where it is configured instead of discovered; its
 	// issuer must be Issuer. nil means discovery at the first use.
 	Metadata *discovery.Metadata
@@ -37,8 +42,8 @@ type Config struct {
 	// ClientID is the client_id of the registration.
 	ClientID string
 
-	// Auth is how the client authenticates: SecretBasic, SecretPost, or Public for a
-	// client without a secret.
+	// Auth is how the client authenticates: SecretBasic, SecretPost, SecretJWT,
+	// PrivateKeyJWT, TLS, SelfSignedTLS, or Public for a client without a secret.
 	Auth Auth
 
 	// RedirectURL is the redirect_uri of the registration, sent as it is. It is
@@ -76,6 +81,10 @@ type Config struct {
 	// Skew is how far the server's clock may be off. 0 means 30 seconds; at most 5 minutes.
 	Skew time.Duration
 
+	// CertificateBound says that access tokens are bound to the certificate that HTTP
+	// presents (RFC 8705 §3), whatever Auth is.
+	CertificateBound bool
+
 	// HTTP sends the requests. Its Transport is used (tracing, proxies); time-outs,
 	// limits and the refusal of redirects stay the module's. nil means a client of our own.
 	HTTP *http.Client
@@ -106,12 +115,12 @@ func New(config Config) (*Client, error) {
 	if err := config.check(); err != nil {
 		return nil, err
 	}
-	provider := &discovery.Provider{Issuer: config.Issuer, Static: config.Metadata, HTTP: config.HTTP, Now: config.Now}
+	provider := &discovery.Provider{Issuer: config.Issuer, URL: config.DiscoveryURL, Static: config.Metadata, HTTP: config.HTTP, Now: config.Now}
 	return &Client{
 		config:   config,
 		provider: provider,
 		verifier: config.verifier(provider.Keys()),
-		auth:     config.Auth.For(config.ClientID, config.Issuer),
+		auth:     config.Auth.authenticator(binding{config.ClientID, config.Issuer, config.Now}),
 		http:     endpoint.Client{HTTP: config.HTTP},
 	}, nil
 }
@@ -150,6 +159,7 @@ func (c *Config) check() error {
 	if err := c.Auth.check(); err != nil {
 		complain(true, "Auth %w", err)
 	}
+	complain((c.Auth.overTLS() || c.CertificateBound) && (c.HTTP == nil || c.HTTP.Transport == nil), "HTTP must present the client's certificate")
 	if err := checkRedirectURL(c.RedirectURL); err != nil {
 		complain(true, "RedirectURL %w", err)
 	}

@@ -21,9 +21,9 @@ func (c *Client) Finish(ctx context.Context, pending *Pending, callback url.Valu
 	if err := c.checkPending(pending); err != nil {
 		return nil, fail(StepCallback, err)
 	}
-	m, err := c.provider.Metadata(ctx)
+	m, err := c.metadata(ctx)
 	if err != nil {
-		return nil, fail(StepDiscovery, err)
+		return nil, err
 	}
 	code, err := readCallback(callback, pending, m)
 	if err != nil {

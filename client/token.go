@@ -37,9 +37,9 @@ type tokenResponse struct {
 // requestToken posts a grant to the token endpoint, once: a code must not be
 // sent again after it may have arrived.
 func (c *Client) requestToken(ctx context.Context, form url.Values) (*tokenResponse, error) {
-	m, err := c.provider.Metadata(ctx)
+	m, err := c.metadata(ctx)
 	if err != nil {
-		return nil, fail(StepDiscovery, err)
+		return nil, err
 	}
 	resp, err := c.http.PostForm(ctx, m.TokenEndpoint, c.auth, form, "application/json")
 	if err != nil {

@@ -27,9 +27,9 @@ func (c *Client) UserInfo(ctx context.Context, tokens *Tokens) (*UserInfo, error
 	if tokens == nil || tokens.Token == nil || tokens.IDToken == nil {
 		return nil, fail(StepUserInfo, errors.New("there is no ID token to hold the answer against"))
 	}
-	m, err := c.provider.Metadata(ctx)
+	m, err := c.metadata(ctx)
 	if err != nil {
-		return nil, fail(StepDiscovery, err)
+		return nil, err
 	}
 	if m.UserInfoEndpoint == "" {
 		return nil, fail(StepUserInfo, errors.New("the server has no UserInfo endpoint"))

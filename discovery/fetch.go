@@ -10,13 +10,17 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/countersign/countersign/internal/endpoint"
 )
 
-const wellKnown = "/.well-known/openid-configuration"
+const (
+	wellKnown      = "/.well-known/openid-configuration"
+	oauthWellKnown = "/.well-known/oauth-authorization-server"
+)
 
 // Error is a document of a server that could not be had or used.
 type Error struct {
@@ -41,6 +45,21 @@ const (
 	metadataDocument = "metadata"
 	keySetDocument   = "key set"
 )
+
+// OAuthURL is where an authorization server that is no OpenID provider publishes its
+// metadata: the well-known path goes between host and path of the issuer (RFC 8414
+// §3.1). It is for Provider.URL.
+func OAuthURL(issuer string) (string, error) {
+	if err := checkIssuer(issuer); err != nil {
+		return "", err
+	}
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return "", err
+	}
+	u.Path = oauthWellKnown + strings.TrimSuffix(u.Path, "/")
+	return u.String(), nil
+}
 
 // Fetch reads the metadata of issuer from issuer + "/.well-known/openid-configuration"
 // (OpenID Connect Discovery 1.0 §4.1) and checks it as [Metadata.Check] does. hc may

@@ -153,7 +153,9 @@ func TestOutage(t *testing.T) {
 		"keys null":     answer(200, "application/json", `{"keys":null}`),
 		"trailing data": answer(200, "application/json", `{"keys":[]} x`),
 		"101 keys":      answer(200, "application/json", `{"keys":[`+strings.Repeat(`{},`, 100)+`{}]}`),
-		"a redirect":    func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://evil.example", http.StatusFound) },
+		"a redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://evil.example", http.StatusFound)
+		},
 		"half": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "100")
 			w.Write([]byte(`{"ke`))

@@ -105,6 +105,34 @@ type EndpointAliases struct {
 	RegistrationEndpoint               string `json:"registration_endpoint"`
 }
 
+// MTLS gives the metadata for requests with a client certificate: where the server
+// has an alias for an endpoint, it is the endpoint (RFC 8705 §5).
+func (m *Metadata) MTLS() *Metadata {
+	a := m.MTLSEndpointAliases
+	if a == nil {
+		return m
+	}
+	out := *m
+	for _, e := range []struct {
+		endpoint *string
+		alias    string
+	}{
+		{&out.TokenEndpoint, a.TokenEndpoint},
+		{&out.RevocationEndpoint, a.RevocationEndpoint},
+		{&out.IntrospectionEndpoint, a.IntrospectionEndpoint},
+		{&out.UserInfoEndpoint, a.UserInfoEndpoint},
+		{&out.PushedAuthorizationRequestEndpoint, a.PushedAuthorizationRequestEndpoint},
+		{&out.DeviceAuthorizationEndpoint, a.DeviceAuthorizationEndpoint},
+		{&out.BackchannelAuthenticationEndpoint, a.BackchannelAuthenticationEndpoint},
+		{&out.RegistrationEndpoint, a.RegistrationEndpoint},
+	} {
+		if e.alias != "" {
+			*e.endpoint = e.alias
+		}
+	}
+	return &out
+}
+
 // parse reads the document that a server publishes and checks it.
 func parse(body []byte, issuer string) (*Metadata, error) {
 	m := &Metadata{}

@@ -79,7 +79,9 @@ func TestFetchAnswers(t *testing.T) {
 		{"text", answer(200, "text/plain", "{}"), false},
 		{"not JSON", answer(200, "application/json", "{"), false},
 		{"twice", answer(200, "application/json", `{"issuer":"a","issuer":"b"}`), false},
-		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL+path, http.StatusFound) }, false},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL+path, http.StatusFound)
+		}, false},
 		{"too large", answer(200, "application/json", strings.Repeat(" ", 1<<20)+"{}"), false},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -16,6 +16,11 @@ type Provider struct {
 	// Issuer is the server's issuer identifier, exactly as the server writes it.
 	Issuer string
 
+	// URL is where the metadata is, for servers that do not publish it where OpenID
+	// Connect Discovery 1.0 §4.1 says; see OAuthURL. What is found there must still be
+	// Issuer's. "" means Issuer + "/.well-known/openid-configuration".
+	URL string
+
 	// HTTP sends the requests. Its Transport is used (tracing, proxies); time-outs,
 	// limits and the refusal of redirects stay the module's. nil means a client of our own.
 	HTTP *http.Client
@@ -56,6 +61,13 @@ func (p *Provider) Metadata(ctx context.Context) (*Metadata, error) {
 }
 
 func (p *Provider) fetchMetadata(ctx context.Context) (*Metadata, time.Duration, error) {
-	m, err := Fetch(ctx, p.HTTP, p.Issuer)
+	if p.URL == "" {
+		m, err := Fetch(ctx, p.HTTP, p.Issuer)
+		return m, metadataFresh, err
+	}
+	if err := checkIssuer(p.Issuer); err != nil {
+		return nil, 0, wrap(metadataDocument, err)
+	}
+	m, err := fetch(ctx, p.HTTP, p.URL, p.Issuer)
 	return m, metadataFresh, err
 }

@@ -1,0 +1,141 @@
+package jose
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/asn1"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+)
+
+// Signer makes JWTs with one key and one algorithm. The key may be in a KMS or an
+// HSM: it is asked for signatures, never for itself.
+type Signer struct {
+	alg   *algorithm
+	keyID string
+	key   crypto.Signer
+	mac   secret
+}
+
+// NewSigner makes a Signer. alg "" is for keys that have only one: ES256, ES384,
+// ES512 or EdDSA; an RSA key needs it named.
+func NewSigner(key crypto.Signer, alg, keyID string) (*Signer, error) {
+	if key == nil {
+		return nil, errors.New("there is no key")
+	}
+	public := key.Public()
+	if alg == "" {
+		alg = onlyAlg(public)
+	}
+	a := algorithms[alg]
+	if a == nil {
+		return nil, fmt.Errorf("signature algorithm %s is not supported; an RSA key needs one named", Quote(alg))
+	}
+	if !a.fits(public) {
+		return nil, fmt.Errorf("alg %s does not fit the key", alg)
+	}
+	if err := (Key{material: public}).checkStrength(); err != nil {
+		return nil, err
+	}
+	return &Signer{alg: a, keyID: keyID, key: key}, nil
+}
+
+// NewSecretSigner makes a Signer with an HMAC.
+func NewSecretSigner(key []byte, alg string) (*Signer, error) {
+	a := algorithms[alg]
+	if a == nil || !a.fits(secret(key)) {
+		return nil, fmt.Errorf("the secret is too short for %s, or that is no HMAC (RFC 7518 §3.2)", Quote(alg))
+	}
+	return &Signer{alg: a, mac: secret(key)}, nil
+}
+
+func onlyAlg(public crypto.PublicKey) string {
+	switch k := public.(type) {
+	case *ecdsa.PublicKey:
+		for _, name := range []string{"ES256", "ES384", "ES512"} {
+			if algorithms[name].curve == k.Curve {
+				return name
+			}
+		}
+	case ed25519.PublicKey:
+		return "EdDSA"
+	}
+	return ""
+}
+
+// Alg gives the algorithm's name.
+func (s *Signer) Alg() string { return s.alg.name }
+
+// Sign makes a JWS in compact form. alg and the Signer's kid are put into the header
+// beside the members given.
+func (s *Signer) Sign(header map[string]any, claims any) (string, error) {
+	all := map[string]any{"alg": s.alg.name}
+	if s.keyID != "" {
+		all["kid"] = s.keyID
+	}
+	for name, value := range header {
+		all[name] = value
+	}
+	h, err := json.Marshal(all)
+	if err != nil {
+		return "", fmt.Errorf("header: %w", err)
+	}
+	c, err := json.Marshal(claims)
+	if err != nil {
+		return "", fmt.Errorf("claims: %w", err)
+	}
+	signed := strictBase64.EncodeToString(h) + "." + strictBase64.EncodeToString(c)
+	signature, err := s.signature(signed)
+	if err != nil {
+		return "", fmt.Errorf("the key does not sign: %w", err)
+	}
+	return signed + "." + strictBase64.EncodeToString(signature), nil
+}
+
+func (s *Signer) signature(signed string) ([]byte, error) {
+	switch s.alg.family {
+	case hmacSHA:
+		mac := hmac.New(s.alg.hash.New, s.mac)
+		mac.Write([]byte(signed))
+		return mac.Sum(nil), nil
+	case edwards:
+		return s.key.Sign(rand.Reader, []byte(signed), crypto.Hash(0))
+	}
+	digest := s.alg.hash.New()
+	digest.Write([]byte(signed))
+	signature, err := s.key.Sign(rand.Reader, digest.Sum(nil), s.options())
+	if err != nil || s.alg.family != ecdsaP {
+		return signature, err
+	}
+	return s.fixedSize(signature)
+}
+
+func (s *Signer) options() crypto.SignerOpts {
+	if s.alg.family == rsaPSS {
+		return &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: s.alg.hash}
+	}
+	return s.alg.hash
+}
+
+// fixedSize turns the DER that crypto.Signer gives into R and S of the curve's size,
+// RFC 7518 §3.4.
+func (s *Signer) fixedSize(der []byte) ([]byte, error) {
+	var sig struct{ R, S *big.Int }
+	if rest, err := asn1.Unmarshal(der, &sig); err != nil || len(rest) > 0 {
+		return nil, errors.New("an ECDSA signature that is not DER")
+	}
+	size := (s.alg.curve.Params().BitSize + 7) / 8
+	if sig.R.Sign() <= 0 || sig.S.Sign() <= 0 || sig.R.BitLen() > 8*size || sig.S.BitLen() > 8*size {
+		return nil, errors.New("an ECDSA signature out of range")
+	}
+	out := make([]byte, 2*size)
+	sig.R.FillBytes(out[:size])
+	sig.S.FillBytes(out[size:])
+	return out, nil
+}
