@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -32,6 +33,26 @@ type Request struct {
 	// LoginHint names the user who is about to sign in, as far as is known.
 	LoginHint string
 
+	// IDTokenHint is an ID token of the user, as the server issued it.
+	IDTokenHint string
+
+	// UILocales are the user's languages as BCP 47 tags, best first.
+	UILocales []string
+
+	// Display is how the server shows its pages: "page", "popup", "touch" or "wap".
+	Display string
+
+	// Claims asks for single claims, OpenID Connect Core §5.5: whatever marshals to that
+	// JSON object. nil asks for none.
+	Claims any
+
+	// Resources are the APIs that the access token is for, RFC 8707: absolute URIs.
+	Resources []string
+
+	// AuthorizationDetails is what the access token is to allow, RFC 9396: whatever
+	// marshals to that JSON array. nil asks for nothing.
+	AuthorizationDetails any
+
 	// Extra holds more parameters, for what a server has of its own. The parameters
 	// that the module sets are refused here.
 	Extra url.Values
@@ -41,7 +62,8 @@ type Request struct {
 var reserved = []string{
 	"client_id", "response_type", "redirect_uri", "scope", "state", "nonce", "code_challenge", "code_challenge_method",
 	"request", "request_uri", "response_mode", "acr_values", "max_age", "prompt", "login_hint", "client_secret",
-	"client_assertion", "client_assertion_type",
+	"client_assertion", "client_assertion_type", "id_token_hint", "ui_locales", "display", "claims", "resource",
+	"authorization_details", "dpop_jkt",
 }
 
 // Begin makes the address to send the browser to and the Pending to keep for it
@@ -56,7 +78,10 @@ func (c *Client) Begin(ctx context.Context, req Request) (redirect string, pendi
 		return "", nil, err
 	}
 	pending = c.newPending(req)
-	params := c.parameters(req, pending)
+	params, err := c.parameters(req, pending)
+	if err != nil {
+		return "", nil, fail(StepRequest, err)
+	}
 	push, err := c.pushes(m)
 	if err != nil {
 		return "", nil, fail(StepRequest, err)
@@ -81,6 +106,11 @@ func (r *Request) check() error {
 	if r.MaxAge != nil && *r.MaxAge < 0 {
 		return errors.New("Request.MaxAge is negative")
 	}
+	for _, resource := range r.Resources { // RFC 8707 §2
+		if u, err := url.Parse(resource); err != nil || !u.IsAbs() || strings.Contains(resource, "#") {
+			return fmt.Errorf("Request.Resources: %q is not an absolute URI without a fragment", resource)
+		}
+	}
 	return nil
 }
 
@@ -89,6 +119,7 @@ func (c *Client) newPending(req Request) *Pending {
 		Issuer: c.config.Issuer, ClientID: c.config.ClientID, RedirectURL: c.config.RedirectURL,
 		State: random(), CodeVerifier: string(pkce.New()), Scopes: c.config.Scopes,
 		ACRValues: req.ACRValues, MaxAge: req.MaxAge, CreatedAt: c.config.Now(),
+		ResponseType: c.config.ResponseType, ResponseMode: c.config.ResponseMode, Resources: req.Resources,
 	}
 	if p.wantsIDToken() {
 		p.Nonce = random()
@@ -96,12 +127,9 @@ func (c *Client) newPending(req Request) *Pending {
 	return p
 }
 
-// wantsIDToken tells whether this is an OpenID Connect request, OpenID Connect Core §3.1.2.1.
-func (p *Pending) wantsIDToken() bool { return slices.Contains(p.Scopes, "openid") }
-
 // parameters are those of the authorization request: RFC 6749 §4.1.1, RFC 7636
 // §4.3, OpenID Connect Core §3.1.2.1.
-func (c *Client) parameters(req Request, p *Pending) url.Values {
+func (c *Client) parameters(req Request, p *Pending) (url.Values, error) {
 	v := url.Values{}
 	for name, values := range req.Extra {
 		v[name] = slices.Clone(values)
@@ -112,7 +140,8 @@ func (c *Client) parameters(req Request, p *Pending) url.Values {
 		}
 	}
 	set("client_id", p.ClientID)
-	set("response_type", "code")
+	set("response_type", p.responseType())
+	set("response_mode", p.ResponseMode)
 	set("redirect_uri", p.RedirectURL)
 	set("scope", strings.Join(p.Scopes, " "))
 	set("state", p.State)
@@ -122,10 +151,29 @@ func (c *Client) parameters(req Request, p *Pending) url.Values {
 	set("acr_values", strings.Join(p.ACRValues, " "))
 	set("prompt", strings.Join(req.Prompt, " "))
 	set("login_hint", req.LoginHint)
+	set("id_token_hint", req.IDTokenHint)
+	set("ui_locales", strings.Join(req.UILocales, " "))
+	set("display", req.Display)
+	if len(req.Resources) > 0 {
+		v["resource"] = slices.Clone(req.Resources)
+	}
 	if p.MaxAge != nil {
 		set("max_age", strconv.FormatInt(int64(*p.MaxAge/time.Second), 10))
 	}
-	return v
+	return v, errors.Join(setJSON(v, "claims", req.Claims), setJSON(v, "authorization_details", req.AuthorizationDetails))
+}
+
+// setJSON sets a parameter whose value is JSON.
+func setJSON(v url.Values, name string, value any) error {
+	if value == nil {
+		return nil
+	}
+	b, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	v.Set(name, string(b))
+	return nil
 }
 
 // pushes decides whether the request is pushed. What the server requires cannot

@@ -1,10 +1,13 @@
 package client
 
 import (
+	"context"
 	"crypto/subtle"
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/internal/endpoint"
@@ -16,45 +19,75 @@ const maxCode = 8 << 10 // characters of an authorization code; the RFC names no
 // once are the response parameters that must not come twice (RFC 6749 §3.1).
 var once = []string{"code", "state", "iss", "error", "error_description", "error_uri", "response", "id_token", "access_token"}
 
-// foreign are the parameters of response types and modes that were not asked for.
-var foreign = []string{"response", "id_token", "access_token"}
+// response is what an authorization response brings.
+type response struct {
+	code    string // "" if none was asked for
+	idToken string // "" if none was asked for
+}
 
-// readCallback gives the code of an authorization response that answers p, or an
-// error: a [*CallbackError] if that is what the server sent. State and issuer are
-// checked first, for an error as for a code.
-func readCallback(q url.Values, p *Pending, m *discovery.Metadata) (code string, err error) {
-	if err := checkShape(q); err != nil {
-		return "", err
+// readCallback reads an authorization response that answers p, or gives an error: a
+// [*CallbackError] if that is what the server sent. State and issuer are checked
+// first, for an error as for a code.
+func (c *Client) readCallback(ctx context.Context, q url.Values, p *Pending, m *discovery.Metadata) (*response, error) {
+	if p.signedResponse() {
+		var err error
+		if q, err = c.openResponse(ctx, q); err != nil {
+			return nil, err
+		}
+	}
+	if err := checkShape(q, p); err != nil {
+		return nil, err
 	}
 	if err := checkState(q, p); err != nil {
-		return "", err
+		return nil, err
 	}
 	if err := checkIss(q, p, m); err != nil {
-		return "", err
+		return nil, err
 	}
 	if q.Has("error") {
-		return "", &CallbackError{
+		return nil, &CallbackError{
 			Code:        endpoint.CleanCode(q.Get("error")),
 			Description: endpoint.Clean(q.Get("error_description")),
 			URI:         endpoint.Clean(q.Get("error_uri")),
 		}
 	}
-	return checkCode(q.Get("code"))
+	return readResponse(q, p)
 }
 
-func checkShape(q url.Values) error {
+// readResponse takes what was asked for, all of it.
+func readResponse(q url.Values, p *Pending) (*response, error) {
+	r := &response{idToken: q.Get("id_token")}
+	if p.asksFor("id_token") && r.idToken == "" {
+		return nil, errors.New("id_token is missing")
+	}
+	if !p.asksFor("code") {
+		return r, nil
+	}
+	var err error
+	r.code, err = checkCode(q.Get("code"))
+	return r, err
+}
+
+// asksFor tells whether a parameter is part of the response type that was asked for.
+func (p *Pending) asksFor(parameter string) bool {
+	return slices.Contains(strings.Fields(p.responseType()), parameter)
+}
+
+// checkShape refuses what does not belong together, and the parameters of response
+// types and modes that were not asked for.
+func checkShape(q url.Values, p *Pending) error {
 	for _, name := range once {
 		if len(q[name]) > 1 {
 			return fmt.Errorf("parameter %s came %d times", name, len(q[name]))
 		}
 	}
-	for _, name := range foreign {
-		if q.Has(name) {
+	for _, name := range []string{"response", "id_token", "access_token", "code"} {
+		if q.Has(name) && !p.asksFor(name) {
 			return fmt.Errorf("parameter %s was not asked for", name)
 		}
 	}
-	if q.Has("code") && q.Has("error") {
-		return errors.New("code and error came together")
+	if q.Has("error") && (q.Has("code") || q.Has("id_token")) {
+		return errors.New("error came together with code or id_token")
 	}
 	return nil
 }
@@ -72,10 +105,11 @@ func checkState(q url.Values, p *Pending) error {
 }
 
 // checkIss applies RFC 9207 §2.4: an iss that is there must be right, whether
-// the server announced it or not; one that was announced must be there.
+// the server announced it or not; one that was announced must be there. A response
+// with an ID token names its issuer in that.
 func checkIss(q url.Values, p *Pending, m *discovery.Metadata) error {
 	switch {
-	case !q.Has("iss") && m.AuthorizationResponseIssParameterSupported:
+	case !q.Has("iss") && m.AuthorizationResponseIssParameterSupported && !q.Has("id_token"):
 		return errors.New("iss is missing, which the server's metadata announces")
 	case q.Has("iss") && q.Get("iss") != p.Issuer:
 		return fmt.Errorf("iss is %s, and the login was begun at %s", jose.Quote(q.Get("iss")), jose.Quote(p.Issuer))

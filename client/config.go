@@ -6,11 +6,14 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/idtoken"
 	"github.com/countersign/countersign/internal/endpoint"
+	"github.com/countersign/countersign/internal/jose"
 	"github.com/countersign/countersign/pkce"
 )
 
@@ -22,6 +25,19 @@ const (
 	PARAuto     PARMode = iota // pushed if the server has an endpoint for it
 	PARRequired                // pushed; a server without the endpoint is an error
 	PAROff                     // not pushed; a server that requires it is an error
+)
+
+// The values of Config.ResponseType (OAuth 2.0 Multiple Response Type Encoding
+// Practices §3, §5, OpenID Connect Core §3).
+const (
+	ResponseCode        = "code"
+	ResponseCodeIDToken = "code id_token"
+	ResponseIDToken     = "id_token"
+)
+
+var (
+	responseTypes = []string{"", ResponseCode, ResponseCodeIDToken, ResponseIDToken}
+	responseModes = []string{"", "query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt"}
 )
 
 // Config is one registration at one server. Issuer, ClientID, Auth and RedirectURL
@@ -64,6 +80,25 @@ type Config struct {
 	// request_uri of a pushed request, for servers that ask for them there.
 	RepeatPushed bool
 
+	// ResponseType is what comes through the browser: ResponseCode ("" too), or one of the
+	// two that bring an ID token with them, which few servers need. An access token is
+	// never taken from the browser.
+	ResponseType string
+
+	// ResponseMode is how the response comes: "" lets the server choose (the query, for a
+	// code), "query", "fragment" (the page at RedirectURL hands the values over),
+	// "form_post", or a signed response (JARM): "jwt", "query.jwt", "fragment.jwt",
+	// "form_post.jwt". Where a signed one was asked for no other is taken.
+	ResponseMode string
+
+	// ResponseAlgs are the signature algorithms of signed responses
+	// (authorization_signed_response_alg). Empty means RS256.
+	ResponseAlgs []string
+
+	// UserInfoAlgs are the signature algorithms of UserInfo answers that are JWTs
+	// (userinfo_signed_response_alg). Empty means that answers are JSON, not JWTs.
+	UserInfoAlgs []string
+
 	// IDTokenAlgs are the signature algorithms of the registration
 	// (id_token_signed_response_alg). Empty means RS256.
 	IDTokenAlgs []string
@@ -73,6 +108,7 @@ type Config struct {
 	IDTokenKeys idtoken.KeySet
 
 	// DecryptionKeys are the client's for encrypted ID tokens; see idtoken.Verifier.
+	// Signed responses and UserInfo answers may be encrypted to them too.
 	DecryptionKeys []idtoken.DecryptionKey
 
 	// TrustedAudiences are the audiences an ID token may have beside ClientID.
@@ -155,6 +191,16 @@ func (c *Config) check() error {
 	complain(c.ClientID == "", "ClientID is empty")
 	complain(!c.PKCE.Valid(), "PKCE is none of the methods")
 	complain(c.PAR < PARAuto || c.PAR > PAROff, "PAR is none of the modes")
+	complain(!slices.Contains(responseTypes, c.ResponseType), "ResponseType %q is none of those that are supported", c.ResponseType)
+	complain(!slices.Contains(responseModes, c.ResponseMode), "ResponseMode %q is none of those that are supported", c.ResponseMode)
+	complain(c.ResponseType != "" && c.ResponseType != ResponseCode && !slices.Contains(c.Scopes, "openid"), "ResponseType %q needs the scope openid", c.ResponseType)
+	complain(c.ResponseType != "" && c.ResponseType != ResponseCode && strings.HasPrefix(c.ResponseMode, "query"), "ResponseMode %q would put an ID token into the query", c.ResponseMode)
+	for _, algs := range [][]string{c.ResponseAlgs, c.UserInfoAlgs, c.IDTokenAlgs} {
+		if len(algs) > 0 {
+			err := jose.CheckAlgs(algs)
+			complain(err != nil, "ResponseAlgs, UserInfoAlgs or IDTokenAlgs: %w", err)
+		}
+	}
 	complain(c.Skew < 0 || c.Skew > 5*time.Minute, "Skew is %v; it goes from 0 to 5m", c.Skew)
 	if err := c.Auth.check(); err != nil {
 		complain(true, "Auth %w", err)

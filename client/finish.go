@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"time"
+
+	"golang.org/x/oauth2"
 
 	"github.com/countersign/countersign/idtoken"
 	"github.com/countersign/countersign/pkce"
@@ -25,14 +28,35 @@ func (c *Client) Finish(ctx context.Context, pending *Pending, callback url.Valu
 	if err != nil {
 		return nil, err
 	}
-	code, err := readCallback(callback, pending, m)
+	response, err := c.readCallback(ctx, callback, pending, m)
 	if err != nil {
 		return nil, fail(StepCallback, err)
 	}
 	if !c.used.claim(pending.State, c.config.Now()) {
 		return nil, fail(StepCallback, errors.New("this login was finished before"))
 	}
-	return c.redeem(ctx, pending, code)
+	return c.complete(ctx, pending, response)
+}
+
+// complete validates an ID token that came through the browser, and redeems the code.
+func (c *Client) complete(ctx context.Context, p *Pending, r *response) (*Tokens, error) {
+	if !p.asksFor("id_token") {
+		return c.redeem(ctx, p, r.code)
+	}
+	front, err := c.addIDToken(ctx, &Tokens{Token: &oauth2.Token{}, Scopes: p.Scopes}, r.idToken, idtoken.Expected{
+		Nonce: p.Nonce, Code: r.code, State: p.State, ACRValues: p.ACRValues, MaxAge: p.MaxAge, FrontChannel: true,
+	})
+	if err != nil || r.code == "" {
+		return front, err
+	}
+	tokens, err := c.redeem(ctx, p, r.code)
+	if err != nil {
+		return nil, err
+	}
+	if tokens.IDToken.Issuer != front.IDToken.Issuer || tokens.IDToken.Subject != front.IDToken.Subject { // OpenID Connect Core §3.3.3.6
+		return nil, fail(StepIDToken, errors.New("the ID tokens from the browser and from the token endpoint are of two users"))
+	}
+	return tokens, nil
 }
 
 func (c *Client) checkPending(p *Pending) error {
@@ -67,12 +91,16 @@ func (c *Client) Exchange(ctx context.Context, code string, verifier pkce.Verifi
 
 // redeem posts the code, once, and validates what comes back.
 func (c *Client) redeem(ctx context.Context, p *Pending, code string) (*Tokens, error) {
-	response, err := c.requestToken(ctx, url.Values{
+	form := url.Values{
 		"grant_type":    {"authorization_code"},
 		"code":          {code},
 		"redirect_uri":  {p.RedirectURL},
 		"code_verifier": {p.CodeVerifier},
-	})
+	}
+	if len(p.Resources) == 1 { // RFC 8707 §2.2; of several, the server chooses what the first token is for
+		form["resource"] = p.Resources
+	}
+	response, err := c.requestToken(ctx, form)
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +112,13 @@ func (c *Client) redeem(ctx context.Context, p *Pending, code string) (*Tokens, 
 		Nonce: p.Nonce, AccessToken: response.AccessToken, Code: code, State: p.State,
 		ACRValues: p.ACRValues, MaxAge: p.MaxAge, FromTokenEndpoint: true,
 	})
+}
+
+func (c *Client) skew() time.Duration {
+	if c.config.Skew == 0 {
+		return 30 * time.Second
+	}
+	return c.config.Skew
 }
 
 // addIDToken validates the ID token that came with the tokens.

@@ -127,7 +127,10 @@ func TestAuthorizationRequest(t *testing.T) {
 	maxAge := 5 * time.Minute
 	request := client.Request{
 		ACRValues: []string{"gold", "silver"}, MaxAge: &maxAge, Prompt: []string{"login"}, LoginHint: "alice",
-		Extra: url.Values{"resource": {"https://api.example/", "https://other.example/"}},
+		Resources: []string{"https://api.example/", "https://other.example/"}, IDTokenHint: "e.y.J", UILocales: []string{"de-CH", "fr"}, Display: "popup",
+		Claims:               m{"id_token": m{"acr": m{"essential": true}}},
+		AuthorizationDetails: []m{{"type": "payment", "amount": 7}},
+		Extra:                url.Values{"access_type": {"offline"}},
 	}
 	redirect, pending, err := newClient(t, cfg).Begin(t.Context(), request)
 	if err != nil {
@@ -142,6 +145,8 @@ func TestAuthorizationRequest(t *testing.T) {
 		"state": {pending.State}, "nonce": {pending.Nonce}, "acr_values": {"gold silver"}, "max_age": {"300"},
 		"code_challenge": {pkce.Verifier(pending.CodeVerifier).Challenge(pkce.S256)}, "code_challenge_method": {"S256"},
 		"prompt": {"login"}, "login_hint": {"alice"}, "resource": {"https://api.example/", "https://other.example/"},
+		"id_token_hint": {"e.y.J"}, "ui_locales": {"de-CH fr"}, "display": {"popup"}, "claims": {`{"id_token":{"acr":{"essential":true}}}`},
+		"authorization_details": {`[{"amount":7,"type":"payment"}]`}, "access_type": {"offline"},
 	}
 	got := s.Form("/par")
 	got.Del("Authorization")

@@ -1,11 +1,14 @@
 package client
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -28,8 +31,19 @@ type Pending struct {
 	Scopes       []string       `json:"scopes,omitempty"`
 	ACRValues    []string       `json:"acr_values,omitempty"`
 	MaxAge       *time.Duration `json:"max_age_ns,omitempty"`
+	ResponseType string         `json:"response_type,omitempty"` // "" is code
+	ResponseMode string         `json:"response_mode,omitempty"`
+	Resources    []string       `json:"resources,omitempty"`
 	CreatedAt    time.Time      `json:"created_at"`
 }
+
+// wantsIDToken tells whether this is an OpenID Connect request, OpenID Connect Core §3.1.2.1.
+func (p *Pending) wantsIDToken() bool { return slices.Contains(p.Scopes, "openid") }
+
+func (p *Pending) responseType() string { return cmp.Or(p.ResponseType, ResponseCode) }
+
+// signedResponse tells whether the response is to be a JWT (JARM).
+func (p *Pending) signedResponse() bool { return strings.HasSuffix(p.ResponseMode, "jwt") }
 
 // Expired tells whether the login has taken too long at the time now: 10 minutes.
 func (p *Pending) Expired(now time.Time) bool {

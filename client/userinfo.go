@@ -34,35 +34,56 @@ func (c *Client) UserInfo(ctx context.Context, tokens *Tokens) (*UserInfo, error
 	if m.UserInfoEndpoint == "" {
 		return nil, fail(StepUserInfo, errors.New("the server has no UserInfo endpoint"))
 	}
+	accept := "application/json"
+	if len(c.config.UserInfoAlgs) > 0 {
+		accept = "application/jwt"
+	}
 	resp, err := c.http.Get(ctx, m.UserInfoEndpoint, http.Header{
-		"Accept":        {"application/json"},
+		"Accept":        {accept},
 		"Authorization": {"Bearer " + tokens.AccessToken},
 	}, endpoint.MaxDocument)
 	if err != nil {
 		return nil, fail(StepUserInfo, err)
 	}
-	info, err := parseUserInfo(resp, m.UserInfoEndpoint, tokens.IDToken.Subject)
+	info, err := c.parseUserInfo(ctx, resp, m.UserInfoEndpoint, tokens.IDToken.Subject)
 	if err != nil {
 		return nil, fail(StepUserInfo, err)
 	}
 	return info, nil
 }
 
-func parseUserInfo(resp *endpoint.Response, u, subject string) (*UserInfo, error) {
+func (c *Client) parseUserInfo(ctx context.Context, resp *endpoint.Response, u, subject string) (*UserInfo, error) {
 	if resp.Status != http.StatusOK {
 		return nil, resp.Failure(u, "the server does not answer about the user")
 	}
-	if resp.MediaType != "application/json" {
-		return nil, &endpoint.Error{URL: u, Status: resp.Status, Err: errors.New("the answer is not application/json by its Content-Type")}
+	body, err := c.userInfoBody(ctx, resp)
+	if err != nil {
+		return nil, &endpoint.Error{URL: u, Status: resp.Status, Err: err}
 	}
 	var claims struct {
 		Subject string `json:"sub"`
 	}
-	if err := jose.Decode(resp.Body, &claims, jose.DocumentLimits); err != nil {
+	if err := jose.Decode(body, &claims, jose.DocumentLimits); err != nil {
 		return nil, &endpoint.Error{URL: u, Status: resp.Status, Err: err}
 	}
 	if claims.Subject == "" || subtle.ConstantTimeCompare([]byte(claims.Subject), []byte(subject)) != 1 {
 		return nil, errors.New("sub is not the ID token's; the answer is about somebody else")
 	}
-	return &UserInfo{Subject: claims.Subject, payload: resp.Body}, nil
+	return &UserInfo{Subject: claims.Subject, payload: body}, nil
+}
+
+// userInfoBody gives the claims: of a JSON answer, or of a JWT where the client is
+// registered for those. One is never taken for the other (OpenID Connect Core §5.3.2).
+func (c *Client) userInfoBody(ctx context.Context, resp *endpoint.Response) ([]byte, error) {
+	if len(c.config.UserInfoAlgs) == 0 {
+		if resp.MediaType != "application/json" {
+			return nil, errors.New("the answer is not application/json by its Content-Type; for a JWT see Config.UserInfoAlgs")
+		}
+		return resp.Body, nil
+	}
+	if resp.MediaType != "application/jwt" {
+		return nil, errors.New("the answer is not application/jwt by its Content-Type, and Config.UserInfoAlgs wants it signed")
+	}
+	payload, _, err := c.openJWT(ctx, string(resp.Body), c.config.UserInfoAlgs)
+	return payload, err
 }

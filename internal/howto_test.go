@@ -36,7 +36,7 @@ func begin(ctx context.Context, c *client.Client) (string, *client.Pending, erro
 		MaxAge:    &hour,
 		ACRValues: []string{"urn:gold"},
 		LoginHint: "alice",
-		Extra:     url.Values{"resource": {"https://api.example/"}},
+		Resources: []string{"https://api.example/"},
 	})
 	return redirect, pending, err
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/url"
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/examples/internal/page"
@@ -52,7 +51,7 @@ func (a *app) begin(w http.ResponseWriter, r *http.Request) {
 	path := a.path(nil)
 	path.add(1, "The visitor asks the print shop for photos, which are at the API %s.", a.api)
 	redirect, pending, err := a.client.Begin(r.Context(), client.Request{
-		Extra: url.Values{"resource": {a.audience}}, // RFC 8707: what the access token is for
+		Resources: []string{a.audience}, // what the access token is for
 	})
 	if err != nil {
 		a.fail(w, r, err)

@@ -1,7 +1,6 @@
 package interop
 
 import (
-	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -19,7 +18,7 @@ func signIn(t *testing.T, s *server, config client.Config, resource string) *cli
 	c := newClient(t, config)
 	request := client.Request{}
 	if resource != "" {
-		request.Extra = url.Values{"resource": {resource}}
+		request.Resources = []string{resource}
 	}
 	l := authorize(t, c, request, false)
 	tokens, err := c.Finish(t.Context(), l.pending, l.callback)

@@ -33,7 +33,7 @@ func newApp(t *testing.T, config client.Config, kind tokenKind, api string) *app
 	}
 	a := &app{client: c, api: api}
 	if kind.resource != "" {
-		a.request.Extra = url.Values{"resource": {kind.resource}}
+		a.request.Resources = []string{kind.resource}
 	}
 	return a
 }

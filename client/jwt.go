@@ -1,0 +1,118 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/countersign/countersign/internal/jose"
+)
+
+// The JWTs that a server sends beside ID tokens: signed authorization responses (JARM)
+// and UserInfo answers. Neither specification names a typ.
+var plainJWT = jose.Kind{"JWT", ""}
+
+// serverClaims are the claims that such a JWT has beside what it is for.
+type serverClaims struct {
+	Issuer   string        `json:"iss"`
+	Audience jose.Audience `json:"aud"`
+	Expiry   jose.Instant  `json:"exp"`
+}
+
+// openJWT decrypts a JWT of the server's if it is encrypted, checks kind, algorithm,
+// issuer, audience and signature, and gives its payload.
+func (c *Client) openJWT(ctx context.Context, raw string, algs []string) ([]byte, *serverClaims, error) {
+	raw, err := c.decrypt(raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	token, err := jose.Parse(raw, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := errors.Join(token.Header.CheckTyp(plainJWT), token.Header.CheckAlg(algs)); err != nil {
+		return nil, nil, err
+	}
+	claims := &serverClaims{}
+	if err := jose.Decode(token.Payload, claims, jose.TokenLimits); err != nil {
+		return nil, nil, fmt.Errorf("claims: %w", err)
+	}
+	if claims.Issuer != c.config.Issuer {
+		return nil, nil, fmt.Errorf("iss is %s, not %s", jose.Quote(claims.Issuer), jose.Quote(c.config.Issuer))
+	}
+	if !slices.Contains(claims.Audience, c.config.ClientID) {
+		return nil, nil, errors.New("aud does not contain the client_id")
+	}
+	payload, err := c.verifier.Keys.VerifySignature(ctx, raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	if string(payload) != string(token.Payload) {
+		return nil, nil, errors.New("the key set verified something else than this token")
+	}
+	return payload, claims, nil
+}
+
+// decrypt gives the inner JWT of an encrypted one, and any other as it is.
+func (c *Client) decrypt(raw string) (string, error) {
+	if !jose.IsEncrypted(raw) {
+		return raw, nil
+	}
+	keys := make([]jose.PrivateKey, len(c.config.DecryptionKeys))
+	for i, k := range c.config.DecryptionKeys {
+		keys[i] = jose.PrivateKey{ID: k.KeyID, Key: k.Key}
+	}
+	inner, err := jose.Decrypt(raw, 0, jose.DecryptionAlgs, keys)
+	return string(inner), err
+}
+
+// openResponse gives the parameters of a signed authorization response, JARM §2.4: what
+// is outside of the JWT does not count.
+func (c *Client) openResponse(ctx context.Context, q url.Values) (url.Values, error) {
+	if len(q["response"]) != 1 {
+		return nil, errors.New("a signed response was asked for, and there is not one parameter response")
+	}
+	algs := c.config.ResponseAlgs
+	if len(algs) == 0 {
+		algs = []string{"RS256"}
+	}
+	payload, claims, err := c.openJWT(ctx, q.Get("response"), algs)
+	if err != nil {
+		return nil, fmt.Errorf("response: %w", err)
+	}
+	switch now := c.config.Now(); {
+	case claims.Expiry.IsZero():
+		return nil, errors.New("response: exp is missing")
+	case !now.Before(claims.Expiry.Add(c.skew())):
+		return nil, errors.New("response: expired")
+	}
+	return responseParameters(payload)
+}
+
+// responseParameters are the members of the JWT that are strings.
+func responseParameters(payload []byte) (url.Values, error) {
+	var all map[string]jsontext.Value
+	if err := jose.Decode(payload, &all, jose.TokenLimits); err != nil {
+		return nil, fmt.Errorf("response: %w", err)
+	}
+	q := url.Values{}
+	for name, value := range all {
+		if value.Kind() != '"' {
+			if slices.Contains(once, name) {
+				return nil, fmt.Errorf("response: %s is not a string", strings.ToLower(name))
+			}
+			continue
+		}
+		text, err := jsontext.AppendUnquote(nil, value)
+		if err != nil {
+			return nil, fmt.Errorf("response: %w", err)
+		}
+		q.Set(name, string(text))
+	}
+	return q, nil
+}
