@@ -1,78 +1,78 @@
 package rs
 
 import (
+	"bytes"
 	"errors"
-	"fmt"
 	"strings"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// dialect is how a server writes what the RFCs call client_id and scope.
+// dialect is how a server writes what the RFCs call client_id and scope, and what
+// else its access tokens must say.
 type dialect struct {
-	claims          map[string]string
-	clientID, scope string
-	list            bool
+	claims           map[string]string
+	clientID, scope  string // names of claims; "" means those of the RFCs
+	list             bool   // the scope is an array
+	issuer, audience string // what is expected
 }
 
-// apply reads the claims whose names are configuration into p.
-func (d dialect) apply(p *Principal) error {
-	var all map[string]jsontext.Value
-	if err := jose.Decode(p.payload, &all, jose.TokenLimits); err != nil {
-		return err
-	}
-	for name, want := range d.claims {
-		if got, err := str(all[name]); err != nil || got != want {
-			return fmt.Errorf("claim %s is not %s", jose.Quote(name), jose.Quote(want))
-		}
-	}
+func (d *dialect) clientIDName() string {
 	if d.clientID != "" {
-		id, err := str(all[d.clientID])
-		if err != nil {
-			return fmt.Errorf("client ID: claim %s is not a string", jose.Quote(d.clientID))
-		}
-		p.ClientID = id
+		return d.clientID
 	}
-	name := d.scope
-	if name == "" {
-		name = "scope"
-	}
-	scopes, err := d.scopes(all[name])
-	p.Scopes = scopes
-	return err
+	return "client_id"
 }
 
-// scopes splits at spaces and nothing else (RFC 6749 §3.3). No scope claim means
+func (d *dialect) scopeName() string {
+	if d.scope != "" {
+		return d.scope
+	}
+	return "scope"
+}
+
+// decode reads a token's claims by this dialect.
+func (d *dialect) decode(payload []byte) (*claims, error) {
+	c := &claims{dialect: d}
+	if err := jose.Decode(payload, c, jose.TokenLimits); err != nil {
+		return nil, err
+	}
+	return c, d.check(c)
+}
+
+// check says what is not as configured.
+func (d *dialect) check(c *claims) error {
+	switch {
+	case c.fault != nil:
+		return c.fault
+	case c.marks != len(d.claims):
+		return errors.New("a claim does not have the value that is configured (see Claims)")
+	case d.clientID != "" && c.clientID == "":
+		return errClientID
+	}
+	return nil
+}
+
+// readScopes splits at spaces and nothing else (RFC 6749 §3.3). No scope claim means
 // no scope.
-func (d dialect) scopes(v jsontext.Value) ([]string, error) {
-	if len(v) == 0 {
-		return nil, nil
-	}
-	var scopes []string
+func (d *dialect) readScopes(to *[]string, v jsontext.Value) error {
 	if d.list {
-		if err := json.Unmarshal(v, &scopes); err != nil || v.Kind() != '[' {
-			return nil, errors.New("the scope is not an array of strings")
+		if setList(to, v) != nil {
+			return errors.New("the scope is not an array of strings")
 		}
-		return scopes, nil
+		return nil
 	}
-	text, err := str(v)
-	if err != nil {
-		return nil, errors.New("the scope is not a string (see ScopeList)")
+	var text string
+	if setText(&text, v, "") != nil {
+		return errors.New("the scope is not a string (see ScopeList)")
 	}
+	*to = make([]string, 0, 1+bytes.Count(v, []byte(" ")))
 	for s := range strings.SplitSeq(text, " ") {
 		if s != "" {
-			scopes = append(scopes, s)
+			*to = append(*to, s)
 		}
 	}
-	return scopes, nil
-}
-
-func str(v jsontext.Value) (s string, err error) {
-	if v.Kind() != '"' {
-		return "", errors.New("not a string")
-	}
-	return s, json.Unmarshal(v, &s)
+	return nil
 }

@@ -16,13 +16,17 @@ type Either struct {
 
 // VerifyToken implements [Verifier].
 func (e *Either) VerifyToken(ctx context.Context, token string) (*Principal, error) {
+	return unbound(e.verify(ctx, token))
+}
+
+func (e *Either) verify(ctx context.Context, token string) (*Principal, error) {
 	if e.JWT == nil || e.Opaque == nil {
 		return nil, &unavailable{errors.New("Either.JWT or Either.Opaque is nil")}
 	}
 	if isJWT(token) {
-		return e.JWT.VerifyToken(ctx, token)
+		return verify(ctx, e.JWT, token)
 	}
-	return e.Opaque.VerifyToken(ctx, token)
+	return verify(ctx, e.Opaque, token)
 }
 
 // isJWT looks at the form alone: three parts, the first of which begins like the

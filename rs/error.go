@@ -1,30 +1,33 @@
 package rs
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/countersign/countersign/discovery"
 )
 
-// The error codes of RFC 6750 §3.1.
+// The error codes of RFC 6750 §3.1 and RFC 9470 §3.
 const (
-	InvalidRequest    = "invalid_request"
-	InvalidToken      = "invalid_token"
-	InsufficientScope = "insufficient_scope"
+	InvalidRequest                 = "invalid_request"
+	InvalidToken                   = "invalid_token"
+	InsufficientScope              = "insufficient_scope"
+	InsufficientUserAuthentication = "insufficient_user_authentication"
 )
 
-// Error is a request that is not let through. Status, Code, Description and Scope
-// go to the caller; Err is for the log alone.
+// Error is a request that is not let through. Err is for the log alone; all the
+// rest goes to the caller.
 type Error struct {
 	Status      int
-	Code        string // of RFC 6750 §3.1; "" when the request had no token, or the server cannot be asked
-	Description string // constant text of this package, nothing of the request
-	Scope       string // what insufficient_scope asks for, space-separated
-	Err         error  // why; nil when Description says it all
+	Code        string         // one of the constants; "" when the request had no token, or the server cannot be asked
+	Description string         // constant text of this package, nothing of the request
+	Scope       string         // what insufficient_scope asks for, space-separated
+	ACRValues   string         // what insufficient_user_authentication asks for, space-separated
+	MaxAge      *time.Duration // how old the user's authentication may be; nil when that is not what is wrong
+	Err         error          // why; nil when Description says it all
 }
 
 func (e *Error) Error() string {
@@ -43,8 +46,26 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+const (
+	describeUnavailable = "the token cannot be checked now"
+	describeInvalid     = "the access token is not valid here"
+	describeNone        = "an access token is needed"
+)
+
 func invalidRequest(description string) *Error {
 	return &Error{Status: http.StatusBadRequest, Code: InvalidRequest, Description: description}
+}
+
+func invalidToken(err error) *Error {
+	return &Error{Status: http.StatusUnauthorized, Code: InvalidToken, Description: describeInvalid, Err: err}
+}
+
+func noToken() *Error {
+	return &Error{Status: http.StatusUnauthorized, Description: describeNone}
+}
+
+func notAvailable(err error) *Error {
+	return &Error{Status: http.StatusServiceUnavailable, Description: describeUnavailable, Err: err}
 }
 
 // refusal turns a verifier's error into the answer: 503 when the verifier could
@@ -55,9 +76,9 @@ func refusal(err error) *Error {
 		return e
 	}
 	if isUnavailable(err) {
-		return &Error{Status: http.StatusServiceUnavailable, Description: "the token cannot be checked now", Err: err}
+		return notAvailable(err)
 	}
-	return &Error{Status: http.StatusUnauthorized, Code: InvalidToken, Description: "the access token is not valid here", Err: err}
+	return invalidToken(err)
 }
 
 // isUnavailable tells whether err says nothing about the token: the server's
@@ -74,55 +95,3 @@ type unavailable struct{ err error }
 
 func (u *unavailable) Error() string { return u.err.Error() }
 func (u *unavailable) Unwrap() error { return u.err }
-
-// challenge is the value of WWW-Authenticate, RFC 6750 §3. Its parts are constants
-// and configuration; quote makes sure that they stay within their quotes.
-func (e *Error) challenge(realm string) string {
-	var params []string
-	add := func(name, value string) {
-		if value != "" {
-			params = append(params, name+`="`+quote(value)+`"`)
-		}
-	}
-	add("realm", realm)
-	add("error", e.Code)
-	if e.Code != "" {
-		add("error_description", e.Description)
-	}
-	add("scope", e.Scope)
-	if len(params) == 0 {
-		return "Bearer"
-	}
-	return "Bearer " + strings.Join(params, ", ")
-}
-
-// quote drops what RFC 6750 §3 does not allow in a value.
-func quote(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < 0x20 || r > 0x7e || r == '"' || r == '\\' {
-			return -1
-		}
-		return r
-	}, s)
-}
-
-// write answers the request.
-func (e *Error) write(w http.ResponseWriter, realm string) {
-	h := w.Header()
-	if e.Status == http.StatusServiceUnavailable {
-		h.Set("Retry-After", "5")
-	} else {
-		h.Set("WWW-Authenticate", e.challenge(realm))
-	}
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Type", "application/json")
-	h.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(e.Status)
-	body := map[string]string{}
-	for name, value := range map[string]string{"error": e.Code, "error_description": e.Description, "scope": e.Scope} {
-		if value != "" {
-			body[name] = value
-		}
-	}
-	json.NewEncoder(w).Encode(body)
-}

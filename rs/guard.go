@@ -3,47 +3,127 @@ package rs
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
+	"time"
 )
 
-// RequireScope guards single routes behind a [Protection]: the token must have been
-// granted every one of scopes. Others are answered 403 insufficient_scope (RFC 6750
-// §3.1), and requests that did not come through a Protection 503.
-func RequireScope(scopes ...string) func(http.Handler) http.Handler {
-	wanted := strings.Join(scopes, " ")
+// Require guards single routes behind a [Protection] with any condition: check gets
+// the request and who sent it. An [*Error] that it returns is answered as it is, any
+// other error with 403 insufficient_scope, whose meaning is that the token does not
+// carry what the request needs (RFC 6750 §3.1).
+//
+// A request that had no token and was let through is answered 401, and one that did
+// not come through a Protection 503.
+func Require(check func(*http.Request, *Principal) error) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			principal, ok := FromContext(r.Context())
-			if !ok {
-				unprotected(w, r)
+			if err := guard(r, check); err != nil {
+				protection, _ := protectionOf(r)
+				protection.deny(w, r, err)
 				return
-			}
-			for _, s := range scopes {
-				if !principal.HasScope(s) {
-					protectionOf(r).deny(w, r, &Error{
-						Status: http.StatusForbidden, Code: InsufficientScope, Scope: wanted,
-						Description: "the access token lacks a scope",
-					})
-					return
-				}
 			}
 			next.ServeHTTP(w, r)
 		})
 	}
 }
 
-// unprotected answers a request that a guard cannot judge: somebody forgot the
-// Protection around it.
-func unprotected(w http.ResponseWriter, r *http.Request) {
-	protectionOf(r).deny(w, r, &Error{
-		Status: http.StatusServiceUnavailable, Description: "the token cannot be checked now",
-		Err: errors.New("a guard is not behind a Protection's Handler"),
+func guard(r *http.Request, check func(*http.Request, *Principal) error) *Error {
+	if _, ok := protectionOf(r); !ok {
+		return notAvailable(errors.New("a guard is not behind a Protection's Handler"))
+	}
+	principal, ok := FromContext(r.Context())
+	if !ok {
+		return noToken()
+	}
+	err := check(r, principal)
+	if err == nil {
+		return nil
+	}
+	var e *Error
+	if !errors.As(err, &e) {
+		e = insufficientScope("")
+		e.Err = err
+	}
+	return e
+}
+
+func insufficientScope(scope string) *Error {
+	return &Error{Status: http.StatusForbidden, Code: InsufficientScope, Scope: scope, Description: "the access token lacks a scope"}
+}
+
+// RequireScope guards single routes behind a [Protection]: the token must have been
+// granted every one of scopes. Others are answered 403 insufficient_scope (RFC 6750
+// §3.1).
+func RequireScope(scopes ...string) func(http.Handler) http.Handler {
+	wanted := strings.Join(scopes, " ")
+	return Require(func(_ *http.Request, p *Principal) error {
+		for _, s := range scopes {
+			if !p.HasScope(s) {
+				return insufficientScope(wanted)
+			}
+		}
+		return nil
 	})
 }
 
-func protectionOf(r *http.Request) *Protection {
-	if p, ok := r.Context().Value(protectionKey{}).(*Protection); ok {
-		return p
-	}
-	return &Protection{}
+// RequireAnyScope is [RequireScope] for a route that one of scopes opens. None opens
+// it to nobody.
+func RequireAnyScope(scopes ...string) func(http.Handler) http.Handler {
+	wanted := strings.Join(scopes, " ")
+	return Require(func(_ *http.Request, p *Principal) error {
+		if slices.ContainsFunc(scopes, p.HasScope) {
+			return nil
+		}
+		return insufficientScope(wanted)
+	})
+}
+
+func insufficientAuthentication() *Error {
+	return &Error{Status: http.StatusUnauthorized, Code: InsufficientUserAuthentication, Description: "the user must authenticate in another way or again"}
+}
+
+// RequireACR wants the user to have authenticated by one of values, the authentication
+// context classes in order of preference. Others, and tokens that do not say, are
+// answered 401 insufficient_user_authentication with acr_values (RFC 9470 §3). No
+// value opens the route to nobody.
+func RequireACR(values ...string) func(http.Handler) http.Handler {
+	wanted := strings.Join(values, " ")
+	return Require(func(_ *http.Request, p *Principal) error {
+		if p.ACR != "" && slices.Contains(values, p.ACR) {
+			return nil
+		}
+		e := insufficientAuthentication()
+		e.ACRValues = wanted
+		return e
+	})
+}
+
+// RequireMaxAge wants the user to have authenticated at most age ago, by the clock of
+// the [Protection]. Others are answered 401 insufficient_user_authentication with
+// max_age (RFC 9470 §3); a token that does not say when counts as too old.
+func RequireMaxAge(age time.Duration) func(http.Handler) http.Handler {
+	return Require(func(r *http.Request, p *Principal) error {
+		protection, _ := protectionOf(r)
+		if !p.AuthTime.IsZero() && now(protection.Now).Sub(p.AuthTime) <= age {
+			return nil
+		}
+		e := insufficientAuthentication()
+		e.MaxAge = &age
+		return e
+	})
+}
+
+// RequireAuthorizationDetails wants the token to carry an authorization detail of the
+// type typ (RFC 9396 §2) that match accepts; a nil match accepts any. The type alone
+// says little: what was granted is in the members that the type defines.
+func RequireAuthorizationDetails(typ string, match func(*http.Request, AuthorizationDetail) bool) func(http.Handler) http.Handler {
+	return Require(func(r *http.Request, p *Principal) error {
+		for _, d := range p.AuthorizationDetails {
+			if d.Type == typ && (match == nil || match(r, d)) {
+				return nil
+			}
+		}
+		return errors.New("no authorization detail of the type that is needed fits")
+	})
 }

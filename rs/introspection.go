@@ -1,6 +1,7 @@
 package rs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,8 +10,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/internal/endpoint"
@@ -65,26 +64,15 @@ type Introspection struct {
 	Now func() time.Time
 }
 
-// introspected is the endpoint's answer, RFC 7662 §2.2.
-type introspected struct {
-	Active    *bool          `json:"active"`
-	Issuer    string         `json:"iss"`
-	Subject   string         `json:"sub"`
-	Username  string         `json:"username"`
-	ClientID  string         `json:"client_id"`
-	TokenType string         `json:"token_type"`
-	TokenUse  string         `json:"token_use"` // of some servers, beside or instead of token_type
-	Audience  jose.Audience  `json:"aud"`
-	Expiry    jose.Instant   `json:"exp"`
-	IssuedAt  jose.Instant   `json:"iat"`
-	NotBefore jose.Instant   `json:"nbf"`
-	Cnf       jsontext.Value `json:"cnf"`
-}
-
 var errInactive = errors.New("the server says that the token is not active")
 
-// VerifyToken implements [Verifier].
+// VerifyToken implements [Verifier]. As with [JWT], a token that is bound to a key is
+// refused here; a [Protection] takes it, with the proof.
 func (i *Introspection) VerifyToken(ctx context.Context, token string) (*Principal, error) {
+	return unbound(i.verify(ctx, token))
+}
+
+func (i *Introspection) verify(ctx context.Context, token string) (*Principal, error) {
 	if err := i.configured(); err != nil {
 		return nil, &unavailable{err}
 	}
@@ -95,20 +83,31 @@ func (i *Introspection) VerifyToken(ctx context.Context, token string) (*Princip
 	if err != nil {
 		return nil, &unavailable{err}
 	}
-	var a introspected
-	if err := jose.Decode(body, &a, jose.TokenLimits); err != nil {
+	return i.read(body)
+}
+
+// read makes a Principal of the answer's members.
+func (i *Introspection) read(body []byte) (*Principal, error) {
+	d := &dialect{list: i.ScopeList, issuer: i.Issuer, audience: i.Audience}
+	c := &claims{dialect: d, answer: &answerClaims{}}
+	if err := jose.Decode(body, c, jose.TokenLimits); err != nil {
 		return nil, &unavailable{fmt.Errorf("introspection: %w", err)}
 	}
-	if a.Active == nil {
+	if c.answer.active == nil {
 		return nil, &unavailable{errors.New("introspection: active is missing")}
 	}
-	if !*a.Active {
+	if !*c.answer.active {
 		return nil, errInactive
 	}
-	if err := i.check(&a); err != nil {
+	if err := cmp.Or(i.check(c), d.check(c)); err != nil {
 		return nil, err
 	}
-	return i.principal(&a, body)
+	p, err := c.principal(body)
+	if err != nil {
+		return nil, err
+	}
+	p.Issuer, p.origin.asked = i.Issuer, true
+	return p, nil
 }
 
 func (i *Introspection) configured() error {
@@ -173,49 +172,38 @@ func (i *Introspection) endpoint(ctx context.Context) (string, error) {
 
 // check holds the answer against the configuration: that the server calls a token
 // active does not make it one for us (RFC 7662 §4).
-func (i *Introspection) check(a *introspected) error {
+func (i *Introspection) check(c *claims) error {
 	switch {
-	case a.Issuer != "" && a.Issuer != i.Issuer:
-		return fmt.Errorf("iss is %s, not %s", jose.Quote(a.Issuer), jose.Quote(i.Issuer))
-	case i.Audience == "" && len(a.Audience) > 0:
+	case c.issuer != "" && c.issuer != i.Issuer:
+		return fmt.Errorf("iss is %s, not %s", jose.Quote(c.issuer), jose.Quote(i.Issuer))
+	case i.Audience == "" && len(c.audience) > 0:
 		return errors.New("the answer names an audience; say in Introspection.Audience which is ours")
-	case i.Audience != "" && !slices.Contains(a.Audience, i.Audience):
+	case i.Audience != "" && !slices.Contains(c.audience, i.Audience):
 		return fmt.Errorf("aud does not contain %s", jose.Quote(i.Audience))
-	case a.Cnf != nil || strings.EqualFold(a.TokenType, "DPoP"):
-		return errBound
-	case !i.isAccessToken(a):
+	case c.cnf == nil && strings.EqualFold(c.answer.tokenType, "DPoP"): // RFC 9449 §6.2
+		return errors.New("the answer says DPoP, and not which key (cnf)")
+	case !i.isAccessToken(c.answer):
 		return errors.New("the answer does not say that this is an access token (token_type)")
-	case a.Subject == "" && a.Username == "" && a.ClientID == "":
+	case c.subject == "" && c.answer.username == "" && c.clientID == "":
 		return errors.New("the answer names neither a user nor a client; this may be a refresh token")
-	case a.Expiry.IsZero(): // optional here: the server has just said that the token is active
-		return checkTimes(now(i.Now), i.Skew, jose.Instant{Time: now(i.Now).Add(time.Second)}, a.IssuedAt, a.NotBefore)
+	case c.expiry.IsZero(): // optional here: the server has just said that the token is active
+		return checkTimes(now(i.Now), i.Skew, jose.Instant{Time: now(i.Now).Add(time.Second)}, c.issuedAt, c.notBefore)
 	}
-	return checkTimes(now(i.Now), i.Skew, a.Expiry, a.IssuedAt, a.NotBefore)
+	return checkTimes(now(i.Now), i.Skew, c.expiry, c.issuedAt, c.notBefore)
 }
 
 // isAccessToken looks at token_type, where servers write "Bearer" or what kind of
 // token it is. It is optional, and about refresh tokens it is left out: so it is needed
 // where no audience tells the two apart.
-func (i *Introspection) isAccessToken(a *introspected) bool {
-	if a.TokenUse != "" && !strings.EqualFold(a.TokenUse, "access_token") {
+func (i *Introspection) isAccessToken(a *answerClaims) bool {
+	if a.tokenUse != "" && !strings.EqualFold(a.tokenUse, "access_token") {
 		return false
 	}
-	switch strings.ToLower(a.TokenType) {
-	case "bearer", "access_token":
+	switch strings.ToLower(a.tokenType) {
+	case "bearer", "dpop", "access_token":
 		return true
 	case "":
-		return i.Audience != "" || a.TokenUse != "" || i.InsecureMissingTokenType
+		return i.Audience != "" || a.tokenUse != "" || i.InsecureMissingTokenType
 	}
 	return false
-}
-
-func (i *Introspection) principal(a *introspected, body []byte) (*Principal, error) {
-	p := &Principal{
-		Issuer: i.Issuer, Subject: a.Subject, ClientID: a.ClientID, Audience: a.Audience,
-		Expiry: a.Expiry.Time, IssuedAt: a.IssuedAt.Time, payload: body,
-	}
-	if err := (dialect{list: i.ScopeList}).apply(p); err != nil {
-		return nil, err
-	}
-	return p, nil
 }

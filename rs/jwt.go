@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/countersign/countersign/internal/jose"
 )
 
@@ -72,29 +70,16 @@ type JWT struct {
 	Now func() time.Time
 }
 
-// accessClaims are the claims of RFC 9068 §2.2, and those by which an ID token
-// gives itself away.
-type accessClaims struct {
-	Issuer    string         `json:"iss"`
-	Subject   string         `json:"sub"`
-	Audience  jose.Audience  `json:"aud"`
-	ClientID  string         `json:"client_id"`
-	Expiry    jose.Instant   `json:"exp"`
-	IssuedAt  jose.Instant   `json:"iat"`
-	NotBefore jose.Instant   `json:"nbf"`
-	ID        string         `json:"jti"`
-	Cnf       jsontext.Value `json:"cnf"`
-
-	Nonce  jsontext.Value `json:"nonce"`
-	AtHash jsontext.Value `json:"at_hash"`
-	CHash  jsontext.Value `json:"c_hash"`
-	SHash  jsontext.Value `json:"s_hash"`
-	Events jsontext.Value `json:"events"`
+// VerifyToken implements [Verifier]. The key set is asked, and so perhaps the server,
+// only for a token that passed every other check. A token that is bound to a key (cnf)
+// is refused: it takes a [Protection] to see the proof, so that nobody who asks a
+// verifier alone takes such a token for a bearer token.
+func (j *JWT) VerifyToken(ctx context.Context, token string) (*Principal, error) {
+	return unbound(j.verify(ctx, token))
 }
 
-// VerifyToken implements [Verifier]. The key set is asked, and so perhaps the server,
-// only for a token that passed every other check.
-func (j *JWT) VerifyToken(ctx context.Context, token string) (*Principal, error) {
+// verify is VerifyToken for those who check what the token is bound to.
+func (j *JWT) verify(ctx context.Context, token string) (*Principal, error) {
 	if err := j.configured(); err != nil {
 		return nil, &unavailable{err}
 	}
@@ -105,20 +90,21 @@ func (j *JWT) VerifyToken(ctx context.Context, token string) (*Principal, error)
 	if err := j.checkHeader(t.Header); err != nil {
 		return nil, err
 	}
-	var c accessClaims
-	if err := jose.Decode(t.Payload, &c, jose.TokenLimits); err != nil {
+	c, err := j.dialect().decode(t.Payload)
+	if err != nil {
 		return nil, fmt.Errorf("claims: %w", err)
 	}
-	if err := j.checkClaims(&c); err != nil {
+	if err := j.checkClaims(c); err != nil {
 		return nil, err
 	}
-	principal, err := j.principal(&c, t.Payload)
+	principal, err := c.principal(t.Payload)
 	if err != nil {
 		return nil, err
 	}
 	if err := j.verifySignature(ctx, token, t); err != nil {
 		return nil, err
 	}
+	principal.origin = j.origin(t)
 	return principal, nil
 }
 
@@ -161,15 +147,15 @@ func (j *JWT) checkHeader(h jose.Header) error {
 }
 
 // checkClaims applies RFC 9068 §4.
-func (j *JWT) checkClaims(c *accessClaims) error {
-	if c.Issuer != j.Issuer {
-		return fmt.Errorf("iss is %s, not %s", jose.Quote(c.Issuer), jose.Quote(j.Issuer))
+func (j *JWT) checkClaims(c *claims) error {
+	if c.issuer != j.Issuer {
+		return fmt.Errorf("iss is %s, not %s", jose.Quote(c.issuer), jose.Quote(j.Issuer))
 	}
-	if !slices.Contains(c.Audience, j.Audience) {
+	if !slices.Contains(c.audience, j.Audience) {
 		return fmt.Errorf("aud does not contain %s", jose.Quote(j.Audience))
 	}
-	if c.Cnf != nil {
-		return errBound
+	if c.subject == "" && c.clientID == "" {
+		return errors.New("the token names neither a user nor a client")
 	}
 	if j.strict() {
 		if err := c.checkComplete(j.ClientIDClaim == ""); err != nil {
@@ -178,22 +164,19 @@ func (j *JWT) checkClaims(c *accessClaims) error {
 	} else if err := c.checkNoIDToken(); err != nil {
 		return err
 	}
-	return checkTimes(now(j.Now), j.Skew, c.Expiry, c.IssuedAt, c.NotBefore)
+	return checkTimes(now(j.Now), j.Skew, c.expiry, c.issuedAt, c.notBefore)
 }
 
-// errBound refuses sender-constrained tokens: whoever stole one could use it.
-var errBound = errors.New("the token is bound to a key (cnf), which a Bearer request does not prove")
-
 // checkComplete names the claims of RFC 9068 §2.2 that are missing.
-func (c *accessClaims) checkComplete(clientID bool) error {
+func (c *claims) checkComplete(clientID bool) error {
 	for _, claim := range []struct {
 		name    string
 		missing bool
 	}{
-		{"sub", c.Subject == ""},
-		{"client_id", clientID && c.ClientID == ""},
-		{"iat", c.IssuedAt.IsZero()},
-		{"jti", c.ID == ""},
+		{"sub", c.subject == ""},
+		{"client_id", clientID && c.clientID == ""},
+		{"iat", c.issuedAt.IsZero()},
+		{"jti", c.id == ""},
 	} {
 		if claim.missing {
 			return fmt.Errorf("%s is missing (RFC 9068 §2.2)", claim.name)
@@ -203,11 +186,11 @@ func (c *accessClaims) checkComplete(clientID bool) error {
 }
 
 // checkNoIDToken refuses the server's other JWTs where typ does not.
-func (c *accessClaims) checkNoIDToken() error {
-	if c.Nonce != nil || c.AtHash != nil || c.CHash != nil || c.SHash != nil {
+func (c *claims) checkNoIDToken() error {
+	if c.idToken {
 		return errors.New("this is an ID token")
 	}
-	if c.Events != nil {
+	if c.event {
 		return errors.New("this is a security event token")
 	}
 	return nil
@@ -240,22 +223,21 @@ func checkTimes(now time.Time, skew time.Duration, exp, iat, nbf jose.Instant) e
 	return nil
 }
 
-func (j *JWT) principal(c *accessClaims, payload []byte) (*Principal, error) {
-	p := &Principal{
-		Issuer: c.Issuer, Subject: c.Subject, ClientID: c.ClientID, Audience: c.Audience,
-		Expiry: c.Expiry.Time, IssuedAt: c.IssuedAt.Time, payload: payload,
+func (j *JWT) dialect() *dialect {
+	return &dialect{
+		claims: j.Claims, clientID: j.ClientIDClaim, scope: j.ScopeClaim, list: j.ScopeList,
+		issuer: j.Issuer, audience: j.Audience,
 	}
-	if err := j.dialect().apply(p); err != nil {
-		return nil, err
-	}
-	if p.Subject == "" && p.ClientID == "" {
-		return nil, errors.New("the token names neither a user nor a client")
-	}
-	return p, nil
 }
 
-func (j *JWT) dialect() dialect {
-	return dialect{claims: j.Claims, clientID: j.ClientIDClaim, scope: j.ScopeClaim, list: j.ScopeList}
+// keyHolder is a key set that tells whether it still has a key.
+type keyHolder interface {
+	Holds(ctx context.Context, key *jose.Key) (bool, error)
+}
+
+func (j *JWT) origin(t *jose.Token) origin {
+	keys, _ := j.Keys.(keyHolder)
+	return origin{keys: keys, key: t.Key()}
 }
 
 func (j *JWT) verifySignature(ctx context.Context, raw string, t *jose.Token) error {

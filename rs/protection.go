@@ -1,43 +1,82 @@
 package rs
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"net/http"
-	"strings"
+	"time"
 )
 
-// Verifier tells whether an access token is good here, and whose it is. [JWT],
-// [Introspection] and [Either] are Verifiers. An error with a method
-// Temporary() bool that is true means that it could not tell.
-type Verifier interface {
-	VerifyToken(ctx context.Context, token string) (*Principal, error)
-}
-
 // Protection lets requests with a good access token through. Tokens must be set;
-// without it every request is refused.
+// without it every request is refused. Routes that need no token are not wrapped: there
+// are no exceptions by path, which attackers know how to write in other ways.
 type Protection struct {
 	// Tokens verifies access tokens.
 	Tokens Verifier
 
+	// Optional lets requests without a token through too; FromContext then says false.
+	// A bad token is refused all the same, and so is, by the guards, a request without one.
+	Optional bool
+
 	// Realm names the protected area in challenges. "" means that none is named.
 	Realm string
 
+	// Scopes is what challenges say is needed here at least (RFC 6750 §3). It checks
+	// nothing: that is what guards are for. Empty means that nothing is said.
+	Scopes []string
+
+	// ResourceMetadata is the URL of this resource's metadata, for challenges (RFC 9728
+	// §5.1). "" means that none is named.
+	ResourceMetadata string
+
+	// Deny writes the body of refusals instead of the package: status, content type and
+	// body, when the header fields that the RFCs want are set. It gets what may be shown,
+	// and in Err what may not. nil means a JSON body.
+	Deny func(http.ResponseWriter, *http.Request, *Error)
+
+	// InsecureQuery takes tokens from the query too, where logs and Referer headers see
+	// them (RFC 6750 §2.3); answers then say Cache-Control: private. InsecureForm takes
+	// them from a posted form, and reads its body for that (§2.2).
+	InsecureQuery, InsecureForm bool
+
+	// InsecureCookie is the name of a cookie that tokens are taken from too. Browsers
+	// send cookies along with requests that other sites begin, so that state-changing
+	// routes need a defence against that (http.CrossOriginProtection). "" means none.
+	InsecureCookie string
+
 	// Logger gets a line for every request that is refused. nil means slog.Default.
 	Logger *slog.Logger
+
+	// Now is the clock. nil means time.Now.
+	Now func() time.Time
 }
 
-// Check gives who sent r, or an [*Error] that says what to answer.
+// Check gives who sent r, or an [*Error] that says what to answer. It does not look
+// at Optional.
 func (p *Protection) Check(r *http.Request) (*Principal, error) {
-	if p.Tokens == nil {
-		return nil, &Error{Status: http.StatusServiceUnavailable, Description: "the token cannot be checked now", Err: errors.New("Protection.Tokens is nil")}
+	principal, err := p.check(r)
+	switch {
+	case err != nil:
+		return nil, err
+	case principal == nil:
+		return nil, noToken()
 	}
-	token, err := bearerToken(r)
-	if err != nil {
+	return principal, nil
+}
+
+// check is Check, with neither of both for a request that has no token.
+func (p *Protection) check(r *http.Request) (*Principal, *Error) {
+	if p.Tokens == nil {
+		return nil, notAvailable(errors.New("Protection.Tokens is nil"))
+	}
+	c, err := p.credentials(r)
+	if err != nil || c.token == "" {
 		return nil, err
 	}
-	principal, verr := p.Tokens.VerifyToken(r.Context(), token)
+	principal, verr := verify(r.Context(), p.Tokens, c.token)
+	if verr == nil {
+		principal, verr = unbound(principal, nil)
+	}
 	if verr != nil {
 		return nil, refusal(verr)
 	}
@@ -48,24 +87,33 @@ func (p *Protection) Check(r *http.Request) (*Principal, error) {
 // any other request it answers itself.
 func (p *Protection) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		principal, err := p.Check(r)
+		principal, err := p.check(r)
+		if err == nil && principal == nil && !p.Optional {
+			err = noToken()
+		}
 		if err != nil {
 			p.deny(w, r, err)
 			return
 		}
-		ctx := context.WithValue(withPrincipal(r.Context(), principal), protectionKey{}, p)
-		next.ServeHTTP(w, r.WithContext(ctx))
+		if p.InsecureQuery {
+			w.Header().Set("Cache-Control", "private") // RFC 6750 §2.3
+		}
+		next.ServeHTTP(w, r.WithContext(p.context(r, principal)))
 	})
 }
 
-// protectionKey leads the guards to the Protection they stand behind.
-type protectionKey struct{}
+func (p *Protection) context(r *http.Request, principal *Principal) *requestContext {
+	c := &requestContext{Context: r.Context(), protection: p}
+	if principal != nil {
+		c.principal, c.authorized = *principal, true
+	}
+	return c
+}
 
-func (p *Protection) deny(w http.ResponseWriter, r *http.Request, err error) {
-	e := refusal(err)
+func (p *Protection) deny(w http.ResponseWriter, r *http.Request, e *Error) {
 	p.logger().LogAttrs(r.Context(), slog.LevelInfo, "request refused",
 		slog.Int("status", e.Status), slog.String("error", e.Code), slog.String("reason", e.Error()))
-	e.write(w, p.Realm)
+	p.answer(w, r, e)
 }
 
 func (p *Protection) logger() *slog.Logger {
@@ -73,44 +121,4 @@ func (p *Protection) logger() *slog.Logger {
 		return p.Logger
 	}
 	return slog.Default()
-}
-
-const maxBearer = 64 << 10
-
-// bearerToken reads the one Authorization header that a request may have, RFC
-// 6750 §2.1. Tokens in the query or a form are not taken, and one in the query is
-// refused beside a good header too: it has been in logs on its way (§2, §2.3).
-func bearerToken(r *http.Request) (string, error) {
-	if r.URL.RawQuery != "" && r.URL.Query().Has("access_token") {
-		return "", invalidRequest("an access token in the query is not accepted")
-	}
-	fields := r.Header["Authorization"]
-	if len(fields) == 0 {
-		return "", &Error{Status: http.StatusUnauthorized, Description: "an access token is needed"}
-	}
-	if len(fields) > 1 {
-		return "", invalidRequest("more than one Authorization header")
-	}
-	scheme, token, found := strings.Cut(fields[0], " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return "", &Error{Status: http.StatusUnauthorized, Description: "an access token is needed"}
-	}
-	if !found || !isB64Token(token) || len(token) > maxBearer {
-		return "", invalidRequest("the Authorization header is malformed")
-	}
-	return token, nil
-}
-
-// isB64Token is the b64token of RFC 6750 §2.1.
-func isB64Token(s string) bool {
-	s = strings.TrimRight(s, "=")
-	for i := range len(s) {
-		switch c := s[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		case strings.IndexByte("-._~+/", c) >= 0:
-		default:
-			return false
-		}
-	}
-	return s != ""
 }

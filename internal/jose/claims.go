@@ -59,11 +59,19 @@ func (i *Instant) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	if err != nil {
 		return err
 	}
-	if v.Kind() != '0' {
+	return i.Parse(v)
+}
+
+func (i *Instant) parseFloat(v jsontext.Value) error {
+	seconds, err := strconv.ParseFloat(string(v), 64)
+	if err != nil {
 		return errInstant
 	}
-	seconds, err := strconv.ParseFloat(string(v), 64)
-	if err != nil || !(seconds > 0 && seconds < 1<<53) {
+	return i.set(seconds)
+}
+
+func (i *Instant) set(seconds float64) error {
+	if !(seconds > 0 && seconds < 1<<53) {
 		return errInstant
 	}
 	whole, fraction := math.Modf(seconds)

@@ -38,6 +38,7 @@ type Token struct {
 
 	signed    string // header and payload as they were sent: what the signature covers
 	signature []byte
+	key       *Key // that verified it
 }
 
 // Parse splits and decodes a JWS in compact form of at most max bytes

@@ -16,7 +16,9 @@ var ErrUnknownKey = errors.New("no key of this kid")
 
 // Set is an immutable set of keys.
 type Set struct {
-	Skipped []error // why entries of the document are not used
+	Skipped []error // why entries of the document are not used to verify
+
+	encryption []encryptionKey
 
 	byID  map[string][]Key
 	all   []Key
@@ -43,6 +45,7 @@ func ParseSet(raw []byte) (*Set, error) {
 		k, err := ParseKey(raw)
 		if err != nil {
 			s.Skipped = append(s.Skipped, fmt.Errorf("key %d: %w", i, err))
+			s.addEncryption(raw)
 			continue
 		}
 		s.add(k)
@@ -79,7 +82,11 @@ func (s *Set) VerifyToken(_ context.Context, t *Token) error {
 	if err != nil {
 		return err
 	}
-	return a.verify(t, key.material)
+	if err := a.verify(t, key.material); err != nil {
+		return err
+	}
+	t.key = key
+	return nil
 }
 
 // VerifySignature is VerifyToken in the shape of go-oidc's KeySet: a JWT in, its
@@ -108,12 +115,12 @@ func VerifySignature(ctx context.Context, v TokenVerifier, jwt string) ([]byte, 
 // find selects by kid, alg and type together, never by kid alone: a key set may
 // hold one kid under several algorithms. Without a kid exactly one key must
 // fit (OIDC Core 10.1). Two different keys that fit are never tried in turn.
-func (s *Set) find(h Header, a *algorithm) (Key, error) {
+func (s *Set) find(h Header, a *algorithm) (*Key, error) {
 	candidates := s.all
 	if h.Kid != "" && !s.anyID {
 		candidates = s.byID[h.Kid]
 		if len(candidates) == 0 {
-			return Key{}, ErrUnknownKey
+			return nil, ErrUnknownKey
 		}
 	}
 	var found *Key
@@ -123,12 +130,12 @@ func (s *Set) find(h Header, a *algorithm) (Key, error) {
 			continue
 		}
 		if found != nil && !found.same(*k) {
-			return Key{}, fmt.Errorf("several keys fit alg %s and kid %s", a.name, Quote(h.Kid))
+			return nil, fmt.Errorf("several keys fit alg %s and kid %s", a.name, Quote(h.Kid))
 		}
 		found = k
 	}
 	if found == nil {
-		return Key{}, fmt.Errorf("no key fits alg %s and kid %s", a.name, Quote(h.Kid))
+		return nil, fmt.Errorf("no key fits alg %s and kid %s", a.name, Quote(h.Kid))
 	}
-	return *found, nil
+	return found, nil
 }

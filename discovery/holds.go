@@ -1,0 +1,17 @@
+package discovery
+
+import (
+	"context"
+
+	"github.com/countersign/countersign/internal/jose"
+)
+
+// Holds tells whether key is one of the server's current keys, fetched again if that
+// is due: what was verified with a key is not to outlive it.
+func (k *providerKeys) Holds(ctx context.Context, key *jose.Key) (bool, error) {
+	set, err := k.p.keySet(ctx)
+	if err != nil {
+		return false, err
+	}
+	return set.Holds(ctx, key)
+}

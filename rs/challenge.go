@@ -1,0 +1,88 @@
+package rs
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// challenge is the value of WWW-Authenticate (RFC 6750 §3). Its parts are constants
+// and configuration; quote makes sure that they stay within their quotes.
+func (p *Protection) challenge(scheme string, e *Error) string {
+	var params parameters
+	params.add("realm", p.Realm)
+	params.addError(e)
+	if e.Code == "" {
+		params.add("scope", strings.Join(p.Scopes, " "))
+	}
+	params.add("resource_metadata", p.ResourceMetadata) // RFC 9728 §5.1
+	if len(params) == 0 {
+		return scheme
+	}
+	return scheme + " " + strings.Join(params, ", ")
+}
+
+// parameters of a challenge.
+type parameters []string
+
+func (p *parameters) add(name, value string) {
+	if value != "" {
+		*p = append(*p, name+`="`+quote(value)+`"`)
+	}
+}
+
+func (p *parameters) addError(e *Error) {
+	p.add("error", e.Code)
+	if e.Code != "" {
+		p.add("error_description", e.Description)
+	}
+	p.add("scope", e.Scope)
+	p.add("acr_values", e.ACRValues) // RFC 9470 §3
+	if e.MaxAge != nil {
+		p.add("max_age", strconv.FormatInt(int64(*e.MaxAge/time.Second), 10))
+	}
+}
+
+// quote drops what RFC 6750 §3 does not allow in a value.
+func quote(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 0x20 || r > 0x7e || r == '"' || r == '\\' {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// answer writes the refusal: what the caller may see of it.
+func (p *Protection) answer(w http.ResponseWriter, r *http.Request, e *Error) {
+	h := w.Header()
+	if e.Status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", "5")
+	} else {
+		h.Set("WWW-Authenticate", p.challenge("Bearer", e))
+	}
+	h.Set("Cache-Control", "no-store")
+	if p.Deny != nil {
+		p.Deny(w, r, e)
+		return
+	}
+	h.Set("Content-Type", "application/json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(e.Status)
+	json.NewEncoder(w).Encode(e.body())
+}
+
+// body is the answer's JSON: the parameters of the challenge once more.
+func (e *Error) body() map[string]string {
+	body := map[string]string{}
+	for name, value := range map[string]string{
+		"error": e.Code, "error_description": e.Description, "scope": e.Scope, "acr_values": e.ACRValues,
+	} {
+		if value != "" {
+			body[name] = value
+		}
+	}
+	return body
+}

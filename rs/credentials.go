@@ -1,0 +1,125 @@
+package rs
+
+import (
+	"mime"
+	"net/http"
+	"strings"
+)
+
+const maxCredentials = 64 << 10
+
+// credentials are what a request authenticates with.
+type credentials struct {
+	token string
+}
+
+// credentials reads the one access token that a request may have; an empty one means
+// that it has none. A request must not send its token in more than one way, RFC 6750 §2.
+func (p *Protection) credentials(r *http.Request) (credentials, *Error) {
+	var found credentials
+	for _, read := range [...]func(*http.Request) (credentials, *Error){fromHeader, p.fromQuery, p.fromForm, p.fromCookie} {
+		c, err := read(r)
+		if err != nil {
+			return credentials{}, err
+		}
+		if c.token != "" && found.token != "" {
+			return credentials{}, invalidRequest("more than one access token")
+		}
+		if c.token != "" {
+			found = c
+		}
+	}
+	return found, nil
+}
+
+// fromHeader reads the one Authorization header that a request may have, RFC 6750 §2.1.
+func fromHeader(r *http.Request) (credentials, *Error) {
+	fields := r.Header["Authorization"]
+	if len(fields) == 0 {
+		return credentials{}, nil
+	}
+	if len(fields) > 1 {
+		return credentials{}, invalidRequest("more than one Authorization header")
+	}
+	scheme, token, _ := strings.Cut(fields[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return credentials{}, nil
+	}
+	if !isB64Token(token) {
+		return credentials{}, invalidRequest("the Authorization header is malformed")
+	}
+	return credentials{token: token}, nil
+}
+
+// fromQuery refuses a token in the query, beside a good header too, unless it was
+// asked for: it has been in logs on its way (RFC 6750 §2.3, RFC 9700 §4.3.2).
+func (p *Protection) fromQuery(r *http.Request) (credentials, *Error) {
+	if r.URL.RawQuery == "" {
+		return credentials{}, nil
+	}
+	tokens := r.URL.Query()["access_token"]
+	if len(tokens) > 0 && !p.InsecureQuery {
+		return credentials{}, invalidRequest("an access token in the query is not accepted")
+	}
+	return fromParameter(tokens)
+}
+
+// fromForm reads a token from a form's body, RFC 6750 §2.2. That means to read the
+// body, so that nobody looks unless it was asked for.
+func (p *Protection) fromForm(r *http.Request) (credentials, *Error) {
+	if !p.InsecureForm || r.Method == http.MethodGet {
+		return credentials{}, nil
+	}
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/x-www-form-urlencoded" {
+		return credentials{}, nil
+	}
+	if err := r.ParseForm(); err != nil {
+		return credentials{}, invalidRequest("the form is malformed")
+	}
+	return fromParameter(r.PostForm["access_token"])
+}
+
+func (p *Protection) fromCookie(r *http.Request) (credentials, *Error) {
+	if p.InsecureCookie == "" {
+		return credentials{}, nil
+	}
+	var tokens []string
+	for _, c := range r.CookiesNamed(p.InsecureCookie) {
+		tokens = append(tokens, c.Value)
+	}
+	return fromParameter(tokens)
+}
+
+func fromParameter(tokens []string) (credentials, *Error) {
+	switch {
+	case len(tokens) == 0:
+		return credentials{}, nil
+	case len(tokens) > 1:
+		return credentials{}, invalidRequest("more than one access token")
+	case !isB64Token(tokens[0]):
+		return credentials{}, invalidRequest("the access token is malformed")
+	}
+	return credentials{token: tokens[0]}, nil
+}
+
+// b64token are the characters of RFC 6750 §2.1 before its padding.
+var b64token = func() (set [256]bool) {
+	for _, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/" {
+		set[c] = true
+	}
+	return set
+}()
+
+// isB64Token is the b64token of RFC 6750 §2.1, of a bearable length.
+func isB64Token(s string) bool {
+	if len(s) > maxCredentials {
+		return false
+	}
+	s = strings.TrimRight(s, "=")
+	for i := range len(s) {
+		if !b64token[s[i]] {
+			return false
+		}
+	}
+	return s != ""
+}

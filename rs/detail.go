@@ -1,0 +1,84 @@
+package rs
+
+import (
+	"errors"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/countersign/countersign/internal/jose"
+)
+
+// Confirmation is what a token is bound to, RFC 7800 §3.1: whoever presents it must
+// hold the key. A [Protection] has checked that; the zero value is a bearer token's.
+type Confirmation struct {
+	KeyThumbprint         string // jkt: SHA-256 of the DPoP key, RFC 9449 §6.1
+	CertificateThumbprint string // x5t#S256: SHA-256 of the client's certificate, RFC 8705 §3.1
+}
+
+// IsZero tells whether the token is bound to nothing.
+func (c Confirmation) IsZero() bool { return c == Confirmation{} }
+
+// Actor is who acts for the user, RFC 8693 §4.1. Act is the actor before, if any;
+// only the outermost counts for a decision.
+type Actor struct {
+	Issuer   string `json:"iss"`
+	Subject  string `json:"sub"`
+	ClientID string `json:"client_id"`
+	Act      *Actor `json:"act"`
+}
+
+// AuthorizationDetail is an element of authorization_details, RFC 9396 §2.
+type AuthorizationDetail struct {
+	Type string
+
+	raw []byte
+}
+
+// Decode decodes the whole element, with the members that its type defines, by
+// exact names.
+func (a AuthorizationDetail) Decode(v any) error { return jose.Decode(a.raw, v, jose.TokenLimits) }
+
+var errConfirmation = errors.New("the token is bound (cnf) in a way that cannot be checked here")
+
+// confirmation reads cnf. A way of binding that is not known is none that could be
+// ignored: the token would pass as a bearer token.
+func confirmation(v jsontext.Value) (Confirmation, error) {
+	var methods map[string]string
+	if err := jose.Decode(v, &methods, jose.TokenLimits); err != nil || len(methods) == 0 {
+		return Confirmation{}, errConfirmation
+	}
+	c := Confirmation{KeyThumbprint: methods["jkt"], CertificateThumbprint: methods["x5t#S256"]}
+	for name, value := range methods {
+		if name != "jkt" && name != "x5t#S256" || !isThumbprint(value) {
+			return Confirmation{}, errConfirmation
+		}
+	}
+	return c, nil
+}
+
+// isThumbprint tells whether s is a SHA-256 in base64url.
+func isThumbprint(s string) bool {
+	sum, err := jose.DecodeBase64(s)
+	return err == nil && len(sum) == 32
+}
+
+func authorizationDetails(v jsontext.Value) ([]AuthorizationDetail, error) {
+	var list struct {
+		Details []jsontext.Value `json:"d"`
+	}
+	wrapped := append(append([]byte(`{"d":`), v...), '}')
+	if err := jose.Decode(wrapped, &list, jose.TokenLimits); err != nil || v.Kind() != '[' {
+		return nil, errors.New("authorization_details is not an array (RFC 9396 §2)")
+	}
+	out := make([]AuthorizationDetail, len(list.Details))
+	for i, raw := range list.Details {
+		var element struct {
+			Type string `json:"type"`
+		}
+		if err := jose.Decode(raw, &element, jose.TokenLimits); err != nil || element.Type == "" {
+			return nil, errors.New("authorization_details has an element without type (RFC 9396 §2)")
+		}
+		out[i] = AuthorizationDetail{Type: element.Type, raw: raw}
+	}
+	return out, nil
+}
