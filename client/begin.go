@@ -82,19 +82,58 @@ func (c *Client) Begin(ctx context.Context, req Request) (redirect string, pendi
 	if err != nil {
 		return "", nil, fail(StepRequest, err)
 	}
-	push, err := c.pushes(m)
+	front, err := c.front(ctx, m, params)
 	if err != nil {
-		return "", nil, fail(StepRequest, err)
-	}
-	if push {
-		if params, err = c.push(ctx, m, params); err != nil {
-			return "", nil, fail(StepPush, err)
-		}
+		return "", nil, err
 	}
 	if m.AuthorizationEndpoint == "" {
 		return "", nil, fail(StepRequest, errors.New("the metadata has no authorization_endpoint"))
 	}
-	return authorizationURL(m.AuthorizationEndpoint, params), pending, nil
+	return authorizationURL(m.AuthorizationEndpoint, front), pending, nil
+}
+
+// front gives the parameters for the browser's address: all of them, or those that
+// stand for them once they were packed or pushed.
+func (c *Client) front(ctx context.Context, m *discovery.Metadata, params url.Values) (url.Values, error) {
+	push, err := c.pushes(m)
+	if err != nil {
+		return nil, fail(StepRequest, err)
+	}
+	packed := params
+	if c.config.RequestObject != nil {
+		if packed, err = c.pack(ctx, params); err != nil {
+			return nil, fail(StepRequest, err)
+		}
+	} else if m.RequireSignedRequestObject {
+		return nil, fail(StepRequest, errors.New("the server requires signed request objects, and Config.RequestObject is nil"))
+	}
+	switch {
+	case push:
+		if packed, err = c.push(ctx, m, packed); err != nil {
+			return nil, fail(StepPush, err)
+		}
+	case c.config.RequestObject == nil:
+		return packed, nil
+	default:
+		if packed, err = c.refer(ctx, packed); err != nil {
+			return nil, fail(StepRequest, err)
+		}
+	}
+	return c.repeat(packed, params), nil
+}
+
+// repeat adds the parameters that some servers want to see beside request or
+// request_uri (OpenID Connect Core §6.1, §6.2).
+func (c *Client) repeat(packed, params url.Values) url.Values {
+	if !c.config.RepeatParameters {
+		return packed
+	}
+	for _, name := range []string{"response_type", "scope", "redirect_uri"} {
+		if params.Has(name) {
+			packed[name] = params[name]
+		}
+	}
+	return packed
 }
 
 func (r *Request) check() error {
@@ -197,15 +236,7 @@ func (c *Client) push(ctx context.Context, m *discovery.Metadata, params url.Val
 	if err != nil {
 		return nil, err
 	}
-	front := url.Values{"client_id": params["client_id"], "request_uri": {pushed.RequestURI}}
-	if c.config.RepeatPushed {
-		for _, name := range []string{"response_type", "scope", "redirect_uri"} {
-			if params.Has(name) {
-				front[name] = params[name]
-			}
-		}
-	}
-	return front, nil
+	return url.Values{"client_id": params["client_id"], "request_uri": {pushed.RequestURI}}, nil
 }
 
 // authorizationURL keeps a query that the endpoint has (RFC 6749 §3.1). Spaces are

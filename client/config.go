@@ -76,9 +76,13 @@ type Config struct {
 	// PAR says whether requests are pushed. The zero value follows the server's metadata.
 	PAR PARMode
 
-	// RepeatPushed repeats response_type, scope and redirect_uri beside the
-	// request_uri of a pushed request, for servers that ask for them there.
-	RepeatPushed bool
+	// RequestObject has requests packed into a signed JWT. nil means plain parameters.
+	RequestObject *RequestObject
+
+	// RepeatParameters repeats response_type, scope and redirect_uri in the browser's
+	// address, beside the request or request_uri that stands for them, for servers that
+	// want them there.
+	RepeatParameters bool
 
 	// ResponseType is what comes through the browser: ResponseCode ("" too), or one of the
 	// two that bring an ID token with them, which few servers need. An access token is
@@ -206,6 +210,10 @@ func (c *Config) check() error {
 		complain(true, "Auth %w", err)
 	}
 	complain((c.Auth.overTLS() || c.CertificateBound) && (c.HTTP == nil || c.HTTP.Transport == nil), "HTTP must present the client's certificate")
+	if c.RequestObject != nil {
+		err := c.RequestObject.check()
+		complain(err != nil, "RequestObject: %w", err)
+	}
 	if err := checkRedirectURL(c.RedirectURL); err != nil {
 		complain(true, "RedirectURL %w", err)
 	}

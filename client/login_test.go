@@ -182,10 +182,10 @@ func query(t *testing.T, address string) url.Values {
 	return u.Query()
 }
 
-func TestRepeatPushed(t *testing.T) {
+func TestRepeatParameters(t *testing.T) {
 	s := optest.New(t)
 	cfg := config(s)
-	cfg.RepeatPushed = true
+	cfg.RepeatParameters = true
 	redirect, _, err := newClient(t, cfg).Begin(t.Context(), client.Request{})
 	if err != nil {
 		t.Fatal(err)

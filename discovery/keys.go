@@ -47,6 +47,17 @@ func StaticKeys(jwks []byte) (KeySet, error) {
 // tokens cannot turn the key cache against the server.
 func (p *Provider) Keys() KeySet { return &providerKeys{p} }
 
+// Encrypt encrypts a JWT to a key that the server publishes for that: a request
+// object, say (RFC 9101 §6.1). alg is RSA-OAEP-256, ECDH-ES or one of its A*KW forms, enc
+// an A*GCM or A*CBC-HS* algorithm (RFC 7518 §4.1, §5.1).
+func (p *Provider) Encrypt(ctx context.Context, jwt, alg, enc string) (string, error) {
+	set, err := p.keySet(ctx)
+	if err != nil {
+		return "", err
+	}
+	return set.Encrypt(jwt, alg, enc)
+}
+
 // providerKeys shows a Provider's keys and nothing else of it.
 type providerKeys struct{ p *Provider }
 

@@ -2,7 +2,13 @@ package jose
 
 import (
 	"crypto"
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/rsa"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/lestrrat-go/jwx/v3/jwa"
 	"github.com/lestrrat-go/jwx/v3/jwe"
@@ -14,10 +20,10 @@ func Encrypt(jwt, alg, enc, kid string, key crypto.PublicKey) (string, error) {
 	keyAlg, ok := jwa.LookupKeyEncryptionAlgorithm(alg)
 	contentAlg, known := jwa.LookupContentEncryptionAlgorithm(enc)
 	if !ok || !known {
-		return "", errors.New("encryption algorithm " + Quote(alg) + " or " + Quote(enc) + " is not supported")
+		return "", fmt.Errorf("encryption algorithm %s or %s is not supported", Quote(alg), Quote(enc))
 	}
 	headers := jwe.NewHeaders()
-	headers.Set(jwe.ContentTypeKey, "JWT")
+	headers.Set(jwe.ContentTypeKey, "JWT") // RFC 7519 §5.2
 	if kid != "" {
 		headers.Set(jwe.KeyIDKey, kid)
 	}
@@ -26,4 +32,72 @@ func Encrypt(jwt, alg, enc, kid string, key crypto.PublicKey) (string, error) {
 		return "", errors.New("the token cannot be encrypted to this key")
 	}
 	return string(out), nil
+}
+
+// CheckEncryption reports an error unless the module encrypts with alg and enc.
+func CheckEncryption(alg, enc string) error {
+	if !slices.Contains(DecryptionAlgs, alg) {
+		return fmt.Errorf("encryption alg %s is not one of %q", Quote(alg), DecryptionAlgs)
+	}
+	if _, ok := contents[enc]; !ok {
+		return fmt.Errorf("encryption enc %s is not supported", Quote(enc))
+	}
+	return nil
+}
+
+// encryptionKey is an entry of a key set to encrypt to.
+type encryptionKey struct {
+	id, alg string
+	key     crypto.PublicKey
+}
+
+// addEncryption takes an entry that is not for signatures, if it is for encryption.
+func (s *Set) addEncryption(raw []byte) {
+	var w wireKey
+	if Decode(raw, &w, keySetLimits) != nil || w.Use == nil || *w.Use != "enc" || w.D != nil || w.P != nil || w.K != nil {
+		return
+	}
+	material, err := exportKey(raw)
+	if err != nil {
+		return
+	}
+	k := encryptionKey{id: string(w.Kid), alg: string(w.Alg), key: material}
+	if k.strong() {
+		s.encryption = append(s.encryption, k)
+	}
+}
+
+func (k encryptionKey) strong() bool {
+	switch m := k.key.(type) {
+	case *rsa.PublicKey:
+		return checkRSA(m) == nil
+	case *ecdsa.PublicKey:
+		_, err := m.ECDH()
+		return err == nil
+	case *ecdh.PublicKey:
+		return true
+	}
+	return false
+}
+
+func (k encryptionKey) fits(alg string) bool {
+	if k.alg != "" && k.alg != alg {
+		return false
+	}
+	_, isRSA := k.key.(*rsa.PublicKey)
+	return isRSA == strings.HasPrefix(alg, "RSA-")
+}
+
+// Encrypt encrypts a JWT to the first key of the set that is for encryption (use=enc)
+// and fits alg.
+func (s *Set) Encrypt(jwt, alg, enc string) (string, error) {
+	if err := CheckEncryption(alg, enc); err != nil {
+		return "", err
+	}
+	for _, k := range s.encryption {
+		if k.fits(alg) {
+			return Encrypt(jwt, alg, enc, k.id, k.key)
+		}
+	}
+	return "", fmt.Errorf("the key set has no key to encrypt to with alg %s", alg)
 }

@@ -1,0 +1,96 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/countersign/countersign/internal/jose"
+	"github.com/countersign/countersign/par"
+)
+
+// RequestObject has authorization requests packed into a signed JWT, RFC 9101. Keys
+// must be set.
+type RequestObject struct {
+	// Keys sign the object.
+	Keys KeySource
+
+	// EncryptionAlg and EncryptionEnc have the signed object encrypted to a key of the
+	// server's key set: RSA-OAEP-256, ECDH-ES or one of its A*KW forms, and A*GCM or
+	// A*CBC-HS*. Both empty means that it is not encrypted.
+	EncryptionAlg, EncryptionEnc string
+
+	// Publisher makes the object available to the server by an https request_uri, for
+	// requests that are not pushed. nil means that the object itself goes through the browser.
+	Publisher Publisher
+
+	// Lifetime is how long an object is good. 0 means a minute; at most 5.
+	Lifetime time.Duration
+}
+
+// Publisher makes a request object available to the server and gives its address;
+// par.Published is one.
+type Publisher interface {
+	Publish(ctx context.Context, object string) (requestURI string, err error)
+}
+
+func (o *RequestObject) check() error {
+	if o.Keys == nil {
+		return errors.New("Keys is nil")
+	}
+	if _, err := o.Keys.Current().signer(); err != nil {
+		return err
+	}
+	if o.EncryptionAlg != "" || o.EncryptionEnc != "" {
+		return jose.CheckEncryption(o.EncryptionAlg, o.EncryptionEnc)
+	}
+	if o.Lifetime < 0 || o.Lifetime > 5*time.Minute {
+		return fmt.Errorf("Lifetime is %v; it goes from 0 to 5m", o.Lifetime)
+	}
+	return nil
+}
+
+// encrypter encrypts to the server's key.
+type encrypter struct{ c *Client }
+
+// Encrypt implements par.Encrypter.
+func (e encrypter) Encrypt(ctx context.Context, jwt string) (string, error) {
+	o := e.c.config.RequestObject
+	return e.c.provider.Encrypt(ctx, jwt, o.EncryptionAlg, o.EncryptionEnc)
+}
+
+// pack gives the parameters with which a request object goes to the server: client_id
+// and request, and nothing that would have to be compared with it (RFC 9101 §5).
+func (c *Client) pack(ctx context.Context, params url.Values) (url.Values, error) {
+	o := c.config.RequestObject
+	signer, err := o.Keys.Current().signer()
+	if err != nil {
+		return nil, err
+	}
+	packer := &par.RequestObject{
+		ClientID: c.config.ClientID, Audience: c.config.Issuer, Lifetime: o.Lifetime, Signer: signer, Now: c.config.Now,
+	}
+	if o.EncryptionAlg != "" {
+		packer.Encrypter = encrypter{c}
+	}
+	object, err := packer.Pack(ctx, params)
+	if err != nil {
+		return nil, err
+	}
+	return url.Values{"client_id": params["client_id"], "request": {object}}, nil
+}
+
+// refer replaces a request object by its address, if it is published.
+func (c *Client) refer(ctx context.Context, packed url.Values) (url.Values, error) {
+	publisher := c.config.RequestObject.Publisher
+	if publisher == nil {
+		return packed, nil
+	}
+	uri, err := publisher.Publish(ctx, packed.Get("request"))
+	if err != nil {
+		return nil, err
+	}
+	return url.Values{"client_id": packed["client_id"], "request_uri": {uri}}, nil
+}
