@@ -18,6 +18,7 @@ type claims struct {
 	answer  *answerClaims // of an introspection answer; nil for a token
 
 	issuer, subject, clientID, id, acr    string
+	tenant                                string // of Entra ID
 	audience                              jose.Audience
 	expiry, issuedAt, notBefore, authTime jose.Instant
 	scopes, amr                           []string
@@ -89,6 +90,10 @@ func (c *claims) set(name []byte, v jsontext.Value) error {
 		return setText(&c.id, v, "")
 	case "acr":
 		return setText(&c.acr, v, "")
+	case "tid":
+		if c.dialect.tenants {
+			return setText(&c.tenant, v, "")
+		}
 	case "aud":
 		return c.setAudience(v)
 	case "exp":

@@ -17,6 +17,7 @@ type dialect struct {
 	clientID, scope  string // names of claims; "" means those of the RFCs
 	list             bool   // the scope is an array
 	issuer, audience string // what is expected
+	tenants          bool   // tid is read
 }
 
 func (d *dialect) clientIDName() string {

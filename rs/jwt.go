@@ -26,14 +26,38 @@ const (
 // JWT verifies access tokens that are JWTs, RFC 9068 §4. Issuer, Audience and Keys
 // must be set; without them every token is refused.
 type JWT struct {
-	// Issuer is the server's issuer identifier; iss must equal it to the letter.
+	// Issuer is the server's issuer identifier; iss must equal it to the letter. If it
+	// has {tenantid} in it, it is that of a server with many tenants, each of which
+	// issues under its own (Entra ID): then Tenants must be set.
 	Issuer string
+
+	// Tenants are the tenants whose tokens are taken if Issuer has {tenantid}. The
+	// token's tid must be the one in its iss, and the key that signed it must be of that
+	// issuer by its member issuer, or of all tenants.
+	Tenants []string
+
+	// KeyIssuer is the member issuer of keys that are of all tenants. "" means Issuer.
+	KeyIssuer string
+
+	// InsecureMissingIssuer takes tokens that have no iss (PingFederate's, where none is
+	// configured): then Keys alone tell whose they are, and must be this issuer's only.
+	InsecureMissingIssuer bool
 
 	// Audience is this resource server's identifier; aud must contain it.
 	Audience string
 
-	// Keys are the server's: discovery's Provider.Keys, StaticKeys, or go-oidc's.
+	// AudienceClients is for servers whose access tokens have no aud (Amazon Cognito),
+	// in place of Audience: the clients whose tokens are meant for this API. It needs a
+	// Typ and a mark in Claims, and a token that has an aud is refused.
+	AudienceClients []string
+
+	// Keys are the server's: discovery's Provider.Keys, KeysAt, JoinKeys, StaticKeys, or
+	// go-oidc's.
 	Keys KeySet
+
+	// DecryptionKeys are this API's own, for servers that encrypt access tokens to it.
+	// When there are any, a token that is not encrypted is refused.
+	DecryptionKeys []DecryptionKey
 
 	// Algs are the signature algorithms that are taken. Empty means RS256 alone.
 	Algs []string
@@ -83,10 +107,18 @@ func (j *JWT) verify(ctx context.Context, token string) (*Principal, error) {
 	if err := j.configured(); err != nil {
 		return nil, &unavailable{err}
 	}
+	token, err := j.decrypt(token)
+	if err != nil {
+		return nil, err
+	}
 	t, err := jose.Parse(token, j.MaxSize)
 	if err != nil {
 		return nil, err
 	}
+	return j.verifyParsed(ctx, token, t)
+}
+
+func (j *JWT) verifyParsed(ctx context.Context, token string, t *jose.Token) (*Principal, error) {
 	if err := j.checkHeader(t.Header); err != nil {
 		return nil, err
 	}
@@ -104,6 +136,9 @@ func (j *JWT) verify(ctx context.Context, token string) (*Principal, error) {
 	if err := j.verifySignature(ctx, token, t); err != nil {
 		return nil, err
 	}
+	if err := j.checkKeyIssuer(c.issuer, t.Key()); err != nil {
+		return nil, err
+	}
 	principal.origin = j.origin(t)
 	return principal, nil
 }
@@ -112,8 +147,16 @@ func (j *JWT) configured() error {
 	switch {
 	case j.Issuer == "":
 		return errors.New("JWT.Issuer is empty")
-	case j.Audience == "":
-		return errors.New("JWT.Audience is empty")
+	case j.isTemplate() != (len(j.Tenants) > 0):
+		return errors.New("JWT.Tenants is for an Issuer with {tenantid}, and needed there")
+	case j.isTemplate() && j.InsecureMissingIssuer:
+		return errors.New("JWT.InsecureMissingIssuer is not for an Issuer with {tenantid}")
+	case (j.Audience == "") == (len(j.AudienceClients) == 0):
+		return errors.New("one of JWT.Audience and JWT.AudienceClients must be set")
+	case slices.Contains(j.Tenants, "") || slices.Contains(j.AudienceClients, ""):
+		return errors.New("JWT.Tenants or JWT.AudienceClients has an empty string in it")
+	case len(j.AudienceClients) > 0 && (j.strict() || len(j.Claims) == 0):
+		return errors.New("JWT.AudienceClients needs JWT.Typ and JWT.Claims")
 	case j.Keys == nil:
 		return errors.New("JWT.Keys is nil")
 	case j.Skew < 0 || j.Skew > maxSkew:
@@ -146,87 +189,10 @@ func (j *JWT) checkHeader(h jose.Header) error {
 	return h.CheckAlg(j.algs())
 }
 
-// checkClaims applies RFC 9068 §4.
-func (j *JWT) checkClaims(c *claims) error {
-	if c.issuer != j.Issuer {
-		return fmt.Errorf("iss is %s, not %s", jose.Quote(c.issuer), jose.Quote(j.Issuer))
-	}
-	if !slices.Contains(c.audience, j.Audience) {
-		return fmt.Errorf("aud does not contain %s", jose.Quote(j.Audience))
-	}
-	if c.subject == "" && c.clientID == "" {
-		return errors.New("the token names neither a user nor a client")
-	}
-	if j.strict() {
-		if err := c.checkComplete(j.ClientIDClaim == ""); err != nil {
-			return err
-		}
-	} else if err := c.checkNoIDToken(); err != nil {
-		return err
-	}
-	return checkTimes(now(j.Now), j.Skew, c.expiry, c.issuedAt, c.notBefore)
-}
-
-// checkComplete names the claims of RFC 9068 §2.2 that are missing.
-func (c *claims) checkComplete(clientID bool) error {
-	for _, claim := range []struct {
-		name    string
-		missing bool
-	}{
-		{"sub", c.subject == ""},
-		{"client_id", clientID && c.clientID == ""},
-		{"iat", c.issuedAt.IsZero()},
-		{"jti", c.id == ""},
-	} {
-		if claim.missing {
-			return fmt.Errorf("%s is missing (RFC 9068 §2.2)", claim.name)
-		}
-	}
-	return nil
-}
-
-// checkNoIDToken refuses the server's other JWTs where typ does not.
-func (c *claims) checkNoIDToken() error {
-	if c.idToken {
-		return errors.New("this is an ID token")
-	}
-	if c.event {
-		return errors.New("this is a security event token")
-	}
-	return nil
-}
-
-func now(clock func() time.Time) time.Time {
-	if clock != nil {
-		return clock()
-	}
-	return time.Now()
-}
-
-// checkTimes wants exp, and the others to be right if they are there.
-func checkTimes(now time.Time, skew time.Duration, exp, iat, nbf jose.Instant) error {
-	if skew == 0 {
-		skew = defaultSkew
-	}
-	switch {
-	case exp.IsZero():
-		return errors.New("exp is missing")
-	case !now.Before(exp.Add(skew)):
-		return fmt.Errorf("expired at %s", exp.UTC().Format(time.RFC3339))
-	case exp.After(now.AddDate(10, 0, 0)):
-		return errors.New("exp is more than ten years ahead")
-	case iat.After(now.Add(skew)):
-		return fmt.Errorf("issued at %s, in the future", iat.UTC().Format(time.RFC3339))
-	case nbf.After(now.Add(skew)):
-		return fmt.Errorf("not valid before %s", nbf.UTC().Format(time.RFC3339))
-	}
-	return nil
-}
-
 func (j *JWT) dialect() *dialect {
 	return &dialect{
 		claims: j.Claims, clientID: j.ClientIDClaim, scope: j.ScopeClaim, list: j.ScopeList,
-		issuer: j.Issuer, audience: j.Audience,
+		issuer: j.Issuer, audience: j.Audience, tenants: j.isTemplate(),
 	}
 }
 

@@ -56,3 +56,17 @@ func digits(v jsontext.Value) (n int64, ok bool) {
 	}
 	return n, true
 }
+
+// Union is the set of all keys of sets; a nil set has none.
+func Union(sets ...*Set) *Set {
+	out := &Set{byID: map[string][]Key{}}
+	for _, s := range sets {
+		if s == nil {
+			continue
+		}
+		for _, k := range s.all {
+			out.add(k)
+		}
+	}
+	return out
+}

@@ -29,6 +29,8 @@ type Key struct {
 	ID  string // kid, an opaque string; "" when the JWK has none
 	Alg string // the only algorithm it may be used with, "" when the JWK names none
 
+	Issuer string // member issuer of Entra ID's keys: the tenant they are of; "" when there is none
+
 	material any // *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey, secret
 }
 
@@ -38,6 +40,7 @@ type wireKey struct {
 	Kty    text           `json:"kty"`
 	Kid    text           `json:"kid"`
 	Alg    text           `json:"alg"`
+	Issuer text           `json:"issuer"`
 	Use    *text          `json:"use"`
 	KeyOps []string       `json:"key_ops"`
 	X5C    []string       `json:"x5c"`
@@ -61,7 +64,7 @@ func ParseKey(raw []byte) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	k := Key{ID: string(w.Kid), Alg: string(w.Alg), material: material}
+	k := Key{ID: string(w.Kid), Alg: string(w.Alg), Issuer: string(w.Issuer), material: material}
 	if err := k.checkStrength(); err != nil {
 		return Key{}, err
 	}

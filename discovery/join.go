@@ -1,0 +1,98 @@
+package discovery
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/countersign/countersign/internal/jose"
+)
+
+// KeysAt gives the rotating key set at a URL that the operator names, for servers that
+// publish keys beside those of their metadata. It behaves as [Provider.Keys] does. hc
+// may be nil.
+func KeysAt(jwksURI string, hc *http.Client) KeySet {
+	return (&Provider{Static: &Metadata{JWKSURI: jwksURI}, HTTP: hc}).Keys()
+}
+
+// JoinKeys makes one key set of several of one server, which must be of this package.
+// Which of them a token's key is in does not matter; two different keys of one kid and
+// algorithm are no key (see [StaticKeys]).
+func JoinKeys(sets ...KeySet) KeySet { return &joinedKeys{parts: sets} }
+
+// joinedKeys holds the union of its parts, made anew when one of them has changed.
+type joinedKeys struct {
+	parts []KeySet
+
+	mu    sync.Mutex
+	of    []*jose.Set
+	union *jose.Set
+}
+
+// VerifySignature implements KeySet.
+func (j *joinedKeys) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
+	return jose.VerifySignature(ctx, j, jwt)
+}
+
+// VerifyToken implements jose.TokenVerifier. Only when no part has the token's kid are
+// the parts asked for newer sets, each out of its own budget.
+func (j *joinedKeys) VerifyToken(ctx context.Context, t *jose.Token) error {
+	sets, missing := j.current(ctx)
+	err := j.join(sets).VerifyToken(ctx, t)
+	if !errors.Is(err, jose.ErrUnknownKey) {
+		return err
+	}
+	for i, part := range j.parts {
+		if p, ok := part.(*providerKeys); ok && sets[i] != nil {
+			newer, fetchErr := p.p.newerKeySet(ctx, sets[i], t.Header.Kid)
+			if fetchErr != nil {
+				missing = fetchErr
+				continue
+			}
+			sets[i] = newer
+		}
+	}
+	if err := j.join(sets).VerifyToken(ctx, t); !errors.Is(err, jose.ErrUnknownKey) || missing == nil {
+		return err
+	}
+	return missing // the key may be in what could not be had
+}
+
+// Holds tells whether key is one of the current keys.
+func (j *joinedKeys) Holds(ctx context.Context, key *jose.Key) (bool, error) {
+	sets, missing := j.current(ctx)
+	if held, _ := j.join(sets).Holds(ctx, key); held {
+		return true, nil
+	}
+	return false, missing
+}
+
+// current gives every part's set; nil for one that could not be had, and why.
+func (j *joinedKeys) current(ctx context.Context) (sets []*jose.Set, missing error) {
+	sets = make([]*jose.Set, len(j.parts))
+	for i, part := range j.parts {
+		var err error
+		switch p := part.(type) {
+		case *jose.Set:
+			sets[i] = p
+		case *providerKeys:
+			if sets[i], err = p.p.keySet(ctx); err != nil {
+				sets[i], missing = nil, err
+			}
+		default:
+			missing = wrap(keySetDocument, errors.New("JoinKeys takes key sets of package discovery alone"))
+		}
+	}
+	return sets, missing
+}
+
+func (j *joinedKeys) join(sets []*jose.Set) *jose.Set {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.union == nil || !slices.Equal(j.of, sets) {
+		j.of, j.union = slices.Clone(sets), jose.Union(sets...)
+	}
+	return j.union
+}

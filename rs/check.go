@@ -1,0 +1,119 @@
+package rs
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/countersign/countersign/internal/jose"
+)
+
+// checkClaims applies RFC 9068 §4.
+func (j *JWT) checkClaims(c *claims) error {
+	if err := j.checkIssuer(c); err != nil {
+		return err
+	}
+	if err := j.checkAudience(c); err != nil {
+		return err
+	}
+	if c.subject == "" && c.clientID == "" {
+		return errors.New("the token names neither a user nor a client")
+	}
+	if j.strict() {
+		if err := c.checkComplete(j.ClientIDClaim == ""); err != nil {
+			return err
+		}
+	} else if err := c.checkNoIDToken(); err != nil {
+		return err
+	}
+	return checkTimes(now(j.Now), j.Skew, c.expiry, c.issuedAt, c.notBefore)
+}
+
+// checkIssuer compares to the letter (RFC 9068 §4). Of a template one tenant is taken
+// out, which must be on the list, and the one that the token is of by its tid too.
+func (j *JWT) checkIssuer(c *claims) error {
+	switch {
+	case c.issuer == "" && j.InsecureMissingIssuer:
+		c.issuer = j.Issuer
+	case !j.issues(c.issuer):
+		return fmt.Errorf("iss is %s, not %s", jose.Quote(c.issuer), jose.Quote(j.Issuer))
+	case j.isTemplate() && c.tenant != j.tenantOf(c.issuer):
+		return errors.New("tid is not the tenant that iss names")
+	}
+	return nil
+}
+
+// checkAudience wants this API among those that the token is for. Servers that name
+// none must be told by the client the token was issued to.
+func (j *JWT) checkAudience(c *claims) error {
+	if len(j.AudienceClients) == 0 {
+		if !slices.Contains(c.audience, j.Audience) {
+			return fmt.Errorf("aud does not contain %s", jose.Quote(j.Audience))
+		}
+		return nil
+	}
+	if len(c.audience) > 0 {
+		return errors.New("the token has an aud; say in JWT.Audience which is ours")
+	}
+	if !slices.Contains(j.AudienceClients, c.clientID) {
+		return fmt.Errorf("client %s is not one of AudienceClients", jose.Quote(c.clientID))
+	}
+	return nil
+}
+
+// checkComplete names the claims of RFC 9068 §2.2 that are missing.
+func (c *claims) checkComplete(clientID bool) error {
+	for _, claim := range []struct {
+		name    string
+		missing bool
+	}{
+		{"sub", c.subject == ""},
+		{"client_id", clientID && c.clientID == ""},
+		{"iat", c.issuedAt.IsZero()},
+		{"jti", c.id == ""},
+	} {
+		if claim.missing {
+			return fmt.Errorf("%s is missing (RFC 9068 §2.2)", claim.name)
+		}
+	}
+	return nil
+}
+
+// checkNoIDToken refuses the server's other JWTs where typ does not.
+func (c *claims) checkNoIDToken() error {
+	if c.idToken {
+		return errors.New("this is an ID token")
+	}
+	if c.event {
+		return errors.New("this is a security event token")
+	}
+	return nil
+}
+
+func now(clock func() time.Time) time.Time {
+	if clock != nil {
+		return clock()
+	}
+	return time.Now()
+}
+
+// checkTimes wants exp, and the others to be right if they are there.
+func checkTimes(now time.Time, skew time.Duration, exp, iat, nbf jose.Instant) error {
+	if skew == 0 {
+		skew = defaultSkew
+	}
+	switch {
+	case exp.IsZero():
+		return errors.New("exp is missing")
+	case !now.Before(exp.Add(skew)):
+		return fmt.Errorf("expired at %s", exp.UTC().Format(time.RFC3339))
+	case exp.After(now.AddDate(10, 0, 0)):
+		return errors.New("exp is more than ten years ahead")
+	case iat.After(now.Add(skew)):
+		return fmt.Errorf("issued at %s, in the future", iat.UTC().Format(time.RFC3339))
+	case nbf.After(now.Add(skew)):
+		return fmt.Errorf("not valid before %s", nbf.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
