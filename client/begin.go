@@ -82,6 +82,9 @@ func (c *Client) Begin(ctx context.Context, req Request) (redirect string, pendi
 	if err != nil {
 		return "", nil, fail(StepRequest, err)
 	}
+	if err := c.bindRequest(pending, params); err != nil {
+		return "", nil, fail(StepRequest, err)
+	}
 	front, err := c.front(ctx, m, params)
 	if err != nil {
 		return "", nil, err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/idtoken"
+	"github.com/countersign/countersign/internal/dpop"
 	"github.com/countersign/countersign/internal/endpoint"
 	"github.com/countersign/countersign/internal/jose"
 	"github.com/countersign/countersign/pkce"
@@ -121,6 +122,9 @@ type Config struct {
 	// Skew is how far the server's clock may be off. 0 means 30 seconds; at most 5 minutes.
 	Skew time.Duration
 
+	// DPoP has access tokens bound to a key. nil means that they are not.
+	DPoP *DPoP
+
 	// CertificateBound says that access tokens are bound to the certificate that HTTP
 	// presents (RFC 8705 §3), whatever Auth is.
 	CertificateBound bool
@@ -141,6 +145,7 @@ type Client struct {
 	auth     Authenticator
 	http     endpoint.Client
 	used     usedStates
+	nonces   dpop.Nonces
 }
 
 // New makes a Client, or names everything that is wrong with the configuration. It
@@ -210,6 +215,10 @@ func (c *Config) check() error {
 		complain(true, "Auth %w", err)
 	}
 	complain((c.Auth.overTLS() || c.CertificateBound) && (c.HTTP == nil || c.HTTP.Transport == nil), "HTTP must present the client's certificate")
+	if c.DPoP != nil && c.DPoP.Keys != nil {
+		_, err := c.DPoP.Keys.Current().signer()
+		complain(err != nil, "DPoP.Keys: %w", err)
+	}
 	if c.RequestObject != nil {
 		err := c.RequestObject.check()
 		complain(err != nil, "RequestObject: %w", err)

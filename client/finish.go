@@ -100,11 +100,15 @@ func (c *Client) redeem(ctx context.Context, p *Pending, code string) (*Tokens, 
 	if len(p.Resources) == 1 { // RFC 8707 §2.2; of several, the server chooses what the first token is for
 		form["resource"] = p.Resources
 	}
-	response, err := c.requestToken(ctx, form)
+	key, err := c.keyOf(p)
+	if err != nil {
+		return nil, fail(StepToken, err)
+	}
+	response, err := c.requestToken(ctx, form, key)
 	if err != nil {
 		return nil, err
 	}
-	tokens := response.tokens(p.Scopes, c.config.Now())
+	tokens := response.tokens(p.Scopes, key, c.config.Now())
 	if response.IDToken == "" && !p.wantsIDToken() {
 		return tokens, nil
 	}
@@ -112,6 +116,14 @@ func (c *Client) redeem(ctx context.Context, p *Pending, code string) (*Tokens, 
 		Nonce: p.Nonce, AccessToken: response.AccessToken, Code: code, State: p.State,
 		ACRValues: p.ACRValues, MaxAge: p.MaxAge, FromTokenEndpoint: true,
 	})
+}
+
+// keyOf is the key that the tokens of a login are bound to, if they are.
+func (c *Client) keyOf(p *Pending) (SigningKey, error) {
+	if c.config.DPoP == nil {
+		return SigningKey{}, nil
+	}
+	return c.config.DPoP.keptKey(p.DPoPKey)
 }
 
 func (c *Client) skew() time.Duration {

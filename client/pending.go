@@ -34,6 +34,7 @@ type Pending struct {
 	ResponseType string         `json:"response_type,omitempty"` // "" is code
 	ResponseMode string         `json:"response_mode,omitempty"`
 	Resources    []string       `json:"resources,omitempty"`
+	DPoPKey      string         `json:"dpop_key,omitempty"` // the login's own key: PKCS #8, base64
 	CreatedAt    time.Time      `json:"created_at"`
 }
 

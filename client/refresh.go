@@ -22,11 +22,11 @@ func (c *Client) Refresh(ctx context.Context, old *Tokens) (*Tokens, error) {
 	response, err := c.requestToken(ctx, url.Values{
 		"grant_type":    {"refresh_token"},
 		"refresh_token": {old.RefreshToken},
-	})
+	}, old.DPoPKey)
 	if err != nil {
 		return nil, err
 	}
-	tokens := response.tokens(old.Scopes, c.config.Now())
+	tokens := response.tokens(old.Scopes, old.DPoPKey, c.config.Now())
 	if tokens.RefreshToken == "" {
 		tokens.RefreshToken = old.RefreshToken
 	}

@@ -36,19 +36,24 @@ type tokenResponse struct {
 
 // requestToken posts a grant to the token endpoint, once: a code must not be
 // sent again after it may have arrived.
-func (c *Client) requestToken(ctx context.Context, form url.Values) (*tokenResponse, error) {
+// key is the one to bind the tokens to, where Config.DPoP says that they are bound.
+func (c *Client) requestToken(ctx context.Context, form url.Values, key SigningKey) (*tokenResponse, error) {
 	m, err := c.metadata(ctx)
 	if err != nil {
 		return nil, err
 	}
-	resp, err := c.http.PostForm(ctx, m.TokenEndpoint, c.auth, form, "application/json")
+	prover, err := c.prover(key)
+	if err != nil {
+		return nil, fail(StepToken, err)
+	}
+	resp, err := c.post(ctx, m.TokenEndpoint, form, prover)
 	if err != nil {
 		return nil, fail(StepToken, tokenError(err))
 	}
 	if resp.Status != http.StatusOK {
 		return nil, fail(StepToken, tokenError(resp.Failure(m.TokenEndpoint, "the answer is not an OAuth error")))
 	}
-	parsed, err := parseTokenResponse(resp)
+	parsed, err := parseTokenResponse(resp, c.config.DPoP)
 	if err != nil {
 		return nil, fail(StepToken, tokenError(refusal(resp, m.TokenEndpoint, err)))
 	}
@@ -66,7 +71,7 @@ func refusal(resp *endpoint.Response, u string, err error) error {
 
 var errInBody = errors.New("an error in an answer with status 200")
 
-func parseTokenResponse(resp *endpoint.Response) (*tokenResponse, error) {
+func parseTokenResponse(resp *endpoint.Response, bound *DPoP) (*tokenResponse, error) {
 	if resp.MediaType != "application/json" {
 		return nil, errors.New("the answer is not application/json by its Content-Type")
 	}
@@ -80,10 +85,10 @@ func parseTokenResponse(resp *endpoint.Response) (*tokenResponse, error) {
 	if err := jose.Decode(resp.Body, &t.extra, jose.DocumentLimits); err != nil {
 		return nil, err
 	}
-	return t, t.check()
+	return t, t.check(bound)
 }
 
-func (t *tokenResponse) check() (err error) {
+func (t *tokenResponse) check(bound *DPoP) (err error) {
 	switch {
 	case t.AccessToken == "":
 		return errors.New("access_token is missing")
@@ -91,11 +96,20 @@ func (t *tokenResponse) check() (err error) {
 		return errors.New("a token has a character that a token cannot have")
 	case t.TokenType == "":
 		return errors.New("token_type is missing")
-	case !strings.EqualFold(t.TokenType, "Bearer"): // RFC 6749 §7.1
-		return fmt.Errorf("token_type %s is not Bearer", jose.Quote(t.TokenType))
+	case !t.isOfType(bound):
+		return fmt.Errorf("token_type %s is not what was asked for", jose.Quote(t.TokenType))
 	}
 	t.lifetime, err = lifetime(t.ExpiresIn)
 	return err
+}
+
+// isOfType applies RFC 6749 §7.1 and RFC 9449 §5: a type that is not understood is not
+// taken, and one that is weaker than what was asked for only if the operator says so.
+func (t *tokenResponse) isOfType(bound *DPoP) bool {
+	if bound != nil && strings.EqualFold(t.TokenType, "DPoP") {
+		return true
+	}
+	return strings.EqualFold(t.TokenType, "Bearer") && (bound == nil || bound.InsecureAllowBearer)
 }
 
 // lifetime reads expires_in: a number of seconds, in a string too as some servers
@@ -113,12 +127,16 @@ func lifetime(v jsontext.Value) (time.Duration, error) {
 
 // tokens makes what the application gets. A scope that the server leaves out is
 // the one that was asked for (RFC 6749 §5.1); nothing else widens it.
-func (t *tokenResponse) tokens(asked []string, now time.Time) *Tokens {
+func (t *tokenResponse) tokens(asked []string, key SigningKey, now time.Time) *Tokens {
+	kind := "Bearer"
+	if strings.EqualFold(t.TokenType, "DPoP") {
+		kind = "DPoP"
+	}
 	out := &Tokens{
 		Token: (&oauth2.Token{
-			AccessToken: t.AccessToken, TokenType: "Bearer", RefreshToken: t.RefreshToken,
+			AccessToken: t.AccessToken, TokenType: kind, RefreshToken: t.RefreshToken,
 		}).WithExtra(t.extra),
-		Scopes: asked,
+		Scopes: asked, DPoPKey: key,
 	}
 	if t.lifetime > 0 {
 		out.Expiry = now.Add(t.lifetime)

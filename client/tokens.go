@@ -24,6 +24,10 @@ type Tokens struct {
 	// Report tells how each of the 14 steps ended; nil if there is no ID token.
 	Report *idtoken.Report
 
+	// DPoPKey is the key that the access token is bound to, if it is (TokenType "DPoP"). It is
+	// needed to use and to refresh the tokens.
+	DPoPKey SigningKey
+
 	// Scopes are those that were granted.
 	Scopes []string
 }

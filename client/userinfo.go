@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/countersign/countersign/internal/dpop"
 	"github.com/countersign/countersign/internal/endpoint"
 	"github.com/countersign/countersign/internal/jose"
 )
@@ -34,14 +35,7 @@ func (c *Client) UserInfo(ctx context.Context, tokens *Tokens) (*UserInfo, error
 	if m.UserInfoEndpoint == "" {
 		return nil, fail(StepUserInfo, errors.New("the server has no UserInfo endpoint"))
 	}
-	accept := "application/json"
-	if len(c.config.UserInfoAlgs) > 0 {
-		accept = "application/jwt"
-	}
-	resp, err := c.http.Get(ctx, m.UserInfoEndpoint, http.Header{
-		"Accept":        {accept},
-		"Authorization": {"Bearer " + tokens.AccessToken},
-	}, endpoint.MaxDocument)
+	resp, err := c.askUserInfo(ctx, m.UserInfoEndpoint, tokens)
 	if err != nil {
 		return nil, fail(StepUserInfo, err)
 	}
@@ -50,6 +44,27 @@ func (c *Client) UserInfo(ctx context.Context, tokens *Tokens) (*UserInfo, error
 		return nil, fail(StepUserInfo, err)
 	}
 	return info, nil
+}
+
+// askUserInfo asks once more if the answer has a nonce to put into the DPoP proof.
+func (c *Client) askUserInfo(ctx context.Context, u string, tokens *Tokens) (*endpoint.Response, error) {
+	resp, learned, err := c.getUserInfo(ctx, u, tokens)
+	if err == nil && learned && resp.Status == http.StatusUnauthorized && tokens.TokenType == "DPoP" {
+		resp, _, err = c.getUserInfo(ctx, u, tokens)
+	}
+	return resp, err
+}
+
+func (c *Client) getUserInfo(ctx context.Context, u string, tokens *Tokens) (resp *endpoint.Response, learned bool, err error) {
+	accept := "application/json"
+	if len(c.config.UserInfoAlgs) > 0 {
+		accept = "application/jwt"
+	}
+	authorize := func(r *http.Request) error { return c.Authorize(r, tokens) }
+	if resp, err = c.http.Get(ctx, u, accept, authorize, endpoint.MaxDocument); err != nil {
+		return nil, false, err
+	}
+	return resp, c.learn(dpop.Resource, u, resp), nil
 }
 
 func (c *Client) parseUserInfo(ctx context.Context, resp *endpoint.Response, u, subject string) (*UserInfo, error) {

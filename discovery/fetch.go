@@ -85,8 +85,7 @@ func fetch(ctx context.Context, hc *http.Client, url, issuer string) (*Metadata,
 
 // get fetches a JSON document; which one is for the error.
 func get(ctx context.Context, hc *http.Client, document, url string, max int) (*endpoint.Response, error) {
-	header := http.Header{"Accept": {"application/json"}}
-	resp, err := endpoint.Client{HTTP: hc}.Get(ctx, url, header, max)
+	resp, err := endpoint.Client{HTTP: hc}.Get(ctx, url, "application/json", nil, max)
 	if err != nil {
 		return nil, wrap(document, err)
 	}

@@ -21,10 +21,11 @@ var graph = map[string][]string{
 	"internal/jose":     {},
 	"pkce":              {},
 	"internal/endpoint": {"internal/jose"},
+	"internal/dpop":     {"internal/jose"},
 	"discovery":         {"internal/endpoint", "internal/jose"},
 	"par":               {"internal/endpoint", "internal/jose"},
 	"idtoken":           {"internal/jose"},
-	"client":            {"discovery", "idtoken", "internal/endpoint", "internal/jose", "par", "pkce"},
+	"client":            {"discovery", "idtoken", "internal/dpop", "internal/endpoint", "internal/jose", "par", "pkce"},
 	"rs":                {"discovery", "internal/endpoint", "internal/jose"},
 	"internal/optest":   {}, // for tests alone
 	"internal/badtoken": {"internal/optest"},

@@ -26,7 +26,7 @@ func serve(t *testing.T, h http.HandlerFunc) string {
 }
 
 func get(t *testing.T, u string) (*endpoint.Response, error) {
-	return endpoint.Client{}.Get(t.Context(), u, nil, 1000)
+	return endpoint.Client{}.Get(t.Context(), u, "*/*", nil, 1000)
 }
 
 // TestCheckURL: DISC-03, TE-01.
@@ -97,7 +97,7 @@ func TestNoRedirect(t *testing.T) {
 		})
 		c := endpoint.Client{HTTP: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return nil }}}
 		for range 2 {
-			if _, err := c.Get(t.Context(), u, nil, 10); err == nil {
+			if _, err := c.Get(t.Context(), u, "*/*", nil, 10); err == nil {
 				t.Errorf("GET, %d: no error", status)
 			}
 			if _, err := c.PostForm(t.Context(), u, nil, url.Values{"secret": {"x"}}, "application/json"); err == nil {

@@ -13,27 +13,30 @@ const (
 	retryDelay = 100 * time.Millisecond // doubled each time, with jitter
 )
 
-// Get fetches u. header may hold more request fields. A call that failed in a
-// way that may pass is tried again, at most twice, within ctx; a server that
-// names a time to wait (Retry-After) is not bothered again.
-func (c Client) Get(ctx context.Context, u string, header http.Header, max int) (*Response, error) {
+// Get fetches u. prepare, which may be nil, completes the request, for every try anew.
+// A call that failed in a way that may pass is tried again, at most twice, within
+// ctx; a server that names a time to wait (Retry-After) is not bothered again.
+func (c Client) Get(ctx context.Context, u, accept string, prepare func(*http.Request) error, max int) (*Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	for try := 0; ; try++ {
-		resp, err := c.get(ctx, u, header, max)
+		resp, err := c.get(ctx, u, accept, prepare, max)
 		if !worthRetrying(resp, err) || try == maxRetries || !wait(ctx, try) {
 			return resp, err
 		}
 	}
 }
 
-func (c Client) get(ctx context.Context, u string, header http.Header, max int) (*Response, error) {
+func (c Client) get(ctx context.Context, u, accept string, prepare func(*http.Request) error, max int) (*Response, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
 	if err != nil {
 		return nil, &Error{Err: errors.New("the endpoint's URL is malformed")}
 	}
-	for name, values := range header {
-		r.Header[name] = values
+	r.Header.Set("Accept", accept)
+	if prepare != nil {
+		if err := prepare(r); err != nil {
+			return nil, &Error{URL: location(r.URL), Err: err}
+		}
 	}
 	return c.Do(ctx, r, max)
 }

@@ -36,7 +36,8 @@ type Server struct {
 	Callback func(url.Values)     // changes the authorization response
 	Active   map[string]any       // what introspection says of a token it knows
 	Now      func() time.Time
-	Opaque   bool // access tokens are opaque, not JWTs
+	Wrap     func(path string, next http.HandlerFunc) http.HandlerFunc // around every answer; nil changes none
+	Opaque   bool                                                      // access tokens are opaque, not JWTs
 
 	http     *httptest.Server
 	replaced map[string]http.HandlerFunc
@@ -101,6 +102,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	if h == nil {
 		h = http.NotFound
+	}
+	if s.Wrap != nil {
+		h = s.Wrap(r.URL.Path, h)
 	}
 	h(w, r)
 }

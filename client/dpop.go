@@ -1,0 +1,174 @@
+package client
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/countersign/countersign/internal/dpop"
+	"github.com/countersign/countersign/internal/endpoint"
+)
+
+// DPoP has access tokens bound to a key of the client's, RFC 9449: who steals one cannot
+// use it. The zero value makes a key for every login.
+type DPoP struct {
+	// Keys gives the key of this client. nil means a new P-256 key for every login, which
+	// goes with its Pending and then with its Tokens.
+	Keys KeySource
+
+	// InsecureAllowBearer takes an access token that the server did not bind.
+	InsecureAllowBearer bool
+}
+
+const useNonce = "use_dpop_nonce" // RFC 9449 §8
+
+// newKey gives the key for a new login, and how a Pending keeps it: not at all if it is
+// the client's own.
+func (d *DPoP) newKey() (key SigningKey, kept string, err error) {
+	if d.Keys != nil {
+		return d.Keys.Current(), "", nil
+	}
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return SigningKey{}, "", err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	return SigningKey{Key: private}, base64.StdEncoding.EncodeToString(der), err
+}
+
+// keptKey is the key of a Pending.
+func (d *DPoP) keptKey(kept string) (SigningKey, error) {
+	if kept == "" {
+		if d.Keys == nil {
+			return SigningKey{}, errors.New("the login has no DPoP key")
+		}
+		return d.Keys.Current(), nil
+	}
+	der, err := base64.StdEncoding.DecodeString(kept)
+	if err != nil {
+		return SigningKey{}, errors.New("the login's DPoP key is malformed")
+	}
+	private, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return SigningKey{}, errors.New("the login's DPoP key is malformed")
+	}
+	signer, ok := private.(crypto.Signer)
+	if !ok {
+		return SigningKey{}, errors.New("the login's DPoP key does not sign")
+	}
+	return SigningKey{Key: signer}, nil
+}
+
+// prover is nil where tokens are not bound by DPoP.
+func (c *Client) prover(key SigningKey) (*dpop.Prover, error) {
+	if c.config.DPoP == nil {
+		return nil, nil
+	}
+	signer, err := key.signer()
+	if err != nil {
+		return nil, fmt.Errorf("DPoP key: %w", err)
+	}
+	return dpop.NewProver(signer, &c.nonces, c.config.Now)
+}
+
+// bindRequest gives a new login its key, and puts the key's thumbprint into the request
+// (RFC 9449 §10).
+func (c *Client) bindRequest(p *Pending, params url.Values) error {
+	if c.config.DPoP == nil {
+		return nil
+	}
+	key, kept, err := c.config.DPoP.newKey()
+	if err != nil {
+		return err
+	}
+	prover, err := c.prover(key)
+	if err != nil {
+		return err
+	}
+	p.DPoPKey = kept
+	params.Set("dpop_jkt", prover.Thumbprint())
+	return nil
+}
+
+// post posts a form, with the client's authentication and, where there is a prover,
+// with a proof. A server that wants a nonce of its own in the proof is asked once more:
+// it has not looked at the grant yet (RFC 9449 §8).
+func (c *Client) post(ctx context.Context, u string, form url.Values, prover *dpop.Prover) (*endpoint.Response, error) {
+	if prover == nil {
+		return c.http.PostForm(ctx, u, c.auth, form, "application/json")
+	}
+	resp, learned, err := c.postProof(ctx, u, form, prover)
+	if err == nil && learned && resp.Status >= 400 && resp.Failure(u, "").Code == useNonce {
+		resp, _, err = c.postProof(ctx, u, form, prover)
+	}
+	return resp, err
+}
+
+func (c *Client) postProof(ctx context.Context, u string, form url.Values, prover *dpop.Prover) (resp *endpoint.Response, learned bool, err error) {
+	proving := authenticatorFunc(func(r *http.Request, form url.Values) error {
+		proof, err := prover.Proof(dpop.Authorization, r.Method, r.URL, "")
+		if err != nil {
+			return err
+		}
+		r.Header.Set("DPoP", proof)
+		return c.auth.Authenticate(r, form)
+	})
+	if resp, err = c.http.PostForm(ctx, u, proving, form, "application/json"); err != nil {
+		return nil, false, err
+	}
+	return resp, c.learn(dpop.Authorization, u, resp), nil
+}
+
+// learn keeps the nonce of an answer, and tells whether it had one. Several, or one
+// that is malformed, are none.
+func (c *Client) learn(role, u string, resp *endpoint.Response) bool {
+	at, err := url.Parse(u)
+	if err != nil {
+		return false
+	}
+	learned, err := c.nonces.Learn(role, at, resp.Header)
+	return learned && err == nil
+}
+
+// Authorize puts the access token of t into a request to an API: as a bearer token, or
+// with a proof if it is bound by DPoP. The proof is for this request alone, so Authorize
+// comes last. When an API answers 401 with a DPoP-Nonce, give its header to [Client.LearnNonce]
+// and authorize the request anew.
+func (c *Client) Authorize(r *http.Request, t *Tokens) error {
+	if t == nil || t.Token == nil || t.AccessToken == "" {
+		return errors.New("client: there is no access token")
+	}
+	if t.TokenType != "DPoP" {
+		r.Header.Set("Authorization", "Bearer "+t.AccessToken)
+		return nil
+	}
+	prover, err := c.prover(t.DPoPKey)
+	if err != nil || prover == nil {
+		return errors.Join(errors.New("client: the access token is bound to a key that is not here"), err)
+	}
+	proof, err := prover.Proof(dpop.Resource, r.Method, r.URL, t.AccessToken)
+	if err != nil {
+		return fmt.Errorf("client: DPoP proof: %w", err)
+	}
+	r.Header.Set("Authorization", "DPoP "+t.AccessToken)
+	r.Header.Set("DPoP", proof)
+	return nil
+}
+
+// LearnNonce keeps the DPoP-Nonce that an API's answer has for the next request there
+// (RFC 9449 §9), and tells whether it had one.
+func (c *Client) LearnNonce(resp *http.Response) bool {
+	if resp.Request == nil {
+		return false
+	}
+	learned, err := c.nonces.Learn(dpop.Resource, resp.Request.URL, resp.Header)
+	return learned && err == nil
+}

@@ -1,0 +1,45 @@
+package jose
+
+import (
+	"crypto"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"maps"
+
+	"github.com/lestrrat-go/jwx/v3/jwk"
+)
+
+var errJWK = errors.New("the key cannot be written as a JWK")
+
+// PublicJWK is the public part of the Signer's key as a JWK, with no more members than
+// it needs, and its SHA-256 thumbprint (RFC 7638).
+func (s *Signer) PublicJWK() (raw json.RawMessage, thumbprint string, err error) {
+	if s.key == nil {
+		return nil, "", errJWK // a secret has no public part
+	}
+	return PublicJWK(s.key.Public())
+}
+
+// PublicJWK writes a public key as a JWK, and gives its SHA-256 thumbprint.
+func PublicJWK(key crypto.PublicKey) (raw json.RawMessage, thumbprint string, err error) {
+	k, err := jwk.Import(key)
+	if err != nil {
+		return nil, "", errJWK
+	}
+	sum, err := k.Thumbprint(crypto.SHA256)
+	if err != nil {
+		return nil, "", errJWK
+	}
+	if raw, err = json.Marshal(k); err != nil {
+		return nil, "", errJWK
+	}
+	return raw, base64.RawURLEncoding.EncodeToString(sum), nil
+}
+
+// SignEmbedded is Sign for a JWT that brings its key in its header: there is no kid.
+func (s *Signer) SignEmbedded(header map[string]any, claims any) (string, error) {
+	anonymous := *s
+	anonymous.keyID = ""
+	return anonymous.Sign(maps.Clone(header), claims)
+}
