@@ -29,6 +29,8 @@ type document[T any] struct {
 	until   time.Time // fresh until then
 	retryAt time.Time // not refreshed before, after a refresh that failed or is slow
 
+	fetches, failedFetches, staleUses uint64 // since the program began
+
 	err      error // of the last failure, given again until quiet is over
 	failures int
 	quiet    time.Time // by the real clock: it bounds requests, not trust
@@ -74,7 +76,11 @@ func (d *document[T]) current(now time.Time) (T, state, error) {
 			return zero, gone, d.err
 		}
 		return zero, gone, nil
-	case now.Before(d.until) || now.Before(d.retryAt):
+	case now.Before(d.until):
+		return d.value, fresh, nil
+	}
+	d.staleUses++
+	if now.Before(d.retryAt) {
 		return d.value, fresh, nil
 	}
 	return d.value, stale, nil
@@ -103,6 +109,7 @@ func (d *document[T]) store(now func() time.Time, fetch fetcher[T]) func(context
 		v, lifetime, err := fetch(ctx)
 		d.mu.Lock()
 		defer d.mu.Unlock()
+		d.fetches++
 		if err != nil {
 			d.failed(now(), err, ctx)
 			return v, err
@@ -118,6 +125,7 @@ func (d *document[T]) failed(now time.Time, err error, ctx context.Context) {
 	if ctx.Err() == context.Canceled {
 		return
 	}
+	d.failedFetches++
 	d.err, d.retryAt = err, now.Add(retryPause)
 	d.quiet = time.Now().Add(min(firstBackoff<<d.failures, lastBackoff))
 	d.failures = min(d.failures+1, 10)

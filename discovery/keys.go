@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/countersign/countersign/internal/endpoint"
@@ -76,6 +77,7 @@ func (k *providerKeys) VerifyToken(ctx context.Context, t *jose.Token) error {
 	if !errors.Is(err, jose.ErrUnknownKey) {
 		return err
 	}
+	k.p.keys.unknownTokens.Add(1)
 	newer, fetchErr := k.p.newerKeySet(ctx, set, t.Header.Kid)
 	if fetchErr != nil {
 		return fmt.Errorf("%w, and no newer set could be had: %w", err, fetchErr)
@@ -93,6 +95,9 @@ type rotatingKeys struct {
 	budgetMu sync.Mutex
 	budget   budget
 	unknown  unknownIDs
+	reported string // which keys of the last set are not used, and why
+
+	unknownTokens atomic.Uint64
 }
 
 // keySet gives the current set, refreshed if it is due.
@@ -137,13 +142,26 @@ func (p *Provider) fetchKeys(ctx context.Context) (*jose.Set, time.Duration, err
 	if err != nil {
 		return nil, 0, err
 	}
-	resp, err := get(ctx, p.HTTP, keySetDocument, m.JWKSURI, endpoint.MaxKeySet)
+	set, fresh, err := p.getKeys(ctx, m.JWKSURI)
+	p.reportFailure(ctx, err)
+	if err != nil {
+		return nil, 0, err
+	}
+	p.report(ctx, set)
+	return set, fresh, nil
+}
+
+func (p *Provider) getKeys(ctx context.Context, u string) (*jose.Set, time.Duration, error) {
+	if u == "" {
+		return nil, 0, wrap(keySetDocument, errors.New("the metadata has no jwks_uri"))
+	}
+	resp, err := get(ctx, p.HTTP, keySetDocument, u, endpoint.MaxKeySet)
 	if err != nil {
 		return nil, 0, err
 	}
 	set, err := jose.ParseSet(resp.Body)
 	if err != nil {
-		return nil, 0, refused(keySetDocument, m.JWKSURI, resp, err)
+		return nil, 0, refused(keySetDocument, u, resp, err)
 	}
 	return set, lifetime(resp.Header), nil
 }

@@ -3,6 +3,7 @@ package discovery
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 )
@@ -28,6 +29,10 @@ type Provider struct {
 	// Static is metadata that the operator configured. When it is set nothing is
 	// discovered. nil means discovery.
 	Static *Metadata
+
+	// Logger hears of documents that cannot be refreshed and of keys that are not used.
+	// nil means slog.Default.
+	Logger *slog.Logger
 
 	// Now is the clock. nil means time.Now.
 	Now func() time.Time
@@ -61,13 +66,17 @@ func (p *Provider) Metadata(ctx context.Context) (*Metadata, error) {
 }
 
 func (p *Provider) fetchMetadata(ctx context.Context) (*Metadata, time.Duration, error) {
+	m, err := p.findMetadata(ctx)
+	p.reportFailure(ctx, err)
+	return m, metadataFresh, err
+}
+
+func (p *Provider) findMetadata(ctx context.Context) (*Metadata, error) {
 	if p.URL == "" {
-		m, err := Fetch(ctx, p.HTTP, p.Issuer)
-		return m, metadataFresh, err
+		return Fetch(ctx, p.HTTP, p.Issuer)
 	}
 	if err := checkIssuer(p.Issuer); err != nil {
-		return nil, 0, wrap(metadataDocument, err)
+		return nil, wrap(metadataDocument, err)
 	}
-	m, err := fetch(ctx, p.HTTP, p.URL, p.Issuer)
-	return m, metadataFresh, err
+	return fetch(ctx, p.HTTP, p.URL, p.Issuer)
 }

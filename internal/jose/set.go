@@ -50,7 +50,35 @@ func ParseSet(raw []byte) (*Set, error) {
 		}
 		s.add(k)
 	}
+	s.reportTwins()
 	return s, nil
+}
+
+// reportTwins names the keys that are unusable because another has the same kid and
+// fits the same algorithms. They stay in the set, so that neither is taken for the other.
+func (s *Set) reportTwins() {
+	for id, keys := range s.byID {
+		for i, k := range keys {
+			for _, other := range keys[:i] {
+				if k.twin(other) {
+					s.Skipped = append(s.Skipped, fmt.Errorf("two different keys have the kid %s and fit the same algorithm; neither is used", Quote(id)))
+				}
+			}
+		}
+	}
+}
+
+// twin tells whether a token could mean either key.
+func (k Key) twin(o Key) bool {
+	if k.same(o) || k.Alg != "" && o.Alg != "" && k.Alg != o.Alg {
+		return false
+	}
+	for _, a := range algorithms {
+		if a.fits(k.material) && a.fits(o.material) && (k.Alg == "" || k.Alg == a.name) && (o.Alg == "" || o.Alg == a.name) {
+			return true
+		}
+	}
+	return false
 }
 
 // NewSecretSet makes the set for HMAC: one secret, from the caller's

@@ -199,6 +199,9 @@ func TestDecoys(t *testing.T) {
 				t.Errorf("%s, turned by %d: %v", k.Alg, shift, err)
 			}
 		}
+		if len(s.Skipped) != 0 {
+			t.Errorf("keys of several algorithms are reported: %v", s.Skipped)
+		}
 	}
 }
 
@@ -210,6 +213,9 @@ func TestSameKeyTwice(t *testing.T) {
 		t.Errorf("listed twice: %v", err)
 	}
 	for _, s := range []*jose.Set{set(t, a.JWK(), b.JWK()), set(t, b.JWK(), a.JWK()), set(t, with(a, m{"alg": nil}), b.JWK())} {
+		if len(s.Skipped) != 1 || !strings.Contains(s.Skipped[0].Error(), "two different keys") {
+			t.Errorf("nobody hears of it: %v", s.Skipped)
+		}
 		for _, k := range []optest.Key{a, b} {
 			if err := check(t, s, k.Sign(m{}, nil)); err == nil || errors.Is(err, jose.ErrUnknownKey) {
 				t.Errorf("two keys of one kid: %v", err)
