@@ -8,12 +8,30 @@ import (
 	"time"
 )
 
-// challenge is the value of WWW-Authenticate (RFC 6750 §3). Its parts are constants
-// and configuration; quote makes sure that they stay within their quotes.
-func (p *Protection) challenge(scheme string, e *Error) string {
+// challenges are the values of WWW-Authenticate, one for each scheme that is taken
+// (RFC 6750 §3, RFC 9449 §7.1). What is wrong stands in that of the request's own
+// scheme. Their parts are constants and configuration; quote makes sure that they
+// stay within their quotes.
+func (p *Protection) challenges(e *Error) []string {
+	if p.DPoP == nil {
+		return []string{p.challenge("Bearer", e, true)}
+	}
+	if p.DPoP.Required {
+		return []string{p.challenge("DPoP", e, true)}
+	}
+	return []string{p.challenge("Bearer", e, !e.dpop), p.challenge("DPoP", e, e.dpop)}
+}
+
+// challenge is that of one scheme; used says that the request used it.
+func (p *Protection) challenge(scheme string, e *Error, used bool) string {
 	var params parameters
 	params.add("realm", p.Realm)
-	params.addError(e)
+	if used {
+		params.addError(e)
+	}
+	if scheme == "DPoP" {
+		params.add("algs", strings.Join(p.DPoP.algs(), " "))
+	}
 	if e.Code == "" {
 		params.add("scope", strings.Join(p.Scopes, " "))
 	}
@@ -61,7 +79,10 @@ func (p *Protection) answer(w http.ResponseWriter, r *http.Request, e *Error) {
 	if e.Status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", "5")
 	} else {
-		h.Set("WWW-Authenticate", p.challenge("Bearer", e))
+		h["Www-Authenticate"] = p.challenges(e)
+	}
+	if e.nonce != "" {
+		h.Set("DPoP-Nonce", e.nonce)
 	}
 	h.Set("Cache-Control", "no-store")
 	if p.Deny != nil {

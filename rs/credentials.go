@@ -11,13 +11,14 @@ const maxCredentials = 64 << 10
 // credentials are what a request authenticates with.
 type credentials struct {
 	token string
+	dpop  bool // by the scheme DPoP, RFC 9449 §7.1
 }
 
 // credentials reads the one access token that a request may have; an empty one means
 // that it has none. A request must not send its token in more than one way, RFC 6750 §2.
 func (p *Protection) credentials(r *http.Request) (credentials, *Error) {
 	var found credentials
-	for _, read := range [...]func(*http.Request) (credentials, *Error){fromHeader, p.fromQuery, p.fromForm, p.fromCookie} {
+	for _, read := range [...]func(*http.Request) (credentials, *Error){p.fromHeader, p.fromQuery, p.fromForm, p.fromCookie} {
 		c, err := read(r)
 		if err != nil {
 			return credentials{}, err
@@ -33,7 +34,7 @@ func (p *Protection) credentials(r *http.Request) (credentials, *Error) {
 }
 
 // fromHeader reads the one Authorization header that a request may have, RFC 6750 §2.1.
-func fromHeader(r *http.Request) (credentials, *Error) {
+func (p *Protection) fromHeader(r *http.Request) (credentials, *Error) {
 	fields := r.Header["Authorization"]
 	if len(fields) == 0 {
 		return credentials{}, nil
@@ -42,13 +43,14 @@ func fromHeader(r *http.Request) (credentials, *Error) {
 		return credentials{}, invalidRequest("more than one Authorization header")
 	}
 	scheme, token, _ := strings.Cut(fields[0], " ")
-	if !strings.EqualFold(scheme, "Bearer") {
+	c := credentials{token: token, dpop: p.DPoP != nil && strings.EqualFold(scheme, "DPoP")}
+	if !c.dpop && !strings.EqualFold(scheme, "Bearer") {
 		return credentials{}, nil
 	}
 	if !isB64Token(token) {
 		return credentials{}, invalidRequest("the Authorization header is malformed")
 	}
-	return credentials{token: token}, nil
+	return c, nil
 }
 
 // fromQuery refuses a token in the query, beside a good header too, unless it was

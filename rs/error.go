@@ -10,12 +10,14 @@ import (
 	"github.com/countersign/countersign/discovery"
 )
 
-// The error codes of RFC 6750 §3.1 and RFC 9470 §3.
+// The error codes of RFC 6750 §3.1, RFC 9470 §3 and RFC 9449 §7.1, §9.
 const (
 	InvalidRequest                 = "invalid_request"
 	InvalidToken                   = "invalid_token"
 	InsufficientScope              = "insufficient_scope"
 	InsufficientUserAuthentication = "insufficient_user_authentication"
+	InvalidDPoPProof               = "invalid_dpop_proof"
+	UseDPoPNonce                   = "use_dpop_nonce"
 )
 
 // Error is a request that is not let through. Err is for the log alone; all the
@@ -28,6 +30,9 @@ type Error struct {
 	ACRValues   string         // what insufficient_user_authentication asks for, space-separated
 	MaxAge      *time.Duration // how old the user's authentication may be; nil when that is not what is wrong
 	Err         error          // why; nil when Description says it all
+
+	dpop  bool   // the request used the DPoP scheme, or must
+	nonce string // for the next proof
 }
 
 func (e *Error) Error() string {

@@ -45,7 +45,9 @@ func guard(r *http.Request, check func(*http.Request, *Principal) error) *Error 
 		e = insufficientScope("")
 		e.Err = err
 	}
-	return e
+	out := *e
+	out.dpop = principal.Cnf.KeyThumbprint != ""
+	return &out
 }
 
 func insufficientScope(scope string) *Error {

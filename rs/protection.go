@@ -14,6 +14,14 @@ type Protection struct {
 	// Tokens verifies access tokens.
 	Tokens Verifier
 
+	// DPoP takes tokens that are bound to a key of the client's (RFC 9449). nil means
+	// that they are refused.
+	DPoP *DPoP
+
+	// MTLS says where certificates come from that tokens are bound to (RFC 8705). nil
+	// means the TLS connection.
+	MTLS *MTLS
+
 	// Optional lets requests without a token through too; FromContext then says false.
 	// A bad token is refused all the same, and so is, by the guards, a request without one.
 	Optional bool
@@ -74,13 +82,35 @@ func (p *Protection) check(r *http.Request) (*Principal, *Error) {
 		return nil, err
 	}
 	principal, verr := verify(r.Context(), p.Tokens, c.token)
-	if verr == nil {
-		principal, verr = unbound(principal, nil)
-	}
 	if verr != nil {
-		return nil, refusal(verr)
+		err = refusal(verr)
+		err.dpop = c.dpop
+		return nil, err
+	}
+	if err := p.checkBinding(r, c, principal.Cnf); err != nil {
+		return nil, err
 	}
 	return principal, nil
+}
+
+// checkBinding wants the proof that the sender holds what the token is bound to (cnf):
+// by whatever scheme it comes, and whether or not this API asks for such tokens.
+func (p *Protection) checkBinding(r *http.Request, c credentials, cnf Confirmation) *Error {
+	switch bound := cnf.KeyThumbprint != ""; {
+	case bound && !c.dpop: // RFC 9449 §7.2
+		e := invalidToken(errBound)
+		e.dpop = p.DPoP != nil
+		return e
+	case !bound && (c.dpop || p.DPoP.required()): // RFC 9449 §7.1
+		e := invalidToken(errors.New("the token is bound to no key, and DPoP is used or required"))
+		e.dpop = true
+		return e
+	case bound:
+		if err := p.DPoP.check(r, c.token, cnf.KeyThumbprint); err != nil {
+			return err
+		}
+	}
+	return p.MTLS.check(r, cnf.CertificateThumbprint)
 }
 
 // Handler puts the [Principal] of a good request into its context and calls next;
@@ -98,6 +128,7 @@ func (p *Protection) Handler(next http.Handler) http.Handler {
 		if p.InsecureQuery {
 			w.Header().Set("Cache-Control", "private") // RFC 6750 §2.3
 		}
+		p.DPoP.offerNonce(w)
 		next.ServeHTTP(w, r.WithContext(p.context(r, principal)))
 	})
 }

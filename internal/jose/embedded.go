@@ -1,0 +1,136 @@
+package jose
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"math/big"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// embeddedKey is a public JWK in a JWT's own header: RFC 7518 §6, RFC 8037 §2. Every
+// member that a private key has is named, so that none comes unnoticed.
+type embeddedKey struct {
+	Kty text `json:"kty"`
+	Crv text `json:"crv"`
+	X   text `json:"x"`
+	Y   text `json:"y"`
+	N   text `json:"n"`
+	E   text `json:"e"`
+
+	Alg    text           `json:"alg"`
+	Use    *text          `json:"use"`
+	KeyOps jsontext.Value `json:"key_ops"`
+
+	D   jsontext.Value `json:"d"`
+	P   jsontext.Value `json:"p"`
+	Q   jsontext.Value `json:"q"`
+	DP  jsontext.Value `json:"dp"`
+	DQ  jsontext.Value `json:"dq"`
+	QI  jsontext.Value `json:"qi"`
+	Oth jsontext.Value `json:"oth"`
+	K   jsontext.Value `json:"k"`
+}
+
+var (
+	errEmbedded = errors.New("header: jwk is not a usable public key")
+	errPrivate  = errors.New("header: jwk has a private or symmetric key in it")
+)
+
+// VerifyEmbedded checks t's signature under the key in its own header, and gives that
+// key's SHA-256 thumbprint (RFC 7638). It is for DPoP proofs alone (RFC 9449 §4.2): such
+// a signature says that the sender has the key, not who the sender is.
+func VerifyEmbedded(t *Token) (thumbprint string, err error) {
+	a := algorithms[t.Header.Alg]
+	if a == nil || a.family == hmacSHA {
+		return "", errors.New("header: alg is not an asymmetric one")
+	}
+	var w embeddedKey
+	if err := Decode(t.Header.JWK, &w, Limits{Bytes: maxHeader, Depth: 4, Members: 50}); err != nil {
+		return "", errEmbedded
+	}
+	k, thumbprint, err := w.key()
+	if err != nil {
+		return "", err
+	}
+	if err := k.checkStrength(); err != nil {
+		return "", err
+	}
+	return thumbprint, a.verify(t, k.material)
+}
+
+func (w *embeddedKey) key() (Key, string, error) {
+	for _, secret := range [...]jsontext.Value{w.D, w.P, w.Q, w.DP, w.DQ, w.QI, w.Oth, w.K} {
+		if secret != nil {
+			return Key{}, "", errPrivate
+		}
+	}
+	if w.Use != nil && *w.Use != "sig" || w.KeyOps != nil && string(w.KeyOps) != `["verify"]` || w.Alg != "" && algorithms[string(w.Alg)] == nil {
+		return Key{}, "", errEmbedded
+	}
+	k := Key{Alg: string(w.Alg)}
+	var canonical string // RFC 7638 §3.2
+	switch w.Kty {
+	case "EC":
+		k.material = w.ec()
+		canonical = `{"crv":"` + string(w.Crv) + `","kty":"EC","x":"` + string(w.X) + `","y":"` + string(w.Y) + `"}`
+	case "OKP":
+		k.material = w.edwards()
+		canonical = `{"crv":"` + string(w.Crv) + `","kty":"OKP","x":"` + string(w.X) + `"}`
+	case "RSA":
+		k.material = w.rsa()
+		canonical = `{"e":"` + string(w.E) + `","kty":"RSA","n":"` + string(w.N) + `"}`
+	}
+	if k.material == nil {
+		return Key{}, "", errEmbedded
+	}
+	sum := sha256.Sum256([]byte(canonical))
+	return k, base64.RawURLEncoding.EncodeToString(sum[:]), nil
+}
+
+// curves of RFC 7518 §6.2.1.1, with the size of a coordinate.
+var curves = map[text]struct {
+	curve elliptic.Curve
+	size  int
+}{"P-256": {elliptic.P256(), 32}, "P-384": {elliptic.P384(), 48}, "P-521": {elliptic.P521(), 66}}
+
+// ec gives nil for a point that is not on its curve, or not written in full length
+// (RFC 7518 §6.2.1.2).
+func (w *embeddedKey) ec() any {
+	c, known := curves[w.Crv]
+	x, errX := DecodeBase64(string(w.X))
+	y, errY := DecodeBase64(string(w.Y))
+	if !known || errX != nil || errY != nil || len(x) != c.size || len(y) != c.size {
+		return nil
+	}
+	point := append(append([]byte{4}, x...), y...)
+	k, err := ecdsa.ParseUncompressedPublicKey(c.curve, point)
+	if err != nil {
+		return nil
+	}
+	return k
+}
+
+func (w *embeddedKey) edwards() any {
+	x, err := DecodeBase64(string(w.X))
+	if w.Crv != "Ed25519" || err != nil || len(x) != ed25519.PublicKeySize {
+		return nil
+	}
+	return ed25519.PublicKey(x)
+}
+
+// rsa refuses numbers that begin with zeros (RFC 7518 §2, Base64urlUInt): one key would
+// have several thumbprints.
+func (w *embeddedKey) rsa() any {
+	n, errN := DecodeBase64(string(w.N))
+	e, errE := DecodeBase64(string(w.E))
+	if errN != nil || errE != nil || len(n) == 0 || n[0] == 0 || len(e) == 0 || e[0] == 0 || len(e) > 4 {
+		return nil
+	}
+	return &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: int(new(big.Int).SetBytes(e).Int64())}
+}

@@ -1,0 +1,180 @@
+package rs
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/countersign/countersign/internal/dpop"
+	"github.com/countersign/countersign/internal/jose"
+)
+
+// DPoP lets requests prove that they hold the key that their token is bound to, RFC
+// 9449. BaseURL must be set; without it every such request is refused. A DPoP must not
+// be copied after its first use.
+type DPoP struct {
+	// BaseURL is where clients reach this API: scheme, host, and the path that a proxy
+	// takes away, if it does. What proofs are for is held against it, and never against
+	// the Host header, which the sender of a stolen proof would choose.
+	BaseURL string
+
+	// Required refuses tokens that are bound to no key.
+	Required bool
+
+	// Algs are the algorithms of proofs that are taken. Empty means ES256, EdDSA,
+	// Ed25519, PS256 and RS256.
+	Algs []string
+
+	// NonceKey turns on nonces (RFC 9449 §9): then a proof must have one of the last
+	// minutes, and one made in advance is of no use. Nonces are computed with the key,
+	// so that no machine keeps any: it must be the same secret of 32 bytes or more on all.
+	// Empty means no nonces.
+	NonceKey []byte `json:"-"`
+
+	// Replay remembers proofs, so that none is used twice. nil means memory of this
+	// process, which is enough for an API on one machine alone.
+	Replay ReplayStore
+
+	// Now is the clock. nil means time.Now.
+	Now func() time.Time
+
+	once   sync.Once
+	base   string // BaseURL, normalized
+	bad    error  // of the configuration
+	memory memoryReplay
+}
+
+// ReplayStore remembers what was used once.
+type ReplayStore interface {
+	// Use remembers key until then, and tells whether it is new. It must do both at once:
+	// of two callers with one key only one may be told so. An error refuses the request.
+	Use(ctx context.Context, key string, until time.Time) (isNew bool, err error)
+}
+
+// Format implements fmt.Formatter: the key stays out, and so does what others change.
+func (d *DPoP) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "[DPoP for %s]", d.BaseURL) }
+
+var defaultProofAlgs = []string{"ES256", "EdDSA", "Ed25519", "PS256", "RS256"}
+
+func (d *DPoP) algs() []string {
+	if len(d.Algs) == 0 {
+		return defaultProofAlgs
+	}
+	return d.Algs
+}
+
+func (d *DPoP) required() bool { return d != nil && d.Required }
+
+const minNonceKey = 32
+
+// configured normalizes BaseURL, once.
+func (d *DPoP) configured() error {
+	d.once.Do(func() {
+		base, err := dpop.NormalizeURL(d.BaseURL)
+		switch {
+		case err != nil || strings.ContainsAny(d.BaseURL, "?#"):
+			d.bad = errors.New("DPoP.BaseURL is not an absolute URL without query")
+		case len(d.NonceKey) > 0 && len(d.NonceKey) < minNonceKey:
+			d.bad = fmt.Errorf("DPoP.NonceKey is shorter than %d bytes", minNonceKey)
+		default:
+			d.bad = checkProofAlgs(d.algs())
+		}
+		d.base = strings.TrimSuffix(base, "/")
+	})
+	return d.bad
+}
+
+// checkProofAlgs leaves out those with a shared secret (RFC 9449 §4.3).
+func checkProofAlgs(algs []string) error {
+	for _, a := range algs {
+		if strings.HasPrefix(a, "HS") {
+			return errors.New("DPoP.Algs has a symmetric algorithm")
+		}
+	}
+	return jose.CheckAlgs(algs)
+}
+
+// check holds the request's proof against the token and its key.
+func (d *DPoP) check(r *http.Request, token, thumbprint string) *Error {
+	if err := d.configured(); err != nil {
+		return notAvailable(err)
+	}
+	proofs := r.Header["Dpop"]
+	if len(proofs) != 1 { // RFC 9449 §4.3, point 1
+		return badProof(fmt.Errorf("%d DPoP headers", len(proofs)))
+	}
+	clock := now(d.Now)
+	proof, err := dpop.Check(proofs[0], dpop.Expected{
+		Method: r.Method, URL: d.base + requestPath(r), AccessToken: token, Thumbprint: thumbprint,
+		Algs: d.algs(), Nonce: d.checkNonce(clock), Now: clock,
+	})
+	if err != nil {
+		return d.refusal(err, clock)
+	}
+	return d.useOnce(r.Context(), thumbprint, proof)
+}
+
+// refusal: a proof by another key is as if there were no key (RFC 9449 §7.1); a nonce
+// that is too old is replaced (§9).
+func (d *DPoP) refusal(err error, clock time.Time) *Error {
+	switch {
+	case errors.Is(err, errNonce):
+		return &Error{
+			Status: http.StatusUnauthorized, Code: UseDPoPNonce, Description: "a nonce of this server is needed in the proof",
+			Err: err, dpop: true, nonce: d.nonce(clock),
+		}
+	case dpop.ErrKey(err):
+		e := invalidToken(err)
+		e.dpop = true
+		return e
+	}
+	return badProof(err)
+}
+
+func badProof(err error) *Error {
+	return &Error{Status: http.StatusUnauthorized, Code: InvalidDPoPProof, Description: "the DPoP proof is not valid here", Err: err, dpop: true}
+}
+
+// useOnce refuses a proof that was seen before (RFC 9449 §11.1), for as long as its iat
+// would let it pass. A store that does not answer refuses everything.
+func (d *DPoP) useOnce(ctx context.Context, thumbprint string, proof *dpop.Checked) *Error {
+	sum := sha256.Sum256([]byte(thumbprint + "." + proof.ID))
+	until := proof.IssuedAt.Add(dpop.MaxAge + time.Second)
+	isNew, err := d.use(ctx, sum, until)
+	if err != nil {
+		return notAvailable(fmt.Errorf("replay store: %w", err))
+	}
+	if !isNew {
+		return badProof(errors.New("the proof was used before"))
+	}
+	return nil
+}
+
+func (d *DPoP) use(ctx context.Context, sum [sha256.Size]byte, until time.Time) (bool, error) {
+	if d.Replay != nil {
+		return d.Replay.Use(ctx, base64.RawURLEncoding.EncodeToString(sum[:]), until)
+	}
+	return d.memory.use(proofID(sum[:16]), until, now(d.Now))
+}
+
+// requestPath is the path as the client sent it: routers take prefixes off r.URL.
+func requestPath(r *http.Request) string {
+	target := r.RequestURI
+	if target == "" {
+		return dpop.NormalizePath(r.URL.EscapedPath())
+	}
+	if !strings.HasPrefix(target, "/") { // absolute form, RFC 9112 §3.2.2
+		if u, err := url.Parse(target); err == nil {
+			return dpop.NormalizePath(u.EscapedPath())
+		}
+	}
+	path, _, _ := strings.Cut(target, "?")
+	return dpop.NormalizePath(path)
+}

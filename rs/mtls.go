@@ -1,0 +1,130 @@
+package rs
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// MTLS says where the client's certificate is that tokens are bound to, RFC 8705 §3.
+// Without one it is that of the request's TLS connection; a token that is bound to a
+// certificate is held against it in any case.
+type MTLS struct {
+	// Required refuses tokens that are bound to no certificate.
+	Required bool
+
+	// Header is the header field in which proxies that end TLS forward the certificate:
+	// as Client-Cert of RFC 9440, as PEM in URL encoding, or as base64 of its DER form.
+	// Proxies must be set with it, and must take the field out of what clients send. ""
+	// means that none does.
+	Header string
+
+	// Proxies are the addresses of those proxies. The field is read in requests that
+	// come from one of them, and in no other.
+	Proxies []netip.Prefix
+}
+
+var errNoCertificate = errors.New("the token is bound to a certificate, and the request comes with none")
+
+// thumbprint is that of the request's client certificate, RFC 8705 §3.1.
+func (m *MTLS) thumbprint(r *http.Request) (string, error) {
+	if m != nil && m.Header != "" {
+		if len(m.Proxies) == 0 {
+			return "", &unavailable{errors.New("MTLS.Header is set, and MTLS.Proxies is empty")}
+		}
+		if m.fromProxy(r.RemoteAddr) {
+			return forwardedThumbprint(r.Header.Values(m.Header))
+		}
+	}
+	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
+		return "", errNoCertificate
+	}
+	return certificateThumbprint(r.TLS.PeerCertificates[0].Raw), nil
+}
+
+// fromProxy tells whether the connection's other end is a trusted proxy.
+func (m *MTLS) fromProxy(remote string) bool {
+	peer, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return false
+	}
+	for _, p := range m.Proxies {
+		if p.Contains(peer.Addr().Unmap().WithZone("")) {
+			return true
+		}
+	}
+	return false
+}
+
+func certificateThumbprint(der []byte) string {
+	sum := sha256.Sum256(der)
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+var errForwarded = errors.New("the forwarded certificate cannot be read")
+
+// forwardedThumbprint reads the one certificate that a proxy forwards.
+func forwardedThumbprint(fields []string) (string, error) {
+	if len(fields) == 0 || len(fields) == 1 && fields[0] == "" {
+		return "", errNoCertificate
+	}
+	if len(fields) > 1 || len(fields[0]) > maxCredentials {
+		return "", errForwarded
+	}
+	der, err := decodeForwarded(fields[0])
+	if err != nil {
+		return "", errForwarded
+	}
+	if _, err := x509.ParseCertificate(der); err != nil {
+		return "", errForwarded
+	}
+	return certificateThumbprint(der), nil
+}
+
+// decodeForwarded tells the three forms apart by what none of the others can be.
+func decodeForwarded(field string) ([]byte, error) {
+	if inner, ok := strings.CutPrefix(field, ":"); ok { // a byte sequence, RFC 9440 §2.1
+		inner, ok = strings.CutSuffix(inner, ":")
+		if !ok {
+			return nil, errForwarded
+		}
+		return base64.StdEncoding.Strict().DecodeString(inner)
+	}
+	if !strings.HasPrefix(field, "-----") {
+		return base64.StdEncoding.Strict().DecodeString(field)
+	}
+	text, err := url.PathUnescape(field)
+	if err != nil {
+		return nil, errForwarded
+	}
+	block, rest := pem.Decode([]byte(text))
+	if block == nil || block.Type != "CERTIFICATE" || len(strings.TrimSpace(string(rest))) > 0 {
+		return nil, errForwarded
+	}
+	return block.Bytes, nil
+}
+
+// check holds the request's certificate against the one that the token is bound to.
+func (m *MTLS) check(r *http.Request, want string) *Error {
+	if want == "" {
+		if m != nil && m.Required {
+			return invalidToken(errors.New("the token is bound to no certificate (MTLS.Required)"))
+		}
+		return nil
+	}
+	got, err := m.thumbprint(r)
+	if err != nil {
+		return refusal(err)
+	}
+	if subtle.ConstantTimeCompare([]byte(got), []byte(want)) != 1 {
+		return invalidToken(errors.New("the token is bound to another certificate"))
+	}
+	return nil
+}

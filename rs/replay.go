@@ -1,0 +1,53 @@
+package rs
+
+import (
+	"errors"
+	"sync"
+	"time"
+)
+
+// maxReplay bounds the memory of proofs, at some 40 MB: 7,000 new ones a second or
+// more, for as long as each has to be remembered.
+const maxReplay = 1 << 20
+
+var errReplayFull = errors.New("too many proofs to remember")
+
+// memoryReplay keeps what was used in two generations: when the last entry of the
+// older one has expired, all of it is dropped. The zero value is ready. When it is full
+// nobody gets in: to forget a proof would be to take it again.
+type memoryReplay struct {
+	mu         sync.Mutex
+	young, old generation
+}
+
+// proofID is half a SHA-256: nobody finds two proofs of one.
+type proofID [16]byte
+
+type generation struct {
+	keys  map[proofID]struct{}
+	until time.Time // the last entry's
+}
+
+func (g *generation) has(key proofID) bool {
+	_, ok := g.keys[key]
+	return ok
+}
+
+func (m *memoryReplay) use(key proofID, until, now time.Time) (isNew bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !now.Before(m.old.until) {
+		m.old, m.young = m.young, generation{keys: map[proofID]struct{}{}}
+	}
+	if m.young.has(key) || m.old.has(key) {
+		return false, nil
+	}
+	if len(m.young.keys)+len(m.old.keys) >= maxReplay {
+		return false, errReplayFull
+	}
+	m.young.keys[key] = struct{}{}
+	if until.After(m.young.until) {
+		m.young.until = until
+	}
+	return true, nil
+}
