@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/discovery"
+	"github.com/countersign/countersign/internal/endpoint"
 	"github.com/countersign/countersign/par"
 	"github.com/countersign/countersign/pkce"
 )
@@ -73,9 +74,13 @@ func (c *Client) Begin(ctx context.Context, req Request) (redirect string, pendi
 	if err := req.check(); err != nil {
 		return "", nil, fail(StepRequest, err)
 	}
+	ctx = endpoint.For(ctx, c.config.Issuer)
 	m, err := c.metadata(ctx)
 	if err != nil {
 		return "", nil, err
+	}
+	if m.AuthorizationEndpoint == "" {
+		return "", nil, fail(StepRequest, errors.New("the metadata has no authorization_endpoint"))
 	}
 	pending = c.newPending(req)
 	params, err := c.parameters(req, pending)
@@ -88,9 +93,6 @@ func (c *Client) Begin(ctx context.Context, req Request) (redirect string, pendi
 	front, err := c.front(ctx, m, params)
 	if err != nil {
 		return "", nil, err
-	}
-	if m.AuthorizationEndpoint == "" {
-		return "", nil, fail(StepRequest, errors.New("the metadata has no authorization_endpoint"))
 	}
 	return authorizationURL(m.AuthorizationEndpoint, front), pending, nil
 }
@@ -159,7 +161,7 @@ func (r *Request) check() error {
 func (c *Client) newPending(req Request) *Pending {
 	p := &Pending{
 		Issuer: c.config.Issuer, ClientID: c.config.ClientID, RedirectURL: c.config.RedirectURL,
-		State: random(), CodeVerifier: string(pkce.New()), Scopes: c.config.Scopes,
+		State: random(), CodeVerifier: string(pkce.New()), Scopes: slices.Clone(c.config.Scopes),
 		ACRValues: req.ACRValues, MaxAge: req.MaxAge, CreatedAt: c.config.Now(),
 		ResponseType: c.config.ResponseType, ResponseMode: c.config.ResponseMode, Resources: req.Resources,
 	}
@@ -244,10 +246,10 @@ func (c *Client) push(ctx context.Context, m *discovery.Metadata, params url.Val
 
 // authorizationURL keeps a query that the endpoint has (RFC 6749 §3.1). Spaces are
 // written as %20: in an address not every server takes + for one.
-func authorizationURL(endpoint string, params url.Values) string {
+func authorizationURL(at string, params url.Values) string {
 	query := strings.ReplaceAll(params.Encode(), "+", "%20")
-	if strings.Contains(endpoint, "?") {
-		return strings.TrimSuffix(endpoint, "&") + "&" + query
+	if strings.Contains(at, "?") {
+		return strings.TrimSuffix(at, "&") + "&" + query
 	}
-	return endpoint + "?" + query
+	return at + "?" + query
 }

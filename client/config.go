@@ -195,7 +195,12 @@ func (c *Config) check() error {
 			wrong = append(wrong, fmt.Errorf("client: Config."+format, args...))
 		}
 	}
-	complain(c.Issuer == "", "Issuer is empty")
+	if c.Issuer == "" {
+		complain(true, "Issuer is empty")
+	} else if err := discovery.CheckIssuer(c.Issuer); err != nil {
+		complain(true, "Issuer: %w", err)
+	}
+	complain(c.Metadata != nil && (c.Metadata.AuthorizationEndpoint == "" || c.Metadata.TokenEndpoint == ""), "Metadata lacks authorization_endpoint or token_endpoint")
 	complain(c.Metadata != nil && c.Metadata.Issuer != c.Issuer, "Metadata is of another issuer than Config.Issuer")
 	complain(c.ClientID == "", "ClientID is empty")
 	complain(!c.PKCE.Valid(), "PKCE is none of the methods")
@@ -246,11 +251,16 @@ func checkRedirectURL(s string) error {
 		if err := endpoint.CheckURL(s); err != nil {
 			return fmt.Errorf("is %w", err)
 		}
-	case u.Fragment != "":
+	case strings.Contains(s, "#"):
 		return errors.New("has a fragment")
+	case slices.Contains(scriptSchemes, strings.ToLower(u.Scheme)):
+		return fmt.Errorf("has the scheme %s", u.Scheme)
 	}
 	return nil
 }
+
+// scriptSchemes are those that a browser handles by itself.
+var scriptSchemes = []string{"javascript", "data", "file", "vbscript", "about", "blob", "view-source", "ws", "wss", "ftp"}
 
 // isScopeToken is the scope-token of RFC 6749 §3.3.
 func isScopeToken(s string) bool {

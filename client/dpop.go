@@ -106,7 +106,7 @@ func (c *Client) post(ctx context.Context, u string, form url.Values, prover *dp
 		return c.http.PostForm(ctx, u, c.auth, form, "application/json")
 	}
 	resp, learned, err := c.postProof(ctx, u, form, prover)
-	if err == nil && learned && resp.Status >= 400 && resp.Failure(u, "").Code == useNonce {
+	if err == nil && learned && resp.Status >= 400 && resp.Failure("").Code == useNonce {
 		resp, _, err = c.postProof(ctx, u, form, prover)
 	}
 	return resp, err

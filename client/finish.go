@@ -143,11 +143,14 @@ func (c *Client) addIDToken(ctx context.Context, tokens *Tokens, raw string, wan
 		return nil, fail(StepIDToken, err)
 	}
 	tokens.IDToken, tokens.Report = token, report
+	if tokens.Login == nil {
+		tokens.Login = token.Original()
+	}
 	return tokens, nil
 }
 
-// visible reports whether s is made of what a token may have: %x21-7E (RFC 6749
-// §A.12). Anything else could end an HTTP header early.
+// visible reports whether s is made of visible ASCII. RFC 6749 §A.12 allows spaces too,
+// but they cannot go into a header (RFC 6750 §2.1), and line breaks would end one early.
 func visible(s string) bool {
 	for i := range len(s) {
 		if s[i] < 0x21 || s[i] > 0x7e {

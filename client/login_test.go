@@ -333,7 +333,7 @@ func TestServerDown(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	s.Replace("/.well-known/openid-configuration", nil)
-	for range 50 {
+	for range 150 { // it asked for a second
 		if _, _, err = c.Begin(context.Background(), client.Request{}); err == nil {
 			return
 		}

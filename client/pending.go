@@ -72,8 +72,8 @@ func random() string {
 const maxUsed = 100_000
 
 // usedStates remembers the logins that were finished in this process, so that a
-// callback which comes twice, or many times at once, leads to one token request
-// (RFC 9700 §4.5). The zero value is ready.
+// callback which comes twice, or many times at once, leads to one token request: a code
+// must not be used more than once (RFC 6749 §4.1.2). The zero value is ready.
 type usedStates struct {
 	mu    sync.Mutex
 	seen  map[string]bool

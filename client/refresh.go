@@ -9,9 +9,11 @@ import (
 )
 
 // Refresh gets new tokens for old ones, RFC 6749 §6. The old refresh token is kept
-// if the server returns no new one. An ID token in the answer must be the same
-// user's (OpenID Connect Core §12.2); without one, the old one stays. Every error
-// is an [*Error].
+// if the server returns no new one. An ID token in the answer must be of the same
+// user and login as old.Login says (OpenID Connect Core §12.2), and is refused if that is
+// nil; without one, the old one stays. Every error is an [*Error].
+//
+// Of tokens that were stored, Token, Login, Scopes and, if they are bound, DPoPKey are needed.
 //
 // The request is sent once: a server that rotates refresh tokens may take a second
 // one for a theft.
@@ -30,11 +32,15 @@ func (c *Client) Refresh(ctx context.Context, old *Tokens) (*Tokens, error) {
 	if tokens.RefreshToken == "" {
 		tokens.RefreshToken = old.RefreshToken
 	}
+	tokens.Login = old.Login
 	if response.IDToken == "" {
 		tokens.IDToken, tokens.Report = old.IDToken, old.Report
 		return tokens, nil
 	}
+	if old.Login == nil {
+		return nil, fail(StepIDToken, errors.New("the answer has an ID token, and there is none of the login to hold it against"))
+	}
 	return c.addIDToken(ctx, tokens, response.IDToken, idtoken.Expected{
-		AccessToken: response.AccessToken, FromTokenEndpoint: true, Original: old.IDToken,
+		AccessToken: response.AccessToken, FromTokenEndpoint: true, Original: old.Login,
 	})
 }

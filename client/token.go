@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,7 +31,7 @@ type tokenResponse struct {
 	IDToken      string         `json:"id_token"`
 	Error        string         `json:"error"`
 
-	lifetime time.Duration // 0 when the server does not say
+	lifetime *time.Duration // nil when the server does not say
 	extra    map[string]any
 }
 
@@ -38,6 +39,7 @@ type tokenResponse struct {
 // sent again after it may have arrived.
 // key is the one to bind the tokens to, where Config.DPoP says that they are bound.
 func (c *Client) requestToken(ctx context.Context, form url.Values, key SigningKey) (*tokenResponse, error) {
+	ctx = endpoint.For(ctx, c.config.Issuer)
 	m, err := c.metadata(ctx)
 	if err != nil {
 		return nil, err
@@ -51,22 +53,22 @@ func (c *Client) requestToken(ctx context.Context, form url.Values, key SigningK
 		return nil, fail(StepToken, tokenError(err))
 	}
 	if resp.Status != http.StatusOK {
-		return nil, fail(StepToken, tokenError(resp.Failure(m.TokenEndpoint, "the answer is not an OAuth error")))
+		return nil, fail(StepToken, tokenError(resp.Failure("the answer is not an OAuth error")))
 	}
 	parsed, err := parseTokenResponse(resp, c.config.DPoP)
 	if err != nil {
-		return nil, fail(StepToken, tokenError(refusal(resp, m.TokenEndpoint, err)))
+		return nil, fail(StepToken, tokenError(refusal(resp, err)))
 	}
 	return parsed, nil
 }
 
 // refusal is an answer with status 200 that cannot be used: one that holds an
 // error after all, or one that is malformed.
-func refusal(resp *endpoint.Response, u string, err error) error {
+func refusal(resp *endpoint.Response, err error) error {
 	if errors.Is(err, errInBody) {
-		return resp.Failure(u, err.Error())
+		return resp.Failure(err.Error())
 	}
-	return &endpoint.Error{URL: u, Status: resp.Status, Err: err}
+	return resp.Refuse(err)
 }
 
 var errInBody = errors.New("an error in an answer with status 200")
@@ -114,15 +116,16 @@ func (t *tokenResponse) isOfType(bound *DPoP) bool {
 
 // lifetime reads expires_in: a number of seconds, in a string too as some servers
 // write it. Missing and null mean that the server does not say.
-func lifetime(v jsontext.Value) (time.Duration, error) {
+func lifetime(v jsontext.Value) (*time.Duration, error) {
 	if len(v) == 0 || v.Kind() == 'n' {
-		return 0, nil
+		return nil, nil
 	}
 	seconds, err := strconv.ParseFloat(strings.Trim(string(v), `"`), 64)
 	if err != nil || !(seconds >= 0 && seconds <= maxLifetime.Seconds()) {
-		return 0, fmt.Errorf("expires_in %s is not a number of seconds from 0 to ten years", jose.Quote(string(v)))
+		return nil, fmt.Errorf("expires_in %s is not a number of seconds from 0 to ten years", jose.Quote(string(v)))
 	}
-	return time.Duration(seconds) * time.Second, nil
+	d := time.Duration(seconds) * time.Second
+	return &d, nil
 }
 
 // tokens makes what the application gets. A scope that the server leaves out is
@@ -136,11 +139,11 @@ func (t *tokenResponse) tokens(asked []string, key SigningKey, now time.Time) *T
 		Token: (&oauth2.Token{
 			AccessToken: t.AccessToken, TokenType: kind, RefreshToken: t.RefreshToken,
 		}).WithExtra(t.extra),
-		Scopes: asked, DPoPKey: key,
+		Scopes: slices.Clone(asked), DPoPKey: key,
 	}
-	if t.lifetime > 0 {
-		out.Expiry = now.Add(t.lifetime)
-		out.ExpiresIn = int64(t.lifetime / time.Second)
+	if t.lifetime != nil {
+		out.Expiry = now.Add(*t.lifetime)
+		out.ExpiresIn = int64(*t.lifetime / time.Second)
 	}
 	if t.Scope != nil {
 		out.Scopes = strings.Fields(*t.Scope)

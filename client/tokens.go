@@ -21,6 +21,10 @@ type Tokens struct {
 	// IDToken is the validated ID token; nil if the scope had no openid.
 	IDToken *idtoken.Token
 
+	// Login is what was kept of the ID token of the login, for later refreshes: store it
+	// beside the refresh token. nil if there was no ID token.
+	Login *idtoken.Original
+
 	// Report tells how each of the 14 steps ended; nil if there is no ID token.
 	Report *idtoken.Report
 

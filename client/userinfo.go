@@ -28,6 +28,7 @@ func (c *Client) UserInfo(ctx context.Context, tokens *Tokens) (*UserInfo, error
 	if tokens == nil || tokens.Token == nil || tokens.IDToken == nil {
 		return nil, fail(StepUserInfo, errors.New("there is no ID token to hold the answer against"))
 	}
+	ctx = endpoint.For(ctx, c.config.Issuer)
 	m, err := c.metadata(ctx)
 	if err != nil {
 		return nil, err
@@ -39,7 +40,7 @@ func (c *Client) UserInfo(ctx context.Context, tokens *Tokens) (*UserInfo, error
 	if err != nil {
 		return nil, fail(StepUserInfo, err)
 	}
-	info, err := c.parseUserInfo(ctx, resp, m.UserInfoEndpoint, tokens.IDToken.Subject)
+	info, err := c.parseUserInfo(ctx, resp, tokens.IDToken.Subject)
 	if err != nil {
 		return nil, fail(StepUserInfo, err)
 	}
@@ -67,19 +68,19 @@ func (c *Client) getUserInfo(ctx context.Context, u string, tokens *Tokens) (res
 	return resp, c.learn(dpop.Resource, u, resp), nil
 }
 
-func (c *Client) parseUserInfo(ctx context.Context, resp *endpoint.Response, u, subject string) (*UserInfo, error) {
+func (c *Client) parseUserInfo(ctx context.Context, resp *endpoint.Response, subject string) (*UserInfo, error) {
 	if resp.Status != http.StatusOK {
-		return nil, resp.Failure(u, "the server does not answer about the user")
+		return nil, resp.Failure("the server does not answer about the user")
 	}
 	body, err := c.userInfoBody(ctx, resp)
 	if err != nil {
-		return nil, &endpoint.Error{URL: u, Status: resp.Status, Err: err}
+		return nil, resp.Refuse(err)
 	}
 	var claims struct {
 		Subject string `json:"sub"`
 	}
 	if err := jose.Decode(body, &claims, jose.DocumentLimits); err != nil {
-		return nil, &endpoint.Error{URL: u, Status: resp.Status, Err: err}
+		return nil, resp.Refuse(err)
 	}
 	if claims.Subject == "" || subtle.ConstantTimeCompare([]byte(claims.Subject), []byte(subject)) != 1 {
 		return nil, errors.New("sub is not the ID token's; the answer is about somebody else")

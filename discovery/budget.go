@@ -20,6 +20,9 @@ type budget struct {
 
 // take spends one, if there is one.
 func (b *budget) take(now time.Time) bool {
+	if now.Before(b.since) { // the clock was put back
+		b.since = now
+	}
 	if n := int(now.Sub(b.since) / budgetInterval); n > 0 {
 		b.spent = max(b.spent-n, 0)
 		b.since = b.since.Add(time.Duration(n) * budgetInterval)
@@ -39,7 +42,8 @@ func (b *budget) take(now time.Time) bool {
 type unknownIDs struct{ until map[string]time.Time }
 
 func (u *unknownIDs) has(kid string, now time.Time) bool {
-	return now.Before(u.until[kid])
+	left := u.until[kid].Sub(now)
+	return left > 0 && left <= unknownMemory // more than that is left by a clock that was put back
 }
 
 // add remembers kid. When there are too many the memory is wiped: it saves

@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -13,6 +14,9 @@ const (
 	retryPause = 30 * time.Second // after a failed refresh, while the old document serves
 	patience   = time.Second      // how long a refresh may hold up a caller that has an old document
 
+	clockJitter = time.Minute // by which callers' readings of the clock may overtake each other
+
+	maxAsked     = time.Hour             // of a server's Retry-After
 	firstBackoff = 50 * time.Millisecond // after a failure with no document to go on with, doubled each time
 	lastBackoff  = 5 * time.Second
 )
@@ -70,12 +74,14 @@ func (d *document[T]) current(now time.Time) (T, state, error) {
 	defer d.mu.Unlock()
 	age := now.Sub(d.at)
 	switch {
-	case d.at.IsZero() || age >= hardLimit || age <= -hardLimit:
+	case d.at.IsZero() || age >= hardLimit:
 		var zero T
 		if time.Now().Before(d.quiet) {
 			return zero, gone, d.err
 		}
 		return zero, gone, nil
+	case age < -clockJitter: // the clock was put back: nothing that was noted by it holds
+		d.until, d.retryAt, d.at = now, time.Time{}, now
 	case now.Before(d.until):
 		return d.value, fresh, nil
 	}
@@ -111,7 +117,7 @@ func (d *document[T]) store(now func() time.Time, fetch fetcher[T]) func(context
 		defer d.mu.Unlock()
 		d.fetches++
 		if err != nil {
-			d.failed(now(), err, ctx)
+			d.failed(now(), err)
 			return v, err
 		}
 		d.value, d.at, d.until = v, now(), now().Add(lifetime)
@@ -120,14 +126,17 @@ func (d *document[T]) store(now func() time.Time, fetch fetcher[T]) func(context
 	}
 }
 
-// failed notes a failure; one that came of everybody having left is none.
-func (d *document[T]) failed(now time.Time, err error, ctx context.Context) {
-	if ctx.Err() == context.Canceled {
-		return
+// failed notes a failure, and for how long the server is left alone: for a while that
+// doubles, or for what it asked for itself (Retry-After) within reason.
+func (d *document[T]) failed(now time.Time, err error) {
+	var asked time.Duration
+	var e *Error
+	if errors.As(err, &e) {
+		asked = e.RetryAfter
 	}
 	d.failedFetches++
-	d.err, d.retryAt = err, now.Add(retryPause)
-	d.quiet = time.Now().Add(min(firstBackoff<<d.failures, lastBackoff))
+	d.err, d.retryAt = err, now.Add(max(retryPause, min(asked, maxAsked)))
+	d.quiet = time.Now().Add(max(min(firstBackoff<<d.failures, lastBackoff), min(asked, lastBackoff)))
 	d.failures = min(d.failures+1, 10)
 }
 

@@ -50,7 +50,7 @@ const (
 // metadata: the well-known path goes between host and path of the issuer (RFC 8414
 // §3.1). It is for Provider.URL.
 func OAuthURL(issuer string) (string, error) {
-	if err := checkIssuer(issuer); err != nil {
+	if err := CheckIssuer(issuer); err != nil {
 		return "", err
 	}
 	u, err := url.Parse(issuer)
@@ -62,25 +62,46 @@ func OAuthURL(issuer string) (string, error) {
 }
 
 // Fetch reads the metadata of issuer from issuer + "/.well-known/openid-configuration"
-// (OpenID Connect Discovery 1.0 §4.1) and checks it as [Metadata.Check] does. hc may
-// be nil. It takes at most 10 seconds and 1 MiB. Every error is an [*Error].
+// (OpenID Connect Discovery 1.0 §4.1) and checks that it is the issuer's (§4.3), has
+// what a login needs, and names only https endpoints. hc may be nil. It takes at most 10
+// seconds and 1 MiB. Every error is an [*Error].
 func Fetch(ctx context.Context, hc *http.Client, issuer string) (*Metadata, error) {
-	if err := checkIssuer(issuer); err != nil {
-		return nil, wrap(metadataDocument, err)
+	f, err := fetch(ctx, hc, "", issuer)
+	if err == nil {
+		err = f.incomplete
 	}
-	return fetch(ctx, hc, strings.TrimSuffix(issuer, "/")+wellKnown, issuer)
-}
-
-func fetch(ctx context.Context, hc *http.Client, url, issuer string) (*Metadata, error) {
-	resp, err := get(ctx, hc, metadataDocument, url, endpoint.MaxDocument)
 	if err != nil {
 		return nil, err
 	}
-	m, err := parse(resp.Body, issuer)
-	if err != nil {
-		return nil, refused(metadataDocument, url, resp, err)
+	return f.metadata, nil
+}
+
+// found is metadata that is the issuer's, and what it lacks for a login, if anything.
+type found struct {
+	metadata   *Metadata
+	incomplete error
+}
+
+// fetch reads the metadata of issuer from u, or from where the issuer must have it.
+func fetch(ctx context.Context, hc *http.Client, u, issuer string) (*found, error) {
+	if err := CheckIssuer(issuer); err != nil {
+		return nil, wrap(metadataDocument, err)
 	}
-	return m, nil
+	if u == "" {
+		u = strings.TrimSuffix(issuer, "/") + wellKnown
+	}
+	resp, err := get(endpoint.For(ctx, issuer), hc, metadataDocument, u, endpoint.MaxDocument)
+	if err != nil {
+		return nil, err
+	}
+	f := &found{}
+	if f.metadata, err = parse(resp.Body, issuer); err != nil {
+		return nil, wrap(metadataDocument, resp.Refuse(err))
+	}
+	if err := f.metadata.checkComplete(); err != nil {
+		f.incomplete = wrap(metadataDocument, resp.Refuse(err))
+	}
+	return f, nil
 }
 
 // get fetches a JSON document; which one is for the error.
@@ -90,17 +111,12 @@ func get(ctx context.Context, hc *http.Client, document, url string, max int) (*
 		return nil, wrap(document, err)
 	}
 	if resp.Status != http.StatusOK {
-		return nil, wrap(document, resp.Failure(url, "not the document"))
+		return nil, wrap(document, resp.Failure("not the document"))
 	}
 	if !resp.IsJSON() {
-		return nil, refused(document, url, resp, errors.New("the answer is not JSON by its Content-Type"))
+		return nil, wrap(document, resp.Refuse(errors.New("the answer is not JSON by its Content-Type")))
 	}
 	return resp, nil
-}
-
-// refused is an answer that came and cannot be used.
-func refused(document, url string, resp *endpoint.Response, err error) *Error {
-	return wrap(document, &endpoint.Error{URL: url, Status: resp.Status, Err: err})
 }
 
 func wrap(document string, err error) *Error {

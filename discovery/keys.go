@@ -36,7 +36,7 @@ func StaticKeys(jwks []byte) (KeySet, error) {
 		return nil, wrap(keySetDocument, err)
 	}
 	if set.Len() == 0 {
-		return nil, wrap(keySetDocument, errors.Join(append([]error{errors.New("no usable key")}, set.Skipped...)...))
+		return nil, wrap(keySetDocument, fmt.Errorf("no usable key: %w", errors.Join(set.Skipped[:min(len(set.Skipped), 3)]...)))
 	}
 	return set, nil
 }
@@ -111,15 +111,17 @@ func (p *Provider) newerKeySet(ctx context.Context, old *jose.Set, kid string) (
 	if have, state, _ := p.keys.current(p.now()); state != gone && have != old {
 		return have, nil
 	}
-	joined := p.keys.flight.Busy()
-	if !joined && !p.keys.mayAsk(kid, p.now()) {
+	if got, err, joined := p.keys.flight.Join(ctx); joined {
+		return got, err // it may have begun before the key was there: nothing is learned about kid
+	}
+	if !p.keys.mayAsk(kid, p.now()) {
 		return old, nil
 	}
 	got, err := p.keys.fetch(ctx, p.now, p.fetchKeys)
 	if err != nil {
 		return nil, err
 	}
-	if !joined && !got.Has(kid) { // who joins may have come after the server's answer was made
+	if !got.Has(kid) {
 		p.keys.remember(kid, p.now())
 	}
 	return got, nil
@@ -138,10 +140,11 @@ func (k *rotatingKeys) remember(kid string, now time.Time) {
 }
 
 func (p *Provider) fetchKeys(ctx context.Context) (*jose.Set, time.Duration, error) {
-	m, err := p.Metadata(ctx)
+	m, err := p.anyMetadata(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
+	ctx = endpoint.For(ctx, p.Issuer)
 	set, fresh, err := p.getKeys(ctx, m.JWKSURI)
 	p.reportFailure(ctx, err)
 	if err != nil {
@@ -161,24 +164,28 @@ func (p *Provider) getKeys(ctx context.Context, u string) (*jose.Set, time.Durat
 	}
 	set, err := jose.ParseSet(resp.Body)
 	if err != nil {
-		return nil, 0, refused(keySetDocument, u, resp, err)
+		return nil, 0, wrap(keySetDocument, resp.Refuse(err))
 	}
 	return set, lifetime(resp.Header), nil
 }
 
-// lifetime reads max-age (RFC 9111 §5.2.2.1) and keeps it within bounds; no-store
-// and no-cache mean the shortest.
+// lifetime reads Cache-Control and Age (RFC 9111 §5.1, §5.2.2) and keeps the result
+// within bounds; no-store and no-cache mean the shortest.
 func lifetime(h http.Header) time.Duration {
-	for _, directive := range strings.Split(h.Get("Cache-Control"), ",") {
+	fresh := keysFresh
+	for _, directive := range strings.Split(strings.Join(h.Values("Cache-Control"), ","), ",") {
 		name, value, _ := strings.Cut(strings.ToLower(strings.TrimSpace(directive)), "=")
 		switch name {
 		case "no-store", "no-cache":
 			return keysFreshMin
 		case "max-age":
 			if s, err := strconv.ParseInt(strings.Trim(value, `"`), 10, 32); err == nil {
-				return min(max(time.Duration(s)*time.Second, keysFreshMin), keysFreshMax)
+				fresh = time.Duration(s) * time.Second
 			}
 		}
 	}
-	return keysFresh
+	if age, err := strconv.ParseInt(h.Get("Age"), 10, 32); err == nil && age > 0 {
+		fresh -= time.Duration(age) * time.Second
+	}
+	return min(max(fresh, keysFreshMin), keysFreshMax)
 }

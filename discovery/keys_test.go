@@ -300,7 +300,7 @@ func TestCancelled(t *testing.T) {
 	if took := time.Since(start); took > 150*time.Millisecond {
 		t.Errorf("took %v", took)
 	}
-	for range 100 {
+	for range 400 { // a call that everybody has left goes on for a while, for the next caller
 		if runtime.NumGoroutine() <= before+1 { // one may be the test server's connection
 			return
 		}

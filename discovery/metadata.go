@@ -4,7 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"reflect"
+	"slices"
 	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/countersign/countersign/internal/endpoint"
 	"github.com/countersign/countersign/internal/jose"
@@ -133,21 +138,63 @@ func (m *Metadata) MTLS() *Metadata {
 	return &out
 }
 
-// parse reads the document that a server publishes and checks it.
+// parse reads the document that a server publishes and checks it. Members that the
+// module acts on are read strictly. A member that it only hands on, and that is of the
+// wrong type, is left out: administrators edit these documents, and a mistake in one
+// that nobody uses must not end every login.
 func parse(body []byte, issuer string) (*Metadata, error) {
+	var members map[string]jsontext.Value
+	if err := jose.Decode(body, &members, jose.DocumentLimits); err != nil {
+		return nil, err
+	}
 	m := &Metadata{}
-	if err := jose.Decode(body, m, jose.DocumentLimits); err != nil {
-		return nil, err
+	for name, field := range m.fields() {
+		value, ok := members[name]
+		if !ok || value.Kind() == 'n' {
+			continue
+		}
+		if err := json.Unmarshal(value, field.Addr().Interface()); err != nil {
+			if slices.Contains(strict, name) {
+				return nil, fmt.Errorf("metadata: %s has the wrong type", name)
+			}
+			field.SetZero()
+		}
 	}
-	if err := m.check(issuer); err != nil {
-		return nil, err
+	m.dropUnused(issuer)
+	return m, m.check(issuer)
+}
+
+// strict are the members that the module acts on.
+var strict = []string{
+	"issuer", "authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint", "introspection_endpoint",
+	"pushed_authorization_request_endpoint", "mtls_endpoint_aliases", "authorization_response_iss_parameter_supported",
+	"require_pushed_authorization_requests", "require_signed_request_object",
+}
+
+// fields are the fields of m that can be set, by the name of their member.
+func (m *Metadata) fields() map[string]reflect.Value {
+	v := reflect.ValueOf(m).Elem()
+	out := make(map[string]reflect.Value, v.NumField())
+	for i := range v.NumField() {
+		out[v.Type().Field(i).Tag.Get("json")] = v.Field(i)
 	}
-	return m, m.checkComplete()
+	return out
+}
+
+// dropUnused leaves out endpoints that the module does not call if they cannot be called.
+func (m *Metadata) dropUnused(issuer string) {
+	fields := m.fields()
+	for _, e := range m.endpoints() {
+		field, ok := fields[e.name]
+		if ok && !slices.Contains(strict, e.name) && checkEndpoint(e.url, issuer) != nil {
+			field.SetZero()
+		}
+	}
 }
 
 // check reports an error unless the metadata is that of issuer (the two are
 // compared character by character: OpenID Connect Discovery 1.0 §4.3, RFC 8414
-// §3.3) and names only https endpoints (http on loopback).
+// §3.3) and names only https endpoints (http on loopback, where the issuer is there).
 func (m *Metadata) check(issuer string) error {
 	if m.Issuer != issuer {
 		return fmt.Errorf("the metadata is of issuer %s, configured is %s: they must be the same, character by character",
@@ -158,11 +205,19 @@ func (m *Metadata) check(issuer string) error {
 		if e.url == "" {
 			continue
 		}
-		if err := endpoint.CheckURL(e.url); err != nil {
+		if err := checkEndpoint(e.url, issuer); err != nil {
 			wrong = append(wrong, e.name+" is "+err.Error())
 		}
 	}
 	return complaint(wrong)
+}
+
+// checkEndpoint wants https from a server that has https itself.
+func checkEndpoint(u, issuer string) error {
+	if strings.HasPrefix(issuer, "https:") && strings.HasPrefix(u, "http:") {
+		return errors.New("not an https URL")
+	}
+	return endpoint.CheckURL(u)
 }
 
 // checkComplete reports everything that is missing for a login, at once.
@@ -221,9 +276,9 @@ func (a *EndpointAliases) endpoints() []namedEndpoint {
 	}
 }
 
-// checkIssuer reports an error unless issuer is a URL as OpenID Connect
+// CheckIssuer reports an error unless issuer is a URL as OpenID Connect
 // Discovery 1.0 §3 and RFC 8414 §2 want it: https, no query, no fragment.
-func checkIssuer(issuer string) error {
+func CheckIssuer(issuer string) error {
 	if issuer == "" {
 		return errors.New("the issuer is empty")
 	}

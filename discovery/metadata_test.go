@@ -191,3 +191,10 @@ func ExampleProvider() {
 	fmt.Println(p)
 	// Output: [server https://as.example.com]
 }
+
+func TestStaticKeysError(t *testing.T) {
+	_, err := discovery.StaticKeys([]byte(`{"keys":[` + strings.Repeat(`{"kty":"oct","k":"AAAA"},`, 99) + `{"kty":"oct"}]}`))
+	if n := len(err.Error()); n > 1024 {
+		t.Errorf("%d bytes, %d lines", n, strings.Count(err.Error(), "\n"))
+	}
+}

@@ -37,7 +37,7 @@ type Provider struct {
 	// Now is the clock. nil means time.Now.
 	Now func() time.Time
 
-	metadata document[*Metadata]
+	metadata document[*found]
 	keys     rotatingKeys
 }
 
@@ -56,27 +56,45 @@ func (p *Provider) now() time.Time {
 // hour, and for up to 24 hours from what was had before if that fails. Every
 // error is an [*Error].
 func (p *Provider) Metadata(ctx context.Context) (*Metadata, error) {
-	if p.Static == nil {
-		return p.metadata.get(ctx, p.now, p.fetchMetadata)
+	if p.Static != nil {
+		return p.static()
 	}
-	if err := p.Static.check(p.Issuer); err != nil {
+	f, err := p.metadata.get(ctx, p.now, p.fetchMetadata)
+	if err == nil {
+		err = f.incomplete
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f.metadata, nil
+}
+
+// anyMetadata is Metadata for who needs the keys alone: there are servers that sign
+// tokens and log nobody in.
+func (p *Provider) anyMetadata(ctx context.Context) (*Metadata, error) {
+	if p.Static != nil {
+		return p.static()
+	}
+	f, err := p.metadata.get(ctx, p.now, p.fetchMetadata)
+	if err != nil {
+		return nil, err
+	}
+	return f.metadata, nil
+}
+
+func (p *Provider) static() (*Metadata, error) {
+	err := CheckIssuer(p.Issuer)
+	if err == nil {
+		err = p.Static.check(p.Issuer)
+	}
+	if err != nil {
 		return nil, wrap(metadataDocument, err)
 	}
 	return p.Static, nil
 }
 
-func (p *Provider) fetchMetadata(ctx context.Context) (*Metadata, time.Duration, error) {
-	m, err := p.findMetadata(ctx)
+func (p *Provider) fetchMetadata(ctx context.Context) (*found, time.Duration, error) {
+	f, err := fetch(ctx, p.HTTP, p.URL, p.Issuer)
 	p.reportFailure(ctx, err)
-	return m, metadataFresh, err
-}
-
-func (p *Provider) findMetadata(ctx context.Context) (*Metadata, error) {
-	if p.URL == "" {
-		return Fetch(ctx, p.HTTP, p.Issuer)
-	}
-	if err := checkIssuer(p.Issuer); err != nil {
-		return nil, wrap(metadataDocument, err)
-	}
-	return fetch(ctx, p.HTTP, p.URL, p.Issuer)
+	return f, metadataFresh, err
 }

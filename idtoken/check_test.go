@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -358,5 +360,88 @@ func TestToken(t *testing.T) {
 	}
 	if err := token.Claims(&c); err != nil || c.Email != "" {
 		t.Errorf("EMAIL was taken for email: %v, %v", c, err)
+	}
+}
+
+// TestNoKeyAsked: a token that cannot be meant for us, and one by an algorithm that was
+// not agreed on, is not worth a look at the keys.
+func TestNoKeyAsked(t *testing.T) {
+	for name, c := range map[string]case_{
+		"issuer":           {claims: m{"iss": "https://evil.example"}},
+		"audience":         {claims: m{"aud": "other"}},
+		"extra audience":   {claims: m{"aud": []string{clientID, "other"}, "azp": clientID}},
+		"no azp":           {claims: m{"aud": []string{clientID, "project"}}},
+		"authorized party": {claims: m{"azp": "other"}},
+		"subject":          {claims: m{"sub": nil}},
+		"algorithm":        {header: m{"alg": "ES256"}},
+		"typ":              {header: m{"typ": "at+jwt"}},
+	} {
+		asked := 0
+		v := verifier(t)
+		v.TrustedAudiences = []string{"project"}
+		v.Keys = foreignKeys(func(string) ([]byte, error) { asked++; return nil, errors.New("no") })
+		if _, err := v.Verify(t.Context(), c.token(), idtoken.Expected{}); err == nil || asked != 0 {
+			t.Errorf("%s: %v, the keys were asked %d times", name, err, asked)
+		}
+	}
+	asked := 0
+	v := verifier(t)
+	v.Keys = foreignKeys(func(string) ([]byte, error) { asked++; return nil, errors.New("no") })
+	v.Verify(t.Context(), case_{}.token(), idtoken.Expected{})
+	if asked != 1 {
+		t.Errorf("for a good token the keys were asked %d times", asked)
+	}
+}
+
+// TestClaimSources: aggregated and distributed claims are not followed. TOK-21.
+func TestClaimSources(t *testing.T) {
+	asked := 0
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked++ }))
+	defer s.Close()
+	claims := goodClaims()
+	claims["_claim_names"] = m{"address": "src1"}
+	claims["_claim_sources"] = m{"src1": m{"endpoint": s.URL, "access_token": "x"}}
+	token, err := verifier(t).Verify(t.Context(), key.Sign(claims, nil), idtoken.Expected{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c struct {
+		Address any `json:"address"`
+	}
+	if err := token.Claims(&c); err != nil || c.Address != nil || asked != 0 {
+		t.Errorf("%v, %v, asked %d times", c, err, asked)
+	}
+}
+
+// TestForm names the rows of the whole list that TOK-01, TOK-02 and H1, H2, H4, H8 to H11
+// are about, so that they can be found: the form, the alphabet, algorithms, extensions,
+// keys in the header, kinds, and salts.
+func TestForm(t *testing.T) {
+	v := verifier(t)
+	good := key.Sign(goodClaims(), nil)
+	h, rest, _ := strings.Cut(good, ".")
+	for name, raw := range map[string]string{
+		"TOK-01 H1 two parts":             h + "." + strings.Split(rest, ".")[0],
+		"TOK-01 H1 JSON serialization":    `{"protected":"` + h + `"}`,
+		"TOK-01 H2 a line feed":           h[:4] + "\n" + h[4:] + "." + rest,
+		"TOK-01 H2 padding":               h + "=." + rest,
+		"TOK-02 H1 17 KiB":                good + strings.Repeat("A", 17<<10),
+		"TOK-04 H4 no alg":                key.Sign(goodClaims(), m{"alg": nil}),
+		"TOK-06 H8 crit":                  key.Sign(goodClaims(), m{"crit": []string{"exp"}}),
+		"TOK-07 H9 jwk of a stranger":     optest.NewKey("x", "ES256").Sign(goodClaims(), m{"jwk": optest.NewKey("x", "ES256").JWK()}),
+		"TOK-09 H10 an access token":      key.Sign(goodClaims(), m{"typ": "at+jwt"}),
+		"TOK-05 H11 RS256 signed as PSS":  optest.Key{ID: "k1", Alg: "PS256", Private: key.Private}.Sign(goodClaims(), m{"alg": "RS256"}),
+		"TOK-13 H17 H18 exp in a string":  case_{claims: m{"exp": "1"}}.token(),
+		"TOK-11 H19 nobody we know":       case_{claims: m{"aud": []string{"x"}}}.token(),
+		"TOK-17 H20 no subject":           case_{claims: m{"sub": ""}}.token(),
+		"H22 a long name in the audience": case_{claims: m{"aud": strings.Repeat("x", 9000)}}.token(),
+	} {
+		_, err := v.Verify(t.Context(), raw, idtoken.Expected{})
+		if err == nil || len(err.Error()) > 1024 || strings.Contains(err.Error(), "eyJ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := v.Verify(t.Context(), good, idtoken.Expected{}); err != nil {
+		t.Error(err)
 	}
 }

@@ -14,7 +14,7 @@ import (
 // X25519), and AES in GCM or CBC-HS mode. It redacts itself in fmt and log/slog.
 type DecryptionKey struct {
 	// KeyID is the kid under which the public key is registered. "" means that the
-	// key is tried for every token.
+	// key is tried whatever a token names. At most 4 keys are tried for one token.
 	KeyID string
 
 	// Key is an *rsa.PrivateKey, *ecdsa.PrivateKey or *ecdh.PrivateKey.

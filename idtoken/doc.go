@@ -1,6 +1,6 @@
-// Package idtoken validates ID tokens, OpenID Connect Core 1.0 §3.1.3.7, in the
-// 14 numbered steps by which that section and the Basic Client Profile go, and
-// reports on each of them.
+// Package idtoken validates ID tokens in the 14 numbered steps of the Basic Client
+// Profile, which are the rules of OpenID Connect Core 1.0 §3.1.3.7 and, as the last,
+// the hashes of §3.1.3.8, and reports on each of them.
 //
 //	v := &idtoken.Verifier{Issuer: …, ClientID: …, Keys: provider.Keys()}
 //	token, err := v.Verify(ctx, raw, idtoken.Expected{Nonce: nonce, AccessToken: accessToken})

@@ -2,6 +2,8 @@ package idtoken
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"sync"
@@ -32,8 +34,10 @@ type Replay interface {
 const logoutWithin = 10 * time.Minute
 
 // VerifyLogout validates a logout token, OpenID Connect Back-Channel Logout 1.0
-// §2.6, by the steps for ID tokens as far as they apply. A token is taken once.
-// Every error is an [*Error] or says that the replay store could not be asked.
+// §2.6, by the steps for ID tokens as far as they apply. A token is taken once: what
+// cannot end the sessions after this call must end them by itself, for the server's next
+// try with the same token gets [ErrReplayed]. Any other error is an [*Error], or says that
+// the replay store could not be asked; then it has a method Temporary() bool, true.
 func (v *Verifier) VerifyLogout(ctx context.Context, raw string) (*LogoutToken, error) {
 	c := v.newCheck(ctx, raw, jose.LogoutToken, Expected{})
 	c.runLogout()
@@ -71,7 +75,7 @@ func (c *check) runLogout() {
 	c.signature()
 }
 
-// logoutClaims applies Back-Channel Logout §2.4 and rules 4 to 8 of §2.6.
+// logoutClaims applies what Back-Channel Logout §2.4 and §2.6 have beyond the steps.
 func (c *check) logoutClaims() {
 	c.report.skip(stepNonce, "a logout token has none")
 	switch {
@@ -95,15 +99,33 @@ func (c *check) once() error {
 		store = c.v.Replay
 	}
 	until := c.claims.IssuedAt.Add(logoutWithin + 2*c.v.skew())
-	first, err := store.Once(c.ctx, "logout\x00"+c.claims.Issuer+"\x00"+c.claims.ID, until)
+	first, err := store.Once(c.ctx, c.replayKey(), until)
 	switch {
 	case err != nil:
-		return fmt.Errorf("the replay store cannot be asked: %w", err)
+		return &storeError{err}
 	case !first:
-		return errors.New("this token was used before")
+		return ErrReplayed
 	}
 	return nil
 }
+
+// replayKey is of one length, whatever the server writes into jti.
+func (c *check) replayKey() string {
+	sum := sha256.Sum256([]byte(c.claims.Issuer + "\x00" + c.v.ClientID + "\x00" + c.claims.ID))
+	return "logout:" + base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// ErrReplayed says that a logout token was used before.
+var ErrReplayed = errors.New("this token was used before")
+
+// storeError says that nothing is known about a token.
+type storeError struct{ err error }
+
+func (e *storeError) Error() string { return "the replay store cannot be asked: " + e.err.Error() }
+func (e *storeError) Unwrap() error { return e.err }
+
+// Temporary tells that the same call may succeed later.
+func (e *storeError) Temporary() bool { return true }
 
 const maxSeen = 100_000
 

@@ -3,11 +3,31 @@ package idtoken
 import (
 	"errors"
 	"slices"
+	"time"
 )
 
-// original holds a refreshed token against the one of the login, OpenID Connect
-// Core §12.2. A difference fails the step of the claim it is in; the nonce is
-// step 11's.
+// Original is what must be kept of the ID token of a login to recognize those that come
+// with later refreshes, OpenID Connect Core §12.2. It is plain JSON, and no secret.
+type Original struct {
+	Issuer          string    `json:"iss"`
+	Subject         string    `json:"sub"`
+	Audience        []string  `json:"aud"`
+	AuthorizedParty string    `json:"azp,omitempty"`
+	Nonce           string    `json:"nonce,omitempty"`
+	IssuedAt        time.Time `json:"iat"`
+	AuthTime        time.Time `json:"auth_time,omitzero"`
+}
+
+// Original gives what to keep of the ID token of a login.
+func (t *Token) Original() *Original {
+	return &Original{
+		Issuer: t.Issuer, Subject: t.Subject, Audience: slices.Clone(t.Audience), AuthorizedParty: t.AuthorizedParty,
+		Nonce: t.Nonce, IssuedAt: t.IssuedAt, AuthTime: t.AuthTime,
+	}
+}
+
+// original holds a refreshed token against the one of the login. A difference fails
+// the step of the claim it is in; the nonce is step 11's.
 func (c *check) original() {
 	o := c.want.Original
 	if o == nil {
@@ -24,9 +44,9 @@ func (c *check) original() {
 		differs(stepAudience, !slices.Contains(c.claims.Audience, aud), "aud")
 	}
 	differs(stepParty, text(c.claims.AuthorizedParty) != o.AuthorizedParty, "azp")
-	differs(stepIssued, c.claims.IssuedAt.Unix() < o.IssuedAt.Unix(), "iat is earlier and so")
+	differs(stepIssued, c.claims.IssuedAt.Before(o.IssuedAt.Add(-c.v.skew())), "iat is earlier and so")
 	at := c.claims.AuthTime
-	differs(stepAuthTime, !at.IsZero() && !o.AuthTime.IsZero() && !at.Equal(o.AuthTime), "auth_time")
+	differs(stepAuthTime, !at.IsZero() && !o.AuthTime.IsZero() && at.Unix() != o.AuthTime.Unix(), "auth_time")
 }
 
 // text is the value of an optional claim, "" when it is absent.

@@ -31,8 +31,7 @@ func (r Result) String() string {
 // MarshalText implements encoding.TextMarshaler.
 func (r Result) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// Step is one of the 14 checks, with its number in OpenID Connect Core §3.1.3.7
-// and in the Basic Client Profile.
+// Step is one of the 14 checks, with its number in the Basic Client Profile.
 type Step struct {
 	Number int    `json:"number"`
 	Test   string `json:"test"` // what is checked, in a few words

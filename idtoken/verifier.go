@@ -70,7 +70,7 @@ type Verifier struct {
 	// allows: see Expected.FromTokenEndpoint. From anywhere else it is still checked.
 	InsecureSkipSignature bool
 
-	// Replay remembers the logout tokens that were seen. nil means in memory, in
+	// Replay remembers the logout tokens that were used. nil means in memory, in
 	// this Verifier; name a shared store where several processes take logout tokens.
 	Replay Replay
 
@@ -107,10 +107,10 @@ type Expected struct {
 	// RequireStateHash makes s_hash required, as FAPI 1.0 Advanced does.
 	RequireStateHash bool
 
-	// Original is the ID token of the login when this one came with a refresh: the
-	// two must be of the same user and login (OpenID Connect Core §12.2). nil means
-	// that this is the first.
-	Original *Token
+	// Original is what was kept of the ID token of the login (Token.Original) when this
+	// one came with a refresh: the two must be of the same user and login (OpenID Connect
+	// Core §12.2). nil means that this is the first.
+	Original *Original
 
 	// FromTokenEndpoint says that the token came straight from the token endpoint
 	// over TLS: the one case that Verifier.InsecureSkipSignature is for.

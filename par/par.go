@@ -55,7 +55,10 @@ func (e *Error) Temporary() bool {
 	return errors.As(e.Err, &t) && t.Temporary()
 }
 
-const maxLifetime = 24 * time.Hour
+const (
+	maxLifetime   = 24 * time.Hour
+	maxRequestURI = 2 << 10 // characters: it goes into the browser's address
+)
 
 // Push posts the authorization request in form, which holds client_id, to the
 // pushed authorization request endpoint u (RFC 9126 §2.1). hc may be nil; auth may
@@ -71,11 +74,11 @@ func Push(ctx context.Context, hc *http.Client, u string, auth Authenticator, fo
 		return nil, wrap(err)
 	}
 	if resp.Status != http.StatusCreated && resp.Status != http.StatusOK {
-		return nil, wrap(resp.Failure(u, "the request was not taken"))
+		return nil, wrap(resp.Failure("the request was not taken"))
 	}
 	pushed, err := parse(resp)
 	if err != nil {
-		return nil, wrap(&endpoint.Error{URL: u, Status: resp.Status, Err: err})
+		return nil, wrap(resp.Refuse(err))
 	}
 	return pushed, nil
 }
@@ -91,7 +94,7 @@ func parse(resp *endpoint.Response) (*Pushed, error) {
 	if err := jose.Decode(resp.Body, &body, jose.DocumentLimits); err != nil {
 		return nil, err
 	}
-	if body.RequestURI == "" || strings.IndexFunc(body.RequestURI, notVisible) >= 0 {
+	if body.RequestURI == "" || len(body.RequestURI) > maxRequestURI || strings.IndexFunc(body.RequestURI, notVisible) >= 0 {
 		return nil, errors.New("request_uri is missing or malformed")
 	}
 	lifetime, err := seconds(body.ExpiresIn)

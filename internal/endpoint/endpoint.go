@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -29,10 +30,13 @@ const (
 
 // Response is a call's answer, read whole.
 type Response struct {
+	URL       string // of the endpoint, without query, fit for a log
 	Status    int
 	Header    http.Header
 	MediaType string // lower case, without parameters; "" when missing or malformed
 	Body      []byte
+
+	secrets []string // what was posted and must not come back in an error
 }
 
 // Authenticator adds a client's authentication to a form that is about to be
@@ -49,14 +53,14 @@ type Client struct {
 // defaultTransport is http.DefaultTransport with a shorter wait for a connection.
 var defaultTransport = func() http.RoundTripper {
 	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.DialContext = (&net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}).DialContext
+	t.DialContext = dial
 	t.TLSHandshakeTimeout = connectTimeout
 	t.MaxIdleConnsPerHost = 16
 	return t
 }()
 
-// bounded is the caller's client with the limits that are ours: no redirects
-// (RFC 9700 §4.12: they would carry the form to another place) and no cookies.
+// bounded is the caller's client with the limits that are ours: no redirects (they
+// would carry the form, or the token, to another place) and no cookies.
 func (c Client) bounded() *http.Client {
 	out := http.Client{Transport: defaultTransport}
 	if c.HTTP != nil {
@@ -87,9 +91,9 @@ func (c Client) Do(ctx context.Context, r *http.Request, max int) (*Response, er
 }
 
 func read(ctx context.Context, u *url.URL, resp *http.Response, max int) (*Response, error) {
-	out := &Response{Status: resp.StatusCode, Header: resp.Header, MediaType: mediaType(resp.Header)}
+	out := &Response{URL: location(u), Status: resp.StatusCode, Header: resp.Header, MediaType: mediaType(resp.Header)}
 	fail := func(err error) (*Response, error) {
-		return nil, &Error{URL: location(u), Status: out.Status, RetryAfter: retryAfter(out.Header), Err: err}
+		return nil, &Error{URL: out.URL, Status: out.Status, RetryAfter: retryAfter(out.Header), Err: err}
 	}
 	if out.Status >= 300 && out.Status < 400 {
 		return fail(errors.New("the server redirects; redirects are not followed"))
@@ -123,12 +127,38 @@ func (c Client) PostForm(ctx context.Context, u string, auth Authenticator, form
 		}
 	}
 	setBody(r, form.Encode())
-	return c.Do(ctx, r, MaxDocument)
+	resp, err := c.Do(ctx, r, MaxDocument)
+	if resp != nil {
+		resp.secrets = secretsOf(r, form)
+	}
+	return resp, err
 }
 
+// setBody lets net/http send the body again over another connection where the server
+// has said that it did not look at the request (HTTP/2's GOAWAY and REFUSED_STREAM,
+// RFC 9113 §8.7); it repeats no POST for another reason.
 func setBody(r *http.Request, body string) {
 	r.ContentLength = int64(len(body))
-	r.Body = io.NopCloser(strings.NewReader(body))
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(body)), nil }
+	r.Body, _ = r.GetBody()
+}
+
+// open are the fields of a form that anybody may see.
+var open = []string{"client_id", "redirect_uri", "grant_type", "scope", "resource", "response_type", "client_assertion_type", "token_type_hint"}
+
+// secretsOf are the values in a request that must not come back in an error.
+func secretsOf(r *http.Request, form url.Values) []string {
+	var out []string
+	for name, values := range form {
+		if !slices.Contains(open, name) {
+			out = append(out, values...)
+		}
+	}
+	if _, password, ok := r.BasicAuth(); ok {
+		plain, _ := url.QueryUnescape(password)
+		out = append(out, password, plain)
+	}
+	return out
 }
 
 func mediaType(h http.Header) string {

@@ -6,8 +6,12 @@ import (
 	"time"
 )
 
+// grace is how long a call goes on that everybody has left. What it brings serves the
+// next caller, and callers that hang up cannot make the module ask again and again.
+const grace = 2 * time.Second
+
 // Flight lets many callers share one call under way. A caller that gives up
-// does not fail the others; when the last one has, the call itself is ended.
+// does not fail the others; when the last one has, the call is ended after a while.
 // The zero value is ready.
 type Flight[T any] struct {
 	mu   sync.Mutex
@@ -24,14 +28,17 @@ type call[T any] struct {
 
 // Do joins the call under way or begins one, and waits for its end or ctx's.
 func (f *Flight[T]) Do(ctx context.Context, fn func(context.Context) (T, error)) (T, error) {
-	c := f.join(ctx, fn)
+	return f.wait(ctx, f.join(ctx, fn))
+}
+
+func (f *Flight[T]) wait(ctx context.Context, c *call[T]) (T, error) {
 	select {
 	case <-c.done:
 		return c.value, c.err
 	case <-ctx.Done():
 		f.leave(c)
 		var zero T
-		return zero, &Error{Err: &transport{ctx.Err()}}
+		return zero, &Error{Err: &transport{ctx.Err(), "the caller did not wait for the answer"}}
 	}
 }
 
@@ -50,11 +57,19 @@ func (f *Flight[T]) Wait(ctx context.Context, patience time.Duration, fn func(co
 	return value, nil, false
 }
 
-// Busy tells whether a call is under way.
-func (f *Flight[T]) Busy() bool {
+// Join waits for the call under way, if there is one.
+func (f *Flight[T]) Join(ctx context.Context) (value T, err error, joined bool) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.call != nil
+	c := f.call
+	if c != nil {
+		c.waiting++
+	}
+	f.mu.Unlock()
+	if c == nil {
+		return value, nil, false
+	}
+	value, err = f.wait(ctx, c)
+	return value, err, true
 }
 
 func (f *Flight[T]) join(ctx context.Context, fn func(context.Context) (T, error)) *call[T] {
@@ -89,9 +104,19 @@ func (f *Flight[T]) leave(c *call[T]) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if c.waiting--; c.waiting == 0 {
-		c.cancel()
-		if f.call == c {
-			f.call = nil // a newcomer begins anew instead of sharing the end
-		}
+		time.AfterFunc(grace, func() { f.abandon(c) })
+	}
+}
+
+// abandon ends a call that nobody has come back to.
+func (f *Flight[T]) abandon(c *call[T]) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if c.waiting > 0 {
+		return
+	}
+	c.cancel()
+	if f.call == c {
+		f.call = nil // a newcomer begins anew instead of sharing the end
 	}
 }

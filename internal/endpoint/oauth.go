@@ -7,27 +7,43 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-const maxDescription = 200
+const (
+	maxDescription = 200
+	minSecret      = 8 // characters; anything shorter would blank out words
+)
 
 // Failure makes the typed error of an answer that is not the wanted one. It
 // takes over the error members of RFC 6749 §5.2 if the body has them.
-func (r *Response) Failure(u string, cause string) *Error {
-	e := &Error{URL: u, Status: r.Status, RetryAfter: retryAfter(r.Header)}
+func (r *Response) Failure(cause string) *Error {
+	e := &Error{URL: r.URL, Status: r.Status, RetryAfter: retryAfter(r.Header)}
 	var body struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description"`
 		URI         string `json:"error_uri"`
 	}
 	if r.IsJSON() && jose.Decode(r.Body, &body, jose.DocumentLimits) == nil && body.Error != "" {
-		e.Code, e.Description, e.URI = CleanCode(body.Error), Clean(body.Description), Clean(body.URI)
+		e.Code, e.Description, e.URI = CleanCode(body.Error), Clean(r.redact(body.Description)), Clean(r.redact(body.URI))
 		return e
 	}
 	e.Err = errors.New(cause)
 	return e
 }
 
-// CleanCode keeps an error code that has the alphabet of RFC 6749 §5.2; any
-// other text is no code.
+// Refuse makes the error of an answer that came and cannot be used.
+func (r *Response) Refuse(err error) *Error { return &Error{URL: r.URL, Status: r.Status, Err: err} }
+
+// redact takes out what the server repeats of the request's secrets.
+func (r *Response) redact(s string) string {
+	for _, secret := range r.secrets {
+		if len(secret) >= minSecret {
+			s = strings.ReplaceAll(s, secret, "[redacted]")
+		}
+	}
+	return s
+}
+
+// CleanCode keeps an error code as servers and registries write them. RFC 6749 §5.2
+// allows more, but a code ends up on pages; any other text is no code.
 func CleanCode(s string) string {
 	if s == "" || len(s) > 64 || strings.IndexFunc(s, notCode) >= 0 {
 		return "invalid_error_code"
@@ -35,16 +51,23 @@ func CleanCode(s string) string {
 	return s
 }
 
-func notCode(r rune) bool { return r < 0x20 || r > 0x7e || r == '"' || r == '\\' }
+func notCode(r rune) bool {
+	switch {
+	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9':
+		return false
+	}
+	return !strings.ContainsRune("_.:/-", r)
+}
 
-// Clean makes a server's or a visitor's text fit to be shown: printable ASCII,
-// capped. It still has to be escaped for where it is shown.
+// Clean makes a server's or a visitor's text fit to be logged: printable ASCII without
+// quotes and backslashes (RFC 6749 §5.2), capped. It still has to be escaped for where
+// it is shown.
 func Clean(s string) string {
 	if len(s) > maxDescription {
 		s = s[:maxDescription]
 	}
 	return strings.Map(func(r rune) rune {
-		if notCode(r) {
+		if r < 0x20 || r > 0x7e || r == '"' || r == '\\' {
 			return '?'
 		}
 		return r

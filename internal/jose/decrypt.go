@@ -13,9 +13,8 @@ import (
 	"github.com/lestrrat-go/jwx/v3/jwe"
 )
 
-// DecryptionAlgs are the key management algorithms that the module decrypts with.
-// RSA1_5 and RSA-OAEP's padding oracles, dir's and PBES2's shared secrets, are not
-// among them (RFC 8725 §3.2, §3.3).
+// DecryptionAlgs are the key management algorithms that the module decrypts with. RSA1_5
+// (a padding oracle, RFC 8725 §3.2), RSA-OAEP with SHA-1, dir and PBES2 are not among them.
 var DecryptionAlgs = []string{"RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A192KW", "ECDH-ES+A256KW"}
 
 // content is a row of the table of content encryption algorithms, RFC 7518 §5.1:
@@ -81,7 +80,7 @@ func (h Header) checkEncryption(algs []string) error {
 	if h.zip { // RFC 8725 §3.6
 		return errors.New("header: zip is not supported")
 	}
-	if h.Cty != "" && !strings.EqualFold(h.Cty, "JWT") { // RFC 7519 §5.2
+	if h.Cty != "" && !strings.EqualFold(trimMediaType(h.Cty), "JWT") { // RFC 7519 §5.2
 		return fmt.Errorf("header: cty %s is not JWT", Quote(h.Cty))
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -88,6 +89,12 @@ func NewSecretSet(key []byte) *Set {
 	s.add(Key{material: secret(key)})
 	return s
 }
+
+// Format implements fmt.Formatter: no verb prints a key, which may be a secret.
+func (s *Set) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "[%d keys]", len(s.all)) }
+
+// LogValue implements slog.LogValuer.
+func (s *Set) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(s)) }
 
 func (s *Set) add(k Key) {
 	s.byID[k.ID] = append(s.byID[k.ID], k)
