@@ -149,7 +149,7 @@ func (i *Introspection) ask(ctx context.Context, token string) ([]byte, error) {
 // failure tells an answer that says nothing about the token from the one that does:
 // some servers introspect no JWTs, and say unsupported_token_type (RFC 7009 §2.2.1).
 func (i *Introspection) failure(resp *endpoint.Response, u string) error {
-	e := resp.Failure(u, "the server does not answer about the token")
+	e := resp.Failure("the server does not answer about the token")
 	if e.Code == "unsupported_token_type" {
 		return fmt.Errorf("%w: %w", errInactive, e)
 	}

@@ -79,7 +79,7 @@ func (v *PingValidateBearer) VerifyToken(ctx context.Context, token string) (*Pr
 // failure: 400 invalid_grant is what the server says of a bad token; anything else is
 // about us.
 func (v *PingValidateBearer) failure(resp *endpoint.Response) error {
-	e := resp.Failure(v.URL, "the server does not answer about the token")
+	e := resp.Failure("the server does not answer about the token")
 	if resp.Status == http.StatusBadRequest && e.Code == "invalid_grant" {
 		return fmt.Errorf("%w: %w", errInactive, e)
 	}
