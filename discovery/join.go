@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/countersign/countersign/internal/jose"
@@ -14,7 +15,8 @@ import (
 // publish keys beside those of their metadata. It behaves as [Provider.Keys] does. hc
 // may be nil.
 func KeysAt(jwksURI string, hc *http.Client) KeySet {
-	return (&Provider{Static: &Metadata{JWKSURI: jwksURI}, HTTP: hc}).Keys()
+	name, _, _ := strings.Cut(jwksURI, "?") // a Provider has an issuer; here it is for the log alone
+	return (&Provider{Issuer: name, Static: &Metadata{Issuer: name, JWKSURI: jwksURI}, HTTP: hc}).Keys()
 }
 
 // JoinKeys makes one key set of several of one server, which must be of this package.
