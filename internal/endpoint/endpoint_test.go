@@ -196,3 +196,26 @@ func TestFlight(t *testing.T) {
 	}
 	close(release)
 }
+
+// TestPrivateAddresses: what the metadata of a server elsewhere names does not lead to
+// this machine; that of a server on this machine does. DISC-03, H23.
+func TestPrivateAddresses(t *testing.T) {
+	var asked atomic.Int32
+	u := serve(t, func(http.ResponseWriter, *http.Request) { asked.Add(1) })
+	_, port, _ := strings.Cut(strings.TrimPrefix(u, "http://"), ":")
+	for _, at := range []string{u, "http://localhost:" + port} {
+		ctx := endpoint.For(t.Context(), "https://192.0.2.1")
+		_, err := endpoint.Client{}.Get(ctx, at, "*/*", nil, 10)
+		if err == nil || !strings.Contains(err.Error(), "private address") || asked.Load() != 0 {
+			t.Errorf("%s: %v", at, err)
+		}
+	}
+	for _, issuer := range []string{"http://127.0.0.1:1", "http://localhost", u} {
+		if _, err := (endpoint.Client{}).Get(endpoint.For(t.Context(), issuer), u, "*/*", nil, 10); err != nil {
+			t.Errorf("%s: %v", issuer, err)
+		}
+	}
+	if _, err := get(t, u); err != nil {
+		t.Errorf("named by the operator: %v", err)
+	}
+}

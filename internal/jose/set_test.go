@@ -326,3 +326,32 @@ func TestDecode(t *testing.T) {
 		}
 	}
 }
+
+// TestEncryptedKeySize: an encrypted key that cannot be one is refused before any key is
+// used. H21.
+func TestEncryptedKeySize(t *testing.T) {
+	part := func(n int) string { return optest.B64(make([]byte, n)) }
+	for _, c := range []struct {
+		alg, enc    string
+		ek, iv, tag int
+		says        string
+	}{
+		{"ECDH-ES", "A256GCM", 1, 12, 16, "where there is none"},
+		{"ECDH-ES+A256KW", "A256GCM", 32, 12, 16, "encrypted key of the wrong size"},
+		{"ECDH-ES+A256KW", "A128CBC-HS256", 24, 16, 16, "encrypted key of the wrong size"},
+		{"ECDH-ES+A256KW", "A256GCM", 40, 16, 16, "initialization vector"},
+		{"RSA-OAEP-256", "A256GCM", 256, 12, 12, "tag"},
+		{"RSA-OAEP-256", "A192CBC-HS384", 256, 16, 16, "tag"},
+		{"ECDH-ES+A256KW", "A256GCM", 40, 12, 16, "cannot be decrypted"},
+	} {
+		header := optest.B64([]byte(`{"alg":"` + c.alg + `","enc":"` + c.enc + `"}`))
+		_, err := jose.Decrypt(strings.Join([]string{header, part(c.ek), part(c.iv), part(10), part(c.tag)}, "."), 0, jose.DecryptionAlgs, nil)
+		if err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+	cty := optest.B64([]byte(`{"alg":"RSA-OAEP-256","enc":"A256GCM","cty":"json"}`))
+	if _, err := jose.Decrypt(cty+"."+part(256)+"."+part(12)+"."+part(10)+"."+part(16), 0, jose.DecryptionAlgs, nil); err == nil || !strings.Contains(err.Error(), "cty") {
+		t.Errorf("cty: %v", err)
+	}
+}
