@@ -3,6 +3,7 @@ package rs
 import (
 	"bytes"
 	"errors"
+	"fmt"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -24,16 +25,18 @@ type claims struct {
 	scopes, amr                           []string
 	cnf, act, details                     jsontext.Value
 
-	marks   int   // how many of the dialect's claims are as they must be
-	idToken bool  // a claim of ID tokens alone is there
-	event   bool  // a claim of security event tokens is there
-	fault   error // a claim whose name or form is configuration is not as configured
+	wrong   string // the claim that could not be read
+	marks   int    // how many of the dialect's claims are as they must be
+	idToken bool   // a claim of ID tokens alone is there
+	event   bool   // a claim of security event tokens is there
+	fault   error  // a claim whose name or form is configuration is not as configured
 }
 
 // answerClaims are those that only the introspection endpoint adds.
 type answerClaims struct {
-	active                        *bool
-	username, tokenType, tokenUse string
+	active                   *bool
+	tokenType, tokenUse, typ string
+	expired                  bool // exp is 0
 }
 
 var (
@@ -62,10 +65,20 @@ func (c *claims) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 			return err
 		}
 		if err := c.set(unquoted, v); err != nil {
+			c.wrong = string(unquoted)
 			return err
 		}
 	}
 	_, err := d.ReadToken()
+	return err
+}
+
+// decode reads the one object that payload must be.
+func (c *claims) decode(payload []byte) error {
+	err := jose.Decode(payload, c, jose.TokenLimits)
+	if err != nil && c.wrong != "" {
+		return fmt.Errorf("%s has the wrong type or value", jose.Quote(c.wrong))
+	}
 	return err
 }
 
@@ -158,8 +171,13 @@ func (a *answerClaims) set(name []byte, v jsontext.Value) (known bool, err error
 	switch string(name) {
 	case "active":
 		return true, json.Unmarshal(v, &a.active)
-	case "username":
-		return true, setText(&a.username, v, "")
+	case "exp":
+		a.expired = string(v) == "0"
+		return a.expired, nil
+	case "iat", "nbf", "auth_time": // of servers that write 0 for what they have not
+		return string(v) == "0", nil
+	case "typ":
+		return true, setText(&a.typ, v, "")
 	case "token_type":
 		return true, setText(&a.tokenType, v, "")
 	case "token_use":

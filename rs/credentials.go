@@ -3,6 +3,8 @@ package rs
 import (
 	"mime"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -59,11 +61,30 @@ func (p *Protection) fromQuery(r *http.Request) (credentials, *Error) {
 	if r.URL.RawQuery == "" {
 		return credentials{}, nil
 	}
-	tokens := r.URL.Query()["access_token"]
-	if len(tokens) > 0 && !p.InsecureQuery {
-		return credentials{}, invalidRequest("an access token in the query is not accepted")
+	if !p.InsecureQuery {
+		if namesToken(r.URL.RawQuery) {
+			return credentials{}, invalidRequest("an access token in the query is not accepted")
+		}
+		return credentials{}, nil
 	}
-	return fromParameter(tokens)
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return credentials{}, invalidRequest("the query is malformed")
+	}
+	return fromParameter(query["access_token"])
+}
+
+// namesToken looks for the parameter in whatever way somebody may write a query: the
+// library drops the parts that it cannot read, and the next reader may not.
+func namesToken(query string) bool {
+	parts := strings.FieldsFunc(query, func(c rune) bool { return c == '&' || c == ';' })
+	return slices.ContainsFunc(parts, func(part string) bool {
+		name, _, _ := strings.Cut(part, "=")
+		if plain, err := url.QueryUnescape(name); err == nil {
+			name = plain
+		}
+		return name == "access_token"
+	})
 }
 
 // fromForm reads a token from a form's body, RFC 6750 §2.2. That means to read the

@@ -6,8 +6,6 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
-
-	"github.com/countersign/countersign/internal/jose"
 )
 
 // dialect is how a server writes what the RFCs call client_id and scope, and what
@@ -37,7 +35,7 @@ func (d *dialect) scopeName() string {
 // decode reads a token's claims by this dialect.
 func (d *dialect) decode(payload []byte) (*claims, error) {
 	c := &claims{dialect: d}
-	if err := jose.Decode(payload, c, jose.TokenLimits); err != nil {
+	if err := c.decode(payload); err != nil {
 		return nil, err
 	}
 	return c, d.check(c)

@@ -90,7 +90,7 @@ func (i *Introspection) verify(ctx context.Context, token string) (*Principal, e
 func (i *Introspection) read(body []byte) (*Principal, error) {
 	d := &dialect{list: i.ScopeList, issuer: i.Issuer, audience: i.Audience}
 	c := &claims{dialect: d, answer: &answerClaims{}}
-	if err := jose.Decode(body, c, jose.TokenLimits); err != nil {
+	if err := c.decode(body); err != nil {
 		return nil, &unavailable{fmt.Errorf("introspection: %w", err)}
 	}
 	if c.answer.active == nil {
@@ -184,7 +184,11 @@ func (i *Introspection) check(c *claims) error {
 		return errors.New("the answer says DPoP, and not which key (cnf)")
 	case !i.isAccessToken(c.answer):
 		return errors.New("the answer does not say that this is an access token (token_type)")
-	case c.subject == "" && c.answer.username == "" && c.clientID == "":
+	case c.idToken && c.answer.tokenType == "" && c.answer.tokenUse == "" && !i.InsecureMissingTokenType:
+		return errors.New("this is an ID token")
+	case c.answer.expired:
+		return errors.New("expired long ago")
+	case c.subject == "" && c.clientID == "":
 		return errors.New("the answer names neither a user nor a client; this may be a refresh token")
 	case c.expiry.IsZero(): // optional here: the server has just said that the token is active
 		return checkTimes(now(i.Now), i.Skew, jose.Instant{Time: now(i.Now).Add(time.Second)}, c.issuedAt, c.notBefore)
@@ -192,11 +196,18 @@ func (i *Introspection) check(c *claims) error {
 	return checkTimes(now(i.Now), i.Skew, c.expiry, c.issuedAt, c.notBefore)
 }
 
+// accessTyps are the values of typ, in small letters, that servers have for access
+// tokens: Keycloak writes there whether it is Bearer, Refresh, Offline or ID.
+var accessTyps = []string{"bearer", "dpop", "at+jwt", "application/at+jwt", "jwt", "access_token"}
+
 // isAccessToken looks at token_type, where servers write "Bearer" or what kind of
 // token it is. It is optional, and about refresh tokens it is left out: so it is needed
 // where no audience tells the two apart.
 func (i *Introspection) isAccessToken(a *answerClaims) bool {
 	if a.tokenUse != "" && !strings.EqualFold(a.tokenUse, "access_token") {
+		return false
+	}
+	if a.typ != "" && !slices.Contains(accessTyps, strings.ToLower(a.typ)) {
 		return false
 	}
 	switch strings.ToLower(a.tokenType) {

@@ -173,14 +173,16 @@ func (j *JWT) algs() []string {
 }
 
 // strict tells whether the tokens are those of RFC 9068.
-func (j *JWT) strict() bool { return j.Typ == "" }
+func (j *JWT) strict() bool {
+	return j.Typ == "" || jose.Header{Typ: j.Typ}.CheckTyp(jose.AccessToken) == nil
+}
 
 func (j *JWT) checkHeader(h jose.Header) error {
 	kind := jose.Kind{j.Typ}
-	switch j.Typ {
-	case "":
+	switch {
+	case j.strict():
 		kind = jose.AccessToken
-	case NoTyp:
+	case j.Typ == NoTyp:
 		kind = jose.Kind{""}
 	}
 	if err := h.CheckTyp(kind); err != nil {

@@ -49,10 +49,14 @@ func Parse(raw string, max int) (*Token, error) {
 	if err := split(raw, max, parts[:]); err != nil {
 		return nil, err
 	}
-	header, err := decodeHeader(parts[0])
-	if err != nil {
-		return nil, err
+	header, known := knownHeaders.get(parts[0])
+	if !known {
+		var err error
+		if header, err = decodeHeader(parts[0]); err != nil {
+			return nil, err
+		}
 	}
+	var err error
 	t := &Token{Header: header, signed: raw[:len(parts[0])+1+len(parts[1])]}
 	if t.Payload, err = decodePart("payload", parts[1]); err != nil {
 		return nil, err

@@ -2,6 +2,9 @@ package jose
 
 import (
 	"context"
+	"hash/maphash"
+	"strings"
+	"sync/atomic"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -70,3 +73,44 @@ func Union(sets ...*Set) *Set {
 	}
 	return out
 }
+
+// headerMemo remembers how the headers of good tokens read: a server's are all alike. It
+// holds what a text means and nothing of who may say it, so that one is enough for all.
+// Headers of tokens that did not verify are not remembered, and cannot push out others.
+type headerMemo [64]atomic.Pointer[memoHeader]
+
+type memoHeader struct {
+	text   string
+	header Header
+}
+
+var (
+	knownHeaders headerMemo
+	memoSeed     = maphash.MakeSeed()
+)
+
+const maxMemoHeader = 512
+
+func (m *headerMemo) slot(text string) *atomic.Pointer[memoHeader] {
+	return &m[maphash.String(memoSeed, text)%uint64(len(m))]
+}
+
+func (m *headerMemo) get(text string) (Header, bool) {
+	if h := m.slot(text).Load(); h.is(text) {
+		return h.header, true
+	}
+	return Header{}, false
+}
+
+// keep remembers the header of a token that verified.
+func (m *headerMemo) keep(t *Token) {
+	text, _, _ := strings.Cut(t.signed, ".")
+	if len(text) > maxMemoHeader || t.Header.JWK != nil {
+		return
+	}
+	if slot := m.slot(text); !slot.Load().is(text) {
+		slot.Store(&memoHeader{strings.Clone(text), t.Header})
+	}
+}
+
+func (h *memoHeader) is(text string) bool { return h != nil && h.text == text }

@@ -121,6 +121,7 @@ func (s *Set) VerifyToken(_ context.Context, t *Token) error {
 		return err
 	}
 	t.key = key
+	knownHeaders.keep(t)
 	return nil
 }
 

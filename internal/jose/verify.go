@@ -1,12 +1,13 @@
 package jose
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/rsa"
+	"crypto/sha256"
 	"errors"
-	"math/big"
 )
 
 // ErrSignature says that a signature does not verify under the key that the
@@ -38,27 +39,63 @@ func (a *algorithm) verify(t *Token, key any) error {
 }
 
 func (a *algorithm) digest(t *Token) []byte {
+	if a.hash == crypto.SHA256 {
+		sum := sha256.Sum256([]byte(t.signed))
+		return sum[:]
+	}
 	h := a.hash.New()
 	h.Write([]byte(t.signed))
 	return h.Sum(nil)
 }
 
+var pssOptions = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
+
 // verifyRSA fixes the PSS salt to the length of the hash, RFC 7518 §3.5: the
 // library's default would take any.
 func (a *algorithm) verifyRSA(t *Token, k *rsa.PublicKey) bool {
 	if a.family == rsaPSS {
-		return rsa.VerifyPSS(k, a.hash, a.digest(t), t.signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
+		return rsa.VerifyPSS(k, a.hash, a.digest(t), t.signature, pssOptions) == nil
 	}
 	return rsa.VerifyPKCS1v15(k, a.hash, a.digest(t), t.signature) == nil
 }
 
-// verifyECDSA takes R and S of exactly the curve's size, RFC 7518 §3.4.
+// verifyECDSA takes R and S of exactly the curve's size, RFC 7518 §3.4, and hands them
+// on in DER: the library's function that takes two numbers does no other.
 func (a *algorithm) verifyECDSA(t *Token, k *ecdsa.PublicKey) bool {
 	size := (a.curve.Params().BitSize + 7) / 8
 	if len(t.signature) != 2*size {
 		return false
 	}
-	r := new(big.Int).SetBytes(t.signature[:size])
-	s := new(big.Int).SetBytes(t.signature[size:])
-	return ecdsa.Verify(k, a.digest(t), r, s)
+	var buf [2*66 + 16]byte
+	return ecdsa.VerifyASN1(k, a.digest(t), derSignature(buf[:0], t.signature[:size], t.signature[size:]))
+}
+
+// derSignature is the ECDSA-Sig-Value of RFC 3279 §2.2.3.
+func derSignature(to, r, s []byte) []byte {
+	r, s = trimInteger(r), trimInteger(s)
+	length := integerLength(r) + integerLength(s)
+	to = append(to, 0x30)
+	if length >= 0x80 {
+		to = append(to, 0x81)
+	}
+	to = append(to, byte(length))
+	return appendInteger(appendInteger(to, r), s)
+}
+
+// trimInteger leaves the bytes that DER writes, X.690 §8.3.2: none too many, one for zero.
+func trimInteger(b []byte) []byte {
+	for len(b) > 1 && b[0] == 0 {
+		b = b[1:]
+	}
+	return b
+}
+
+func integerLength(b []byte) int { return 2 + len(b) + int(b[0]>>7) }
+
+func appendInteger(to, b []byte) []byte {
+	to = append(to, 0x02, byte(len(b)+int(b[0]>>7)))
+	if b[0]>>7 == 1 { // or it would be negative
+		to = append(to, 0)
+	}
+	return append(to, b...)
 }

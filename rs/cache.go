@@ -1,0 +1,205 @@
+package rs
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/countersign/countersign/internal/endpoint"
+)
+
+// Defaults of a Cache.
+const (
+	defaultCacheSize = 10_000
+	defaultMaxAge    = 30 * time.Second
+	inactiveAge      = 10 * time.Second
+	maxMaxAge        = time.Hour
+)
+
+// Cache remembers what Tokens said of tokens seen before, by their SHA-256. A JWT is
+// taken from it until its exp, while the key that signed it is in the issuer's set; what
+// a server answered, for MaxAge at most, during which a revocation goes unnoticed unless
+// [Cache.Invalidate] is told of it (RFC 7662 §4). Many requests at once with one token
+// ask the server once. Tokens must be set; without it every token is refused. A Cache
+// must not be copied after its first use.
+//
+// What a token is bound to is checked for every request, by the [Protection]. JWTs whose
+// Keys are not of package discovery are not remembered: nothing tells when a key goes.
+type Cache struct {
+	// Tokens verifies the tokens that are not in the cache.
+	Tokens Verifier
+
+	// Size is how many tokens are remembered, at about 1 KiB each. 0 means 10,000.
+	Size int
+
+	// MaxAge is how long an answer of a server is used. 0 means 30 seconds; at most an
+	// hour. That a token is not active is remembered for 10 seconds, or MaxAge.
+	MaxAge time.Duration
+
+	// Now is the clock. nil means time.Now.
+	Now func() time.Time
+
+	good, inactive memory
+	flights        flights
+}
+
+type tokenKey [sha256.Size]byte
+
+// keyOf hashes without a copy on the heap where the token is of ordinary length.
+func keyOf(token string) tokenKey {
+	var buf [2048]byte
+	if len(token) <= len(buf) {
+		return sha256.Sum256(buf[:copy(buf[:], token)])
+	}
+	return sha256.Sum256([]byte(token))
+}
+
+// Format implements fmt.Formatter: what is remembered is nobody's to print.
+func (c *Cache) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "[cache of %d tokens]", c.size()) }
+
+func (c *Cache) size() int {
+	if c.Size == 0 {
+		return defaultCacheSize
+	}
+	return c.Size
+}
+
+func (c *Cache) maxAge() time.Duration {
+	if c.MaxAge == 0 {
+		return defaultMaxAge
+	}
+	return c.MaxAge
+}
+
+func (c *Cache) configured() error {
+	switch {
+	case c.Tokens == nil:
+		return errors.New("Cache.Tokens is nil")
+	case c.Size < 0:
+		return errors.New("Cache.Size is below 0")
+	case c.MaxAge < 0 || c.MaxAge > maxMaxAge:
+		return fmt.Errorf("Cache.MaxAge is %v; it goes from 0 to %v", c.MaxAge, maxMaxAge)
+	}
+	return nil
+}
+
+// VerifyToken implements [Verifier].
+func (c *Cache) VerifyToken(ctx context.Context, token string) (*Principal, error) {
+	return unbound(c.verify(ctx, token))
+}
+
+func (c *Cache) verify(ctx context.Context, token string) (*Principal, error) {
+	if err := c.configured(); err != nil {
+		return nil, &unavailable{err}
+	}
+	key, at := keyOf(token), now(c.Now)
+	if p, err := c.hit(ctx, key, at); p != nil || err != nil {
+		return p, err
+	}
+	if !asks(c.Tokens, token) {
+		return c.miss(ctx, key, token, at)
+	}
+	return c.flights.do(ctx, key, func(ctx context.Context) (*Principal, error) { return c.miss(ctx, key, token, at) })
+}
+
+// hit gives what is remembered and good still; neither of both for nothing.
+func (c *Cache) hit(ctx context.Context, key tokenKey, at time.Time) (*Principal, error) {
+	if e, ok := c.good.get(key, c.size()); ok {
+		if good, err := e.isGood(ctx, at); good || err != nil {
+			return e.principal, err
+		}
+		c.good.remove(key, c.size())
+	}
+	if e, ok := c.inactive.get(key, c.size()); ok && e.isYoung(at) {
+		return nil, errInactive
+	}
+	return nil, nil
+}
+
+// miss verifies the token and remembers the outcome, unless something was made invalid
+// meanwhile: it may have been this token.
+func (c *Cache) miss(ctx context.Context, key tokenKey, token string, at time.Time) (*Principal, error) {
+	good, inactive := c.good.removals.Load(), c.inactive.removals.Load()
+	p, err := verify(ctx, c.Tokens, token)
+	switch {
+	case errors.Is(err, errInactive):
+		c.inactive.put(key, entry{since: at, until: at.Add(min(inactiveAge, c.maxAge()))}, c.size(), inactive)
+	case err == nil && p.origin.key == nil:
+		c.good.put(key, entry{principal: p, since: at, until: at.Add(c.maxAge())}, c.size(), good)
+	case err == nil && p.origin.keys != nil:
+		c.good.put(key, entry{principal: p, since: at, until: p.Expiry}, c.size(), good)
+	}
+	return p, err
+}
+
+// Invalidate forgets a token: that it was good, and that it was not.
+func (c *Cache) Invalidate(token string) {
+	key := keyOf(token)
+	c.good.removals.Add(1)
+	c.inactive.removals.Add(1)
+	c.good.remove(key, c.size())
+	c.inactive.remove(key, c.size())
+}
+
+// InvalidateIf forgets every token whose principal match accepts: all of a user's, say.
+func (c *Cache) InvalidateIf(match func(*Principal) bool) {
+	c.good.removals.Add(1)
+	c.good.removeIf(match)
+}
+
+// asks tells whether verifying the token means to ask a server, so that to ask once for
+// many is worth a detour.
+func asks(v Verifier, token string) bool {
+	switch v := v.(type) {
+	case *JWT, Issuers:
+		return false
+	case *Either:
+		if isJWT(token) {
+			return asks(v.JWT, token)
+		}
+	}
+	return true
+}
+
+// flights are the calls under way, one for a token.
+type flights struct {
+	mu    sync.Mutex
+	calls map[tokenKey]*flight
+}
+
+type flight struct {
+	endpoint.Flight[*Principal]
+	users int
+}
+
+func (f *flights) do(ctx context.Context, key tokenKey, verify func(context.Context) (*Principal, error)) (*Principal, error) {
+	call := f.join(key)
+	defer f.leave(key, call)
+	return call.Do(ctx, verify)
+}
+
+func (f *flights) join(key tokenKey) *flight {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.calls == nil {
+		f.calls = map[tokenKey]*flight{}
+	}
+	call := f.calls[key]
+	if call == nil {
+		call = &flight{}
+		f.calls[key] = call
+	}
+	call.users++
+	return call
+}
+
+func (f *flights) leave(key tokenKey, call *flight) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if call.users--; call.users == 0 {
+		delete(f.calls, key)
+	}
+}
