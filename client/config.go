@@ -47,6 +47,11 @@ type Config struct {
 	// Issuer is the server's issuer identifier, exactly as the server writes it.
 	Issuer string
 
+	// IssuerAlias and Tenants are those of idtoken.Verifier: for Google, and for Entra ID
+	// where Issuer has {tenantid} in it.
+	IssuerAlias string
+	Tenants     []string
+
 	// DiscoveryURL is where the metadata is, for servers that do not publish it under
 	// their issuer identifier; see discovery.Provider. "" means where OpenID Connect
 	// Discovery puts it.
@@ -183,7 +188,7 @@ func (c *Config) verifier(keys idtoken.KeySet) *idtoken.Verifier {
 		keys = c.IDTokenKeys
 	}
 	return &idtoken.Verifier{
-		Issuer: c.Issuer, ClientID: c.ClientID, Keys: keys, Algs: c.IDTokenAlgs, DecryptionKeys: c.DecryptionKeys,
+		Issuer: c.Issuer, IssuerAlias: c.IssuerAlias, Tenants: c.Tenants, ClientID: c.ClientID, Keys: keys, Algs: c.IDTokenAlgs, DecryptionKeys: c.DecryptionKeys,
 		TrustedAudiences: c.TrustedAudiences, Skew: c.Skew, Now: c.Now,
 	}
 }
@@ -201,6 +206,7 @@ func (c *Config) check() error {
 		complain(true, "Issuer: %w", err)
 	}
 	complain(c.Metadata != nil && (c.Metadata.AuthorizationEndpoint == "" || c.Metadata.TokenEndpoint == ""), "Metadata lacks authorization_endpoint or token_endpoint")
+	complain(strings.Contains(c.Issuer, "{tenantid}") != (len(c.Tenants) > 0), "Tenants are for an Issuer with {tenantid}, and needed there")
 	complain(c.Metadata != nil && c.Metadata.Issuer != c.Issuer, "Metadata is of another issuer than Config.Issuer")
 	complain(c.ClientID == "", "ClientID is empty")
 	complain(!c.PKCE.Valid(), "PKCE is none of the methods")

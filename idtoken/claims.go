@@ -27,6 +27,7 @@ type claims struct {
 	AccessTokenHash *string       `json:"at_hash"`
 	CodeHash        *string       `json:"c_hash"`
 	StateHash       *string       `json:"s_hash"`
+	TenantID        string        `json:"tid"` // of Entra ID
 	ID              string        `json:"jti"`
 	Events          events        `json:"events"`
 }

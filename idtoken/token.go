@@ -78,13 +78,14 @@ func (k verified) VerifySignature(_ context.Context, jwt string) ([]byte, error)
 
 // secondOpinion runs go-oidc's verifier. Its errors may quote the token, so they
 // are not passed on. The clock was step 9's to judge, with its skew: go-oidc,
-// which has none, is asked at the last moment that the token calls its own.
+// which has none, is asked at the last moment that the token calls its own. The issuer
+// was step 2's, with its alias and tenants.
 func (c *check) secondOpinion() (*oidc.IDToken, error) {
 	at, last := c.now, time.Unix(c.claims.Expiry.Unix(), 0)
 	if at.After(last) {
 		at = last
 	}
-	v := oidc.NewVerifier(c.v.Issuer, verified{c.raw, c.jws.Payload}, &oidc.Config{
+	v := oidc.NewVerifier(c.claims.Issuer, verified{c.raw, c.jws.Payload}, &oidc.Config{
 		ClientID:             c.v.ClientID,
 		SupportedSigningAlgs: []string{c.jws.Header.Alg},
 		Now:                  func() time.Time { return at },

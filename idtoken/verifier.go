@@ -32,6 +32,15 @@ type Verifier struct {
 	// Issuer is the server's issuer identifier; iss must equal it to the letter.
 	Issuer string
 
+	// IssuerAlias is one other value that iss may have, to the letter: Google's tokens
+	// have "accounts.google.com" too. "" means none.
+	IssuerAlias string
+
+	// Tenants are the tenants whose users may sign in where Issuer has {tenantid} in it
+	// (Entra ID): iss must be Issuer with the token's tid in that place, and the key of
+	// that tenant or of all.
+	Tenants []string
+
 	// ClientID is our client_id; aud must contain it.
 	ClientID string
 
@@ -191,5 +200,5 @@ func (v *Verifier) configured() error {
 	if err := jose.CheckAlgs(v.algs()); err != nil {
 		return fmt.Errorf("Verifier.Algs: %w", err)
 	}
-	return nil
+	return v.checkTenants()
 }

@@ -1,0 +1,51 @@
+package idtoken
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/countersign/countersign/internal/jose"
+)
+
+// tenantMark stands for the tenant in the issuer that Entra ID's metadata names.
+const tenantMark = "{tenantid}"
+
+func (v *Verifier) manyTenants() bool { return strings.Contains(v.Issuer, tenantMark) }
+
+// checkTenants wants tenants where the issuer has a place for them, and nowhere else.
+func (v *Verifier) checkTenants() error {
+	if v.manyTenants() != (len(v.Tenants) > 0) || slices.Contains(v.Tenants, "") {
+		return errors.New("Verifier.Tenants is for an Issuer with {tenantid}, and needed there")
+	}
+	return nil
+}
+
+// issuer is the first half of step 2: equal byte for byte to the configured issuer, to
+// its one alias, or to what the template gives for an allowed tenant.
+func (c *check) issuer() {
+	iss := c.claims.Issuer
+	ok := iss == c.v.Issuer || c.v.IssuerAlias != "" && iss == c.v.IssuerAlias
+	if c.v.manyTenants() {
+		ok = slices.Contains(c.v.Tenants, c.claims.TenantID) && iss == strings.Replace(c.v.Issuer, tenantMark, c.claims.TenantID, 1)
+	}
+	if !ok {
+		c.report.fail(stepIssuer, fmt.Errorf("iss is %s, not %s", jose.Quote(iss), jose.Quote(c.v.Issuer)))
+		return
+	}
+	c.report.valid(stepIssuer)
+}
+
+// keyIssuer binds a key to its tenant: the keys of all tenants are in one set, and one
+// with keys of its own must not sign for the others.
+func (c *check) keyIssuer() error {
+	if !c.v.manyTenants() {
+		return nil
+	}
+	key := c.jws.Key()
+	if key == nil || key.Issuer != c.v.Issuer && key.Issuer != c.claims.Issuer {
+		return errors.New("the key that signed the token is not one of its tenant")
+	}
+	return nil
+}
