@@ -1,0 +1,129 @@
+package client
+
+import (
+	"crypto/x509"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign/internal/jose"
+)
+
+// The presets are what is fixed about a server, as plain values: add ClientID, Auth,
+// RedirectURL and Scopes. Nothing else in this package knows a server by its name.
+
+// PingFederate is a PingFederate server. Issuer is what its administrator set, with the
+// port if it is not 443.
+func PingFederate(issuer string) Config { return Config{Issuer: issuer} }
+
+// PingOne is an environment of PingOne. domain is that of the region, such as
+// "auth.pingone.eu", or a custom one.
+func PingOne(domain, environmentID string) Config {
+	return Config{Issuer: "https://" + domain + "/" + environmentID + "/as"}
+}
+
+// PingOneAdvancedIdentityCloud is a realm of a tenant of PingOne Advanced Identity Cloud.
+// The tenant writes its issuer with the port, and is found without it; beside request_uri
+// it wants the request's main parameters.
+func PingOneAdvancedIdentityCloud(host, realm string) Config {
+	path := "/am/oauth2/realms/root/realms/" + realm
+	return Config{
+		Issuer:           "https://" + host + ":443" + path,
+		DiscoveryURL:     "https://" + host + path + "/.well-known/openid-configuration",
+		RepeatParameters: true,
+	}
+}
+
+// Cloudentity is a workspace of a tenant of Cloudentity.
+func Cloudentity(tenant, region, workspace string) Config {
+	return Config{Issuer: "https://" + tenant + "." + region + ".authz.cloudentity.io/" + tenant + "/" + workspace}
+}
+
+// Keycloak is a realm of a Keycloak server, such as "https://sso.example".
+func Keycloak(base, realm string) Config {
+	return Config{Issuer: strings.TrimSuffix(base, "/") + "/realms/" + realm}
+}
+
+const entra = "https://login.microsoftonline.com/"
+
+// Entra is one tenant of Microsoft Entra ID. With PrivateKeyJWT see EntraAssertion.
+func Entra(tenantID string) Config { return Config{Issuer: entra + tenantID + "/v2.0"} }
+
+// EntraTenants lets the users of several tenants of Microsoft Entra ID sign in.
+func EntraTenants(tenantIDs ...string) Config {
+	return Config{
+		Issuer:       entra + "{tenantid}/v2.0",
+		DiscoveryURL: entra + "organizations/v2.0/.well-known/openid-configuration",
+		Tenants:      tenantIDs,
+	}
+}
+
+// EntraAssertion is the client assertion that Microsoft Entra ID documents: for the token
+// endpoint, with the certificate's thumbprint.
+func EntraAssertion(tenantID string, certificate *x509.Certificate) Assertion {
+	return Assertion{Audience: entra + tenantID + "/oauth2/v2.0/token", Typ: "JWT", Certificate: certificate}
+}
+
+// Google is Google. Some of its ID tokens have an issuer without a scheme. A refresh
+// token comes only with Request.Extra access_type=offline.
+func Google() Config {
+	return Config{Issuer: "https://accounts.google.com", IssuerAlias: "accounts.google.com"}
+}
+
+// Okta is an authorization server of an Okta organization; serverID "" is that of the
+// organization itself, whose access tokens are for Okta alone.
+func Okta(domain, serverID string) Config {
+	if serverID == "" {
+		return Config{Issuer: "https://" + domain}
+	}
+	return Config{Issuer: "https://" + domain + "/oauth2/" + serverID}
+}
+
+// Auth0 is a tenant of Auth0, by its domain. Its issuer ends with a slash. Without
+// Request.Extra audience its access tokens are for Auth0 alone.
+func Auth0(domain string) Config { return Config{Issuer: "https://" + domain + "/"} }
+
+// Cognito is a user pool of Amazon Cognito. Its endpoints are at another host than its
+// issuer.
+func Cognito(region, poolID string) Config {
+	return Config{Issuer: "https://cognito-idp." + region + ".amazonaws.com/" + poolID}
+}
+
+const apple = "https://appleid.apple.com"
+
+// Apple is Sign in with Apple. With the scopes name and email it answers with a form
+// that it posts from its own site; see AppleSecret for Auth.
+func Apple() Config { return Config{Issuer: apple, ResponseMode: "form_post"} }
+
+// AppleSecret authenticates to Apple: its client secret is a JWT that the team's key
+// signs (ES256), sent as client_secret_post. Every request gets one of its own.
+func AppleSecret(teamID string, key SigningKey) Auth {
+	_, err := key.signer()
+	if err == nil && teamID == "" {
+		err = errors.New("has no team ID")
+	}
+	return Auth{method: "client_secret_post", err: err, bind: func(b binding) Authenticator {
+		return authenticatorFunc(func(_ *http.Request, form url.Values) error {
+			secret, err := appleSecret(teamID, key, b)
+			if err != nil {
+				return err
+			}
+			form.Set("client_id", b.clientID)
+			form.Set("client_secret", secret)
+			return nil
+		})
+	}}
+}
+
+func appleSecret(teamID string, key SigningKey, b binding) (string, error) {
+	signer, err := jose.NewSigner(key.Key, "ES256", key.KeyID)
+	if err != nil {
+		return "", err
+	}
+	now := b.now()
+	return signer.Sign(nil, map[string]any{
+		"iss": teamID, "sub": b.clientID, "aud": apple, "iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(),
+	})
+}
