@@ -51,6 +51,18 @@ func (k SigningKey) redacted() string { return fmt.Sprintf("[signing key %q]", k
 
 func (k SigningKey) signer() (*jose.Signer, error) { return jose.NewSigner(k.Key, k.Alg, k.KeyID) }
 
+// algOf is the algorithm by which a source signs, "" when it cannot.
+func algOf(keys KeySource) string {
+	if keys == nil {
+		return ""
+	}
+	signer, err := keys.Current().signer()
+	if err != nil {
+		return ""
+	}
+	return signer.Alg()
+}
+
 // NoTyp is the value of Assertion.Typ that leaves typ out.
 const NoTyp = "-"
 
@@ -91,7 +103,8 @@ func PrivateKeyJWT(keys KeySource, a Assertion) Auth {
 	if err == nil {
 		_, err = keys.Current().signer()
 	}
-	return Auth{method: "private_key_jwt", assertion: &a, err: err, bind: func(b binding) Authenticator {
+	alg := func() string { return algOf(keys) }
+	return Auth{method: "private_key_jwt", assertion: &a, alg: alg, err: err, bind: func(b binding) Authenticator {
 		return a.authenticator(b, func() (*jose.Signer, error) { return keys.Current().signer() })
 	}}
 }
@@ -103,7 +116,8 @@ func SecretJWT(secret string, a Assertion) Auth {
 	if err == nil {
 		err = a.check()
 	}
-	return Auth{method: "client_secret_jwt", assertion: &a, err: err, bind: func(b binding) Authenticator {
+	alg := func() string { return "HS256" }
+	return Auth{method: "client_secret_jwt", assertion: &a, alg: alg, err: err, bind: func(b binding) Authenticator {
 		return a.authenticator(b, func() (*jose.Signer, error) { return signer, nil })
 	}}
 }

@@ -18,7 +18,8 @@ type Authenticator interface {
 // Public; the zero value is refused by New. It never prints its secret.
 type Auth struct {
 	method    string
-	assertion *Assertion // of the two methods that have one
+	assertion *Assertion    // of the two methods that have one
+	alg       func() string // of the assertion's signature; nil without one
 	err       error
 	bind      func(binding) Authenticator // a func: nothing in it can be printed
 }

@@ -224,7 +224,7 @@ func setJSON(v url.Values, name string, value any) error {
 // be switched off (RFC 9126 §5).
 func (c *Client) pushes(m *discovery.Metadata) (bool, error) {
 	has := m.PushedAuthorizationRequestEndpoint != ""
-	required := c.config.PAR == PARRequired || m.RequirePushedAuthorizationRequests
+	required := c.config.PAR == PARRequired || c.config.Profile.requiresPAR() || m.RequirePushedAuthorizationRequests
 	switch {
 	case c.config.PAR == PAROff && m.RequirePushedAuthorizationRequests:
 		return false, errors.New("the server requires pushed authorization requests, and Config.PAR is PAROff")

@@ -41,7 +41,7 @@ func (c *Client) readCallback(ctx context.Context, q url.Values, p *Pending, m *
 	if err := checkState(q, p); err != nil {
 		return nil, err
 	}
-	if err := checkIss(q, p, m); err != nil {
+	if err := checkIss(q, p, m.AuthorizationResponseIssParameterSupported || c.config.Profile.requiresIss()); err != nil {
 		return nil, err
 	}
 	if q.Has("error") {
@@ -107,9 +107,9 @@ func checkState(q url.Values, p *Pending) error {
 // checkIss applies RFC 9207 §2.4: an iss that is there must be right, whether
 // the server announced it or not; one that was announced must be there. A response
 // with an ID token names its issuer in that.
-func checkIss(q url.Values, p *Pending, m *discovery.Metadata) error {
+func checkIss(q url.Values, p *Pending, announced bool) error {
 	switch {
-	case !q.Has("iss") && m.AuthorizationResponseIssParameterSupported && !q.Has("id_token"):
+	case !q.Has("iss") && announced && !q.Has("id_token"):
 		return errors.New("iss is missing, which the server's metadata announces")
 	case q.Has("iss") && q.Get("iss") != p.Issuer:
 		return fmt.Errorf("iss is %s, and the login was begun at %s", jose.Quote(q.Get("iss")), jose.Quote(p.Issuer))

@@ -47,6 +47,9 @@ type Config struct {
 	// Issuer is the server's issuer identifier, exactly as the server writes it.
 	Issuer string
 
+	// Profile is a set of rules to be kept. The zero value is none.
+	Profile Profile
+
 	// IssuerAlias and Tenants are those of idtoken.Verifier: for Google, and for Entra ID
 	// where Issuer has {tenantid} in it.
 	IssuerAlias string
@@ -226,6 +229,10 @@ func (c *Config) check() error {
 		complain(true, "Auth %w", err)
 	}
 	complain((c.Auth.overTLS() || c.CertificateBound) && (c.HTTP == nil || c.HTTP.Transport == nil), "HTTP must present the client's certificate")
+	complain(!c.Profile.valid(), "Profile %q is none of those that are supported", c.Profile)
+	if err := c.checkProfile(); err != nil {
+		complain(true, "%w", err)
+	}
 	if c.DPoP != nil && c.DPoP.Keys != nil {
 		_, err := c.DPoP.Keys.Current().signer()
 		complain(err != nil, "DPoP.Keys: %w", err)

@@ -45,6 +45,7 @@ func (c *Client) complete(ctx context.Context, p *Pending, r *response) (*Tokens
 	}
 	front, err := c.addIDToken(ctx, &Tokens{Token: &oauth2.Token{}, Scopes: p.Scopes}, r.idToken, idtoken.Expected{
 		Nonce: p.Nonce, Code: r.code, State: p.State, ACRValues: p.ACRValues, MaxAge: p.MaxAge, FrontChannel: true,
+		RequireStateHash: c.config.Profile.requiresStateHash(),
 	})
 	if err != nil || r.code == "" {
 		return front, err

@@ -13,6 +13,9 @@ func (c *Client) metadata(ctx context.Context) (*discovery.Metadata, error) {
 	if err != nil {
 		return nil, fail(StepDiscovery, err)
 	}
+	if err := c.config.Profile.checkServer(m); err != nil {
+		return nil, fail(StepDiscovery, err)
+	}
 	if c.config.Auth.overTLS() || c.config.CertificateBound {
 		return m.MTLS(), nil
 	}

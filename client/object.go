@@ -52,6 +52,8 @@ func (o *RequestObject) check() error {
 	return nil
 }
 
+func (o *RequestObject) alg() string { return algOf(o.Keys) }
+
 // encrypter encrypts to the server's key.
 type encrypter struct{ c *Client }
 

@@ -1,0 +1,135 @@
+package client_test
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/internal/optest"
+	"github.com/countersign/countersign/pkce"
+)
+
+// fapi2 is a configuration that keeps the rules of FAPI 2.0 Message Signing.
+func fapi2() client.Config {
+	key := client.SigningKey{KeyID: "k", Alg: "PS256", Key: optest.NewKey("k", "PS256").Private}
+	return client.Config{
+		Profile: client.FAPI2MessageSigning, Issuer: "https://as.example", ClientID: "rp", RedirectURL: "https://rp.example/cb",
+		Auth: client.PrivateKeyJWT(key, client.Assertion{}), DPoP: &client.DPoP{}, RequestObject: &client.RequestObject{Keys: key},
+		ResponseMode: "jwt", ResponseAlgs: []string{"PS256"}, IDTokenAlgs: []string{"PS256"},
+	}
+}
+
+// TestProfile: every weaker option fails at construction, by its name. FAPI-01, FAPI-03, RP-02.
+func TestProfile(t *testing.T) {
+	rs := client.SigningKey{KeyID: "k", Alg: "RS256", Key: optest.NewKey("k", "RS256").Private}
+	ps := client.SigningKey{KeyID: "k", Alg: "PS256", Key: optest.NewKey("k", "PS256").Private}
+	for _, profile := range []client.Profile{client.FAPI2Security, client.FAPI2MessageSigning} {
+		cfg := fapi2()
+		cfg.Profile = profile
+		if _, err := client.New(cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		says string
+		edit func(*client.Config)
+	}{
+		{"Auth PrivateKeyJWT", func(c *client.Config) { c.Auth = client.SecretBasic("s") }},
+		{"Auth PrivateKeyJWT", func(c *client.Config) { c.Auth = client.Public() }},
+		{"Auth PrivateKeyJWT", func(c *client.Config) {
+			c.Auth = client.SecretJWT("a secret that is long enough for HS256", client.Assertion{})
+		}},
+		{"an Assertion for the issuer", func(c *client.Config) {
+			c.Auth = client.PrivateKeyJWT(ps, client.Assertion{Audience: "https://as.example/token"})
+		}},
+		{"an Assertion by PS256", func(c *client.Config) { c.Auth = client.PrivateKeyJWT(rs, client.Assertion{}) }},
+		{"access tokens bound", func(c *client.Config) { c.DPoP = nil }},
+		{"access tokens bound", func(c *client.Config) { c.DPoP = &client.DPoP{InsecureAllowBearer: true} }},
+		{"IDTokenAlgs", func(c *client.Config) { c.IDTokenAlgs = nil }},
+		{"IDTokenAlgs", func(c *client.Config) { c.IDTokenAlgs = []string{"PS256", "RS256"} }},
+		{"ResponseAlgs", func(c *client.Config) { c.ResponseAlgs = nil }},
+		{"UserInfoAlgs", func(c *client.Config) { c.UserInfoAlgs = []string{"RS256"} }},
+		{"a RequestObject by PS256", func(c *client.Config) { c.RequestObject = &client.RequestObject{Keys: rs} }},
+		{"PKCE S256", func(c *client.Config) { c.PKCE = pkce.Plain }},
+		{"PKCE S256", func(c *client.Config) { c.PKCE = pkce.PlainImplicit }},
+		{"ResponseType code", func(c *client.Config) { c.ResponseType, c.ResponseMode = client.ResponseCodeIDToken, "fragment.jwt" }},
+		{"PAR", func(c *client.Config) { c.PAR = client.PAROff }},
+		{"RepeatParameters", func(c *client.Config) { c.RepeatParameters = true }},
+		{"RequestObject", func(c *client.Config) { c.RequestObject = nil }},
+		{"a signed ResponseMode", func(c *client.Config) { c.ResponseMode = "query" }},
+		{"none of those", func(c *client.Config) { c.Profile = "FAPI 3" }},
+		{"RequestObject", func(c *client.Config) {
+			c.Profile, c.CertificateBound, c.HTTP, c.RequestObject = client.FAPI1Advanced, true, withCertificate, nil
+		}},
+		{"access tokens bound", func(c *client.Config) { c.Profile = client.FAPI1Advanced }},
+		{"code id_token", func(c *client.Config) {
+			c.Profile, c.CertificateBound, c.HTTP, c.ResponseMode = client.FAPI1Advanced, true, withCertificate, ""
+		}},
+		{"the scope openid", func(c *client.Config) { c.Profile, c.Scopes = client.OIDCBasic, []string{"x"} }},
+		{"ResponseType code", func(c *client.Config) { c.Profile, c.ResponseType = client.OIDCBasic, client.ResponseIDToken }},
+		{"PKCE S256", func(c *client.Config) { c.Profile, c.PKCE = client.OAuth21, pkce.Plain }},
+		{"ResponseType code", func(c *client.Config) { c.Profile, c.ResponseType = client.OAuth21, client.ResponseIDToken }},
+	} {
+		cfg := fapi2()
+		test.edit(&cfg)
+		if _, err := client.New(cfg); err == nil || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("want %q: %v", test.says, err)
+		}
+	}
+	for _, profile := range []client.Profile{client.OIDCBasic, client.OAuth21, client.FAPI1Advanced} {
+		cfg := fapi2()
+		cfg.Profile, cfg.CertificateBound, cfg.HTTP = profile, true, withCertificate
+		if _, err := client.New(cfg); err != nil {
+			t.Errorf("%s: %v", profile, err)
+		}
+	}
+	_, err := client.New(client.Config{Profile: client.FAPI2Security, Issuer: "https://as.example", ClientID: "rp", RedirectURL: "https://rp.example/cb", Auth: client.Public()})
+	for _, want := range []string{"Auth", "bound", "IDTokenAlgs"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%s is not in the list: %v", want, err)
+		}
+	}
+}
+
+var withCertificate = &http.Client{Transport: http.DefaultTransport}
+
+// TestProfileServer: what only metadata can tell, at the first use; what only the answer
+// can, there.
+func TestProfileServer(t *testing.T) {
+	key := client.SigningKey{KeyID: "k", Alg: "PS256", Key: optest.NewKey("k", "PS256").Private}
+	for name, edit := range map[string]func(map[string]any){
+		"pushed_authorization_request_endpoint":          func(m map[string]any) { delete(m, "pushed_authorization_request_endpoint") },
+		"authorization_response_iss_parameter_supported": func(m map[string]any) { delete(m, "authorization_response_iss_parameter_supported") },
+	} {
+		s := optest.New(t)
+		s.Edit = edit
+		cfg := fapi2()
+		cfg.Profile, cfg.Issuer, cfg.ResponseMode, cfg.Auth = client.FAPI2Security, s.URL, "", client.PrivateKeyJWT(key, client.Assertion{})
+		_, _, err := newClient(t, cfg).Begin(t.Context(), client.Request{})
+		var e *client.Error
+		if !errors.As(err, &e) || e.Step != client.StepDiscovery || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+
+	s := optest.New(t)
+	cfg := fapi2()
+	cfg.Profile, cfg.Issuer, cfg.ResponseMode = client.FAPI1Advanced, s.URL, ""
+	cfg.ResponseType, cfg.CertificateBound, cfg.HTTP, cfg.DPoP, cfg.PAR = client.ResponseCodeIDToken, true, withCertificate, nil, client.PAROff
+	cfg.IDTokenAlgs = []string{"PS256"}
+	k := optest.NewKey("k1", "PS256")
+	s.Rotate(k)
+	c := newClient(t, cfg)
+	_, pending, err := c.Begin(t.Context(), client.Request{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims := m{"iss": s.URL, "sub": "alice", "aud": "rp", "iat": pending.CreatedAt.Unix(), "exp": pending.CreatedAt.Unix() + 60, "nonce": pending.Nonce, "c_hash": optest.LeftHalf("PS256", "c")}
+	q := url.Values{"code": {"c"}, "state": {pending.State}, "iss": {s.URL}, "id_token": {k.Sign(claims, nil)}}
+	if _, err := c.Finish(t.Context(), pending, q); err == nil || !strings.Contains(err.Error(), "s_hash is missing") {
+		t.Errorf("an ID token without s_hash: %v", err)
+	}
+}
