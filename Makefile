@@ -6,10 +6,11 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
 # The fuzz targets, as package:target.
 FUZZ := ./internal/jose:FuzzParse ./internal/jose:FuzzDecode ./internal/jose:FuzzParseSet ./internal/jose:FuzzDecrypt \
-	./idtoken:FuzzClaims ./idtoken:FuzzCheck
+	./idtoken:FuzzClaims ./idtoken:FuzzCheck ./client:FuzzCallback ./client:FuzzTokenResponse ./discovery:FuzzMetadata \
+	./discovery:FuzzLifetime
 FUZZTIME := 20s
 
-.PHONY: test vet unit vuln interop fuzz bench
+.PHONY: test vet unit vuln interop fuzz soak bench
 
 # Every test of every module, and what reads the code. Servers of others: see interop.
 test: vet unit vuln
@@ -39,6 +40,10 @@ interop:
 fuzz:
 	@set -e; for f in $(FUZZ); do \
 		go test $${f%%:*} -run '^$$' -fuzz "^$${f##*:}$$" -fuzztime $(FUZZTIME); done
+
+# 10,000 logins while the server fails in every way.
+soak:
+	SOAK=10000 go test ./client -run TestSoak -count=1 -v
 
 bench:
 	go test ./... -run '^$$' -bench . -benchmem

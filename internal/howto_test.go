@@ -2,6 +2,7 @@ package internal_test
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"net/http"
 	"net/url"
@@ -16,7 +17,7 @@ import (
 
 // The code that the pages of docs show, compiled. What it does is tested where it is
 // implemented.
-var _ = []any{newClient, begin, explain, exchange, exchangeWithNonce, validate, protect, introspect, dialects}
+var _ = []any{newClient, strong, byName, begin, explain, exchange, exchangeWithNonce, validate, protect, introspect, dialects}
 
 func newClient(secret string) (*client.Client, error) {
 	c, err := client.New(client.Config{
@@ -27,6 +28,20 @@ func newClient(secret string) (*client.Client, error) {
 		Scopes:      []string{"openid", "profile"},
 	})
 	return c, err
+}
+
+func strong(config client.Config, signer crypto.Signer) (*client.Client, error) {
+	key := client.SigningKey{KeyID: "2026-01", Alg: "PS256", Key: signer}
+	config.Auth = client.PrivateKeyJWT(key, client.Assertion{})
+	config.DPoP = &client.DPoP{}
+	config.Profile = client.FAPI2Security
+	return client.New(config)
+}
+
+func byName(secret string) (*client.Client, error) {
+	config := client.Keycloak("https://sso.example", "main")
+	config.ClientID, config.Auth, config.RedirectURL = "web", client.SecretBasic(secret), "https://app.example/callback"
+	return client.New(config)
 }
 
 func begin(ctx context.Context, c *client.Client) (string, *client.Pending, error) {
