@@ -108,8 +108,12 @@ func (c *Cache) verify(ctx context.Context, token string) (*Principal, error) {
 // hit gives what is remembered and good still; neither of both for nothing.
 func (c *Cache) hit(ctx context.Context, key tokenKey, at time.Time) (*Principal, error) {
 	if e, ok := c.good.get(key, c.size()); ok {
-		if good, err := e.isGood(ctx, at); good || err != nil {
-			return e.principal, err
+		good, err := e.isGood(ctx, at)
+		if err != nil {
+			return nil, err
+		}
+		if good {
+			return e.principal.copy(), nil
 		}
 		c.good.remove(key, c.size())
 	}
@@ -128,9 +132,9 @@ func (c *Cache) miss(ctx context.Context, key tokenKey, token string, at time.Ti
 	case errors.Is(err, errInactive):
 		c.inactive.put(key, entry{since: at, until: at.Add(min(inactiveAge, c.maxAge()))}, c.size(), inactive)
 	case err == nil && p.origin.key == nil:
-		c.good.put(key, entry{principal: p, since: at, until: at.Add(c.maxAge())}, c.size(), good)
+		c.good.put(key, entry{principal: p.copy(), since: at, until: at.Add(c.maxAge())}, c.size(), good)
 	case err == nil && p.origin.keys != nil:
-		c.good.put(key, entry{principal: p, since: at, until: p.Expiry}, c.size(), good)
+		c.good.put(key, entry{principal: p.copy(), since: at, until: p.Expiry}, c.size(), good)
 	}
 	return p, err
 }

@@ -32,24 +32,36 @@ func TestCacheJWT(t *testing.T) {
 	s := optest.New(t)
 	clock := time.Now()
 	now := func() time.Time { return clock }
-	c := &rs.Cache{Tokens: jwtVerifier(s), Now: now}
+	j := jwtVerifier(s)
+	c := &rs.Cache{Tokens: j, Now: now}
 	token := s.AccessToken(nil, nil)
-	first, err := c.VerifyToken(t.Context(), token)
-	if err != nil {
+	if _, err := c.VerifyToken(t.Context(), token); err != nil {
 		t.Fatal(err)
 	}
-	if again, err := c.VerifyToken(t.Context(), token); err != nil || again != first {
-		t.Errorf("not from the cache: %v, %v", again, err)
+	j.Audience = "another" // what is asked now refuses
+	first, err := c.VerifyToken(t.Context(), token)
+	if err != nil {
+		t.Fatalf("not from the cache: %v", err)
 	}
+	first.Subject = "mallory"
+	if again, err := c.VerifyToken(t.Context(), token); err != nil || again.Subject != "alice" {
+		t.Errorf("what one request does is seen by another: %v, %v", again, err)
+	}
+	j.Audience = optest.Audience
 	if other, err := c.VerifyToken(t.Context(), s.AccessToken(m{"sub": "bob"}, nil)); err != nil || other.Subject != "bob" {
 		t.Errorf("another token: %v, %v", other, err)
 	}
+	j.Audience = "another"
 	clock = clock.Add(301 * time.Second)
-	if again, err := c.VerifyToken(t.Context(), token); err == nil && again == first {
+	if _, err := c.VerifyToken(t.Context(), token); err == nil {
 		t.Error("from the cache past exp")
 	}
-	clock = clock.Add(-400 * time.Second)
-	if again, err := c.VerifyToken(t.Context(), token); err == nil && again == first {
+	j.Audience, clock = optest.Audience, clock.Add(-301*time.Second)
+	if _, err := c.VerifyToken(t.Context(), token); err != nil {
+		t.Fatal(err)
+	}
+	j.Audience, clock = "another", clock.Add(-time.Second)
+	if _, err := c.VerifyToken(t.Context(), token); err == nil {
 		t.Error("from the cache from before it was there")
 	}
 }

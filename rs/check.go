@@ -17,7 +17,7 @@ func (j *JWT) checkClaims(c *claims) error {
 	if err := j.checkAudience(c); err != nil {
 		return err
 	}
-	if c.subject == "" && c.clientID == "" {
+	if c.principal.Subject == "" && c.principal.ClientID == "" {
 		return errors.New("the token names neither a user nor a client")
 	}
 	if j.strict() {
@@ -34,11 +34,11 @@ func (j *JWT) checkClaims(c *claims) error {
 // out, which must be on the list, and the one that the token is of by its tid too.
 func (j *JWT) checkIssuer(c *claims) error {
 	switch {
-	case c.issuer == "" && j.InsecureMissingIssuer:
-		c.issuer = j.Issuer
-	case !j.issues(c.issuer):
-		return fmt.Errorf("iss is %s, not %s", jose.Quote(c.issuer), jose.Quote(j.Issuer))
-	case j.isTemplate() && c.tenant != j.tenantOf(c.issuer):
+	case c.principal.Issuer == "" && j.InsecureMissingIssuer:
+		c.principal.Issuer = j.Issuer
+	case !j.issues(c.principal.Issuer):
+		return fmt.Errorf("iss is %s, not %s", jose.Quote(c.principal.Issuer), jose.Quote(j.Issuer))
+	case j.isTemplate() && c.tenant != j.tenantOf(c.principal.Issuer):
 		return errors.New("tid is not the tenant that iss names")
 	}
 	return nil
@@ -48,16 +48,16 @@ func (j *JWT) checkIssuer(c *claims) error {
 // none must be told by the client the token was issued to.
 func (j *JWT) checkAudience(c *claims) error {
 	if len(j.AudienceClients) == 0 {
-		if !slices.Contains(c.audience, j.Audience) {
+		if !slices.Contains(c.principal.Audience, j.Audience) {
 			return fmt.Errorf("aud does not contain %s", jose.Quote(j.Audience))
 		}
 		return nil
 	}
-	if len(c.audience) > 0 {
+	if len(c.principal.Audience) > 0 {
 		return errors.New("the token has an aud; say in JWT.Audience which is ours")
 	}
-	if !slices.Contains(j.AudienceClients, c.clientID) {
-		return fmt.Errorf("client %s is not one of AudienceClients", jose.Quote(c.clientID))
+	if !slices.Contains(j.AudienceClients, c.principal.ClientID) {
+		return fmt.Errorf("client %s is not one of AudienceClients", jose.Quote(c.principal.ClientID))
 	}
 	return nil
 }
@@ -68,10 +68,10 @@ func (c *claims) checkComplete(clientID bool) error {
 		name    string
 		missing bool
 	}{
-		{"sub", c.subject == ""},
-		{"client_id", clientID && c.clientID == ""},
+		{"sub", c.principal.Subject == ""},
+		{"client_id", clientID && c.principal.ClientID == ""},
 		{"iat", c.issuedAt.IsZero()},
-		{"jti", c.id == ""},
+		{"jti", !c.hasID},
 	} {
 		if claim.missing {
 			return fmt.Errorf("%s is missing (RFC 9068 §2.2)", claim.name)
@@ -98,6 +98,8 @@ func now(clock func() time.Time) time.Time {
 	return time.Now()
 }
 
+const tenYears = 3653 * 24 * time.Hour
+
 // checkTimes wants exp, and the others to be right if they are there.
 func checkTimes(now time.Time, skew time.Duration, exp, iat, nbf jose.Instant) error {
 	if skew == 0 {
@@ -108,7 +110,7 @@ func checkTimes(now time.Time, skew time.Duration, exp, iat, nbf jose.Instant) e
 		return errors.New("exp is missing")
 	case !now.Before(exp.Add(skew)):
 		return fmt.Errorf("expired at %s", exp.UTC().Format(time.RFC3339))
-	case exp.After(now.AddDate(10, 0, 0)):
+	case exp.After(now.Add(tenYears)):
 		return errors.New("exp is more than ten years ahead")
 	case iat.After(now.Add(skew)):
 		return fmt.Errorf("issued at %s, in the future", iat.UTC().Format(time.RFC3339))

@@ -18,15 +18,15 @@ type claims struct {
 	dialect *dialect
 	answer  *answerClaims // of an introspection answer; nil for a token
 
-	issuer, subject, clientID, id, acr    string
+	principal Principal // filled in place: it is what remains
+
 	tenant                                string // of Entra ID
-	audience                              jose.Audience
 	expiry, issuedAt, notBefore, authTime jose.Instant
-	scopes, amr                           []string
 	cnf, act, details                     jsontext.Value
 
 	wrong   string // the claim that could not be read
 	marks   int    // how many of the dialect's claims are as they must be
+	hasID   bool   // jti is there, and not empty
 	idToken bool   // a claim of ID tokens alone is there
 	event   bool   // a claim of security event tokens is there
 	fault   error  // a claim whose name or form is configuration is not as configured
@@ -56,7 +56,7 @@ func (c *claims) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 			return err
 		}
 		var buf [64]byte
-		unquoted, err := jsontext.AppendUnquote(buf[:0], name)
+		unquoted, err := unquote(buf[:0], name)
 		if err != nil {
 			return err
 		}
@@ -96,13 +96,14 @@ func (c *claims) set(name []byte, v jsontext.Value) error {
 	c.setDialect(name, v)
 	switch string(name) {
 	case "iss":
-		return setText(&c.issuer, v, c.dialect.issuer)
+		return setText(&c.principal.Issuer, v, c.dialect.issuer)
 	case "sub":
-		return setText(&c.subject, v, "")
+		return setText(&c.principal.Subject, v, "")
 	case "jti":
-		return setText(&c.id, v, "")
+		c.hasID = string(v) != `""`
+		return checkText(v)
 	case "acr":
-		return setText(&c.acr, v, "")
+		return setText(&c.principal.ACR, v, "")
 	case "tid":
 		if c.dialect.tenants {
 			return setText(&c.tenant, v, "")
@@ -118,7 +119,7 @@ func (c *claims) set(name []byte, v jsontext.Value) error {
 	case "auth_time":
 		return c.authTime.Parse(v)
 	case "amr":
-		return setList(&c.amr, v)
+		return setList(&c.principal.AMR, v)
 	case "cnf":
 		c.cnf = v.Clone()
 	case "act":
@@ -137,10 +138,10 @@ func (c *claims) set(name []byte, v jsontext.Value) error {
 // the configuration that may be wrong.
 func (c *claims) setDialect(name []byte, v jsontext.Value) {
 	if string(name) == c.dialect.scopeName() {
-		c.note(c.dialect.readScopes(&c.scopes, v))
+		c.note(c.dialect.readScopes(&c.principal.Scopes, v))
 	}
 	if string(name) == c.dialect.clientIDName() {
-		if setText(&c.clientID, v, "") != nil {
+		if setText(&c.principal.ClientID, v, "") != nil {
 			c.note(errClientID)
 		}
 	}
@@ -158,13 +159,13 @@ func (c *claims) note(err error) {
 	}
 }
 
-// setAudience has a short way for the audience that is expected, alone.
+// setAudience reads a string or an array of strings, RFC 7519 §4.1.3.
 func (c *claims) setAudience(v jsontext.Value) error {
-	if inner := bytes.TrimSuffix(bytes.TrimPrefix(v, []byte(`["`)), []byte(`"]`)); len(inner) == len(v)-4 && string(inner) == c.dialect.audience {
-		c.audience = jose.Audience{c.dialect.audience}
-		return nil
+	if v.Kind() == '"' {
+		c.principal.Audience = make([]string, 1)
+		return setText(&c.principal.Audience[0], v, c.dialect.audience)
 	}
-	return json.Unmarshal(v, &c.audience)
+	return setList(&c.principal.Audience, v)
 }
 
 func (a *answerClaims) set(name []byte, v jsontext.Value) (known bool, err error) {
@@ -188,35 +189,64 @@ func (a *answerClaims) set(name []byte, v jsontext.Value) (known bool, err error
 
 // setText reads a string. Of one that is as expected the text is shared.
 func setText(to *string, v jsontext.Value, expected string) error {
-	if v.Kind() != '"' {
-		return errType
+	if err := checkText(v); err != nil {
+		return err
 	}
-	if raw := v[1 : len(v)-1]; bytes.IndexByte(raw, '\\') < 0 {
-		if string(raw) == expected {
-			*to = expected
-		} else {
-			*to = string(raw)
-		}
-		return nil
+	var buf [64]byte
+	b, err := unquote(buf[:0], v)
+	if string(b) == expected {
+		*to = expected
+	} else {
+		*to = string(b)
 	}
-	b, err := jsontext.AppendUnquote(nil, v)
-	*to = string(b)
 	return err
 }
 
+func checkText(v jsontext.Value) error {
+	if v.Kind() != '"' {
+		return errType
+	}
+	return nil
+}
+
+// unquote gives the text of a JSON string: where it stands, if nothing in it is escaped.
+func unquote(to []byte, v jsontext.Value) ([]byte, error) {
+	if raw := v[1 : len(v)-1]; bytes.IndexByte(raw, '\\') < 0 {
+		return raw, nil
+	}
+	return jsontext.AppendUnquote(to, v)
+}
+
+// setList reads an array of strings out of v, which the decoder has found to be JSON.
 func setList(to *[]string, v jsontext.Value) error {
 	if v.Kind() != '[' {
 		return errType
 	}
-	var list []*string // a null would become an empty string
-	if err := json.Unmarshal(v, &list); err != nil {
-		return errType
-	}
-	for _, s := range list {
-		if s == nil {
+	list := make([]string, 0, 1+bytes.Count(v, []byte(",")))
+	for i := 1; i < len(v)-1; i++ {
+		switch v[i] {
+		case ' ', '\t', '\n', '\r', ',':
+		case '"':
+			end := endOfText(v, i)
+			list = append(list, "")
+			if err := setText(&list[len(list)-1], v[i:end], ""); err != nil {
+				return err
+			}
+			i = end - 1
+		default:
 			return errType
 		}
-		*to = append(*to, *s)
 	}
+	*to = list
 	return nil
+}
+
+// endOfText is where the JSON string ends that begins at i.
+func endOfText(v jsontext.Value, i int) int {
+	for i++; v[i] != '"'; i++ {
+		if v[i] == '\\' {
+			i++
+		}
+	}
+	return i + 1
 }

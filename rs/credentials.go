@@ -19,20 +19,30 @@ type credentials struct {
 // credentials reads the one access token that a request may have; an empty one means
 // that it has none. A request must not send its token in more than one way, RFC 6750 §2.
 func (p *Protection) credentials(r *http.Request) (credentials, *Error) {
-	var found credentials
-	for _, read := range [...]func(*http.Request) (credentials, *Error){p.fromHeader, p.fromQuery, p.fromForm, p.fromCookie} {
-		c, err := read(r)
-		if err != nil {
-			return credentials{}, err
-		}
-		if c.token != "" && found.token != "" {
-			return credentials{}, invalidRequest("more than one access token")
-		}
-		if c.token != "" {
-			found = c
-		}
+	found, err := p.fromHeader(r)
+	if err == nil && r.URL.RawQuery != "" {
+		found, err = found.and(p.fromQuery(r))
 	}
-	return found, nil
+	if err == nil && p.InsecureForm {
+		found, err = found.and(fromForm(r))
+	}
+	if err == nil && p.InsecureCookie != "" {
+		found, err = found.and(p.fromCookie(r))
+	}
+	return found, err
+}
+
+// and adds what was found in another place.
+func (c credentials) and(more credentials, err *Error) (credentials, *Error) {
+	switch {
+	case err != nil:
+		return credentials{}, err
+	case more.token == "":
+		return c, nil
+	case c.token != "":
+		return credentials{}, invalidRequest("more than one access token")
+	}
+	return more, nil
 }
 
 // fromHeader reads the one Authorization header that a request may have, RFC 6750 §2.1.
@@ -58,9 +68,6 @@ func (p *Protection) fromHeader(r *http.Request) (credentials, *Error) {
 // fromQuery refuses a token in the query, beside a good header too, unless it was
 // asked for: it has been in logs on its way (RFC 6750 §2.3, RFC 9700 §4.3.2).
 func (p *Protection) fromQuery(r *http.Request) (credentials, *Error) {
-	if r.URL.RawQuery == "" {
-		return credentials{}, nil
-	}
 	if !p.InsecureQuery {
 		if namesToken(r.URL.RawQuery) {
 			return credentials{}, invalidRequest("an access token in the query is not accepted")
@@ -89,8 +96,8 @@ func namesToken(query string) bool {
 
 // fromForm reads a token from a form's body, RFC 6750 §2.2. That means to read the
 // body, so that nobody looks unless it was asked for.
-func (p *Protection) fromForm(r *http.Request) (credentials, *Error) {
-	if !p.InsecureForm || r.Method == http.MethodGet {
+func fromForm(r *http.Request) (credentials, *Error) {
+	if r.Method == http.MethodGet {
 		return credentials{}, nil
 	}
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/x-www-form-urlencoded" {
@@ -103,9 +110,6 @@ func (p *Protection) fromForm(r *http.Request) (credentials, *Error) {
 }
 
 func (p *Protection) fromCookie(r *http.Request) (credentials, *Error) {
-	if p.InsecureCookie == "" {
-		return credentials{}, nil
-	}
 	var tokens []string
 	for _, c := range r.CookiesNamed(p.InsecureCookie) {
 		tokens = append(tokens, c.Value)
@@ -125,24 +129,29 @@ func fromParameter(tokens []string) (credentials, *Error) {
 	return credentials{token: tokens[0]}, nil
 }
 
-// b64token are the characters of RFC 6750 §2.1 before its padding.
-var b64token = func() (set [256]bool) {
-	for _, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/" {
-		set[c] = true
+// notB64 has a 1 for every byte that is not in RFC 6750 §2.1 before its padding.
+var notB64 = func() (set [256]byte) {
+	for c := range set {
+		if strings.IndexByte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/", byte(c)) < 0 {
+			set[c] = 1
+		}
 	}
 	return set
 }()
 
-// isB64Token is the b64token of RFC 6750 §2.1, of a bearable length.
+// isB64Token is the b64token of RFC 6750 §2.1, of a bearable length. It looks at every
+// byte of every request, and so decides once, at the end.
 func isB64Token(s string) bool {
-	if len(s) > maxCredentials {
+	s = strings.TrimRight(s, "=")
+	if s == "" || len(s) > maxCredentials {
 		return false
 	}
-	s = strings.TrimRight(s, "=")
-	for i := range len(s) {
-		if !b64token[s[i]] {
-			return false
-		}
+	var bad byte
+	for ; len(s) >= 8; s = s[8:] {
+		bad |= notB64[s[0]] | notB64[s[1]] | notB64[s[2]] | notB64[s[3]] | notB64[s[4]] | notB64[s[5]] | notB64[s[6]] | notB64[s[7]]
 	}
-	return s != ""
+	for i := range len(s) {
+		bad |= notB64[s[i]]
+	}
+	return bad == 0
 }

@@ -48,7 +48,7 @@ func (d *dialect) check(c *claims) error {
 		return c.fault
 	case c.marks != len(d.claims):
 		return errors.New("a claim does not have the value that is configured (see Claims)")
-	case d.clientID != "" && c.clientID == "":
+	case d.clientID != "" && c.principal.ClientID == "":
 		return errClientID
 	}
 	return nil

@@ -102,7 +102,7 @@ func (i *Introspection) read(body []byte) (*Principal, error) {
 	if err := cmp.Or(i.check(c), d.check(c)); err != nil {
 		return nil, err
 	}
-	p, err := c.principal(body)
+	p, err := c.finish(body)
 	if err != nil {
 		return nil, err
 	}
@@ -174,11 +174,11 @@ func (i *Introspection) endpoint(ctx context.Context) (string, error) {
 // active does not make it one for us (RFC 7662 §4).
 func (i *Introspection) check(c *claims) error {
 	switch {
-	case c.issuer != "" && c.issuer != i.Issuer:
-		return fmt.Errorf("iss is %s, not %s", jose.Quote(c.issuer), jose.Quote(i.Issuer))
-	case i.Audience == "" && len(c.audience) > 0:
+	case c.principal.Issuer != "" && c.principal.Issuer != i.Issuer:
+		return fmt.Errorf("iss is %s, not %s", jose.Quote(c.principal.Issuer), jose.Quote(i.Issuer))
+	case i.Audience == "" && len(c.principal.Audience) > 0:
 		return errors.New("the answer names an audience; say in Introspection.Audience which is ours")
-	case i.Audience != "" && !slices.Contains(c.audience, i.Audience):
+	case i.Audience != "" && !slices.Contains(c.principal.Audience, i.Audience):
 		return fmt.Errorf("aud does not contain %s", jose.Quote(i.Audience))
 	case c.cnf == nil && strings.EqualFold(c.answer.tokenType, "DPoP"): // RFC 9449 §6.2
 		return errors.New("the answer says DPoP, and not which key (cnf)")
@@ -188,7 +188,7 @@ func (i *Introspection) check(c *claims) error {
 		return errors.New("this is an ID token")
 	case c.answer.expired:
 		return errors.New("expired long ago")
-	case c.subject == "" && c.clientID == "":
+	case c.principal.Subject == "" && c.principal.ClientID == "":
 		return errors.New("the answer names neither a user nor a client; this may be a refresh token")
 	case c.expiry.IsZero(): // optional here: the server has just said that the token is active
 		return checkTimes(now(i.Now), i.Skew, jose.Instant{Time: now(i.Now).Add(time.Second)}, c.issuedAt, c.notBefore)

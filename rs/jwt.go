@@ -129,14 +129,14 @@ func (j *JWT) verifyParsed(ctx context.Context, token string, t *jose.Token) (*P
 	if err := j.checkClaims(c); err != nil {
 		return nil, err
 	}
-	principal, err := c.principal(t.Payload)
+	principal, err := c.finish(t.Payload)
 	if err != nil {
 		return nil, err
 	}
 	if err := j.verifySignature(ctx, token, t); err != nil {
 		return nil, err
 	}
-	if err := j.checkKeyIssuer(c.issuer, t.Key()); err != nil {
+	if err := j.checkKeyIssuer(c.principal.Issuer, t.Key()); err != nil {
 		return nil, err
 	}
 	principal.origin = j.origin(t)
@@ -165,9 +165,11 @@ func (j *JWT) configured() error {
 	return jose.CheckAlgs(j.algs())
 }
 
+var defaultAlgs = []string{"RS256"}
+
 func (j *JWT) algs() []string {
 	if len(j.Algs) == 0 {
-		return []string{"RS256"}
+		return defaultAlgs
 	}
 	return j.Algs
 }

@@ -15,6 +15,12 @@ type entry struct {
 	until     time.Time
 }
 
+// copy is what one request may change without another's seeing it.
+func (p *Principal) copy() *Principal {
+	out := *p
+	return &out
+}
+
 func (e entry) isYoung(at time.Time) bool { return !at.Before(e.since) && at.Before(e.until) }
 
 // isGood looks at exp too, and for the key of a JWT among the issuer's current ones.

@@ -64,16 +64,17 @@ func clean(s string) string {
 	return s
 }
 
-// principal makes the Principal of claims that were checked.
-func (c *claims) principal(payload []byte) (*Principal, error) {
-	p := &Principal{
-		Issuer: c.issuer, Subject: c.subject, ClientID: c.clientID, Scopes: c.scopes, Audience: c.audience,
-		Expiry: c.expiry.Time, IssuedAt: c.issuedAt.Time, ACR: c.acr, AMR: c.amr, AuthTime: c.authTime.Time, payload: payload,
-	}
+// finish makes the Principal of claims that were checked.
+func (c *claims) finish(payload []byte) (*Principal, error) {
+	p := &c.principal
+	p.Expiry, p.IssuedAt, p.AuthTime, p.payload = c.expiry.Time, c.issuedAt.Time, c.authTime.Time, payload
 	if c.cnf == nil && c.act == nil && c.details == nil {
 		return p, nil
 	}
-	return p, c.addDetails(p)
+	if err := c.addDetails(p); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // addDetails reads the claims that are objects. They are rare.
@@ -99,8 +100,7 @@ func (c *claims) addDetails(p *Principal) (err error) {
 type requestContext struct {
 	context.Context
 	protection *Protection
-	authorized bool // principal is somebody; else the request had no token, and was let through
-	principal  Principal
+	principal  *Principal // nil for a request that had no token, and was let through
 }
 
 type contextKey struct{}
@@ -118,10 +118,10 @@ func (c *requestContext) Value(key any) any {
 // let through (see Protection.Optional).
 func FromContext(ctx context.Context) (*Principal, bool) {
 	c, ok := ctx.Value(contextKey{}).(*requestContext)
-	if !ok || !c.authorized {
+	if !ok || c.principal == nil {
 		return nil, false
 	}
-	return &c.principal, true
+	return c.principal, true
 }
 
 // protectionOf leads the guards to the Protection that they stand behind.

@@ -129,16 +129,8 @@ func (p *Protection) Handler(next http.Handler) http.Handler {
 			w.Header().Set("Cache-Control", "private") // RFC 6750 §2.3
 		}
 		p.DPoP.offerNonce(w)
-		next.ServeHTTP(w, r.WithContext(p.context(r, principal)))
+		next.ServeHTTP(w, r.WithContext(&requestContext{r.Context(), p, principal}))
 	})
-}
-
-func (p *Protection) context(r *http.Request, principal *Principal) *requestContext {
-	c := &requestContext{Context: r.Context(), protection: p}
-	if principal != nil {
-		c.principal, c.authorized = *principal, true
-	}
-	return c
 }
 
 func (p *Protection) deny(w http.ResponseWriter, r *http.Request, e *Error) {

@@ -1,0 +1,98 @@
+package bench
+
+import (
+	"net/http"
+	"testing"
+	"time"
+)
+
+var algs = []string{"RS256", "PS256", "ES256", "EdDSA"}
+
+// turn is how many calls of a kind are made before the next kind's turn, so that a
+// machine whose speed drifts slows all of them.
+const turn = 20
+
+type contender struct {
+	name    string
+	handler http.Handler
+}
+
+func contenders(t testing.TB, s *setup) []contender {
+	all := []contender{
+		{"raw", bareMiddleware(s.raw, okHandler)},
+		{"signature alone", bareMiddleware(s.signatureOnly, okHandler)},
+		{"rs", ours(t, s, false)},
+	}
+	for _, p := range peers {
+		all = append(all, contender{p.name, middleware(p.verify(t, s), okHandler)})
+	}
+	return all
+}
+
+// BenchmarkFirstSight verifies tokens that nobody has seen, and reports what each costs
+// in raw's time, and how much it allocates.
+func BenchmarkFirstSight(b *testing.B) {
+	for _, alg := range algs {
+		b.Run(alg, func(b *testing.B) { compare(b, newSetup(alg, 1000)) })
+	}
+}
+
+func compare(b *testing.B, s *setup) {
+	all := contenders(b, s)
+	calls := make([]func(), len(all))
+	for i, c := range all {
+		calls[i] = caller(b, c.handler, s.tokens)
+	}
+	spent := make([]time.Duration, len(all))
+	for b.Loop() {
+		for i, call := range calls {
+			start := time.Now()
+			for range turn {
+				call()
+			}
+			spent[i] += time.Since(start)
+		}
+	}
+	b.ReportMetric(0, "ns/op") // that of a round says nothing
+	for i, c := range all {
+		b.ReportMetric(float64(spent[i])/float64(spent[0]), unit(c.name)+"/raw")
+		b.ReportMetric(testing.AllocsPerRun(100, calls[i]), unit(c.name)+"/allocs")
+	}
+}
+
+// unit is a name without spaces: go test wants that.
+func unit(name string) string {
+	out := []rune(name)
+	for i, c := range out {
+		if c == ' ' {
+			out[i] = '_'
+		}
+	}
+	return string(out)
+}
+
+// BenchmarkSeenBefore is the same for tokens that are in the cache.
+func BenchmarkSeenBefore(b *testing.B) {
+	for _, alg := range algs {
+		b.Run(alg, func(b *testing.B) {
+			s := newSetup(alg, 1000)
+			raw, cached := caller(b, bareMiddleware(s.raw, okHandler), s.tokens), caller(b, ours(b, s, true), s.tokens)
+			for range s.tokens {
+				cached()
+			}
+			var spent [2]time.Duration
+			for b.Loop() {
+				for i, call := range []func(){raw, cached} {
+					start := time.Now()
+					for range turn {
+						call()
+					}
+					spent[i] += time.Since(start)
+				}
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(float64(spent[1])/float64(spent[0]), "rs/raw")
+			b.ReportMetric(testing.AllocsPerRun(100, cached), "rs/allocs")
+		})
+	}
+}

@@ -1,0 +1,120 @@
+// Package bench measures package rs beside the bare standard library and other
+// libraries, each as a net/http middleware, in one run.
+package bench
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/discovery"
+	"github.com/countersign/countersign/internal/optest"
+	"github.com/countersign/countersign/rs"
+)
+
+const (
+	issuer   = "https://as.example.com/tenants/production"
+	audience = "https://api.example.com/"
+)
+
+// setup is one algorithm's key and as many tokens as a round needs, all different.
+type setup struct {
+	key    optest.Key
+	jwks   []byte
+	tokens []string
+}
+
+func newSetup(alg string, n int) *setup {
+	s := &setup{key: optest.NewKey("2026-11-key-1", alg)}
+	s.jwks = optest.JWKS(s.key)
+	now := time.Now().Unix()
+	for i := range n {
+		s.tokens = append(s.tokens, s.key.Sign(map[string]any{
+			"iss": issuer, "sub": fmt.Sprintf("248289761001-%06d", i), "aud": audience, "client_id": "s6BhdRkqt3-web-application",
+			"exp": now + 3600, "iat": now, "jti": fmt.Sprintf("dbe39bf3a3ba4238a513f51d6e1691c4-%06d", i),
+			"scope": "openid profile photos.read photos.write albums.read", "acr": "urn:mace:incommon:iap:silver", "auth_time": now - 60,
+			"amr": []string{"pwd", "otp"}, "tenant": "production", "roles": []string{"editor", "reviewer"},
+		}, map[string]any{"typ": "at+jwt"}))
+	}
+	return s
+}
+
+// verifyFunc is a library as one would put it into a middleware.
+type verifyFunc func(ctx context.Context, token string) error
+
+type contextKey struct{}
+
+// middleware is the same for everybody but rs, which has its own: it reads the header,
+// verifies, and puts something into the context.
+func middleware(verify verifyFunc, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !ok || verify(r.Context(), token) != nil {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, "alice")))
+	})
+}
+
+// bareMiddleware does nothing that is not needed to answer: what raw is measured with.
+func bareMiddleware(verify verifyFunc, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !ok || verify(r.Context(), token) != nil {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+var okHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusOK) })
+
+// ours is rs with all checks.
+func ours(t testing.TB, s *setup, cached bool) http.Handler {
+	keys, err := discovery.StaticKeys(s.jwks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tokens rs.Verifier = &rs.JWT{Issuer: issuer, Audience: audience, Keys: keys, Algs: []string{s.key.Alg}}
+	if cached {
+		tokens = &rs.Cache{Tokens: tokens}
+	}
+	return (&rs.Protection{Tokens: tokens}).Handler(okHandler)
+}
+
+type nullWriter struct {
+	header http.Header
+	status int
+}
+
+func (w *nullWriter) Header() http.Header         { return w.header }
+func (w *nullWriter) Write(b []byte) (int, error) { return len(b), nil }
+func (w *nullWriter) WriteHeader(status int)      { w.status = status }
+
+// caller sends the tokens to a handler, one after the other.
+func caller(t testing.TB, h http.Handler, tokens []string) func() {
+	requests := make([]*http.Request, len(tokens))
+	for i, token := range tokens {
+		requests[i] = httptest.NewRequest("GET", "/photos", nil)
+		requests[i].Header.Set("Authorization", "Bearer "+token)
+	}
+	w := &nullWriter{header: http.Header{}}
+	i := 0
+	return func() {
+		w.status = 0
+		h.ServeHTTP(w, requests[i])
+		if w.status != http.StatusOK {
+			t.Fatalf("token %d: %d", i, w.status)
+		}
+		i = (i + 1) % len(requests)
+	}
+}
+
+func decode(part string) ([]byte, error) { return base64.RawURLEncoding.DecodeString(part) }
