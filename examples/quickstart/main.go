@@ -104,7 +104,7 @@ func main() {
 }
 
 func run(ctx context.Context, o *options, out io.Writer) error {
-	s, err := start(ctx, setup{options: o, log: slog.Default(), say: printer(out)})
+	s, err := start(setup{options: o, log: slog.Default(), say: printer(out)})
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ func startBench(t *testing.T, args ...string) *bench {
 		t.Fatal(err)
 	}
 	b := &bench{written: &recorder{}, wire: &wire{}}
-	b.system, err = start(t.Context(), setup{
+	b.system, err = start(setup{
 		options: o, log: slog.New(slog.NewTextHandler(b.written, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		say: printer(b.written), http: &http.Client{Transport: b.wire},
 	})

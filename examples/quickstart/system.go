@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/rand"
 	"fmt"
 	"log/slog"
@@ -47,7 +46,7 @@ type system struct {
 
 // start brings up server, API and application, in this order: each listener comes
 // before the program, so that the others can be told its address.
-func start(ctx context.Context, from setup) (s *system, err error) {
+func start(from setup) (s *system, err error) {
 	s = &system{setup: from}
 	defer func() {
 		if err != nil {
@@ -70,11 +69,7 @@ func start(ctx context.Context, from setup) (s *system, err error) {
 			return nil, err
 		}
 	}
-	verifier, err := s.verifier(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s.serve(apiListener, newAPI(verifier, s.log))
+	s.serve(apiListener, newAPI(s.verifier(), s.log))
 	application, err := s.application()
 	if err != nil {
 		return nil, err
@@ -116,20 +111,16 @@ func (s *system) callback() string { return s.app + "/callback" }
 
 // verifier is the API's. At a foreign server the API has no credentials to
 // introspect with, so opaque tokens of such a server are refused.
-func (s *system) verifier(ctx context.Context) (rs.Verifier, error) {
+func (s *system) verifier() rs.Verifier {
 	provider := &discovery.Provider{Issuer: s.issuer}
 	byItself := &rs.JWT{Issuer: s.issuer, Audience: s.audience, Keys: provider.Keys()}
 	if s.secret == "" {
-		return byItself, nil
-	}
-	m, err := provider.Metadata(ctx)
-	if err != nil {
-		return nil, err
+		return byItself
 	}
 	return &rs.Either{JWT: byItself, Opaque: &rs.Introspection{
-		URL: m.IntrospectionEndpoint, Issuer: s.issuer, Audience: s.audience,
+		Server: provider, Issuer: s.issuer, Audience: s.audience,
 		Auth: client.SecretBasic(s.secret).For(apiID, s.issuer),
-	}}, nil
+	}}
 }
 
 func (s *system) application() (*app, error) {
