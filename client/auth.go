@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -14,14 +15,15 @@ type Authenticator interface {
 }
 
 // Auth is a client authentication method, OpenID Connect Core §9 and RFC 8705 §2. Make
-// one with SecretBasic, SecretPost, SecretJWT, PrivateKeyJWT, TLS, SelfSignedTLS or
+// one with Secret, SecretBasic, SecretPost, SecretJWT, PrivateKeyJWT, TLS, SelfSignedTLS or
 // Public; the zero value is refused by New. It never prints its secret.
 type Auth struct {
 	method    string
 	assertion *Assertion    // of the two methods that have one
 	alg       func() string // of the assertion's signature; nil without one
 	err       error
-	bind      func(binding) Authenticator // a func: nothing in it can be printed
+	choose    func(supported []string) Auth // of Secret, once the metadata is there; nil for the others
+	bind      func(binding) Authenticator   // a func: nothing in it can be printed
 }
 
 // binding is the client that authenticates, and where.
@@ -83,6 +85,31 @@ func TLS() Auth { return Auth{method: "tls_client_auth", bind: idAlone} }
 // SelfSignedTLS is TLS for certificates that the client signed itself
 // (self_signed_tls_client_auth, RFC 8705 §2.2).
 func SelfSignedTLS() Auth { return Auth{method: "self_signed_tls_client_auth", bind: idAlone} }
+
+// Secret sends the secret in the way that the server's metadata names
+// (token_endpoint_auth_methods_supported): in the header if that is among them or nothing
+// is said, else in the form. Nothing is tried out.
+func Secret(secret string) Auth {
+	a := SecretBasic(secret)
+	a.choose = func(supported []string) Auth {
+		if len(supported) > 0 && !slices.Contains(supported, "client_secret_basic") && slices.Contains(supported, "client_secret_post") {
+			return SecretPost(secret)
+		}
+		return SecretBasic(secret)
+	}
+	return a
+}
+
+// SecretBasicRaw is SecretBasic for servers that do not decode what RFC 6749 §2.3.1 has
+// encoded: ID and secret go into the header as they are.
+func SecretBasicRaw(secret string) Auth {
+	return Auth{method: "client_secret_basic", err: checkSecret(secret), bind: func(b binding) Authenticator {
+		return authenticatorFunc(func(r *http.Request, _ url.Values) error {
+			r.SetBasicAuth(b.clientID, secret)
+			return nil
+		})
+	}}
+}
 
 // SecretBasic sends the secret in the Authorization header (client_secret_basic).
 // Client ID and secret are form-urlencoded first, as RFC 6749 §2.3.1 wants it.

@@ -237,7 +237,7 @@ func (c *Client) pushes(m *discovery.Metadata) (bool, error) {
 // push sends the parameters to the server and gives those that are left for the
 // browser: client_id and request_uri (RFC 9126 §4).
 func (c *Client) push(ctx context.Context, m *discovery.Metadata, params url.Values) (url.Values, error) {
-	pushed, err := par.Push(ctx, c.config.HTTP, m.PushedAuthorizationRequestEndpoint, c.auth, params)
+	pushed, err := par.Push(ctx, c.config.HTTP, m.PushedAuthorizationRequestEndpoint, c.auth(m), params)
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ func (c *Client) readCallback(ctx context.Context, q url.Values, p *Pending, m *
 	if err := checkState(q, p); err != nil {
 		return nil, err
 	}
-	if err := checkIss(q, p, m.AuthorizationResponseIssParameterSupported || c.config.Profile.requiresIss()); err != nil {
+	if err := checkIss(q, p, m.AuthorizationResponseIssParameterSupported || c.config.RequireIss || c.config.Profile.requiresIss()); err != nil {
 		return nil, err
 	}
 	if q.Has("error") {

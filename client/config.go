@@ -1,20 +1,15 @@
 package client
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/idtoken"
 	"github.com/countersign/countersign/internal/dpop"
 	"github.com/countersign/countersign/internal/endpoint"
-	"github.com/countersign/countersign/internal/jose"
 	"github.com/countersign/countersign/pkce"
 )
 
@@ -67,7 +62,7 @@ type Config struct {
 	// ClientID is the client_id of the registration.
 	ClientID string
 
-	// Auth is how the client authenticates: SecretBasic, SecretPost, SecretJWT,
+	// Auth is how the client authenticates: Secret, SecretBasic, SecretPost, SecretJWT,
 	// PrivateKeyJWT, TLS, SelfSignedTLS, or Public for a client without a secret.
 	Auth Auth
 
@@ -130,6 +125,17 @@ type Config struct {
 	// Skew is how far the server's clock may be off. 0 means 30 seconds; at most 5 minutes.
 	Skew time.Duration
 
+	// RequireIss refuses authorization responses without iss (RFC 9207) from servers that do
+	// not announce it too. One that is there is always checked.
+	RequireIss bool
+
+	// DefaultLifetime is that of access tokens where the server does not say (no
+	// expires_in). 0 means that it is not known.
+	DefaultLifetime time.Duration
+
+	// InsecureMissingTokenType takes token responses without token_type for bearer tokens.
+	InsecureMissingTokenType bool
+
 	// DPoP has access tokens bound to a key. nil means that they are not.
 	DPoP *DPoP
 
@@ -150,7 +156,6 @@ type Client struct {
 	config   Config
 	provider *discovery.Provider
 	verifier *idtoken.Verifier
-	auth     Authenticator
 	http     endpoint.Client
 	used     usedStates
 	nonces   dpop.Nonces
@@ -173,7 +178,6 @@ func New(config Config) (*Client, error) {
 		config:   config,
 		provider: provider,
 		verifier: config.verifier(provider.Keys()),
-		auth:     config.Auth.authenticator(binding{config.ClientID, config.Issuer, config.Now}),
 		http:     endpoint.Client{HTTP: config.HTTP},
 	}, nil
 }
@@ -194,93 +198,4 @@ func (c *Config) verifier(keys idtoken.KeySet) *idtoken.Verifier {
 		Issuer: c.Issuer, IssuerAlias: c.IssuerAlias, Tenants: c.Tenants, ClientID: c.ClientID, Keys: keys, Algs: c.IDTokenAlgs, DecryptionKeys: c.DecryptionKeys,
 		TrustedAudiences: c.TrustedAudiences, Skew: c.Skew, Now: c.Now,
 	}
-}
-
-func (c *Config) check() error {
-	var wrong []error
-	complain := func(bad bool, format string, args ...any) {
-		if bad {
-			wrong = append(wrong, fmt.Errorf("client: Config."+format, args...))
-		}
-	}
-	if c.Issuer == "" {
-		complain(true, "Issuer is empty")
-	} else if err := discovery.CheckIssuer(c.Issuer); err != nil {
-		complain(true, "Issuer: %w", err)
-	}
-	complain(c.Metadata != nil && (c.Metadata.AuthorizationEndpoint == "" || c.Metadata.TokenEndpoint == ""), "Metadata lacks authorization_endpoint or token_endpoint")
-	complain(strings.Contains(c.Issuer, "{tenantid}") != (len(c.Tenants) > 0), "Tenants are for an Issuer with {tenantid}, and needed there")
-	complain(c.Metadata != nil && c.Metadata.Issuer != c.Issuer, "Metadata is of another issuer than Config.Issuer")
-	complain(c.ClientID == "", "ClientID is empty")
-	complain(!c.PKCE.Valid(), "PKCE is none of the methods")
-	complain(c.PAR < PARAuto || c.PAR > PAROff, "PAR is none of the modes")
-	complain(!slices.Contains(responseTypes, c.ResponseType), "ResponseType %q is none of those that are supported", c.ResponseType)
-	complain(!slices.Contains(responseModes, c.ResponseMode), "ResponseMode %q is none of those that are supported", c.ResponseMode)
-	complain(c.ResponseType != "" && c.ResponseType != ResponseCode && !slices.Contains(c.Scopes, "openid"), "ResponseType %q needs the scope openid", c.ResponseType)
-	complain(c.ResponseType != "" && c.ResponseType != ResponseCode && strings.HasPrefix(c.ResponseMode, "query"), "ResponseMode %q would put an ID token into the query", c.ResponseMode)
-	for _, algs := range [][]string{c.ResponseAlgs, c.UserInfoAlgs, c.IDTokenAlgs} {
-		if len(algs) > 0 {
-			err := jose.CheckAlgs(algs)
-			complain(err != nil, "ResponseAlgs, UserInfoAlgs or IDTokenAlgs: %w", err)
-		}
-	}
-	complain(c.Skew < 0 || c.Skew > 5*time.Minute, "Skew is %v; it goes from 0 to 5m", c.Skew)
-	if err := c.Auth.check(); err != nil {
-		complain(true, "Auth %w", err)
-	}
-	complain((c.Auth.overTLS() || c.CertificateBound) && (c.HTTP == nil || c.HTTP.Transport == nil), "HTTP must present the client's certificate")
-	complain(!c.Profile.valid(), "Profile %q is none of those that are supported", c.Profile)
-	if err := c.checkProfile(); err != nil {
-		complain(true, "%w", err)
-	}
-	if c.DPoP != nil && c.DPoP.Keys != nil {
-		_, err := c.DPoP.Keys.Current().signer()
-		complain(err != nil, "DPoP.Keys: %w", err)
-	}
-	if c.RequestObject != nil {
-		err := c.RequestObject.check()
-		complain(err != nil, "RequestObject: %w", err)
-	}
-	if err := checkRedirectURL(c.RedirectURL); err != nil {
-		complain(true, "RedirectURL %w", err)
-	}
-	for _, s := range c.Scopes {
-		complain(!isScopeToken(s), "Scopes: %q is not one scope", s)
-	}
-	return errors.Join(wrong...)
-}
-
-// checkRedirectURL takes https, http on loopback, and the private schemes of
-// native apps (RFC 6749 §3.1.2, RFC 8252 §7).
-func checkRedirectURL(s string) error {
-	if s == "" {
-		return errors.New("is empty")
-	}
-	u, err := url.Parse(s)
-	switch {
-	case err != nil || u.Scheme == "":
-		return errors.New("is not an absolute URL")
-	case u.Scheme == "http" || u.Scheme == "https":
-		if err := endpoint.CheckURL(s); err != nil {
-			return fmt.Errorf("is %w", err)
-		}
-	case strings.Contains(s, "#"):
-		return errors.New("has a fragment")
-	case slices.Contains(scriptSchemes, strings.ToLower(u.Scheme)):
-		return fmt.Errorf("has the scheme %s", u.Scheme)
-	}
-	return nil
-}
-
-// scriptSchemes are those that a browser handles by itself.
-var scriptSchemes = []string{"javascript", "data", "file", "vbscript", "about", "blob", "view-source", "ws", "wss", "ftp"}
-
-// isScopeToken is the scope-token of RFC 6749 §3.3.
-func isScopeToken(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c <= 0x20 || c > 0x7e || c == '"' || c == '\\' {
-			return false
-		}
-	}
-	return s != ""
 }

@@ -101,25 +101,25 @@ func (c *Client) bindRequest(p *Pending, params url.Values) error {
 // post posts a form, with the client's authentication and, where there is a prover,
 // with a proof. A server that wants a nonce of its own in the proof is asked once more:
 // it has not looked at the grant yet (RFC 9449 §8).
-func (c *Client) post(ctx context.Context, u string, form url.Values, prover *dpop.Prover) (*endpoint.Response, error) {
+func (c *Client) post(ctx context.Context, u string, auth Authenticator, form url.Values, prover *dpop.Prover) (*endpoint.Response, error) {
 	if prover == nil {
-		return c.http.PostForm(ctx, u, c.auth, form, "application/json")
+		return c.http.PostForm(ctx, u, auth, form, "application/json")
 	}
-	resp, learned, err := c.postProof(ctx, u, form, prover)
+	resp, learned, err := c.postProof(ctx, u, auth, form, prover)
 	if err == nil && learned && resp.Status >= 400 && resp.Failure("").Code == useNonce {
-		resp, _, err = c.postProof(ctx, u, form, prover)
+		resp, _, err = c.postProof(ctx, u, auth, form, prover)
 	}
 	return resp, err
 }
 
-func (c *Client) postProof(ctx context.Context, u string, form url.Values, prover *dpop.Prover) (resp *endpoint.Response, learned bool, err error) {
+func (c *Client) postProof(ctx context.Context, u string, auth Authenticator, form url.Values, prover *dpop.Prover) (resp *endpoint.Response, learned bool, err error) {
 	proving := authenticatorFunc(func(r *http.Request, form url.Values) error {
 		proof, err := prover.Proof(dpop.Authorization, r.Method, r.URL, "")
 		if err != nil {
 			return err
 		}
 		r.Header.Set("DPoP", proof)
-		return c.auth.Authenticate(r, form)
+		return auth.Authenticate(r, form)
 	})
 	if resp, err = c.http.PostForm(ctx, u, proving, form, "application/json"); err != nil {
 		return nil, false, err

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -144,7 +145,11 @@ func TestDPoPProof(t *testing.T) {
 			t.Errorf("%s: learned", name)
 		}
 	}
-	d := tokens.DPoPKey.Key.(*ecdsa.PrivateKey).D.String()
+	raw, err := tokens.DPoPKey.Key.(*ecdsa.PrivateKey).Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := new(big.Int).SetBytes(raw).String()
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d"} {
 		if strings.Contains(fmt.Sprintf(verb+verb, tokens, tokens.DPoPKey), d) {
 			t.Errorf("%s prints the private key", verb)

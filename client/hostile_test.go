@@ -197,8 +197,7 @@ func TestSecretKeysDoNotPrint(t *testing.T) {
 // TestLoopbackSSRF: an https issuer's metadata does not lead to plain http on this machine. DISC-03.
 func TestLoopbackSSRF(t *testing.T) {
 	inner := optest.New(t) // some service on loopback
-	var as *httptest.Server
-	as = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	as := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		optest.JSON(w, 200, map[string]any{"issuer": "https://as.example", "authorization_endpoint": "https://as.example/a",
 			"token_endpoint": inner.URL + "/token", "jwks_uri": inner.URL + "/jwks"})
 	}))

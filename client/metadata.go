@@ -6,6 +6,15 @@ import (
 	"github.com/countersign/countersign/discovery"
 )
 
+// auth is the client's authentication at the server with this metadata.
+func (c *Client) auth(m *discovery.Metadata) Authenticator {
+	a := c.config.Auth
+	if a.choose != nil {
+		a = a.choose(m.TokenEndpointAuthMethodsSupported)
+	}
+	return a.authenticator(binding{c.config.ClientID, c.config.Issuer, c.config.Now})
+}
+
 // metadata is the server's, with the endpoints that this client uses: a client that
 // shows a certificate must use the aliases for that, where there are such (RFC 8705 §5).
 func (c *Client) metadata(ctx context.Context) (*discovery.Metadata, error) {

@@ -38,7 +38,7 @@ type Publisher interface {
 
 func (o *RequestObject) check() error {
 	if o.Keys == nil {
-		return errors.New("Keys is nil")
+		return errors.New("has no Keys")
 	}
 	if _, err := o.Keys.Current().signer(); err != nil {
 		return err
@@ -47,7 +47,7 @@ func (o *RequestObject) check() error {
 		return jose.CheckEncryption(o.EncryptionAlg, o.EncryptionEnc)
 	}
 	if o.Lifetime < 0 || o.Lifetime > 5*time.Minute {
-		return fmt.Errorf("Lifetime is %v; it goes from 0 to 5m", o.Lifetime)
+		return fmt.Errorf("has a Lifetime of %v; it goes from 0 to 5m", o.Lifetime)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package client
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -38,18 +37,15 @@ func (p Profile) valid() bool {
 	return slices.Contains([]Profile{NoProfile, OIDCBasic, OAuth21, FAPI1Advanced, FAPI2Security, FAPI2MessageSigning}, p)
 }
 
-// checkProfile lists what the configuration lacks.
-func (c *Config) checkProfile() error {
-	var missing []string
+// missing lists what the configuration lacks for its profile.
+func (c *Config) missing() []string {
+	var out []string
 	for _, r := range c.rules() {
 		if !r.holds {
-			missing = append(missing, r.wants)
+			out = append(out, r.wants)
 		}
 	}
-	if len(missing) == 0 {
-		return nil
-	}
-	return fmt.Errorf("Profile %s needs %s", c.Profile, strings.Join(missing, ", "))
+	return out
 }
 
 func (c *Config) rules() []rule {

@@ -48,14 +48,14 @@ func (c *Client) requestToken(ctx context.Context, form url.Values, key SigningK
 	if err != nil {
 		return nil, fail(StepToken, err)
 	}
-	resp, err := c.post(ctx, m.TokenEndpoint, form, prover)
+	resp, err := c.post(ctx, m.TokenEndpoint, c.auth(m), form, prover)
 	if err != nil {
 		return nil, fail(StepToken, tokenError(err))
 	}
 	if resp.Status != http.StatusOK {
 		return nil, fail(StepToken, tokenError(resp.Failure("the answer is not an OAuth error")))
 	}
-	parsed, err := parseTokenResponse(resp, c.config.DPoP)
+	parsed, err := parseTokenResponse(resp, &c.config)
 	if err != nil {
 		return nil, fail(StepToken, tokenError(refusal(resp, err)))
 	}
@@ -73,7 +73,7 @@ func refusal(resp *endpoint.Response, err error) error {
 
 var errInBody = errors.New("an error in an answer with status 200")
 
-func parseTokenResponse(resp *endpoint.Response, bound *DPoP) (*tokenResponse, error) {
+func parseTokenResponse(resp *endpoint.Response, c *Config) (*tokenResponse, error) {
 	if resp.MediaType != "application/json" {
 		return nil, errors.New("the answer is not application/json by its Content-Type")
 	}
@@ -87,7 +87,13 @@ func parseTokenResponse(resp *endpoint.Response, bound *DPoP) (*tokenResponse, e
 	if err := jose.Decode(resp.Body, &t.extra, jose.DocumentLimits); err != nil {
 		return nil, err
 	}
-	return t, t.check(bound)
+	if t.TokenType == "" && c.InsecureMissingTokenType && c.DPoP == nil {
+		t.TokenType = "Bearer"
+	}
+	if len(t.ExpiresIn) == 0 && c.DefaultLifetime > 0 {
+		t.ExpiresIn = jsontext.Value(strconv.Itoa(int(c.DefaultLifetime / time.Second)))
+	}
+	return t, t.check(c.DPoP)
 }
 
 func (t *tokenResponse) check(bound *DPoP) (err error) {

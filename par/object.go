@@ -79,9 +79,9 @@ func (o *RequestObject) Pack(ctx context.Context, params url.Values) (string, er
 func (o *RequestObject) check(params url.Values) error {
 	switch {
 	case o.ClientID == "" || o.Audience == "" || o.Signer == nil:
-		return errors.New("ClientID, Audience or Signer is missing")
+		return errors.New("one of ClientID, Audience and Signer is missing")
 	case o.Lifetime < 0 || o.Lifetime > maxObject:
-		return fmt.Errorf("Lifetime is %v; it goes from 0 to %v", o.Lifetime, maxObject)
+		return fmt.Errorf("the lifetime is %v; it goes from 0 to %v", o.Lifetime, maxObject)
 	case params.Get("client_id") != o.ClientID:
 		return errors.New("client_id is not that of the object")
 	}

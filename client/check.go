@@ -1,0 +1,125 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign/discovery"
+	"github.com/countersign/countersign/internal/endpoint"
+	"github.com/countersign/countersign/internal/jose"
+)
+
+// complaints are what is wrong with a configuration: all of it, by the fields' names.
+type complaints []error
+
+func (w *complaints) add(bad bool, format string, args ...any) {
+	if bad {
+		*w = append(*w, fmt.Errorf("client: Config."+format, args...))
+	}
+}
+
+// field adds the complaint about one field, if there is one.
+func (w *complaints) field(name string, err error) {
+	w.add(err != nil, name+" %w", err)
+}
+
+func (c *Config) check() error {
+	var w complaints
+	c.checkServer(&w)
+	c.checkClient(&w)
+	c.checkResponse(&w)
+	c.checkKeys(&w)
+	w.add(!c.Profile.valid(), "Profile %q is none of those that are supported", c.Profile)
+	w.add(len(c.missing()) > 0, "Profile %s needs %s", c.Profile, strings.Join(c.missing(), ", "))
+	return errors.Join(w...)
+}
+
+func (c *Config) checkServer(w *complaints) {
+	if c.Issuer == "" {
+		w.add(true, "Issuer is empty")
+	} else {
+		w.field("Issuer:", discovery.CheckIssuer(c.Issuer))
+	}
+	w.add(strings.Contains(c.Issuer, "{tenantid}") != (len(c.Tenants) > 0), "Tenants are for an Issuer with {tenantid}, and needed there")
+	if m := c.Metadata; m != nil {
+		w.add(m.Issuer != c.Issuer, "Metadata is of another issuer than Config.Issuer")
+		w.add(m.AuthorizationEndpoint == "" || m.TokenEndpoint == "", "Metadata lacks authorization_endpoint or token_endpoint")
+	}
+}
+
+func (c *Config) checkClient(w *complaints) {
+	w.add(c.ClientID == "", "ClientID is empty")
+	w.field("Auth", c.Auth.check())
+	w.add((c.Auth.overTLS() || c.CertificateBound) && (c.HTTP == nil || c.HTTP.Transport == nil), "HTTP must present the client's certificate")
+	w.field("RedirectURL", checkRedirectURL(c.RedirectURL))
+	for _, s := range c.Scopes {
+		w.add(!isScopeToken(s), "Scopes: %q is not one scope", s)
+	}
+	w.add(!c.PKCE.Valid(), "PKCE is none of the methods")
+	w.add(c.PAR < PARAuto || c.PAR > PAROff, "PAR is none of the modes")
+	w.add(c.DefaultLifetime < 0, "DefaultLifetime is negative")
+	w.add(c.Skew < 0 || c.Skew > 5*time.Minute, "Skew is %v; it goes from 0 to 5m", c.Skew)
+}
+
+func (c *Config) checkResponse(w *complaints) {
+	w.add(!slices.Contains(responseTypes, c.ResponseType), "ResponseType %q is none of those that are supported", c.ResponseType)
+	w.add(!slices.Contains(responseModes, c.ResponseMode), "ResponseMode %q is none of those that are supported", c.ResponseMode)
+	if c.ResponseType != "" && c.ResponseType != ResponseCode {
+		w.add(!slices.Contains(c.Scopes, "openid"), "ResponseType %q needs the scope openid", c.ResponseType)
+		w.add(strings.HasPrefix(c.ResponseMode, "query"), "ResponseMode %q would put an ID token into the query", c.ResponseMode)
+	}
+}
+
+func (c *Config) checkKeys(w *complaints) {
+	for name, algs := range map[string][]string{"ResponseAlgs:": c.ResponseAlgs, "UserInfoAlgs:": c.UserInfoAlgs, "IDTokenAlgs:": c.IDTokenAlgs} {
+		if len(algs) > 0 {
+			w.field(name, jose.CheckAlgs(algs))
+		}
+	}
+	if c.DPoP != nil && c.DPoP.Keys != nil {
+		_, err := c.DPoP.Keys.Current().signer()
+		w.field("DPoP.Keys:", err)
+	}
+	if c.RequestObject != nil {
+		w.field("RequestObject", c.RequestObject.check())
+	}
+}
+
+// checkRedirectURL takes https, http on loopback, and the private schemes of
+// native apps (RFC 6749 §3.1.2, RFC 8252 §7).
+func checkRedirectURL(s string) error {
+	if s == "" {
+		return errors.New("is empty")
+	}
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Scheme == "":
+		return errors.New("is not an absolute URL")
+	case u.Scheme == "http" || u.Scheme == "https":
+		if err := endpoint.CheckURL(s); err != nil {
+			return fmt.Errorf("is %w", err)
+		}
+	case strings.Contains(s, "#"):
+		return errors.New("has a fragment")
+	case slices.Contains(scriptSchemes, strings.ToLower(u.Scheme)):
+		return fmt.Errorf("has the scheme %s", u.Scheme)
+	}
+	return nil
+}
+
+// scriptSchemes are those that a browser handles by itself.
+var scriptSchemes = []string{"javascript", "data", "file", "vbscript", "about", "blob", "view-source", "ws", "wss", "ftp"}
+
+// isScopeToken is the scope-token of RFC 6749 §3.3.
+func isScopeToken(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c <= 0x20 || c > 0x7e || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return s != ""
+}

@@ -1,0 +1,98 @@
+package client_test
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/internal/optest"
+)
+
+// The switches for servers that differ: each off by default, and where it is off the
+// server's oddity is refused.
+
+func TestSecretFromMetadata(t *testing.T) {
+	for _, test := range []struct {
+		methods []string
+		basic   bool
+	}{
+		{nil, true}, {[]string{"client_secret_basic", "client_secret_post"}, true}, {[]string{"client_secret_post", "private_key_jwt"}, false}, {[]string{"private_key_jwt"}, true},
+	} {
+		s := optest.New(t)
+		s.Edit = func(m map[string]any) { m["token_endpoint_auth_methods_supported"] = test.methods }
+		cfg := config(s)
+		cfg.Auth = client.Secret(optest.ClientSecret)
+		if _, err := login(t, s, newClient(t, cfg)); err != nil {
+			t.Errorf("%v: %v", test.methods, err)
+		}
+		for _, path := range []string{"/par", "/token"} {
+			if form := s.Form(path); form.Has("Authorization") != test.basic || form.Has("client_secret") == test.basic || s.Hits(path) != 1 {
+				t.Errorf("%v: %s got %v in %d requests", test.methods, path, form, s.Hits(path))
+			}
+		}
+	}
+	if _, err := client.New(client.Config{Issuer: "https://as.example", ClientID: "rp", RedirectURL: "https://rp.example/cb", Auth: client.Secret("")}); err == nil {
+		t.Error("an empty secret was accepted")
+	}
+}
+
+func TestSecretBasicRaw(t *testing.T) {
+	_, header := posted(t, client.SecretBasicRaw("a+b c"))
+	if header != "Basic cnA6MTphK2IgYw==" { // rp:1:a+b c
+		t.Errorf("got %s", header)
+	}
+}
+
+func TestRequireIss(t *testing.T) {
+	s := optest.New(t)
+	s.Edit = func(m map[string]any) { delete(m, "authorization_response_iss_parameter_supported") }
+	s.Callback = func(q url.Values) { q.Del("iss") }
+	cfg := config(s)
+	if _, err := login(t, s, newClient(t, cfg)); err != nil {
+		t.Error(err)
+	}
+	cfg.RequireIss = true
+	if _, err := login(t, s, newClient(t, cfg)); err == nil || !strings.Contains(err.Error(), "iss is missing") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestDefaultLifetime(t *testing.T) {
+	s := optest.New(t)
+	cfg := config(s)
+	cfg.DefaultLifetime = time.Hour
+	for _, missing := range []bool{true, false} {
+		s.Token = func(m map[string]any) {
+			if missing {
+				delete(m, "expires_in")
+			}
+		}
+		tokens, err := login(t, s, newClient(t, cfg))
+		if err != nil || (tokens.ExpiresIn == 3600) != missing {
+			t.Errorf("%v, %v", tokens, err)
+		}
+	}
+	cfg.DefaultLifetime = -1
+	if _, err := client.New(cfg); err == nil {
+		t.Error("a negative lifetime was accepted")
+	}
+}
+
+func TestMissingTokenType(t *testing.T) {
+	s := optest.New(t)
+	s.Token = func(m map[string]any) { delete(m, "token_type") }
+	cfg := config(s)
+	if _, err := login(t, s, newClient(t, cfg)); err == nil {
+		t.Error("accepted without the switch")
+	}
+	cfg.InsecureMissingTokenType = true
+	if tokens, err := login(t, s, newClient(t, cfg)); err != nil || tokens.TokenType != "Bearer" {
+		t.Errorf("%v, %v", tokens, err)
+	}
+	cfg.DPoP = &client.DPoP{InsecureAllowBearer: true}
+	if _, err := login(t, s, newClient(t, cfg)); err == nil {
+		t.Error("accepted where DPoP was asked for")
+	}
+}
