@@ -15,3 +15,15 @@ func (k *providerKeys) Holds(ctx context.Context, key *jose.Key) (bool, error) {
 	}
 	return set.Holds(ctx, key)
 }
+
+// Ready reports an error unless there is a key set to verify with.
+func (k *providerKeys) Ready(ctx context.Context) error {
+	_, err := k.p.keySet(ctx)
+	return err
+}
+
+// Ready reports an error unless every part has a key set to verify with.
+func (j *joinedKeys) Ready(ctx context.Context) error {
+	_, missing := j.current(ctx)
+	return missing
+}

@@ -39,6 +39,9 @@ type Cache struct {
 	// hour. That a token is not active is remembered for 10 seconds, or MaxAge.
 	MaxAge time.Duration
 
+	// Counter hears of hits and misses. nil means nobody.
+	Counter Counter
+
 	// Now is the clock. nil means time.Now.
 	Now func() time.Time
 
@@ -97,8 +100,10 @@ func (c *Cache) verify(ctx context.Context, token string) (*Principal, error) {
 	}
 	key, at := keyOf(token), now(c.Now)
 	if p, err := c.hit(ctx, key, at); p != nil || err != nil {
+		count(ctx, c.Counter, CacheHit)
 		return p, err
 	}
+	count(ctx, c.Counter, CacheMiss)
 	if !asks(c.Tokens, token) {
 		return c.miss(ctx, key, token, at)
 	}

@@ -86,7 +86,7 @@ func (c *claims) checkNoIDToken() error {
 		return errors.New("this is an ID token")
 	}
 	if c.event {
-		return errors.New("this is a security event token")
+		return errors.New("this is a security event token or an introspection answer")
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ type claims struct {
 	marks   int    // how many of the dialect's claims are as they must be
 	hasID   bool   // jti is there, and not empty
 	idToken bool   // a claim of ID tokens alone is there
-	event   bool   // a claim of security event tokens is there
+	event   bool   // a claim of security event tokens, or of signed introspection answers
 	fault   error  // a claim whose name or form is configuration is not as configured
 }
 
@@ -128,7 +128,7 @@ func (c *claims) set(name []byte, v jsontext.Value) error {
 		c.details = v.Clone()
 	case "nonce", "at_hash", "c_hash", "s_hash":
 		c.idToken = true
-	case "events":
+	case "events", "token_introspection":
 		c.event = true
 	}
 	return nil

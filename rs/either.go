@@ -20,13 +20,20 @@ func (e *Either) VerifyToken(ctx context.Context, token string) (*Principal, err
 }
 
 func (e *Either) verify(ctx context.Context, token string) (*Principal, error) {
-	if e.JWT == nil || e.Opaque == nil {
-		return nil, &unavailable{errors.New("Either.JWT or Either.Opaque is nil")}
+	if err := e.configured(); err != nil {
+		return nil, &unavailable{err}
 	}
 	if isJWT(token) {
 		return verify(ctx, e.JWT, token)
 	}
 	return verify(ctx, e.Opaque, token)
+}
+
+func (e *Either) configured() error {
+	if e.JWT == nil || e.Opaque == nil {
+		return errors.New("Either.JWT or Either.Opaque is nil")
+	}
+	return nil
 }
 
 // isJWT looks at the form alone: three parts, the first of which begins like the

@@ -50,6 +50,12 @@ type Introspection struct {
 	// Auth authenticates this resource server to the endpoint (RFC 7662 §2.1).
 	Auth Authenticator
 
+	// Signed asks for signed answers (RFC 9701), and takes no others. nil means plain ones.
+	Signed *SignedAnswers
+
+	// Counter hears of every question to the server. nil means nobody.
+	Counter Counter
+
 	// ScopeList says that the scope is a JSON array of strings instead of one string.
 	ScopeList bool
 
@@ -76,14 +82,18 @@ func (i *Introspection) verify(ctx context.Context, token string) (*Principal, e
 	if err := i.configured(); err != nil {
 		return nil, &unavailable{err}
 	}
+	count(ctx, i.Counter, Asked)
 	body, err := i.ask(ctx, token)
-	if errors.Is(err, errInactive) {
-		return nil, err
+	var p *Principal
+	if err == nil {
+		p, err = i.read(body)
+	} else if !errors.Is(err, errInactive) {
+		err = &unavailable{err}
 	}
-	if err != nil {
-		return nil, &unavailable{err}
+	if isUnavailable(err) {
+		count(ctx, i.Counter, Failed)
 	}
-	return i.read(body)
+	return p, err
 }
 
 // read makes a Principal of the answer's members.
@@ -122,6 +132,8 @@ func (i *Introspection) configured() error {
 		return errors.New("Introspection.Auth is nil")
 	case i.Skew < 0 || i.Skew > maxSkew:
 		return fmt.Errorf("Introspection.Skew is %v; it goes from 0 to %v", i.Skew, maxSkew)
+	case i.Signed != nil:
+		return i.Signed.configured()
 	}
 	return nil
 }
@@ -133,17 +145,27 @@ func (i *Introspection) ask(ctx context.Context, token string) ([]byte, error) {
 		return nil, err
 	}
 	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}
-	resp, err := endpoint.Client{HTTP: i.HTTP}.PostForm(ctx, u, i.Auth, form, "application/json")
+	resp, err := endpoint.Client{HTTP: i.HTTP}.PostForm(ctx, u, i.Auth, form, i.accept())
 	if err != nil {
 		return nil, fmt.Errorf("introspection: %w", err)
 	}
 	if resp.Status != http.StatusOK {
 		return nil, i.failure(resp, u)
 	}
+	if i.Signed != nil {
+		return i.open(ctx, resp)
+	}
 	if resp.MediaType != "application/json" {
 		return nil, errors.New("introspection: the answer is not application/json by its Content-Type")
 	}
 	return resp.Body, nil
+}
+
+func (i *Introspection) accept() string {
+	if i.Signed != nil {
+		return signedMediaType
+	}
+	return "application/json"
 }
 
 // failure tells an answer that says nothing about the token from the one that does:

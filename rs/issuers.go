@@ -21,8 +21,8 @@ func (is Issuers) VerifyToken(ctx context.Context, token string) (*Principal, er
 }
 
 func (is Issuers) verify(ctx context.Context, token string) (*Principal, error) {
-	if len(is) == 0 || slices.Contains(is, nil) {
-		return nil, &unavailable{errors.New("Issuers is empty, or has a nil in it")}
+	if err := is.configured(); err != nil {
+		return nil, &unavailable{err}
 	}
 	if jose.IsEncrypted(token) {
 		return is.verifyEncrypted(ctx, token)
@@ -45,6 +45,13 @@ func (is Issuers) verify(ctx context.Context, token string) (*Principal, error) 
 		return nil, fmt.Errorf("iss is %s, which is none of Issuers", jose.Quote(claims.Issuer))
 	}
 	return j.verify(ctx, token)
+}
+
+func (is Issuers) configured() error {
+	if len(is) == 0 || slices.Contains(is, nil) {
+		return errors.New("Issuers is empty, or has a nil in it")
+	}
+	return nil
 }
 
 // verifyEncrypted has nothing to choose by: iss is inside. So one alone may have keys.

@@ -133,7 +133,7 @@ func (j *JWT) verifyParsed(ctx context.Context, token string, t *jose.Token) (*P
 	if err != nil {
 		return nil, err
 	}
-	if err := j.verifySignature(ctx, token, t); err != nil {
+	if err := verifySignature(ctx, j.Keys, token, t); err != nil {
 		return nil, err
 	}
 	if err := j.checkKeyIssuer(c.principal.Issuer, t.Key()); err != nil {
@@ -210,11 +210,13 @@ func (j *JWT) origin(t *jose.Token) origin {
 	return origin{keys: keys, key: t.Key()}
 }
 
-func (j *JWT) verifySignature(ctx context.Context, raw string, t *jose.Token) error {
-	if keys, ok := j.Keys.(jose.TokenVerifier); ok {
+// verifySignature asks a set of our own about the parsed token, and any other in
+// go-oidc's way, whose answer must be about the same token.
+func verifySignature(ctx context.Context, set KeySet, raw string, t *jose.Token) error {
+	if keys, ok := set.(jose.TokenVerifier); ok {
 		return keys.VerifyToken(ctx, t)
 	}
-	payload, err := j.Keys.VerifySignature(ctx, raw)
+	payload, err := set.VerifySignature(ctx, raw)
 	if err != nil {
 		return err
 	}

@@ -31,13 +31,15 @@ type MTLS struct {
 	Proxies []netip.Prefix
 }
 
+var errProxies = errors.New("MTLS.Header is set, and MTLS.Proxies is empty")
+
 var errNoCertificate = errors.New("the token is bound to a certificate, and the request comes with none")
 
 // thumbprint is that of the request's client certificate, RFC 8705 §3.1.
 func (m *MTLS) thumbprint(r *http.Request) (string, error) {
 	if m != nil && m.Header != "" {
 		if len(m.Proxies) == 0 {
-			return "", &unavailable{errors.New("MTLS.Header is set, and MTLS.Proxies is empty")}
+			return "", &unavailable{errProxies}
 		}
 		if m.fromProxy(r.RemoteAddr) {
 			return forwardedThumbprint(r.Header.Values(m.Header))

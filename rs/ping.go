@@ -58,8 +58,8 @@ type pingAnswer struct {
 
 // VerifyToken implements [Verifier].
 func (v *PingValidateBearer) VerifyToken(ctx context.Context, token string) (*Principal, error) {
-	if v.URL == "" || v.Issuer == "" || len(v.Clients) == 0 || slices.Contains(v.Clients, "") || v.Auth == nil {
-		return nil, &unavailable{errors.New("PingValidateBearer needs URL, Issuer, Clients and Auth")}
+	if err := v.configured(); err != nil {
+		return nil, &unavailable{err}
 	}
 	form := url.Values{"grant_type": {pingValidateBearer}, "token": {token}}
 	resp, err := endpoint.Client{HTTP: v.HTTP}.PostForm(ctx, v.URL, v.Auth, form, "application/json")
@@ -74,6 +74,13 @@ func (v *PingValidateBearer) VerifyToken(ctx context.Context, token string) (*Pr
 		return nil, &unavailable{fmt.Errorf("validate_bearer: %w", err)}
 	}
 	return v.principal(&a, resp.Body)
+}
+
+func (v *PingValidateBearer) configured() error {
+	if v.URL == "" || v.Issuer == "" || len(v.Clients) == 0 || slices.Contains(v.Clients, "") || v.Auth == nil {
+		return errors.New("PingValidateBearer needs URL, Issuer, Clients and Auth")
+	}
+	return nil
 }
 
 // failure: 400 invalid_grant is what the server says of a bad token; anything else is

@@ -52,6 +52,9 @@ type Protection struct {
 	// routes need a defence against that (http.CrossOriginProtection). "" means none.
 	InsecureCookie string
 
+	// Counter hears of every request. nil means nobody.
+	Counter Counter
+
 	// Logger gets a line for every request that is refused. nil means slog.Default.
 	Logger *slog.Logger
 
@@ -128,12 +131,16 @@ func (p *Protection) Handler(next http.Handler) http.Handler {
 		if p.InsecureQuery {
 			w.Header().Set("Cache-Control", "private") // RFC 6750 §2.3
 		}
+		count(r.Context(), p.Counter, Accepted)
 		p.DPoP.offerNonce(w)
 		next.ServeHTTP(w, r.WithContext(&requestContext{r.Context(), p, principal}))
 	})
 }
 
 func (p *Protection) deny(w http.ResponseWriter, r *http.Request, e *Error) {
+	if p.Counter != nil {
+		p.Counter.Count(r.Context(), Refused, e.reason())
+	}
 	p.logger().LogAttrs(r.Context(), slog.LevelInfo, "request refused",
 		slog.Int("status", e.Status), slog.String("error", e.Code), slog.String("reason", e.Error()))
 	p.answer(w, r, e)

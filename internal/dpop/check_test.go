@@ -2,6 +2,7 @@ package dpop_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/json"
@@ -228,17 +229,17 @@ func TestNormalizeURL(t *testing.T) {
 	}
 }
 
-// FuzzCheck: whatever is accepted is of the key, the method, the URL and the token.
+// FuzzCheck: of all texts the one proof that was made is accepted.
 func FuzzCheck(f *testing.F) {
-	k := optest.NewKey("k", "ES256")
+	k := optest.Key{ID: "k", Alg: "EdDSA", Private: ed25519.NewKeyFromSeed(make([]byte, 32))} // the same in every worker
 	want := expected(f, k)
 	good := k.Sign(claims(), m{"typ": "dpop+jwt", "kid": nil, "jwk": public(k)})
 	f.Add(good)
 	f.Add(good[1:])
 	f.Add("..")
 	f.Fuzz(func(t *testing.T, raw string) {
-		if got, err := dpop.Check(raw, want); err == nil && (raw != good && !strings.HasPrefix(raw, good[:strings.LastIndexByte(good, '.')]) || got.ID != "1") {
-			t.Errorf("accepted %q", raw)
+		if _, err := dpop.Check(raw, want); (err == nil) != (raw == good) {
+			t.Errorf("%q: %v", raw, err)
 		}
 	})
 }

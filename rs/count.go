@@ -1,0 +1,40 @@
+package rs
+
+import "context"
+
+// Counter counts what happens, for metrics. Events and reasons are constants of this
+// package, few enough to be labels.
+type Counter interface {
+	Count(ctx context.Context, event Event, reason string)
+}
+
+// Event is something that a [Counter] counts.
+type Event string
+
+// The events. The reason of Refused is a code of [Error], or "none" for a request
+// without a token and "unavailable" for one that could not be judged; of all others "".
+const (
+	Accepted  Event = "accepted"   // by a Protection
+	Refused   Event = "refused"    // by a Protection or a guard behind it
+	CacheHit  Event = "cache_hit"  // by a Cache: what was remembered, good or not
+	CacheMiss Event = "cache_miss" // by a Cache
+	Asked     Event = "asked"      // by an Introspection: the server
+	Failed    Event = "failed"     // by an Introspection: no usable answer came
+)
+
+func count(ctx context.Context, c Counter, event Event) {
+	if c != nil {
+		c.Count(ctx, event, "")
+	}
+}
+
+// reason is e's, for a Counter.
+func (e *Error) reason() string {
+	switch {
+	case e.Status >= 500:
+		return "unavailable"
+	case e.Code == "":
+		return "none"
+	}
+	return e.Code
+}

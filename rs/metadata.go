@@ -1,0 +1,94 @@
+package rs
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/countersign/countersign/internal/endpoint"
+)
+
+const resourceWellKnown = "/.well-known/oauth-protected-resource"
+
+// Metadata is what a resource server publishes about itself, RFC 9728 §2, so that
+// clients find the authorization server by a challenge alone. It is an http.Handler:
+//
+//	http.Handle(meta.Path(), meta)
+//	api := &rs.Protection{…, ResourceMetadata: meta.URL()}
+//
+// Resource must be set; without it, or with one that is no such identifier, the document
+// is not served.
+type Metadata struct {
+	Resource             string   `json:"resource"` // this API's identifier: an https URL without fragment (§1.2)
+	AuthorizationServers []string `json:"authorization_servers,omitempty"`
+	JWKSURI              string   `json:"jwks_uri,omitempty"`
+	ScopesSupported      []string `json:"scopes_supported,omitempty"`
+
+	BearerMethodsSupported                []string `json:"bearer_methods_supported,omitempty"` // "header", "body", "query"
+	ResourceSigningAlgValuesSupported     []string `json:"resource_signing_alg_values_supported,omitempty"`
+	ResourceName                          string   `json:"resource_name,omitempty"`
+	ResourceDocumentation                 string   `json:"resource_documentation,omitempty"`
+	ResourcePolicyURI                     string   `json:"resource_policy_uri,omitempty"`
+	ResourceTOSURI                        string   `json:"resource_tos_uri,omitempty"`
+	TLSClientCertificateBoundAccessTokens bool     `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+	AuthorizationDetailsTypesSupported    []string `json:"authorization_details_types_supported,omitempty"`
+	DPoPSigningAlgValuesSupported         []string `json:"dpop_signing_alg_values_supported,omitempty"`
+	DPoPBoundAccessTokensRequired         bool     `json:"dpop_bound_access_tokens_required,omitempty"`
+}
+
+// URL is where clients look for the document: the well-known path stands between the
+// identifier's host and its path (RFC 9728 §3.1). "" means that Resource is no identifier.
+func (m *Metadata) URL() string {
+	u := m.location()
+	if u == nil {
+		return ""
+	}
+	return u.String()
+}
+
+// Path is the path of URL, to route by.
+func (m *Metadata) Path() string {
+	u := m.location()
+	if u == nil {
+		return resourceWellKnown
+	}
+	return u.EscapedPath()
+}
+
+func (m *Metadata) location() *url.URL {
+	u, err := url.Parse(m.Resource)
+	if err != nil || endpoint.CheckURL(m.Resource) != nil {
+		return nil
+	}
+	path := strings.TrimSuffix(u.EscapedPath(), "/")
+	if path != "" {
+		path = u.EscapedPath()
+	}
+	out, err := u.Parse(resourceWellKnown + path)
+	if err != nil {
+		return nil
+	}
+	out.RawQuery = u.RawQuery
+	return out
+}
+
+// ServeHTTP implements http.Handler. Programs in browsers of other sites may read the
+// document, which is public.
+func (m *Metadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	switch {
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		h.Set("Allow", "GET, HEAD")
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		return
+	case m.location() == nil:
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "max-age=3600")
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("X-Content-Type-Options", "nosniff")
+	json.NewEncoder(w).Encode(m)
+}

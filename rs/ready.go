@@ -1,0 +1,94 @@
+package rs
+
+import (
+	"context"
+	"errors"
+)
+
+// readier is a part that can tell whether it could do its work now.
+type readier interface {
+	Ready(ctx context.Context) error
+}
+
+// Ready reports an error unless requests can be judged now: everything is configured,
+// and keys and endpoints of the servers are known. It may ask them, once, and so is for
+// a readiness probe; an API that is not ready answers 503 and recovers by itself.
+func (p *Protection) Ready(ctx context.Context) error {
+	if p.Tokens == nil {
+		return errors.New("Protection.Tokens is nil")
+	}
+	if p.DPoP != nil {
+		if err := p.DPoP.configured(); err != nil {
+			return err
+		}
+	}
+	if p.MTLS != nil && p.MTLS.Header != "" && len(p.MTLS.Proxies) == 0 {
+		return errProxies
+	}
+	return ready(ctx, p.Tokens)
+}
+
+// ready takes what cannot tell for ready.
+func ready(ctx context.Context, part any) error {
+	if r, ok := part.(readier); ok {
+		return r.Ready(ctx)
+	}
+	return nil
+}
+
+// Ready is [Protection.Ready] for this part alone.
+func (j *JWT) Ready(ctx context.Context) error {
+	if err := j.configured(); err != nil {
+		return err
+	}
+	return ready(ctx, j.Keys)
+}
+
+// Ready is [Protection.Ready] for this part alone.
+func (is Issuers) Ready(ctx context.Context) error {
+	if err := is.configured(); err != nil {
+		return err
+	}
+	for _, j := range is {
+		if err := j.Ready(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Ready is [Protection.Ready] for this part alone.
+func (i *Introspection) Ready(ctx context.Context) error {
+	if err := i.configured(); err != nil {
+		return err
+	}
+	if _, err := i.endpoint(ctx); err != nil {
+		return err
+	}
+	if i.Signed != nil {
+		return ready(ctx, i.Signed.Keys)
+	}
+	return nil
+}
+
+// Ready is [Protection.Ready] for this part alone.
+func (v *PingValidateBearer) Ready(context.Context) error { return v.configured() }
+
+// Ready is [Protection.Ready] for this part alone.
+func (e *Either) Ready(ctx context.Context) error {
+	if err := e.configured(); err != nil {
+		return err
+	}
+	if err := ready(ctx, e.JWT); err != nil {
+		return err
+	}
+	return ready(ctx, e.Opaque)
+}
+
+// Ready is [Protection.Ready] for this part alone.
+func (c *Cache) Ready(ctx context.Context) error {
+	if err := c.configured(); err != nil {
+		return err
+	}
+	return ready(ctx, c.Tokens)
+}

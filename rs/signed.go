@@ -1,0 +1,114 @@
+package rs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/countersign/countersign/internal/endpoint"
+	"github.com/countersign/countersign/internal/jose"
+)
+
+// SignedAnswers asks for introspection answers that are JWTs, RFC 9701: the server
+// vouches for them by its key, and may encrypt them. Recipient and Keys must be set.
+// An answer of another kind is refused.
+type SignedAnswers struct {
+	// Recipient is how the server names this resource server; the answer's aud must
+	// contain it (§5). Mostly it is the client ID of its credentials.
+	Recipient string
+
+	// Keys are the server's.
+	Keys KeySet
+
+	// Algs are the signature algorithms that are taken. Empty means RS256 alone.
+	Algs []string
+
+	// DecryptionKeys are this resource server's own. When there are any, an answer that
+	// is not encrypted is refused.
+	DecryptionKeys []DecryptionKey
+}
+
+const (
+	signedMediaType = "application/token-introspection+jwt"
+	signedMaxAge    = 5 * time.Minute
+)
+
+var signedKind = jose.Kind{"token-introspection+jwt"}
+
+// signedClaims are those around the answer, RFC 9701 §5.
+type signedClaims struct {
+	Issuer   string         `json:"iss"`
+	Audience jose.Audience  `json:"aud"`
+	IssuedAt jose.Instant   `json:"iat"`
+	Answer   jsontext.Value `json:"token_introspection"`
+}
+
+func (s *SignedAnswers) configured() error {
+	if s.Recipient == "" || s.Keys == nil {
+		return errors.New("SignedAnswers needs Recipient and Keys")
+	}
+	return jose.CheckAlgs(s.algs())
+}
+
+func (s *SignedAnswers) algs() []string {
+	if len(s.Algs) == 0 {
+		return defaultAlgs
+	}
+	return s.Algs
+}
+
+// open gives the answer that is in the response: the claim token_introspection, and
+// nothing that stands beside it.
+func (i *Introspection) open(ctx context.Context, resp *endpoint.Response) ([]byte, error) {
+	s := i.Signed
+	if resp.MediaType != signedMediaType {
+		return nil, errors.New("introspection: the answer is not signed (" + signedMediaType + ") by its Content-Type")
+	}
+	raw := string(resp.Body)
+	if len(s.DecryptionKeys) > 0 {
+		var err error
+		if raw, err = decrypt(raw, jose.MaxSize, s.DecryptionKeys); err != nil {
+			return nil, fmt.Errorf("introspection: %w", err)
+		}
+	}
+	t, err := jose.Parse(raw, jose.MaxSize)
+	if err != nil {
+		return nil, fmt.Errorf("introspection: %w", err)
+	}
+	var c signedClaims
+	if err := jose.Decode(t.Payload, &c, jose.TokenLimits); err != nil {
+		return nil, fmt.Errorf("introspection: %w", err)
+	}
+	if err := i.checkSigned(t.Header, &c); err != nil {
+		return nil, fmt.Errorf("introspection: %w", err)
+	}
+	return c.Answer, verifySignature(ctx, s.Keys, raw, t)
+}
+
+func (i *Introspection) checkSigned(h jose.Header, c *signedClaims) error {
+	if err := h.CheckTyp(signedKind); err != nil {
+		return err
+	}
+	if err := h.CheckAlg(i.Signed.algs()); err != nil {
+		return err
+	}
+	skew, clock := i.Skew, now(i.Now)
+	if skew == 0 {
+		skew = defaultSkew
+	}
+	switch {
+	case c.Issuer != i.Issuer:
+		return fmt.Errorf("the answer's iss is %s, not %s", jose.Quote(c.Issuer), jose.Quote(i.Issuer))
+	case !slices.Contains(c.Audience, i.Signed.Recipient):
+		return fmt.Errorf("the answer's aud does not contain %s", jose.Quote(i.Signed.Recipient))
+	case c.IssuedAt.IsZero() || c.IssuedAt.After(clock.Add(skew)) || c.IssuedAt.Before(clock.Add(-signedMaxAge)):
+		return errors.New("the answer's iat is missing, or not of now")
+	case c.Answer.Kind() != '{':
+		return errors.New("token_introspection is not an object")
+	}
+	return nil
+}
