@@ -10,10 +10,10 @@ FUZZ := ./internal/jose:FuzzParse ./internal/jose:FuzzDecode ./internal/jose:Fuz
 	./discovery:FuzzLifetime
 FUZZTIME := 20s
 
-.PHONY: test vet unit vuln interop fuzz soak bench
+.PHONY: test vet unit canary vuln interop fuzz soak bench
 
 # Every test of every module, and what reads the code. Servers of others: see interop.
-test: vet unit vuln
+test: vet unit canary vuln
 
 vet:
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'gofmt would change these files' >&2; exit 1; }
@@ -22,6 +22,13 @@ vet:
 
 unit:
 	@set -e; for m in $(MODULES); do echo "test: $$m"; CI= go -C $$m test -race -count=1 ./...; done
+
+# Every secret in the tests begins with the word canary: nothing that the whole suite
+# prints, logs of passing tests included, may hold it.
+canary:
+	@echo 'canary: everything that the tests print'; out=$$(mktemp); \
+		go test -count=1 -v ./... >"$$out" 2>&1 || { tail -n 50 "$$out"; exit 1; }; \
+		if grep -n 'canary[- ]' "$$out"; then echo 'a secret was printed' >&2; exit 1; fi; rm -f "$$out"
 
 # Exit code 3 means that a known vulnerability is called. Any other failure is the
 # database's, which not every network lets through.

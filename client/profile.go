@@ -17,7 +17,7 @@ type Profile string
 // The profiles.
 const (
 	NoProfile           Profile = ""
-	OIDCBasic           Profile = "OpenID Connect Basic"      // OpenID Connect Core §15.2: code flow, openid
+	OIDCBasic           Profile = "OpenID Connect Basic"      // code flow, openid
 	OAuth21             Profile = "OAuth 2.1"                 // draft-ietf-oauth-v2-1: code flow, S256
 	FAPI1Advanced       Profile = "FAPI 1.0 Advanced"         // request objects, bound tokens, ID tokens as detached signatures or JARM
 	FAPI2Security       Profile = "FAPI 2.0 Security Profile" // PAR, S256, iss, asymmetric authentication, bound tokens

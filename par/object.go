@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	requestObjectTyp = "oauth-authz-req+jwt" // RFC 9101 §10.8.1
+	requestObjectTyp = "oauth-authz-req+jwt" // RFC 9101 §10.8
 	objectLifetime   = time.Minute
 	maxObject        = 5 * time.Minute
 )
