@@ -30,6 +30,7 @@ func (c *Client) Finish(ctx context.Context, pending *Pending, callback url.Valu
 	}
 	response, err := c.readCallback(ctx, callback, pending, m)
 	if err != nil {
+		c.endIfAnswered(pending, err)
 		return nil, fail(StepCallback, err)
 	}
 	if !c.used.claim(pending.State, c.config.Now()) {
@@ -58,6 +59,15 @@ func (c *Client) complete(ctx context.Context, p *Pending, r *response) (*Tokens
 		return nil, fail(StepIDToken, errors.New("the ID tokens from the browser and from the token endpoint are of two users"))
 	}
 	return tokens, nil
+}
+
+// endIfAnswered ends a login that the server has answered with an error: a code that
+// comes for it after that is not its own.
+func (c *Client) endIfAnswered(p *Pending, err error) {
+	var answer *CallbackError
+	if errors.As(err, &answer) {
+		c.used.claim(p.State, c.config.Now())
+	}
 }
 
 func (c *Client) checkPending(p *Pending) error {

@@ -129,6 +129,11 @@ func TestCallbackError(t *testing.T) {
 		if callback.Code != test.wantCode || callback.Description != test.wantDescription || e.Code != test.wantCode {
 			t.Errorf("got %q, %q", callback.Code, callback.Description)
 		}
+		q.Del("error")
+		q.Set("code", "c")
+		if _, err := c.Finish(t.Context(), pending, q); err == nil || s.Hits("/token") != 0 {
+			t.Error("a code was taken for a login that had ended")
+		}
 	}
 }
 
