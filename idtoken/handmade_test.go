@@ -11,7 +11,6 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/countersign/countersign/idtoken"
 	"github.com/countersign/countersign/internal/optest"
@@ -66,10 +65,9 @@ func TestHandMadeJWE(t *testing.T) {
 		{"claims", `{"alg":"RSA-OAEP-256","enc":"A256GCM"}`, 32, []byte(mustJSON(t, goodClaims())), false},
 		{"whitespace around", `{"alg":"RSA-OAEP-256","enc":"A256GCM"}`, 32, []byte(" " + good), false},
 	} {
-		start := time.Now()
 		_, err := v.Verify(t.Context(), gcmJWE(t, c.header, c.cek, c.plain), idtoken.Expected{})
 		if (err == nil) != c.ok {
-			t.Errorf("%s: %v (%v)", c.name, err, time.Since(start))
+			t.Errorf("%s: %v", c.name, err)
 		}
 	}
 }
@@ -114,10 +112,9 @@ func TestEPK(t *testing.T) {
 				if alg != "ECDH-ES" {
 					p[1] = optest.B64(make([]byte, 40))
 				}
-				start := time.Now()
 				_, err := v.Verify(t.Context(), strings.Join(p, "."), idtoken.Expected{})
-				if err == nil || len(err.Error()) > 500 || time.Since(start) > 50*time.Millisecond {
-					t.Errorf("%s %s: %v %v", name, alg, err, time.Since(start))
+				if err == nil || len(err.Error()) > 500 {
+					t.Errorf("%s %s: %v", name, alg, err)
 				}
 			}
 		}

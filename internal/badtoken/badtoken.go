@@ -97,7 +97,7 @@ const (
 	maxTime  = 50 * time.Millisecond
 	maxAlloc = 1 << 20
 	maxError = 1 << 10
-	tries    = 3 // for a time limit, on a machine that is busy with something else
+	tries    = 6 // for a time limit, on a machine that is busy with something else
 )
 
 // Run holds verify against the list: the good token is accepted, no other is, and
