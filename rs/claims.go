@@ -75,7 +75,10 @@ func (c *claims) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 
 // decode reads the one object that payload must be.
 func (c *claims) decode(payload []byte) error {
-	err := jose.Decode(payload, c, jose.TokenLimits)
+	simple, err := c.decodeSimple(payload)
+	if !simple {
+		err = jose.Decode(payload, c, jose.TokenLimits)
+	}
 	if err != nil && c.wrong != "" {
 		return fmt.Errorf("%s has the wrong type or value", jose.Quote(c.wrong))
 	}

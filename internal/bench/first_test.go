@@ -2,6 +2,7 @@ package bench
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 )
@@ -43,21 +44,33 @@ func compare(b *testing.B, s *setup) {
 	for i, c := range all {
 		calls[i] = caller(b, c.handler, s.tokens)
 	}
-	spent := make([]time.Duration, len(all))
+	spent := inTurns(b, calls)
+	for i, c := range all {
+		b.ReportMetric(float64(spent[i])/float64(spent[0]), unit(c.name)+"/raw")
+		b.ReportMetric(testing.AllocsPerRun(100, calls[i]), unit(c.name)+"/allocs")
+	}
+}
+
+// inTurns gives the median time of each call's turns: what else the machine does for a
+// while changes it little.
+func inTurns(b *testing.B, calls []func()) []time.Duration {
+	turns := make([][]time.Duration, len(calls))
 	for b.Loop() {
 		for i, call := range calls {
 			start := time.Now()
 			for range turn {
 				call()
 			}
-			spent[i] += time.Since(start)
+			turns[i] = append(turns[i], time.Since(start))
 		}
 	}
 	b.ReportMetric(0, "ns/op") // that of a round says nothing
-	for i, c := range all {
-		b.ReportMetric(float64(spent[i])/float64(spent[0]), unit(c.name)+"/raw")
-		b.ReportMetric(testing.AllocsPerRun(100, calls[i]), unit(c.name)+"/allocs")
+	medians := make([]time.Duration, len(calls))
+	for i := range turns {
+		slices.Sort(turns[i])
+		medians[i] = turns[i][len(turns[i])/2]
 	}
+	return medians
 }
 
 // unit is a name without spaces: go test wants that.
@@ -80,17 +93,7 @@ func BenchmarkSeenBefore(b *testing.B) {
 			for range s.tokens {
 				cached()
 			}
-			var spent [2]time.Duration
-			for b.Loop() {
-				for i, call := range []func(){raw, cached} {
-					start := time.Now()
-					for range turn {
-						call()
-					}
-					spent[i] += time.Since(start)
-				}
-			}
-			b.ReportMetric(0, "ns/op")
+			spent := inTurns(b, []func(){raw, cached})
 			b.ReportMetric(float64(spent[1])/float64(spent[0]), "rs/raw")
 			b.ReportMetric(testing.AllocsPerRun(100, cached), "rs/allocs")
 		})
