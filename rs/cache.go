@@ -104,11 +104,16 @@ func (c *Cache) verify(ctx context.Context, token string) (*Principal, error) {
 		return p, err
 	}
 	count(ctx, c.Counter, CacheMiss)
+	if !isB64Token(token) {
+		return nil, errForm
+	}
 	if !asks(c.Tokens, token) {
 		return c.miss(ctx, key, token, at)
 	}
 	return c.flights.do(ctx, key, func(ctx context.Context) (*Principal, error) { return c.miss(ctx, key, token, at) })
 }
+
+var errForm = errors.New("not a token: characters outside b64token (RFC 6750 §2.1)")
 
 // hit gives what is remembered and good still; neither of both for nothing.
 func (c *Cache) hit(ctx context.Context, key tokenKey, at time.Time) (*Principal, error) {

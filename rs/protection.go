@@ -87,6 +87,9 @@ func (p *Protection) check(r *http.Request) (*Principal, *Error) {
 	principal, verr := verify(r.Context(), p.Tokens, c.token)
 	if verr != nil {
 		err = refusal(verr)
+		if !isB64Token(c.token) { // RFC 6750 §2.1
+			err = errMalformed()
+		}
 		err.dpop = c.dpop
 		return nil, err
 	}

@@ -139,3 +139,23 @@ func TestChallenge(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestMalformed: what is no b64token is a bad request, whoever would have had to judge
+// it, and goes to nobody else. RS-01.
+func TestMalformed(t *testing.T) {
+	s := optest.New(t)
+	good := s.AccessToken(nil, nil)
+	for name, v := range map[string]rs.Verifier{
+		"JWT": jwtVerifier(s), "issuers": rs.Issuers{jwtVerifier(s)}, "introspection": introspection(s), "cache": &rs.Cache{Tokens: jwtVerifier(s)},
+		"cache of introspection": &rs.Cache{Tokens: introspection(s)}, "either": &rs.Either{JWT: jwtVerifier(s), Opaque: introspection(s)},
+	} {
+		for _, token := range []string{"", " ", good + " ", " " + good, good + "," + good, good + "\x00", "a\r\nb", "a b", "=", "a=b", "é", strings.Repeat("a", 70_000)} {
+			if w := ask(quiet(v), bearer(token), "/"); w.Code != 400 {
+				t.Errorf("%s: %.20q: %d", name, token, w.Code)
+			}
+		}
+	}
+	if n := s.Hits("/introspect"); n != 0 {
+		t.Errorf("%d of them were sent to the server", n)
+	}
+}
