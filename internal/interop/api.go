@@ -2,12 +2,16 @@ package interop
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
+	"strconv"
 	"testing"
 
+	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/rs"
 )
 
@@ -21,13 +25,32 @@ type caller struct {
 // with photos.write. Both answer with the caller.
 func newAPI(t *testing.T, tokens rs.Verifier) (address string) {
 	t.Helper()
+	return serve(t, &rs.Protection{Tokens: tokens})
+}
+
+// serve starts an API behind a protection: one that has an MTLS over TLS.
+func serve(t *testing.T, protection *rs.Protection) (address string) {
+	t.Helper()
+	protection.Realm, protection.Logger = "photos", slog.New(slog.NewTextHandler(t.Output(), nil))
+	server := httptest.NewUnstartedServer(protection.Handler(routes()))
+	if protection.DPoP != nil {
+		protection.DPoP.BaseURL = "http://" + server.Listener.Addr().String()
+	}
+	if protection.MTLS == nil {
+		server.Start()
+	} else {
+		server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate(t, "server")}, ClientAuth: tls.RequestClientCert}
+		server.StartTLS()
+	}
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/photos", rs.RequireScope("photos.read")(http.HandlerFunc(whoami)))
 	mux.Handle("/uploads", rs.RequireScope("photos.write")(http.HandlerFunc(whoami)))
-	protection := &rs.Protection{Tokens: tokens, Realm: "photos", Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
-	server := httptest.NewServer(protection.Handler(mux))
-	t.Cleanup(server.Close)
-	return server.URL
+	return mux
 }
 
 func whoami(w http.ResponseWriter, r *http.Request) {
@@ -49,3 +72,37 @@ func call(ctx context.Context, address, token string) (*http.Response, error) {
 	r.Header.Set("Authorization", "Bearer "+token)
 	return http.DefaultClient.Do(r)
 }
+
+// ask asks the API as the client does that has the tokens, once more if the API wants a
+// nonce in the proof. It gives the status, with the error code of a challenge.
+func ask(t *testing.T, c *client.Client, transport http.RoundTripper, address string, tokens *client.Tokens) string {
+	t.Helper()
+	for again := false; ; again = true {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Authorize(r, tokens); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := transport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if again || resp.StatusCode != http.StatusUnauthorized || !c.LearnNonce(resp) {
+			return answered(resp)
+		}
+	}
+}
+
+// answered is a status, with the error code of the challenge.
+func answered(resp *http.Response) string {
+	out := strconv.Itoa(resp.StatusCode)
+	if m := challengeError.FindStringSubmatch(resp.Header.Get("WWW-Authenticate")); m != nil {
+		out += " " + m[1]
+	}
+	return out
+}
+
+var challengeError = regexp.MustCompile(`error="([^"]*)"`)

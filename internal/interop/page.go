@@ -77,8 +77,8 @@ type form struct {
 }
 
 // asks tells whether the form has a field of that type.
-func (f *form) asks(kind string) bool {
-	return slices.ContainsFunc(f.controls(), func(n *html.Node) bool { return attribute(n, "type") == kind })
+func (f *form) asks(want string) bool {
+	return slices.ContainsFunc(f.controls(), func(n *html.Node) bool { return kind(n) == want })
 }
 
 func (f *form) controls() []*html.Node {
@@ -95,7 +95,7 @@ func (f *form) controls() []*html.Node {
 // are given; nil if there is none.
 func (f *form) button(names ...string) *html.Node {
 	for _, n := range f.controls() {
-		if attribute(n, "type") == "submit" && (len(names) == 0 || slices.Contains(names, attribute(n, "name"))) {
+		if kind(n) == "submit" && (len(names) == 0 || slices.Contains(names, attribute(n, "name"))) {
 			return n
 		}
 	}
@@ -103,22 +103,25 @@ func (f *form) button(names ...string) *html.Node {
 }
 
 // filled gives the form as a browser posts it: with user name and password filled
-// in, and with the button that is pressed.
+// in, and with the button that is pressed; nil where a script posts it.
 func (f *form) filled(button *html.Node) url.Values {
 	values := url.Values{}
 	for _, n := range f.controls() {
-		switch attribute(n, "type") {
+		switch kind(n) {
 		case "hidden":
 			values.Add(attribute(n, "name"), attribute(n, "value"))
 		case "text", "password":
 			values.Add(attribute(n, "name"), user) // the password is the name
 		}
 	}
-	if name := attribute(button, "name"); name != "" {
-		values.Add(name, attribute(button, "value"))
+	if button != nil && attribute(button, "name") != "" {
+		values.Add(attribute(button, "name"), attribute(button, "value"))
 	}
 	return values
 }
+
+// kind is the type of a control.
+func kind(n *html.Node) string { return strings.ToLower(attribute(n, "type")) }
 
 func attribute(n *html.Node, name string) string {
 	for _, a := range n.Attr {

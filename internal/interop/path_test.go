@@ -30,6 +30,7 @@ func TestPath(t *testing.T) {
 			for _, push := range parModes {
 				for _, kind := range s.tokens {
 					t.Run(clientID+"/"+push.name+"/"+kind.name, func(t *testing.T) {
+						note(t, s, shownBy(clientID, push.mode, kind)...)
 						config := s.config(clientID)
 						config.PAR = push.mode
 						walk(t, s, config, kind)
@@ -38,6 +39,19 @@ func TestPath(t *testing.T) {
 			}
 		}
 	})
+}
+
+// shownBy are the features that a whole path shows.
+func shownBy(clientID string, push client.PARMode, kind tokenKind) []*feature {
+	out := []*feature{challengeS256, responseIssuer, refreshing}
+	out = append(out, map[string]*feature{"basic": secretBasic, "post": secretPost, "public": publicClient}[clientID])
+	if push != client.PAROff {
+		out = append(out, pushedRequest)
+	}
+	if !kind.apiOnly {
+		out = append(out, userInfo)
+	}
+	return append(out, kind.shows)
 }
 
 // TestPARClient walks it as a client whose registration demands pushed requests.
@@ -53,7 +67,7 @@ func walk(t *testing.T, s *server, config client.Config, kind tokenKind) {
 	t.Helper()
 	api := newAPI(t, kind.verifier(s)) + "/photos"
 	a := newApp(t, config, kind, api)
-	v := newVisitor(a)
+	v := newVisitor(t, a)
 	answer, err := v.visit(appURL)
 	if err != nil || a.err != nil {
 		t.Fatalf("the visitor gets no answer: %v, %v", err, a.err)

@@ -4,8 +4,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -15,41 +13,6 @@ import (
 	"github.com/countersign/countersign/par"
 	"github.com/countersign/countersign/pkce"
 )
-
-// newClient makes a client whose visitors authorize can take through a login.
-func newClient(t *testing.T, config client.Config) *client.Client {
-	t.Helper()
-	c, err := client.New(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-// landing is the app's side of a login that a test finishes by itself.
-type landing struct {
-	pending  *client.Pending
-	callback url.Values
-}
-
-// ServeHTTP implements http.Handler.
-func (l *landing) ServeHTTP(_ http.ResponseWriter, r *http.Request) { l.callback = r.URL.Query() }
-
-// authorize takes a visitor through a login, up to the callback.
-func authorize(t *testing.T, c *client.Client, request client.Request, refuses bool) *landing {
-	t.Helper()
-	redirect, pending, err := c.Begin(t.Context(), request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := &landing{pending: pending}
-	v := newVisitor(l)
-	v.refuses = refuses
-	if _, err := v.visit(redirect); err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
 
 // checkStep wants err to be a client.Error of that step, with one of the codes.
 func checkStep(t *testing.T, err error, step client.Step, codes ...string) {
@@ -191,15 +154,11 @@ func TestPlain(t *testing.T) {
 		_, _, err := newClient(t, config).Begin(t.Context(), client.Request{})
 		checkPush(t, err, "invalid_request")
 
-		if slices.Contains(s.metadata.CodeChallengeMethodsSupported, "plain") {
+		challengePlain.with(t, s, func(t *testing.T, s *server) {
 			config.ClientID = "plain"
-			c := newClient(t, config)
-			l := authorize(t, c, client.Request{}, false)
-			if _, err := c.Finish(t.Context(), l.pending, l.callback); err != nil {
-				t.Errorf("plain, as registered: %v", err)
-			}
+			logIn(t, newClient(t, config), client.Request{})
 			works(t, "plain where it is registered")
-		}
+		})
 	})
 }
 

@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -15,8 +16,10 @@ import (
 // say the same.
 const (
 	user   = "alice"
-	secret = "interop: 100% +/&=?" // every client's; it must be encoded in a Basic header
+	secret = "interop: 100% +/&=?" // it must be encoded in a Basic header
 	apiID  = "https://api.example" // the API's identifier, and its client ID for introspection
+
+	longSecret = "interop: what an HMAC is made with has 32 bytes" // of the client secret-jwt
 
 	opaqueID  = "https://opaque.example"  // an API whose tokens are opaque
 	printerID = "https://printer.example" // an API that is not ours
@@ -35,6 +38,7 @@ type server struct {
 	issuer   string
 	provider *discovery.Provider
 	metadata *discovery.Metadata
+	http     *http.Client // nil for that of the module
 	tokens   []tokenKind
 }
 
@@ -43,23 +47,32 @@ type tokenKind struct {
 	name     string
 	resource string // asks for it (RFC 8707); "" where it comes unasked
 	verifier func(*server) rs.Verifier
+	shows    *feature
 	apiOnly  bool // the UserInfo endpoint refuses it
 }
 
+// request is a login for tokens of this kind.
+func (k tokenKind) request() client.Request {
+	if k.resource == "" {
+		return client.Request{}
+	}
+	return client.Request{Resources: []string{k.resource}}
+}
+
 var oidcProvider = server{name: "oidc-provider", tokens: []tokenKind{
-	{name: "jwt", resource: apiID, apiOnly: true, verifier: (*server).rfc9068},
-	{name: "opaque", verifier: func(s *server) rs.Verifier { return s.introspection("") }},
-	{name: "opaque-for-api", resource: opaqueID, apiOnly: true, verifier: func(s *server) rs.Verifier {
+	{name: "jwt", shows: tokenJWT, resource: apiID, apiOnly: true, verifier: (*server).rfc9068},
+	{name: "opaque", shows: introspected, verifier: func(s *server) rs.Verifier { return s.introspection("") }},
+	{name: "opaque-for-api", shows: introspected, resource: opaqueID, apiOnly: true, verifier: func(s *server) rs.Verifier {
 		return s.introspection(opaqueID)
 	}},
-	{name: "either", verifier: func(s *server) rs.Verifier {
+	{name: "either", shows: introspected, verifier: func(s *server) rs.Verifier {
 		return &rs.Either{JWT: s.rfc9068(), Opaque: s.introspection("")}
 	}},
 }}
 
 var keycloak = server{name: "keycloak", tokens: []tokenKind{
-	{name: "jwt", verifier: (*server).keycloakJWT},
-	{name: "jwt-introspected", verifier: func(s *server) rs.Verifier { return s.introspection(apiID) }},
+	{name: "jwt", shows: tokenJWT, verifier: (*server).keycloakJWT},
+	{name: "jwt-introspected", shows: introspected, verifier: func(s *server) rs.Verifier { return s.introspection(apiID) }},
 }}
 
 // rfc9068 verifies the tokens of oidc-provider that are JWTs.
@@ -100,20 +113,28 @@ func withServer(t *testing.T, s server, f func(*testing.T, *server)) {
 		return
 	}
 	t.Run(s.name, func(t *testing.T) {
-		s.find(t)
+		s.find(t, "")
 		f(t, &s)
 	})
 }
 
+// overTLS gives the server by its https address, for a client that shows a certificate.
+func (s server) overTLS(t *testing.T, certificate string) *server {
+	t.Helper()
+	s.http = &http.Client{Transport: transport(t, certificate)}
+	s.find(t, "_TLS")
+	return &s
+}
+
 // find learns from the environment where the server is, and from the server the rest.
-func (s *server) find(t *testing.T) {
+func (s *server) find(t *testing.T, suffix string) {
 	t.Helper()
 	env := "COUNTERSIGN_INTEROP_" + strings.ToUpper(strings.ReplaceAll(s.name, "-", "_"))
-	s.issuer = os.Getenv(env)
+	s.issuer = os.Getenv(env + suffix)
 	if s.issuer == "" {
 		missing(t, s.name, os.Getenv(env+"_MISSING"))
 	}
-	s.provider = &discovery.Provider{Issuer: s.issuer}
+	s.provider = &discovery.Provider{Issuer: s.issuer, HTTP: s.http}
 	metadata, err := s.provider.Metadata(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -142,6 +163,6 @@ func (s *server) config(clientID string) client.Config {
 	}
 	return client.Config{
 		Issuer: s.issuer, ClientID: clientID, Auth: auth, RedirectURL: appURL + "/callback",
-		Scopes: []string{"openid", "email", "photos.read"},
+		Scopes: []string{"openid", "email", "photos.read"}, HTTP: s.http,
 	}
 }

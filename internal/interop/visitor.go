@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"testing"
 
 	"golang.org/x/net/html"
 )
@@ -23,9 +24,13 @@ type visitor struct {
 	seen    []string // what was done on the way, for the log
 }
 
-func newVisitor(app http.Handler) *visitor {
-	return &visitor{http: &http.Client{Jar: newJar(), Transport: web{app}}}
+func newVisitor(t *testing.T, app http.Handler) *visitor {
+	t.Helper()
+	return &visitor{http: &http.Client{Jar: newJar(), Transport: &web{app, transport(t, "")}}}
 }
+
+// goTo puts another app in the place of the one the visitor knew.
+func (v *visitor) goTo(app http.Handler) { v.http.Transport.(*web).app = app }
 
 // maxPages is more than any server shows.
 const maxPages = 6
@@ -49,6 +54,8 @@ func (v *visitor) answer(p *page) (*page, error) {
 	switch {
 	case form == nil:
 		return nil, fmt.Errorf("stuck at %s (status %d): %s", p.url.Path, p.status, p.text())
+	case strings.HasPrefix(form.action.String(), appURL):
+		return v.post(form, nil) // form_post: browsers run the script that does it
 	case form.asks("password"):
 		v.seen = append(v.seen, "signs in")
 		return v.submit(form, form.button())
@@ -76,6 +83,10 @@ func (v *visitor) submit(f *form, button *html.Node) (*page, error) {
 	if button == nil {
 		return nil, fmt.Errorf("the form that goes to %s lacks the button", f.action.Path)
 	}
+	return v.post(f, button)
+}
+
+func (v *visitor) post(f *form, button *html.Node) (*page, error) {
 	resp, err := v.http.PostForm(f.action.String(), f.filled(button))
 	if err != nil {
 		return nil, err
@@ -84,12 +95,15 @@ func (v *visitor) submit(f *form, button *html.Node) (*page, error) {
 }
 
 // web is the visitor's: the app, and the servers on loopback.
-type web struct{ app http.Handler }
+type web struct {
+	app     http.Handler
+	servers http.RoundTripper
+}
 
 // RoundTrip implements http.RoundTripper.
-func (w web) RoundTrip(r *http.Request) (*http.Response, error) {
+func (w *web) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Scheme+"://"+r.URL.Host != appURL {
-		return http.DefaultTransport.RoundTrip(r)
+		return w.servers.RoundTrip(r)
 	}
 	rec := httptest.NewRecorder()
 	w.app.ServeHTTP(rec, r)

@@ -1,34 +1,12 @@
 // An authorization server on loopback for the tests of the module: panva's
-// oidc-provider with its own login and consent pages. It picks a free port,
-// prints its issuer as "issuer http://127.0.0.1:…" and forgets everything when it ends.
-import { generateKeyPairSync } from 'node:crypto';
+// oidc-provider with its own login and consent pages. It picks free ports, prints its
+// issuers as "issuer http://127.0.0.1:…" and "issuer https://127.0.0.1:…", and forgets
+// everything when it ends.
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
+import { createServer as createTLSServer } from 'node:https';
 import Provider, { errors } from 'oidc-provider';
-
-// A test's browser knows this address without a network: nothing is looked up.
-const callback = 'https://app.example/callback';
-
-// What clients authenticate with here protects nothing. It has characters that must
-// be encoded in a Basic header (RFC 6749 §2.3.1).
-const secret = 'interop: 100% +/&=?';
-
-const app = {
-  client_secret: secret,
-  redirect_uris: [callback],
-  grant_types: ['authorization_code', 'refresh_token'],
-  response_types: ['code'],
-};
-
-// A client that signs nobody in, only introspects.
-const api = { client_secret: secret, redirect_uris: [], grant_types: [], response_types: [] };
-
-const clients = [
-  { ...app, client_id: 'basic', token_endpoint_auth_method: 'client_secret_basic' },
-  { ...app, client_id: 'post', token_endpoint_auth_method: 'client_secret_post' },
-  { ...app, client_id: 'public', client_secret: undefined, token_endpoint_auth_method: 'none' },
-  { ...app, client_id: 'par', require_pushed_authorization_requests: true },
-  { ...api, client_id: 'https://api.example' },
-];
+import { clients, read, tlsClients } from './clients.mjs';
 
 // The APIs that tokens are for (RFC 8707). Access tokens for no API are opaque.
 const resources = {
@@ -42,17 +20,59 @@ function resourceServer(ctx, resource) {
   return { ...resources[resource], audience: resource, scope: 'photos.read photos.write' };
 }
 
+// What is asked for in authorization_details is what is granted, where it names an amount.
+function validatePayment(ctx, detail) {
+  if (!detail.amount) throw new errors.InvalidAuthorizationDetails('amount is missing');
+}
+
+const askedDetails = (ctx) => JSON.parse(ctx.oidc.params.authorization_details ?? 'null') ?? undefined;
+
 // Every feature that the tests use is switched on here, and nothing else.
 const features = {
+  claimsParameter: { enabled: true },
   devInteractions: { enabled: true },
+  dPoP: {
+    enabled: true,
+    nonceSecret: randomBytes(32),
+    requireNonce: (ctx) => ctx.oidc.client?.clientId === 'dpop-nonce',
+  },
+  encryption: { enabled: true },
   introspection: { enabled: true, allowedPolicy: () => true },
+  jwtResponseModes: { enabled: true },
+  jwtUserinfo: { enabled: true },
   pushedAuthorizationRequests: { enabled: true },
+  requestObjects: { enabled: true },
   resourceIndicators: {
     enabled: true,
     getResourceServerInfo: resourceServer,
     defaultResource: () => undefined,
     useGrantedResource: () => true, // the token request need not name the API again
   },
+  richAuthorizationRequests: {
+    enabled: true,
+    types: { payment: { validate: validatePayment } },
+    authorizationDetailsForGrantSource: askedDetails,
+    authorizationDetailsForAccessToken: (ctx, token, source) => source?.rar ?? source?.authorizationDetails,
+    authorizationDetailsForIntrospection: (ctx, token) => token.authorizationDetails ?? token.rar,
+  },
+};
+
+const certificateOf = (ctx) => ctx.req.socket.getPeerX509Certificate?.();
+
+// subjectIs compares names in the order of RFC 4514, which is not the certificate's.
+function subjectIs(ctx, property, expected) {
+  const name = certificateOf(ctx).subject.split('\n').reverse().join(',');
+  return property === 'tls_client_auth_subject_dn' && name === expected;
+}
+
+const mTLS = {
+  enabled: true,
+  certificateBoundAccessTokens: true,
+  tlsClientAuth: true,
+  selfSignedTlsClientAuth: true,
+  getCertificate: (ctx) => certificateOf(ctx)?.toString(),
+  certificateAuthorized: (ctx) => ctx.req.socket.authorized,
+  certificateSubjectMatches: subjectIs,
 };
 
 function account(ctx, id) {
@@ -60,38 +80,95 @@ function account(ctx, id) {
   return { accountId: id, claims: () => claims };
 }
 
-function signingKey(type, options, members) {
+function newKey(type, options, members) {
   const { privateKey } = generateKeyPairSync(type, options);
-  return { ...privateKey.export({ format: 'jwk' }), use: 'sig', ...members };
+  return { ...privateKey.export({ format: 'jwk' }), ...members };
 }
 
 const jwks = {
   keys: [
-    signingKey('rsa', { modulusLength: 2048 }, { kid: 'rsa', alg: 'RS256' }),
-    signingKey('ec', { namedCurve: 'P-256' }, { kid: 'ec', alg: 'ES256' }),
+    newKey('rsa', { modulusLength: 2048 }, { kid: 'rsa', use: 'sig' }),
+    newKey('ec', { namedCurve: 'P-256' }, { kid: 'ec', use: 'sig', alg: 'ES256' }),
+    newKey('rsa', { modulusLength: 2048 }, { kid: 'enc', use: 'enc', alg: 'RSA-OAEP-256' }),
   ],
 };
 
-function newProvider(issuer) {
-  const provider = new Provider(issuer, {
-    clients,
-    features,
-    jwks,
-    claims: { openid: ['sub'], email: ['email', 'email_verified'] },
-    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'none'],
-    cookies: { keys: ['interop'] },
-    findAccount: account,
-    issueRefreshToken: (ctx, client) => client.grantTypeAllowed('refresh_token'),
-    pkce: { required: () => true },
-    scopes: ['openid', 'email', 'photos.read', 'photos.write'],
-  });
+const authMethods = ['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt', 'none'];
+
+const configuration = {
+  acrValues: ['silver', 'gold'],
+  claims: { openid: ['sub'], email: ['email', 'email_verified'], acr: null, auth_time: null },
+  clientAuthMethods: authMethods,
+  clients,
+  cookies: { keys: ['interop'] },
+  features,
+  findAccount: account,
+  issueRefreshToken: (ctx, client) => client.grantTypeAllowed('refresh_token'),
+  jwks,
+  pkce: { required: () => true },
+  responseTypes: ['code', 'code id_token'],
+  scopes: ['openid', 'email', 'photos.read', 'photos.write'],
+};
+
+// withCertificates is the configuration of an issuer that has, at another address, the
+// endpoints for clients with certificates.
+function withCertificates(aliases) {
+  return {
+    ...configuration,
+    clientAuthMethods: [...authMethods, 'tls_client_auth', 'self_signed_tls_client_auth'],
+    clients: [...clients, ...tlsClients],
+    features: { ...features, mTLS },
+    discovery: {
+      mtls_endpoint_aliases: {
+        token_endpoint: `${aliases}/token`,
+        pushed_authorization_request_endpoint: `${aliases}/request`,
+        userinfo_endpoint: `${aliases}/me`,
+      },
+    },
+  };
+}
+
+// The class that the client step-up is to be signed in by: what a claims parameter wants
+// at all costs, or acr_values; silver if there is none.
+function wantedClass(params) {
+  const acr = JSON.parse(params.claims ?? '{}').id_token?.acr;
+  return acr?.value ?? acr?.values?.[0] ?? params.acr_values ?? 'silver';
+}
+
+// stepUp signs users of the client step-up in: the development pages know no classes.
+function stepUp(provider) {
+  return async (ctx, next) => {
+    if (!/^\/interaction\/[\w-]+$/.test(ctx.path)) return next();
+    const { prompt, params } = await provider.interactionDetails(ctx.req, ctx.res);
+    if (prompt.name !== 'login' || params.client_id !== 'step-up') return next();
+    const login = { accountId: 'alice', acr: wantedClass(params) };
+    return provider.interactionFinished(ctx.req, ctx.res, { login }, { mergeWithLastSubmission: false });
+  };
+}
+
+function newProvider(issuer, options) {
+  const provider = new Provider(issuer, options);
+  provider.use(stepUp(provider));
   provider.on('server_error', (ctx, err) => console.error(ctx.path, err));
   return provider;
 }
 
-const server = createServer();
-server.listen(0, '127.0.0.1', () => {
-  const issuer = `http://127.0.0.1:${server.address().port}`;
-  server.on('request', newProvider(issuer).callback());
-  console.log(`issuer ${issuer}`);
+const listen = (server) => new Promise((resolve) => {
+  server.listen(0, '127.0.0.1', () => resolve(`127.0.0.1:${server.address().port}`));
 });
+
+const tls = { cert: read('server.crt'), key: read('server.key') };
+// Self-signed certificates come through, for the provider to judge.
+const asksCertificate = { ...tls, ca: read('ca.crt'), requestCert: true, rejectUnauthorized: false };
+
+const plain = createServer();
+const issuer = `http://${await listen(plain)}`;
+plain.on('request', newProvider(issuer, configuration).callback());
+
+const [front, back] = [createTLSServer(tls), createTLSServer(asksCertificate)];
+const [tlsIssuer, aliases] = [`https://${await listen(front)}`, `https://${await listen(back)}`];
+const tlsProvider = newProvider(tlsIssuer, withCertificates(aliases));
+for (const server of [front, back]) server.on('request', tlsProvider.callback());
+
+console.log(`issuer ${issuer}`);
+console.log(`issuer ${tlsIssuer}`);

@@ -1,0 +1,114 @@
+package interop
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/rs"
+)
+
+// checkUnknown wants a client to be refused wherever it authenticates.
+func checkUnknown(t *testing.T, config client.Config) {
+	t.Helper()
+	_, _, err := newClient(t, config).Begin(t.Context(), client.Request{})
+	checkPush(t, err, "invalid_client", "invalid_request", "unauthorized_client") // the latter two are Keycloak's
+
+	config.PAR = client.PAROff
+	c := newClient(t, config)
+	l := authorize(t, c, client.Request{}, false)
+	_, err = c.Finish(t.Context(), l.pending, l.callback)
+	checkToken(t, err, "invalid_client", "unauthorized_client") // the latter is Keycloak's
+}
+
+// checkKnown logs in, asks about the user and refreshes: everywhere the client authenticates.
+func checkKnown(t *testing.T, config client.Config) {
+	t.Helper()
+	c := newClient(t, config)
+	tokens := logIn(t, c, client.Request{})
+	checkAbout(t, c, tokens)
+	checkAbout(t, c, refresh(t, c, tokens))
+	works(t, "pushed, code redeemed, refreshed, as %s", config.Auth.Method())
+}
+
+func TestPrivateKeyJWT(t *testing.T) {
+	privateKeyJWT.each(t, func(t *testing.T, s *server) {
+		config := s.config("private-key-jwt")
+		config.Auth = client.PrivateKeyJWT(signingKey(t), client.Assertion{})
+		checkKnown(t, config)
+
+		config.Auth = client.PrivateKeyJWT(strangeKey(t), client.Assertion{})
+		checkUnknown(t, config)
+		config.Auth = client.PrivateKeyJWT(signingKey(t), client.Assertion{Audience: "https://other.example"})
+		checkUnknown(t, config)
+	})
+}
+
+func TestSecretJWT(t *testing.T) {
+	secretJWT.each(t, func(t *testing.T, s *server) {
+		config := s.config("secret-jwt")
+		config.Auth = client.SecretJWT(longSecret, client.Assertion{})
+		checkKnown(t, config)
+
+		config.Auth = client.SecretJWT(longSecret+"!", client.Assertion{})
+		checkUnknown(t, config)
+	})
+}
+
+// TestTLSAuth authenticates with a certificate of an authority that the server trusts,
+// and as the same client with another one of that authority.
+func TestTLSAuth(t *testing.T) {
+	tlsAuth.eachTLS(t, "client", func(t *testing.T, s *server) {
+		config := s.config("tls")
+		config.Auth = client.TLS()
+		checkKnown(t, config)
+
+		config.HTTP = &http.Client{Transport: transport(t, "other")}
+		checkUnknown(t, config)
+		config.HTTP = &http.Client{Transport: transport(t, "")}
+		checkUnknown(t, config)
+	})
+}
+
+// TestSelfSigned authenticates with a certificate that the registration holds.
+func TestSelfSigned(t *testing.T) {
+	selfSigned.eachTLS(t, "self", func(t *testing.T, s *server) {
+		config := s.config("self-signed")
+		config.Auth = client.SelfSignedTLS()
+		checkKnown(t, config)
+
+		config.HTTP = &http.Client{Transport: transport(t, "client")}
+		checkUnknown(t, config)
+	})
+}
+
+// TestCertificateBound is a client that authenticates with a secret, and whose tokens are
+// bound to its certificate: neither the server nor an API takes them with another one.
+func TestCertificateBound(t *testing.T) {
+	certificateBound.eachTLS(t, "client", func(t *testing.T, s *server) {
+		config := s.config("bound")
+		config.CertificateBound = true
+		c := newClient(t, config)
+		tokens := logIn(t, c, client.Request{})
+		checkAbout(t, c, tokens)
+
+		config.HTTP = &http.Client{Transport: transport(t, "other")}
+		_, err := newClient(t, config).UserInfo(t.Context(), tokens)
+		checkStep(t, err, client.StepUserInfo, "login_failed", "invalid_token")
+		checkBoundAtAPI(t, s, c)
+	})
+}
+
+// checkBoundAtAPI sends the token to an API with its certificate, another one, and none.
+func checkBoundAtAPI(t *testing.T, s *server, c *client.Client) {
+	t.Helper()
+	kind := s.tokens[0]
+	tokens := logIn(t, c, kind.request())
+	api := serve(t, &rs.Protection{Tokens: kind.verifier(s), MTLS: &rs.MTLS{Required: true}}) + "/photos"
+	for name, want := range map[string]string{"client": "200", "other": "401 invalid_token", "": "401 invalid_token"} {
+		if got := ask(t, c, transport(t, name), api, tokens); got != want {
+			t.Errorf("with the certificate %q the API answers %s, want %s", name, got, want)
+		}
+		works(t, "with the certificate %q the API answers %s", name, want)
+	}
+}

@@ -1,0 +1,113 @@
+package interop
+
+import (
+	"testing"
+
+	"golang.org/x/oauth2"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/rs"
+)
+
+// dpopConfig is that of a client whose tokens are bound to a key.
+func dpopConfig(s *server, clientID string) client.Config {
+	config := s.config(clientID)
+	config.DPoP = &client.DPoP{}
+	return config
+}
+
+func TestDPoP(t *testing.T) {
+	proof.each(t, func(t *testing.T, s *server) {
+		config := dpopConfig(s, "dpop")
+		checkStolen(t, config, checkProofs(t, config))
+	})
+}
+
+func TestDPoPAtAPI(t *testing.T) {
+	proofAtAPI.each(t, func(t *testing.T, s *server) {
+		for _, kind := range s.tokens {
+			t.Run(kind.name, func(t *testing.T) { checkProofAtAPI(t, s, kind) })
+		}
+	})
+}
+
+// TestDPoPNonce is a server that wants its own nonces in proofs.
+func TestDPoPNonce(t *testing.T) {
+	proofNonce.each(t, func(t *testing.T, s *server) {
+		config := dpopConfig(s, "dpop-nonce")
+		checkStolen(t, config, checkProofs(t, config))
+	})
+}
+
+// checkProofs logs in, asks about the user and refreshes, with proofs.
+func checkProofs(t *testing.T, config client.Config) *client.Tokens {
+	t.Helper()
+	c := newClient(t, config)
+	tokens := logIn(t, c, client.Request{})
+	if tokens.TokenType != "DPoP" {
+		t.Errorf("the tokens are of type %s", tokens.TokenType)
+	}
+	checkAbout(t, c, tokens)
+	tokens = refresh(t, c, tokens)
+	checkAbout(t, c, tokens)
+	checkAbout(t, newClient(t, config), tokens) // which knows no nonce yet
+	works(t, "login, refresh and UserInfo with proofs")
+	return tokens
+}
+
+// checkStolen uses tokens without their key.
+func checkStolen(t *testing.T, config client.Config, tokens *client.Tokens) {
+	t.Helper()
+	_, err := newClient(t, config).UserInfo(t.Context(), asBearer(tokens))
+	checkStep(t, err, client.StepUserInfo, "invalid_token", "login_failed")
+	other := *tokens
+	other.DPoPKey = logIn(t, newClient(t, config), client.Request{}).DPoPKey
+	_, err = newClient(t, config).UserInfo(t.Context(), &other)
+	checkStep(t, err, client.StepUserInfo, "invalid_token", "invalid_dpop_proof", "login_failed")
+
+	config.DPoP = nil
+	_, err = newClient(t, config).Refresh(t.Context(), tokens)
+	checkToken(t, err, "invalid_request", "invalid_grant", "invalid_dpop_proof")
+}
+
+// asBearer presents a token without a proof.
+func asBearer(tokens *client.Tokens) *client.Tokens {
+	out := *tokens
+	out.Token = &oauth2.Token{AccessToken: tokens.AccessToken, TokenType: "Bearer"}
+	return &out
+}
+
+// ownMember is what the page says while package rs refuses a cnf with a member that no
+// specification names, as Keycloak's kc-jkt-type.
+const ownMember outcome = "does not work: package `rs` refuses the member `kc-jkt-type` in `cnf`"
+
+// checkProofAtAPI sends the token to APIs that do, and do not, want nonces of their own.
+func checkProofAtAPI(t *testing.T, s *server, kind tokenKind) {
+	c := newClient(t, dpopConfig(s, "dpop"))
+	tokens := logIn(t, c, kind.request())
+	for _, nonceKey := range [][]byte{nil, []byte("interop: at least 32 bytes for nonces")} {
+		dpop := &rs.DPoP{Required: true, NonceKey: nonceKey}
+		api := serve(t, &rs.Protection{Tokens: boundVerifier(s, kind), DPoP: dpop}) + "/photos"
+		got := ask(t, c, transport(t, ""), api, tokens)
+		if s.name == keycloak.name && got == "401 invalid_token" {
+			proofAtAPI.end(s.name, ownMember)
+			return
+		}
+		if got != "200" {
+			t.Errorf("with a proof the API answers %s", got)
+		}
+		if got := ask(t, c, transport(t, ""), api, asBearer(tokens)); got != "401 invalid_token" {
+			t.Errorf("without a proof the API answers %s", got)
+		}
+	}
+	works(t, "the API takes the token with a proof and not without, with and without nonces")
+}
+
+// boundVerifier is the kind's; Keycloak's tokens say by their typ that they are bound.
+func boundVerifier(s *server, kind tokenKind) rs.Verifier {
+	verifier := kind.verifier(s)
+	if jwt, ok := verifier.(*rs.JWT); ok && s.name == keycloak.name {
+		jwt.Claims = map[string]string{"typ": "DPoP"}
+	}
+	return verifier
+}

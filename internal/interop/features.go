@@ -1,0 +1,181 @@
+package interop
+
+import (
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/countersign/countersign/discovery"
+)
+
+// feature is a row of docs/interop.md.
+type feature struct {
+	name   string
+	offers func(*server) bool // tells whether a server has it
+
+	mu    sync.Mutex
+	ended map[string]outcome // by the server's name
+}
+
+// outcome is what the page says about a feature at a server.
+type outcome string
+
+const (
+	untested outcome = ""
+	passed   outcome = "works"
+	failed   outcome = "fails"
+	absent   outcome = "not offered by that server"
+)
+
+// features are the rows, in their order.
+var features []*feature
+
+func newFeature(name string, offers func(*server) bool) *feature {
+	f := &feature{name: name, offers: offers, ended: map[string]outcome{}}
+	features = append(features, f)
+	return f
+}
+
+// always is for what every server has.
+func always(*server) bool { return true }
+
+// at is for what metadata says nothing about: the servers are named.
+func at(names ...string) func(*server) bool {
+	return func(s *server) bool { return slices.Contains(names, s.name) }
+}
+
+// lists is for what a server has if its metadata lists value.
+func lists(list func(*discovery.Metadata) []string, value string) func(*server) bool {
+	return func(s *server) bool { return slices.Contains(list(s.metadata), value) }
+}
+
+// says is for what a server has if its metadata says so.
+func says(whether func(*discovery.Metadata) bool) func(*server) bool {
+	return func(s *server) bool { return whether(s.metadata) }
+}
+
+func authMethods(m *discovery.Metadata) []string   { return m.TokenEndpointAuthMethodsSupported }
+func responseModes(m *discovery.Metadata) []string { return m.ResponseModesSupported }
+
+var (
+	secretBasic   = newFeature("`client_secret_basic`", lists(authMethods, "client_secret_basic"))
+	secretPost    = newFeature("`client_secret_post`", lists(authMethods, "client_secret_post"))
+	publicClient  = newFeature("public clients (`none`)", always)
+	secretJWT     = newFeature("`client_secret_jwt`", lists(authMethods, "client_secret_jwt"))
+	privateKeyJWT = newFeature("`private_key_jwt`", lists(authMethods, "private_key_jwt"))
+	tlsAuth       = newFeature("`tls_client_auth`", lists(authMethods, "tls_client_auth"))
+	selfSigned    = newFeature("`self_signed_tls_client_auth`", lists(authMethods, "self_signed_tls_client_auth"))
+
+	challengeS256  = newFeature("PKCE, `S256`", always)
+	challengePlain = newFeature("PKCE, `plain`", lists(func(m *discovery.Metadata) []string {
+		return m.CodeChallengeMethodsSupported
+	}, "plain"))
+	pushedRequest = newFeature("pushed requests (RFC 9126)", says(func(m *discovery.Metadata) bool {
+		return m.PushedAuthorizationRequestEndpoint != ""
+	}))
+	objectPushed    = newFeature("request objects (RFC 9101), pushed", says(takesObjects))
+	objectByValue   = newFeature("request objects in the browser's address", says(takesObjects))
+	objectByAddress = newFeature("request objects by `request_uri`", says(fetchesObjects))
+	objectEncrypted = newFeature("encrypted request objects", lists(func(m *discovery.Metadata) []string {
+		return m.RequestObjectEncryptionAlgValuesSupported
+	}, "RSA-OAEP-256"))
+	resourceParameter = newFeature("`resource` (RFC 8707)", at("oidc-provider"))
+	details           = newFeature("`authorization_details` (RFC 9396)", says(func(m *discovery.Metadata) bool {
+		return len(m.AuthorizationDetailsTypesSupported) > 0
+	}))
+	acrValues   = newFeature("`acr_values`, and `acr` held against them", always)
+	stepUp      = newFeature("step-up by an essential `acr` in `claims`", at("oidc-provider"))
+	singleClaim = newFeature("`claims` for any claim", at("oidc-provider"))
+	maxAge      = newFeature("`max_age`, and `auth_time` held against it", always)
+
+	responseIssuer = newFeature("`iss` in the response (RFC 9207)", says(func(m *discovery.Metadata) bool {
+		return m.AuthorizationResponseIssParameterSupported
+	}))
+	formPost          = newFeature("`form_post`", lists(responseModes, "form_post"))
+	hybrid            = newFeature("`code id_token`", lists(func(m *discovery.Metadata) []string { return m.ResponseTypesSupported }, "code id_token"))
+	responseSigned    = newFeature("signed responses (JARM): `query.jwt`, `fragment.jwt`, `form_post.jwt`", lists(responseModes, "form_post.jwt"))
+	responseEncrypted = newFeature("encrypted responses (JARM)", lists(func(m *discovery.Metadata) []string {
+		return m.AuthorizationEncryptionAlgValuesSupported
+	}, "RSA-OAEP-256"))
+
+	refreshing        = newFeature("refresh", always)
+	idTokenEncrypted  = newFeature("encrypted ID tokens", lists(encryptsIDTokens, "RSA-OAEP-256"))
+	userInfo          = newFeature("UserInfo", always)
+	userInfoSigned    = newFeature("signed UserInfo", lists(signsUserInfo, "PS256"))
+	userInfoEncrypted = newFeature("encrypted UserInfo", lists(encryptsUserInfo, "RSA-OAEP-256"))
+
+	proof            = newFeature("DPoP (RFC 9449): login, refresh, UserInfo", says(bindsToKeys))
+	proofAtAPI       = newFeature("DPoP at an API", says(bindsToKeys))
+	proofNonce       = newFeature("DPoP with the server's nonces", at("oidc-provider"))
+	certificateBound = newFeature("tokens bound to a certificate (RFC 8705 §3)", says(func(m *discovery.Metadata) bool {
+		return m.TLSClientCertificateBoundAccessTokens
+	}))
+	tokenJWT     = newFeature("access tokens that are JWTs, at an API", always)
+	tokenRFC9068 = newFeature("access tokens of RFC 9068", always)
+	introspected = newFeature("introspection (RFC 7662)", says(func(m *discovery.Metadata) bool {
+		return m.IntrospectionEndpoint != ""
+	}))
+)
+
+func bindsToKeys(m *discovery.Metadata) bool  { return len(m.DPoPSigningAlgValuesSupported) > 0 }
+func takesObjects(m *discovery.Metadata) bool { return m.RequestParameterSupported }
+
+func fetchesObjects(m *discovery.Metadata) bool {
+	return m.RequestURIParameterSupported == nil || *m.RequestURIParameterSupported
+}
+
+func encryptsIDTokens(m *discovery.Metadata) []string { return m.IDTokenEncryptionAlgValuesSupported }
+func signsUserInfo(m *discovery.Metadata) []string    { return m.UserInfoSigningAlgValuesSupported }
+func encryptsUserInfo(m *discovery.Metadata) []string { return m.UserInfoEncryptionAlgValuesSupported }
+
+// each runs a test with every server that has the feature, and notes how it ended.
+func (f *feature) each(t *testing.T, test func(*testing.T, *server)) {
+	t.Helper()
+	eachServer(t, func(t *testing.T, s *server) { f.with(t, s, test) })
+}
+
+// eachTLS is each, over https, for clients that show the certificate of that name.
+func (f *feature) eachTLS(t *testing.T, name string, test func(*testing.T, *server)) {
+	t.Helper()
+	f.withTLS(t, func(t *testing.T, s *server) { test(t, s.overTLS(t, name)) })
+}
+
+func (f *feature) withTLS(t *testing.T, test func(*testing.T, *server)) {
+	t.Helper()
+	eachServer(t, func(t *testing.T, s *server) { f.with(t, s.overTLS(t, ""), test) })
+}
+
+func (f *feature) with(t *testing.T, s *server, test func(*testing.T, *server)) {
+	t.Helper()
+	if !f.offers(s) {
+		f.end(s.name, absent)
+		t.Logf("%s: %s", f.name, absent)
+		return
+	}
+	note(t, s, f)
+	test(t, s)
+}
+
+// note has the end of the test noted for the features that it shows.
+func note(t *testing.T, s *server, shown ...*feature) {
+	t.Helper()
+	t.Cleanup(func() {
+		ended := passed
+		if t.Failed() {
+			ended = failed
+		}
+		for _, f := range shown {
+			f.end(s.name, ended)
+		}
+	})
+}
+
+// end notes an outcome. Of several, one that failed counts most, and one that says more
+// counts more than one that passed.
+func (f *feature) end(server string, ended outcome) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if now := f.ended[server]; now == untested || now == passed || ended == failed {
+		f.ended[server] = ended
+	}
+}

@@ -1,0 +1,84 @@
+// The clients that the server knows. Their keys and certificates are those of the command
+// keys, in the directory COUNTERSIGN_INTEROP_KEYS.
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export const read = (name) => readFileSync(join(process.env.COUNTERSIGN_INTEROP_KEYS, name));
+
+// A test's browser knows this address without a network: nothing is looked up.
+const callback = 'https://app.example/callback';
+
+// What clients authenticate with here protects nothing. It has characters that must
+// be encoded in a Basic header (RFC 6749 §2.3.1).
+const secret = 'interop: 100% +/&=?';
+const longSecret = 'interop: what an HMAC is made with has 32 bytes';
+
+const app = {
+  client_secret: secret,
+  redirect_uris: [callback],
+  grant_types: ['authorization_code', 'refresh_token'],
+  response_types: ['code'],
+};
+
+// A client that signs nobody in, only introspects.
+const api = { client_secret: secret, redirect_uris: [], grant_types: [], response_types: [] };
+
+const keys = { jwks: JSON.parse(read('clients.jwks')) };
+
+// encrypted gives the registration of what is encrypted to the clients' key.
+function encrypted(what) {
+  return { [`${what}_encrypted_response_alg`]: 'RSA-OAEP-256', [`${what}_encrypted_response_enc`]: 'A256GCM' };
+}
+
+const jar = { ...keys, request_object_signing_alg: 'PS256', require_signed_request_object: true };
+const jarm = { ...keys, authorization_signed_response_alg: 'PS256' };
+
+export const clients = [
+  { ...app, client_id: 'basic', token_endpoint_auth_method: 'client_secret_basic' },
+  { ...app, client_id: 'post', token_endpoint_auth_method: 'client_secret_post' },
+  { ...app, client_id: 'public', client_secret: undefined, token_endpoint_auth_method: 'none' },
+  { ...app, client_id: 'par', require_pushed_authorization_requests: true },
+  { ...app, ...keys, client_id: 'private-key-jwt', token_endpoint_auth_method: 'private_key_jwt' },
+  { ...app, client_id: 'secret-jwt', client_secret: longSecret, token_endpoint_auth_method: 'client_secret_jwt' },
+  { ...app, ...jar, client_id: 'jar' },
+  { ...app, ...jar, client_id: 'jar-encrypted', request_object_encryption_alg: 'RSA-OAEP-256' },
+  { ...app, ...jarm, client_id: 'jarm' },
+  { ...app, ...jarm, client_id: 'jarm-encrypted', ...encrypted('authorization'), ...encrypted('id_token') },
+  { ...app, ...keys, client_id: 'signed-userinfo', userinfo_signed_response_alg: 'PS256' },
+  {
+    ...app, ...keys, client_id: 'encrypted', ...encrypted('id_token'), ...encrypted('userinfo'),
+    id_token_signed_response_alg: 'PS256', userinfo_signed_response_alg: 'PS256',
+  },
+  { ...app, client_id: 'dpop', dpop_bound_access_tokens: true },
+  { ...app, client_id: 'dpop-nonce', dpop_bound_access_tokens: true },
+  {
+    ...app, client_id: 'hybrid', response_types: ['code id_token'],
+    grant_types: ['authorization_code', 'refresh_token', 'implicit'],
+  },
+  { ...app, client_id: 'details', authorization_details_types: ['payment'] },
+  { ...app, client_id: 'step-up' },
+  { ...app, client_id: 'rfc9068' },
+  { ...api, client_id: 'https://api.example' },
+];
+
+// selfSigned is a key set whose one key is in the certificate.
+function selfSigned() {
+  const { publicKey, raw } = new X509Certificate(read('self.crt'));
+  return { keys: [{ ...publicKey.export({ format: 'jwk' }), x5c: [raw.toString('base64')] }] };
+}
+
+const bound = { ...app, tls_client_certificate_bound_access_tokens: true };
+
+// These are for the issuer that knows certificates.
+export const tlsClients = [
+  {
+    ...bound, client_id: 'tls', token_endpoint_auth_method: 'tls_client_auth',
+    tls_client_auth_subject_dn: 'CN=client,O=interop',
+  },
+  {
+    ...bound, client_id: 'self-signed', token_endpoint_auth_method: 'self_signed_tls_client_auth',
+    jwks: selfSigned(),
+  },
+  { ...bound, client_id: 'bound' },
+];

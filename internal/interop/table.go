@@ -1,0 +1,100 @@
+package interop
+
+import (
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// tablePath is the page that the run holds against its results.
+const tablePath = "../../docs/interop.md"
+
+const tableHead = `# Servers it was tried with
+
+Every line was walked on the wire, by ` + "`internal/interop/run`" + `, with servers that others wrote: the request as it is
+sent, the answer as it comes, and where there is something to refuse (a wrong key, a stolen token, an answer of another
+kind) the refusal. This page is written by that run and compared with the results of every later one: do not edit it,
+but say ` + "`COUNTERSIGN_INTEROP_WRITE=1 internal/interop/run`" + `.
+
+`
+
+// columns are the servers, in their order.
+var columns = []string{oidcProvider.name, keycloak.name}
+
+//go:embed oidc-provider/package.json
+var packageJSON []byte
+
+// versions are those of the servers that ran.
+func versions() (map[string]string, error) {
+	var npm struct {
+		Dependencies map[string]string `json:"dependencies"`
+	}
+	if err := json.Unmarshal(packageJSON, &npm); err != nil {
+		return nil, err
+	}
+	return map[string]string{
+		oidcProvider.name: "oidc-provider " + npm.Dependencies[oidcProvider.name],
+		keycloak.name:     "Keycloak " + os.Getenv("COUNTERSIGN_INTEROP_KEYCLOAK_VERSION"),
+	}, nil
+}
+
+// complete tells whether every feature was tried with every server.
+func complete() bool {
+	for _, f := range features {
+		for _, name := range columns {
+			if f.ended[name] == untested {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// table is the page with what the tests have shown.
+func table() (string, error) {
+	titles, err := versions()
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	b.WriteString(tableHead + "| |")
+	for _, name := range columns {
+		fmt.Fprintf(&b, " %s |", titles[name])
+	}
+	b.WriteString("\n|---|" + strings.Repeat("---|", len(columns)) + "\n")
+	for _, f := range features {
+		fmt.Fprintf(&b, "| %s |", f.name)
+		for _, name := range columns {
+			fmt.Fprintf(&b, " %s |", f.ended[name])
+		}
+		b.WriteString("\n")
+	}
+	return b.String(), nil
+}
+
+var errStale = errors.New(tablePath + " is not what this run has shown; COUNTERSIGN_INTEROP_WRITE=1 writes it")
+
+// holdTable compares the page with the results of a run that tried everything, or writes it.
+func holdTable() error {
+	write := os.Getenv("COUNTERSIGN_INTEROP_WRITE") == "1"
+	if !complete() {
+		if write {
+			return errors.New(tablePath + " is not written: not everything was tried")
+		}
+		return nil
+	}
+	want, err := table()
+	if err != nil {
+		return err
+	}
+	if write {
+		return os.WriteFile(tablePath, []byte(want), 0o644)
+	}
+	if got, err := os.ReadFile(tablePath); err != nil || string(got) != want {
+		return errors.Join(errStale, err)
+	}
+	return nil
+}
