@@ -1,5 +1,5 @@
 # The modules of the repository; each has a go.mod of its own.
-MODULES := . examples internal/interop
+MODULES := . examples internal/interop internal/bench
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
@@ -7,7 +7,9 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 # The fuzz targets, as package:target.
 FUZZ := ./internal/jose:FuzzParse ./internal/jose:FuzzDecode ./internal/jose:FuzzParseSet ./internal/jose:FuzzDecrypt \
 	./idtoken:FuzzClaims ./idtoken:FuzzCheck ./client:FuzzCallback ./client:FuzzTokenResponse ./discovery:FuzzMetadata \
-	./discovery:FuzzLifetime
+	./discovery:FuzzLifetime \
+	./rs:FuzzAuthorization ./rs:FuzzForwardedCertificate ./rs:FuzzIntrospectionAnswer ./rs:FuzzSimple \
+	./internal/dpop:FuzzCheck ./internal/dpop:FuzzNormalizeURL
 FUZZTIME := 20s
 
 .PHONY: test vet unit canary vuln interop fuzz soak bench
@@ -54,3 +56,4 @@ soak:
 
 bench:
 	go test ./... -run '^$$' -bench . -benchmem
+	go -C internal/bench test -run '^$$' -bench .

@@ -12,12 +12,11 @@ import (
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/idtoken"
 	"github.com/countersign/countersign/pkce"
-	"github.com/countersign/countersign/rs"
 )
 
 // The code that the pages of docs show, compiled. What it does is tested where it is
 // implemented.
-var _ = []any{newClient, strong, byName, begin, explain, exchange, exchangeWithNonce, validate, protect, introspect, dialects}
+var _ = []any{newClient, strong, byName, begin, explain, exchange, exchangeWithNonce, validate}
 
 func newClient(secret string) (*client.Client, error) {
 	c, err := client.New(client.Config{
@@ -97,34 +96,4 @@ func validate(ctx context.Context, provider *discovery.Provider, raw, nonce, acc
 	}
 	token, report := v.Check(ctx, raw, idtoken.Expected{Nonce: nonce, AccessToken: accessToken})
 	return token, report
-}
-
-func protect(photos http.Handler) http.Handler {
-	server := &discovery.Provider{Issuer: "https://as.example"}
-	api := &rs.Protection{Tokens: &rs.JWT{
-		Issuer:   server.Issuer,
-		Audience: "https://photos.example/",
-		Keys:     server.Keys(),
-	}}
-	handler := api.Handler(rs.RequireScope("photos.read")(photos))
-	return handler
-}
-
-func introspect(server *discovery.Provider, secret string) *rs.Introspection {
-	tokens := &rs.Introspection{
-		Server:   server,
-		Issuer:   server.Issuer,
-		Audience: "https://photos.example/",
-		Auth:     client.SecretBasic(secret).For("photos-api", server.Issuer),
-	}
-	return tokens
-}
-
-func dialects(issuer string, keys rs.KeySet) []rs.Verifier {
-	keycloak := &rs.JWT{
-		Issuer: issuer, Audience: "photos", Keys: keys,
-		Typ: "JWT", Claims: map[string]string{"typ": "Bearer"}, ClientIDClaim: "azp",
-	}
-	pingFederate := &rs.JWT{Issuer: issuer, Audience: "photos", Keys: keys, Typ: rs.NoTyp}
-	return []rs.Verifier{keycloak, pingFederate}
 }

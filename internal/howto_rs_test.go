@@ -1,0 +1,88 @@
+package internal_test
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/discovery"
+	"github.com/countersign/countersign/rs"
+)
+
+// The code of docs/protect-an-api.md, compiled.
+var _ = []any{protect, introspect, dialects, remember, guards, twoServers, bound, publish, revoked}
+
+func protect(photos http.Handler) http.Handler {
+	server := &discovery.Provider{Issuer: "https://as.example"}
+	api := &rs.Protection{Tokens: &rs.JWT{
+		Issuer:   server.Issuer,
+		Audience: "https://photos.example/",
+		Keys:     server.Keys(),
+	}}
+	handler := api.Handler(rs.RequireScope("photos.read")(photos))
+	return handler
+}
+
+func introspect(server *discovery.Provider, secret string) *rs.Introspection {
+	tokens := &rs.Introspection{
+		Server:   server,
+		Issuer:   server.Issuer,
+		Audience: "https://photos.example/",
+		Auth:     client.SecretBasic(secret).For("photos-api", server.Issuer),
+	}
+	return tokens
+}
+
+func dialects(issuer string, keys rs.KeySet) []rs.Verifier {
+	keycloak := &rs.JWT{
+		Issuer: issuer, Audience: "photos", Keys: keys,
+		Typ: "JWT", Claims: map[string]string{"typ": "Bearer"}, ClientIDClaim: "azp",
+	}
+	pingFederate := &rs.JWT{Issuer: issuer, Audience: "photos", Keys: keys, Typ: rs.NoTyp}
+	return []rs.Verifier{keycloak, pingFederate}
+}
+
+func remember(jwts, opaque rs.Verifier) *rs.Protection {
+	api := &rs.Protection{Tokens: &rs.Cache{Tokens: &rs.Either{JWT: jwts, Opaque: opaque}}}
+	return api
+}
+
+func revoked(cache *rs.Cache, token, user string) {
+	cache.Invalidate(token)
+	cache.InvalidateIf(func(p *rs.Principal) bool { return p.Subject == user })
+}
+
+func guards(mux *http.ServeMux, photos, payments http.Handler) {
+	mux.Handle("GET /photos", rs.RequireAnyScope("photos.read", "photos.write")(photos))
+	mux.Handle("POST /payments", rs.RequireACR("urn:gold")(rs.RequireMaxAge(5*time.Minute)(payments)))
+}
+
+func twoServers(work, school *discovery.Provider, entra rs.KeySet) rs.Verifier {
+	tokens := rs.Issuers{
+		{Issuer: work.Issuer, Audience: "https://photos.example/", Keys: work.Keys()},
+		{Issuer: school.Issuer, Audience: "photos", Keys: school.Keys(), Algs: []string{"ES256"}, Typ: rs.NoTyp},
+		{
+			Issuer: "https://login.microsoftonline.com/{tenantid}/v2.0", Tenants: []string{"8eaef023-2b34-4da1-9baa-8bc8c9d6a490"},
+			Audience: "api://photos", Keys: entra, Typ: "JWT", ClientIDClaim: "azp", ScopeClaim: "scp",
+		},
+	}
+	return tokens
+}
+
+func bound(tokens rs.Verifier, nonceKey []byte, store rs.ReplayStore) *rs.Protection {
+	api := &rs.Protection{
+		Tokens: tokens,
+		DPoP:   &rs.DPoP{BaseURL: "https://photos.example", NonceKey: nonceKey, Replay: store},
+		MTLS:   &rs.MTLS{Header: "Client-Cert", Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}},
+	}
+	return api
+}
+
+func publish(ctx context.Context, mux *http.ServeMux, tokens rs.Verifier) (*rs.Protection, error) {
+	meta := &rs.Metadata{Resource: "https://photos.example", AuthorizationServers: []string{"https://as.example"}}
+	mux.Handle(meta.Path(), meta)
+	api := &rs.Protection{Tokens: tokens, ResourceMetadata: meta.URL()}
+	return api, api.Ready(ctx)
+}
