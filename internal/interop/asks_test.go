@@ -67,8 +67,8 @@ func checkPayment(t *testing.T, s *server, kind tokenKind, tokens *client.Tokens
 // classClient is the client whose users each server signs in by classes.
 var classClient = map[string]string{"oidc-provider": "step-up", "keycloak": "basic"}
 
-// TestACRValues takes the class that was asked for, and not the one that a session from
-// before has.
+// TestACRValues takes the class that was asked for, and not another one that the server
+// signs users in by when it does not know the one that was.
 func TestACRValues(t *testing.T) {
 	acrValues.each(t, func(t *testing.T, s *server) {
 		c := newClient(t, s.config(classClient[s.name]))
@@ -79,7 +79,7 @@ func TestACRValues(t *testing.T) {
 		}
 		works(t, "acr %s, as asked for", silver.IDToken.ACR)
 
-		l := authorizeAs(t, v, c, client.Request{ACRValues: []string{"gold"}}, nil)
+		l := authorizeAs(t, v, c, client.Request{ACRValues: []string{"platinum"}}, nil)
 		_, err := c.Finish(t.Context(), l.pending, l.callback)
 		checkStep(t, err, client.StepIDToken, "login_failed")
 	})
@@ -96,7 +96,7 @@ func essential(class string) map[string]any {
 // oidc-provider takes for a wish alone, would replace what claims says.
 func TestStepUp(t *testing.T) {
 	stepUp.each(t, func(t *testing.T, s *server) {
-		c := newClient(t, s.config("step-up"))
+		c := newClient(t, s.config(classClient[s.name]))
 		v := newVisitor(t, nil)
 		for _, class := range []string{"silver", "gold"} {
 			tokens := finish(t, c, authorizeAs(t, v, c, client.Request{Claims: essential(class)}, nil))

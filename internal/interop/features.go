@@ -84,7 +84,7 @@ var (
 		return len(m.AuthorizationDetailsTypesSupported) > 0
 	}))
 	acrValues   = newFeature("`acr_values`, and `acr` held against them", always)
-	stepUp      = newFeature("step-up by an essential `acr` in `claims`", at("oidc-provider"))
+	stepUp      = newFeature("step-up by an essential `acr` in `claims`", always)
 	singleClaim = newFeature("`claims` for any claim", at("oidc-provider"))
 	maxAge      = newFeature("`max_age`, and `auth_time` held against it", always)
 
