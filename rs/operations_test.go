@@ -146,3 +146,5 @@ func edited(s *optest.Server, edit func(*rs.JWT)) func() *rs.Protection {
 		return quiet(j)
 	}
 }
+
+func httpOf(body *string) *http.Client { return &http.Client{Transport: answers{body}} }
