@@ -132,15 +132,17 @@ func TestMaxAge(t *testing.T) {
 		t.Parallel()
 		second := time.Second
 		config := s.config("basic")
-		config.PAR, config.Skew = client.PAROff, time.Millisecond
+		config.PAR = client.PAROff
 		c := newClient(t, config)
+		config.Skew = time.Millisecond
+		strict := newClient(t, config)
 		v := newVisitor(t, nil)
 		finish(t, c, authorizeAs(t, v, c, client.Request{}, nil))
 		time.Sleep(2 * second)
 
 		request := client.Request{MaxAge: &second}
-		l := authorizeAs(t, v, c, request, func(q url.Values) { q.Del("max_age") })
-		_, err := c.Finish(t.Context(), l.pending, l.callback)
+		l := authorizeAs(t, v, strict, request, func(q url.Values) { q.Del("max_age") })
+		_, err := strict.Finish(t.Context(), l.pending, l.callback)
 		checkStep(t, err, client.StepIDToken, "login_failed")
 		v.seen = nil
 		finish(t, c, authorizeAs(t, v, c, request, nil))
