@@ -3,6 +3,7 @@ package rs
 import (
 	"errors"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/countersign/countersign/internal/jose"
@@ -40,20 +41,40 @@ func (a AuthorizationDetail) Decode(v any) error { return jose.Decode(a.raw, v, 
 
 var errConfirmation = errors.New("the token is bound (cnf) in a way that cannot be checked here")
 
-// confirmation reads cnf. A way of binding that is not known is none that could be
-// ignored: the token would pass as a bearer token.
+// unchecked are ways of binding that are registered and that this package has no check for.
+var unchecked = []string{"jwk", "jwe", "jku", "kid", "osc", "COSE_Key", "Encrypted_COSE_Key", "x5u", "x5c"}
+
+// confirmation reads cnf. A way of binding that is registered and cannot be checked, and
+// a cnf without one that can, is refused: the token would pass as a bearer token. Other
+// members beside one that is checked are notes of the server's (RFC 7800 §3.1).
 func confirmation(v jsontext.Value) (Confirmation, error) {
-	var methods map[string]string
-	if err := jose.Decode(v, &methods, jose.TokenLimits); err != nil || len(methods) == 0 {
+	var members map[string]jsontext.Value
+	if err := jose.Decode(v, &members, jose.TokenLimits); err != nil {
 		return Confirmation{}, errConfirmation
 	}
-	c := Confirmation{KeyThumbprint: methods["jkt"], CertificateThumbprint: methods["x5t#S256"]}
-	for name, value := range methods {
-		if name != "jkt" && name != "x5t#S256" || !isThumbprint(value) {
+	for _, name := range unchecked {
+		if members[name] != nil {
 			return Confirmation{}, errConfirmation
 		}
 	}
-	return c, nil
+	jkt, jktErr := thumbprint(members["jkt"])
+	x5t, x5tErr := thumbprint(members["x5t#S256"])
+	if jktErr != nil || x5tErr != nil || jkt == "" && x5t == "" {
+		return Confirmation{}, errConfirmation
+	}
+	return Confirmation{KeyThumbprint: jkt, CertificateThumbprint: x5t}, nil
+}
+
+// thumbprint reads a SHA-256 in base64url; "" if the member is not there.
+func thumbprint(v jsontext.Value) (string, error) {
+	if v == nil {
+		return "", nil
+	}
+	var s string
+	if err := json.Unmarshal(v, &s); err != nil || !isThumbprint(s) {
+		return "", errConfirmation
+	}
+	return s, nil
 }
 
 // isThumbprint tells whether s is a SHA-256 in base64url.

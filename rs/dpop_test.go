@@ -69,6 +69,7 @@ func TestDPoP(t *testing.T) {
 	s := optest.New(t)
 	h, thief := newHolder(t), newHolder(t)
 	bound := s.AccessToken(m{"cnf": m{"jkt": h.thumbprint}}, nil)
+	noted := s.AccessToken(m{"cnf": m{"jkt": h.thumbprint, "kc-jkt-type": "x"}}, nil) // as Keycloak writes it
 	free := s.AccessToken(nil, nil)
 	const url = base + "/photos"
 	const algs = `algs="ES256 EdDSA Ed25519 PS256 RS256"`
@@ -80,6 +81,8 @@ func TestDPoP(t *testing.T) {
 		challenge string
 	}{
 		{"good", dpopHeader(bound, h.proof(bound, url, nil)), nil, 200, ""},
+		{"with a note of the server's in cnf", dpopHeader(noted, h.proof(noted, url, nil)), nil, 200, ""},
+		{"with a note in cnf, as Bearer", bearer(noted), nil, 401, `Bearer|DPoP error="invalid_token"`},
 		{"the scheme in small letters", http.Header{"Authorization": {"dpop " + bound}, "Dpop": {h.proof(bound, url, nil)}}, nil, 200, ""},
 		{"an unbound token as Bearer", bearer(free), nil, 200, ""},
 		{"an unbound token as Bearer, DPoP required", bearer(free), func(d *rs.DPoP) { d.Required = true }, 401, `DPoP error="invalid_token", error_description="the access token is not valid here", ` + algs},
