@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -19,9 +20,25 @@ var plainJWT = jose.Kind{"JWT", ""}
 
 // serverClaims are the claims that such a JWT has beside what it is for.
 type serverClaims struct {
-	Issuer   string        `json:"iss"`
-	Audience jose.Audience `json:"aud"`
-	Expiry   jose.Instant  `json:"exp"`
+	Issuer    string        `json:"iss"`
+	Audience  jose.Audience `json:"aud"`
+	Expiry    jose.Instant  `json:"exp"`
+	IssuedAt  jose.Instant  `json:"iat"`
+	NotBefore jose.Instant  `json:"nbf"`
+}
+
+// checkTimes wants the times that are there to be right; whether exp must be there is
+// the specification's of each kind.
+func (s *serverClaims) checkTimes(now time.Time, skew time.Duration) error {
+	switch latest := now.Add(skew); {
+	case !s.Expiry.IsZero() && !now.Before(s.Expiry.Add(skew)):
+		return errors.New("expired")
+	case s.Expiry.After(now.AddDate(10, 0, 0)):
+		return errors.New("exp is more than ten years ahead")
+	case s.IssuedAt.After(latest) || s.NotBefore.After(latest):
+		return errors.New("issued in the future, or not valid yet")
+	}
+	return nil
 }
 
 // openJWT decrypts a JWT of the server's if it is encrypted, checks kind, algorithm,
@@ -47,6 +64,9 @@ func (c *Client) openJWT(ctx context.Context, raw string, algs []string) ([]byte
 	}
 	if !slices.Contains(claims.Audience, c.config.ClientID) {
 		return nil, nil, errors.New("aud does not contain the client_id")
+	}
+	if err := claims.checkTimes(c.config.Now(), c.skew()); err != nil {
+		return nil, nil, err
 	}
 	payload, err := c.verifier.Keys.VerifySignature(ctx, raw)
 	if err != nil {
@@ -85,11 +105,8 @@ func (c *Client) openResponse(ctx context.Context, q url.Values) (url.Values, er
 	if err != nil {
 		return nil, fmt.Errorf("response: %w", err)
 	}
-	switch now := c.config.Now(); {
-	case claims.Expiry.IsZero():
+	if claims.Expiry.IsZero() { // JARM §2.1
 		return nil, errors.New("response: exp is missing")
-	case !now.Before(claims.Expiry.Add(c.skew())):
-		return nil, errors.New("response: expired")
 	}
 	return responseParameters(payload)
 }

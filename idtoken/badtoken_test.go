@@ -53,3 +53,34 @@ func TestBadTokens(t *testing.T) {
 		})
 	}
 }
+
+// TestBadTokensEncrypted wraps the whole list into good encryption.
+func TestBadTokensEncrypted(t *testing.T) {
+	k := optest.NewKey("k1", "ES256")
+	v := &idtoken.Verifier{
+		Issuer: issuer, ClientID: clientID, Keys: keySet(t, k), Algs: []string{"ES256"},
+		DecryptionKeys: []idtoken.DecryptionKey{{KeyID: "enc", Key: ecKey}}, MaxSize: 64 << 10,
+	}
+	now := time.Now().Unix()
+	base := badtoken.Base{Key: k, Foreign: foreign(t), Claims: m{"iss": issuer, "sub": "alice", "aud": clientID, "iat": now, "exp": now + 300}}
+	refused := 0
+	wrap := func(raw string) error {
+		_, err := v.Verify(t.Context(), encrypt(t, raw, "ECDH-ES", "A256GCM", "enc", ecKey.Public()), idtoken.Expected{})
+		return err
+	}
+	if err := wrap(base.Good()); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range badtoken.Cases(base) {
+		if len(c.Token) > 12<<10 || c.Name == "form/empty" {
+			continue // a larger limit lets the large ones in; an empty text is not encrypted
+		}
+		if wrap(c.Token) == nil {
+			t.Errorf("%s: accepted", c.Name)
+		}
+		refused++
+	}
+	if refused < 300 {
+		t.Errorf("only %d cases", refused)
+	}
+}

@@ -25,6 +25,9 @@ type Base struct {
 	// Optional are claims that the entry point does without.
 	Optional []string
 
+	// Without are claims that the entry point does not read.
+	Without []string
+
 	// Foreign is the address of a server that nobody must ask anything.
 	Foreign string
 }

@@ -72,6 +72,9 @@ func claims(b Base) []Case {
 	}
 	tokens := map[string]string{}
 	for claim, all := range values {
+		if slices.Contains(b.Without, claim) {
+			continue
+		}
 		for name, value := range all {
 			if absent := name == "missing" || name == "null" || name == "empty"; absent && slices.Contains(b.Optional, claim) {
 				continue
