@@ -52,19 +52,20 @@ type encryptionKey struct {
 }
 
 // addEncryption takes an entry that is not for signatures, if it is for encryption.
-func (s *Set) addEncryption(raw []byte) {
+func (s *Set) addEncryption(raw []byte) bool {
 	var w wireKey
 	if Decode(raw, &w, keySetLimits) != nil || w.Use == nil || *w.Use != "enc" || w.D != nil || w.P != nil || w.K != nil {
-		return
+		return false
 	}
-	material, err := exportKey(raw)
+	material, err := w.export()
 	if err != nil {
-		return
+		return false
 	}
 	k := encryptionKey{id: string(w.Kid), alg: string(w.Alg), key: material}
 	if k.strong() {
 		s.encryption = append(s.encryption, k)
 	}
+	return k.strong()
 }
 
 func (k encryptionKey) strong() bool {

@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -34,8 +35,7 @@ type Key struct {
 	material any // *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey, secret
 }
 
-// wireKey holds the members of a JWK (RFC 7517 §4) by which a key is taken or
-// skipped; its numbers are the library's to read.
+// wireKey holds the members of a JWK (RFC 7517 §4) that are read, by their exact names.
 type wireKey struct {
 	Kty    text           `json:"kty"`
 	Kid    text           `json:"kid"`
@@ -48,6 +48,8 @@ type wireKey struct {
 	P      jsontext.Value `json:"p"`
 	Q      jsontext.Value `json:"q"`
 	K      jsontext.Value `json:"k"`
+
+	wireNumbers
 }
 
 // ParseKey reads a public JWK for verification. The error says why the key is
@@ -60,7 +62,7 @@ func ParseKey(raw []byte) (Key, error) {
 	if err := w.check(); err != nil {
 		return Key{}, err
 	}
-	material, err := exportKey(raw)
+	material, err := w.export()
 	if err != nil {
 		return Key{}, err
 	}
@@ -91,9 +93,26 @@ func (w *wireKey) check() error {
 	return nil
 }
 
-// exportKey has the library read the key's numbers. Its errors may quote the
+// wireNumbers are the key itself, RFC 7518 §6.2, §6.3, RFC 8037 §2.
+type wireNumbers struct {
+	Crv text `json:"crv,omitempty"`
+	N   text `json:"n,omitempty"`
+	E   text `json:"e,omitempty"`
+	X   text `json:"x,omitempty"`
+	Y   text `json:"y,omitempty"`
+}
+
+// export has the library read the key's numbers, and those alone: it takes "X" for "x",
+// so it is given a text in which there is no such choice. Its errors may quote the
 // input, so they stay here.
-func exportKey(raw []byte) (any, error) {
+func (w *wireKey) export() (any, error) {
+	raw, err := json.Marshal(struct {
+		Kty text `json:"kty"`
+		wireNumbers
+	}{w.Kty, w.wireNumbers})
+	if err != nil {
+		return nil, errors.New("a key that is malformed")
+	}
 	parsed, err := jwk.ParseKey(raw)
 	if err != nil {
 		return nil, errors.New("a key that is malformed or of an unknown type")

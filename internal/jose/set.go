@@ -17,7 +17,7 @@ var ErrUnknownKey = errors.New("no key of this kid")
 
 // Set is an immutable set of keys.
 type Set struct {
-	Skipped []error // why entries of the document are not used to verify
+	Skipped []error // why entries of the document are not used
 
 	encryption []encryptionKey
 
@@ -45,8 +45,9 @@ func ParseSet(raw []byte) (*Set, error) {
 	for i, raw := range *doc.Keys {
 		k, err := ParseKey(raw)
 		if err != nil {
-			s.Skipped = append(s.Skipped, fmt.Errorf("key %d: %w", i, err))
-			s.addEncryption(raw)
+			if !s.addEncryption(raw) {
+				s.Skipped = append(s.Skipped, fmt.Errorf("key %d: %w", i, err))
+			}
 			continue
 		}
 		s.add(k)
