@@ -115,9 +115,13 @@ type Config struct {
 	// idtoken.SecretKeys. nil means the keys of the server's jwks_uri.
 	IDTokenKeys idtoken.KeySet
 
-	// DecryptionKeys are the client's for encrypted ID tokens; see idtoken.Verifier.
-	// Signed responses and UserInfo answers may be encrypted to them too.
-	DecryptionKeys []idtoken.DecryptionKey
+	// DecryptionKeys are the client's for encrypted ID tokens, ResponseDecryptionKeys those
+	// for encrypted signed responses, UserInfoDecryptionKeys those for encrypted UserInfo
+	// answers; several while they rotate. Where there are any, encryption was agreed on, and
+	// what is not encrypted is refused; where there are none, what is encrypted is.
+	DecryptionKeys         []idtoken.DecryptionKey
+	ResponseDecryptionKeys []idtoken.DecryptionKey
+	UserInfoDecryptionKeys []idtoken.DecryptionKey
 
 	// TrustedAudiences are the audiences an ID token may have beside ClientID.
 	TrustedAudiences []string

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/countersign/countersign/idtoken"
 	"github.com/countersign/countersign/internal/jose"
 )
 
@@ -43,8 +44,8 @@ func (s *serverClaims) checkTimes(now time.Time, skew time.Duration) error {
 
 // openJWT decrypts a JWT of the server's if it is encrypted, checks kind, algorithm,
 // issuer, audience and signature, and gives its payload.
-func (c *Client) openJWT(ctx context.Context, raw string, algs []string) ([]byte, *serverClaims, error) {
-	raw, err := c.decrypt(raw)
+func (c *Client) openJWT(ctx context.Context, raw string, algs []string, keys []idtoken.DecryptionKey) ([]byte, *serverClaims, error) {
+	raw, err := decrypt(raw, keys)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -78,13 +79,19 @@ func (c *Client) openJWT(ctx context.Context, raw string, algs []string) ([]byte
 	return payload, claims, nil
 }
 
-// decrypt gives the inner JWT of an encrypted one, and any other as it is.
-func (c *Client) decrypt(raw string) (string, error) {
-	if !jose.IsEncrypted(raw) {
+// decrypt gives the inner JWT of an encrypted one. Whether there is encryption was
+// agreed on, and is not for the sender to say.
+func decrypt(raw string, agreed []idtoken.DecryptionKey) (string, error) {
+	switch encrypted := jose.IsEncrypted(raw); {
+	case !encrypted && len(agreed) == 0:
 		return raw, nil
+	case !encrypted:
+		return "", errors.New("it is not encrypted, and encryption was agreed on")
+	case len(agreed) == 0:
+		return "", errors.New("it is encrypted, and no key to decrypt it is configured")
 	}
-	keys := make([]jose.PrivateKey, len(c.config.DecryptionKeys))
-	for i, k := range c.config.DecryptionKeys {
+	keys := make([]jose.PrivateKey, len(agreed))
+	for i, k := range agreed {
 		keys[i] = jose.PrivateKey{ID: k.KeyID, Key: k.Key}
 	}
 	inner, err := jose.Decrypt(raw, 0, jose.DecryptionAlgs, keys)
@@ -101,7 +108,7 @@ func (c *Client) openResponse(ctx context.Context, q url.Values) (url.Values, er
 	if len(algs) == 0 {
 		algs = []string{"RS256"}
 	}
-	payload, claims, err := c.openJWT(ctx, q.Get("response"), algs)
+	payload, claims, err := c.openJWT(ctx, q.Get("response"), algs, c.config.ResponseDecryptionKeys)
 	if err != nil {
 		return nil, fmt.Errorf("response: %w", err)
 	}

@@ -134,13 +134,47 @@ func TestJARMEncrypted(t *testing.T) {
 	if _, err := c.Finish(t.Context(), pending, url.Values{"response": {jwe}}); err == nil {
 		t.Error("opened without a key")
 	}
-	cfg.DecryptionKeys = []idtoken.DecryptionKey{{KeyID: "enc", Key: key}}
-	s.Token = func(out map[string]any) {
-		out["id_token"], err = jose.Encrypt(out["id_token"].(string), "RSA-OAEP-256", "A256GCM", "enc", key.Public())
-	}
+	cfg.ResponseDecryptionKeys = []idtoken.DecryptionKey{{KeyID: "enc", Key: key}}
 	c = newClient(t, cfg)
+	plain := s.Keys[0].Sign(signed(s, q, nil), nil)
+	if _, err := c.Finish(t.Context(), pending, url.Values{"response": {plain}}); err == nil {
+		t.Error("a response that is not encrypted was taken where encryption was agreed on")
+	}
 	if _, err := c.Finish(t.Context(), pending, url.Values{"response": {jwe}}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestUserInfoEncrypted: OpenID Connect Core §5.3.2.
+func TestUserInfoEncrypted(t *testing.T) {
+	s := optest.New(t)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := s.Keys[0].Sign(m{"iss": s.URL, "aud": optest.ClientID, "sub": optest.Subject}, nil)
+	jwe, err := jose.Encrypt(plain, "RSA-OAEP-256", "A256GCM", "enc", key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		body       string
+		agreed, ok bool
+	}{{jwe, true, true}, {plain, false, true}, {jwe, false, false}, {plain, true, false}} {
+		cfg := config(s)
+		cfg.UserInfoAlgs = []string{"RS256"}
+		if test.agreed {
+			cfg.UserInfoDecryptionKeys = []idtoken.DecryptionKey{{KeyID: "enc", Key: key}}
+		}
+		s.Replace("/userinfo", answer(200, "application/jwt", test.body))
+		c := newClient(t, cfg)
+		tokens, err := login(t, s, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.UserInfo(t.Context(), tokens); (err == nil) != test.ok {
+			t.Errorf("agreed on %v: %v", test.agreed, err)
+		}
 	}
 }
 

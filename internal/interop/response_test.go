@@ -105,10 +105,10 @@ func TestResponseEncrypted(t *testing.T) {
 	responseEncrypted.each(t, func(t *testing.T, s *server) {
 		config := s.config("jarm-encrypted")
 		config.ResponseAlgs, config.ResponseMode = []string{"PS256"}, "query.jwt"
-		config.DecryptionKeys = decryptionKeys(t)
+		config.DecryptionKeys, config.ResponseDecryptionKeys = decryptionKeys(t), decryptionKeys(t)
 		checkMode(t, config, "query")
 
-		config.DecryptionKeys = nil
+		config.ResponseDecryptionKeys = nil
 		c := newClient(t, config)
 		l := authorize(t, c, client.Request{}, false)
 		_, err := c.Finish(t.Context(), l.pending, l.callback)

@@ -31,7 +31,7 @@ func encryptedConfig(t *testing.T, s *server) client.Config {
 	t.Helper()
 	config := s.config("encrypted")
 	config.IDTokenAlgs, config.UserInfoAlgs = []string{"PS256"}, []string{"PS256"}
-	config.DecryptionKeys = decryptionKeys(t)
+	config.DecryptionKeys, config.UserInfoDecryptionKeys = decryptionKeys(t), decryptionKeys(t)
 	return config
 }
 
@@ -66,7 +66,7 @@ func TestUserInfoEncrypted(t *testing.T) {
 		checkAbout(t, c, tokens)
 		works(t, "an answer signed, then encrypted")
 
-		config.DecryptionKeys = nil
+		config.UserInfoDecryptionKeys = nil
 		_, err := newClient(t, config).UserInfo(t.Context(), tokens)
 		checkStep(t, err, client.StepUserInfo, "login_failed")
 	})
