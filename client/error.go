@@ -89,6 +89,7 @@ func fail(step Step, err error) *Error {
 	var callback *CallbackError
 	var token *TokenError
 	var push *par.Error
+	var answer *endpoint.Error // of the UserInfo endpoint
 	switch {
 	case errors.As(err, &callback):
 		e.Code = callback.Code
@@ -96,6 +97,8 @@ func fail(step Step, err error) *Error {
 		e.Code = token.Code
 	case errors.As(err, &push) && push.Code != "":
 		e.Code = push.Code
+	case errors.As(err, &answer) && answer.Code != "":
+		e.Code = answer.Code
 	case e.Temporary():
 		e.Code = "temporarily_unavailable"
 	}

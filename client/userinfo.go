@@ -70,7 +70,11 @@ func (c *Client) getUserInfo(ctx context.Context, u string, tokens *Tokens) (res
 
 func (c *Client) parseUserInfo(ctx context.Context, resp *endpoint.Response, subject string) (*UserInfo, error) {
 	if resp.Status != http.StatusOK {
-		return nil, resp.Failure("the server does not answer about the user")
+		e := resp.Failure("the server does not answer about the user")
+		if e.Code == "" {
+			e.Code = challengeCode(resp.Header.Values("WWW-Authenticate"))
+		}
+		return nil, e
 	}
 	body, err := c.userInfoBody(ctx, resp)
 	if err != nil {

@@ -1,0 +1,108 @@
+package client
+
+import (
+	"strings"
+
+	"github.com/countersign/countersign/internal/endpoint"
+)
+
+const maxChallenge = 4 << 10 // bytes of all WWW-Authenticate fields of an answer
+
+// challenge is one of WWW-Authenticate's, RFC 9110 §11.6.1.
+type challenge struct {
+	scheme string            // lower case
+	params map[string]string // by name in lower case; the first of two counts
+}
+
+// readChallenges reads the fields of WWW-Authenticate. What is not well-formed ends the
+// reading: nothing is guessed.
+func readChallenges(fields []string) []challenge {
+	s := strings.Join(fields, ", ")
+	if len(s) > maxChallenge {
+		return nil
+	}
+	var out []challenge
+	for {
+		s = strings.TrimLeft(s, ", \t")
+		name, rest := cutToken(s)
+		if name == "" {
+			return out
+		}
+		if value, after, ok := cutParameter(rest); ok && len(out) > 0 {
+			out[len(out)-1].add(name, value)
+			s = after
+			continue
+		}
+		if rest != "" && rest[0] != ' ' && rest[0] != ',' {
+			return out
+		}
+		out = append(out, challenge{strings.ToLower(name), map[string]string{}})
+		s = rest
+	}
+}
+
+func (c challenge) add(name, value string) {
+	name = strings.ToLower(name)
+	if _, twice := c.params[name]; !twice {
+		c.params[name] = value
+	}
+}
+
+// cutToken cuts a token (RFC 9110 §5.6.2) off the front.
+func cutToken(s string) (token, rest string) {
+	i := 0
+	for i < len(s) && isTokenChar(s[i]) {
+		i++
+	}
+	return s[:i], s[i:]
+}
+
+func isTokenChar(c byte) bool {
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		return true
+	}
+	return strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+}
+
+// cutParameter cuts "= value" off the front, the value a token or a quoted string.
+func cutParameter(s string) (value, rest string, ok bool) {
+	s, ok = strings.CutPrefix(strings.TrimLeft(s, " \t"), "=")
+	if !ok {
+		return "", "", false
+	}
+	s = strings.TrimLeft(s, " \t")
+	if !strings.HasPrefix(s, `"`) {
+		value, rest = cutToken(s)
+		return value, rest, value != ""
+	}
+	return cutQuoted(s[1:])
+}
+
+// cutQuoted reads a quoted string after its first quote (RFC 9110 §5.6.4).
+func cutQuoted(s string) (value, rest string, ok bool) {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '"':
+			return b.String(), s[i+1:], true
+		case '\\':
+			if i++; i == len(s) {
+				return "", "", false
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return "", "", false
+}
+
+// challengeCode is the error code of a Bearer or DPoP challenge (RFC 6750 §3.1, RFC 9449
+// §7.1), cleaned; "" when there is none.
+func challengeCode(fields []string) string {
+	for _, c := range readChallenges(fields) {
+		if code := c.params["error"]; code != "" && (c.scheme == "bearer" || c.scheme == "dpop") {
+			return endpoint.CleanCode(code)
+		}
+	}
+	return ""
+}
