@@ -3,6 +3,7 @@ package endpoint
 import (
 	"context"
 	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -21,6 +22,14 @@ type issuerKey struct{}
 // For marks ctx: the calls made under it go to endpoints that the metadata of issuer names.
 func For(ctx context.Context, issuer string) context.Context {
 	return context.WithValue(ctx, issuerKey{}, issuer)
+}
+
+// viaProxy tells whether the environment sends r through a proxy. Then the connection is to
+// the proxy, which may well be at a private address, and it is the proxy's to say where it
+// goes on to.
+func viaProxy(r *http.Request) bool {
+	proxy, err := http.ProxyFromEnvironment(r)
+	return err == nil && proxy != nil
 }
 
 // addressError is a connection that was refused here.

@@ -82,6 +82,9 @@ func (c Client) Do(ctx context.Context, r *http.Request, max int) (*Response, er
 	}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
+	if viaProxy(r) {
+		ctx = For(ctx, "")
+	}
 	resp, err := c.bounded().Do(r.WithContext(ctx))
 	if err != nil {
 		return nil, transportError(ctx, r.URL, err)
