@@ -3,6 +3,7 @@ package jose_test
 import (
 	"encoding/base64"
 	stdjson "encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -130,8 +131,8 @@ func FuzzParseSet(f *testing.F) {
 			if _, err := jose.ParseKey(k); err != nil {
 				continue
 			}
-			if strings.Contains(string(k), "x5") {
-				continue // other libraries read certificates and their digests too
+			if hasMore(k) {
+				continue // other libraries have opinions on members that are ignored here
 			}
 			if _, err := jwk.ParseKey(k); err != nil {
 				t.Errorf("jwx refuses %s: %v", k, err)
@@ -142,6 +143,20 @@ func FuzzParseSet(f *testing.F) {
 			}
 		}
 	})
+}
+
+// hasMore tells whether a JWK has members beyond the key itself, its name and its use.
+func hasMore(k []byte) bool {
+	var members map[string]any
+	if stdjson.Unmarshal(k, &members) != nil {
+		return true
+	}
+	for name := range members {
+		if !slices.Contains([]string{"kty", "kid", "alg", "use", "crv", "n", "e", "x", "y"}, name) {
+			return true
+		}
+	}
+	return false
 }
 
 func FuzzDecrypt(f *testing.F) {

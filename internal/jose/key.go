@@ -39,7 +39,7 @@ type Key struct {
 type wireKey struct {
 	Kty    text           `json:"kty"`
 	Kid    text           `json:"kid"`
-	Alg    text           `json:"alg"`
+	Alg    *text          `json:"alg"`
 	Issuer text           `json:"issuer"`
 	Use    *text          `json:"use"`
 	KeyOps []string       `json:"key_ops"`
@@ -66,7 +66,7 @@ func ParseKey(raw []byte) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	k := Key{ID: string(w.Kid), Alg: string(w.Alg), Issuer: string(w.Issuer), material: material}
+	k := Key{ID: string(w.Kid), Alg: w.alg(), Issuer: string(w.Issuer), material: material}
 	if err := k.checkStrength(); err != nil {
 		return Key{}, err
 	}
@@ -87,10 +87,18 @@ func (w *wireKey) check() error {
 		return errors.New("use is not sig")
 	case w.KeyOps != nil && !slices.Contains(w.KeyOps, "verify"):
 		return errors.New("key_ops does not contain verify")
-	case w.Alg != "" && algorithms[string(w.Alg)] == nil:
-		return fmt.Errorf("alg %s is not a supported signature algorithm", Quote(string(w.Alg)))
+	case w.Alg != nil && algorithms[string(*w.Alg)] == nil:
+		return fmt.Errorf("alg %s is not a supported signature algorithm", Quote(string(*w.Alg)))
 	}
 	return nil
+}
+
+// alg is "" for a key that names none.
+func (w *wireKey) alg() string {
+	if w.Alg == nil {
+		return ""
+	}
+	return string(*w.Alg)
 }
 
 // wireNumbers are the key itself, RFC 7518 §6.2, §6.3, RFC 8037 §2.
@@ -106,6 +114,11 @@ type wireNumbers struct {
 // so it is given a text in which there is no such choice. Its errors may quote the
 // input, so they stay here.
 func (w *wireKey) export() (any, error) {
+	for _, number := range []text{w.N, w.E, w.X, w.Y} {
+		if _, err := DecodeBase64(string(number)); err != nil {
+			return nil, errors.New("a key with a number that is not base64url")
+		}
+	}
 	raw, err := json.Marshal(struct {
 		Kty text `json:"kty"`
 		wireNumbers
