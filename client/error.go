@@ -97,7 +97,7 @@ func fail(step Step, err error) *Error {
 		e.Code = token.Code
 	case errors.As(err, &push) && push.Code != "":
 		e.Code = push.Code
-	case errors.As(err, &answer) && answer.Code != "":
+	case step == StepUserInfo && errors.As(err, &answer) && answer.Code != "":
 		e.Code = answer.Code
 	case e.Temporary():
 		e.Code = "temporarily_unavailable"
