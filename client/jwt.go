@@ -69,14 +69,10 @@ func (c *Client) openJWT(ctx context.Context, raw string, algs []string, keys []
 	if err := claims.checkTimes(c.config.Now(), c.skew()); err != nil {
 		return nil, nil, err
 	}
-	payload, err := c.verifier.Keys.VerifySignature(ctx, raw)
-	if err != nil {
+	if err := jose.VerifyWith(ctx, c.verifier.Keys, raw, token); err != nil {
 		return nil, nil, err
 	}
-	if string(payload) != string(token.Payload) {
-		return nil, nil, errors.New("the key set verified something else than this token")
-	}
-	return payload, claims, nil
+	return token.Payload, claims, nil
 }
 
 // decrypt gives the inner JWT of an encrypted one. Whether there is encryption was

@@ -224,7 +224,7 @@ func (c *check) signature() {
 		c.report.skip(stepKey, reason)
 		return
 	}
-	err := c.verifySignature()
+	err := jose.VerifyWith(c.ctx, c.v.Keys, c.raw, c.jws)
 	if err == nil {
 		err = c.keyIssuer()
 	}

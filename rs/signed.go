@@ -86,7 +86,7 @@ func (i *Introspection) open(ctx context.Context, resp *endpoint.Response) ([]by
 	if err := i.checkSigned(t.Header, &c); err != nil {
 		return nil, fmt.Errorf("introspection: %w", err)
 	}
-	return c.Answer, verifySignature(ctx, s.Keys, raw, t)
+	return c.Answer, jose.VerifyWith(ctx, s.Keys, raw, t)
 }
 
 func (i *Introspection) checkSigned(h jose.Header, c *signedClaims) error {
