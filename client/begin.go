@@ -71,6 +71,9 @@ var reserved = []string{
 // until it comes back. If the server takes pushed requests it is asked now
 // (RFC 9126). Every error is an [*Error].
 func (c *Client) Begin(ctx context.Context, req Request) (redirect string, pending *Pending, err error) {
+	if err := c.signsIn(); err != nil {
+		return "", nil, fail(StepRequest, err)
+	}
 	if err := req.check(); err != nil {
 		return "", nil, fail(StepRequest, err)
 	}
@@ -95,6 +98,14 @@ func (c *Client) Begin(ctx context.Context, req Request) (redirect string, pendi
 		return "", nil, err
 	}
 	return authorizationURL(m.AuthorizationEndpoint, front), pending, nil
+}
+
+// signsIn reports an error unless this client can begin and end logins.
+func (c *Client) signsIn() error {
+	if c.config.RedirectURL == "" {
+		return errors.New("Config.RedirectURL is empty, and a login needs it")
+	}
+	return nil
 }
 
 // front gives the parameters for the browser's address: all of them, or those that

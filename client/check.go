@@ -47,7 +47,8 @@ func (c *Config) checkServer(w *complaints) {
 	w.add(strings.Contains(c.Issuer, "{tenantid}") != (len(c.Tenants) > 0), "Tenants are for an Issuer with {tenantid}, and needed there")
 	if m := c.Metadata; m != nil {
 		w.add(m.Issuer != c.Issuer, "Metadata is of another issuer than Config.Issuer")
-		w.add(m.AuthorizationEndpoint == "" || m.TokenEndpoint == "", "Metadata lacks authorization_endpoint or token_endpoint")
+		w.add(m.TokenEndpoint == "", "Metadata lacks token_endpoint")
+		w.add(m.AuthorizationEndpoint == "" && c.RedirectURL != "", "Metadata lacks authorization_endpoint")
 	}
 }
 
@@ -55,7 +56,9 @@ func (c *Config) checkClient(w *complaints) {
 	w.add(c.ClientID == "", "ClientID is empty")
 	w.field("Auth", c.Auth.check())
 	w.add((c.Auth.overTLS() || c.CertificateBound) && (c.HTTP == nil || c.HTTP.Transport == nil), "HTTP must present the client's certificate")
-	w.field("RedirectURL", checkRedirectURL(c.RedirectURL))
+	if c.RedirectURL != "" {
+		w.field("RedirectURL", checkRedirectURL(c.RedirectURL))
+	}
 	for _, s := range c.Scopes {
 		w.add(!isScopeToken(s), "Scopes: %q is not one scope", s)
 	}
@@ -92,9 +95,6 @@ func (c *Config) checkKeys(w *complaints) {
 // checkRedirectURL takes https, http on loopback, and the private schemes of
 // native apps (RFC 6749 §3.1.2, RFC 8252 §7).
 func checkRedirectURL(s string) error {
-	if s == "" {
-		return errors.New("is empty")
-	}
 	u, err := url.Parse(s)
 	switch {
 	case err != nil || u.Scheme == "":

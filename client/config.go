@@ -36,8 +36,8 @@ var (
 	responseModes = []string{"", "query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt"}
 )
 
-// Config is one registration at one server. Issuer, ClientID, Auth and RedirectURL
-// must be set.
+// Config is one registration at one server. Issuer, ClientID and Auth must be set, and
+// RedirectURL by who signs users in.
 type Config struct {
 	// Issuer is the server's issuer identifier, exactly as the server writes it.
 	Issuer string
@@ -67,7 +67,8 @@ type Config struct {
 	Auth Auth
 
 	// RedirectURL is the redirect_uri of the registration, sent as it is. It is
-	// never derived from a request.
+	// never derived from a request. "" is for a client that gets tokens in other ways
+	// alone: it begins no login and redeems no code.
 	RedirectURL string
 
 	// Scopes are asked for in every login. nil means "openid" alone. Without "openid"

@@ -76,6 +76,8 @@ func (c *Client) checkPending(p *Pending) error {
 		return errors.New("there is no login under way in this browser")
 	case p.Issuer != c.config.Issuer || p.ClientID != c.config.ClientID:
 		return errors.New("the login was begun by another client")
+	case p.RedirectURL == "":
+		return errors.New("the login has no redirect_uri")
 	case p.Expired(c.config.Now()):
 		return errors.New("the login took longer than 10 minutes")
 	}
@@ -88,6 +90,9 @@ func (c *Client) checkPending(p *Pending) error {
 // nonce, or asks for max_age or acr_values, is served by [Client.Finish] with a Pending
 // that says so.
 func (c *Client) Exchange(ctx context.Context, code string, verifier pkce.Verifier) (*Tokens, error) {
+	if err := c.signsIn(); err != nil {
+		return nil, fail(StepCallback, err)
+	}
 	if _, err := pkce.Parse(string(verifier)); err != nil {
 		return nil, fail(StepCallback, err)
 	}

@@ -408,7 +408,6 @@ func TestNew(t *testing.T) {
 		"Auth":        func(c *client.Config) { c.Auth = client.Auth{} },
 		"Auth secret": func(c *client.Config) { c.Auth = client.SecretBasic("") },
 		"Auth post":   func(c *client.Config) { c.Auth = client.SecretPost("") },
-		"RedirectURL": func(c *client.Config) { c.RedirectURL = "" },
 		"relative":    func(c *client.Config) { c.RedirectURL = "/cb" },
 		"http":        func(c *client.Config) { c.RedirectURL = "http://rp.example/cb" },
 		"fragment":    func(c *client.Config) { c.RedirectURL = "https://rp.example/cb#x" },
@@ -425,7 +424,7 @@ func TestNew(t *testing.T) {
 		}
 	}
 	_, err := client.New(client.Config{})
-	for _, field := range []string{"Issuer", "ClientID", "Auth", "RedirectURL"} {
+	for _, field := range []string{"Issuer", "ClientID", "Auth"} {
 		if !strings.Contains(err.Error(), "Config."+field) {
 			t.Errorf("%s is not named in %q", field, err)
 		}
