@@ -8,5 +8,6 @@
 // server (RFC 7662), or [Either], of one server or several ([Issuers]), remembered by a
 // [Cache]. A token that is bound to a key is taken with the proof alone ([DPoP], [MTLS]).
 // In the handler, [FromContext] gives user, scope and client ID; guards such as
-// [RequireScope] and [RequireACR] stand before single routes.
+// [RequireScope] and [RequireACR] stand before single routes. For gRPC there is the module
+// rs/grpcrs.
 package rs

@@ -1,0 +1,147 @@
+package grpcrs
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	"github.com/countersign/countersign/rs"
+)
+
+// Unary is a grpc.UnaryServerInterceptor.
+func (i *Interceptors) Unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	ctx, trailer, err := i.judge(ctx, info.FullMethod)
+	if err != nil {
+		grpc.SetTrailer(ctx, trailer)
+		return nil, err
+	}
+	return handler(ctx, req)
+}
+
+// Stream is a grpc.StreamServerInterceptor. A stream is judged when it begins: what a
+// handler sends after the Principal's Expiry is its own decision.
+func (i *Interceptors) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	ctx, trailer, err := i.judge(ss.Context(), info.FullMethod)
+	if err != nil {
+		ss.SetTrailer(trailer)
+		return err
+	}
+	return handler(srv, &stream{ss, ctx})
+}
+
+// stream is a ServerStream whose context knows who calls.
+type stream struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (s *stream) Context() context.Context { return s.ctx }
+
+// call is an http.ResponseWriter that sends nothing: it keeps what became of a call.
+type call struct {
+	header  http.Header
+	passed  context.Context // of a call that got through
+	refused *rs.Error
+}
+
+func (c *call) Header() http.Header         { return c.header }
+func (c *call) Write(b []byte) (int, error) { return len(b), nil }
+func (c *call) WriteHeader(int)             {}
+
+type callKey struct{}
+
+// judge gives the context for the handler of a call that is let through; of any other the
+// trailer and the status.
+func (i *Interceptors) judge(ctx context.Context, method string) (context.Context, metadata.MD, error) {
+	if !strings.HasPrefix(method, "/") { // as a client may write it, and some versions of grpc let pass
+		method = "/" + method
+	}
+	h, named := i.methods[method]
+	if named && h == nil {
+		return ctx, nil, nil
+	}
+	if !named {
+		h = i.fallback
+	}
+	c := &call{header: http.Header{}}
+	h.ServeHTTP(c, i.request(context.WithValue(ctx, callKey{}, c), method))
+	if c.refused == nil && c.passed != nil {
+		return c.passed, nil, nil
+	}
+	return ctx, c.trailer(), c.status()
+}
+
+// request is the call as package rs sees it.
+func (i *Interceptors) request(ctx context.Context, method string) *http.Request {
+	md, _ := metadata.FromIncomingContext(ctx)
+	header := http.Header{}
+	if values := md.Get("authorization"); len(values) > 0 {
+		header["Authorization"] = values
+	}
+	if values := md.Get(i.header); i.header != "" && len(values) > 0 {
+		header[http.CanonicalHeaderKey(i.header)] = values
+	}
+	r := (&http.Request{
+		Method: http.MethodPost, URL: &url.URL{Path: method}, Header: header, Body: http.NoBody, Proto: "HTTP/2.0", ProtoMajor: 2,
+	}).WithContext(ctx)
+	if p, ok := peer.FromContext(ctx); ok {
+		addPeer(r, p)
+	}
+	return r
+}
+
+// addPeer says what is known of the connection's other end.
+func addPeer(r *http.Request, p *peer.Peer) {
+	if p.Addr != nil {
+		r.RemoteAddr = p.Addr.String()
+	}
+	if info, ok := p.AuthInfo.(credentials.TLSInfo); ok {
+		r.TLS = &info.State
+	}
+}
+
+// pass is behind the guards.
+func pass(_ http.ResponseWriter, r *http.Request) {
+	if c, ok := r.Context().Value(callKey{}).(*call); ok {
+		c.passed = r.Context()
+	}
+}
+
+// refuse keeps what rs.Protection would answer.
+func refuse(_ http.ResponseWriter, r *http.Request, e *rs.Error) {
+	if c, ok := r.Context().Value(callKey{}).(*call); ok {
+		c.refused = e
+	}
+}
+
+// trailer is the challenge.
+func (c *call) trailer() metadata.MD {
+	return metadata.MD{"www-authenticate": c.header["Www-Authenticate"]}
+}
+
+// status is the refusal without its cause. A guard that is not of package rs and did not
+// let the call through has said no.
+func (c *call) status() error {
+	if c.refused == nil {
+		return status.Error(codes.PermissionDenied, "the call is not allowed")
+	}
+	return status.Error(code(c.refused.Status), c.refused.Description)
+}
+
+func code(httpStatus int) codes.Code {
+	switch {
+	case httpStatus >= http.StatusInternalServerError:
+		return codes.Unavailable
+	case httpStatus == http.StatusUnauthorized || httpStatus == http.StatusBadRequest:
+		return codes.Unauthenticated
+	}
+	return codes.PermissionDenied
+}
