@@ -10,7 +10,9 @@ FUZZ := ./internal/jose:FuzzParse ./internal/jose:FuzzDecode ./internal/jose:Fuz
 	./discovery:FuzzLifetime \
 	./rs:FuzzAuthorization ./rs:FuzzForwardedCertificate ./rs:FuzzIntrospectionAnswer ./rs:FuzzSimple \
 	./internal/dpop:FuzzCheck ./internal/dpop:FuzzNormalizeURL
-FUZZTIME := 20s
+# A number of runs, not a time: a time that ends while a worker is busy is taken for a
+# failure ("context deadline exceeded").
+FUZZTIME := 30000x
 
 .PHONY: test vet unit canary vuln interop fuzz soak bench
 
