@@ -59,9 +59,7 @@ func (c *Config) checkClient(w *complaints) {
 	if c.RedirectURL != "" {
 		w.field("RedirectURL", checkRedirectURL(c.RedirectURL))
 	}
-	for _, s := range c.Scopes {
-		w.add(!isScopeToken(s), "Scopes: %q is not one scope", s)
-	}
+	w.field("Scopes:", checkScopes(c.Scopes))
 	w.add(!c.PKCE.Valid(), "PKCE is none of the methods")
 	w.add(c.PAR < PARAuto || c.PAR > PAROff, "PAR is none of the modes")
 	w.add(c.DefaultLifetime < 0, "DefaultLifetime is negative")
@@ -113,6 +111,15 @@ func checkRedirectURL(s string) error {
 
 // scriptSchemes are those that a browser handles by itself.
 var scriptSchemes = []string{"javascript", "data", "file", "vbscript", "about", "blob", "view-source", "ws", "wss", "ftp"}
+
+func checkScopes(scopes []string) error {
+	for _, s := range scopes {
+		if !isScopeToken(s) {
+			return fmt.Errorf("%q is not one scope", s)
+		}
+	}
+	return nil
+}
 
 // isScopeToken is the scope-token of RFC 6749 §3.3.
 func isScopeToken(s string) bool {

@@ -52,13 +52,19 @@ func (d *DPoP) keptKey(kept string) (SigningKey, error) {
 		}
 		return d.Keys.Current(), nil
 	}
+	return parseKey(kept)
+}
+
+// parseKey reads a key as a Pending and Kept have it.
+func parseKey(kept string) (SigningKey, error) {
+	malformed := errors.New("the login's DPoP key is malformed")
 	der, err := base64.StdEncoding.DecodeString(kept)
 	if err != nil {
-		return SigningKey{}, errors.New("the login's DPoP key is malformed")
+		return SigningKey{}, malformed
 	}
 	private, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
-		return SigningKey{}, errors.New("the login's DPoP key is malformed")
+		return SigningKey{}, malformed
 	}
 	signer, ok := private.(crypto.Signer)
 	if !ok {
@@ -71,6 +77,9 @@ func (d *DPoP) keptKey(kept string) (SigningKey, error) {
 func (c *Client) prover(key SigningKey) (*dpop.Prover, error) {
 	if c.config.DPoP == nil {
 		return nil, nil
+	}
+	if key.Key == nil && c.config.DPoP.Keys != nil {
+		key = c.config.DPoP.Keys.Current()
 	}
 	signer, err := key.signer()
 	if err != nil {

@@ -158,7 +158,7 @@ func (c *Client) addIDToken(ctx context.Context, tokens *Tokens, raw string, wan
 	if err := report.Err(); err != nil {
 		return nil, fail(StepIDToken, err)
 	}
-	tokens.IDToken, tokens.Report = token, report
+	tokens.IDToken, tokens.Report, tokens.idToken = token, report, raw
 	if tokens.Login == nil {
 		tokens.Login = token.Original()
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"strings"
 
 	"github.com/countersign/countersign/idtoken"
 )
@@ -13,26 +14,36 @@ import (
 // user and login as old.Login says (OpenID Connect Core §12.2), and is refused if that is
 // nil; without one, the old one stays. Every error is an [*Error].
 //
-// Of tokens that were stored, Token, Login, Scopes and, if they are bound, DPoPKey are needed.
+// Of tokens that were stored, Token, Login, Scopes and, if they are bound, DPoPKey are needed:
+// what [Tokens.Keep] keeps.
+//
+// scopes, if there are any, narrow the new access token down; they cannot be more than was
+// granted, and the next refresh may ask for all of that again.
 //
 // The request is sent once: a server that rotates refresh tokens may take a second
-// one for a theft.
-func (c *Client) Refresh(ctx context.Context, old *Tokens) (*Tokens, error) {
+// one for a theft. [Refresher] does it once for many callers and processes.
+func (c *Client) Refresh(ctx context.Context, old *Tokens, scopes ...string) (*Tokens, error) {
 	if old == nil || old.Token == nil || old.RefreshToken == "" {
 		return nil, fail(StepToken, errors.New("there is no refresh token"))
 	}
-	response, err := c.requestToken(ctx, url.Values{
-		"grant_type":    {"refresh_token"},
-		"refresh_token": {old.RefreshToken},
-	}, old.DPoPKey)
+	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {old.RefreshToken}}
+	asked := old.Scopes
+	if len(scopes) > 0 {
+		if err := checkScopes(scopes); err != nil {
+			return nil, fail(StepToken, err)
+		}
+		form.Set("scope", strings.Join(scopes, " "))
+		asked = scopes
+	}
+	response, err := c.requestToken(ctx, form, old.DPoPKey)
 	if err != nil {
 		return nil, err
 	}
-	tokens := response.tokens(old.Scopes, old.DPoPKey, c.config.Now())
+	tokens := response.tokens(asked, old.DPoPKey, c.config.Now())
 	if tokens.RefreshToken == "" {
 		tokens.RefreshToken = old.RefreshToken
 	}
-	tokens.Login = old.Login
+	tokens.Login, tokens.idToken = old.Login, old.idToken
 	if response.IDToken == "" {
 		tokens.IDToken, tokens.Report = old.IDToken, old.Report
 		return tokens, nil

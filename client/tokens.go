@@ -34,7 +34,13 @@ type Tokens struct {
 
 	// Scopes are those that were granted.
 	Scopes []string
+
+	idToken string // as the server issued it
 }
+
+// IDTokenHint is the ID token as the server issued it, for Request.IDTokenHint and for a
+// logout; "" if there was none.
+func (t *Tokens) IDTokenHint() string { return t.idToken }
 
 // Format implements fmt.Formatter: no verb prints a token.
 func (t Tokens) Format(f fmt.State, _ rune) { io.WriteString(f, t.redacted()) }

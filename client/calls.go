@@ -1,0 +1,91 @@
+package client
+
+import (
+	"errors"
+	"maps"
+	"sync"
+	"time"
+)
+
+const (
+	backOff    = time.Second // after a failure
+	maxBackOff = time.Minute // where the server asks for more
+	maxFailed  = 10_000
+)
+
+// calls are the refreshes under way in this process, one a login, and those that have
+// just failed: a server that is down is not asked again by every request. The zero value
+// is ready.
+type calls struct {
+	mu      sync.Mutex
+	running map[string]*call
+	failed  map[string]failure
+}
+
+type call struct {
+	done   chan struct{}
+	tokens *Tokens
+	err    error
+}
+
+type failure struct {
+	*call
+	until time.Time
+}
+
+// join gives the call of key under way, or the one that has just failed, or begins one.
+func (c *calls) join(key string, fn func() (*Tokens, error)) *call {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f, ok := c.failed[key]; ok && time.Now().Before(f.until) {
+		return f.call
+	}
+	if running, ok := c.running[key]; ok {
+		return running
+	}
+	if c.running == nil {
+		c.running, c.failed = map[string]*call{}, map[string]failure{}
+	}
+	out := &call{done: make(chan struct{})}
+	c.running[key] = out
+	go c.run(key, out, fn)
+	return out
+}
+
+func (c *calls) run(key string, out *call, fn func() (*Tokens, error)) {
+	out.tokens, out.err = fn()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.running, key)
+	delete(c.failed, key)
+	if out.err != nil {
+		c.remember(key, failure{out, time.Now().Add(pauseAfter(out.err))})
+	}
+	close(out.done)
+}
+
+func (c *calls) remember(key string, f failure) {
+	if len(c.failed) >= maxFailed {
+		now := time.Now()
+		maps.DeleteFunc(c.failed, func(_ string, f failure) bool { return now.After(f.until) })
+	}
+	if len(c.failed) < maxFailed {
+		c.failed[key] = f
+	}
+}
+
+// pauseAfter is how long nobody tries again.
+func pauseAfter(err error) time.Duration {
+	var answer *TokenError
+	if errors.As(err, &answer) {
+		return min(max(backOff, answer.RetryAfter), maxBackOff)
+	}
+	return backOff
+}
+
+// forgive forgets a failure: there are other tokens now.
+func (c *calls) forgive(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.failed, key)
+}

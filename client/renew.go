@@ -1,0 +1,211 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"time"
+)
+
+// A refresh under a lease. The request ends before the lease does, so that what it brings
+// is saved while nobody else may refresh.
+const (
+	leaseTime   = 16 * time.Second
+	requestTime = 12 * time.Second
+	renewTime   = 2 * leaseTime          // with the wait for the lease of a process that died
+	patience    = time.Second            // of a caller that has good tokens still
+	firstPause  = 20 * time.Millisecond  // between two looks at somebody else's refresh
+	longPause   = 500 * time.Millisecond // the longest
+)
+
+// renew refreshes old, or gives what somebody else has made of it. A refresh that has
+// begun goes on when its callers have left: its answer must not be lost.
+func (r *Refresher) renew(ctx context.Context, key string, old *Tokens) (*Tokens, error) {
+	c := r.calls.join(key, func() (*Tokens, error) { return r.renewOnce(context.WithoutCancel(ctx), key, old) })
+	select {
+	case <-c.done:
+		return c.tokens, c.err
+	case <-ctx.Done():
+		return nil, fail(StepToken, &tooLate{ctx.Err()})
+	}
+}
+
+// renewSoon is renew for a caller that has something to go on with.
+func (r *Refresher) renewSoon(ctx context.Context, key string, old *Tokens) (*Tokens, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return r.renew(ctx, key, old)
+}
+
+// renewOnce waits for the lease, or for the tokens of whoever has it.
+func (r *Refresher) renewOnce(ctx context.Context, key string, old *Tokens) (*Tokens, error) {
+	ctx, cancel := context.WithTimeout(ctx, renewTime)
+	defer cancel()
+	for pause := firstPause; ; pause = min(2*pause, longPause) {
+		began := time.Now()
+		release, held, err := r.leases().Acquire(ctx, "refresh:"+key, leaseTime)
+		if err != nil {
+			return nil, fail(StepToken, &storeError{err})
+		}
+		if held {
+			defer release()
+			return r.renewHeld(ctx, began.Add(requestTime), key, old)
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return nil, fail(StepToken, &tooLate{err})
+		}
+		if t, err := r.load(ctx, key); err != nil || r.replaces(t, old) {
+			return t, err
+		}
+	}
+}
+
+// renewHeld refreshes what is in the store now that nobody else does.
+func (r *Refresher) renewHeld(ctx context.Context, until time.Time, key string, old *Tokens) (*Tokens, error) {
+	current, err := r.load(ctx, key)
+	if err != nil || r.replaces(current, old) {
+		return current, err
+	}
+	fresh, err := r.fetch(ctx, until, current)
+	if err == nil && !r.isGood(fresh) {
+		err = fail(StepToken, errors.New("the new access token has ended before its use"))
+	}
+	if err != nil {
+		return nil, r.ended(ctx, key, err)
+	}
+	if now, err := r.load(ctx, key); err != nil || !sameTokens(now, current) {
+		return now, err // a logout or another login, which must stand
+	}
+	if err := r.saveAtLast(ctx, key, fresh); err != nil {
+		return nil, err
+	}
+	if r.Renewed != nil {
+		r.Renewed(ctx, key, fresh)
+	}
+	return fresh, nil
+}
+
+// fetch sends the one request.
+func (r *Refresher) fetch(ctx context.Context, until time.Time, current *Tokens) (*Tokens, error) {
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	if r.Fetch != nil {
+		return r.Fetch(ctx, current)
+	}
+	if current.RefreshToken == "" {
+		return nil, fail(StepToken, fmt.Errorf("%w: there is no refresh token", ErrLoginRequired))
+	}
+	return r.Client.Refresh(ctx, current)
+}
+
+// replaces tells whether somebody else has refreshed old meanwhile.
+func (r *Refresher) replaces(t, old *Tokens) bool { return r.isGood(t) && !sameTokens(t, old) }
+
+func sameTokens(a, b *Tokens) bool {
+	if a == nil || b == nil || a.Token == nil || b.Token == nil {
+		return a == b
+	}
+	return a.AccessToken == b.AccessToken && a.RefreshToken == b.RefreshToken
+}
+
+// ended forgets tokens that will not be refreshed any more, so that nobody tries again.
+func (r *Refresher) ended(ctx context.Context, key string, err error) error {
+	if r.Fetch != nil || !endsLogin(err) {
+		return err
+	}
+	if gone := r.store().Delete(ctx, key); gone != nil {
+		err = errors.Join(err, &storeError{gone})
+	}
+	return fail(StepToken, fmt.Errorf("%w: %w", ErrLoginRequired, err))
+}
+
+// endsLogin tells whether a refresh token is of no use any more: the server says so, or
+// has given an answer for it that must not be taken.
+func endsLogin(err error) bool {
+	var step *Error
+	if !errors.As(err, &step) || step.Temporary() {
+		return false
+	}
+	var answer *TokenError
+	return step.Step == StepIDToken || errors.As(err, &answer) && (answer.Code == "invalid_grant" || answer.Status == http.StatusOK)
+}
+
+// load gives what is kept of a login. That nothing is kept is no error for those who can
+// fetch tokens without.
+func (r *Refresher) load(ctx context.Context, key string) (*Tokens, error) {
+	value, err := r.store().Load(ctx, key)
+	if err != nil {
+		return nil, fail(StepToken, &storeError{err})
+	}
+	if value == nil && r.Fetch != nil {
+		return nil, nil
+	}
+	if value == nil {
+		return nil, fail(StepToken, fmt.Errorf("%w: no tokens are kept", ErrLoginRequired))
+	}
+	kept := &Kept{}
+	if err := json.Unmarshal(value, kept); err != nil {
+		return nil, fail(StepToken, fmt.Errorf("%w: what is kept is malformed", ErrLoginRequired))
+	}
+	t, err := kept.Tokens()
+	if err != nil {
+		return nil, fail(StepToken, fmt.Errorf("%w: %w", ErrLoginRequired, err))
+	}
+	return t, nil
+}
+
+func (r *Refresher) save(ctx context.Context, key string, t *Tokens) error {
+	value, err := json.Marshal(t.Keep())
+	if err != nil {
+		return fail(StepToken, err)
+	}
+	if err := r.store().Save(ctx, key, value, r.keepUntil(t)); err != nil {
+		return fail(StepToken, &storeError{err})
+	}
+	return nil
+}
+
+// saveAtLast tries more than once: the old tokens are spent.
+func (r *Refresher) saveAtLast(ctx context.Context, key string, t *Tokens) (err error) {
+	for pause := firstPause; pause <= time.Second; pause *= 3 {
+		if err = r.save(ctx, key, t); err == nil || sleep(ctx, pause) != nil {
+			break
+		}
+	}
+	return err
+}
+
+// keepUntil is the end of the tokens' use.
+func (r *Refresher) keepUntil(t *Tokens) time.Time {
+	if t.RefreshToken == "" && !t.Expiry.IsZero() {
+		return t.Expiry
+	}
+	if r.Lifetime > 0 {
+		return r.Client.config.Now().Add(r.Lifetime)
+	}
+	return r.Client.config.Now().Add(defaultLifetime)
+}
+
+// sleep waits for about d.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d/2 + rand.N(d))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// tooLate says that somebody did not wait for the end of a refresh.
+type tooLate struct{ err error }
+
+func (e *tooLate) Error() string { return "the tokens are being refreshed: " + e.err.Error() }
+func (e *tooLate) Unwrap() error { return e.err }
+
+// Temporary tells that the same call may succeed later.
+func (e *tooLate) Temporary() bool { return true }
