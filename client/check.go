@@ -56,9 +56,12 @@ func (c *Config) checkClient(w *complaints) {
 	w.add(c.ClientID == "", "ClientID is empty")
 	w.field("Auth", c.Auth.check())
 	w.add((c.Auth.overTLS() || c.CertificateBound) && (c.HTTP == nil || c.HTTP.Transport == nil), "HTTP must present the client's certificate")
-	if c.RedirectURL != "" {
-		w.field("RedirectURL", checkRedirectURL(c.RedirectURL))
+	for name, address := range map[string]string{"RedirectURL": c.RedirectURL, "PostLogoutRedirectURL": c.PostLogoutRedirectURL} {
+		if address != "" {
+			w.field(name, checkRedirectURL(address))
+		}
 	}
+	w.field("LogoutEndpoint", c.LogoutEndpoint.check())
 	w.field("Scopes:", checkScopes(c.Scopes))
 	w.add(!c.PKCE.Valid(), "PKCE is none of the methods")
 	w.add(c.PAR < PARAuto || c.PAR > PAROff, "PAR is none of the modes")
@@ -76,11 +79,14 @@ func (c *Config) checkResponse(w *complaints) {
 }
 
 func (c *Config) checkKeys(w *complaints) {
-	for name, algs := range map[string][]string{"ResponseAlgs:": c.ResponseAlgs, "UserInfoAlgs:": c.UserInfoAlgs, "IDTokenAlgs:": c.IDTokenAlgs} {
+	for name, algs := range map[string][]string{
+		"ResponseAlgs:": c.ResponseAlgs, "UserInfoAlgs:": c.UserInfoAlgs, "IntrospectionAlgs:": c.IntrospectionAlgs, "IDTokenAlgs:": c.IDTokenAlgs,
+	} {
 		if len(algs) > 0 {
 			w.field(name, jose.CheckAlgs(algs))
 		}
 	}
+	w.add(len(c.IntrospectionDecryptionKeys) > 0 && len(c.IntrospectionAlgs) == 0, "IntrospectionDecryptionKeys needs IntrospectionAlgs")
 	if c.DPoP != nil && c.DPoP.Keys != nil {
 		_, err := c.DPoP.Keys.Current().signer()
 		w.field("DPoP.Keys:", err)

@@ -71,6 +71,15 @@ type Config struct {
 	// alone: it begins no login and redeems no code.
 	RedirectURL string
 
+	// PostLogoutRedirectURL is where the browser comes back to after a logout: one of the
+	// registration's post_logout_redirect_uris, sent as it is. It is never derived from a
+	// request. "" means that the browser stays at the server.
+	PostLogoutRedirectURL string
+
+	// LogoutEndpoint is for servers that end sessions in a way of their own. nil means the
+	// end_session_endpoint of the server's metadata.
+	LogoutEndpoint *LogoutEndpoint
+
 	// Scopes are asked for in every login. nil means "openid" alone. Without "openid"
 	// among them (an empty list sends no scope at all) no ID token is required.
 	Scopes []string
@@ -108,6 +117,10 @@ type Config struct {
 	// (userinfo_signed_response_alg). Empty means that answers are JSON, not JWTs.
 	UserInfoAlgs []string
 
+	// IntrospectionAlgs are the signature algorithms of introspection answers that are JWTs
+	// (introspection_signed_response_alg). Empty means that answers are JSON, not JWTs.
+	IntrospectionAlgs []string
+
 	// IDTokenAlgs are the signature algorithms of the registration
 	// (id_token_signed_response_alg). Empty means RS256.
 	IDTokenAlgs []string
@@ -117,12 +130,14 @@ type Config struct {
 	IDTokenKeys idtoken.KeySet
 
 	// DecryptionKeys are the client's for encrypted ID tokens, ResponseDecryptionKeys those
-	// for encrypted signed responses, UserInfoDecryptionKeys those for encrypted UserInfo
-	// answers; several while they rotate. Where there are any, encryption was agreed on, and
-	// what is not encrypted is refused; where there are none, what is encrypted is.
-	DecryptionKeys         []idtoken.DecryptionKey
-	ResponseDecryptionKeys []idtoken.DecryptionKey
-	UserInfoDecryptionKeys []idtoken.DecryptionKey
+	// for encrypted signed responses, UserInfoDecryptionKeys and IntrospectionDecryptionKeys
+	// those for encrypted answers of these endpoints; several while they rotate. Where there
+	// are any, encryption was agreed on, and what is not encrypted is refused; where there are
+	// none, what is encrypted is.
+	DecryptionKeys              []idtoken.DecryptionKey
+	ResponseDecryptionKeys      []idtoken.DecryptionKey
+	UserInfoDecryptionKeys      []idtoken.DecryptionKey
+	IntrospectionDecryptionKeys []idtoken.DecryptionKey
 
 	// TrustedAudiences are the audiences an ID token may have beside ClientID.
 	TrustedAudiences []string

@@ -10,18 +10,21 @@ import (
 	"github.com/countersign/countersign/par"
 )
 
-// Step is a step of a login.
+// Step is a step of a login, or of what follows it.
 type Step string
 
 // The steps, in the order in which a login takes them.
 const (
-	StepDiscovery Step = "discovery"
-	StepRequest   Step = "authorization request"
-	StepPush      Step = "pushed authorization request"
-	StepCallback  Step = "callback"
-	StepToken     Step = "token request"
-	StepIDToken   Step = "id token"
-	StepUserInfo  Step = "userinfo"
+	StepDiscovery  Step = "discovery"
+	StepRequest    Step = "authorization request"
+	StepPush       Step = "pushed authorization request"
+	StepCallback   Step = "callback"
+	StepToken      Step = "token request"
+	StepIDToken    Step = "id token"
+	StepUserInfo   Step = "userinfo"
+	StepIntrospect Step = "introspection"
+	StepRevoke     Step = "revocation"
+	StepLogout     Step = "logout"
 )
 
 // Error says at which step a login ended. Every error of a Client's methods is
@@ -58,9 +61,9 @@ func (e *CallbackError) Error() string {
 	return fmt.Sprintf("the server answers %s (%q)", e.Code, e.Description)
 }
 
-// TokenError is a token request that failed. Code, Description and URI are the
-// server's (RFC 6749 §5.2), cleaned and capped; they are empty when the server did not
-// answer as it should.
+// TokenError is a request to the token, introspection or revocation endpoint that failed.
+// Code, Description and URI are the server's (RFC 6749 §5.2), cleaned and capped; they are
+// empty when the server did not answer as it should.
 type TokenError struct {
 	Code, Description, URI string
 	Status                 int           // HTTP status, 0 when there was no answer

@@ -15,8 +15,8 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// The JWTs that a server sends beside ID tokens: signed authorization responses (JARM)
-// and UserInfo answers. Neither specification names a typ.
+// plainJWT is what signed authorization responses (JARM) and UserInfo answers are: neither
+// specification names a typ.
 var plainJWT = jose.Kind{"JWT", ""}
 
 // serverClaims are the claims that such a JWT has beside what it is for.
@@ -44,7 +44,7 @@ func (s *serverClaims) checkTimes(now time.Time, skew time.Duration) error {
 
 // openJWT decrypts a JWT of the server's if it is encrypted, checks kind, algorithm,
 // issuer, audience and signature, and gives its payload.
-func (c *Client) openJWT(ctx context.Context, raw string, algs []string, keys []idtoken.DecryptionKey) ([]byte, *serverClaims, error) {
+func (c *Client) openJWT(ctx context.Context, raw string, kind jose.Kind, algs []string, keys []idtoken.DecryptionKey) ([]byte, *serverClaims, error) {
 	raw, err := decrypt(raw, keys)
 	if err != nil {
 		return nil, nil, err
@@ -53,7 +53,7 @@ func (c *Client) openJWT(ctx context.Context, raw string, algs []string, keys []
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := errors.Join(token.Header.CheckTyp(plainJWT), token.Header.CheckAlg(algs)); err != nil {
+	if err := errors.Join(token.Header.CheckTyp(kind), token.Header.CheckAlg(algs)); err != nil {
 		return nil, nil, err
 	}
 	claims := &serverClaims{}
@@ -104,7 +104,7 @@ func (c *Client) openResponse(ctx context.Context, q url.Values) (url.Values, er
 	if len(algs) == 0 {
 		algs = []string{"RS256"}
 	}
-	payload, claims, err := c.openJWT(ctx, q.Get("response"), algs, c.config.ResponseDecryptionKeys)
+	payload, claims, err := c.openJWT(ctx, q.Get("response"), plainJWT, algs, c.config.ResponseDecryptionKeys)
 	if err != nil {
 		return nil, fmt.Errorf("response: %w", err)
 	}

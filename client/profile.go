@@ -78,6 +78,7 @@ func (c *Config) fapiRules() []rule {
 		{within(c.IDTokenAlgs), "IDTokenAlgs of PS256, ES256 or EdDSA"},
 		{len(c.ResponseAlgs) == 0 && !strings.HasSuffix(c.ResponseMode, "jwt") || within(c.ResponseAlgs), "ResponseAlgs of PS256, ES256 or EdDSA"},
 		{len(c.UserInfoAlgs) == 0 || within(c.UserInfoAlgs), "UserInfoAlgs of PS256, ES256 or EdDSA"},
+		{len(c.IntrospectionAlgs) == 0 || within(c.IntrospectionAlgs), "IntrospectionAlgs of PS256, ES256 or EdDSA"},
 		{c.RequestObject == nil || c.RequestObject.Keys != nil && slices.Contains(fapiAlgs, c.RequestObject.alg()), "a RequestObject by PS256, ES256 or EdDSA"},
 		{c.PKCE == pkce.S256, "PKCE S256"},
 	}

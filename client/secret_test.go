@@ -42,16 +42,21 @@ func TestNothingPrintsASecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	introspected, err := c.Introspect(t.Context(), "canary-opaque", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	logout := client.Logout{IDTokenHint: "canary-id-token"}
 	var log bytes.Buffer
 	logger := slog.New(slog.NewJSONHandler(&log, nil))
-	for _, v := range []any{cfg, &cfg, cfg.Auth, c, *pending, pending, tokens, *tokens, tokens.IDToken, tokens.Report, info} {
+	for _, v := range []any{cfg, &cfg, cfg.Auth, c, *pending, pending, tokens, *tokens, tokens.IDToken, tokens.Report, info, introspected, logout, &logout} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 			noCanary(t, fmt.Sprintf(verb, v))
 		}
 		logger.Info("x", "v", v)
 	}
 	noCanary(t, log.String())
-	for _, v := range []any{tokens, *tokens, tokens.IDToken, tokens.Report, info} {
+	for _, v := range []any{tokens, *tokens, tokens.IDToken, tokens.Report, info, introspected, logout} {
 		b, err := json.Marshal(v)
 		if err != nil {
 			t.Error(err)

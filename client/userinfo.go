@@ -104,6 +104,6 @@ func (c *Client) userInfoBody(ctx context.Context, resp *endpoint.Response) ([]b
 	if resp.MediaType != "application/jwt" {
 		return nil, errors.New("the answer is not application/jwt by its Content-Type, and Config.UserInfoAlgs wants it signed")
 	}
-	payload, _, err := c.openJWT(ctx, string(resp.Body), c.config.UserInfoAlgs, c.config.UserInfoDecryptionKeys)
+	payload, _, err := c.openJWT(ctx, string(resp.Body), plainJWT, c.config.UserInfoAlgs, c.config.UserInfoDecryptionKeys)
 	return payload, err
 }

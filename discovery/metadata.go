@@ -30,6 +30,7 @@ type Metadata struct {
 	RevocationEndpoint                 string   `json:"revocation_endpoint"`
 	IntrospectionEndpoint              string   `json:"introspection_endpoint"`
 	EndSessionEndpoint                 string   `json:"end_session_endpoint"`                  // OpenID Connect RP-Initiated Logout 1.0 §2.1
+	PingEndSessionEndpoint             string   `json:"ping_end_session_endpoint"`             // PingFederate's own
 	PushedAuthorizationRequestEndpoint string   `json:"pushed_authorization_request_endpoint"` // RFC 9126 §5
 	DeviceAuthorizationEndpoint        string   `json:"device_authorization_endpoint"`         // RFC 8628 §4
 	BackchannelAuthenticationEndpoint  string   `json:"backchannel_authentication_endpoint"`   // OpenID Connect CIBA Core 1.0 §4
@@ -138,10 +139,10 @@ func (m *Metadata) MTLS() *Metadata {
 	return &out
 }
 
-// parse reads the document that a server publishes and checks it. Members that the
-// module acts on are read strictly. A member that it only hands on, and that is of the
-// wrong type, is left out: administrators edit these documents, and a mistake in one
-// that nobody uses must not end every login.
+// parse reads the document that a server publishes and checks it. Members that a login
+// acts on are read strictly. Another one that is of the wrong type is left out:
+// administrators edit these documents, and a mistake in one that nobody uses must not end
+// every login.
 func parse(body []byte, issuer string) (*Metadata, error) {
 	var members map[string]jsontext.Value
 	if err := jose.Decode(body, &members, jose.DocumentLimits); err != nil {
@@ -164,7 +165,7 @@ func parse(body []byte, issuer string) (*Metadata, error) {
 	return m, m.check(issuer)
 }
 
-// strict are the members that the module acts on.
+// strict are the members that a login acts on.
 var strict = []string{
 	"issuer", "authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint", "introspection_endpoint",
 	"pushed_authorization_request_endpoint", "mtls_endpoint_aliases", "authorization_response_iss_parameter_supported",
@@ -181,7 +182,8 @@ func (m *Metadata) fields() map[string]reflect.Value {
 	return out
 }
 
-// dropUnused leaves out endpoints that the module does not call if they cannot be called.
+// dropUnused leaves out endpoints that a login does not call if they cannot be called: who
+// asks for them is told that there is none.
 func (m *Metadata) dropUnused(issuer string) {
 	fields := m.fields()
 	for _, e := range m.endpoints() {
@@ -253,6 +255,7 @@ func (m *Metadata) endpoints() []namedEndpoint {
 		{"revocation_endpoint", m.RevocationEndpoint, false},
 		{"introspection_endpoint", m.IntrospectionEndpoint, false},
 		{"end_session_endpoint", m.EndSessionEndpoint, false},
+		{"ping_end_session_endpoint", m.PingEndSessionEndpoint, false},
 		{"pushed_authorization_request_endpoint", m.PushedAuthorizationRequestEndpoint, false},
 		{"device_authorization_endpoint", m.DeviceAuthorizationEndpoint, false},
 		{"backchannel_authentication_endpoint", m.BackchannelAuthenticationEndpoint, false},

@@ -118,6 +118,8 @@ func (s *Server) handlers() map[string]http.HandlerFunc {
 		"/token":                            s.token,
 		"/userinfo":                         s.userinfo,
 		"/introspect":                       s.introspect,
+		"/revoke":                           s.revoke,
+		"/logout":                           s.logout,
 	}
 }
 
@@ -136,6 +138,7 @@ func (s *Server) metadata(w http.ResponseWriter, _ *http.Request) {
 		"response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"},
 		"id_token_signing_alg_values_supported": []string{"RS256"},
 	}
+	s.addAfter(m)
 	if s.Edit != nil {
 		s.Edit(m)
 	}

@@ -1,0 +1,169 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/countersign/countersign/discovery"
+	"github.com/countersign/countersign/internal/endpoint"
+	"github.com/countersign/countersign/internal/jose"
+)
+
+// Introspected is what the server says about a token, RFC 7662 §2.2. Of a token that is
+// not active it says no more than that.
+type Introspected struct {
+	Active bool
+
+	Issuer    string
+	Subject   string
+	Username  string // for people to read
+	ClientID  string // of the client that the token was issued to
+	TokenType string
+	ID        string   // jti
+	Audience  []string // nil: the server names none
+	Scopes    []string // nil: the server names none, which is not all of them
+	Expiry    time.Time
+	IssuedAt  time.Time
+	NotBefore time.Time
+
+	payload []byte
+}
+
+// Claims decodes the answer into v by exact names.
+func (i *Introspected) Claims(v any) error { return jose.Decode(i.payload, v, jose.DocumentLimits) }
+
+// answer is an introspection answer as it comes.
+type answer struct {
+	Active    *bool         `json:"active"`
+	Issuer    string        `json:"iss"`
+	Subject   string        `json:"sub"`
+	Username  string        `json:"username"`
+	ClientID  string        `json:"client_id"`
+	TokenType string        `json:"token_type"`
+	ID        string        `json:"jti"`
+	Audience  jose.Audience `json:"aud"`
+	Scope     scopes        `json:"scope"`
+	Expiry    jose.Instant  `json:"exp"`
+	IssuedAt  jose.Instant  `json:"iat"`
+	NotBefore jose.Instant  `json:"nbf"`
+}
+
+// scopes is a list in one string, or as some servers write it in an array of strings.
+type scopes []string
+
+// UnmarshalJSONFrom implements the strict decoder's interface.
+func (s *scopes) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	var list jose.Audience
+	if err := list.UnmarshalJSONFrom(d); err != nil {
+		return errors.New("scope is neither a string nor an array of strings")
+	}
+	*s = strings.Fields(strings.Join(list, " "))
+	return nil
+}
+
+const signedAnswer = "application/token-introspection+jwt" // RFC 9701 §4
+
+var signedAnswerKind = jose.Kind{"token-introspection+jwt"}
+
+const maxAnswerAge = 5 * time.Minute
+
+// Introspect asks the server about a token, RFC 7662: one that this client got, or was
+// given. hint says which kind it is; "" leaves that to the server. That a token is not
+// active is an answer and no error. An API that takes tokens asks by rs.Introspection,
+// which checks more.
+//
+// With Config.IntrospectionAlgs the answer must be signed (RFC 9701), and what stands
+// beside its member token_introspection does not count.
+//
+// Every error is an [*Error]; errors.Is finds [ErrNoEndpoint], errors.As the [*TokenError].
+func (c *Client) Introspect(ctx context.Context, token, hint string) (*Introspected, error) {
+	form, err := aboutToken(token, hint)
+	if err != nil {
+		return nil, fail(StepIntrospect, err)
+	}
+	accept := "application/json"
+	if len(c.config.IntrospectionAlgs) > 0 {
+		accept = signedAnswer
+	}
+	resp, err := c.postTo(ctx, StepIntrospect, introspection, form, accept)
+	if err != nil {
+		return nil, err
+	}
+	if resp.Status != http.StatusOK {
+		return nil, fail(StepIntrospect, tokenError(resp.Failure("the server does not answer about the token")))
+	}
+	body, err := c.answerBody(endpoint.For(ctx, c.config.Issuer), resp)
+	if err != nil {
+		return nil, fail(StepIntrospect, tokenError(resp.Refuse(err)))
+	}
+	out, err := c.readAnswer(body)
+	if err != nil {
+		return nil, fail(StepIntrospect, tokenError(resp.Refuse(err)))
+	}
+	return out, nil
+}
+
+func introspection(m *discovery.Metadata) place {
+	return place{m.IntrospectionEndpoint, m.IntrospectionEndpointAuthMethodsSupported}
+}
+
+// answerBody gives the members of the answer: of plain JSON, or of a JWT where that was
+// asked for. One is never taken for the other.
+func (c *Client) answerBody(ctx context.Context, resp *endpoint.Response) ([]byte, error) {
+	if len(c.config.IntrospectionAlgs) > 0 {
+		return c.openAnswer(ctx, resp)
+	}
+	if resp.MediaType != "application/json" {
+		return nil, errors.New("the answer is not application/json by its Content-Type; for a JWT see Config.IntrospectionAlgs")
+	}
+	return resp.Body, nil
+}
+
+// openAnswer checks a signed answer, RFC 9701 §5.
+func (c *Client) openAnswer(ctx context.Context, resp *endpoint.Response) ([]byte, error) {
+	if resp.MediaType != signedAnswer {
+		return nil, errors.New("the answer is not " + signedAnswer + " by its Content-Type, and Config.IntrospectionAlgs wants it signed")
+	}
+	payload, claims, err := c.openJWT(ctx, string(resp.Body), signedAnswerKind, c.config.IntrospectionAlgs, c.config.IntrospectionDecryptionKeys)
+	if err != nil {
+		return nil, err
+	}
+	if claims.IssuedAt.IsZero() || claims.IssuedAt.Before(c.config.Now().Add(-maxAnswerAge)) {
+		return nil, errors.New("iat is missing, or long ago")
+	}
+	var around struct {
+		Answer jsontext.Value `json:"token_introspection"`
+	}
+	if err := jose.Decode(payload, &around, jose.TokenLimits); err != nil {
+		return nil, err
+	}
+	if around.Answer.Kind() != '{' {
+		return nil, errors.New("token_introspection is missing, or no object")
+	}
+	return around.Answer, nil
+}
+
+func (c *Client) readAnswer(body []byte) (*Introspected, error) {
+	var a answer
+	if err := jose.Decode(body, &a, jose.DocumentLimits); err != nil {
+		return nil, err
+	}
+	switch {
+	case a.Active == nil:
+		return nil, errors.New("active is missing")
+	case !*a.Active:
+		return &Introspected{payload: body}, nil
+	case a.Issuer != "" && a.Issuer != c.config.Issuer:
+		return nil, errors.New("iss is " + jose.Quote(a.Issuer) + ", another server's")
+	}
+	return &Introspected{
+		Active: true, Issuer: a.Issuer, Subject: a.Subject, Username: a.Username, ClientID: a.ClientID, TokenType: a.TokenType,
+		ID: a.ID, Audience: a.Audience, Scopes: a.Scope, Expiry: a.Expiry.Time, IssuedAt: a.IssuedAt.Time, NotBefore: a.NotBefore.Time,
+		payload: body,
+	}, nil
+}

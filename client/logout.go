@@ -1,0 +1,169 @@
+package client
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/countersign/countersign/discovery"
+	"github.com/countersign/countersign/internal/endpoint"
+)
+
+// Logout is what one logout says beyond the Config. The zero value leaves it to the
+// server to ask the user. It redacts itself in fmt, log/slog and encoding/json.
+type Logout struct {
+	// IDTokenHint is the user's ID token as the server issued it, expired or not. With it
+	// most servers end the session without asking.
+	IDTokenHint string `json:"-"`
+
+	// Hint names the user or the session in the server's own way (logout_hint).
+	Hint string
+
+	// UILocales are the user's languages as BCP 47 tags, best first.
+	UILocales []string
+
+	// Extra holds more parameters, for what a server has of its own. The parameters that
+	// the module sets are refused here.
+	Extra url.Values
+}
+
+// Format implements fmt.Formatter: no verb prints the ID token.
+func (l Logout) Format(f fmt.State, _ rune) { io.WriteString(f, "[logout]") }
+
+// LogValue implements slog.LogValuer.
+func (l Logout) LogValue() slog.Value { return slog.StringValue("[logout]") }
+
+// LogoutEndpoint is where a server ends sessions that does not speak OpenID Connect
+// RP-Initiated Logout. It is sent client_id, and where the browser goes afterwards.
+// Nothing of a [Logout] but Extra is sent, and there is no state.
+type LogoutEndpoint struct {
+	// URL is the address, such as "https://example.auth.eu-west-1.amazoncognito.com/logout".
+	URL string
+
+	// RedirectParameter takes Config.PostLogoutRedirectURL: "logout_uri" at Amazon Cognito,
+	// "returnTo" at Auth0's /v2/logout.
+	RedirectParameter string
+}
+
+func (e *LogoutEndpoint) check() error {
+	if e == nil {
+		return nil
+	}
+	if err := endpoint.CheckURL(e.URL); err != nil {
+		return fmt.Errorf("has a URL that is %w", err)
+	}
+	if e.RedirectParameter == "" || slices.Contains(logoutParameters, e.RedirectParameter) {
+		return errors.New("has no RedirectParameter of its own")
+	}
+	return nil
+}
+
+// logoutParameters are those that the module sets itself.
+var logoutParameters = []string{"id_token_hint", "logout_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales"}
+
+// LogoutURL makes the address to send the browser to for the server to end the user's
+// session, OpenID Connect RP-Initiated Logout 1.0 §2. End the application's own session
+// first: the user may never come back.
+//
+// With Config.PostLogoutRedirectURL the server sends the browser there afterwards (§3),
+// with state: keep it for this browser, and give it to [CheckLogout]. state is "" where
+// there is nothing to come back to, or the server brings none.
+//
+// Every error is an [*Error]; errors.Is finds [ErrNoEndpoint] where the server ends no
+// sessions. Then the application's own is all there is to end.
+func (c *Client) LogoutURL(ctx context.Context, l Logout) (redirect, state string, err error) {
+	if err := l.check(); err != nil {
+		return "", "", fail(StepLogout, err)
+	}
+	if own := c.config.LogoutEndpoint; own != nil {
+		params := c.ownLogout(l, own.RedirectParameter)
+		params.Set("client_id", c.config.ClientID)
+		return authorizationURL(own.URL, params), "", nil
+	}
+	m, err := c.metadata(endpoint.For(ctx, c.config.Issuer))
+	if err != nil {
+		return "", "", err
+	}
+	return c.logoutAt(m, l)
+}
+
+func (c *Client) logoutAt(m *discovery.Metadata, l Logout) (redirect, state string, err error) {
+	switch {
+	case m.EndSessionEndpoint != "":
+		params, state := c.logoutParameters(l)
+		return authorizationURL(m.EndSessionEndpoint, params), state, nil
+	case m.PingEndSessionEndpoint != "":
+		return authorizationURL(m.PingEndSessionEndpoint, c.ownLogout(l, "TargetResource")), "", nil
+	}
+	return "", "", fail(StepLogout, ErrNoEndpoint)
+}
+
+func (l *Logout) check() error {
+	for name := range l.Extra {
+		if slices.Contains(logoutParameters, name) {
+			return fmt.Errorf("Logout.Extra must not hold %q", name)
+		}
+	}
+	if !visible(l.IDTokenHint) {
+		return errors.New("Logout.IDTokenHint has a character that a token cannot have")
+	}
+	return nil
+}
+
+func (c *Client) logoutParameters(l Logout) (params url.Values, state string) {
+	params = cloneValues(l.Extra)
+	params.Set("client_id", c.config.ClientID)
+	if to := c.config.PostLogoutRedirectURL; to != "" {
+		state = random()
+		params.Set("post_logout_redirect_uri", to)
+		params.Set("state", state)
+	}
+	for name, value := range map[string]string{
+		"id_token_hint": l.IDTokenHint, "logout_hint": l.Hint, "ui_locales": strings.Join(l.UILocales, " "),
+	} {
+		if value != "" {
+			params.Set(name, value)
+		}
+	}
+	return params, state
+}
+
+// ownLogout are the parameters for a server with a way of its own.
+func (c *Client) ownLogout(l Logout, redirectParameter string) url.Values {
+	params := cloneValues(l.Extra)
+	if to := c.config.PostLogoutRedirectURL; to != "" {
+		params.Set(redirectParameter, to)
+	}
+	return params
+}
+
+func cloneValues(v url.Values) url.Values {
+	out := make(url.Values, len(v))
+	for name, values := range v {
+		out[name] = slices.Clone(values)
+	}
+	return out
+}
+
+// CheckLogout reports an error unless callback, the parameters with which the browser
+// came to Config.PostLogoutRedirectURL, answers the logout for which [Client.LogoutURL]
+// gave state. Anybody can send a browser there: without the check the page must do nothing
+// but show itself. The error is an [*Error].
+func CheckLogout(state string, callback url.Values) error {
+	got := callback["state"]
+	switch {
+	case state == "":
+		return fail(StepLogout, errors.New("there is no logout under way in this browser"))
+	case len(got) != 1:
+		return fail(StepLogout, fmt.Errorf("parameter state came %d times", len(got)))
+	case subtle.ConstantTimeCompare([]byte(got[0]), []byte(state)) != 1:
+		return fail(StepLogout, errors.New("state is not that of this browser's logout"))
+	}
+	return nil
+}
