@@ -1,0 +1,227 @@
+package client
+
+import (
+	"crypto"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/countersign/countersign/idtoken"
+	"github.com/countersign/countersign/internal/jose"
+)
+
+const (
+	ringMaxAge    = time.Hour
+	ringMaxMaxAge = 24 * time.Hour
+	ringKeep      = 2 * maxAssertionLifetime // the longest life of a JWT that a client signs, and as much for clocks
+	maxRing       = 16                       // keys of each use
+)
+
+// KeyRing is the client's own key set as it rotates: the [KeySource] to sign with, and an
+// http.Handler that serves the public keys, for the jwks_uri of the registration
+// (RFC 7517 §5). A new key is served before it signs, for as long as servers may keep
+// the set that they have, and an old one after it has signed the last time, until that
+// JWT has expired. The zero value is an empty ring; a KeyRing must not be copied.
+//
+// All processes of one client have the same ring if they are given the same keys with the
+// same times. It redacts itself in fmt and log/slog.
+type KeyRing struct {
+	// MaxAge is how long servers may keep the set before they look again. 0 means an hour;
+	// at most a day.
+	MaxAge time.Duration
+
+	// Now is the clock. nil means time.Now.
+	Now func() time.Time
+
+	mu         sync.Mutex
+	signing    []ringKey // in the order in which they sign
+	encryption []json.RawMessage
+}
+
+type ringKey struct {
+	key    SigningKey
+	public json.RawMessage
+	from   time.Time // when it begins to sign
+}
+
+// Rotate puts a key into the ring that signs from then on, in place of the one before. The
+// zero time is as soon as that may be: after MaxAge, or now if there is no key. Another
+// time is the caller's word that the key is served in time, by this ring or by the one of
+// an earlier run. A key without a KeyID gets its thumbprint (RFC 7638). It is an error if
+// there is such a key ID already, or too many keys wait to sign.
+func (r *KeyRing) Rotate(key SigningKey, from time.Time) error {
+	if r.MaxAge < 0 || r.MaxAge > ringMaxMaxAge {
+		return fmt.Errorf("client: KeyRing.MaxAge is %v; it goes from 0 to %v", r.MaxAge, ringMaxMaxAge)
+	}
+	added, err := newRingKey(key)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.signing = r.alive()
+	if r.has(added.key.KeyID) || len(r.signing) == maxRing {
+		return fmt.Errorf("client: KeyRing: key ID %q is there already, or there are %d keys", added.key.KeyID, maxRing)
+	}
+	added.from = r.begin(from)
+	r.signing = append(r.signing, added)
+	slices.SortStableFunc(r.signing, func(a, b ringKey) int { return a.from.Compare(b.from) })
+	return nil
+}
+
+// begin is when a new key signs.
+func (r *KeyRing) begin(from time.Time) time.Time {
+	switch {
+	case !from.IsZero():
+		return from
+	case len(r.signing) == 0:
+		return r.now()
+	}
+	return r.now().Add(r.maxAge())
+}
+
+// Publish has the public parts of these keys served for servers to encrypt to, in place
+// of those before. Go on decrypting with a key that is no longer among them for MaxAge
+// and as long as what was encrypted may take. Every key needs a KeyID.
+func (r *KeyRing) Publish(keys ...idtoken.DecryptionKey) error {
+	if len(keys) > maxRing {
+		return fmt.Errorf("client: KeyRing: %d keys; at most %d", len(keys), maxRing)
+	}
+	var all []json.RawMessage
+	for _, k := range keys {
+		private, ok := k.Key.(interface{ Public() crypto.PublicKey })
+		if !ok || k.KeyID == "" {
+			return errors.New("client: KeyRing: a key to decrypt with that has no KeyID, or no public part")
+		}
+		public, _, err := publicJWK(private.Public(), map[string]any{"kid": k.KeyID, "use": "enc"})
+		if err != nil {
+			return fmt.Errorf("client: KeyRing: %w", err)
+		}
+		all = append(all, public)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.encryption = all
+	return nil
+}
+
+// Current implements KeySource: the key that signs now.
+func (r *KeyRing) Current() SigningKey {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.now()
+	for _, k := range slices.Backward(r.signing) {
+		if !now.Before(k.from) {
+			return k.key
+		}
+	}
+	return SigningKey{} // which does not sign
+}
+
+// JWKS is the set as it is served now, for registrations that hold the keys themselves
+// (jwks).
+func (r *KeyRing) JWKS() json.RawMessage {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	keys := []json.RawMessage{}
+	for _, k := range r.alive() {
+		keys = append(keys, k.public)
+	}
+	set, _ := json.Marshal(map[string]any{"keys": append(keys, r.encryption...)})
+	return set
+}
+
+// ServeHTTP implements http.Handler.
+func (r *KeyRing) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	h := w.Header()
+	if req.Method != http.MethodGet && req.Method != http.MethodHead {
+		h.Set("Allow", "GET, HEAD")
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		return
+	}
+	h.Set("Content-Type", "application/jwk-set+json")
+	h.Set("Cache-Control", "public, max-age="+strconv.Itoa(int(r.maxAge()/time.Second)))
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.Write(r.JWKS())
+}
+
+// Format implements fmt.Formatter: no verb prints a key.
+func (r *KeyRing) Format(f fmt.State, _ rune) { io.WriteString(f, "[key ring]") }
+
+// LogValue implements slog.LogValuer.
+func (r *KeyRing) LogValue() slog.Value { return slog.StringValue("[key ring]") }
+
+func (r *KeyRing) now() time.Time {
+	if r.Now != nil {
+		return r.Now()
+	}
+	return time.Now()
+}
+
+func (r *KeyRing) maxAge() time.Duration {
+	if r.MaxAge == 0 {
+		return ringMaxAge
+	}
+	return r.MaxAge
+}
+
+func (r *KeyRing) has(keyID string) bool {
+	return slices.ContainsFunc(r.signing, func(k ringKey) bool { return k.key.KeyID == keyID })
+}
+
+// alive are the keys whose last JWT has not expired: all but those that another one
+// replaced long enough ago.
+func (r *KeyRing) alive() []ringKey {
+	now, alive := r.now(), r.signing
+	for len(alive) > 1 && !now.Before(alive[1].from.Add(ringKeep)) {
+		alive = alive[1:]
+	}
+	return alive
+}
+
+func newRingKey(key SigningKey) (ringKey, error) {
+	signer, err := key.signer()
+	if err != nil {
+		return ringKey{}, fmt.Errorf("client: KeyRing: %w", err)
+	}
+	public, thumbprint, err := publicJWK(key.Key.Public(), map[string]any{"kid": key.KeyID, "use": "sig", "alg": signer.Alg()})
+	if err != nil {
+		return ringKey{}, fmt.Errorf("client: KeyRing: %w", err)
+	}
+	if key.KeyID == "" {
+		key.KeyID = thumbprint
+	}
+	return ringKey{key: key, public: public}, nil
+}
+
+// publicMembers are those of a public key, RFC 7518 §6: nothing else is ever served.
+var publicMembers = []string{"kty", "crv", "x", "y", "n", "e"}
+
+// publicJWK writes a public key with more members; an empty kid is the thumbprint.
+func publicJWK(key crypto.PublicKey, more map[string]any) (public json.RawMessage, thumbprint string, err error) {
+	raw, thumbprint, err := jose.PublicJWK(key)
+	if err != nil {
+		return nil, "", err
+	}
+	var all map[string]any
+	if err := json.Unmarshal(raw, &all); err != nil {
+		return nil, "", err
+	}
+	for _, name := range publicMembers {
+		if value, ok := all[name]; ok {
+			more[name] = value
+		}
+	}
+	if more["kid"] == "" {
+		more["kid"] = thumbprint
+	}
+	public, err = json.Marshal(more)
+	return public, thumbprint, err
+}
