@@ -12,7 +12,7 @@ import (
 )
 
 // The code of docs/protect-an-api.md, compiled.
-var _ = []any{protect, introspect, dialects, remember, guards, twoServers, bound, publish, revoked}
+var _ = []any{protect, introspect, dialects, remember, guards, twoServers, bound, publish, revoked, share}
 
 func protect(photos http.Handler) http.Handler {
 	server := &discovery.Provider{Issuer: "https://as.example"}
@@ -49,9 +49,15 @@ func remember(jwts, opaque rs.Verifier) *rs.Protection {
 	return api
 }
 
-func revoked(cache *rs.Cache, token, user string) {
-	cache.Invalidate(token)
+func revoked(ctx context.Context, cache *rs.Cache, token, user string) error {
+	err := cache.Invalidate(ctx, token)
 	cache.InvalidateIf(func(p *rs.Principal) bool { return p.Subject == user })
+	return err
+}
+
+func share(tokens rs.Verifier, store rs.SharedStore, sharedKey []byte) *rs.Cache {
+	cache := &rs.Cache{Tokens: tokens, MaxAge: 5 * time.Minute, Shared: store, SharedKey: sharedKey}
+	return cache
 }
 
 func guards(mux *http.ServeMux, photos, payments http.Handler) {

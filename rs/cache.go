@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/countersign/countersign/internal/endpoint"
@@ -39,6 +40,17 @@ type Cache struct {
 	// hour. That a token is not active is remembered for 10 seconds, or MaxAge.
 	MaxAge time.Duration
 
+	// Shared is where the processes of an API share what an [Introspection] was answered,
+	// itself or in an [Either], until MaxAge and never past exp. Each looks there again
+	// after 5 seconds, so that Invalidate reaches all of them. A store that fails is done
+	// without, and the server is asked. nil means that nothing is shared.
+	Shared SharedStore
+
+	// SharedKey seals what is shared: 32 random bytes or more, the same in all processes
+	// of this API, and in no other's, about whose tokens the server may say something
+	// else (RFC 7662 §2.2). It must be set with Shared.
+	SharedKey []byte `json:"-"`
+
 	// Counter hears of hits and misses. nil means nobody.
 	Counter Counter
 
@@ -47,6 +59,7 @@ type Cache struct {
 
 	good, inactive memory
 	flights        flights
+	forgotten      atomic.Int64 // when InvalidateIf was called last: nothing shared before is taken
 }
 
 type tokenKey [sha256.Size]byte
@@ -85,6 +98,10 @@ func (c *Cache) configured() error {
 		return errors.New("Cache.Size is below 0")
 	case c.MaxAge < 0 || c.MaxAge > maxMaxAge:
 		return fmt.Errorf("Cache.MaxAge is %v; it goes from 0 to %v", c.MaxAge, maxMaxAge)
+	case c.Shared != nil && len(c.SharedKey) < minSharedKey:
+		return fmt.Errorf("Cache.SharedKey is shorter than %d bytes", minSharedKey)
+	case c.Shared != nil && introspectionOf(c.Tokens, "") == nil:
+		return errors.New("Cache.Shared is for the answers of an Introspection, and Cache.Tokens has none")
 	}
 	return nil
 }
@@ -110,7 +127,23 @@ func (c *Cache) verify(ctx context.Context, token string) (*Principal, error) {
 	if !asks(c.Tokens, token) {
 		return c.miss(ctx, key, token, at)
 	}
-	return c.flights.do(ctx, key, func(ctx context.Context) (*Principal, error) { return c.miss(ctx, key, token, at) })
+	p, err := c.flights.do(ctx, key, func(ctx context.Context) (*Principal, error) { return c.ask(ctx, key, token, at) })
+	if err != nil {
+		return nil, err
+	}
+	return p.copy(), nil // others have it too
+}
+
+// ask is miss for a token that a server is asked about, unless the answer came while
+// this caller was on its way.
+func (c *Cache) ask(ctx context.Context, key tokenKey, token string, at time.Time) (*Principal, error) {
+	if p, err := c.hit(ctx, key, at); p != nil || err != nil {
+		return p, err
+	}
+	if i := c.shares(token); i != nil {
+		return c.missShared(ctx, key, token, at, i)
+	}
+	return c.miss(ctx, key, token, at)
 }
 
 var errForm = errors.New("not a token: characters outside b64token (RFC 6750 §2.1)")
@@ -142,24 +175,33 @@ func (c *Cache) miss(ctx context.Context, key tokenKey, token string, at time.Ti
 	case errors.Is(err, errInactive):
 		c.inactive.put(key, entry{since: at, until: at.Add(min(inactiveAge, c.maxAge()))}, c.size(), inactive)
 	case err == nil && p.origin.key == nil:
-		c.good.put(key, entry{principal: p.copy(), since: at, until: at.Add(c.maxAge())}, c.size(), good)
+		c.good.put(key, entry{principal: p.copy(), since: at, until: c.localUntil(at, at)}, c.size(), good)
 	case err == nil && p.origin.keys != nil:
 		c.good.put(key, entry{principal: p.copy(), since: at, until: p.Expiry}, c.size(), good)
 	}
 	return p, err
 }
 
-// Invalidate forgets a token: that it was good, and that it was not.
-func (c *Cache) Invalidate(token string) {
+// Invalidate forgets a token: that it was good, and that it was not; with Shared in all
+// processes, at once or when they look there again. An error is the store's: then the
+// others may take the token until MaxAge.
+func (c *Cache) Invalidate(ctx context.Context, token string) error {
 	key := keyOf(token)
 	c.good.removals.Add(1)
 	c.inactive.removals.Add(1)
 	c.good.remove(key, c.size())
 	c.inactive.remove(key, c.size())
+	if c.Shared == nil {
+		return nil
+	}
+	return c.invalidateShared(ctx, key, token)
 }
 
 // InvalidateIf forgets every token whose principal match accepts: all of a user's, say.
+// It does so in this process, which also takes nothing from Shared any more that was
+// there before: tell every process.
 func (c *Cache) InvalidateIf(match func(*Principal) bool) {
+	c.forgotten.Store(now(c.Now).UnixNano())
 	c.good.removals.Add(1)
 	c.good.removeIf(match)
 }

@@ -153,7 +153,7 @@ func TestCacheIntrospection(t *testing.T) {
 	clock = clock.Add(61 * time.Second)
 	check("canary-opaque", true)
 	hits(2)
-	c.Invalidate("canary-opaque")
+	c.Invalidate(t.Context(), "canary-opaque")
 	check("canary-opaque", true)
 	hits(3)
 	c.InvalidateIf(func(p *rs.Principal) bool { return p.Subject == "bob" })
@@ -166,7 +166,7 @@ func TestCacheIntrospection(t *testing.T) {
 	check("unknown", false)
 	check("unknown", false)
 	hits(5)
-	c.Invalidate("unknown")
+	c.Invalidate(t.Context(), "unknown")
 	check("unknown", false)
 	hits(6)
 	clock = clock.Add(11 * time.Second)
@@ -174,7 +174,7 @@ func TestCacheIntrospection(t *testing.T) {
 	hits(7)
 
 	s.Active = m{"active": true, "sub": "alice", "aud": optest.Audience, "exp": clock.Unix() + 5}
-	c.Invalidate("canary-opaque")
+	c.Invalidate(t.Context(), "canary-opaque")
 	check("canary-opaque", true)
 	clock = clock.Add(6 * time.Second)
 	check("canary-opaque", true) // within the skew, so says the server; but not from the cache
@@ -194,7 +194,7 @@ func TestCacheInvalidateMeanwhile(t *testing.T) {
 	s := optest.New(t)
 	c := &rs.Cache{Tokens: introspection(s)}
 	s.Replace("/introspect", func(w http.ResponseWriter, _ *http.Request) {
-		c.Invalidate("canary-opaque")
+		c.Invalidate(t.Context(), "canary-opaque")
 		optest.JSON(w, 200, m{"active": true, "sub": "alice", "aud": optest.Audience})
 	})
 	for range 2 {

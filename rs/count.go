@@ -20,6 +20,9 @@ const (
 	CacheMiss Event = "cache_miss" // by a Cache
 	Asked     Event = "asked"      // by an Introspection: the server
 	Failed    Event = "failed"     // by an Introspection: no usable answer came
+
+	SharedHit   Event = "shared_hit"   // by a Cache: what another process was answered
+	StoreFailed Event = "store_failed" // by a Cache: Shared could not be asked
 )
 
 func count(ctx context.Context, c Counter, event Event) {

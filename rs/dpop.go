@@ -51,11 +51,12 @@ type DPoP struct {
 	memory memoryReplay
 }
 
-// ReplayStore remembers what was used once.
+// ReplayStore remembers what was used once; redisstore.Store is one.
 type ReplayStore interface {
-	// Use remembers key until then, and tells whether it is new. It must do both at once:
-	// of two callers with one key only one may be told so. An error refuses the request.
-	Use(ctx context.Context, key string, until time.Time) (isNew bool, err error)
+	// Once remembers key until then, and tells whether this is the first call with it. It
+	// must do both at once: of two callers with one key only one may be told so. An error
+	// refuses the request.
+	Once(ctx context.Context, key string, until time.Time) (first bool, err error)
 }
 
 // Format implements fmt.Formatter: the key stays out, and so does what others change.
@@ -159,7 +160,9 @@ func (d *DPoP) useOnce(ctx context.Context, thumbprint string, proof *dpop.Check
 
 func (d *DPoP) use(ctx context.Context, sum [sha256.Size]byte, until time.Time) (bool, error) {
 	if d.Replay != nil {
-		return d.Replay.Use(ctx, base64.RawURLEncoding.EncodeToString(sum[:]), until)
+		ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+		defer cancel()
+		return d.Replay.Once(ctx, base64.RawURLEncoding.EncodeToString(sum[:]), until)
 	}
 	return d.memory.use(proofID(sum[:16]), until, now(d.Now))
 }

@@ -189,7 +189,7 @@ func TestReplay(t *testing.T) {
 
 type storeFunc func(key string, until time.Time) (bool, error)
 
-func (f storeFunc) Use(_ context.Context, key string, until time.Time) (bool, error) {
+func (f storeFunc) Once(_ context.Context, key string, until time.Time) (bool, error) {
 	return f(key, until)
 }
 
