@@ -1,5 +1,5 @@
 # The modules of the repository; each has a go.mod of its own.
-MODULES := . rs/grpcrs examples internal/interop internal/bench
+MODULES := . rs/grpcrs redisstore examples internal/interop internal/bench
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
@@ -31,7 +31,7 @@ unit:
 # prints, logs of passing tests included, may hold it.
 canary:
 	@echo 'canary: everything that the tests print'; out=$$(mktemp); \
-		go test -count=1 -v ./... >"$$out" 2>&1 || { tail -n 50 "$$out"; exit 1; }; \
+		for m in . redisstore; do go -C $$m test -count=1 -v ./... >>"$$out" 2>&1 || { tail -n 50 "$$out"; exit 1; }; done; \
 		if grep -n 'canary[- ]' "$$out"; then echo 'a secret was printed' >&2; exit 1; fi; rm -f "$$out"
 
 # Exit code 3 means that a known vulnerability is called. Any other failure is the

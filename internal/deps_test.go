@@ -30,6 +30,8 @@ var graph = map[string][]string{
 	"internal/optest":   {}, // for tests alone
 	"internal/badtoken": {"internal/optest"},
 	"internal":          {},
+
+	"internal/redistest": {}, // for tests alone
 }
 
 // importers names who may import a module of somebody else.

@@ -1,0 +1,111 @@
+// Package redistest starts real redis-servers for the tests of every module: on a free
+// port of loopback, each with a directory of its own, and gone when the test ends. Where
+// there is no redis-server the script internal/debian/find gets one.
+package redistest
+
+import (
+	"net"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Server is a redis-server. Addr does not change while the test runs.
+type Server struct {
+	Addr string
+
+	t       testing.TB
+	args    []string
+	process *process
+}
+
+// Start starts a server that keeps nothing on disk. More arguments are its own:
+// "--appendonly", "yes" is for a test in which it must come back with what it knew.
+func Start(t testing.TB, args ...string) *Server {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	host, port, _ := net.SplitHostPort(l.Addr().String())
+	s := &Server{Addr: l.Addr().String(), t: t, args: append([]string{
+		"--bind", host, "--port", port, "--dir", t.TempDir(), "--save", "", "--loglevel", "warning",
+	}, args...)}
+	t.Cleanup(s.Kill)
+	s.Restart()
+	return s
+}
+
+// URL is the server's, for a client.
+func (s *Server) URL() string { return "redis://" + s.Addr + "/0" }
+
+// Kill ends the server at once, as an outage does.
+func (s *Server) Kill() {
+	if s.process != nil {
+		s.process.kill()
+	}
+	s.process = nil
+}
+
+// Restart starts the server again, with what it has on disk.
+func (s *Server) Restart() {
+	s.t.Helper()
+	s.Kill()
+	s.process = start(s.t, program(s.t), s.args...)
+	for range 200 {
+		if s.answers() {
+			return
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	s.t.Fatal("redis-server does not answer at " + s.Addr)
+}
+
+func (s *Server) answers() bool {
+	c, err := net.DialTimeout("tcp", s.Addr, time.Second)
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(time.Second))
+	if _, err := c.Write([]byte("PING\r\n")); err != nil {
+		return false
+	}
+	answer := make([]byte, 7)
+	n, err := c.Read(answer)
+	return err == nil && (string(answer[:n]) == "+PONG\r\n" || strings.HasPrefix(string(answer[:n]), "-NOAUTH"))
+}
+
+// program is where redis-server is, looked for once.
+func program(t testing.TB) string {
+	t.Helper()
+	path, err := find()
+	if err != nil {
+		t.Fatalf("redis-server: %v", err)
+	}
+	return path
+}
+
+var find = sync.OnceValues(func() (string, error) {
+	_, here, _, _ := runtime.Caller(0)
+	cmd := exec.Command(filepath.Join(filepath.Dir(here), "../debian/find"), "redis-server", "redis-server")
+	var said strings.Builder
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		return "", &missing{err, said.String()}
+	}
+	return strings.TrimSpace(string(out)), nil
+})
+
+type missing struct {
+	err  error
+	said string
+}
+
+func (m *missing) Error() string { return m.err.Error() + "\n" + m.said }

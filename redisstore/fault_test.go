@@ -1,0 +1,285 @@
+package redisstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/countersign/countersign/internal/redistest"
+	"github.com/countersign/countersign/redisstore"
+)
+
+func temporary(err error) bool {
+	var t interface{ Temporary() bool }
+	return errors.As(err, &t) && t.Temporary()
+}
+
+// wantTemporary makes every call, and wants each to end in a moment with a temporary
+// error that tells nothing.
+func wantTemporary(t *testing.T, s *redisstore.Store) {
+	t.Helper()
+	for name, call := range calls {
+		done := make(chan error, 1)
+		go func() { done <- call(context.Background(), s) }()
+		select {
+		case err := <-done:
+			var e *redisstore.Error
+			if !temporary(err) || !errors.As(err, &e) || e.Op != name {
+				t.Errorf("%s: %v", name, err)
+			}
+			if text := fmt.Sprintf("%v %+v %#v", err, err, err); strings.Contains(text, "canary") {
+				t.Errorf("%s: the error tells a secret", name)
+			}
+		case <-time.After(15 * time.Second):
+			t.Fatalf("%s does not end", name)
+		}
+	}
+}
+
+// TestServerLost: failover to none. Every call says so, and all is well when the server is back.
+func TestServerLost(t *testing.T) {
+	server := redistest.Start(t)
+	s := open(t, server, nil)
+	for name, call := range calls {
+		if err := call(t.Context(), s); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	server.Kill()
+	wantTemporary(t, s)
+	server.Restart()
+	eventually(t, func() bool { return s.Ping(t.Context()) == nil })
+	for name, call := range calls {
+		if err := call(t.Context(), s); err != nil {
+			t.Errorf("after the restart, %s: %v", name, err)
+		}
+	}
+}
+
+// TestNoAnswer: servers that take connections and say nothing, nonsense, or goodbye.
+func TestNoAnswer(t *testing.T) {
+	for name, talk := range map[string]func(net.Conn){
+		"nothing":  func(c net.Conn) { io.Copy(io.Discard, c) },
+		"nonsense": func(c net.Conn) { c.Write([]byte("HTTP/1.1 200 OK\r\n\r\n")); io.Copy(io.Discard, c) },
+		"goodbye":  func(c net.Conn) {},
+		"endless": func(c net.Conn) {
+			for _, err := c.Write([]byte("$1")); err == nil; _, err = c.Write([]byte("0")) {
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			go func() {
+				for c, err := l.Accept(); err == nil; c, err = l.Accept() {
+					go func() { defer c.Close(); talk(c) }()
+				}
+			}()
+			s, err := redisstore.New(redisstore.Config{URL: "redis://" + l.Addr().String(), Timeout: 100 * time.Millisecond})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			wantTemporary(t, s)
+		})
+	}
+}
+
+// TestGivenUp: a caller that has gone is not waited for.
+func TestGivenUp(t *testing.T) {
+	s := open(t, redistest.Start(t), nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, call := range calls {
+		if err := call(ctx, s); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestRestart: with its file a server comes back with everything, without it with nothing.
+func TestRestart(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		args []string
+		kept bool
+	}{{"with data", []string{"--appendonly", "yes", "--appendfsync", "always"}, true}, {"without", nil, false}} {
+		t.Run(test.name, func(t *testing.T) {
+			server := redistest.Start(t, test.args...)
+			s, ctx := open(t, server, nil), t.Context()
+			first, err := s.Once(ctx, secretKey, soon())
+			_, held, err2 := s.Acquire(ctx, secretKey, time.Minute)
+			if err := errors.Join(err, err2, s.Save(ctx, secretKey, []byte(secretValue), soon()), s.Link(ctx, secretKey, "x", soon())); err != nil || !first || !held {
+				t.Fatal(err, first, held)
+			}
+			server.Restart()
+			value, err := s.Load(ctx, secretKey)
+			first, err2 = s.Once(ctx, secretKey, soon())
+			_, held, err3 := s.Acquire(ctx, secretKey, time.Minute)
+			keys, err4 := s.Linked(ctx, secretKey)
+			if err := errors.Join(err, err2, err3, err4); err != nil {
+				t.Fatal(err)
+			}
+			if kept := string(value) == secretValue; kept != test.kept || first == test.kept || held == test.kept || (len(keys) == 1) != test.kept {
+				t.Errorf("kept %v, once more %v, lease again %v, linked %d", kept, first, held, len(keys))
+			}
+		})
+	}
+}
+
+// TestServerRefuses: what stays until somebody acts is not temporary, the rest is.
+func TestServerRefuses(t *testing.T) {
+	ctx := t.Context()
+	for _, test := range []struct {
+		name      string
+		args      []string
+		setup     []any
+		code      string
+		temporary bool
+	}{
+		{"a password", []string{"--requirepass", "canary-password"}, nil, "NOAUTH", false},
+		{"no memory", []string{"--maxmemory", "1"}, nil, "OOM", true},
+		{"no rights", nil, []any{"ACL", "SETUSER", "default", "-@all", "+acl", "+hello", "+client"}, "NOPERM", false},
+		{"a replica", nil, []any{"REPLICAOF", "127.0.0.1", "1"}, "READONLY", true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := redistest.Start(t, test.args...)
+			if test.setup != nil {
+				c := redis.NewClient(&redis.Options{Addr: server.Addr})
+				defer c.Close()
+				if err := c.Do(ctx, test.setup...).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s := open(t, server, nil)
+			for _, name := range []string{"save", "once", "acquire"} {
+				err := calls[name](ctx, s)
+				var e *redisstore.Error
+				if !errors.As(err, &e) || e.Code != test.code || temporary(err) != test.temporary || strings.Contains(err.Error(), "canary") {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+		})
+	}
+}
+
+// TestForeign: what somebody else wrote is neither given out nor taken for nothing.
+func TestForeign(t *testing.T) {
+	server := redistest.Start(t)
+	s, ctx := open(t, server, nil), t.Context()
+	c := redis.NewClient(&redis.Options{Addr: server.Addr})
+	defer c.Close()
+	if err := calls["save"](ctx, s); err != nil {
+		t.Fatal(err)
+	}
+	names, err := c.Keys(ctx, "*").Result()
+	if err != nil || len(names) != 1 {
+		t.Fatal(names, err)
+	}
+	for name, value := range map[string]string{"of another format": "2" + secretValue, "too long": "1" + strings.Repeat("x", 1<<20)} {
+		if err := c.Set(ctx, names[0], value, 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.Load(ctx, secretKey); got != nil || err == nil || temporary(err) || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: %d bytes, %v", name, len(got), err)
+		}
+	}
+	c.Del(ctx, names[0])
+	c.LPush(ctx, names[0], "x")
+	if got, err := s.Load(ctx, secretKey); got != nil || err == nil || temporary(err) {
+		t.Errorf("of another type: %d bytes, %v", len(got), err)
+	}
+}
+
+// TestNames: nobody who lists the keys learns anything from their names, and every one ends.
+func TestNames(t *testing.T) {
+	server := redistest.Start(t)
+	s, ctx := open(t, server, nil), t.Context()
+	_, once := s.Once(ctx, secretKey, soon())
+	_, _, lease := s.Acquire(ctx, secretKey, time.Minute)
+	if err := errors.Join(s.Save(ctx, secretKey, []byte(secretValue), soon()), once, lease, s.Link(ctx, secretKey, "x", soon())); err != nil {
+		t.Fatal(err)
+	}
+	c := redis.NewClient(&redis.Options{Addr: server.Addr})
+	defer c.Close()
+	names, err := c.Keys(ctx, "*").Result()
+	if err != nil || len(names) != 4 {
+		t.Fatal(len(names), err)
+	}
+	for _, name := range names {
+		if !strings.HasPrefix(name, "countersign:") || strings.Contains(name, "canary") || len(name) != len("countersign:v:")+43 {
+			t.Errorf("a name of %d characters", len(name))
+		}
+		if ttl := c.PTTL(ctx, name).Val(); ttl <= 0 || ttl > time.Minute {
+			t.Errorf("%s… ends in %v", name[:14], ttl)
+		}
+	}
+}
+
+// TestAnswerLost: the library asks again when a connection breaks. Whoever was first still
+// is, and the others are not.
+func TestAnswerLost(t *testing.T) {
+	server := redistest.Start(t)
+	for _, name := range []string{"once", "acquire"} {
+		lossy := loseOneAnswer(t, server.Addr)
+		s, ctx := open(t, server, func(c *redisstore.Config) { c.URL = "redis://" + lossy }), t.Context()
+		yes := map[string]func() (bool, error){
+			"once":    func() (bool, error) { return s.Once(ctx, name, soon()) },
+			"acquire": func() (bool, error) { _, held, err := s.Acquire(ctx, name, time.Minute); return held, err },
+		}[name]
+		if got, err := yes(); !got || err != nil {
+			t.Errorf("%s, its answer lost: %v, %v", name, got, err)
+		}
+		if got, err := yes(); got || err != nil {
+			t.Errorf("%s, a second time: %v, %v", name, got, err)
+		}
+	}
+}
+
+// loseOneAnswer passes on to a server, and hangs up instead of the first answer to a script.
+func loseOneAnswer(t *testing.T, to string) (address string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	var lost atomic.Bool
+	pass := func(near net.Conn) {
+		defer near.Close()
+		far, err := net.Dial("tcp", to)
+		if err != nil {
+			return
+		}
+		defer far.Close()
+		in, out := make([]byte, 64<<10), make([]byte, 64<<10)
+		for {
+			n, err := near.Read(in)
+			if err != nil {
+				return
+			}
+			far.Write(in[:n])
+			m, err := far.Read(out)
+			if err != nil || strings.Contains(string(in[:n]), "\r\neval") && out[0] == ':' && !lost.Swap(true) {
+				return
+			}
+			near.Write(out[:m])
+		}
+	}
+	go func() {
+		for c, err := l.Accept(); err == nil; c, err = l.Accept() {
+			go pass(c)
+		}
+	}()
+	return l.Addr().String()
+}

@@ -1,0 +1,78 @@
+package redisstore_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/internal/redistest"
+	"github.com/countersign/countersign/redisstore"
+)
+
+func TestMain(m *testing.M) {
+	if task := os.Getenv(taskVariable); task != "" {
+		child(task)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// open makes a store for a server, with changes to its configuration.
+func open(t testing.TB, server *redistest.Server, edit func(*redisstore.Config)) *redisstore.Store {
+	t.Helper()
+	config := redisstore.Config{URL: server.URL()}
+	if edit != nil {
+		edit(&config)
+	}
+	s, err := redisstore.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// soon is a time that is not over during a test.
+func soon() time.Time { return time.Now().Add(time.Minute) }
+
+// the secrets of these tests: neither may be in an error or in a key's name.
+const (
+	secretKey   = "canary-key"
+	secretValue = "canary-value"
+)
+
+// calls are all methods that ask the server.
+var calls = map[string]func(context.Context, *redisstore.Store) error{
+	"load": func(ctx context.Context, s *redisstore.Store) error { _, err := s.Load(ctx, secretKey); return err },
+	"save": func(ctx context.Context, s *redisstore.Store) error {
+		return s.Save(ctx, secretKey, []byte(secretValue), soon())
+	},
+	"delete": func(ctx context.Context, s *redisstore.Store) error { return s.Delete(ctx, secretKey) },
+	"once": func(ctx context.Context, s *redisstore.Store) error {
+		first, err := s.Once(ctx, secretKey, soon())
+		return refusedBoth(first, err)
+	},
+	"acquire": func(ctx context.Context, s *redisstore.Store) error {
+		release, held, err := s.Acquire(ctx, secretKey, time.Minute)
+		release()
+		return refusedBoth(held, err)
+	},
+	"link": func(ctx context.Context, s *redisstore.Store) error {
+		return s.Link(ctx, secretKey, secretValue, soon())
+	},
+	"linked": func(ctx context.Context, s *redisstore.Store) error { _, err := s.Linked(ctx, secretKey); return err },
+	"unlink": func(ctx context.Context, s *redisstore.Store) error { return s.Unlink(ctx, secretKey, secretValue) },
+	"ping":   func(ctx context.Context, s *redisstore.Store) error { return s.Ping(ctx) },
+}
+
+var errBoth = errors.New("yes and an error at once")
+
+// refusedBoth: what could not be asked must not be answered with yes.
+func refusedBoth(yes bool, err error) error {
+	if yes && err != nil {
+		return errBoth
+	}
+	return err
+}

@@ -1,0 +1,153 @@
+package redisstore_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/internal/redistest"
+	"github.com/countersign/countersign/redisstore"
+)
+
+// The test binary is run again as another process of an application; these say what it
+// has to do, and where.
+const (
+	taskVariable   = "REDISSTORE_TEST_TASK"
+	serverVariable = "REDISSTORE_TEST_SERVER"
+)
+
+// child is another process: it waits for a line on its standard input, does what it
+// has to, and says how that went.
+func child(task string) {
+	s, err := redisstore.New(redisstore.Config{URL: os.Getenv(serverVariable)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx := context.Background()
+	if err := s.Ping(ctx); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("ready")
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		switch task {
+		case "once":
+			first, err := s.Once(ctx, in.Text(), time.Now().Add(time.Minute))
+			fmt.Println(first, err)
+		case "lease":
+			_, held, err := s.Acquire(ctx, in.Text(), time.Minute)
+			fmt.Println(held, err)
+		case "short lease":
+			_, held, err := s.Acquire(ctx, in.Text(), time.Second)
+			fmt.Println(held, err)
+		}
+	}
+}
+
+type process struct {
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Scanner
+}
+
+func startProcess(t *testing.T, task string, server *redistest.Server) *process {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^$")
+	cmd.Env = append(os.Environ(), taskVariable+"="+task, serverVariable+"="+server.URL())
+	cmd.Stderr = t.Output()
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := &process{cmd, in, bufio.NewScanner(out)}
+	t.Cleanup(p.kill)
+	if line := p.line(); line != "ready" {
+		t.Fatalf("the process says %q", line)
+	}
+	return p
+}
+
+func (p *process) say(line string) { io.WriteString(p.in, line+"\n") }
+
+func (p *process) line() string {
+	p.out.Scan()
+	return p.out.Text()
+}
+
+func (p *process) kill() {
+	p.in.Close()
+	p.cmd.Process.Kill()
+	p.cmd.Wait()
+}
+
+// TestProcesses: of two and of four processes that want the same, exactly one gets it.
+func TestProcesses(t *testing.T) {
+	const rounds = 50
+	server := redistest.Start(t)
+	for _, task := range []string{"once", "lease"} {
+		for _, n := range []int{2, 4} {
+			t.Run(fmt.Sprint(task, n), func(t *testing.T) {
+				var all []*process
+				for range n {
+					all = append(all, startProcess(t, task, server))
+				}
+				for round := range rounds {
+					key := fmt.Sprint(t.Name(), round)
+					for _, p := range all {
+						p.say(key)
+					}
+					winners := 0
+					for _, p := range all {
+						switch line := p.line(); line {
+						case "true <nil>":
+							winners++
+						case "false <nil>":
+						default:
+							t.Fatalf("a process says %q", line)
+						}
+					}
+					if winners != 1 {
+						t.Fatalf("round %d: %d winners of %d", round, winners, n)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestHolderKilled: the lease of a process that is gone ends by itself, and not before.
+func TestHolderKilled(t *testing.T) {
+	server := redistest.Start(t)
+	s := open(t, server, nil)
+	begin := time.Now()
+	holder := startProcess(t, "short lease", server)
+	holder.say(secretKey)
+	if line := holder.line(); line != "true <nil>" {
+		t.Fatal(strings.ReplaceAll(line, "canary", "***"))
+	}
+	holder.kill()
+	eventually(t, func() bool {
+		_, held, err := s.Acquire(t.Context(), secretKey, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return held
+	})
+	if waited := time.Since(begin); waited < time.Second {
+		t.Errorf("a lease of one second was another's after %v", waited)
+	}
+}

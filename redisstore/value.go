@@ -1,0 +1,65 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// maxValue is how large a value may be: some tokens and claims.
+const maxValue = 64 << 10
+
+// format is the first byte of every value: an empty value is told from none by it, and
+// what somebody else wrote from what this package did.
+const format = '1'
+
+// Load gives the value that was saved under key. It is nil, without an error, if there is
+// none or its time is over.
+func (s *Store) Load(ctx context.Context, key string) ([]byte, error) {
+	const op = "load"
+	if key == "" {
+		return nil, misuse(op, errKey)
+	}
+	var stored string
+	err := s.do(ctx, op, func(ctx context.Context) (err error) {
+		stored, err = s.redis.GetRange(ctx, s.name(kindValue, key), 0, maxValue+1).Result()
+		return err
+	})
+	switch {
+	case err != nil || stored == "":
+		return nil, err
+	case stored[0] != format || len(stored) > maxValue+1:
+		return nil, misuse(op, errForeign)
+	}
+	return []byte(stored[1:]), nil
+}
+
+// Save keeps value, of at most 64 KiB, under key until the time given, in place of what
+// was there. When that time is over already, nothing is there afterwards.
+func (s *Store) Save(ctx context.Context, key string, value []byte, until time.Time) error {
+	const op = "save"
+	switch {
+	case key == "":
+		return misuse(op, errKey)
+	case until.IsZero():
+		return misuse(op, errZero)
+	case len(value) > maxValue:
+		return misuse(op, fmt.Errorf("a value of %d bytes; at most %d are kept", len(value), maxValue))
+	}
+	ttl := s.ttl(until)
+	return s.do(ctx, op, func(ctx context.Context) error {
+		if ttl < 1 {
+			return s.redis.Del(ctx, s.name(kindValue, key)).Err()
+		}
+		return s.redis.Do(ctx, "SET", s.name(kindValue, key), string(format)+string(value), "PX", ttl).Err()
+	})
+}
+
+// Delete drops the value under key, if there is one.
+func (s *Store) Delete(ctx context.Context, key string) error {
+	const op = "delete"
+	if key == "" {
+		return misuse(op, errKey)
+	}
+	return s.do(ctx, op, func(ctx context.Context) error { return s.redis.Del(ctx, s.name(kindValue, key)).Err() })
+}
