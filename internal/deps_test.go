@@ -26,6 +26,7 @@ var graph = map[string][]string{
 	"par":               {"internal/endpoint", "internal/jose"},
 	"idtoken":           {"internal/jose"},
 	"client":            {"discovery", "idtoken", "internal/dpop", "internal/endpoint", "internal/jose", "par", "pkce"},
+	"client/login":      {"client", "idtoken"},
 	"rs":                {"discovery", "internal/dpop", "internal/endpoint", "internal/jose"},
 	"internal/optest":   {}, // for tests alone
 	"internal/badtoken": {"internal/optest"},

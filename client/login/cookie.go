@@ -1,0 +1,124 @@
+package login
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	maxValue  = 3800 // bytes of a cookie's value; with name and attributes it stays under 4,000
+	maxChunks = 2    // cookies that one value may take: many proxies take 8 kB of cookies in all
+)
+
+var errTooLarge = errors.New("it does not fit into cookies")
+
+// cookies are those of one application.
+type cookies struct {
+	base     string
+	insecure bool // Config.InsecureHTTP
+}
+
+// name: with the prefix a cookie can be set by this host alone, over TLS.
+func (c cookies) name(suffix string) string {
+	name := c.base + suffix
+	if c.insecure {
+		return name
+	}
+	return "__Host-" + name
+}
+
+// set sets a cookie; one without age ends with the browser. SameSite is Lax and not
+// Strict, because a login ends with a navigation that comes from the server's site.
+func (c cookies) set(w http.ResponseWriter, name, value string, age time.Duration) {
+	http.SetCookie(w, c.cookie(name, value, age, http.SameSiteLaxMode))
+}
+
+// setForPost sets one that comes along when the server's page posts to this site.
+func (c cookies) setForPost(w http.ResponseWriter, name, value string, age time.Duration) {
+	mode := http.SameSiteNoneMode
+	if c.insecure {
+		mode = http.SameSiteDefaultMode // None wants Secure; without a word, browsers let it pass for two minutes
+	}
+	http.SetCookie(w, c.cookie(name, value, age, mode))
+}
+
+func (c cookies) expire(w http.ResponseWriter, name string) {
+	http.SetCookie(w, c.cookie(name, "", -time.Second, http.SameSiteLaxMode))
+}
+
+func (c cookies) cookie(name, value string, age time.Duration, mode http.SameSite) *http.Cookie {
+	return &http.Cookie{
+		Name: name, Value: value, Path: "/", MaxAge: int(age / time.Second),
+		HttpOnly: true, Secure: !c.insecure, SameSite: mode,
+	}
+}
+
+// value gives a cookie's value, "" when there is none.
+func value(r *http.Request, name string) string {
+	c, err := r.Cookie(name)
+	if err != nil {
+		return ""
+	}
+	return c.Value
+}
+
+func chunkName(name string, i int) string {
+	if i == 0 {
+		return name
+	}
+	return name + "-" + strconv.Itoa(i)
+}
+
+// setLong sets a value that may take several cookies, the first of which says how many,
+// and drops those that a longer value left.
+func (c cookies) setLong(w http.ResponseWriter, r *http.Request, name, value string, age time.Duration) error {
+	n := (len(value) + 2 + maxValue - 1) / maxValue
+	if n > maxChunks {
+		return errTooLarge
+	}
+	rest := strconv.Itoa(n) + "." + value
+	for i := range maxChunks {
+		size := min(len(rest), maxValue)
+		if size > 0 {
+			c.set(w, chunkName(name, i), rest[:size], age)
+		} else {
+			c.expireIfSent(w, r, chunkName(name, i))
+		}
+		rest = rest[size:]
+	}
+	return nil
+}
+
+// long gives such a value, "" when a part of it is missing.
+func (c cookies) long(r *http.Request, name string) string {
+	count, first, ok := strings.Cut(value(r, name), ".")
+	n, err := strconv.Atoi(count)
+	if !ok || err != nil || n < 1 || n > maxChunks {
+		return ""
+	}
+	all := first
+	for i := 1; i < n; i++ {
+		part := value(r, chunkName(name, i))
+		if part == "" {
+			return ""
+		}
+		all += part
+	}
+	return all
+}
+
+// expireLong drops all cookies of such a value that the browser has.
+func (c cookies) expireLong(w http.ResponseWriter, r *http.Request, name string) {
+	for i := range maxChunks {
+		c.expireIfSent(w, r, chunkName(name, i))
+	}
+}
+
+func (c cookies) expireIfSent(w http.ResponseWriter, r *http.Request, name string) {
+	if _, err := r.Cookie(name); err == nil {
+		c.expire(w, name)
+	}
+}

@@ -1,0 +1,99 @@
+package login
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/countersign/countersign/client"
+)
+
+// Login has the handlers of one application. It may be used by many goroutines at once.
+type Login struct {
+	config   Config
+	cookies  cookies
+	sealer   sealer
+	shared   Store // Config.Store, or what stands for it in this process
+	sessions sessions
+}
+
+// New makes a Login, or names everything that is wrong with the configuration. It does
+// not touch the network.
+func New(config Config) (*Login, error) {
+	made := config.Keys == nil
+	config = config.withDefaults()
+	if err := config.check(); err != nil {
+		return nil, err
+	}
+	sealer, err := newSealer(config.Keys)
+	if err != nil {
+		return nil, fmt.Errorf("login: Config.Keys: %w", err)
+	}
+	if made {
+		config.Log.Warn("login: Config.Keys is nil: sessions end with this process")
+	}
+	l := &Login{config: config, sealer: sealer, cookies: cookies{config.CookieName, config.InsecureHTTP}}
+	l.share()
+	return l, nil
+}
+
+// share chooses where sessions are.
+func (l *Login) share() {
+	if l.config.Store == nil {
+		l.shared = &Memory{Now: l.config.Now}
+		l.sessions = &sealedSessions{l}
+		return
+	}
+	l.shared = patient{l.config.Store}
+	l.sessions = &storedSessions{l}
+}
+
+// Format implements fmt.Formatter: there is nothing in a Login for a log.
+func (l *Login) Format(f fmt.State, _ rune) { io.WriteString(f, fmt.Sprint(l.config)) }
+
+// choose gives the client that a request names, by the wildcard {client} of its pattern
+// or by a parameter of that name. nil when there is no such.
+func (l *Login) choose(r *http.Request) (name string, c *client.Client) {
+	if name = r.PathValue("client"); name == "" {
+		name = r.URL.Query().Get("client")
+	}
+	return l.named(name)
+}
+
+// named gives the client of that name; "" is that of the only one.
+func (l *Login) named(name string) (string, *client.Client) {
+	if name == "" && len(l.config.Clients) == 1 {
+		for only, c := range l.config.Clients {
+			return only, c
+		}
+	}
+	return name, l.config.Clients[name]
+}
+
+// only answers requests by other methods with status 405.
+func (l *Login) only(handle http.HandlerFunc, methods ...string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		private(w.Header())
+		for _, m := range methods {
+			if r.Method == m {
+				handle(w, r)
+				return
+			}
+			w.Header().Add("Allow", m)
+		}
+		l.fail(w, r, CodeMethod, errors.New("a request by another method"))
+	})
+}
+
+// private keeps an answer out of caches, and its address out of those that follow.
+func private(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+}
+
+// redirect sends the browser to an address that is known to be good, as it is written.
+func redirect(w http.ResponseWriter, to string) {
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusSeeOther)
+}

@@ -1,0 +1,206 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Memory is a Store in this process: sessions end with it. The zero value is ready, and
+// must not be copied once it is used.
+type Memory struct {
+	// MaxEntries is how much it holds: values, links and what was used once, together. What
+	// is still good is never dropped for something new, which is refused instead. 0 means
+	// 200,000, of which each session takes four at the most.
+	MaxEntries int
+
+	// Now is the clock. nil means time.Now.
+	Now func() time.Time
+
+	mu      sync.Mutex
+	entries map[string]entry
+	sets    map[string]map[string]time.Time // until when, by index and key
+	links   int
+	swept   time.Time
+	serial  uint64
+}
+
+type entry struct {
+	value  []byte
+	until  time.Time
+	serial uint64 // whose it is, of a lease
+}
+
+const maxEntries = 200_000
+
+// errFull: see Memory.MaxEntries.
+var errFull = errors.New("login: the memory is full of what must not be forgotten")
+
+// The kinds of entries do not meet, whatever their keys are.
+const (
+	kindValue = "value:"
+	kindOnce  = "once:"
+	kindLease = "lease:"
+)
+
+// Load implements Values.
+func (m *Memory) Load(_ context.Context, key string) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e, ok := m.live(kindValue + key); ok {
+		return slices.Clone(e.value), nil
+	}
+	return nil, nil
+}
+
+// Save implements Values.
+func (m *Memory) Save(_ context.Context, key string, value []byte, until time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.put(kindValue+key, entry{value: append([]byte{}, value...), until: until})
+}
+
+// Delete implements Values.
+func (m *Memory) Delete(_ context.Context, key string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.entries, kindValue+key)
+	return nil
+}
+
+// Once implements idtoken.Replay.
+func (m *Memory) Once(_ context.Context, key string, until time.Time) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, used := m.live(kindOnce + key); used {
+		return false, nil
+	}
+	err := m.put(kindOnce+key, entry{until: until})
+	return err == nil, err
+}
+
+// Acquire implements Leases.
+func (m *Memory) Acquire(_ context.Context, key string, d time.Duration) (release func(), held bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, taken := m.live(kindLease + key); taken {
+		return func() {}, false, nil
+	}
+	m.serial++
+	mine := m.serial
+	if err := m.put(kindLease+key, entry{until: m.now().Add(d), serial: mine}); err != nil {
+		return func() {}, false, err
+	}
+	return func() { m.release(kindLease+key, mine) }, true, nil
+}
+
+func (m *Memory) release(key string, serial uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.entries[key].serial == serial {
+		delete(m.entries, key)
+	}
+}
+
+// Link implements Index.
+func (m *Memory) Link(_ context.Context, index, key string, until time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.makeRoom() {
+		return errFull
+	}
+	if m.sets == nil {
+		m.sets = map[string]map[string]time.Time{}
+	}
+	if m.sets[index] == nil {
+		m.sets[index] = map[string]time.Time{}
+	}
+	if _, known := m.sets[index][key]; !known {
+		m.links++
+	}
+	m.sets[index][key] = until
+	return nil
+}
+
+// Linked implements Index.
+func (m *Memory) Linked(_ context.Context, index string) ([]string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sweepSet(index)
+	return slices.Collect(maps.Keys(m.sets[index])), nil
+}
+
+// Unlink implements Index.
+func (m *Memory) Unlink(_ context.Context, index, key string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, known := m.sets[index][key]; known {
+		m.unlink(index, key)
+	}
+	return nil
+}
+
+func (m *Memory) unlink(index, key string) {
+	delete(m.sets[index], key)
+	m.links--
+	if len(m.sets[index]) == 0 {
+		delete(m.sets, index)
+	}
+}
+
+func (m *Memory) live(key string) (entry, bool) {
+	e, ok := m.entries[key]
+	return e, ok && e.until.After(m.now())
+}
+
+func (m *Memory) put(key string, e entry) error {
+	if _, there := m.entries[key]; !there && !m.makeRoom() {
+		return errFull
+	}
+	if m.entries == nil {
+		m.entries = map[string]entry{}
+	}
+	m.entries[key] = e
+	return nil
+}
+
+// makeRoom tells whether there is room for one more. What is over is swept out every
+// minute, and every second while there is no room.
+func (m *Memory) makeRoom() bool {
+	most := m.MaxEntries
+	if most <= 0 {
+		most = maxEntries
+	}
+	full := len(m.entries)+m.links >= most
+	since := m.now().Sub(m.swept)
+	if since > time.Minute || since < 0 || full && since > time.Second {
+		m.sweep()
+	}
+	return len(m.entries)+m.links < most
+}
+
+func (m *Memory) sweep() {
+	m.swept = m.now()
+	maps.DeleteFunc(m.entries, func(_ string, e entry) bool { return !e.until.After(m.swept) })
+	for index := range m.sets {
+		m.sweepSet(index)
+	}
+}
+
+func (m *Memory) sweepSet(index string) {
+	for key, until := range m.sets[index] {
+		if !until.After(m.now()) {
+			m.unlink(index, key)
+		}
+	}
+}
+
+func (m *Memory) now() time.Time {
+	if m.Now == nil {
+		return time.Now()
+	}
+	return m.Now()
+}

@@ -1,0 +1,82 @@
+package login
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"html/template"
+	"net/http"
+)
+
+const style = `
+:root { color-scheme: light dark; --text: #1b1b1f; --page: #fff; --link: #0b57d0; --on-link: #fff; --quiet: #4a4c57; }
+@media (prefers-color-scheme: dark) { :root { --text: #e4e4ea; --page: #17171b; --link: #a8c7fa; --on-link: #0b1a33; --quiet: #b6b8c4; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 40rem; padding: 1rem; font: 1rem/1.5 system-ui, sans-serif; color: var(--text); background: var(--page); overflow-wrap: anywhere; }
+h1 { font-size: 1.5rem; line-height: 1.25; }
+a.button { display: inline-block; margin: .5rem 0; padding: .5rem 1rem; color: var(--on-link); background: var(--link); border-radius: .25rem; text-decoration: none; }
+a:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
+.quiet { color: var(--quiet); font-size: .875rem; }
+`
+
+var layout = template.Must(template.New("problem").Parse(`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{.Title}}</title>
+<style>` + style + `</style>
+</head>
+<body>
+<main>
+<h1>{{.Title}}</h1>
+<p>{{.Text}}</p>
+{{with .Retry}}<p><a class="button" href="{{.}}">Sign in</a></p>
+{{end}}<p class="quiet">Code {{.Code}}, number {{.ID}}. Whoever looks after this site can find the reason by that number.</p>
+</main>
+</body>
+</html>
+`))
+
+// policy lets the page load nothing and run nothing; its style sheet is named by its hash.
+var policy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; style-src 'sha256-" + styleHash() + "'"
+
+func styleHash() string {
+	sum := sha256.Sum256([]byte(style))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// words are what the page says.
+type words struct{ Title, Text string }
+
+var texts = map[string]words{
+	CodeDenied:      {"You are not signed in", "The sign-in was cancelled, or you are not allowed to sign in here."},
+	CodeSignIn:      {"Please sign in", "This page is for visitors who are signed in."},
+	CodeFailed:      {"The sign-in did not work", "Something went wrong between this site and the one where you sign in. Try once more."},
+	CodeExpired:     {"That took too long", "A sign-in has to be finished within ten minutes. Nothing is lost: begin again."},
+	CodeUnknown:     {"This sign-in is not under way", "It was finished before, or begun in another browser, or your browser keeps no cookies. This site needs cookies to sign you in: allow them, then begin again."},
+	CodeLost:        {"Your browser does not keep you signed in", "You signed in, but the cookie that says so did not come back. Allow cookies for this site, then begin again."},
+	CodeTooLarge:    {"The sign-in did not work", "More was to be remembered about you than a browser can keep. Please tell whoever looks after this site."},
+	CodeUnavailable: {"Not available just now", "A part of this site, or the one where you sign in, does not answer. Try again in a moment."},
+	CodeRequest:     {"This link does not work", "The address is incomplete or not meant for this page."},
+	CodeMethod:      {"This link does not work", "The page cannot be opened in this way."},
+	CodeCrossOrigin: {"This was not done", "The request came from another site. Go to the page itself, and try there."},
+	CodeLogout:      {"You are signed out here", "The answer of the site where you sign in was not for this browser. You may still be signed in there."},
+}
+
+func writePage(w http.ResponseWriter, p Problem) {
+	var b bytes.Buffer
+	err := layout.Execute(&b, struct {
+		Problem
+		words
+	}{p, texts[p.Code]})
+	if err != nil {
+		http.Error(w, p.Code+" "+p.ID, p.Status)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", policy)
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(p.Status)
+	w.Write(b.Bytes())
+}

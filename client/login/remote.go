@@ -1,0 +1,140 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/idtoken"
+)
+
+// BackchannelLogout ends sessions that the server ends (OpenID Connect Back-Channel
+// Logout): the backchannel_logout_uri of a registration, with the client's name as {client}
+// in the pattern or as a parameter where there are several. It needs Config.Store; without
+// one it answers 501.
+//
+// A logout token with a sid ends the sessions of that one, else all of its sub. The answer
+// is 200, whether there were any, 400 to a token that is not good, and 503 when the
+// server's keys or the Store cannot be had: the same token may then come again.
+func (l *Login) BackchannelLogout() http.Handler {
+	return l.only(func(w http.ResponseWriter, r *http.Request) {
+		stored, ok := l.sessions.(*storedSessions)
+		if !ok {
+			l.config.Log.Error("login: a back-channel logout, and there is no Config.Store")
+			w.WriteHeader(http.StatusNotImplemented)
+			return
+		}
+		_, c := l.choose(r)
+		q, err := parameters(w, r)
+		if c == nil || err != nil || len(q["logout_token"]) != 1 {
+			l.answer(w, r, CodeRequest, errors.Join(errors.New("a back-channel logout for no client, or without one logout_token"), err))
+			return
+		}
+		if err := stored.logout(r.Context(), c, q.Get("logout_token")); err != nil {
+			l.answer(w, r, logoutCode(err), err)
+		}
+	}, http.MethodPost)
+}
+
+// answer is for servers: never a page.
+func (l *Login) answer(w http.ResponseWriter, r *http.Request, code string, err error) {
+	machine := r.Clone(r.Context())
+	machine.Header.Set("Sec-Fetch-Mode", "cors")
+	l.fail(w, machine, code, err)
+}
+
+func logoutCode(err error) string {
+	if codeOf(err) == CodeUnavailable {
+		return CodeUnavailable
+	}
+	return CodeRequest
+}
+
+// logout ends the sessions first and then remembers the token: one that could not be
+// obeyed is not used up, and to obey it twice does no harm.
+func (l *storedSessions) logout(ctx context.Context, c *client.Client, raw string) error {
+	used := &lateReplay{store: l.shared}
+	t, err := c.VerifyLogout(ctx, raw, used)
+	if err != nil {
+		return err
+	}
+	index := subIndex(t.Issuer, t.Subject)
+	if t.SessionID != "" {
+		index = sidIndex(t.Issuer, t.SessionID)
+	}
+	if err := l.endAll(ctx, index); err != nil {
+		return storeDown(err)
+	}
+	if err := used.remember(ctx); err != nil {
+		return storeDown(err)
+	}
+	return nil
+}
+
+// lateReplay tells whether a logout token was used, and remembers it when that is done.
+type lateReplay struct {
+	store Values
+	key   string
+	until time.Time
+}
+
+var _ idtoken.Replay = (*lateReplay)(nil)
+
+// Once implements idtoken.Replay.
+func (p *lateReplay) Once(ctx context.Context, key string, until time.Time) (bool, error) {
+	p.key, p.until = key, until
+	used, err := p.store.Load(ctx, key)
+	return used == nil, err
+}
+
+func (p *lateReplay) remember(ctx context.Context) error {
+	return p.store.Save(ctx, p.key, []byte("1"), p.until)
+}
+
+// FrontchannelLogout ends the session that the server names in a frame of its own page
+// (OpenID Connect Front-Channel Logout): the frontchannel_logout_uri of a registration that
+// has frontchannel_logout_session_required, because a request without iss and sid is
+// refused. With a Store the session ends wherever it is. Without one it ends if the
+// browser sends its cookie into that frame, which it does for a server of the same site
+// alone.
+func (l *Login) FrontchannelLogout() http.Handler {
+	return l.only(func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		iss, sid := q.Get("iss"), q.Get("sid")
+		if len(q["iss"]) != 1 || len(q["sid"]) != 1 || sid == "" || !l.knows(iss) {
+			l.fail(w, r, CodeRequest, errors.New("a front-channel logout without iss and sid, or of an issuer that is not configured"))
+			return
+		}
+		if err := l.endFrom(w, r, iss, sid); err != nil {
+			l.fail(w, r, CodeUnavailable, err)
+		}
+	}, http.MethodGet)
+}
+
+func (l *Login) knows(issuer string) bool {
+	for _, c := range l.config.Clients {
+		if c.Issuer() == issuer {
+			return true
+		}
+	}
+	return false
+}
+
+// endFrom ends the sessions of a sid, and the browser's own if it is one of them.
+func (l *Login) endFrom(w http.ResponseWriter, r *http.Request, iss, sid string) error {
+	s, err := l.sessions.load(r)
+	if err != nil {
+		return err
+	}
+	if s != nil && s.Issuer == iss && s.SessionID == sid {
+		if err := l.sessions.end(w, r, s); err != nil {
+			return err
+		}
+	}
+	if stored, ok := l.sessions.(*storedSessions); ok {
+		return stored.endAll(r.Context(), sidIndex(iss, sid))
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Require lets visitors through who are signed in; [FromContext] tells next who it is. It
+// sends others to sign in, and they come back to the page that they asked for. A request
+// that is no navigation (a form, a script's fetch) is answered with status 401 instead.
+//
+// Requests that other sites make are refused by Config.CrossOrigin. Answers are marked
+// as not to be cached, which next may change.
+func (l *Login) Require(next http.Handler) http.Handler {
+	return l.identify(next, l.askToSignIn)
+}
+
+// Identify lets everybody through, and tells next by [FromContext] who is signed in: for
+// pages that greet visitors and do not require them to sign in.
+func (l *Login) Identify(next http.Handler) http.Handler {
+	return l.identify(next, next.ServeHTTP)
+}
+
+func (l *Login) identify(next http.Handler, nobody http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		if err := l.config.CrossOrigin.Check(r); err != nil {
+			l.fail(w, r, CodeCrossOrigin, err)
+			return
+		}
+		s, err := l.session(w, r)
+		switch {
+		case err != nil:
+			l.fail(w, r, CodeUnavailable, err)
+		case s == nil:
+			nobody(w, r)
+		default:
+			ctx := context.WithValue(r.Context(), contextKey{}, l.user(s))
+			next.ServeHTTP(w, r.WithContext(ctx))
+		}
+	})
+}
+
+// markLifetime is how long a browser that comes from a login is expected to have a session.
+const markLifetime = 30 * time.Second
+
+// markName is the name of the cookie that marks such a browser.
+func (l *Login) markName() string { return l.cookies.name("-done") }
+
+// askToSignIn is for a request without a session. A browser that has signed in a moment
+// ago keeps no session: to send it on would be a loop.
+func (l *Login) askToSignIn(w http.ResponseWriter, r *http.Request) {
+	to := l.returnTo(r.RequestURI)
+	switch {
+	case !isNavigation(r):
+		w.Header().Set("WWW-Authenticate", "Session")
+		l.fail(w, r, CodeSignIn, errors.New("a request that is no navigation, from nobody who is signed in"))
+	case value(r, l.markName()) != "":
+		l.cookies.expire(w, l.markName())
+		l.failWith(w, r, CodeLost, &attempt{ReturnTo: to}, errors.New("the browser has signed in a moment ago, and has no session that opens here"))
+	case l.config.SignInPath != "":
+		private(w.Header())
+		redirect(w, withQuery(l.config.SignInPath, url.Values{"return_to": {to}}))
+	default:
+		l.Begin(w, r, Ask{ReturnTo: to})
+	}
+}
+
+// isNavigation tells a visitor who goes to a page from a script that fetches one. Browsers
+// that do not say what a request is for say what they accept.
+func isNavigation(r *http.Request) bool {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return false
+	}
+	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
+		return mode == "navigate"
+	}
+	accept := r.Header.Get("Accept")
+	return r.Header.Get("X-Requested-With") == "" && r.Header.Get("Upgrade") == "" &&
+		(accept == "" || strings.Contains(accept, "text/html") || strings.Contains(accept, "*/*"))
+}
+
+func withQuery(path string, q url.Values) string {
+	separator := "?"
+	if strings.Contains(path, "?") {
+		separator = "&"
+	}
+	return path + separator + q.Encode()
+}

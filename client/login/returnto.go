@@ -1,0 +1,58 @@
+package login
+
+import (
+	"net/url"
+	"strings"
+)
+
+// maxReturnTo is the length of an address that a visitor is brought back to: it travels
+// in a cookie.
+const maxReturnTo = 2000
+
+// cleanReturnTo takes a path of this site with its query, and gives it written anew; ok is
+// false for everything that a browser or a server on the way might read as something
+// else (RFC 9700 §4.11). A fragment is dropped.
+func cleanReturnTo(s string) (path string, ok bool) {
+	if !isPlainPath(s) {
+		return "", false
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" || !isPlainDecoded(u.Path) {
+		return "", false
+	}
+	again := (&url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery, ForceQuery: u.ForceQuery}).String()
+	return again, isPlainPath(again)
+}
+
+// isPlainPath: one slash at the start, and visible ASCII without backslashes after it. A
+// browser drops tabs and line breaks, and takes a backslash for a slash.
+func isPlainPath(s string) bool {
+	if len(s) > maxReturnTo || s == "" || s[0] != '/' || len(s) > 1 && s[1] == '/' {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] <= 0x20 || s[i] >= 0x7f || s[i] == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+// isPlainDecoded looks at a path as the next server may: decoded. No segment may go up,
+// so that no second slash comes to stand at the start.
+func isPlainDecoded(path string) bool {
+	if len(path) > 1 && path[1] == '/' {
+		return false
+	}
+	for i := range len(path) {
+		if path[i] < 0x20 || path[i] == 0x7f || path[i] == '\\' {
+			return false
+		}
+	}
+	for segment := range strings.SplitSeq(path, "/") {
+		if segment == "." || segment == ".." {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,144 @@
+package login
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/countersign/countersign/client"
+)
+
+// session is what is kept of a login.
+type session struct {
+	ID        string                     `json:"id"` // 256 bits
+	Client    string                     `json:"client"`
+	Issuer    string                     `json:"iss"`
+	Subject   string                     `json:"sub"`
+	SessionID string                     `json:"sid,omitempty"` // the server's
+	ACR       string                     `json:"acr,omitempty"`
+	AMR       []string                   `json:"amr,omitempty"`
+	AuthTime  time.Time                  `json:"auth_time,omitzero"`
+	Claims    map[string]json.RawMessage `json:"claims,omitempty"`
+	Begun     time.Time                  `json:"begun"`
+	Seen      time.Time                  `json:"seen"` // the last request, within an interval
+}
+
+// sessions is where they are: in cookies or in the Store.
+type sessions interface {
+	// load gives the session of a request, nil when there is none that is good. An error
+	// means that it cannot be told.
+	load(r *http.Request) (*session, error)
+
+	// begin keeps a new session, in place of the one that the request has.
+	begin(w http.ResponseWriter, r *http.Request, s *session, tokens *client.Tokens) error
+
+	// touch notes that s is in use.
+	touch(w http.ResponseWriter, r *http.Request, s *session) error
+
+	// end forgets s, which may be nil, and drops the cookies.
+	end(w http.ResponseWriter, r *http.Request, s *session) error
+}
+
+// newSession has an id that was never seen before: one that somebody planted in the
+// browser cannot become the visitor's (session fixation).
+func (l *Login) newSession(name string, tokens *client.Tokens, claims map[string]json.RawMessage) *session {
+	id, now := make([]byte, 32), l.config.Now()
+	rand.Read(id)
+	t := tokens.IDToken
+	return &session{
+		ID: base64.RawURLEncoding.EncodeToString(id), Client: name, Issuer: t.Issuer, Subject: t.Subject, SessionID: t.SessionID,
+		ACR: t.ACR, AMR: t.AMR, AuthTime: t.AuthTime, Claims: claims, Begun: now, Seen: now,
+	}
+}
+
+// good tells whether a session still holds.
+func (l *Login) good(s *session) bool {
+	now := l.config.Now()
+	return l.config.Clients[s.Client] != nil && s.ID != "" && s.Subject != "" &&
+		now.Before(l.until(s)) && now.Before(s.Seen.Add(l.config.Idle)) &&
+		!now.Before(s.Seen.Add(-time.Minute)) // from the future: another clock's, or nobody's
+}
+
+// until is when a session ends at the latest.
+func (l *Login) until(s *session) time.Time { return s.Begun.Add(l.config.Lifetime) }
+
+// cookieAge is how long the browser keeps the cookies of a session.
+func (l *Login) cookieAge(s *session) time.Duration {
+	return min(l.config.Idle, l.until(s).Sub(l.config.Now()))
+}
+
+// session gives that of a request, and notes that it is in use.
+func (l *Login) session(w http.ResponseWriter, r *http.Request) (*session, error) {
+	s, err := l.sessions.load(r)
+	if s == nil || err != nil || l.config.Now().Sub(s.Seen) < l.config.Idle/20 {
+		return s, err
+	}
+	s.Seen = l.config.Now()
+	return s, l.sessions.touch(w, r, s)
+}
+
+// hashed is for keys in the Store: whoever reads them there learns no id.
+func hashed(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// sealedSessions are in cookies. What has ended is remembered in this process, so that
+// neither a copy of a cookie nor an answer that was under way brings it back here.
+type sealedSessions struct{ *Login }
+
+func (l *sealedSessions) cookie() string { return l.cookies.name("") }
+
+func (l *sealedSessions) load(r *http.Request) (*session, error) {
+	s := &session{}
+	if !l.openJSON(forSession, l.cookie(), value(r, l.cookie()), s) || !l.good(s) {
+		return nil, nil
+	}
+	ended, err := l.shared.Load(r.Context(), "ended:"+hashed(s.ID))
+	if err != nil || ended != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (l *sealedSessions) begin(w http.ResponseWriter, r *http.Request, s *session, tokens *client.Tokens) error {
+	old, err := l.load(r)
+	if err != nil {
+		return err
+	}
+	if err := l.forget(r.Context(), old); err != nil {
+		return err
+	}
+	return l.touch(w, r, s)
+}
+
+func (l *sealedSessions) touch(w http.ResponseWriter, r *http.Request, s *session) error {
+	sealed, err := l.sealJSON(forSession, l.cookie(), s)
+	if err != nil {
+		return err
+	}
+	if len(sealed) > maxValue {
+		return errTooLarge
+	}
+	l.cookies.set(w, l.cookie(), sealed, l.cookieAge(s))
+	return nil
+}
+
+func (l *sealedSessions) end(w http.ResponseWriter, r *http.Request, s *session) error {
+	l.cookies.expireIfSent(w, r, l.cookie())
+	return l.forget(r.Context(), s)
+}
+
+func (l *sealedSessions) forget(ctx context.Context, s *session) error {
+	if s == nil {
+		return nil
+	}
+	return l.shared.Save(ctx, "ended:"+hashed(s.ID), []byte("1"), l.until(s))
+}
+
+var errNoTokens = errors.New("login: the session keeps no tokens; see Config.KeepTokens")

@@ -1,0 +1,141 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/countersign/countersign/client"
+)
+
+// storedSessions are in the Store. The cookie holds the id, and when the session was last
+// in use: that is written often, and a write to the Store could bring a session back that
+// another process ends at that moment.
+type storedSessions struct{ *Login }
+
+// ticket is what the cookie holds.
+type ticket struct {
+	ID   string    `json:"id"`
+	Seen time.Time `json:"seen"`
+}
+
+func (l *storedSessions) cookie() string { return l.cookies.name("") }
+
+// The keys of a session whose id has that hash.
+func sessionKey(hash string) string { return "session:" + hash }
+func tokensKey(hash string) string  { return "tokens:" + hash }
+
+// The sets that a session is in. Their names hold nothing of the user.
+func sidIndex(iss, sid string) string { return "sid:" + hashed(iss+"\x00"+sid) }
+func subIndex(iss, sub string) string { return "sub:" + hashed(iss+"\x00"+sub) }
+
+func (s *session) indexes() []string {
+	all := []string{subIndex(s.Issuer, s.Subject)}
+	if s.SessionID != "" {
+		all = append(all, sidIndex(s.Issuer, s.SessionID))
+	}
+	return all
+}
+
+func (l *storedSessions) load(r *http.Request) (*session, error) {
+	var t ticket
+	if !l.openJSON(forTicket, l.cookie(), value(r, l.cookie()), &t) || t.ID == "" {
+		return nil, nil
+	}
+	key := sessionKey(hashed(t.ID))
+	sealed, err := l.shared.Load(r.Context(), key)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{}
+	if sealed == nil || !l.openJSON(forStore, key, string(sealed), s) || s.ID != t.ID {
+		return nil, nil
+	}
+	if s.Seen = t.Seen; !l.good(s) {
+		return nil, nil
+	}
+	return s, nil
+}
+
+// begin links the session before it saves it: there must be none that a back-channel
+// logout cannot find.
+func (l *storedSessions) begin(w http.ResponseWriter, r *http.Request, s *session, tokens *client.Tokens) error {
+	old, err := l.load(r)
+	if err == nil && old != nil {
+		err = l.forget(r.Context(), old)
+	}
+	if err != nil {
+		return storeDown(err)
+	}
+	for _, index := range s.indexes() {
+		if err := l.shared.Link(r.Context(), index, hashed(s.ID), l.until(s)); err != nil {
+			return storeDown(err)
+		}
+	}
+	key := sessionKey(hashed(s.ID))
+	if err := l.saveJSON(r.Context(), key, s, l.until(s)); err != nil {
+		return storeDown(err)
+	}
+	return l.touch(w, r, s)
+}
+
+func (l *storedSessions) touch(w http.ResponseWriter, _ *http.Request, s *session) error {
+	sealed, err := l.sealJSON(forTicket, l.cookie(), ticket{s.ID, s.Seen})
+	if err == nil {
+		l.cookies.set(w, l.cookie(), sealed, l.cookieAge(s))
+	}
+	return err
+}
+
+func (l *storedSessions) end(w http.ResponseWriter, r *http.Request, s *session) error {
+	l.cookies.expireIfSent(w, r, l.cookie())
+	if s == nil {
+		return nil
+	}
+	return l.forget(r.Context(), s)
+}
+
+// forget takes a session out of the Store, and then its links.
+func (l *storedSessions) forget(ctx context.Context, s *session) error {
+	hash := hashed(s.ID)
+	err := l.drop(ctx, hash)
+	for _, index := range s.indexes() {
+		err = errors.Join(err, l.shared.Unlink(ctx, index, hash))
+	}
+	return err
+}
+
+func (l *storedSessions) drop(ctx context.Context, hash string) error {
+	return errors.Join(l.shared.Delete(ctx, sessionKey(hash)), l.shared.Delete(ctx, tokensKey(hash)))
+}
+
+// endAll ends every session of a set.
+func (l *storedSessions) endAll(ctx context.Context, index string) error {
+	all, err := l.shared.Linked(ctx, index)
+	for _, hash := range all {
+		if dropped := l.drop(ctx, hash); dropped != nil {
+			err = errors.Join(err, dropped)
+			continue
+		}
+		err = errors.Join(err, l.shared.Unlink(ctx, index, hash))
+	}
+	return err
+}
+
+func (l *Login) saveJSON(ctx context.Context, key string, v any, until time.Time) error {
+	sealed, err := l.sealJSON(forStore, key, v)
+	if err != nil {
+		return err
+	}
+	return l.shared.Save(ctx, key, []byte(sealed), until)
+}
+
+// downError marks what the store did not do.
+type downError struct{ err error }
+
+func storeDown(err error) error { return &downError{err} }
+
+func (e *downError) Error() string   { return "the store: " + e.err.Error() }
+func (e *downError) Unwrap() error   { return e.err }
+func (e *downError) Temporary() bool { return true }

@@ -1,0 +1,83 @@
+package login
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/countersign/countersign/client"
+)
+
+// User is a visitor who is signed in. An account is the pair of Issuer and Subject; an
+// email address can change hands and is not an identity.
+type User struct {
+	Issuer   string    // who says so
+	Subject  string    // sub
+	Client   string    // the name in Config.Clients
+	ACR      string    // how the user authenticated at the server, "" when it did not say
+	AMR      []string  // by which means, empty when it did not say
+	AuthTime time.Time // when, zero when it did not say
+	SignedIn time.Time // when the session here began
+
+	claims map[string]json.RawMessage
+	tokens func(context.Context) (*client.Tokens, error)
+}
+
+// Claims decodes the claims that Config.Claims has kept into v, by encoding/json.
+func (u *User) Claims(v any) error {
+	raw, err := json.Marshal(u.claims)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(raw, v)
+}
+
+// Claim gives a claim that is a string, such as "name"; "" when it was not kept or is
+// something else.
+func (u *User) Claim(name string) string {
+	var s string
+	if json.Unmarshal(u.claims[name], &s) != nil {
+		return ""
+	}
+	return s
+}
+
+// Tokens gives the tokens of the session, refreshed if they are about to end; their
+// IDToken is nil. Ask for them before the answer's header is written: without a Store new
+// ones go to the browser with it. The error is of a session without tokens (see
+// Config.KeepTokens), or an [*client.Error] of a refresh; when that is not Temporary the
+// visitor has to sign in again.
+func (u *User) Tokens(ctx context.Context) (*client.Tokens, error) {
+	if u.tokens == nil {
+		return nil, errNoTokens
+	}
+	return u.tokens(ctx)
+}
+
+// Format implements fmt.Formatter: every verb prints the account alone.
+func (u User) Format(f fmt.State, _ rune) { io.WriteString(f, u.redacted()) }
+
+// LogValue implements slog.LogValuer.
+func (u User) LogValue() slog.Value { return slog.StringValue(u.redacted()) }
+
+func (u User) redacted() string { return fmt.Sprintf("[%q at %s]", u.Subject, u.Issuer) }
+
+type contextKey struct{}
+
+// FromContext gives the visitor whom Require or Identify has found signed in.
+func FromContext(ctx context.Context) (*User, bool) {
+	u, ok := ctx.Value(contextKey{}).(*User)
+	return u, ok
+}
+
+func (l *Login) user(s *session) *User {
+	return &User{
+		Issuer: s.Issuer, Subject: s.Subject, Client: s.Client, ACR: s.ACR, AMR: slices.Clone(s.AMR),
+		AuthTime: s.AuthTime, SignedIn: s.Begun, claims: maps.Clone(s.Claims),
+	}
+}

@@ -1,0 +1,90 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/countersign/countersign/idtoken"
+)
+
+// Issuer is the issuer identifier of the client's server, as configured.
+func (c *Client) Issuer() string { return c.config.Issuer }
+
+// RedirectURL is where authorization responses come to, as configured; "" for a client
+// that signs nobody in.
+func (c *Client) RedirectURL() string { return c.config.RedirectURL }
+
+// ResponseMode tells how authorization responses come: Config.ResponseMode, and where that
+// leaves it to the server, what goes with the response type (OAuth 2.0 Multiple Response
+// Type Encoding Practices, JARM): "query", "fragment", "form_post", or one of them with ".jwt".
+func (c *Client) ResponseMode() string {
+	usual := "query"
+	if c.config.ResponseType != "" && c.config.ResponseType != ResponseCode {
+		usual = "fragment"
+	}
+	if c.config.ResponseMode == "jwt" {
+		return usual + ".jwt"
+	}
+	return cmp.Or(c.config.ResponseMode, usual)
+}
+
+// CheckMixUp is for applications with several clients. One server must not be able to pass
+// the answer of another off as its own (RFC 9700 §4.4): clients of different issuers that
+// share a RedirectURL must all be sure of having an issuer in the response, by RequireIss,
+// a profile that has it, a signed response or an ID token in it. The error names those
+// that are not.
+func CheckMixUp(clients ...*Client) error {
+	issuer := map[string]string{} // by RedirectURL
+	shared := map[string]bool{}
+	for _, c := range clients {
+		at := c.config.RedirectURL
+		if first, known := issuer[at]; known && first != c.config.Issuer {
+			shared[at] = true
+		}
+		issuer[at] = c.config.Issuer
+	}
+	var errs []error
+	for _, c := range clients {
+		if at := c.config.RedirectURL; at != "" && shared[at] && !c.namesIssuer() {
+			errs = append(errs, fmt.Errorf("client: %s shares the RedirectURL %s with a client of another issuer: set Config.RequireIss, or give it a RedirectURL of its own", c, at))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// namesIssuer tells whether every response that this client takes says whose it is.
+func (c *Client) namesIssuer() bool {
+	return c.config.RequireIss || c.config.Profile.requiresIss() || strings.HasSuffix(c.config.ResponseMode, "jwt") ||
+		strings.Contains(c.config.ResponseType, "id_token") || c.config.Metadata != nil && c.config.Metadata.AuthorizationResponseIssParameterSupported
+}
+
+// CallbackState gives the state of an authorization response, "" when it has none: it
+// tells which of a browser's logins the response is for. Of a signed response (JARM) it is
+// what the server signed. Nothing else is checked; that is [Client.Finish]'s to do. Every
+// error is an [*Error].
+func (c *Client) CallbackState(ctx context.Context, callback url.Values) (string, error) {
+	if !strings.HasSuffix(c.config.ResponseMode, "jwt") {
+		return callback.Get("state"), nil
+	}
+	inner, err := c.openResponse(ctx, callback)
+	if err != nil {
+		return "", fail(StepCallback, err)
+	}
+	return inner.Get("state"), nil
+}
+
+// VerifyLogout validates a logout token of this client's server, see
+// [idtoken.Verifier.VerifyLogout]. replay remembers those that were used; nil means in the
+// memory of this Client.
+func (c *Client) VerifyLogout(ctx context.Context, raw string, replay idtoken.Replay) (*idtoken.LogoutToken, error) {
+	if replay == nil {
+		return c.verifier.VerifyLogout(ctx, raw)
+	}
+	shared := c.config.verifier(c.verifier.Keys)
+	shared.Replay = replay
+	return shared.VerifyLogout(ctx, raw)
+}
