@@ -19,6 +19,9 @@ import (
 
 // Request is what one login asks for beyond the Config. The zero value is a plain login.
 type Request struct {
+	// Scopes are asked for beside those of Config.Scopes.
+	Scopes []string
+
 	// ACRValues are the authentication context classes that will do, best first. The
 	// ID token must then hold one of them.
 	ACRValues []string
@@ -161,6 +164,9 @@ func (r *Request) check() error {
 	if r.MaxAge != nil && *r.MaxAge < 0 {
 		return errors.New("Request.MaxAge is negative")
 	}
+	if err := checkScopes(r.Scopes); err != nil {
+		return fmt.Errorf("Request.Scopes: %w", err)
+	}
 	for _, resource := range r.Resources { // RFC 8707 §2
 		if u, err := url.Parse(resource); err != nil || !u.IsAbs() || strings.Contains(resource, "#") {
 			return fmt.Errorf("Request.Resources: %q is not an absolute URI without a fragment", resource)
@@ -172,7 +178,7 @@ func (r *Request) check() error {
 func (c *Client) newPending(req Request) *Pending {
 	p := &Pending{
 		Issuer: c.config.Issuer, ClientID: c.config.ClientID, RedirectURL: c.config.RedirectURL,
-		State: random(), CodeVerifier: string(pkce.New()), Scopes: slices.Clone(c.config.Scopes),
+		State: random(), CodeVerifier: string(pkce.New()), Scopes: union(c.config.Scopes, req.Scopes),
 		ACRValues: req.ACRValues, MaxAge: req.MaxAge, CreatedAt: c.config.Now(),
 		ResponseType: c.config.ResponseType, ResponseMode: c.config.ResponseMode, Resources: req.Resources,
 	}
@@ -180,6 +186,17 @@ func (c *Client) newPending(req Request) *Pending {
 		p.Nonce = random()
 	}
 	return p
+}
+
+// union is a, and what b has beyond it.
+func union(a, b []string) []string {
+	out := slices.Clone(a)
+	for _, s := range b {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // parameters are those of the authorization request: RFC 6749 §4.1.1, RFC 7636

@@ -172,6 +172,11 @@ func (c *Client) Authorize(r *http.Request, t *Tokens) error {
 	return nil
 }
 
+// hasNonce tells whether an answer hands a nonce out.
+func (c *Client) hasNonce(resp *http.Response) bool {
+	return len(resp.Header.Values("DPoP-Nonce")) == 1
+}
+
 // LearnNonce keeps the DPoP-Nonce that an API's answer has for the next request there
 // (RFC 9449 §9), and tells whether it had one.
 func (c *Client) LearnNonce(resp *http.Response) bool {

@@ -254,7 +254,7 @@ func proves(request url.Values, verifier string) bool {
 }
 
 func (s *Server) tokens(request url.Values) map[string]any {
-	access := s.AccessToken(nil, nil)
+	access := s.AccessToken(asked(request), nil)
 	if s.Opaque {
 		access = "canary-opaque"
 	}
@@ -272,6 +272,18 @@ func (s *Server) tokens(request url.Values) map[string]any {
 	}
 	if s.Token != nil {
 		s.Token(out)
+	}
+	return out
+}
+
+// asked are the claims of an access token that an authorization request asked for.
+func asked(request url.Values) map[string]any {
+	out := map[string]any{}
+	if scope := request.Get("scope"); strings.Contains(scope, " ") {
+		out["scope"] = scope
+	}
+	if acr, _, _ := strings.Cut(request.Get("acr_values"), " "); acr != "" {
+		out["acr"], out["auth_time"] = acr, time.Now().Unix()
 	}
 	return out
 }

@@ -1,0 +1,103 @@
+package client
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign/internal/endpoint"
+)
+
+// The error codes of RFC 6750 §3.1 and RFC 9470 §3 that an application can do something about.
+const (
+	InvalidToken                   = "invalid_token"
+	InsufficientScope              = "insufficient_scope"
+	InsufficientUserAuthentication = "insufficient_user_authentication"
+)
+
+// ChallengeError is an API's answer 401 or 403 with a challenge for bearer or DPoP tokens:
+// what it wants before it answers. The API wrote it: the texts are cleaned, capped, and
+// must be escaped where they are shown.
+type ChallengeError struct {
+	Status      int
+	Code        string // "" where the API names none
+	Description string
+
+	// Scopes, ACRValues and MaxAge are what the next access token has to be good for.
+	Scopes    []string
+	ACRValues []string
+	MaxAge    *time.Duration
+
+	// ResourceMetadata is where the API describes itself (RFC 9728 §5.1), "" where it does
+	// not say: an https URL (or one on loopback) that nobody has checked further.
+	ResourceMetadata string
+}
+
+func (e *ChallengeError) Error() string {
+	return fmt.Sprintf("client: the API answers %d, %s (%q)", e.Status, cmp.Or(e.Code, "without an error code"), e.Description)
+}
+
+// Request is the login that would satisfy the API, for Begin: a step-up by RFC 9470 §4, or
+// more scope. Whether the application wants to ask for that is its own decision.
+func (e *ChallengeError) Request() Request {
+	return Request{Scopes: e.Scopes, ACRValues: e.ACRValues, MaxAge: e.MaxAge}
+}
+
+// ReadChallenge reads the challenge of an answer. It is nil where there is none.
+func ReadChallenge(resp *http.Response) *ChallengeError {
+	if resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusForbidden {
+		return nil
+	}
+	c := forTokens(readChallenges(resp.Header.Values("WWW-Authenticate")))
+	if c == nil {
+		return nil
+	}
+	out := &ChallengeError{
+		Status: resp.StatusCode, Description: endpoint.Clean(c.params["error_description"]),
+		Scopes: words(c.params["scope"]), ACRValues: words(c.params["acr_values"]), MaxAge: seconds(c.params["max_age"]),
+	}
+	if code := c.params["error"]; code != "" {
+		out.Code = endpoint.CleanCode(code)
+	}
+	if u := c.params["resource_metadata"]; endpoint.CheckURL(u) == nil {
+		out.ResourceMetadata = u
+	}
+	return out
+}
+
+// forTokens chooses among challenges: one that says what is wrong, else the first.
+func forTokens(all []challenge) (out *challenge) {
+	for i, c := range all {
+		if c.scheme != "bearer" && c.scheme != "dpop" {
+			continue
+		}
+		if c.params["error"] != "" {
+			return &all[i]
+		}
+		if out == nil {
+			out = &all[i]
+		}
+	}
+	return out
+}
+
+// words are the values of a list; what cannot be one is left out.
+func words(list string) (out []string) {
+	for _, word := range strings.Fields(list) {
+		if isScopeToken(word) {
+			out = append(out, word)
+		}
+	}
+	return out
+}
+
+func seconds(s string) *time.Duration {
+	n, err := strconv.ParseUint(s, 10, 32)
+	if d := time.Duration(n) * time.Second; err == nil && d <= maxLifetime {
+		return &d
+	}
+	return nil
+}

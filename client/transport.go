@@ -1,0 +1,191 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/countersign/countersign/internal/endpoint"
+)
+
+// Transport is an http.RoundTripper that puts access tokens into requests to APIs: as
+// bearer tokens, or with a DPoP proof for each request. A request whose answer is a
+// challenge ends in a [*ChallengeError], found with errors.As; where a new token or a new
+// nonce is all that is missing, it is sent once more before, if its body can be.
+//
+// It may be used by many goroutines at once, and must not be copied.
+type Transport struct {
+	// Client makes the proofs. It must be set.
+	Client *Client
+
+	// Tokens gives the tokens: Refresher.Source, or Client.TokenSource. It must be set.
+	Tokens TokenSource
+
+	// Origins are where the tokens may go, such as "https://api.example": to no other place
+	// are they sent. A redirect that leads away is followed without them; any other
+	// request to another place is refused. It must be set.
+	Origins []string
+
+	// Base sends the requests. nil means http.DefaultTransport.
+	Base http.RoundTripper
+
+	once    sync.Once
+	origins []string
+	err     error
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := t.roundTrip(r)
+	if err != nil && r.Body != nil {
+		r.Body.Close()
+	}
+	return resp, err
+}
+
+func (t *Transport) roundTrip(r *http.Request) (*http.Response, error) {
+	if t.once.Do(t.configure); t.err != nil {
+		return nil, t.err
+	}
+	if !slices.Contains(t.origins, origin(r.URL)) {
+		return t.elsewhere(r)
+	}
+	tokens, err := t.Tokens.Tokens(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	resp, err := t.send(r, r.Body, tokens)
+	if err != nil {
+		return nil, err
+	}
+	if ReadChallenge(resp) == nil {
+		return resp, nil
+	}
+	return t.answer(r, resp, tokens)
+}
+
+// answer takes a challenge up: each kind once.
+func (t *Transport) answer(r *http.Request, resp *http.Response, tokens *Tokens) (*http.Response, error) {
+	var proved, renewed bool
+	for {
+		challenge := ReadChallenge(resp)
+		switch {
+		case challenge == nil:
+			return resp, nil
+		case challenge.Code == useNonce && t.Client.hasNonce(resp) && !proved:
+			proved = true
+		case challenge.Code == InvalidToken && !renewed:
+			renewed = true
+			fresh, err := t.renew(r.Context(), tokens)
+			if err != nil {
+				return nil, discard(resp, errors.Join(challenge, err))
+			}
+			tokens = fresh
+		default:
+			return nil, discard(resp, challenge)
+		}
+		body, ok := again(r)
+		if !ok {
+			return nil, discard(resp, challenge)
+		}
+		discard(resp, nil)
+		var err error
+		if resp, err = t.send(r, body, tokens); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// renew gives other tokens than those that were refused, where the source can.
+func (t *Transport) renew(ctx context.Context, rejected *Tokens) (*Tokens, error) {
+	if source, ok := t.Tokens.(interface {
+		Renew(ctx context.Context, rejected *Tokens) (*Tokens, error)
+	}); ok {
+		return source.Renew(ctx, rejected)
+	}
+	return nil, ErrLoginRequired
+}
+
+// send sends a copy of r with the token in it.
+func (t *Transport) send(r *http.Request, body io.ReadCloser, tokens *Tokens) (*http.Response, error) {
+	out := r.Clone(r.Context())
+	out.Body = body
+	if err := t.Client.Authorize(out, tokens); err != nil {
+		return nil, err
+	}
+	resp, err := t.base().RoundTrip(out)
+	if err == nil && tokens.TokenType == "DPoP" {
+		t.Client.LearnNonce(resp)
+	}
+	return resp, err
+}
+
+// elsewhere sends a request on that a redirect leads to another origin.
+func (t *Transport) elsewhere(r *http.Request) (*http.Response, error) {
+	if r.Response == nil {
+		return nil, fmt.Errorf("client: %s is none of Transport.Origins", origin(r.URL))
+	}
+	out := r.Clone(r.Context())
+	out.Header.Del("Authorization")
+	out.Header.Del("DPoP")
+	return t.base().RoundTrip(out)
+}
+
+func (t *Transport) base() http.RoundTripper {
+	if t.Base != nil {
+		return t.Base
+	}
+	return http.DefaultTransport
+}
+
+func (t *Transport) configure() {
+	var w []error
+	if t.Client == nil || t.Tokens == nil || len(t.Origins) == 0 {
+		w = append(w, errors.New("client: Transport.Client, Tokens and Origins must be set"))
+	}
+	for _, o := range t.Origins {
+		u, err := url.Parse(o)
+		if err != nil || endpoint.CheckURL(o) != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+			w = append(w, fmt.Errorf("client: Transport.Origins: %q is not the https origin of an API", o))
+			continue
+		}
+		t.origins = append(t.origins, origin(u))
+	}
+	t.err = errors.Join(w...)
+}
+
+// origin is scheme, host and port (RFC 6454 §4).
+func origin(u *url.URL) string {
+	host, port := strings.ToLower(u.Hostname()), u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return u.Scheme + "://" + host + ":" + port
+}
+
+// again gives the body of r for another try, if there can be one.
+func again(r *http.Request) (io.ReadCloser, bool) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return r.Body, true
+	}
+	if r.GetBody == nil {
+		return nil, false
+	}
+	body, err := r.GetBody()
+	return body, err == nil
+}
+
+const maxDiscarded = 4 << 10 // bytes that are read so that the connection can be used again
+
+// discard ends an answer that nobody will see, and gives err.
+func discard(resp *http.Response, err error) error {
+	io.CopyN(io.Discard, resp.Body, maxDiscarded)
+	resp.Body.Close()
+	return err
+}

@@ -1,0 +1,312 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/internal/optest"
+)
+
+// api is an API that answers by h, and remembers what came with every request.
+type api struct {
+	*httptest.Server
+	tokens, proofs, bodies []string
+}
+
+func newAPI(t *testing.T, h func(w http.ResponseWriter, r *http.Request, n int)) *api {
+	a := &api{}
+	a.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		a.tokens, a.proofs = append(a.tokens, r.Header.Get("Authorization")), append(a.proofs, r.Header.Get("DPoP"))
+		a.bodies = append(a.bodies, string(body))
+		h(w, r, len(a.tokens))
+	}))
+	t.Cleanup(a.Close)
+	return a
+}
+
+func challenge(w http.ResponseWriter, status int, fields ...string) {
+	for _, f := range fields {
+		w.Header().Add("WWW-Authenticate", f)
+	}
+	w.WriteHeader(status)
+}
+
+// alice is an HTTP client with the tokens of a login.
+func alice(t *testing.T, s *optest.Server, origins ...string) *http.Client {
+	t.Helper()
+	r := refresher(t, s, ending(time.Hour))
+	return &http.Client{Transport: &client.Transport{Client: r.Client, Tokens: r.Source("alice"), Origins: origins}}
+}
+
+// TestTransport sends the token to the API, as it was when the request left.
+func TestTransport(t *testing.T) {
+	s := optest.New(t)
+	a := newAPI(t, func(w http.ResponseWriter, _ *http.Request, _ int) { io.WriteString(w, "photos") })
+	r, err := http.NewRequest("POST", a.URL, strings.NewReader("a body"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := alice(t, s, a.URL).Do(r)
+	if err != nil || resp.StatusCode != 200 || a.tokens[0] != "Bearer canary-access-0" || a.bodies[0] != "a body" {
+		t.Fatalf("got %v, %v; the API got a token %v and %q", resp, err, a.tokens[0] != "", a.bodies)
+	}
+	resp.Body.Close()
+	if r.Header.Get("Authorization") != "" {
+		t.Error("the caller's request has the token in it")
+	}
+}
+
+// TestOrigins: no token leaves for another place than those that are named, by a
+// redirect or otherwise.
+func TestOrigins(t *testing.T) {
+	s := optest.New(t)
+	elsewhere := newAPI(t, func(w http.ResponseWriter, _ *http.Request, _ int) { io.WriteString(w, "elsewhere") })
+	a := newAPI(t, func(w http.ResponseWriter, r *http.Request, _ int) {
+		to := map[string]string{"/away": elsewhere.URL, "/here": "/there"}[r.URL.Path]
+		if to != "" {
+			http.Redirect(w, r, to, http.StatusTemporaryRedirect)
+		}
+	})
+	hc := alice(t, s, strings.ToUpper(a.URL[:4])+a.URL[4:]+"/")
+	for _, path := range []string{"/away", "/here"} {
+		r, _ := http.NewRequest("GET", a.URL+path, nil)
+		r.Header.Set("DPoP", "canary-proof")
+		resp, err := hc.Do(r)
+		if err != nil || resp.StatusCode != 200 {
+			t.Fatalf("%s: %v, %v", path, resp, err)
+		}
+		resp.Body.Close()
+	}
+	if !slices.Equal(elsewhere.tokens, []string{""}) || !slices.Equal(elsewhere.proofs, []string{""}) || len(a.tokens) != 3 || slices.Contains(a.tokens, "") {
+		t.Errorf("the other place got %d tokens; the API %d", len(elsewhere.tokens), len(a.tokens))
+	}
+	if _, err := hc.Get(elsewhere.URL); err == nil || len(elsewhere.tokens) != 1 {
+		t.Errorf("a request to another place is sent: %v", err)
+	}
+	if _, err := hc.Get(strings.Replace(a.URL, "127.0.0.1", "localhost", 1)); err == nil {
+		t.Error("another name is taken for the same place")
+	}
+}
+
+// TestTransportConfigured names what is missing, and takes no origin that is none.
+func TestTransportConfigured(t *testing.T) {
+	c := newClient(t, config(optest.New(t)))
+	tokens, err := c.TokenSource(ending(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tr := range []*client.Transport{
+		{}, {Client: c, Tokens: tokens}, {Client: c, Origins: []string{"https://api.example"}}, {Tokens: tokens, Origins: []string{"https://api.example"}},
+		{Client: c, Tokens: tokens, Origins: []string{""}}, {Client: c, Tokens: tokens, Origins: []string{"http://api.example"}},
+		{Client: c, Tokens: tokens, Origins: []string{"https://api.example/path"}}, {Client: c, Tokens: tokens, Origins: []string{"https://api.example?q"}},
+		{Client: c, Tokens: tokens, Origins: []string{"https://a@api.example"}}, {Client: c, Tokens: tokens, Origins: []string{"api.example"}},
+	} {
+		tr.Base = refuse{t}
+		if _, err := (&http.Client{Transport: tr}).Get("https://api.example/"); err == nil {
+			t.Errorf("%v is taken", tr.Origins)
+		}
+	}
+}
+
+type refuse struct{ t *testing.T }
+
+func (f refuse) RoundTrip(*http.Request) (*http.Response, error) {
+	f.t.Error("a request was sent")
+	return nil, errors.New("refused")
+}
+
+// TestChallenge reads what an API wants, and gives it as the request for the next login.
+// RFC 6750 §3, RFC 9470 §3, RFC 9728 §5.1.
+func TestChallenge(t *testing.T) {
+	minute := time.Minute
+	for _, test := range []struct {
+		name   string
+		status int
+		fields []string
+		want   *client.ChallengeError
+	}{
+		{"scope", 403, []string{`Bearer error="insufficient_scope", scope="photos.read photos.write"`},
+			&client.ChallengeError{Code: client.InsufficientScope, Scopes: []string{"photos.read", "photos.write"}}},
+		{"step-up", 401, []string{`Bearer error="insufficient_user_authentication", error_description="stronger", acr_values="gold silver", max_age="60"`},
+			&client.ChallengeError{Code: client.InsufficientUserAuthentication, Description: "stronger", ACRValues: []string{"gold", "silver"}, MaxAge: &minute}},
+		{"no token", 401, []string{`Bearer resource_metadata="https://api.example/.well-known/oauth-protected-resource"`},
+			&client.ChallengeError{ResourceMetadata: "https://api.example/.well-known/oauth-protected-resource"}},
+		{"the one that says what is wrong", 401, []string{`Basic realm="x", DPoP algs="ES256"`, `DPoP error="insufficient_scope"`},
+			&client.ChallengeError{Code: client.InsufficientScope}},
+		{"hostile values", 403, []string{`Bearer error="a\"b", scope="ok no\\pe", acr_values="", max_age="-1", resource_metadata="http://169.254.169.254/"`},
+			&client.ChallengeError{Code: "invalid_error_code", Scopes: []string{"ok"}}},
+		{"an endless age", 401, []string{`Bearer max_age=99999999999999999999`}, &client.ChallengeError{}},
+		{"another scheme", 401, []string{`Basic realm="x"`}, nil},
+		{"none", 403, nil, nil},
+		{"another status", 400, []string{`Bearer error="invalid_request"`}, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			a := newAPI(t, func(w http.ResponseWriter, _ *http.Request, _ int) { challenge(w, test.status, test.fields...) })
+			resp, err := alice(t, optest.New(t), a.URL).Get(a.URL)
+			var got *client.ChallengeError
+			if test.want == nil {
+				if err != nil || resp.StatusCode != test.status {
+					t.Fatalf("got %v, %v", resp, err)
+				}
+				return
+			}
+			if !errors.As(err, &got) {
+				t.Fatalf("got %v, %v", resp, err)
+			}
+			test.want.Status = test.status
+			if !reflect.DeepEqual(got, test.want) || got.Error() == "" {
+				t.Errorf("got %+v, want %+v", got, test.want)
+			}
+		})
+	}
+}
+
+// TestRejectedToken: a token that the API does not take is refreshed, once, and the request
+// sent again, if its body can be had again.
+func TestRejectedToken(t *testing.T) {
+	invalid := `Bearer error="invalid_token"`
+	for _, test := range []struct {
+		name     string
+		body     io.Reader
+		refuses  int // how many requests the API refuses
+		requests int
+		good     bool
+	}{
+		{"no body", nil, 1, 2, true},
+		{"a body that can be had again", strings.NewReader("body"), 1, 2, true},
+		{"a body that cannot", io.MultiReader(strings.NewReader("body")), 1, 1, false},
+		{"refused again", nil, 9, 2, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := optest.New(t)
+			rotation := s.RotateRefreshTokens()
+			a := newAPI(t, func(w http.ResponseWriter, _ *http.Request, n int) {
+				if n <= test.refuses {
+					challenge(w, 401, invalid)
+				}
+			})
+			r, _ := http.NewRequest("POST", a.URL, test.body)
+			resp, err := alice(t, s, a.URL).Do(r)
+			var got *client.ChallengeError
+			if (err == nil) != test.good || err != nil && (!errors.As(err, &got) || got.Code != client.InvalidToken) {
+				t.Fatalf("got %v, %v", resp, err)
+			}
+			if len(a.tokens) != test.requests || rotation.Posts() != 1 || test.good && (a.tokens[1] != "Bearer canary-access-1" || a.bodies[0] != a.bodies[1]) {
+				t.Errorf("%d requests, %d refreshes", len(a.tokens), rotation.Posts())
+			}
+		})
+	}
+}
+
+// TestLoginIsOver: a token that is refused and cannot be refreshed is both errors.
+func TestLoginIsOver(t *testing.T) {
+	s := optest.New(t)
+	s.Replace("/token", func(w http.ResponseWriter, _ *http.Request) {
+		optest.JSON(w, 400, map[string]any{"error": "invalid_grant"})
+	})
+	a := newAPI(t, func(w http.ResponseWriter, _ *http.Request, _ int) { challenge(w, 401, `Bearer error="invalid_token"`) })
+	_, err := alice(t, s, a.URL).Get(a.URL)
+	var got *client.ChallengeError
+	if !errors.As(err, &got) || !errors.Is(err, client.ErrLoginRequired) || len(a.tokens) != 1 {
+		t.Errorf("got %v after %d requests", err, len(a.tokens))
+	}
+}
+
+// TestTransportDPoP: DPOP-02. A nonce that the API hands out is in the next proof, and asks
+// for one more try, not for two.
+func TestTransportDPoP(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		stubborn bool
+		requests int
+	}{{"takes the nonce", false, 2}, {"wants another each time", true, 2}} {
+		t.Run(test.name, func(t *testing.T) {
+			s := optest.New(t)
+			s.Token = func(m map[string]any) { m["token_type"] = "DPoP" }
+			cfg := config(s)
+			cfg.DPoP = &client.DPoP{}
+			c := newClient(t, cfg)
+			tokens, err := login(t, s, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := newAPI(t, func(w http.ResponseWriter, _ *http.Request, n int) {
+				if n == 1 || test.stubborn {
+					w.Header().Set("DPoP-Nonce", fmt.Sprint("nonce", n))
+					challenge(w, 401, `DPoP error="use_dpop_nonce", algs="ES256"`)
+				}
+			})
+			source, err := c.TokenSource(tokens)
+			if err != nil {
+				t.Fatal(err)
+			}
+			hc := &http.Client{Transport: &client.Transport{Client: c, Tokens: source, Origins: []string{a.URL}}}
+			_, err = hc.Get(a.URL)
+			if (err != nil) != test.stubborn || len(a.tokens) != test.requests || !strings.HasPrefix(a.tokens[1], "DPoP ") || a.proofs[0] == a.proofs[1] || a.proofs[0] == "" {
+				t.Errorf("%v after %d requests", err, len(a.tokens))
+			}
+		})
+	}
+}
+
+// TestTransportContext: a request that is given up waits for no refresh.
+func TestTransportContext(t *testing.T) {
+	s := optest.New(t)
+	arrived, goOn := make(chan struct{}), make(chan struct{})
+	s.Replace("/token", func(http.ResponseWriter, *http.Request) { close(arrived); <-goOn })
+	defer close(goOn)
+	r := refresher(t, s, ending(-time.Second))
+	hc := &http.Client{Transport: &client.Transport{Client: r.Client, Tokens: r.Source("alice"), Origins: []string{"https://api.example"}}}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-arrived; cancel() }()
+	req, _ := http.NewRequestWithContext(ctx, "GET", "https://api.example/", nil)
+	if _, err := hc.Do(req); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// BenchmarkTransport is a request with a token by the Transport, beside one by the bare
+// http.Client with a fixed header.
+func BenchmarkTransport(b *testing.B) {
+	s := optest.New(b)
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "photos") }))
+	defer api.Close()
+	c, err := client.New(config(s))
+	if err != nil {
+		b.Fatal(err)
+	}
+	source, err := c.TokenSource(ending(24 * time.Hour))
+	if err != nil {
+		b.Fatal(err)
+	}
+	get := func(b *testing.B, hc *http.Client, header string) {
+		b.ReportAllocs()
+		for b.Loop() {
+			r, _ := http.NewRequest("GET", api.URL, nil)
+			if header != "" {
+				r.Header.Set("Authorization", header)
+			}
+			resp, err := hc.Do(r)
+			if err != nil {
+				b.Fatal(err)
+			}
+			io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+		}
+	}
+	b.Run("bare", func(b *testing.B) { get(b, &http.Client{}, "Bearer canary-access-0") })
+	b.Run("transport", func(b *testing.B) {
+		get(b, &http.Client{Transport: &client.Transport{Client: c, Tokens: source, Origins: []string{api.URL}}}, "")
+	})
+}
