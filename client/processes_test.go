@@ -97,14 +97,14 @@ func (s *remoteStore) Acquire(_ context.Context, key string, _ time.Duration) (f
 	return func() { s.call("release", key, id) }, id != nil, err
 }
 
-// served is a store for other processes, and what it does when it is asked.
-type served struct {
+// storeServer is a store for other processes, and what it does when it is asked.
+type storeServer struct {
 	*store
 	before   func(op string)
 	releases sync.Map
 }
 
-func (s *served) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *storeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	op, key := strings.TrimPrefix(r.URL.Path, "/"), r.FormValue("key")
 	body, _ := io.ReadAll(r.Body)
 	if s.before != nil {
@@ -153,7 +153,7 @@ func process(t *testing.T, issuer, store string) (*exec.Cmd, *bytes.Buffer) {
 func TestProcesses(t *testing.T) {
 	s := optest.New(t)
 	rotation := s.RotateRefreshTokens()
-	shared := httptest.NewServer(&served{store: storeOf(t, ending(-time.Second))})
+	shared := httptest.NewServer(&storeServer{store: storeOf(t, ending(-time.Second))})
 	defer shared.Close()
 	var outs []*bytes.Buffer
 	var all []*exec.Cmd
@@ -215,7 +215,7 @@ func TestKilled(t *testing.T) {
 				}
 			}
 			rotation.After = func() { at("answer") }
-			back := &served{store: storeOf(t, ending(-time.Second)), before: func(op string) {
+			back := &storeServer{store: storeOf(t, ending(-time.Second)), before: func(op string) {
 				if at(op) {
 					panic(http.ErrAbortHandler)
 				}
