@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -37,6 +38,9 @@ type RequestObject struct {
 	// Audience is the server's issuer identifier: aud.
 	Audience string
 
+	// Typ is the header's typ, "-" none. "" means "oauth-authz-req+jwt".
+	Typ string
+
 	// Lifetime is how long an object is good. 0 means a minute; at most 5.
 	Lifetime time.Duration
 
@@ -54,9 +58,12 @@ type RequestObject struct {
 // object (RFC 9101 §4), and client authentication stays beside it (RFC 9126 §3).
 var outside = []string{"request", "request_uri", "client_secret", "client_assertion", "client_assertion_type"}
 
+// own are the claims that are the object's, not the request's. It has no sub: an object
+// must not pass for a client's assertion (RFC 9101 §10.8).
+var own = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti"}
+
 // Pack makes the value of the parameter request: params as claims, and iss, aud,
-// exp, nbf, iat and a fresh jti. It has no sub: an object must not pass for a client's
-// assertion (RFC 9101 §10.8).
+// exp, nbf, iat and a fresh jti. Parameters of those names, and sub, are refused.
 func (o *RequestObject) Pack(ctx context.Context, params url.Values) (string, error) {
 	if err := o.check(params); err != nil {
 		return "", fmt.Errorf("par: request object: %w", err)
@@ -66,7 +73,7 @@ func (o *RequestObject) Pack(ctx context.Context, params url.Values) (string, er
 		return "", fmt.Errorf("par: request object: %w", err)
 	}
 	o.addTo(claims)
-	jwt, err := o.Signer.Sign(map[string]any{"typ": requestObjectTyp}, claims)
+	jwt, err := o.Signer.Sign(o.header(), claims)
 	if err == nil && o.Encrypter != nil {
 		jwt, err = o.Encrypter.Encrypt(ctx, jwt)
 	}
@@ -76,16 +83,26 @@ func (o *RequestObject) Pack(ctx context.Context, params url.Values) (string, er
 	return jwt, nil
 }
 
+func (o *RequestObject) header() map[string]any {
+	switch o.Typ {
+	case "":
+		return map[string]any{"typ": requestObjectTyp}
+	case "-":
+		return nil
+	}
+	return map[string]any{"typ": o.Typ}
+}
+
 func (o *RequestObject) check(params url.Values) error {
 	switch {
 	case o.ClientID == "" || o.Audience == "" || o.Signer == nil:
 		return errors.New("one of ClientID, Audience and Signer is missing")
 	case o.Lifetime < 0 || o.Lifetime > maxObject:
 		return fmt.Errorf("the lifetime is %v; it goes from 0 to %v", o.Lifetime, maxObject)
-	case params.Get("client_id") != o.ClientID:
+	case len(params["client_id"]) != 1 || params.Get("client_id") != o.ClientID:
 		return errors.New("client_id is not that of the object")
 	}
-	for _, name := range outside {
+	for _, name := range slices.Concat(outside, own) {
 		if params.Has(name) {
 			return fmt.Errorf("%s does not belong into it", name)
 		}

@@ -5,8 +5,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http/httptest"
 	"net/url"
+	"path"
 	"strings"
 	"testing"
 	"time"
@@ -70,6 +72,22 @@ func TestPack(t *testing.T) {
 	}
 }
 
+// TestPackTyp: JAR-01.
+func TestPackTyp(t *testing.T) {
+	for typ, want := range map[string]string{"": `"typ":"oauth-authz-req+jwt"`, "JWT": `"typ":"JWT"`, "-": ""} {
+		o, _ := object(t)
+		o.Typ = typ
+		jwt, err := o.Pack(t.Context(), url.Values{"client_id": {"rp"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		header, _ := base64.RawURLEncoding.DecodeString(jwt[:strings.IndexByte(jwt, '.')])
+		if !strings.Contains(string(header), want) || strings.Contains(string(header), "typ") != (want != "") {
+			t.Errorf("Typ %q: header %s", typ, header)
+		}
+	}
+}
+
 func TestPackRefused(t *testing.T) {
 	for name, test := range map[string]struct {
 		edit   func(*par.RequestObject)
@@ -84,6 +102,10 @@ func TestPackRefused(t *testing.T) {
 		"a reference":       {params: url.Values{"client_id": {"rp"}, "request_uri": {"x"}}},
 		"a secret":          {params: url.Values{"client_id": {"rp"}, "client_secret": {"x"}}},
 		"an assertion":      {params: url.Values{"client_id": {"rp"}, "client_assertion": {"x"}}},
+		"two clients":       {params: url.Values{"client_id": {"rp", "other"}}},
+		"a subject":         {params: url.Values{"client_id": {"rp"}, "sub": {"rp"}}},
+		"an audience":       {params: url.Values{"client_id": {"rp"}, "aud": {"https://api.example"}}},
+		"an expiry":         {params: url.Values{"client_id": {"rp"}, "exp": {"9999999999"}}},
 		"claims not JSON":   {params: url.Values{"client_id": {"rp"}, "claims": {"{"}}},
 		"max_age no number": {params: url.Values{"client_id": {"rp"}, "max_age": {"x"}}},
 		"encryption fails":  {edit: func(o *par.RequestObject) { o.Encrypter = failing{} }},
@@ -108,6 +130,11 @@ func (failing) Encrypt(context.Context, string) (string, error) { return "x", er
 func TestPublished(t *testing.T) {
 	p := &par.Published{BaseURL: "https://rp.example/objects/"}
 	uri, err := p.Publish(t.Context(), "a.b.c")
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		if text := fmt.Sprintf(verb, p); strings.Contains(text, "a.b.c") || strings.Contains(text, path.Base(uri)) {
+			t.Errorf("%s prints %s", verb, text)
+		}
+	}
 	if err != nil || !strings.HasPrefix(uri, "https://rp.example/objects/") {
 		t.Fatalf("%s, %v", uri, err)
 	}

@@ -77,22 +77,31 @@ func Push(ctx context.Context, hc *http.Client, u string, auth Authenticator, fo
 		return nil, wrap(resp.Failure("the request was not taken"))
 	}
 	pushed, err := parse(resp)
+	if errors.Is(err, errInBody) {
+		return nil, wrap(resp.Failure(err.Error()))
+	}
 	if err != nil {
 		return nil, wrap(resp.Refuse(err))
 	}
 	return pushed, nil
 }
 
+var errInBody = errors.New("an error in an answer that takes the request")
+
 func parse(resp *endpoint.Response) (*Pushed, error) {
 	var body struct {
 		RequestURI string         `json:"request_uri"`
 		ExpiresIn  jsontext.Value `json:"expires_in"`
+		Error      *string        `json:"error"`
 	}
 	if !resp.IsJSON() {
 		return nil, errors.New("the answer is not JSON by its Content-Type")
 	}
 	if err := jose.Decode(resp.Body, &body, jose.DocumentLimits); err != nil {
 		return nil, err
+	}
+	if body.Error != nil {
+		return nil, errInBody
 	}
 	if body.RequestURI == "" || len(body.RequestURI) > maxRequestURI || strings.IndexFunc(body.RequestURI, notVisible) >= 0 {
 		return nil, errors.New("request_uri is missing or malformed")

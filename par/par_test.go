@@ -82,6 +82,8 @@ func TestPushRefused(t *testing.T) {
 		{201, `{"request_uri":"urn:x","expires_in":1.5}`, ""},
 		{201, `{"request_uri":"urn:x","expires_in":null}`, ""},
 		{201, `{"request_uri":"urn:x","request_uri":"urn:y","expires_in":60}`, ""},
+		{201, `{"request_uri":"urn:x","expires_in":60,"error":"invalid_request"}`, "invalid_request"},
+		{200, `{"request_uri":"urn:x","expires_in":60,"error":""}`, ""},
 		{201, `[]`, ""},
 		{302, ``, ""},
 		{400, `{"error":"invalid_request","error_description":"no\r\n"}`, "invalid_request"},

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"path"
 	"strings"
@@ -32,6 +33,9 @@ type published struct {
 	object string
 	until  time.Time
 }
+
+// Format implements fmt.Formatter: no verb prints what is kept.
+func (p *Published) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "[request objects at %s]", p.BaseURL) }
 
 // Publish keeps a request object and gives its request_uri.
 func (p *Published) Publish(_ context.Context, object string) (string, error) {
