@@ -37,7 +37,7 @@ func readChallenges(fields []string) []challenge {
 			return out
 		}
 		out = append(out, challenge{strings.ToLower(name), map[string]string{}})
-		s = rest
+		s = skipToken68(rest)
 	}
 }
 
@@ -63,6 +63,22 @@ func isTokenChar(c byte) bool {
 		return true
 	}
 	return strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+}
+
+// skipToken68 cuts a token68 (RFC 9110 §11.2) off the front, if one stands there: what a
+// scheme such as Negotiate has instead of parameters.
+func skipToken68(s string) string {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"
+	value := strings.TrimLeft(s, " ")
+	rest := strings.TrimLeft(value, alphabet)
+	if rest == value {
+		return s
+	}
+	rest = strings.TrimLeft(strings.TrimLeft(rest, "="), " \t")
+	if rest == "" || rest[0] == ',' {
+		return rest
+	}
+	return s
 }
 
 // cutParameter cuts "= value" off the front, the value a token or a quoted string.

@@ -34,6 +34,10 @@ func TestReadChallenges(t *testing.T) {
 		{[]string{`Bearer error="e`}, []challenge{{"bearer", params{}}}},
 		{[]string{`Bearer error="e\`}, []challenge{{"bearer", params{}}}},
 		{[]string{`"Bearer"`}, nil},
+		{[]string{`Negotiate YWJj/+==`, `Bearer error="e"`}, []challenge{{"negotiate", params{}}, {"bearer", params{"error": "e"}}}},
+		{[]string{`NTLM TlRMTVNTUAAC , DPoP error="e"`}, []challenge{{"ntlm", params{}}, {"dpop", params{"error": "e"}}}},
+		{[]string{`Bearer e=`, `DPoP x=y`}, []challenge{{"bearer", params{}}, {"dpop", params{"x": "y"}}}},
+		{[]string{`Bearer =`, `DPoP x=y`}, []challenge{{"bearer", params{}}}},
 		{[]string{strings.Repeat("Bearer, ", 1000)}, nil},
 	} {
 		got := readChallenges(test.fields)
