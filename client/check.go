@@ -45,6 +45,9 @@ func (c *Config) checkServer(w *complaints) {
 		w.field("Issuer:", discovery.CheckIssuer(c.Issuer))
 	}
 	w.add(strings.Contains(c.Issuer, "{tenantid}") != (len(c.Tenants) > 0), "Tenants are for an Issuer with {tenantid}, and needed there")
+	if c.DiscoveryURL != "" {
+		w.field("DiscoveryURL is", endpoint.CheckURL(c.DiscoveryURL))
+	}
 	if m := c.Metadata; m != nil {
 		w.add(m.Issuer != c.Issuer, "Metadata is of another issuer than Config.Issuer")
 		w.add(m.TokenEndpoint == "", "Metadata lacks token_endpoint")
@@ -65,7 +68,7 @@ func (c *Config) checkClient(w *complaints) {
 	w.field("Scopes:", checkScopes(c.Scopes))
 	w.add(!c.PKCE.Valid(), "PKCE is none of the methods")
 	w.add(c.PAR < PARAuto || c.PAR > PAROff, "PAR is none of the modes")
-	w.add(c.DefaultLifetime < 0, "DefaultLifetime is negative")
+	w.add(c.DefaultLifetime < 0 || c.DefaultLifetime > maxLifetime, "DefaultLifetime is %v; it goes from 0 to ten years", c.DefaultLifetime)
 	w.add(c.Skew < 0 || c.Skew > 5*time.Minute, "Skew is %v; it goes from 0 to 5m", c.Skew)
 }
 

@@ -63,7 +63,7 @@ func FuzzTokenResponse(f *testing.F) {
 		tokens := r.tokens(nil, SigningKey{}, time.Now())
 		header := http.Header{}
 		header.Set("Authorization", tokens.Type()+" "+tokens.AccessToken)
-		if tokens.AccessToken == "" || tokens.Type() != "Bearer" || strings.ContainsAny(header.Get("Authorization")[7:], " \r\n\x00") || tokens.Expiry.After(time.Now().AddDate(11, 0, 0)) || r.Error != "" {
+		if tokens.AccessToken == "" || tokens.Type() != "Bearer" || strings.ContainsAny(header.Get("Authorization")[7:], " \r\n\x00") || tokens.Expiry.After(time.Now().AddDate(11, 0, 0)) || r.Error != nil {
 			t.Errorf("%q gives %+v", body, r)
 		}
 	})

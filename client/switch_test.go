@@ -63,21 +63,32 @@ func TestDefaultLifetime(t *testing.T) {
 	s := optest.New(t)
 	cfg := config(s)
 	cfg.DefaultLifetime = time.Hour
-	for _, missing := range []bool{true, false} {
-		s.Token = func(m map[string]any) {
-			if missing {
-				delete(m, "expires_in")
-			}
-		}
+	for _, test := range []struct {
+		name string
+		edit func(map[string]any)
+		want int64
+	}{
+		{"missing", func(m map[string]any) { delete(m, "expires_in") }, 3600},
+		{"null", func(m map[string]any) { m["expires_in"] = nil }, 3600},
+		{"there", func(map[string]any) {}, 300},
+		{"0", func(m map[string]any) { m["expires_in"] = 0 }, 0},
+	} {
+		s.Token = test.edit
 		tokens, err := login(t, s, newClient(t, cfg))
-		if err != nil || (tokens.ExpiresIn == 3600) != missing {
-			t.Errorf("%v, %v", tokens, err)
+		if err != nil || tokens.ExpiresIn != test.want {
+			t.Errorf("%s: %v, %v", test.name, tokens, err)
 		}
 	}
-	cfg.DefaultLifetime = -1
-	if _, err := client.New(cfg); err == nil {
-		t.Error("a negative lifetime was accepted")
+	for _, wrong := range []time.Duration{-1, 11 * 365 * 24 * time.Hour} {
+		if cfg.DefaultLifetime = wrong; !refused(cfg) {
+			t.Errorf("a lifetime of %v was accepted", wrong)
+		}
 	}
+}
+
+func refused(cfg client.Config) bool {
+	_, err := client.New(cfg)
+	return err != nil
 }
 
 func TestMissingTokenType(t *testing.T) {

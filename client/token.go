@@ -29,7 +29,7 @@ type tokenResponse struct {
 	RefreshToken string         `json:"refresh_token"`
 	Scope        *string        `json:"scope"`
 	IDToken      string         `json:"id_token"`
-	Error        string         `json:"error"`
+	Error        *string        `json:"error"`
 
 	lifetime *time.Duration // nil when the server does not say
 	extra    map[string]any
@@ -81,7 +81,7 @@ func parseTokenResponse(resp *endpoint.Response, c *Config) (*tokenResponse, err
 	if err := jose.Decode(resp.Body, t, jose.DocumentLimits); err != nil {
 		return nil, err
 	}
-	if t.Error != "" {
+	if t.Error != nil {
 		return nil, errInBody
 	}
 	if err := jose.Decode(resp.Body, &t.extra, jose.DocumentLimits); err != nil {
@@ -90,7 +90,7 @@ func parseTokenResponse(resp *endpoint.Response, c *Config) (*tokenResponse, err
 	if t.TokenType == "" && c.InsecureMissingTokenType && c.DPoP == nil {
 		t.TokenType = "Bearer"
 	}
-	if len(t.ExpiresIn) == 0 && c.DefaultLifetime > 0 {
+	if isNull(t.ExpiresIn) && c.DefaultLifetime > 0 {
 		t.ExpiresIn = jsontext.Value(strconv.Itoa(int(c.DefaultLifetime / time.Second)))
 	}
 	return t, t.check(c.DPoP)
@@ -123,16 +123,20 @@ func (t *tokenResponse) isOfType(bound *DPoP) bool {
 // lifetime reads expires_in: a number of seconds, in a string too as some servers
 // write it. Missing and null mean that the server does not say.
 func lifetime(v jsontext.Value) (*time.Duration, error) {
-	if len(v) == 0 || v.Kind() == 'n' {
+	if isNull(v) {
 		return nil, nil
 	}
-	seconds, err := strconv.ParseFloat(strings.Trim(string(v), `"`), 64)
-	if err != nil || !(seconds >= 0 && seconds <= maxLifetime.Seconds()) {
+	number := jsontext.Value(strings.Trim(string(v), `"`))
+	seconds, err := strconv.ParseFloat(string(number), 64)
+	if err != nil || !number.IsValid() || !(seconds >= 0 && seconds <= maxLifetime.Seconds()) { // Go reads 0x10p0 too
 		return nil, fmt.Errorf("expires_in %s is not a number of seconds from 0 to ten years", jose.Quote(string(v)))
 	}
 	d := time.Duration(seconds) * time.Second
 	return &d, nil
 }
+
+// isNull tells whether a member is missing, or null.
+func isNull(v jsontext.Value) bool { return len(v) == 0 || v.Kind() == 'n' }
 
 // tokens makes what the application gets. A scope that the server leaves out is
 // the one that was asked for (RFC 6749 §5.1); nothing else widens it.
