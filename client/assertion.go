@@ -132,6 +132,9 @@ func (a *Assertion) check() error {
 func (a *Assertion) authenticator(b binding, signer func() (*jose.Signer, error)) Authenticator {
 	return authenticatorFunc(func(_ *http.Request, form url.Values) error {
 		s, err := signer()
+		if err == nil {
+			err = b.profile.checkAlg(s.Alg())
+		}
 		if err != nil {
 			return err
 		}

@@ -29,6 +29,7 @@ type Auth struct {
 // binding is the client that authenticates, and where.
 type binding struct {
 	clientID, issuer string
+	profile          Profile // whose algorithms a signature must have
 	now              func() time.Time
 }
 
@@ -38,7 +39,7 @@ func (a Auth) Method() string { return a.method }
 // For gives the method for a client at a server: what par.Push and rs.Introspection take.
 // Of an Auth that New would refuse it gives one that fails.
 func (a Auth) For(clientID, issuer string) Authenticator {
-	return a.authenticator(binding{clientID, issuer, time.Now})
+	return a.authenticator(binding{clientID, issuer, NoProfile, time.Now})
 }
 
 func (a Auth) authenticator(b binding) Authenticator {

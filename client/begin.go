@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/url"
 	"slices"
 	"strconv"
@@ -31,14 +33,15 @@ type Request struct {
 	MaxAge *time.Duration
 
 	// Prompt holds values such as "login", "consent", "select_account" or "none"
-	// (OpenID Connect Core §3.1.2.1).
+	// (OpenID Connect Core §3.1.2.1). After "login" an ID token with an auth_time before the
+	// request is refused; to have one for certain, ask for MaxAge too.
 	Prompt []string
 
 	// LoginHint names the user who is about to sign in, as far as is known.
 	LoginHint string
 
-	// IDTokenHint is an ID token of the user, as the server issued it.
-	IDTokenHint string
+	// IDTokenHint is an ID token of the user, as the server issued it. It is in no JSON.
+	IDTokenHint string `json:"-"`
 
 	// UILocales are the user's languages as BCP 47 tags, best first.
 	UILocales []string
@@ -47,7 +50,8 @@ type Request struct {
 	Display string
 
 	// Claims asks for single claims, OpenID Connect Core §5.5: whatever marshals to that
-	// JSON object. nil asks for none.
+	// JSON object. nil asks for none. Values of an acr that is essential in the ID token
+	// (§5.5.1.1) take the place of ACRValues when the answer is checked.
 	Claims any
 
 	// Resources are the APIs that the access token is for, RFC 8707: absolute URIs.
@@ -62,12 +66,22 @@ type Request struct {
 	Extra url.Values
 }
 
+// Format implements fmt.Formatter: no verb prints the hints about the user.
+func (r Request) Format(f fmt.State, _ rune) { io.WriteString(f, r.redacted()) }
+
+// LogValue implements slog.LogValuer.
+func (r Request) LogValue() slog.Value { return slog.StringValue(r.redacted()) }
+
+func (r Request) redacted() string {
+	return fmt.Sprintf("[request, prompt %q, acr_values %q]", strings.Join(r.Prompt, " "), strings.Join(r.ACRValues, " "))
+}
+
 // reserved are the parameters that the module sets itself.
 var reserved = []string{
 	"client_id", "response_type", "redirect_uri", "scope", "state", "nonce", "code_challenge", "code_challenge_method",
 	"request", "request_uri", "response_mode", "acr_values", "max_age", "prompt", "login_hint", "client_secret",
 	"client_assertion", "client_assertion_type", "id_token_hint", "ui_locales", "display", "claims", "resource",
-	"authorization_details", "dpop_jkt",
+	"authorization_details", "dpop_jkt", "code_verifier",
 }
 
 // Begin makes the address to send the browser to and the Pending to keep for it
@@ -85,10 +99,12 @@ func (c *Client) Begin(ctx context.Context, req Request) (redirect string, pendi
 	if err != nil {
 		return "", nil, err
 	}
-	if m.AuthorizationEndpoint == "" {
-		return "", nil, fail(StepRequest, errors.New("the metadata has no authorization_endpoint"))
+	if err := c.checkOffer(m); err != nil {
+		return "", nil, fail(StepRequest, err)
 	}
-	pending = c.newPending(req)
+	if pending, err = c.newPending(req); err != nil {
+		return "", nil, fail(StepRequest, err)
+	}
 	params, err := c.parameters(req, pending)
 	if err != nil {
 		return "", nil, fail(StepRequest, err)
@@ -107,6 +123,19 @@ func (c *Client) Begin(ctx context.Context, req Request) (redirect string, pendi
 func (c *Client) signsIn() error {
 	if c.config.RedirectURL == "" {
 		return errors.New("Config.RedirectURL is empty, and a login needs it")
+	}
+	return nil
+}
+
+// checkOffer wants of the server what every login needs. One that knows no other method
+// than plain would not look at an S256 challenge; what it says about S256 is its own.
+func (c *Client) checkOffer(m *discovery.Metadata) error {
+	methods := m.CodeChallengeMethodsSupported
+	switch {
+	case m.AuthorizationEndpoint == "":
+		return errors.New("the metadata has no authorization_endpoint")
+	case c.config.PKCE == pkce.S256 && slices.Contains(methods, "plain") && !slices.Contains(methods, "S256"):
+		return errors.New("the server supports PKCE by plain alone, and Config.PKCE is S256")
 	}
 	return nil
 }
@@ -138,16 +167,21 @@ func (c *Client) front(ctx context.Context, m *discovery.Metadata, params url.Va
 			return nil, fail(StepRequest, err)
 		}
 	}
-	return c.repeat(packed, params), nil
+	return c.repeat(packed, params, push), nil
 }
 
 // repeat adds the parameters that some servers want to see beside request or
-// request_uri (OpenID Connect Core §6.1, §6.2).
-func (c *Client) repeat(packed, params url.Values) url.Values {
-	if !c.config.RepeatParameters {
-		return packed
+// request_uri (OpenID Connect Core §6.1, §6.2), and FAPI 1.0 Advanced (§5.2.3) has there
+// unless the request was pushed.
+func (c *Client) repeat(packed, params url.Values, pushed bool) url.Values {
+	var names []string
+	switch {
+	case c.config.RepeatParameters:
+		names = []string{"response_type", "scope", "redirect_uri"}
+	case c.config.Profile == FAPI1Advanced && !pushed:
+		names = []string{"response_type", "scope"}
 	}
-	for _, name := range []string{"response_type", "scope", "redirect_uri"} {
+	for _, name := range names {
 		if params.Has(name) {
 			packed[name] = params[name]
 		}
@@ -175,17 +209,53 @@ func (r *Request) check() error {
 	return nil
 }
 
-func (c *Client) newPending(req Request) *Pending {
+func (c *Client) newPending(req Request) (*Pending, error) {
+	acr, err := req.essentialACR()
+	if len(acr) == 0 {
+		acr = req.ACRValues
+	}
 	p := &Pending{
 		Issuer: c.config.Issuer, ClientID: c.config.ClientID, RedirectURL: c.config.RedirectURL,
 		State: random(), CodeVerifier: string(pkce.New()), Scopes: union(c.config.Scopes, req.Scopes),
-		ACRValues: req.ACRValues, MaxAge: req.MaxAge, CreatedAt: c.config.Now(),
+		ACRValues: acr, MaxAge: req.MaxAge, Prompt: req.Prompt, CreatedAt: c.config.Now(),
 		ResponseType: c.config.ResponseType, ResponseMode: c.config.ResponseMode, Resources: req.Resources,
 	}
 	if p.wantsIDToken() {
 		p.Nonce = random()
 	}
-	return p
+	return p, err
+}
+
+// essentialACR gives the values of acr that Claims has the server keep to, OpenID Connect
+// Core §5.5.1.1.
+func (r *Request) essentialACR() ([]string, error) {
+	if r.Claims == nil {
+		return nil, nil
+	}
+	raw, err := json.Marshal(r.Claims)
+	if err != nil {
+		return nil, fmt.Errorf("Request.Claims: %w", err)
+	}
+	var claims struct {
+		IDToken struct {
+			ACR struct {
+				Essential bool     `json:"essential"`
+				Value     string   `json:"value"`
+				Values    []string `json:"values"`
+			} `json:"acr"`
+		} `json:"id_token"`
+	}
+	if json.Unmarshal(raw, &claims) != nil {
+		return nil, errors.New("Request.Claims is not the object of OpenID Connect Core §5.5")
+	}
+	acr := claims.IDToken.ACR
+	switch {
+	case !acr.Essential:
+		return nil, nil
+	case acr.Value != "":
+		return append(acr.Values, acr.Value), nil
+	}
+	return acr.Values, nil
 }
 
 // union is a, and what b has beyond it.
@@ -220,7 +290,7 @@ func (c *Client) parameters(req Request, p *Pending) (url.Values, error) {
 	set("nonce", p.Nonce)
 	set("code_challenge", pkce.Verifier(p.CodeVerifier).Challenge(c.config.PKCE))
 	set("code_challenge_method", c.config.PKCE.String())
-	set("acr_values", strings.Join(p.ACRValues, " "))
+	set("acr_values", strings.Join(req.ACRValues, " "))
 	set("prompt", strings.Join(req.Prompt, " "))
 	set("login_hint", req.LoginHint)
 	set("id_token_hint", req.IDTokenHint)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/countersign/countersign/discovery"
@@ -142,6 +143,9 @@ type Config struct {
 	// TrustedAudiences are the audiences an ID token may have beside ClientID.
 	TrustedAudiences []string
 
+	// AuthorizedParties are the values that azp of an ID token may have beside ClientID.
+	AuthorizedParties []string
+
 	// Skew is how far the server's clock may be off. 0 means 30 seconds; at most 5 minutes.
 	Skew time.Duration
 
@@ -184,6 +188,7 @@ type Client struct {
 // New makes a Client, or names everything that is wrong with the configuration. It
 // does not touch the network.
 func New(config Config) (*Client, error) {
+	config = config.own()
 	if config.Scopes == nil {
 		config.Scopes = []string{"openid"}
 	}
@@ -202,6 +207,27 @@ func New(config Config) (*Client, error) {
 	}, nil
 }
 
+// own is a copy that the caller does not change after it was checked.
+func (c Config) own() Config {
+	for _, list := range []*[]string{
+		&c.Tenants, &c.Scopes, &c.ResponseAlgs, &c.UserInfoAlgs, &c.IDTokenAlgs, &c.IntrospectionAlgs, &c.TrustedAudiences, &c.AuthorizedParties,
+	} {
+		*list = slices.Clone(*list)
+	}
+	for _, keys := range []*[]idtoken.DecryptionKey{&c.DecryptionKeys, &c.ResponseDecryptionKeys, &c.UserInfoDecryptionKeys, &c.IntrospectionDecryptionKeys} {
+		*keys = slices.Clone(*keys)
+	}
+	if c.DPoP != nil {
+		d := *c.DPoP
+		c.DPoP = &d
+	}
+	if c.RequestObject != nil {
+		o := *c.RequestObject
+		c.RequestObject = &o
+	}
+	return c
+}
+
 // String names the client; it has no secret to hide, and no state that a log needs.
 func (c *Client) String() string {
 	return fmt.Sprintf("[client %s at %s]", c.config.ClientID, c.config.Issuer)
@@ -216,6 +242,6 @@ func (c *Config) verifier(keys idtoken.KeySet) *idtoken.Verifier {
 	}
 	return &idtoken.Verifier{
 		Issuer: c.Issuer, IssuerAlias: c.IssuerAlias, Tenants: c.Tenants, ClientID: c.ClientID, Keys: keys, Algs: c.IDTokenAlgs, DecryptionKeys: c.DecryptionKeys,
-		TrustedAudiences: c.TrustedAudiences, Skew: c.Skew, Now: c.Now,
+		TrustedAudiences: c.TrustedAudiences, AuthorizedParties: c.AuthorizedParties, Skew: c.Skew, Now: c.Now,
 	}
 }

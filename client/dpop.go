@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/countersign/countersign/internal/dpop"
 	"github.com/countersign/countersign/internal/endpoint"
@@ -85,6 +86,9 @@ func (c *Client) prover(key SigningKey) (*dpop.Prover, error) {
 	if err != nil {
 		return nil, fmt.Errorf("DPoP key: %w", err)
 	}
+	if err := c.config.Profile.checkAlg(signer.Alg()); err != nil {
+		return nil, fmt.Errorf("DPoP key: %w", err)
+	}
 	return dpop.NewProver(signer, &c.nonces, c.config.Now)
 }
 
@@ -94,7 +98,7 @@ func (c *Client) bindRequest(p *Pending, params url.Values) error {
 	if c.config.DPoP == nil {
 		return nil
 	}
-	key, kept, err := c.config.DPoP.newKey()
+	key, err := c.giveKey(p)
 	if err != nil {
 		return err
 	}
@@ -102,9 +106,16 @@ func (c *Client) bindRequest(p *Pending, params url.Values) error {
 	if err != nil {
 		return err
 	}
-	p.DPoPKey = kept
 	params.Set("dpop_jkt", prover.Thumbprint())
 	return nil
+}
+
+// giveKey gives a login the key that its tokens are to be bound to, if they are.
+func (c *Client) giveKey(p *Pending) (key SigningKey, err error) {
+	if c.config.DPoP != nil {
+		key, p.DPoPKey, err = c.config.DPoP.newKey()
+	}
+	return key, err
 }
 
 // post posts a form, with the client's authentication and, where there is a prover,
@@ -155,9 +166,13 @@ func (c *Client) Authorize(r *http.Request, t *Tokens) error {
 	if t == nil || t.Token == nil || t.AccessToken == "" {
 		return errors.New("client: there is no access token")
 	}
-	if t.TokenType != "DPoP" {
+	switch strings.ToLower(t.TokenType) { // RFC 6749 §7.1: a type that is not understood is not used
+	case "dpop":
+	case "", "bearer":
 		r.Header.Set("Authorization", "Bearer "+t.AccessToken)
 		return nil
+	default:
+		return errors.New("client: the access token is of a type that is not supported")
 	}
 	prover, err := c.prover(t.DPoPKey)
 	if err != nil || prover == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -36,7 +37,26 @@ func (c *Client) Finish(ctx context.Context, pending *Pending, callback url.Valu
 	if !c.used.claim(pending.State, c.config.Now()) {
 		return nil, fail(StepCallback, errors.New("this login was finished before"))
 	}
-	return c.complete(ctx, pending, response)
+	tokens, err := c.complete(ctx, pending, response)
+	if err == nil {
+		err = c.checkPrompt(pending, tokens)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return tokens, nil
+}
+
+// checkPrompt refuses a user who did not sign in again where that was asked for: who is at
+// the browser can take prompt=login out of the address.
+func (c *Client) checkPrompt(p *Pending, t *Tokens) error {
+	if !slices.Contains(p.Prompt, "login") || t.IDToken == nil || t.IDToken.AuthTime.IsZero() {
+		return nil
+	}
+	if t.IDToken.AuthTime.Before(p.CreatedAt.Add(-c.skew())) {
+		return fail(StepIDToken, errors.New("auth_time is before the request, and prompt=login wanted the user to sign in again"))
+	}
+	return nil
 }
 
 // complete validates an ID token that came through the browser, and redeems the code.
@@ -78,20 +98,27 @@ func (c *Client) checkPending(p *Pending) error {
 		return errors.New("the login was begun by another client")
 	case p.RedirectURL == "":
 		return errors.New("the login has no redirect_uri")
+	case c.config.signedMode() && !p.signedResponse():
+		return errors.New("the login was begun without a signed response, which Config.ResponseMode wants")
 	case p.Expired(c.config.Now()):
 		return errors.New("the login took longer than 10 minutes")
 	}
-	return nil
+	_, err := pkce.Parse(p.CodeVerifier)
+	return err
 }
 
 // Exchange redeems a code whose login an app began by itself: a mobile backend
 // gets code and verifier from its app, and has checked that it is the app. The request
 // must have had this client's RedirectURL, PKCE and no nonce. An app that sends a
 // nonce, or asks for max_age or acr_values, is served by [Client.Finish] with a Pending
-// that says so.
+// that says so. A profile or a signed ResponseMode that has the whole response checked
+// leaves no place for Exchange: it then fails.
 func (c *Client) Exchange(ctx context.Context, code string, verifier pkce.Verifier) (*Tokens, error) {
 	if err := c.signsIn(); err != nil {
 		return nil, fail(StepCallback, err)
+	}
+	if c.config.Profile.isFAPI() || c.config.signedMode() {
+		return nil, fail(StepCallback, errors.New("Exchange sees a code alone, and Config.Profile or ResponseMode wants the response that brought it"))
 	}
 	if _, err := pkce.Parse(string(verifier)); err != nil {
 		return nil, fail(StepCallback, err)
@@ -100,9 +127,11 @@ func (c *Client) Exchange(ctx context.Context, code string, verifier pkce.Verifi
 	if err != nil {
 		return nil, fail(StepCallback, err)
 	}
-	return c.redeem(ctx, &Pending{
-		RedirectURL: c.config.RedirectURL, CodeVerifier: string(verifier), Scopes: c.config.Scopes,
-	}, code)
+	p := &Pending{RedirectURL: c.config.RedirectURL, CodeVerifier: string(verifier), Scopes: c.config.Scopes}
+	if _, err := c.giveKey(p); err != nil {
+		return nil, fail(StepToken, err)
+	}
+	return c.redeem(ctx, p, code)
 }
 
 // redeem posts the code, once, and validates what comes back.

@@ -12,7 +12,7 @@ func (c *Client) auth(m *discovery.Metadata) Authenticator {
 	if a.choose != nil {
 		a = a.choose(m.TokenEndpointAuthMethodsSupported)
 	}
-	return a.authenticator(binding{c.config.ClientID, c.config.Issuer, c.config.Now})
+	return a.authenticator(binding{c.config.ClientID, c.config.Issuer, c.config.Profile, c.config.Now})
 }
 
 // metadata is the server's, with the endpoints that this client uses: a client that
@@ -22,7 +22,7 @@ func (c *Client) metadata(ctx context.Context) (*discovery.Metadata, error) {
 	if err != nil {
 		return nil, fail(StepDiscovery, err)
 	}
-	if err := c.config.Profile.checkServer(m); err != nil {
+	if err := c.config.checkMetadata(m); err != nil {
 		return nil, fail(StepDiscovery, err)
 	}
 	if c.config.Auth.overTLS() || c.config.CertificateBound {

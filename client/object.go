@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,10 @@ type RequestObject struct {
 	// requests that are not pushed. nil means that the object itself goes through the browser.
 	Publisher Publisher
 
+	// Audience and Typ are for servers that want another aud than their issuer identifier,
+	// or another typ than "oauth-authz-req+jwt": see Assertion.
+	Audience, Typ string
+
 	// Lifetime is how long an object is good. 0 means a minute; at most 5.
 	Lifetime time.Duration
 }
@@ -43,11 +48,11 @@ func (o *RequestObject) check() error {
 	if _, err := o.Keys.Current().signer(); err != nil {
 		return err
 	}
-	if o.EncryptionAlg != "" || o.EncryptionEnc != "" {
-		return jose.CheckEncryption(o.EncryptionAlg, o.EncryptionEnc)
-	}
 	if o.Lifetime < 0 || o.Lifetime > 5*time.Minute {
 		return fmt.Errorf("has a Lifetime of %v; it goes from 0 to 5m", o.Lifetime)
+	}
+	if o.EncryptionAlg != "" || o.EncryptionEnc != "" {
+		return jose.CheckEncryption(o.EncryptionAlg, o.EncryptionEnc)
 	}
 	return nil
 }
@@ -68,11 +73,14 @@ func (e encrypter) Encrypt(ctx context.Context, jwt string) (string, error) {
 func (c *Client) pack(ctx context.Context, params url.Values) (url.Values, error) {
 	o := c.config.RequestObject
 	signer, err := o.Keys.Current().signer()
+	if err == nil {
+		err = c.config.Profile.checkAlg(signer.Alg())
+	}
 	if err != nil {
 		return nil, err
 	}
 	packer := &par.RequestObject{
-		ClientID: c.config.ClientID, Audience: c.config.Issuer, Lifetime: o.Lifetime, Signer: signer, Now: c.config.Now,
+		ClientID: c.config.ClientID, Audience: cmp.Or(o.Audience, c.config.Issuer), Typ: o.Typ, Lifetime: o.Lifetime, Signer: signer, Now: c.config.Now,
 	}
 	if o.EncryptionAlg != "" {
 		packer.Encrypter = encrypter{c}
@@ -91,8 +99,22 @@ func (c *Client) refer(ctx context.Context, packed url.Values) (url.Values, erro
 		return packed, nil
 	}
 	uri, err := publisher.Publish(ctx, packed.Get("request"))
+	if err == nil {
+		err = checkRequestURI(uri)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return url.Values{"client_id": packed["client_id"], "request_uri": {uri}}, nil
+}
+
+const maxRequestURI = 512 // characters, RFC 9101 §5.2
+
+// checkRequestURI wants an address that nobody on the way to it can change the request at.
+func checkRequestURI(uri string) error {
+	u, err := url.Parse(uri)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || len(uri) > maxRequestURI {
+		return errors.New("the Publisher gave a request_uri that is no https URL of at most 512 characters")
+	}
+	return nil
 }

@@ -31,6 +31,7 @@ type Pending struct {
 	Scopes       []string       `json:"scopes,omitempty"`
 	ACRValues    []string       `json:"acr_values,omitempty"`
 	MaxAge       *time.Duration `json:"max_age_ns,omitempty"`
+	Prompt       []string       `json:"prompt,omitempty"`
 	ResponseType string         `json:"response_type,omitempty"` // "" is code
 	ResponseMode string         `json:"response_mode,omitempty"`
 	Resources    []string       `json:"resources,omitempty"`
@@ -39,7 +40,9 @@ type Pending struct {
 }
 
 // wantsIDToken tells whether this is an OpenID Connect request, OpenID Connect Core §3.1.2.1.
-func (p *Pending) wantsIDToken() bool { return slices.Contains(p.Scopes, "openid") }
+func (p *Pending) wantsIDToken() bool {
+	return slices.Contains(p.Scopes, "openid") || p.asksFor("id_token")
+}
 
 func (p *Pending) responseType() string { return cmp.Or(p.ResponseType, ResponseCode) }
 

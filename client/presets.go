@@ -100,7 +100,7 @@ func Apple() Config { return Config{Issuer: apple, ResponseMode: "form_post"} }
 // AppleSecret authenticates to Apple: its client secret is a JWT that the team's key
 // signs (ES256), sent as client_secret_post. Every request gets one of its own.
 func AppleSecret(teamID string, key SigningKey) Auth {
-	_, err := key.signer()
+	_, err := jose.NewSigner(key.Key, "ES256", key.KeyID)
 	if err == nil && teamID == "" {
 		err = errors.New("has no team ID")
 	}

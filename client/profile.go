@@ -1,9 +1,10 @@
 package client
 
 import (
-	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/pkce"
@@ -23,9 +24,6 @@ const (
 	FAPI2Security       Profile = "FAPI 2.0 Security Profile" // PAR, S256, iss, asymmetric authentication, bound tokens
 	FAPI2MessageSigning Profile = "FAPI 2.0 Message Signing"  // and signed requests and responses
 )
-
-// fapiAlgs are the algorithms that the FAPI profiles allow.
-var fapiAlgs = []string{"PS256", "ES256", "EdDSA", "Ed25519"}
 
 // rule is something that a profile wants of a configuration.
 type rule struct {
@@ -49,62 +47,112 @@ func (c *Config) missing() []string {
 }
 
 func (c *Config) rules() []rule {
+	if c.Profile == NoProfile {
+		return nil
+	}
+	rules := []rule{{!c.InsecureMissingTokenType && (c.DPoP == nil || !c.DPoP.InsecureAllowBearer), "no Insecure switch"}}
 	code := rule{c.ResponseType == "" || c.ResponseType == ResponseCode, "ResponseType code"}
-	s256 := rule{c.PKCE == pkce.S256, "PKCE S256"}
 	switch c.Profile {
 	case OIDCBasic:
-		return []rule{code, {slices.Contains(c.Scopes, "openid"), "the scope openid"}}
+		return append(rules, code, rule{slices.Contains(c.Scopes, "openid"), "the scope openid"})
 	case OAuth21:
-		return []rule{code, s256}
+		return append(rules, code, rule{c.PKCE == pkce.S256, "PKCE S256"})
 	case FAPI1Advanced:
-		return append(c.fapiRules(), c.fapi1Rules()...)
+		return slices.Concat(rules, c.fapiRules(), c.fapi1Rules())
 	case FAPI2Security:
-		return append(c.fapiRules(), c.fapi2Rules()...)
-	case FAPI2MessageSigning:
-		return append(append(c.fapiRules(), c.fapi2Rules()...),
-			rule{c.RequestObject != nil, "RequestObject"},
-			rule{strings.HasSuffix(c.ResponseMode, "jwt"), "a signed ResponseMode"})
+		return slices.Concat(rules, c.fapiRules(), c.fapi2Rules())
 	}
-	return nil
+	return slices.Concat(rules, c.fapiRules(), c.fapi2Rules(), []rule{
+		{c.RequestObject != nil, "RequestObject"},
+		{c.signedMode(), "a signed ResponseMode"},
+	})
 }
 
 // fapiRules are common to the FAPI profiles.
 func (c *Config) fapiRules() []rule {
-	return []rule{
+	algs := strings.Join(c.Profile.algs(), ", ")
+	return append([]rule{
 		{c.Auth.overTLS() || c.Auth.method == "private_key_jwt", "Auth PrivateKeyJWT, TLS or SelfSignedTLS"},
 		{c.Auth.assertion == nil || c.Auth.assertion.Audience == "", "an Assertion for the issuer"},
-		{c.Auth.alg == nil || slices.Contains(fapiAlgs, c.Auth.alg()), "an Assertion by PS256, ES256 or EdDSA"},
-		{c.CertificateBound || c.DPoP != nil && !c.DPoP.InsecureAllowBearer && c.Profile != FAPI1Advanced, "access tokens bound by CertificateBound or (FAPI 2.0) DPoP"},
-		{within(c.IDTokenAlgs), "IDTokenAlgs of PS256, ES256 or EdDSA"},
-		{len(c.ResponseAlgs) == 0 && !strings.HasSuffix(c.ResponseMode, "jwt") || within(c.ResponseAlgs), "ResponseAlgs of PS256, ES256 or EdDSA"},
-		{len(c.UserInfoAlgs) == 0 || within(c.UserInfoAlgs), "UserInfoAlgs of PS256, ES256 or EdDSA"},
-		{len(c.IntrospectionAlgs) == 0 || within(c.IntrospectionAlgs), "IntrospectionAlgs of PS256, ES256 or EdDSA"},
-		{c.RequestObject == nil || c.RequestObject.Keys != nil && slices.Contains(fapiAlgs, c.RequestObject.alg()), "a RequestObject by PS256, ES256 or EdDSA"},
+		{c.Auth.alg == nil || c.allows(c.Auth.alg()), "an Assertion by " + algs},
+		{c.CertificateBound || c.DPoP != nil && !c.DPoP.InsecureAllowBearer && c.Profile.isFAPI2(), "access tokens bound by CertificateBound or (FAPI 2.0) DPoP"},
+		{c.DPoP == nil || c.DPoP.Keys == nil || c.allows(algOf(c.DPoP.Keys)), "DPoP.Keys by " + algs},
+		{c.allows(c.IDTokenAlgs...), "IDTokenAlgs of " + algs},
+		{len(c.ResponseAlgs) == 0 && !c.signedMode() || c.allows(c.ResponseAlgs...), "ResponseAlgs of " + algs},
+		{len(c.UserInfoAlgs) == 0 || c.allows(c.UserInfoAlgs...), "UserInfoAlgs of " + algs},
+		{len(c.IntrospectionAlgs) == 0 || c.allows(c.IntrospectionAlgs...), "IntrospectionAlgs of " + algs},
 		{c.PKCE == pkce.S256, "PKCE S256"},
+		{c.IssuerAlias == "" && len(c.Tenants) == 0, "one issuer (no IssuerAlias, no Tenants)"},
+		{!weakTLS(c.HTTP), "TLS 1.2 and the server's certificate checked (HTTP)"},
+		{!c.CertificateBound && !c.Auth.overTLS() || showsCertificate(c.HTTP), "an HTTP that presents the client's certificate"},
+	}, c.objectRules(algs)...)
+}
+
+// objectRules are for request objects, where there are any.
+func (c *Config) objectRules(algs string) []rule {
+	o := c.RequestObject
+	if o == nil {
+		return nil
+	}
+	return []rule{
+		{c.allows(o.alg()), "a RequestObject by " + algs},
+		{o.Audience == "", "a RequestObject for the issuer"},
 	}
 }
 
-// fapi2Rules: FAPI 2.0 Security Profile §5.3.3.
+const (
+	minFAPI2Skew = 10 * time.Second
+	maxFAPI2Skew = time.Minute
+)
+
+// fapi2Rules: FAPI 2.0 Security Profile §5.3.3. The bounds of Skew are those that servers
+// keep (§5.3.2.1).
 func (c *Config) fapi2Rules() []rule {
 	return []rule{
 		{c.ResponseType == "" || c.ResponseType == ResponseCode, "ResponseType code"},
 		{c.PAR != PAROff, "PAR"},
 		{!c.RepeatParameters, "nothing but client_id and request_uri in the browser (RepeatParameters)"},
+		{c.Skew == 0 || c.Skew >= minFAPI2Skew && c.Skew <= maxFAPI2Skew, "a Skew from 10s to 1m"},
 	}
 }
 
 // fapi1Rules: FAPI 1.0 Advanced §5.2.3.
 func (c *Config) fapi1Rules() []rule {
+	hybrid := c.ResponseType == ResponseCodeIDToken
 	return []rule{
 		{c.RequestObject != nil, "RequestObject"},
-		{c.ResponseType == ResponseCodeIDToken || strings.HasSuffix(c.ResponseMode, "jwt"), "ResponseType code id_token, or a signed ResponseMode"},
+		{hybrid || c.ResponseType != ResponseIDToken && c.signedMode(), "ResponseType code id_token, or code with a signed ResponseMode"},
 	}
 }
 
-func within(algs []string) bool {
-	return len(algs) > 0 && !slices.ContainsFunc(algs, func(a string) bool { return !slices.Contains(fapiAlgs, a) })
+func (c *Config) signedMode() bool { return strings.HasSuffix(c.ResponseMode, "jwt") }
+
+// algs are the signature algorithms of a profile, nil for any: FAPI 1.0 Advanced §8.6,
+// FAPI 2.0 Security Profile §5.4.1.
+func (p Profile) algs() []string {
+	switch {
+	case p == FAPI1Advanced:
+		return []string{"PS256", "ES256"}
+	case p.isFAPI2():
+		return []string{"PS256", "ES256", "EdDSA", "Ed25519"}
+	}
+	return nil
 }
 
+// allows wants the algorithms to be some, and all of the profile.
+func (c *Config) allows(algs ...string) bool {
+	return len(algs) > 0 && !slices.ContainsFunc(algs, func(a string) bool { return c.Profile.checkAlg(a) != nil })
+}
+
+// checkAlg is for the moment of signing too: keys may be rotated after New.
+func (p Profile) checkAlg(alg string) error {
+	if algs := p.algs(); algs != nil && !slices.Contains(algs, alg) {
+		return fmt.Errorf("Profile %s has no signatures by %q", p, alg)
+	}
+	return nil
+}
+
+func (p Profile) isFAPI() bool  { return p == FAPI1Advanced || p.isFAPI2() }
 func (p Profile) isFAPI2() bool { return p == FAPI2Security || p == FAPI2MessageSigning }
 
 // requiresPAR, requiresIss and requiresStateHash are what a profile wants of requests and
@@ -113,17 +161,22 @@ func (p Profile) requiresPAR() bool       { return p.isFAPI2() }
 func (p Profile) requiresIss() bool       { return p.isFAPI2() }
 func (p Profile) requiresStateHash() bool { return p == FAPI1Advanced }
 
-// checkServer lists what the server lacks for the profile, at the first use.
-func (p Profile) checkServer(m *discovery.Metadata) error {
+// checkMetadata lists what the server lacks for the profile, at the first use.
+func (c *Config) checkMetadata(m *discovery.Metadata) error {
 	var missing []string
-	if p.requiresPAR() && m.PushedAuthorizationRequestEndpoint == "" {
-		missing = append(missing, "pushed_authorization_request_endpoint")
-	}
-	if p.requiresIss() && !m.AuthorizationResponseIssParameterSupported {
-		missing = append(missing, "authorization_response_iss_parameter_supported")
+	for _, r := range []rule{
+		{!c.Profile.requiresPAR() || m.PushedAuthorizationRequestEndpoint != "", "pushed_authorization_request_endpoint"},
+		// RFC 9207 §2.4: the issuer is in a signed response already
+		{!c.Profile.requiresIss() || c.signedMode() || m.AuthorizationResponseIssParameterSupported, "authorization_response_iss_parameter_supported"},
+		// nothing in an answer tells that a token is bound to a certificate
+		{!c.Profile.isFAPI() || c.DPoP != nil || m.TLSClientCertificateBoundAccessTokens, "tls_client_certificate_bound_access_tokens"},
+	} {
+		if !r.holds {
+			missing = append(missing, r.wants)
+		}
 	}
 	if len(missing) == 0 {
 		return nil
 	}
-	return errors.New("Profile " + string(p) + " needs a server with " + strings.Join(missing, ", "))
+	return fmt.Errorf("Profile %s needs a server with %s", c.Profile, strings.Join(missing, ", "))
 }

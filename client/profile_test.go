@@ -1,11 +1,13 @@
 package client_test
 
 import (
+	"crypto/tls"
 	"errors"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/internal/optest"
@@ -60,6 +62,29 @@ func TestProfile(t *testing.T) {
 		{"RepeatParameters", func(c *client.Config) { c.RepeatParameters = true }},
 		{"RequestObject", func(c *client.Config) { c.RequestObject = nil }},
 		{"a signed ResponseMode", func(c *client.Config) { c.ResponseMode = "query" }},
+		{"no Insecure switch", func(c *client.Config) { c.InsecureMissingTokenType = true }},
+		{"no Insecure switch", func(c *client.Config) {
+			c.CertificateBound, c.HTTP, c.DPoP = true, withCertificate, &client.DPoP{InsecureAllowBearer: true}
+		}},
+		{"no Insecure switch", func(c *client.Config) { c.Profile, c.InsecureMissingTokenType = client.OIDCBasic, true }},
+		{"no Insecure switch", func(c *client.Config) { c.Profile, c.InsecureMissingTokenType = client.OAuth21, true }},
+		{"DPoP.Keys by PS256", func(c *client.Config) { c.DPoP = &client.DPoP{Keys: rs} }},
+		{"a RequestObject for the issuer", func(c *client.Config) {
+			c.RequestObject = &client.RequestObject{Keys: ps, Audience: "https://as.example/authorize"}
+		}},
+		{"a Skew from 10s to 1m", func(c *client.Config) { c.Skew = 61 * time.Second }},
+		{"a Skew from 10s to 1m", func(c *client.Config) { c.Skew = 9 * time.Second }},
+		{"one issuer", func(c *client.Config) { c.IssuerAlias = "as.example" }},
+		{"the server's certificate checked", func(c *client.Config) { c.HTTP = withTLS(&tls.Config{InsecureSkipVerify: true}) }},
+		{"TLS 1.2", func(c *client.Config) { c.HTTP = withTLS(&tls.Config{MinVersion: tls.VersionTLS11}) }},
+		{"TLS 1.2", func(c *client.Config) { c.HTTP = withTLS(&tls.Config{MaxVersion: tls.VersionTLS11}) }},
+		{"presents the client's certificate", func(c *client.Config) { c.CertificateBound, c.HTTP = true, withTLS(&tls.Config{}) }},
+		{"IDTokenAlgs of PS256, ES256", func(c *client.Config) {
+			c.Profile, c.CertificateBound, c.HTTP, c.IDTokenAlgs = client.FAPI1Advanced, true, withCertificate, []string{"EdDSA"}
+		}},
+		{"ResponseType code id_token", func(c *client.Config) {
+			c.Profile, c.CertificateBound, c.HTTP, c.ResponseType = client.FAPI1Advanced, true, withCertificate, client.ResponseIDToken
+		}},
 		{"none of those", func(c *client.Config) { c.Profile = "FAPI 3" }},
 		{"RequestObject", func(c *client.Config) {
 			c.Profile, c.CertificateBound, c.HTTP, c.RequestObject = client.FAPI1Advanced, true, withCertificate, nil
@@ -94,7 +119,11 @@ func TestProfile(t *testing.T) {
 	}
 }
 
-var withCertificate = &http.Client{Transport: http.DefaultTransport}
+var withCertificate = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{Certificates: []tls.Certificate{{}}}}}
+
+func withTLS(c *tls.Config) *http.Client {
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: c}}
+}
 
 // TestProfileServer: what only metadata can tell, at the first use; what only the answer
 // can, there.
@@ -116,6 +145,7 @@ func TestProfileServer(t *testing.T) {
 	}
 
 	s := optest.New(t)
+	s.Edit = func(m map[string]any) { m["tls_client_certificate_bound_access_tokens"] = true }
 	cfg := fapi2()
 	cfg.Profile, cfg.Issuer, cfg.ResponseMode = client.FAPI1Advanced, s.URL, ""
 	cfg.ResponseType, cfg.CertificateBound, cfg.HTTP, cfg.DPoP, cfg.PAR = client.ResponseCodeIDToken, true, withCertificate, nil, client.PAROff

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/countersign/countersign/internal/dpop"
 	"github.com/countersign/countersign/internal/endpoint"
@@ -25,7 +26,7 @@ func (u *UserInfo) Claims(v any) error { return jose.Decode(u.payload, v, jose.D
 // §5.3. The answer is given only if its sub is the ID token's (§5.3.2, §16.11).
 // Every error is an [*Error].
 func (c *Client) UserInfo(ctx context.Context, tokens *Tokens) (*UserInfo, error) {
-	if tokens == nil || tokens.Token == nil || tokens.IDToken == nil {
+	if tokens == nil || tokens.Token == nil || tokens.subject() == "" {
 		return nil, fail(StepUserInfo, errors.New("there is no ID token to hold the answer against"))
 	}
 	ctx = endpoint.For(ctx, c.config.Issuer)
@@ -40,17 +41,28 @@ func (c *Client) UserInfo(ctx context.Context, tokens *Tokens) (*UserInfo, error
 	if err != nil {
 		return nil, fail(StepUserInfo, err)
 	}
-	info, err := c.parseUserInfo(ctx, resp, tokens.IDToken.Subject)
+	info, err := c.parseUserInfo(ctx, resp, tokens.subject())
 	if err != nil {
 		return nil, fail(StepUserInfo, err)
 	}
 	return info, nil
 }
 
+// subject is the user of the login: of tokens that were stored, Login has it.
+func (t *Tokens) subject() string {
+	switch {
+	case t.IDToken != nil:
+		return t.IDToken.Subject
+	case t.Login != nil:
+		return t.Login.Subject
+	}
+	return ""
+}
+
 // askUserInfo asks once more if the answer has a nonce to put into the DPoP proof.
 func (c *Client) askUserInfo(ctx context.Context, u string, tokens *Tokens) (*endpoint.Response, error) {
 	resp, learned, err := c.getUserInfo(ctx, u, tokens)
-	if err == nil && learned && resp.Status == http.StatusUnauthorized && tokens.TokenType == "DPoP" {
+	if err == nil && learned && resp.Status == http.StatusUnauthorized && strings.EqualFold(tokens.TokenType, "DPoP") {
 		resp, _, err = c.getUserInfo(ctx, u, tokens)
 	}
 	return resp, err
