@@ -99,6 +99,8 @@ var (
 	}, "RSA-OAEP-256"))
 
 	refreshing        = newFeature("refresh", always)
+	refreshedOnce     = newFeature("refreshed once for many callers", always)
+	moreScope         = newFeature("an API asks for more scope, and gets it after a login", always)
 	idTokenEncrypted  = newFeature("encrypted ID tokens", lists(encryptsIDTokens, "RSA-OAEP-256"))
 	userInfo          = newFeature("UserInfo", always)
 	userInfoSigned    = newFeature("signed UserInfo", lists(signsUserInfo, "PS256"))

@@ -1,0 +1,88 @@
+package interop
+
+import (
+	"errors"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/client"
+)
+
+// TestRefreshOnce: 100 callers want tokens that have ended. They all get the same new ones,
+// and the login goes on after that, though the server may watch for a second use.
+func TestRefreshOnce(t *testing.T) {
+	refreshedOnce.each(t, func(t *testing.T, s *server) {
+		c := newClient(t, s.config("basic"))
+		tokens := logIn(t, c, client.Request{})
+		tokens.Expiry = time.Now().Add(-time.Minute)
+		refresher := &client.Refresher{Client: c}
+		if err := refresher.Keep(t.Context(), user, tokens); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		got := map[string]bool{}
+		for range 100 {
+			wg.Go(func() {
+				fresh, err := refresher.Tokens(t.Context(), user)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				got[fresh.AccessToken] = true
+			})
+		}
+		wg.Wait()
+		if len(got) != 1 || got[tokens.AccessToken] {
+			t.Errorf("%d access tokens, want one that is new", len(got))
+		}
+		last, err := refresher.Tokens(t.Context(), user)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := refresher.Renew(t.Context(), user, last); err != nil {
+			t.Errorf("the login has not survived: %v", err)
+		}
+		works(t, "100 callers, one refresh, and another one after it")
+	})
+}
+
+// TestMoreScope calls an API that wants a scope which the tokens lack; the transport says
+// so, a new login brings it, and the call succeeds.
+func TestMoreScope(t *testing.T) {
+	moreScope.each(t, func(t *testing.T, s *server) {
+		c := newClient(t, s.config("basic"))
+		api := newAPI(t, s.tokens[0].verifier(s))
+		var wants *client.ChallengeError
+		_, err := getAs(t, c, logIn(t, c, s.tokens[0].request()), api, "/uploads")
+		if !errors.As(err, &wants) || wants.Code != client.InsufficientScope {
+			t.Fatalf("the API wants %v", err)
+		}
+		request := wants.Request()
+		request.Resources = s.tokens[0].request().Resources
+		resp, err := getAs(t, c, logIn(t, c, request), api, "/uploads")
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("after the new login: %v, %v", resp, err)
+		}
+		works(t, "the API asks for a scope, a new login brings it")
+	})
+}
+
+// getAs calls an API through the client's transport.
+func getAs(t *testing.T, c *client.Client, tokens *client.Tokens, api, path string) (*http.Response, error) {
+	t.Helper()
+	source, err := c.TokenSource(tokens)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hc := &http.Client{Transport: &client.Transport{Client: c, Tokens: source, Origins: []string{api}}}
+	resp, err := hc.Get(api + path)
+	if err == nil {
+		resp.Body.Close()
+	}
+	return resp, err
+}
