@@ -32,6 +32,8 @@ var graph = map[string][]string{
 	"internal/badtoken": {"internal/optest"},
 	"internal":          {},
 
+	"client/loopback": {"client"},
+
 	"internal/redistest": {}, // for tests alone
 }
 

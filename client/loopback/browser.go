@@ -1,0 +1,30 @@
+package loopback
+
+import (
+	"context"
+	"errors"
+	"os/exec"
+	"runtime"
+	"strings"
+)
+
+// browser opens the system's browser. No shell is between, and an address that a server's
+// metadata names cannot be an option, a file or a program: it begins with http.
+func browser(_ context.Context, address string) error {
+	if !strings.HasPrefix(address, "https://") && !strings.HasPrefix(address, "http://") {
+		return errors.New("the address is not a page's")
+	}
+	name, args := opener(runtime.GOOS)
+	return exec.Command(name, append(args, address)...).Run() // not ended with ctx: it may be the browser itself
+}
+
+// opener is the program that opens addresses, by operating system.
+func opener(system string) (name string, args []string) {
+	switch system {
+	case "darwin":
+		return "open", nil
+	case "windows":
+		return "rundll32", []string{"url.dll,FileProtocolHandler"}
+	}
+	return "xdg-open", nil
+}

@@ -1,0 +1,39 @@
+package loopback_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/loopback"
+)
+
+// A program opens the browser; the user has five minutes.
+func Example() {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	tokens, err := loopback.Login(ctx, loopback.Config{Client: client.Config{
+		Issuer:      "https://as.example",
+		ClientID:    "photoctl",
+		Auth:        client.Public(),
+		RedirectURL: "http://127.0.0.1/callback",
+	}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("signed in:", tokens.IDToken.Subject)
+}
+
+// A program that prints the address too, for those whose browser does not open.
+func ExampleConfig() {
+	config := loopback.Config{
+		Client: client.Config{Issuer: "https://as.example", ClientID: "photoctl", Auth: client.Public()},
+		Open: func(_ context.Context, address string) error {
+			fmt.Println("Open this address in a browser:", address)
+			return nil
+		},
+	}
+	_ = config
+}

@@ -1,0 +1,82 @@
+package loopback
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"html/template"
+	"net/http"
+	"strconv"
+
+	"github.com/countersign/countersign/client"
+)
+
+const style = `
+:root { color-scheme: light dark; }
+body { margin: 0 auto; max-width: 36rem; padding: 2rem 1rem; font: 1.125rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
+h1 { font-size: 1.5rem; line-height: 1.25; }
+`
+
+var layout = template.Must(template.New("page").Parse(`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{.Title}}</title>
+<style>` + style + `</style>
+</head>
+<body>
+<main>
+<h1>{{.Title}}</h1>
+<p>{{.Text}}</p>
+{{with .Code}}<p>Code: <strong>{{.}}</strong></p>
+{{end}}</main>
+</body>
+</html>
+`))
+
+// page is what the browser shows in the end. Code is the error's, and nothing else of it.
+type page struct{ Title, Text, Code string }
+
+var (
+	signedIn  = page{Title: "You are signed in", Text: "You can close this window and go back to the program."}
+	cancelled = page{Title: "You were not signed in", Text: "You cancelled, or the server did not let you in. You can close this window and go back to the program."}
+	refusal   = page{Title: "Nothing to see here", Text: "This address waits for one answer of a login, and this was not it. You can close this window."}
+)
+
+func pageFor(err error) page {
+	var e *client.Error
+	switch {
+	case err == nil:
+		return signedIn
+	case errors.As(err, &e) && e.Code == "access_denied":
+		return cancelled
+	case e == nil:
+		e = &client.Error{Code: "login_failed"}
+	}
+	return page{"That did not work", "You can close this window. The program knows more, and can try again.", e.Code}
+}
+
+// policy lets the page load and run nothing. Its style sheet is named by its hash.
+var policy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; style-src 'sha256-" + hash(style) + "'"
+
+func hash(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// write sends the page. Its address holds a code: nobody is to keep it or to be told.
+func (p page) write(w http.ResponseWriter, status int) {
+	var b bytes.Buffer
+	layout.Execute(&b, p) // strings into a constant: it cannot fail
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	h.Set("Content-Security-Policy", policy)
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	w.Write(b.Bytes())
+}

@@ -1,0 +1,153 @@
+package loopback
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/countersign/countersign/client"
+)
+
+// maxStrangers is how many callbacks of others are refused before the login is given up.
+const maxStrangers = 100
+
+// wait is a login that waits for its callback.
+type wait struct {
+	ctx      context.Context // the login's, for what a request to the port sets off
+	client   *client.Client
+	pending  *client.Pending
+	redirect *url.URL
+	done     chan outcome // one, of whoever ends the login first
+
+	mu        sync.Mutex // one callback at a time
+	over      bool
+	strangers int
+	last      error // why the last of them was refused
+}
+
+type outcome struct {
+	tokens *client.Tokens
+	err    error
+}
+
+func newWait(ctx context.Context, c *client.Client, p *client.Pending, redirect *url.URL) *wait {
+	return &wait{ctx: ctx, client: c, pending: p, redirect: redirect, done: make(chan outcome, 1)}
+}
+
+func (w *wait) server() *http.Server {
+	s := &http.Server{
+		Handler: http.HandlerFunc(w.serve), ReadTimeout: 5 * time.Second, WriteTimeout: time.Minute,
+		MaxHeaderBytes: 32 << 10, ErrorLog: log.New(io.Discard, "", 0), // a code may be in what it would say
+	}
+	s.SetKeepAlivesEnabled(false)
+	return s
+}
+
+// open shows the address; what cannot be shown cannot be answered.
+func (w *wait) open(open func(context.Context, string) error, address string) {
+	if open == nil {
+		open = browser
+	}
+	if err := open(w.ctx, address); err != nil {
+		w.end(outcome{err: failed(client.StepRequest, fmt.Errorf("the browser cannot be opened: %w", err))})
+	}
+}
+
+// end keeps the first outcome.
+func (w *wait) end(o outcome) {
+	select {
+	case w.done <- o:
+	default:
+	}
+}
+
+func (w *wait) result() (*client.Tokens, error) {
+	select {
+	case o := <-w.done:
+		return o.tokens, o.err
+	case <-w.ctx.Done():
+		return nil, failed(client.StepCallback, errors.Join(w.ctx.Err(), w.refused()))
+	}
+}
+
+// refused is why the last stranger was, which may have been the user after all.
+func (w *wait) refused() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.strangers == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d callbacks were refused, the last because %w", w.strangers, w.last)
+}
+
+// serve answers what comes to the port. A name that leads here is not this port's: a page
+// of somebody else could read the answer under it (DNS rebinding).
+func (w *wait) serve(rw http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.Host != w.redirect.Host:
+		refusal.write(rw, http.StatusMisdirectedRequest)
+	case r.URL.Path != w.redirect.Path:
+		refusal.write(rw, http.StatusNotFound)
+	case r.Method != http.MethodGet:
+		rw.Header().Set("Allow", http.MethodGet)
+		refusal.write(rw, http.StatusMethodNotAllowed)
+	default:
+		w.callback(rw, r)
+	}
+}
+
+// callback takes the answer. The page tells how the login ended, so it comes last.
+func (w *wait) callback(rw http.ResponseWriter, r *http.Request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.over {
+		refusal.write(rw, http.StatusGone)
+		return
+	}
+	tokens, err := w.finish(r.URL.Query())
+	if w.isStranger(err) {
+		w.strangers, w.last = w.strangers+1, err
+		refusal.write(rw, http.StatusBadRequest)
+		if w.strangers < maxStrangers {
+			return
+		}
+		err = failed(client.StepCallback, fmt.Errorf("%d callbacks were not of this login", w.strangers))
+	} else {
+		pageFor(err).write(rw, http.StatusOK)
+	}
+	w.over = true
+	http.NewResponseController(rw).Flush() // the server is closed when the outcome is known
+	w.end(outcome{tokens, err})
+}
+
+var errState = errors.New("state is not that of this login")
+
+// finish completes the login, unless the callback is plainly another's. The state of a
+// signed response (JARM) is seen by Finish alone.
+func (w *wait) finish(q url.Values) (*client.Tokens, error) {
+	if !w.signed() && subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(w.pending.State)) != 1 {
+		return nil, errState
+	}
+	return w.client.Finish(w.ctx, w.pending, q)
+}
+
+// isStranger tells whether a callback was not this login's: one whose state is another, or
+// a signed response that Finish refuses before it takes it for an answer.
+func (w *wait) isStranger(err error) bool {
+	var e *client.Error
+	var answer *client.CallbackError
+	if !w.signed() || !errors.As(err, &e) {
+		return errors.Is(err, errState)
+	}
+	return e.Step == client.StepCallback && !errors.As(err, &answer) && !e.Temporary()
+}
+
+func (w *wait) signed() bool { return strings.HasSuffix(w.pending.ResponseMode, "jwt") }
