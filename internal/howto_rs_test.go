@@ -12,7 +12,7 @@ import (
 )
 
 // The code of docs/protect-an-api.md, compiled.
-var _ = []any{protect, introspect, dialects, remember, guards, twoServers, bound, publish, revoked, share}
+var _ = []any{protect, introspect, dialects, remember, guards, twoServers, bound, publish, revoked, share, behindEnvoy}
 
 func protect(photos http.Handler) http.Handler {
 	server := &discovery.Provider{Issuer: "https://as.example"}
@@ -84,6 +84,11 @@ func bound(tokens rs.Verifier, nonceKey []byte, store rs.ReplayStore) *rs.Protec
 		MTLS:   &rs.MTLS{Header: "Client-Cert", Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}},
 	}
 	return api
+}
+
+func behindEnvoy(proxies []netip.Prefix) *rs.MTLS {
+	envoy := &rs.MTLS{Header: "X-Forwarded-Client-Cert", XFCC: 1, Proxies: proxies}
+	return envoy
 }
 
 func publish(ctx context.Context, mux *http.ServeMux, tokens rs.Verifier) (*rs.Protection, error) {

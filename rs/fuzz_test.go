@@ -2,6 +2,8 @@ package rs_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -37,21 +39,37 @@ func FuzzAuthorization(f *testing.F) {
 }
 
 // FuzzForwardedCertificate: whatever a proxy's header says, it is no certificate that
-// the token is bound to, unless it is the one.
+// the token is bound to, unless it is the one; and no name in the certificate of somebody
+// else makes it so.
 func FuzzForwardedCertificate(f *testing.F) {
 	cert := newCertificate(f)
-	for _, s := range []string{":AAAA:", "-----BEGIN%20CERTIFICATE-----", "AAAA", "", ":", "::", "%", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----"} {
+	sum, other := sha256.Sum256(cert.Raw), strings.Repeat("00", 32)
+	mine := hex.EncodeToString(sum[:])
+	for _, s := range []string{
+		":AAAA:", "-----BEGIN%20CERTIFICATE-----", "AAAA", "", ":", "::", "%", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----",
+		"By=x;Hash=" + other + `;Cert="a%20b";Subject="CN=\"a\",O=b";URI=c`, "a,Hash=" + mine, "a;Hash=" + mine, "a;Cert=x", `";Hash=` + mine + `;X="`, `a\,Hash=` + mine, "a, By=b;hAsH=" + mine,
+	} {
 		f.Add(s)
 	}
 	p := quiet(verifierFunc(func(context.Context, string) (*rs.Principal, error) {
 		return &rs.Principal{Subject: "x", Cnf: rs.Confirmation{CertificateThumbprint: thumbprintOf(cert)}}, nil
 	}))
-	p.MTLS = &rs.MTLS{Header: "Client-Cert", Proxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}
-	f.Fuzz(func(t *testing.T, field string) {
+	proxies := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	refuses := func(t *testing.T, xfcc int, field string) {
+		p.MTLS = &rs.MTLS{Header: "Client-Cert", XFCC: xfcc, Proxies: proxies}
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header = http.Header{"Authorization": {"Bearer x"}, "Client-Cert": {field}}
 		if _, err := p.Check(r); err == nil {
-			t.Errorf("%q is taken for the certificate", field)
+			t.Errorf("%d: %q is taken for the certificate", xfcc, field)
 		}
+	}
+	f.Fuzz(func(t *testing.T, field string) {
+		refuses(t, 0, field)
+		if !strings.Contains(strings.ToLower(field), mine) {
+			refuses(t, 1, field)
+			refuses(t, 2, field)
+		}
+		refuses(t, 1, "By=x;Hash="+other+";URI="+field)
+		refuses(t, 2, "By=x;Hash="+other+";URI="+field+",Hash="+other)
 	})
 }

@@ -26,24 +26,44 @@ type MTLS struct {
 	// means that none does.
 	Header string
 
+	// XFCC says that Header is written as Envoy's x-forwarded-client-cert, and by how many
+	// proxies: there must be as many elements, and the first is the client's. 1 is for one
+	// Envoy that sets the field (SANITIZE_SET), 2 for one behind it that appends. 0 means
+	// that Header is in another form.
+	XFCC int
+
 	// Proxies are the addresses of those proxies. The field is read in requests that
 	// come from one of them, and in no other.
 	Proxies []netip.Prefix
 }
 
-var errProxies = errors.New("MTLS.Header is set, and MTLS.Proxies is empty")
+var (
+	errProxies = errors.New("MTLS.Header is set, and MTLS.Proxies is empty")
+	errXFCC    = errors.New("MTLS.XFCC is below 0, or set without MTLS.Header")
+)
+
+// configured looks at what a header is taken by.
+func (m *MTLS) configured() error {
+	switch {
+	case m == nil:
+		return nil
+	case m.XFCC < 0 || m.XFCC > 0 && m.Header == "":
+		return errXFCC
+	case m.Header != "" && len(m.Proxies) == 0:
+		return errProxies
+	}
+	return nil
+}
 
 var errNoCertificate = errors.New("the token is bound to a certificate, and the request comes with none")
 
 // thumbprint is that of the request's client certificate, RFC 8705 §3.1.
 func (m *MTLS) thumbprint(r *http.Request) (string, error) {
-	if m != nil && m.Header != "" {
-		if len(m.Proxies) == 0 {
-			return "", &unavailable{errProxies}
-		}
-		if m.fromProxy(r.RemoteAddr) {
-			return forwardedThumbprint(r.Header.Values(m.Header))
-		}
+	if err := m.configured(); err != nil {
+		return "", &unavailable{err}
+	}
+	if m != nil && m.Header != "" && m.fromProxy(r.RemoteAddr) {
+		return m.forwardedThumbprint(r.Header.Values(m.Header))
 	}
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
 		return "", errNoCertificate
@@ -73,12 +93,15 @@ func certificateThumbprint(der []byte) string {
 var errForwarded = errors.New("the forwarded certificate cannot be read")
 
 // forwardedThumbprint reads the one certificate that a proxy forwards.
-func forwardedThumbprint(fields []string) (string, error) {
+func (m *MTLS) forwardedThumbprint(fields []string) (string, error) {
 	if len(fields) == 0 || len(fields) == 1 && fields[0] == "" {
 		return "", errNoCertificate
 	}
 	if len(fields) > 1 || len(fields[0]) > maxCredentials {
 		return "", errForwarded
+	}
+	if m.XFCC > 0 {
+		return xfccThumbprint(fields[0], m.XFCC)
 	}
 	der, err := decodeForwarded(fields[0])
 	if err != nil {
@@ -102,6 +125,11 @@ func decodeForwarded(field string) ([]byte, error) {
 	if !strings.HasPrefix(field, "-----") {
 		return base64.StdEncoding.Strict().DecodeString(field)
 	}
+	return decodePEM(field)
+}
+
+// decodePEM reads one certificate as PEM in URL encoding.
+func decodePEM(field string) ([]byte, error) {
 	text, err := url.PathUnescape(field)
 	if err != nil {
 		return nil, errForwarded

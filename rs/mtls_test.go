@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/pem"
 	"math/big"
 	"net/http"
@@ -107,6 +108,85 @@ func TestMTLS(t *testing.T) {
 				t.Errorf("%d %s", w.Code, w.Body)
 			}
 		})
+	}
+}
+
+// TestXFCC: Envoy's field, of one proxy and of two. RS-08.
+func TestXFCC(t *testing.T) {
+	s := optest.New(t)
+	cert, other, edge := newCertificate(t), newCertificate(t), newCertificate(t)
+	bound := s.AccessToken(m{"cnf": m{"x5t#S256": thumbprintOf(cert)}}, nil)
+	hash := func(c *x509.Certificate) string { sum := sha256.Sum256(c.Raw); return hex.EncodeToString(sum[:]) }
+	encoded := func(c *x509.Certificate) string {
+		text := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}))
+		return strings.NewReplacer("\n", "%0A", " ", "%20", "+", "%2B", "/", "%2F", "=", "%3D").Replace(text)
+	}
+	mine, second := "By=spiffe://mesh/a;Hash="+hash(cert), "By=spiffe://mesh/b;Hash="+hash(edge)
+	for _, test := range []struct {
+		name    string
+		proxies int
+		field   string
+		status  int
+	}{
+		{"the hash", 1, mine, 200},
+		{"as Envoy writes it", 1, mine + `;Cert="` + encoded(cert) + `";Subject="CN=a\\, \"b\";c,O=d=e";URI=http://a/?x=y;DNS=a.example;DNS=b.example`, 200},
+		{"the certificate alone", 1, `Cert="` + encoded(cert) + `"`, 200},
+		{"the certificate, not quoted", 1, `cert=` + encoded(cert), 200},
+		{"keys and digits in another case", 1, "HASH=" + strings.ToUpper(hash(cert)), 200},
+		{"no By", 1, `Subject="";Hash=` + hash(cert), 200},
+		{"two proxies", 2, mine + "," + second, 200},
+		{"two proxies, with a space", 2, mine + ", " + second, 200},
+		{"another's", 1, "Hash=" + hash(other), 401},
+		{"the inner proxy's client", 2, second + "," + mine, 401},
+		{"one element of two", 2, mine, 401},
+		{"more elements than proxies", 1, mine + "," + second, 401},
+		{"one that a client has put before", 1, mine + ",Hash=" + hash(other), 401},
+		{"an element in a name", 1, "Hash=" + hash(other) + ";URI=http://x," + mine, 401},
+		{"a hash in a name", 1, "Hash=" + hash(other) + ";URI=http://x;Hash=" + hash(cert), 401},
+		{"a hash in a name, before", 1, "URI=http://x;Hash=" + hash(cert) + ";Hash=" + hash(other), 401},
+		{"a quoted hash in a subject", 1, `Hash=` + hash(other) + `;Subject="CN=\";Hash=` + hash(cert) + `;X=\""`, 401},
+		{"two certificates", 1, `Cert="` + encoded(other) + `";Cert="` + encoded(cert) + `"`, 401},
+		{"hash and certificate of two", 1, "Hash=" + hash(cert) + `;Cert="` + encoded(other) + `"`, 401},
+		{"neither", 1, "By=x;URI=y", 401},
+		{"an empty hash", 1, "Hash=", 401},
+		{"an empty hash, then one", 1, "Hash=;Hash=" + hash(cert), 401},
+		{"a short hash", 1, "Hash=" + hash(cert)[2:], 401},
+		{"no hexadecimal", 1, "Hash=" + hash(cert)[:62] + "zz", 401},
+		{"not closed", 1, mine + `;Subject="x`, 401},
+		{"not closed, escaped", 1, mine + `;Subject="x\`, 401},
+		{"text after a quote", 1, mine + `;Subject="x"y`, 401},
+		{"a quote within", 1, mine + `;URI=a"b"`, 401},
+		{"a trailing semicolon", 1, mine + ";", 401},
+		{"a trailing comma", 1, mine + ",", 401},
+		{"a leading comma", 1, "," + mine, 401},
+		{"no key", 1, "=x;" + mine, 401},
+		{"a key with a space", 1, mine + "; URI=x", 401},
+		{"RFC 9440", 1, ":" + base64.StdEncoding.EncodeToString(cert.Raw) + ":", 401},
+		{"empty", 1, "", 401},
+		{"below 0", -1, mine, 503},
+		{"not configured", 0, mine, 401},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := quiet(jwtVerifier(s))
+			p.MTLS = &rs.MTLS{Header: "X-Forwarded-Client-Cert", XFCC: test.proxies, Proxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}
+			h := bearer(bound)
+			h.Set("X-Forwarded-Client-Cert", test.field)
+			if w := ask(p, h, "/"); w.Code != test.status {
+				t.Errorf("%d %s", w.Code, w.Body)
+			}
+			p.MTLS.Proxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+			if w := ask(p, h, "/"); w.Code == 200 {
+				t.Error("taken from a stranger")
+			}
+		})
+	}
+	p := quiet(jwtVerifier(s))
+	p.MTLS = &rs.MTLS{XFCC: 1}
+	if w := ask(p, bearer(bound), "/"); w.Code != 503 {
+		t.Errorf("without the header's name: %d", w.Code)
+	}
+	if p.Ready(t.Context()) == nil {
+		t.Error("ready without the header's name")
 	}
 }
 

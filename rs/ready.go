@@ -22,8 +22,8 @@ func (p *Protection) Ready(ctx context.Context) error {
 			return err
 		}
 	}
-	if p.MTLS != nil && p.MTLS.Header != "" && len(p.MTLS.Proxies) == 0 {
-		return errProxies
+	if err := p.MTLS.configured(); err != nil {
+		return err
 	}
 	return ready(ctx, p.Tokens)
 }
