@@ -1,5 +1,5 @@
 # The modules of the repository; each has a go.mod of its own.
-MODULES := . rs/grpcrs redisstore examples internal/interop internal/bench
+MODULES := . rs/grpcrs redisstore examples examples/frameworks internal/interop internal/bench
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0

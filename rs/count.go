@@ -3,7 +3,8 @@ package rs
 import "context"
 
 // Counter counts what happens, for metrics. Events and reasons are constants of this
-// package, few enough to be labels.
+// package, few enough to be labels. What is fetched of keys and metadata, and how often
+// keys were used that were due for it, discovery's Provider counts: see its Stats.
 type Counter interface {
 	Count(ctx context.Context, event Event, reason string)
 }
