@@ -1,6 +1,7 @@
 package client
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/idtoken"
+	"github.com/countersign/countersign/internal/endpoint"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 )
@@ -51,7 +53,8 @@ func TestReadChallenges(t *testing.T) {
 
 // FuzzChallenges: whatever stands there, a code is a code and nothing takes long.
 func FuzzChallenges(f *testing.F) {
-	for _, s := range []string{"Bearer", `Bearer error="invalid_token", scope="a"`, `DPoP error=use_dpop_nonce`, `Basic realm="x", Bearer error="e"`, `Bearer error="a\"b"`, `Negotiate abc==, Bearer error="e"`, "=", `"`, ",", `Bearer error="<script>"`} {
+	for _, s := range []string{"Bearer", `Bearer error="invalid_token", scope="a"`, `DPoP error=use_dpop_nonce`, `Basic realm="x", Bearer error="e"`, `Bearer error="a\"b"`, `Negotiate abc==, Bearer error="e"`, "=", `"`, ",", `Bearer error="<script>"`,
+		`Bearer error="insufficient_scope", scope="a b\\"`, `Bearer error="insufficient_user_authentication", acr_values="a \"", max_age="1e9"`, `Bearer resource_metadata="https://a@b"`} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, field string) {
@@ -63,6 +66,17 @@ func FuzzChallenges(f *testing.F) {
 			if c.scheme == "" || strings.ContainsAny(c.scheme, " ,=\"") || len(c.params) > maxChallenge {
 				t.Errorf("%q gives %q", field, c)
 			}
+		}
+		wants := ReadChallenge(&http.Response{StatusCode: 401, Header: http.Header{"Www-Authenticate": {field}}})
+		if wants == nil {
+			return
+		}
+		if _, err := json.Marshal(wants); err != nil || wants.ResourceMetadata != "" && endpoint.CheckURL(wants.ResourceMetadata) != nil {
+			t.Errorf("%q gives %+v", field, wants)
+		}
+		request := wants.Request()
+		if err := request.check(); err != nil || checkScopes(request.ACRValues) != nil {
+			t.Errorf("%q gives a request that Begin does not take: %v", field, err)
 		}
 	})
 }

@@ -330,3 +330,19 @@ func TestRefresherConfigured(t *testing.T) {
 		t.Error("no tokens are kept")
 	}
 }
+
+// TestOAuth2 gives tokens to golang.org/x/oauth2, but none that needs a proof.
+func TestOAuth2(t *testing.T) {
+	c := newClient(t, config(optest.New(t)))
+	for kind, good := range map[string]bool{"Bearer": true, "DPoP": false} {
+		tokens := ending(time.Hour)
+		tokens.TokenType = kind
+		source, err := c.TokenSource(tokens)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := client.OAuth2(t.Context(), source).Token(); (err == nil) != good || good && got.AccessToken != tokens.AccessToken {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}
