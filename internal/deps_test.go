@@ -18,19 +18,20 @@ const module = "github.com/countersign/countersign"
 // graph names, for every package, which of ours it may import, lower ones first. A
 // package that is not here does not belong into the module.
 var graph = map[string][]string{
-	"internal/jose":     {},
-	"pkce":              {},
-	"internal/endpoint": {"internal/jose"},
-	"internal/dpop":     {"internal/jose"},
-	"discovery":         {"internal/endpoint", "internal/jose"},
-	"par":               {"internal/endpoint", "internal/jose"},
-	"idtoken":           {"internal/jose"},
-	"client":            {"discovery", "idtoken", "internal/dpop", "internal/endpoint", "internal/jose", "par", "pkce"},
-	"client/login":      {"client", "idtoken"},
-	"rs":                {"discovery", "internal/dpop", "internal/endpoint", "internal/jose"},
-	"internal/optest":   {}, // for tests alone
-	"internal/badtoken": {"internal/optest"},
-	"internal":          {},
+	"internal/jose":       {},
+	"pkce":                {},
+	"internal/endpoint":   {"internal/jose"},
+	"internal/dpop":       {"internal/jose"},
+	"discovery":           {"internal/endpoint", "internal/jose"},
+	"par":                 {"internal/endpoint", "internal/jose"},
+	"idtoken":             {"internal/jose"},
+	"client":              {"discovery", "idtoken", "internal/dpop", "internal/endpoint", "internal/jose", "par", "pkce"},
+	"client/login":        {"client", "idtoken"},
+	"client/registration": {"client", "discovery", "internal/endpoint", "internal/jose"},
+	"rs":                  {"discovery", "internal/dpop", "internal/endpoint", "internal/jose"},
+	"internal/optest":     {}, // for tests alone
+	"internal/badtoken":   {"internal/optest"},
+	"internal":            {},
 
 	"client/loopback": {"client"},
 
@@ -43,7 +44,7 @@ var importers = map[string][]string{
 	"github.com/coreos/go-oidc/v3":       {"idtoken"},
 	"golang.org/x/oauth2":                {"client"},
 	"github.com/go-jose/go-jose/v4":      {}, // go-oidc's; as an oracle in fuzz tests alone
-	"github.com/go-json-experiment/json": {"client", "discovery", "idtoken", "internal/jose", "par", "rs"},
+	"github.com/go-json-experiment/json": {"client", "client/registration", "discovery", "idtoken", "internal/jose", "par", "rs"},
 }
 
 type pkg struct {

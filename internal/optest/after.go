@@ -8,6 +8,7 @@ import (
 // addAfter adds what follows a login to the metadata.
 func (s *Server) addAfter(m map[string]any) {
 	m["revocation_endpoint"] = s.URL + "/revoke"
+	m["registration_endpoint"] = s.URL + "/register"
 	m["end_session_endpoint"] = s.URL + "/logout"
 }
 

@@ -40,12 +40,15 @@ type Server struct {
 	Opaque   bool                                                      // access tokens are opaque, not JWTs
 	Asserted bool                                                      // whoever has a client_assertion is authenticated
 
+	Registration func(map[string]any) // changes what is said about a registered client
+
 	http     *httptest.Server
 	replaced map[string]http.HandlerFunc
 	hits     map[string]int
 	pushed   map[string]url.Values
 	codes    map[string]url.Values
 	forms    map[string]url.Values
+	client   *registered
 }
 
 // New starts a Server that ends with the test.
@@ -121,6 +124,8 @@ func (s *Server) handlers() map[string]http.HandlerFunc {
 		"/introspect":                       s.introspect,
 		"/revoke":                           s.revoke,
 		"/logout":                           s.logout,
+		"/register":                         s.register,
+		"/registered":                       s.manageClient,
 	}
 }
 

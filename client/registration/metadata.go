@@ -1,0 +1,226 @@
+package registration
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"reflect"
+	"slices"
+	"strings"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/countersign/countersign/internal/jose"
+)
+
+// Metadata is what a client says about itself: the registered members of RFC 7591 §2,
+// OpenID Connect Dynamic Client Registration 1.0 §2 and of the specifications that each
+// group names. A member that is the type's zero value is not sent, and the server then
+// takes its default. Metadata redacts itself in fmt and log/slog.
+type Metadata struct {
+	RedirectURIs                []string        `json:"redirect_uris,omitempty"`
+	TokenEndpointAuthMethod     string          `json:"token_endpoint_auth_method,omitempty"` // default: client_secret_basic
+	TokenEndpointAuthSigningAlg string          `json:"token_endpoint_auth_signing_alg,omitempty"`
+	GrantTypes                  []string        `json:"grant_types,omitempty"`    // default: authorization_code
+	ResponseTypes               []string        `json:"response_types,omitempty"` // default: code
+	ApplicationType             string          `json:"application_type,omitempty"`
+	ClientName                  string          `json:"client_name,omitempty"`
+	ClientURI                   string          `json:"client_uri,omitempty"`
+	LogoURI                     string          `json:"logo_uri,omitempty"`
+	PolicyURI                   string          `json:"policy_uri,omitempty"`
+	TOSURI                      string          `json:"tos_uri,omitempty"`
+	Contacts                    []string        `json:"contacts,omitempty"`
+	Scope                       string          `json:"scope,omitempty"` // separated by spaces
+	JWKSURI                     string          `json:"jwks_uri,omitempty"`
+	JWKS                        json.RawMessage `json:"jwks,omitempty"` // public keys; not beside JWKSURI
+	SoftwareID                  string          `json:"software_id,omitempty"`
+	SoftwareVersion             string          `json:"software_version,omitempty"`
+	SoftwareStatement           string          `json:"software_statement,omitempty"` // a JWT by which somebody vouches for the rest
+
+	SectorIdentifierURI   string   `json:"sector_identifier_uri,omitempty"`
+	SubjectType           string   `json:"subject_type,omitempty"`
+	DefaultMaxAge         *int64   `json:"default_max_age,omitempty"` // seconds
+	RequireAuthTime       bool     `json:"require_auth_time,omitempty"`
+	DefaultACRValues      []string `json:"default_acr_values,omitempty"`
+	InitiateLoginURI      string   `json:"initiate_login_uri,omitempty"`
+	RequestURIs           []string `json:"request_uris,omitempty"`
+	PostLogoutRedirects   []string `json:"post_logout_redirect_uris,omitempty"` // OpenID Connect RP-Initiated Logout 1.0 §3.1
+	BackchannelLogoutURI  string   `json:"backchannel_logout_uri,omitempty"`    // OpenID Connect Back-Channel Logout 1.0
+	BackchannelSession    bool     `json:"backchannel_logout_session_required,omitempty"`
+	FrontchannelLogoutURI string   `json:"frontchannel_logout_uri,omitempty"` // OpenID Connect Front-Channel Logout 1.0
+	FrontchannelSession   bool     `json:"frontchannel_logout_session_required,omitempty"`
+
+	IDTokenSignedResponseAlg          string `json:"id_token_signed_response_alg,omitempty"` // default: RS256
+	IDTokenEncryptedResponseAlg       string `json:"id_token_encrypted_response_alg,omitempty"`
+	IDTokenEncryptedResponseEnc       string `json:"id_token_encrypted_response_enc,omitempty"`
+	UserInfoSignedResponseAlg         string `json:"userinfo_signed_response_alg,omitempty"`
+	UserInfoEncryptedResponseAlg      string `json:"userinfo_encrypted_response_alg,omitempty"`
+	UserInfoEncryptedResponseEnc      string `json:"userinfo_encrypted_response_enc,omitempty"`
+	RequestObjectSigningAlg           string `json:"request_object_signing_alg,omitempty"`
+	RequestObjectEncryptionAlg        string `json:"request_object_encryption_alg,omitempty"`
+	RequestObjectEncryptionEnc        string `json:"request_object_encryption_enc,omitempty"`
+	AuthorizationSignedResponseAlg    string `json:"authorization_signed_response_alg,omitempty"` // JARM
+	AuthorizationEncryptedResponseAlg string `json:"authorization_encrypted_response_alg,omitempty"`
+	AuthorizationEncryptedResponseEnc string `json:"authorization_encrypted_response_enc,omitempty"`
+	IntrospectionSignedResponseAlg    string `json:"introspection_signed_response_alg,omitempty"` // RFC 9701
+	IntrospectionEncryptedResponseAlg string `json:"introspection_encrypted_response_alg,omitempty"`
+	IntrospectionEncryptedResponseEnc string `json:"introspection_encrypted_response_enc,omitempty"`
+
+	RequirePushedAuthorizationRequests    bool     `json:"require_pushed_authorization_requests,omitempty"`      // RFC 9126
+	RequireSignedRequestObject            bool     `json:"require_signed_request_object,omitempty"`              // RFC 9101
+	DPoPBoundAccessTokens                 bool     `json:"dpop_bound_access_tokens,omitempty"`                   // RFC 9449
+	AuthorizationDetailsTypes             []string `json:"authorization_details_types,omitempty"`                // RFC 9396
+	TLSClientCertificateBoundAccessTokens bool     `json:"tls_client_certificate_bound_access_tokens,omitempty"` // RFC 8705
+	TLSClientAuthSubjectDN                string   `json:"tls_client_auth_subject_dn,omitempty"`
+	TLSClientAuthSANDNS                   string   `json:"tls_client_auth_san_dns,omitempty"`
+	TLSClientAuthSANURI                   string   `json:"tls_client_auth_san_uri,omitempty"`
+	TLSClientAuthSANIP                    string   `json:"tls_client_auth_san_ip,omitempty"`
+	TLSClientAuthSANEmail                 string   `json:"tls_client_auth_san_email,omitempty"`
+
+	BackchannelTokenDeliveryMode    string `json:"backchannel_token_delivery_mode,omitempty"` // OpenID Connect CIBA Core 1.0 §4
+	BackchannelNotificationEndpoint string `json:"backchannel_client_notification_endpoint,omitempty"`
+	BackchannelRequestSigningAlg    string `json:"backchannel_authentication_request_signing_alg,omitempty"`
+	BackchannelUserCode             bool   `json:"backchannel_user_code_parameter,omitempty"`
+
+	// Extra are more members by their names, such as "client_name#fr", and what a server
+	// answered that this module does not know. It must marshal to JSON.
+	Extra map[string]any `json:"extra,omitempty"`
+}
+
+// Format implements fmt.Formatter: every verb prints the name alone.
+func (m Metadata) Format(f fmt.State, _ rune) { io.WriteString(f, m.redacted()) }
+
+// LogValue implements slog.LogValuer.
+func (m Metadata) LogValue() slog.Value { return slog.StringValue(m.redacted()) }
+
+func (m Metadata) redacted() string { return fmt.Sprintf("[client metadata of %q]", m.ClientName) }
+
+// issued are the members that the server issues beside the metadata (RFC 7591 §3.2.1,
+// RFC 7592 §3).
+var issued = []string{
+	"client_id", "client_secret", "client_id_issued_at", "client_secret_expires_at", "registration_access_token", "registration_client_uri",
+}
+
+// fields are the fields of m by the name of their member, without Extra.
+func (m *Metadata) fields() map[string]reflect.Value {
+	v := reflect.ValueOf(m).Elem()
+	out := make(map[string]reflect.Value, v.NumField())
+	for i := range v.NumField() {
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		out[name] = v.Field(i)
+	}
+	delete(out, "extra")
+	return out
+}
+
+// members gives the metadata as it is sent.
+func (m *Metadata) members() (map[string]json.RawMessage, error) {
+	if err := m.check(); err != nil {
+		return nil, err
+	}
+	out := map[string]json.RawMessage{}
+	for name, field := range m.fields() {
+		if field.IsZero() || field.Kind() == reflect.Slice && field.Len() == 0 {
+			continue
+		}
+		raw, err := json.Marshal(field.Interface())
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		out[name] = raw
+	}
+	for name, value := range m.Extra {
+		raw, err := json.Marshal(value)
+		if err != nil {
+			return nil, fmt.Errorf("Metadata.Extra: %s: %w", name, err)
+		}
+		out[name] = raw
+	}
+	return out, nil
+}
+
+func (m *Metadata) check() error {
+	known := m.fields()
+	for name := range m.Extra {
+		if _, ok := known[name]; ok && !known[name].IsZero() || slices.Contains(issued, name) {
+			return fmt.Errorf("Metadata.Extra must not hold %q", name)
+		}
+	}
+	if len(m.JWKS) > 0 && m.JWKSURI != "" { // RFC 7591 §2
+		return errors.New("Metadata has both JWKS and JWKSURI")
+	}
+	if len(m.JWKS) > 0 {
+		return checkPublic(m.JWKS)
+	}
+	return nil
+}
+
+// privateMembers are those of private and of secret keys, RFC 7518 §6.
+var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
+
+var errJWKS = errors.New("Metadata.JWKS is no JWK Set")
+
+// checkPublic wants a JWK Set of public keys.
+func checkPublic(jwks []byte) error {
+	var set struct {
+		Keys []map[string]jsontext.Value `json:"keys"`
+	}
+	if err := jose.Decode(jwks, &set, jose.DocumentLimits); err != nil || len(set.Keys) == 0 {
+		return errJWKS
+	}
+	for _, key := range set.Keys {
+		for _, name := range privateMembers {
+			if _, ok := key[name]; ok {
+				return errors.New("Metadata.JWKS holds a private key")
+			}
+		}
+	}
+	return nil
+}
+
+// readMetadata takes the members of an answer. One of the wrong type, or that is not
+// known, is kept as it came: the client is registered by then, and an update must repeat it.
+func readMetadata(members map[string]jsontext.Value) Metadata {
+	m := Metadata{}
+	known := m.fields()
+	for name, raw := range members {
+		if slices.Contains(issued, name) || raw.Kind() == 'n' {
+			continue
+		}
+		if field, ok := known[name]; ok {
+			if jsonv2.Unmarshal(raw, field.Addr().Interface()) == nil {
+				continue
+			}
+			field.SetZero()
+		}
+		if m.Extra == nil {
+			m.Extra = map[string]any{}
+		}
+		var value any
+		if jsonv2.Unmarshal(raw, &value) == nil {
+			m.Extra[name] = value
+		}
+	}
+	return m
+}
+
+// changes names the members that were sent and that the server registered otherwise, or
+// does not mention.
+func changes(sent map[string]json.RawMessage, got map[string]jsontext.Value) []string {
+	var out []string
+	for name, raw := range sent {
+		if !slices.Contains(issued, name) && !sameJSON(raw, got[name]) {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func sameJSON(a, b []byte) bool {
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
+}

@@ -1,0 +1,171 @@
+package registration
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/internal/endpoint"
+	"github.com/countersign/countersign/internal/jose"
+)
+
+// Registered is a client as the server registered it, RFC 7591 §3.2.1. It is plain JSON
+// for the application to keep where it keeps secrets, and redacts itself in fmt and
+// log/slog.
+type Registered struct {
+	ClientID     string `json:"client_id"`
+	ClientSecret string `json:"client_secret,omitempty"`
+
+	IssuedAt     time.Time `json:"issued_at,omitzero"`     // zero: the server does not say
+	SecretExpiry time.Time `json:"secret_expiry,omitzero"` // zero: it does not expire, or there is none
+
+	// AccessToken and URI are for reading, updating and deleting the registration
+	// (RFC 7592 §3). "" where the server does not offer that.
+	AccessToken string `json:"registration_access_token,omitempty"`
+	URI         string `json:"registration_client_uri,omitempty"`
+
+	// Metadata is what the server registered, which need not be what it was sent.
+	Metadata Metadata `json:"metadata"`
+
+	// Changed names the members of what was sent that the server registered with another
+	// value, or does not mention, in order: "redirect_uris", say. Of a registration that
+	// was read it is empty.
+	Changed []string `json:"changed,omitempty"`
+}
+
+// Format implements fmt.Formatter: every verb prints the client_id alone.
+func (r Registered) Format(f fmt.State, _ rune) { io.WriteString(f, r.redacted()) }
+
+// LogValue implements slog.LogValuer.
+func (r Registered) LogValue() slog.Value { return slog.StringValue(r.redacted()) }
+
+func (r Registered) redacted() string { return fmt.Sprintf("[registration of %q]", r.ClientID) }
+
+// Config is the configuration of the registered client at the server issuer: its
+// authentication method, addresses, scopes and algorithms. keys are those that it signs
+// with, for private_key_jwt; nil otherwise. A method that this module does not know leaves
+// Auth empty, which client.New refuses.
+func (r *Registered) Config(issuer string, keys client.KeySource) client.Config {
+	m := &r.Metadata
+	c := client.Config{
+		Issuer: issuer, ClientID: r.ClientID, Auth: r.auth(keys),
+		RedirectURL: first(m.RedirectURIs), PostLogoutRedirectURL: first(m.PostLogoutRedirects),
+		IDTokenAlgs: list(m.IDTokenSignedResponseAlg), UserInfoAlgs: list(m.UserInfoSignedResponseAlg),
+		ResponseAlgs: list(m.AuthorizationSignedResponseAlg), IntrospectionAlgs: list(m.IntrospectionSignedResponseAlg),
+		CertificateBound: m.TLSClientCertificateBoundAccessTokens,
+	}
+	if m.Scope != "" {
+		c.Scopes = strings.Fields(m.Scope)
+	}
+	if m.DPoPBoundAccessTokens {
+		c.DPoP = &client.DPoP{}
+	}
+	return c
+}
+
+func (r *Registered) auth(keys client.KeySource) client.Auth {
+	switch r.Metadata.TokenEndpointAuthMethod {
+	case "", "client_secret_basic":
+		return client.SecretBasic(r.ClientSecret)
+	case "client_secret_post":
+		return client.SecretPost(r.ClientSecret)
+	case "client_secret_jwt":
+		return client.SecretJWT(r.ClientSecret, client.Assertion{})
+	case "private_key_jwt":
+		return client.PrivateKeyJWT(keys, client.Assertion{})
+	case "tls_client_auth":
+		return client.TLS()
+	case "self_signed_tls_client_auth":
+		return client.SelfSignedTLS()
+	case "none":
+		return client.Public()
+	}
+	return client.Auth{}
+}
+
+func first(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return list[0]
+}
+
+func list(alg string) []string {
+	if alg == "" {
+		return nil
+	}
+	return []string{alg}
+}
+
+// credentials are what the server issues, as it writes them.
+type credentials struct {
+	ClientID     string `json:"client_id"`
+	ClientSecret string `json:"client_secret"`
+	IssuedAt     *int64 `json:"client_id_issued_at"`
+	SecretExpiry *int64 `json:"client_secret_expires_at"`
+	AccessToken  string `json:"registration_access_token"`
+	URI          string `json:"registration_client_uri"`
+}
+
+// read reads an answer about a client, and holds it against what was sent.
+func read(resp *endpoint.Response, sent map[string]json.RawMessage) (*Registered, error) {
+	if resp.MediaType != "application/json" {
+		return nil, errors.New("the answer is not application/json by its Content-Type")
+	}
+	var c credentials
+	var all map[string]jsontext.Value
+	if err := jose.Decode(resp.Body, &c, jose.DocumentLimits); err != nil {
+		return nil, err
+	}
+	if err := jose.Decode(resp.Body, &all, jose.DocumentLimits); err != nil {
+		return nil, err
+	}
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	return &Registered{
+		ClientID: c.ClientID, ClientSecret: c.ClientSecret, IssuedAt: at(c.IssuedAt), SecretExpiry: at(c.SecretExpiry),
+		AccessToken: c.AccessToken, URI: c.URI, Metadata: readMetadata(all), Changed: changes(sent, all),
+	}, nil
+}
+
+const maxText = 8 << 10 // characters of an identifier, a secret or a token; the RFC names no limit
+
+func (c *credentials) check() error {
+	switch {
+	case c.ClientID == "":
+		return errors.New("client_id is missing")
+	case c.ClientSecret != "" && c.SecretExpiry == nil: // RFC 7591 §3.2.1
+		return errors.New("client_secret_expires_at is missing")
+	case slices.ContainsFunc([]string{c.ClientID, c.ClientSecret}, func(s string) bool { return !printable(s, ' ') }):
+		return errors.New("client_id or client_secret is malformed")
+	case !printable(c.AccessToken, '!') || !printable(c.URI, '!'):
+		return errors.New("registration_access_token or registration_client_uri is malformed")
+	}
+	for _, seconds := range []*int64{c.IssuedAt, c.SecretExpiry} {
+		if seconds != nil && (*seconds < 0 || *seconds >= 1<<53) {
+			return errors.New("a time is out of range")
+		}
+	}
+	return nil
+}
+
+// printable tells whether s is ASCII from lowest on, and not endless.
+func printable(s string, lowest rune) bool {
+	return len(s) <= maxText && !strings.ContainsFunc(s, func(r rune) bool { return r < lowest || r > '~' })
+}
+
+func at(seconds *int64) time.Time {
+	if seconds == nil || *seconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(*seconds, 0)
+}

@@ -1,0 +1,202 @@
+// Package registration makes clients known to a server: dynamic client registration
+// (RFC 7591, OpenID Connect Dynamic Client Registration 1.0), its management (RFC 7592),
+// and client ID metadata documents (draft-ietf-oauth-client-id-metadata-document), which
+// need no registration at all.
+package registration
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+
+	"github.com/countersign/countersign/discovery"
+	"github.com/countersign/countersign/internal/endpoint"
+)
+
+// Registrar registers clients at one server. Server must be set.
+type Registrar struct {
+	// Server is the server; its metadata names the registration_endpoint.
+	Server *discovery.Provider
+
+	// InitialAccessToken allows the registration (RFC 7591 §3). "" is for servers that let
+	// everybody register.
+	InitialAccessToken string `json:"-"`
+
+	// HTTP sends the requests. Its Transport is used (tracing, proxies); time-outs,
+	// limits and the refusal of redirects stay the module's. nil means Server.HTTP.
+	HTTP *http.Client
+}
+
+// Format implements fmt.Formatter: no verb prints the token.
+func (r Registrar) Format(f fmt.State, _ rune) { io.WriteString(f, r.redacted()) }
+
+// LogValue implements slog.LogValuer.
+func (r Registrar) LogValue() slog.Value { return slog.StringValue(r.redacted()) }
+
+func (r Registrar) redacted() string { return fmt.Sprintf("[registrar at %v]", r.Server) }
+
+// Register registers a client, RFC 7591 §3. The server may register other values than
+// those of m: see Registered.Changed, and hold what matters against it before you use the
+// client. The request is sent once: a second one would make a second client. Every error
+// is an [*Error].
+func (r *Registrar) Register(ctx context.Context, m Metadata) (*Registered, error) {
+	sent, err := m.members()
+	if err != nil {
+		return nil, wrap(err)
+	}
+	ctx, metadata, err := r.metadata(ctx)
+	if err != nil {
+		return nil, wrap(err)
+	}
+	if metadata.RegistrationEndpoint == "" {
+		return nil, wrap(ErrNoEndpoint)
+	}
+	document, err := json.Marshal(sent)
+	if err != nil {
+		return nil, wrap(err)
+	}
+	resp, err := r.http().SendJSON(ctx, http.MethodPost, metadata.RegistrationEndpoint, r.InitialAccessToken, document, m.SoftwareStatement)
+	if err != nil {
+		return nil, wrap(err)
+	}
+	return answer(resp, sent, http.StatusCreated, http.StatusOK)
+}
+
+// Read asks how a client is registered now, RFC 7592 §2.1. What the server issued anew,
+// the secret or the token of the registration, takes the place of the old: keep the
+// result instead of old. Every error is an [*Error].
+func (r *Registrar) Read(ctx context.Context, old *Registered) (*Registered, error) {
+	resp, err := r.manage(ctx, http.MethodGet, old, nil)
+	if err != nil {
+		return nil, wrap(err)
+	}
+	return follow(resp, old, nil)
+}
+
+// Update registers changed.Metadata in place of what was registered, RFC 7592 §2.2: what is
+// left out is removed, so begin with the result of Register, Read or Update. Keep the
+// result instead, as with Read. Every error is an [*Error].
+func (r *Registrar) Update(ctx context.Context, changed *Registered) (*Registered, error) {
+	if changed == nil {
+		return nil, wrap(errUnmanaged)
+	}
+	sent, err := changed.Metadata.members()
+	if err != nil {
+		return nil, wrap(err)
+	}
+	sent["client_id"] = quoted(changed.ClientID)
+	if changed.ClientSecret != "" {
+		sent["client_secret"] = quoted(changed.ClientSecret)
+	}
+	resp, err := r.manage(ctx, http.MethodPut, changed, sent)
+	if err != nil {
+		return nil, wrap(err)
+	}
+	return follow(resp, changed, sent)
+}
+
+// Delete ends a registration, RFC 7592 §2.3. Every error is an [*Error].
+func (r *Registrar) Delete(ctx context.Context, old *Registered) error {
+	resp, err := r.manage(ctx, http.MethodDelete, old, nil)
+	if err != nil {
+		return wrap(err)
+	}
+	if resp.Status != http.StatusNoContent {
+		return wrap(resp.Failure("the registration was not deleted"))
+	}
+	return nil
+}
+
+var (
+	errUnmanaged = errors.New("the registration has no AccessToken and URI to manage it with")
+	errElsewhere = errors.New("the registration's URI is neither at the issuer nor at the registration endpoint")
+)
+
+// manage sends a request about a registration. Its token goes to the server that issued
+// it alone: the URI must be of the same origin as the issuer or the registration endpoint.
+func (r *Registrar) manage(ctx context.Context, method string, old *Registered, members map[string]json.RawMessage) (*endpoint.Response, error) {
+	if old == nil || old.AccessToken == "" || old.URI == "" {
+		return nil, errUnmanaged
+	}
+	ctx, metadata, err := r.metadata(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !sameOrigin(old.URI, metadata.Issuer) && !sameOrigin(old.URI, metadata.RegistrationEndpoint) {
+		return nil, errElsewhere
+	}
+	var document []byte
+	if members != nil {
+		if document, err = json.Marshal(members); err != nil {
+			return nil, err
+		}
+	}
+	return r.http().SendJSON(ctx, method, old.URI, old.AccessToken, document, old.ClientSecret, old.Metadata.SoftwareStatement)
+}
+
+func (r *Registrar) metadata(ctx context.Context) (context.Context, *discovery.Metadata, error) {
+	if r.Server == nil {
+		return ctx, nil, errors.New("Registrar.Server is nil")
+	}
+	m, err := r.Server.Metadata(ctx)
+	return endpoint.For(ctx, r.Server.Issuer), m, err
+}
+
+func (r *Registrar) http() endpoint.Client {
+	if r.HTTP != nil {
+		return endpoint.Client{HTTP: r.HTTP}
+	}
+	return endpoint.Client{HTTP: r.Server.HTTP}
+}
+
+// answer reads an answer that has one of the statuses.
+func answer(resp *endpoint.Response, sent map[string]json.RawMessage, statuses ...int) (*Registered, error) {
+	for _, status := range statuses {
+		if resp.Status == status {
+			out, err := read(resp, sent)
+			if err != nil {
+				return nil, wrap(resp.Refuse(err))
+			}
+			return out, nil
+		}
+	}
+	return nil, wrap(resp.Failure("the server does not answer about the client"))
+}
+
+// follow reads an answer about a client that was registered before. What the server
+// issued then and does not repeat stays.
+func follow(resp *endpoint.Response, old *Registered, sent map[string]json.RawMessage) (*Registered, error) {
+	out, err := answer(resp, sent, http.StatusOK)
+	if err != nil {
+		return nil, err
+	}
+	if out.ClientID != old.ClientID { // RFC 7592 §2.1
+		return nil, wrap(resp.Refuse(errors.New("client_id is another one")))
+	}
+	if out.ClientSecret == "" {
+		out.ClientSecret, out.SecretExpiry = old.ClientSecret, old.SecretExpiry
+	}
+	if out.AccessToken == "" {
+		out.AccessToken = old.AccessToken
+	}
+	if out.URI == "" {
+		out.URI = old.URI
+	}
+	return out, nil
+}
+
+func sameOrigin(a, b string) bool {
+	u, err := url.Parse(a)
+	v, errV := url.Parse(b)
+	return err == nil && errV == nil && u.Host != "" && u.Scheme == v.Scheme && u.Host == v.Host
+}
+
+func quoted(s string) json.RawMessage {
+	raw, _ := json.Marshal(s)
+	return raw
+}
