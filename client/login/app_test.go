@@ -87,9 +87,12 @@ func start(t testing.TB, set setting) *app {
 	if set.other != nil {
 		base, a.clock = set.other.URL, set.other.clock
 	}
+	a.as.Lock()
+	a.as.Now = a.clock.now
+	a.as.Unlock()
 	cfg := client.Config{
 		Issuer: a.as.URL, ClientID: optest.ClientID, Auth: client.SecretBasic(optest.ClientSecret),
-		RedirectURL: base + "/callback", Now: a.clock.now,
+		RedirectURL: base + "/callback", PostLogoutRedirectURL: base + "/bye", Now: a.clock.now,
 	}
 	if set.client != nil {
 		set.client(&cfg)
@@ -119,6 +122,7 @@ func (a *app) mount(mux *http.ServeMux) {
 	mux.Handle("/callback", l.Callback())
 	mux.Handle("/callback/{n}", l.Callback())
 	mux.Handle("/logout", l.Logout())
+	mux.Handle("/bye", l.LoggedOut())
 	mux.Handle("/initiate", l.Initiated())
 	mux.Handle("/backchannel", l.BackchannelLogout())
 	mux.Handle("/frontchannel", l.FrontchannelLogout())
@@ -167,6 +171,14 @@ type page struct {
 	header http.Header
 }
 
+// text is the body without the head of a page.
+func (p page) text() string {
+	if _, main, ok := strings.Cut(p.body, "<main>"); ok {
+		return main
+	}
+	return p.body
+}
+
 func (b *browser) do(r *http.Request) page {
 	b.t.Helper()
 	resp, err := b.Do(r)
@@ -207,7 +219,7 @@ func (b *browser) request(method, u string, form url.Values) *http.Request {
 func (b *browser) signIn(a *app) {
 	b.t.Helper()
 	if p := b.get(a.URL + "/private/"); p.status != 200 || p.body != "alice at /private/" {
-		b.t.Fatalf("signing in ends with %d at %s: %s\n%s", p.status, p.at, p.body, a.log)
+		b.t.Fatalf("signing in ends with %d at %s: %s\n%s", p.status, p.at.Path, p.text(), a.log)
 	}
 }
 
@@ -249,6 +261,6 @@ func (b *browser) plant(a *app, name, value string) {
 func (b *browser) want(got page, status int, text string) {
 	b.t.Helper()
 	if got.status != status || !strings.Contains(got.body, text) {
-		b.t.Errorf("%d at %s, want %d and %q:\n%s", got.status, got.at, status, text, got.body)
+		b.t.Errorf("%d at %s, want %d and %q:\n%s", got.status, got.at.Path, status, text, got.text())
 	}
 }

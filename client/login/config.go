@@ -69,10 +69,6 @@ type Config struct {
 	// logout. "" means "/".
 	HomePath string
 
-	// LogoutRedirectURL is the post_logout_redirect_uri of the registrations: where LoggedOut
-	// is mounted. "" means that none is sent, and that the server says goodbye.
-	LogoutRedirectURL string
-
 	// CookieName is what the names of the cookies have after the prefix "__Host-". ""
 	// means "login". Cookies do not tell ports apart: where applications share a host they
 	// need different names.
@@ -186,10 +182,6 @@ func (c *Config) checkPaths(w *complaints) {
 	for name, path := range map[string]string{"StartPath": c.StartPath, "SignInPath": c.SignInPath, "HomePath": c.HomePath} {
 		_, ok := cleanReturnTo(path)
 		w.add(path != "" && !ok, "%s %q is not a path of this site", name, path)
-	}
-	if c.LogoutRedirectURL != "" {
-		u, err := url.Parse(c.LogoutRedirectURL)
-		w.add(err != nil || u.Scheme != "https" && !(c.InsecureHTTP && u.Scheme == "http") || u.Host == "", "LogoutRedirectURL is not an https URL")
 	}
 }
 

@@ -16,6 +16,9 @@ type Login struct {
 	sealer   sealer
 	shared   Store // Config.Store, or what stands for it in this process
 	sessions sessions
+
+	refreshers map[string]*client.Refresher
+	carried    *carriedTokens
 }
 
 // New makes a Login, or names everything that is wrong with the configuration. It does
@@ -35,11 +38,13 @@ func New(config Config) (*Login, error) {
 	}
 	l := &Login{config: config, sealer: sealer, cookies: cookies{config.CookieName, config.InsecureHTTP}}
 	l.share()
+	l.newRefreshers()
 	return l, nil
 }
 
 // share chooses where sessions are.
 func (l *Login) share() {
+	l.carried = &carriedTokens{memory: Memory{Now: l.config.Now}, now: l.config.Now}
 	if l.config.Store == nil {
 		l.shared = &Memory{Now: l.config.Now}
 		l.sessions = &sealedSessions{l}

@@ -1,25 +1,98 @@
 package login
 
 import (
+	"context"
 	"errors"
 	"net/http"
+	"time"
+
+	"github.com/countersign/countersign/client"
+)
+
+const (
+	logoutLifetime = 10 * time.Minute // for the way to the server and back
+	revokeTimeout  = 3 * time.Second
 )
 
 // Logout ends the session: POST, from a form of this site. The session here ends before
-// anything else; the browser is then sent to end that at the server too (OpenID Connect
-// RP-Initiated Logout), where the server has an address for it.
+// anything else. Then the tokens are revoked, if they were kept and the server can, and
+// the browser is sent to end the server's session too (OpenID Connect RP-Initiated
+// Logout), or to HomePath where the server has no address for that.
 func (l *Login) Logout() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
 		if err := l.config.CrossOrigin.Check(r); err != nil {
 			l.fail(w, r, CodeCrossOrigin, err)
 			return
 		}
-		s, err := l.sessions.load(r)
-		l.cookies.expireIfSent(w, r, l.markName())
-		if err := errors.Join(err, l.sessions.end(w, r, s)); err != nil {
+		s, kept, err := l.endSession(w, r)
+		if err != nil {
 			l.fail(w, r, CodeUnavailable, err)
 			return
 		}
-		redirect(w, l.config.HomePath)
+		l.revoke(r.Context(), s, kept)
+		redirect(w, l.logoutAddress(w, r, s, kept))
 	}, http.MethodPost)
+}
+
+// endSession ends the request's session, and gives it with what was kept of its tokens. The
+// cookies are dropped whatever happens.
+func (l *Login) endSession(w http.ResponseWriter, r *http.Request) (s *session, kept *client.Kept, err error) {
+	s, err = l.sessions.load(r)
+	if s != nil && err == nil {
+		kept, err = l.sessions.kept(r, s)
+	}
+	l.cookies.expireIfSent(w, r, l.markName())
+	return s, kept, errors.Join(err, l.sessions.end(w, r, s))
+}
+
+// revoke does what it can: the session is over anyway, and the tokens are here no more.
+func (l *Login) revoke(ctx context.Context, s *session, kept *client.Kept) {
+	if kept == nil || kept.AccessToken == "" && kept.RefreshToken == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, revokeTimeout)
+	defer cancel()
+	tokens, err := kept.Tokens()
+	if err == nil {
+		err = l.config.Clients[s.Client].RevokeTokens(ctx, tokens)
+	}
+	if err != nil && !errors.Is(err, client.ErrNoEndpoint) {
+		l.config.Log.WarnContext(ctx, "login: tokens were not revoked at the logout", "reason", err)
+	}
+}
+
+// logoutAddress is where the browser goes from a logout, HomePath where nothing is to be
+// ended at the server.
+func (l *Login) logoutAddress(w http.ResponseWriter, r *http.Request, s *session, kept *client.Kept) string {
+	if s == nil {
+		return l.config.HomePath
+	}
+	address, state, err := l.config.Clients[s.Client].LogoutURL(r.Context(), client.Logout{IDTokenHint: kept.IDToken})
+	if err != nil {
+		if !errors.Is(err, client.ErrNoEndpoint) {
+			l.config.Log.WarnContext(r.Context(), "login: the server's session was not ended", "reason", err)
+		}
+		return l.config.HomePath
+	}
+	if state != "" {
+		l.cookies.set(w, l.logoutName(), state, logoutLifetime)
+	}
+	return address
+}
+
+// logoutName is the name of the cookie with the state of a logout.
+func (l *Login) logoutName() string { return l.cookies.name("-out") }
+
+// LoggedOut brings visitors to HomePath who come back from the server after a logout: what
+// is mounted at the path of the clients' PostLogoutRedirectURL.
+func (l *Login) LoggedOut() http.Handler {
+	return l.only(func(w http.ResponseWriter, r *http.Request) {
+		state, q := value(r, l.logoutName()), r.URL.Query()
+		l.cookies.expireIfSent(w, r, l.logoutName())
+		if err := client.CheckLogout(state, q); err != nil && (state != "" || q.Has("state")) {
+			l.fail(w, r, CodeLogout, err)
+			return
+		}
+		redirect(w, l.config.HomePath) // also of a server that brings no state: nothing else is done here
+	}, http.MethodGet)
 }

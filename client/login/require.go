@@ -39,7 +39,7 @@ func (l *Login) identify(next http.Handler, nobody http.HandlerFunc) http.Handle
 		case s == nil:
 			nobody(w, r)
 		default:
-			ctx := context.WithValue(r.Context(), contextKey{}, l.user(s))
+			ctx := context.WithValue(r.Context(), contextKey{}, l.user(w, r, s))
 			next.ServeHTTP(w, r.WithContext(ctx))
 		}
 	})

@@ -23,7 +23,6 @@ const (
 	forSession = "session"
 	forTicket  = "name of a session"
 	forTokens  = "tokens"
-	forLogout  = "logout under way"
 	forStore   = "value in a store"
 )
 

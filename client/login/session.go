@@ -1,12 +1,10 @@
 package login
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"time"
 
@@ -25,7 +23,8 @@ type session struct {
 	AuthTime  time.Time                  `json:"auth_time,omitzero"`
 	Claims    map[string]json.RawMessage `json:"claims,omitempty"`
 	Begun     time.Time                  `json:"begun"`
-	Seen      time.Time                  `json:"seen"` // the last request, within an interval
+	Seen      time.Time                  `json:"seen"`               // the last request, within an interval
+	IDToken   string                     `json:"id_token,omitempty"` // as it was issued; in the Store alone
 }
 
 // sessions is where they are: in cookies or in the Store.
@@ -42,6 +41,12 @@ type sessions interface {
 
 	// end forgets s, which may be nil, and drops the cookies.
 	end(w http.ResponseWriter, r *http.Request, s *session) error
+
+	// source gives the tokens of s, if they were kept.
+	source(w http.ResponseWriter, r *http.Request, s *session) *source
+
+	// kept gives what was kept of the tokens of s.
+	kept(r *http.Request, s *session) (*client.Kept, error)
 }
 
 // newSession has an id that was never seen before: one that somebody planted in the
@@ -87,58 +92,3 @@ func hashed(id string) string {
 	sum := sha256.Sum256([]byte(id))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
-
-// sealedSessions are in cookies. What has ended is remembered in this process, so that
-// neither a copy of a cookie nor an answer that was under way brings it back here.
-type sealedSessions struct{ *Login }
-
-func (l *sealedSessions) cookie() string { return l.cookies.name("") }
-
-func (l *sealedSessions) load(r *http.Request) (*session, error) {
-	s := &session{}
-	if !l.openJSON(forSession, l.cookie(), value(r, l.cookie()), s) || !l.good(s) {
-		return nil, nil
-	}
-	ended, err := l.shared.Load(r.Context(), "ended:"+hashed(s.ID))
-	if err != nil || ended != nil {
-		return nil, err
-	}
-	return s, nil
-}
-
-func (l *sealedSessions) begin(w http.ResponseWriter, r *http.Request, s *session, tokens *client.Tokens) error {
-	old, err := l.load(r)
-	if err != nil {
-		return err
-	}
-	if err := l.forget(r.Context(), old); err != nil {
-		return err
-	}
-	return l.touch(w, r, s)
-}
-
-func (l *sealedSessions) touch(w http.ResponseWriter, r *http.Request, s *session) error {
-	sealed, err := l.sealJSON(forSession, l.cookie(), s)
-	if err != nil {
-		return err
-	}
-	if len(sealed) > maxValue {
-		return errTooLarge
-	}
-	l.cookies.set(w, l.cookie(), sealed, l.cookieAge(s))
-	return nil
-}
-
-func (l *sealedSessions) end(w http.ResponseWriter, r *http.Request, s *session) error {
-	l.cookies.expireIfSent(w, r, l.cookie())
-	return l.forget(r.Context(), s)
-}
-
-func (l *sealedSessions) forget(ctx context.Context, s *session) error {
-	if s == nil {
-		return nil
-	}
-	return l.shared.Save(ctx, "ended:"+hashed(s.ID), []byte("1"), l.until(s))
-}
-
-var errNoTokens = errors.New("login: the session keeps no tokens; see Config.KeepTokens")

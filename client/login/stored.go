@@ -73,11 +73,25 @@ func (l *storedSessions) begin(w http.ResponseWriter, r *http.Request, s *sessio
 			return storeDown(err)
 		}
 	}
-	key := sessionKey(hashed(s.ID))
-	if err := l.saveJSON(r.Context(), key, s, l.until(s)); err != nil {
+	if err := l.save(r.Context(), s, tokens); err != nil {
 		return storeDown(err)
 	}
 	return l.touch(w, r, s)
+}
+
+func (l *storedSessions) save(ctx context.Context, s *session, tokens *client.Tokens) error {
+	s.IDToken = l.keptOf(tokens).IDToken
+	if l.config.KeepTokens {
+		if err := l.refreshers[s.Client].Keep(ctx, tokensKey(hashed(s.ID)), tokens); err != nil {
+			return err
+		}
+	}
+	key := sessionKey(hashed(s.ID))
+	sealed, err := l.sealJSON(forStore, key, s)
+	if err != nil {
+		return err
+	}
+	return l.shared.Save(ctx, key, []byte(sealed), l.until(s))
 }
 
 func (l *storedSessions) touch(w http.ResponseWriter, _ *http.Request, s *session) error {
@@ -121,14 +135,6 @@ func (l *storedSessions) endAll(ctx context.Context, index string) error {
 		err = errors.Join(err, l.shared.Unlink(ctx, index, hash))
 	}
 	return err
-}
-
-func (l *Login) saveJSON(ctx context.Context, key string, v any, until time.Time) error {
-	sealed, err := l.sealJSON(forStore, key, v)
-	if err != nil {
-		return err
-	}
-	return l.shared.Save(ctx, key, []byte(sealed), until)
 }
 
 // downError marks what the store did not do.

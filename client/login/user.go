@@ -3,10 +3,12 @@ package login
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"maps"
+	"net/http"
 	"slices"
 	"time"
 
@@ -25,7 +27,7 @@ type User struct {
 	SignedIn time.Time // when the session here began
 
 	claims map[string]json.RawMessage
-	tokens func(context.Context) (*client.Tokens, error)
+	source *source // nil: the tokens are not kept
 }
 
 // Claims decodes the claims that Config.Claims has kept into v, by encoding/json.
@@ -47,16 +49,29 @@ func (u *User) Claim(name string) string {
 	return s
 }
 
-// Tokens gives the tokens of the session, refreshed if they are about to end; their
-// IDToken is nil. Ask for them before the answer's header is written: without a Store new
-// ones go to the browser with it. The error is of a session without tokens (see
-// Config.KeepTokens), or an [*client.Error] of a refresh; when that is not Temporary the
-// visitor has to sign in again.
+var errNoTokens = errors.New("login: the session keeps no tokens; see Config.KeepTokens")
+
+// Tokens gives the tokens of the session, refreshed if they end soon: once for all tabs,
+// and with a Store once for all processes. It is a client.TokenSource, for
+// client.Transport. Ask before the answer's header is written: without a Store, new tokens
+// go to the browser with it. It is for the time of the request.
+//
+// errors.Is finds client.ErrLoginRequired where the visitor has to sign in again, which
+// [Login.Begin] does. Any other error is of a session without tokens (see
+// Config.KeepTokens), or Temporary.
 func (u *User) Tokens(ctx context.Context) (*client.Tokens, error) {
-	if u.tokens == nil {
+	if u.source == nil {
 		return nil, errNoTokens
 	}
-	return u.tokens(ctx)
+	return u.source.Tokens(ctx)
+}
+
+// Renew gives other tokens than those that an API has refused; client.Transport asks.
+func (u *User) Renew(ctx context.Context, rejected *client.Tokens) (*client.Tokens, error) {
+	if u.source == nil {
+		return nil, errNoTokens
+	}
+	return u.source.Renew(ctx, rejected)
 }
 
 // Format implements fmt.Formatter: every verb prints the account alone.
@@ -75,9 +90,13 @@ func FromContext(ctx context.Context) (*User, bool) {
 	return u, ok
 }
 
-func (l *Login) user(s *session) *User {
-	return &User{
+func (l *Login) user(w http.ResponseWriter, r *http.Request, s *session) *User {
+	u := &User{
 		Issuer: s.Issuer, Subject: s.Subject, Client: s.Client, ACR: s.ACR, AMR: slices.Clone(s.AMR),
 		AuthTime: s.AuthTime, SignedIn: s.Begun, claims: maps.Clone(s.Claims),
 	}
+	if l.config.KeepTokens {
+		u.source = l.sessions.source(w, r, s)
+	}
+	return u
 }

@@ -1,0 +1,396 @@
+package login_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/login"
+	"github.com/countersign/countersign/internal/optest"
+)
+
+// TestAnotherBrowser is RP-04: a login ends in the browser that began it, and in no other.
+func TestAnotherBrowser(t *testing.T) {
+	bothKinds(t, func(t *testing.T, set setting) {
+		a := start(t, set)
+		attacker, victim := a.browser(t), a.browser(t)
+		callback := attacker.begin(a, "/login")
+
+		victim.want(victim.get(callback), 400, "login_unknown")
+		victim.want(victim.get(a.URL+"/"), 200, "nobody")
+		if a.as.Hits("/token") != 0 {
+			t.Error("RP-20: a token request was sent for it")
+		}
+		attacker.want(attacker.get(callback), 200, "alice at /")
+	})
+}
+
+// TestLoginCSRF: a visitor who is signed in stays who she is when somebody else's callback
+// is put upon her, and so does one who has a login of her own under way.
+func TestLoginCSRF(t *testing.T) {
+	bothKinds(t, func(t *testing.T, set setting) {
+		a := start(t, set)
+		attacker, victim := a.browser(t), a.browser(t)
+		callback := attacker.begin(a, "/login")
+		own := victim.begin(a, "/login?return_to=/own")
+		victim.want(victim.get(callback), 400, "login_unknown")
+		victim.want(victim.get(own), 200, "alice at /own")
+
+		a.as.EditID = func(m map[string]any) { m["sub"] = "mallory" }
+		victim.want(victim.get(callback), 200, "alice at /")
+		if a.as.Hits("/token") != 1 {
+			t.Errorf("%d token requests", a.as.Hits("/token"))
+		}
+	})
+}
+
+// TestPlantedAttempt: somebody else's cookie of a login under way does not help, if it
+// cannot be set under the name: the name goes into the seal, and follows from the state.
+func TestPlantedAttempt(t *testing.T) {
+	a := start(t, setting{})
+	attacker, victim := a.browser(t), a.browser(t)
+	mine, theirs := attacker.begin(a, "/login"), victim.begin(a, "/login")
+	victim.plant(a, victim.cookies(a)[0].Name, attacker.cookies(a)[0].Value)
+	victim.want(victim.get(theirs), 400, "login_unknown")
+	victim.want(victim.get(mine), 400, "login_unknown")
+}
+
+// TestCallbackRefuses is RP-20 and RP-24 as a browser sees them: no token request is sent.
+func TestCallbackRefuses(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		edit func(url.Values)
+		code string
+	}{
+		{"RP-20 no state", func(q url.Values) { q.Del("state") }, "login_unknown"},
+		{"RP-20 empty state", func(q url.Values) { q.Set("state", "") }, "login_unknown"},
+		{"RP-20 unknown state", func(q url.Values) { q.Set("state", "unknown") }, "login_unknown"},
+		{"RP-24 two states", func(q url.Values) { q.Add("state", "x") }, "login_failed"},
+		{"RP-24 two codes", func(q url.Values) { q.Add("code", "x") }, "login_failed"},
+		{"RP-24 code and error", func(q url.Values) { q.Set("error", "access_denied") }, "login_failed"},
+		{"RP-22 another iss", func(q url.Values) { q.Set("iss", "https://other.example") }, "login_failed"},
+		{"RP-22 no iss", func(q url.Values) { q.Del("iss") }, "login_failed"},
+		{"RP-25 an ID token", func(q url.Values) { q.Set("id_token", "x") }, "login_failed"},
+		{"no code", func(q url.Values) { q.Del("code") }, "login_failed"},
+		{"RP-28 response in a plain callback", func(q url.Values) { q.Set("response", "a.b.c") }, "login_failed"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			a := start(t, setting{})
+			b := a.browser(t)
+			u, _ := url.Parse(b.begin(a, "/login"))
+			q := u.Query()
+			test.edit(q)
+			u.RawQuery = q.Encode()
+			got := b.get(u.String())
+			b.want(got, 400, test.code)
+			if a.as.Hits("/token") != 0 || len(b.cookies(a)) > 1 {
+				t.Errorf("%d token requests, cookies %v", a.as.Hits("/token"), b.cookies(a))
+			}
+		})
+	}
+}
+
+// TestServerSaysNo: what the server answers instead of a code, and what becomes of it.
+func TestServerSaysNo(t *testing.T) {
+	for answer, want := range map[string]struct {
+		status int
+		code   string
+	}{
+		"access_denied":           {403, "access_denied"},
+		"login_required":          {401, "login_required"},
+		"interaction_required":    {401, "login_required"},
+		"temporarily_unavailable": {503, "temporarily_unavailable"},
+		"server_error":            {400, "login_failed"},
+		"<script>alert(1)":        {400, "login_failed"},
+	} {
+		t.Run(answer, func(t *testing.T) {
+			as := optest.New(t)
+			as.Callback = func(q url.Values) {
+				q.Del("code")
+				q.Set("error", answer)
+				q.Set("error_description", `"><script>alert("RP-26")</script>`)
+				q.Set("error_uri", "https://evil.example/")
+			}
+			a := start(t, setting{as: as})
+			b := a.browser(t)
+			got := b.get(a.URL + "/login?return_to=/back%3Fto")
+			b.want(got, want.status, want.code)
+			b.want(got, want.status, `href="/login?return_to=%2Fback%3Fto"`)
+			if strings.Contains(got.body, "RP-26") || strings.Contains(got.body, "evil") || strings.Contains(got.body, "<script") {
+				t.Errorf("RP-26, LOG-03: the page has the server's text:\n%s", got.body)
+			}
+		})
+	}
+}
+
+// TestParallelCallbacks is RP-21: many at once, at two processes, are one token request,
+// and each of them leads to where the login was to lead.
+func TestParallelCallbacks(t *testing.T) {
+	store := &login.Memory{}
+	shared := func(c *login.Config) { c.Store = store }
+	one := start(t, setting{config: shared})
+	two := start(t, setting{as: one.as, config: shared, other: one})
+	b := one.browser(t)
+	callback := b.begin(one, "/login?return_to=/there")
+	var group sync.WaitGroup
+	for i := range 20 {
+		at := callback
+		if i%2 == 1 {
+			at = strings.Replace(callback, one.URL, two.URL, 1)
+		}
+		group.Go(func() {
+			got := b.still().get(at)
+			if got.status != http.StatusSeeOther || got.header.Get("Location") != "/there" {
+				t.Errorf("%d to %q: %s", got.status, got.header.Get("Location"), got.body)
+			}
+		})
+	}
+	group.Wait()
+	if one.as.Hits("/token") != 1 {
+		t.Errorf("%d token requests", one.as.Hits("/token"))
+	}
+	b.want(b.get(two.URL+"/"), 200, "alice")
+}
+
+// TestReload is RP-29: the callback once more, from the browser that has finished.
+func TestReload(t *testing.T) {
+	bothKinds(t, func(t *testing.T, set setting) {
+		a := start(t, set)
+		b := a.browser(t)
+		callback := b.begin(a, "/login?return_to=/there")
+		b.want(b.get(callback), 200, "alice at /there")
+		before := b.cookie(a, "__Host-login")
+		for range 3 {
+			b.want(b.get(callback), 200, "alice at /")
+		}
+		if b.cookie(a, "__Host-login") != before || a.as.Hits("/token") != 1 {
+			t.Errorf("another session, or %d token requests", a.as.Hits("/token"))
+		}
+		b.post(a.URL+"/logout", url.Values{})
+		b.want(b.get(callback), 400, "login_unknown")
+		b.want(b.get(a.URL+"/"), 200, "nobody")
+	})
+}
+
+// TestLostAnswer is RP-29: the callback's answer never reached the browser, which comes
+// again with the cookies of before.
+func TestLostAnswer(t *testing.T) {
+	a := start(t, setting{})
+	b := a.browser(t)
+	callback := b.begin(a, "/login?return_to=/private/there")
+	lost := a.browser(t)
+	for _, c := range b.cookies(a) {
+		lost.plant(a, c.Name, c.Value)
+	}
+	lost.want(lost.still().get(callback), 303, "")
+	b.want(b.get(callback), 200, "alice at /private/there") // by a new login
+	if a.as.Hits("/token") != 2 || a.as.Hits("/authorize") != 2 {
+		t.Errorf("%d token requests, %d logins", a.as.Hits("/token"), a.as.Hits("/authorize"))
+	}
+}
+
+// TestTwoTabs: each comes back to its own page, and there is one session in the end.
+func TestTwoTabs(t *testing.T) {
+	bothKinds(t, func(t *testing.T, set setting) {
+		a := start(t, set)
+		b := a.browser(t)
+		first, second := b.begin(a, "/private/first"), b.begin(a, "/private/second")
+		b.want(b.get(second), 200, "alice at /private/second")
+		old := b.cookie(a, "__Host-login")
+		b.want(b.get(first), 200, "alice at /private/first")
+
+		b.plant(a, "__Host-login", old)
+		b.want(b.get(a.URL+"/"), 200, "nobody")
+	})
+}
+
+// TestManyTabs is RP-09: at most ten logins a browser, the oldest out, and not too many
+// bytes of cookies either.
+func TestManyTabs(t *testing.T) {
+	a := start(t, setting{})
+	b := a.browser(t)
+	var callbacks []string
+	for range 15 {
+		a.clock.turn(time.Second)
+		callbacks = append(callbacks, b.begin(a, "/login"))
+	}
+	size := 0
+	for _, c := range b.cookies(a) {
+		size += len(c.Name) + len(c.Value)
+	}
+	if n := len(b.cookies(a)); n > 10 || n < 5 || size > 6000 {
+		t.Errorf("%d logins under way, %d bytes", n, size)
+	}
+	b.want(b.get(callbacks[0]), 400, "login_unknown")
+	b.want(b.get(callbacks[14]), 200, "alice")
+
+	long := "/login?return_to=/" + strings.Repeat("x", 1900)
+	for range 5 {
+		b.begin(a, long)
+	}
+	for _, c := range b.cookies(a) {
+		if len(c.Name)+len(c.Value) > 3900 {
+			t.Errorf("a cookie of %d bytes", len(c.Name)+len(c.Value))
+		}
+	}
+}
+
+// TestExpiredLogin is RP-09 and RP-20: ten minutes, and then a page from which to go on.
+func TestExpiredLogin(t *testing.T) {
+	a := start(t, setting{})
+	b := a.browser(t)
+	callback := b.begin(a, "/login?return_to=/there")
+	a.clock.turn(10*time.Minute + time.Second)
+	got := b.get(callback)
+	b.want(got, 400, "login_expired")
+	b.want(got, 400, `href="/login?return_to=%2Fthere"`)
+	if a.as.Hits("/token") != 0 {
+		t.Error("a token request was sent")
+	}
+	callback = b.begin(a, "/login?return_to=/there")
+	a.clock.turn(9 * time.Minute)
+	b.want(b.get(callback), 200, "alice at /there")
+}
+
+// TestMethods is RP-27: GET where the response is in the query, POST where it is a form.
+func TestMethods(t *testing.T) {
+	formPost := func(c *client.Config) { c.ResponseMode = "form_post" }
+	for _, test := range []struct {
+		name   string
+		client func(*client.Config)
+		method string
+		status int
+	}{
+		{"query by GET", nil, http.MethodGet, 303},
+		{"query by POST", nil, http.MethodPost, 400},
+		{"form_post by POST", formPost, http.MethodPost, 303},
+		{"form_post by GET", formPost, http.MethodGet, 400},
+		{"by PUT", nil, http.MethodPut, 405},
+		{"by HEAD", nil, http.MethodHead, 405},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			a := start(t, setting{client: test.client})
+			b := a.browser(t)
+			u, _ := url.Parse(b.begin(a, "/login"))
+			form := u.Query()
+			if test.method == http.MethodPost {
+				u.RawQuery = ""
+			} else {
+				form = nil
+			}
+			got := b.still().do(b.request(test.method, u.String(), form))
+			if got.status != test.status {
+				t.Errorf("%d %s", got.status, got.body)
+			}
+			if want := map[bool]int{true: 1}[test.status == 303]; a.as.Hits("/token") != want {
+				t.Errorf("%d token requests", a.as.Hits("/token"))
+			}
+		})
+	}
+}
+
+// TestFormPost is RP-27, WEB-01: the form comes from another site, so the cookie must be
+// SameSite=None, and only that one.
+func TestFormPost(t *testing.T) {
+	a := start(t, setting{client: func(c *client.Config) { c.ResponseMode = "form_post" }})
+	b := a.browser(t)
+	got := b.still().get(a.URL + "/login?return_to=/there")
+	if set := got.header["Set-Cookie"]; len(set) != 1 || !strings.Contains(set[0], "SameSite=None") || !strings.Contains(set[0], "Secure") {
+		t.Errorf("%q", set)
+	}
+	back, _ := url.Parse(b.still().get(got.header.Get("Location")).header.Get("Location"))
+	form := back.Query()
+	request := b.request(http.MethodPost, a.URL+"/callback?state=of+the+query&code=x", form)
+	request.Header.Set("Sec-Fetch-Site", "cross-site")
+	request.Header.Set("Sec-Fetch-Mode", "navigate")
+	b.want(b.do(request), 200, "alice at /there")
+
+	for _, kind := range []string{"", "text/plain", "multipart/form-data; boundary=x"} {
+		request := b.request(http.MethodPost, a.URL+"/callback", form)
+		request.Header.Set("Content-Type", kind)
+		b.want(b.do(request), 400, "invalid_request")
+	}
+	b.want(b.post(a.URL+"/callback", url.Values{"state": {strings.Repeat("x", 1<<20)}}), 400, "invalid_request")
+}
+
+// TestSignedResponse is RP-28: which login a signed response is for stands inside.
+func TestSignedResponse(t *testing.T) {
+	as := optest.New(t)
+	a := start(t, setting{as: as, client: func(c *client.Config) { c.ResponseMode = "query.jwt" }})
+	sign := func(callback string) (*url.URL, url.Values) {
+		u, _ := url.Parse(callback)
+		claims := map[string]any{"iss": as.URL, "aud": optest.ClientID, "exp": time.Now().Add(time.Minute).Unix()}
+		for name, values := range u.Query() {
+			claims[name] = values[0]
+		}
+		u.RawQuery = ""
+		return u, url.Values{"response": {as.Keys[0].Sign(claims, nil)}}
+	}
+	b, other := a.browser(t), a.browser(t)
+	b.begin(a, "/login") // of another tab
+	u, q := sign(b.begin(a, "/login?return_to=/there"))
+	u.RawQuery = q.Encode()
+	other.begin(a, "/login")
+	other.want(other.get(u.String()), 400, "login_unknown")
+	b.want(b.get(u.String()), 200, "alice at /there")
+
+	forged, q := sign(b.begin(a, "/login"))
+	forged.RawQuery = q.Encode()[:len(q.Encode())-8]
+	b.want(b.get(forged.String()), 200, "alice at /") // stays signed in
+	if as.Hits("/token") != 1 {
+		t.Errorf("%d token requests", as.Hits("/token"))
+	}
+}
+
+// TestCookiesOff: a clear page, and no loop.
+func TestCookiesOff(t *testing.T) {
+	a := start(t, setting{})
+	b := a.browser(t)
+	b.Jar = nil
+	got := b.get(a.URL + "/private/")
+	b.want(got, 400, "login_unknown")
+	b.want(got, 400, "cookies")
+	if a.as.Hits("/authorize") != 1 {
+		t.Errorf("%d logins", a.as.Hits("/authorize"))
+	}
+}
+
+// TestServerDown: 503 and a page, at both legs, and it recovers.
+func TestServerDown(t *testing.T) {
+	as := optest.New(t)
+	down := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }
+	a := start(t, setting{as: as})
+	b := a.browser(t)
+	as.Replace("/.well-known/openid-configuration", down)
+	b.want(b.get(a.URL+"/private/"), 503, "temporarily_unavailable")
+	as.Replace("/.well-known/openid-configuration", nil)
+	eventually(t, func() bool { return b.still().get(a.URL+"/login").status == 303 })
+	as.Replace("/token", down)
+	b.want(b.get(a.URL+"/private/"), 503, "temporarily_unavailable")
+	as.Replace("/token", nil)
+	b.signIn(a)
+}
+
+// eventually waits for what comes by itself, after a pause that grows.
+func eventually(t *testing.T, happens func() bool) {
+	t.Helper()
+	for pause := time.Millisecond; pause < 5*time.Second; pause *= 2 {
+		if happens() {
+			return
+		}
+		time.Sleep(pause)
+	}
+	t.Error("it does not happen")
+}
+
+// TestNoOpenID: without an ID token nobody is signed in.
+func TestNoOpenID(t *testing.T) {
+	a := start(t, setting{client: func(c *client.Config) { c.Scopes = []string{"photos.read"} }})
+	b := a.browser(t)
+	b.want(b.get(a.URL+"/private/"), 400, "login_failed")
+	b.want(b.get(a.URL+"/"), 200, "nobody")
+}

@@ -1,0 +1,96 @@
+package login_test
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/login"
+)
+
+func newClient(t testing.TB, issuer, redirect string, edit func(*client.Config)) *client.Client {
+	t.Helper()
+	cfg := client.Config{Issuer: issuer, ClientID: "web", Auth: client.Public(), RedirectURL: redirect}
+	if edit != nil {
+		edit(&cfg)
+	}
+	c, err := client.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestNewRefuses: everything that is wrong is named, all at once.
+func TestNewRefuses(t *testing.T) {
+	const a, b = "https://a.example", "https://b.example"
+	good := newClient(t, a, "https://app.example/callback", nil)
+	one := func(c *client.Client) map[string]*client.Client { return map[string]*client.Client{"main": c} }
+	for _, test := range []struct {
+		name   string
+		config login.Config
+		want   []string // "" of all: it is taken
+	}{
+		{"the least", login.Config{Clients: one(good)}, nil},
+		{"nothing", login.Config{}, []string{"Clients is empty"}},
+		{"nil client", login.Config{Clients: one(nil)}, []string{`Clients["main"] is nil`}},
+		{"a name with a slash", login.Config{Clients: map[string]*client.Client{"a/b": good}}, []string{`the name "a/b"`}},
+		{"short key", login.Config{Clients: one(good), Keys: [][]byte{key("a"), []byte("canary short")}}, []string{"Keys[1] has 12 bytes"}},
+		{"no key of an empty list", login.Config{Clients: one(good), Keys: [][]byte{}}, []string{"Keys are 0"}},
+		{"negative times", login.Config{Clients: one(good), Idle: -1, Lifetime: -1}, []string{"negative"}},
+		{"idle over lifetime", login.Config{Clients: one(good), Idle: 13 * time.Hour}, []string{"Idle is longer than Lifetime"}},
+		{"paths elsewhere", login.Config{Clients: one(good), HomePath: "//evil.example", StartPath: "login"}, []string{"HomePath", "StartPath"}},
+		{"cookie name", login.Config{Clients: one(good), CookieName: "a=b"}, []string{"CookieName"}},
+		{"no web site", login.Config{Clients: one(newClient(t, a, "com.example.app:/cb", nil))}, []string{"not of a web site"}},
+		{"no RedirectURL", login.Config{Clients: one(newClient(t, a, "", nil))}, []string{"not of a web site"}},
+		{"http", login.Config{Clients: one(newClient(t, a, "http://127.0.0.1/cb", nil))}, []string{"InsecureHTTP is false"}},
+		{"http for development", login.Config{Clients: one(newClient(t, a, "http://127.0.0.1/cb", nil)), InsecureHTTP: true}, nil},
+		{"InsecureHTTP on a site", login.Config{Clients: one(good), InsecureHTTP: true}, []string{"InsecureHTTP is for loopback"}},
+		{"fragment", login.Config{Clients: one(newClient(t, a, "https://app.example/cb", func(c *client.Config) { c.ResponseType = client.ResponseCodeIDToken }))}, []string{"fragment"}},
+		{"RP-23", login.Config{SignInPath: "/choose", Clients: map[string]*client.Client{
+			"a": good, "b": newClient(t, b, "https://app.example/callback", nil),
+		}}, []string{"client web at https://a.example", "client web at https://b.example", "RequireIss"}},
+		{"RP-23 kept", login.Config{SignInPath: "/choose", Clients: map[string]*client.Client{
+			"a": good, "b": newClient(t, b, "https://app.example/callback/b", nil),
+		}}, nil},
+		{"nowhere to choose", login.Config{Clients: map[string]*client.Client{"a": good, "b": good}}, []string{"SignInPath is empty"}},
+		{"all at once", login.Config{Clients: one(nil), Idle: -1, CookieName: " "}, []string{"is nil", "negative", "CookieName"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.config.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+			_, err := login.New(test.config)
+			if (err == nil) != (test.want == nil) {
+				t.Fatalf("%v", err)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%v lacks %q", err, want)
+				}
+			}
+		})
+	}
+}
+
+// TestSecrets is LOG-01: no verb and no log prints what the types hold.
+func TestSecrets(t *testing.T) {
+	var log strings.Builder
+	config := login.Config{Clients: map[string]*client.Client{"main": newClient(t, "https://a.example", "https://app.example/cb", nil)}, Keys: [][]byte{key("a")}}
+	l, err := login.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	logger := slog.New(slog.NewJSONHandler(&log, nil))
+	for _, v := range []any{config, &config, l, login.User{Subject: "alice"}, &login.User{}} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			fmt.Fprintf(&log, verb, v)
+		}
+		logger.Info("x", "v", v)
+	}
+	if strings.Contains(log.String(), "canary") || strings.Contains(log.String(), fmt.Sprintf("%x", "canary")) {
+		t.Error("a key is printed")
+	}
+}

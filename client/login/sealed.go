@@ -1,0 +1,70 @@
+package login
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/countersign/countersign/client"
+)
+
+// sealedSessions are in cookies. What has ended is remembered in this process, so that
+// neither a copy of a cookie nor an answer that was under way brings it back here.
+type sealedSessions struct{ *Login }
+
+func (l *sealedSessions) cookie() string { return l.cookies.name("") }
+
+func (l *sealedSessions) load(r *http.Request) (*session, error) {
+	s := &session{}
+	if !l.openJSON(forSession, l.cookie(), value(r, l.cookie()), s) || !l.good(s) {
+		return nil, nil
+	}
+	ended, err := l.shared.Load(r.Context(), "ended:"+hashed(s.ID))
+	if err != nil || ended != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (l *sealedSessions) begin(w http.ResponseWriter, r *http.Request, s *session, tokens *client.Tokens) error {
+	old, err := l.load(r)
+	if err != nil {
+		return err
+	}
+	if err := l.forget(r.Context(), old); err != nil {
+		return err
+	}
+	kept, err := json.Marshal(l.keptOf(tokens))
+	if err != nil {
+		return err
+	}
+	if err := l.carry(w, r, s, carried{ID: s.ID, At: l.config.Now(), Kept: kept}); err != nil {
+		return err
+	}
+	return l.touch(w, r, s)
+}
+
+func (l *sealedSessions) touch(w http.ResponseWriter, r *http.Request, s *session) error {
+	sealed, err := l.sealJSON(forSession, l.cookie(), s)
+	if err != nil {
+		return err
+	}
+	if len(sealed) > maxValue {
+		return errTooLarge
+	}
+	l.cookies.set(w, l.cookie(), sealed, l.cookieAge(s))
+	return nil
+}
+
+func (l *sealedSessions) end(w http.ResponseWriter, r *http.Request, s *session) error {
+	l.cookies.expireIfSent(w, r, l.cookie())
+	l.cookies.expireLong(w, r, l.tokensCookie())
+	return l.forget(r.Context(), s)
+}
+
+func (l *sealedSessions) forget(ctx context.Context, s *session) error {
+	if s == nil {
+		return nil
+	}
+	return l.shared.Save(ctx, "ended:"+hashed(s.ID), []byte("1"), l.until(s))
+}

@@ -1,0 +1,235 @@
+package login
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/countersign/countersign/client"
+)
+
+// newRefreshers makes one for each client: tokens are refreshed once for all tabs, and
+// with a Store once for all processes.
+func (l *Login) newRefreshers() {
+	l.refreshers = map[string]*client.Refresher{}
+	for name, c := range l.config.Clients {
+		r := &client.Refresher{Client: c, Store: l.carried, Leases: client.OneProcess{}, Lifetime: l.config.Lifetime}
+		if l.config.Store != nil {
+			r.Store, r.Leases = sealedValues{l}, l.shared
+		}
+		l.refreshers[name] = r
+	}
+}
+
+// sealedValues are tokens in the Store, which cannot read them.
+type sealedValues struct{ *Login }
+
+// Load implements client.TokenStore. What does not open any more is not there.
+func (v sealedValues) Load(ctx context.Context, key string) ([]byte, error) {
+	sealed, err := v.shared.Load(ctx, key)
+	if sealed == nil || err != nil {
+		return nil, err
+	}
+	plain, _ := v.sealer.open(forStore, key, string(sealed))
+	return plain, nil
+}
+
+// Save implements client.TokenStore.
+func (v sealedValues) Save(ctx context.Context, key string, value []byte, until time.Time) error {
+	sealed, err := v.sealer.seal(forStore, key, value)
+	if err != nil {
+		return err
+	}
+	return v.shared.Save(ctx, key, []byte(sealed), until)
+}
+
+// Delete implements client.TokenStore.
+func (v sealedValues) Delete(ctx context.Context, key string) error { return v.shared.Delete(ctx, key) }
+
+// carriedFor is how long this process remembers tokens that are in a cookie: as long as
+// requests with an older cookie may still come.
+const carriedFor = 10 * time.Minute
+
+// carriedTokens are those that cookies bring, the latest of each session: a refresh that
+// one tab has caused is there for the others before their cookie is.
+type carriedTokens struct {
+	memory Memory
+	now    func() time.Time
+}
+
+// carried is what a cookie holds, and what is remembered of it.
+type carried struct {
+	ID   string          `json:"id,omitempty"` // the session's
+	At   time.Time       `json:"at"`
+	Kept json.RawMessage `json:"kept"` // of a client.Kept; null for tokens that are of no use any more
+}
+
+func (c *carriedTokens) latest(ctx context.Context, key string) (latest carried, ok bool) {
+	raw, err := c.memory.Load(ctx, key)
+	return latest, err == nil && raw != nil && json.Unmarshal(raw, &latest) == nil
+}
+
+func (c *carriedTokens) put(ctx context.Context, key string, v carried) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return c.memory.Save(ctx, key, raw, c.now().Add(carriedFor))
+}
+
+// observe remembers what a cookie has, if it is later than what is known.
+func (c *carriedTokens) observe(ctx context.Context, key string, v carried) error {
+	if known, ok := c.latest(ctx, key); ok && !v.At.After(known.At) {
+		return nil
+	}
+	return c.put(ctx, key, v)
+}
+
+// Load implements client.TokenStore.
+func (c *carriedTokens) Load(ctx context.Context, key string) ([]byte, error) {
+	v, ok := c.latest(ctx, key)
+	if !ok || string(v.Kept) == "null" {
+		return nil, nil
+	}
+	return v.Kept, nil
+}
+
+// Save implements client.TokenStore.
+func (c *carriedTokens) Save(ctx context.Context, key string, value []byte, _ time.Time) error {
+	return c.put(ctx, key, carried{At: c.now(), Kept: value})
+}
+
+// Delete implements client.TokenStore: the cookie that still comes must not bring the
+// tokens back.
+func (c *carriedTokens) Delete(ctx context.Context, key string) error {
+	return c.put(ctx, key, carried{At: c.now(), Kept: json.RawMessage("null")})
+}
+
+// source gives the tokens of one session, in one request.
+type source struct {
+	client.TokenSource
+	before func(context.Context) error // nil: nothing is to be done
+	after  func(context.Context)
+}
+
+// Tokens implements client.TokenSource.
+func (s *source) Tokens(ctx context.Context) (*client.Tokens, error) {
+	return s.around(ctx, s.TokenSource.Tokens)
+}
+
+// Renew is what client.Transport asks for after an API has refused a token.
+func (s *source) Renew(ctx context.Context, rejected *client.Tokens) (*client.Tokens, error) {
+	return s.around(ctx, func(ctx context.Context) (*client.Tokens, error) {
+		return s.TokenSource.(renewer).Renew(ctx, rejected)
+	})
+}
+
+type renewer interface {
+	Renew(ctx context.Context, rejected *client.Tokens) (*client.Tokens, error)
+}
+
+func (s *source) around(ctx context.Context, get func(context.Context) (*client.Tokens, error)) (*client.Tokens, error) {
+	if s.before == nil {
+		return get(ctx)
+	}
+	if err := s.before(ctx); err != nil {
+		return nil, err
+	}
+	t, err := get(ctx)
+	s.after(ctx)
+	return t, err
+}
+
+func (l *Login) refresher(s *session) client.TokenSource {
+	return l.refreshers[s.Client].Source(tokensKey(hashed(s.ID)))
+}
+
+func (l *storedSessions) source(_ http.ResponseWriter, _ *http.Request, s *session) *source {
+	return &source{TokenSource: l.refresher(s)}
+}
+
+func (l *sealedSessions) source(w http.ResponseWriter, r *http.Request, s *session) *source {
+	key, own := tokensKey(hashed(s.ID)), l.brought(r, s)
+	return &source{
+		TokenSource: l.refresher(s),
+		before:      func(ctx context.Context) error { return l.carried.observe(ctx, key, own) },
+		after: func(ctx context.Context) {
+			if v, ok := l.carried.latest(ctx, key); ok && v.At.After(own.At) {
+				v.ID, own.At = s.ID, v.At
+				if err := l.carry(w, r, s, v); err != nil {
+					l.config.Log.ErrorContext(ctx, "login: new tokens stay in this process", "reason", err)
+				}
+			}
+		},
+	}
+}
+
+func (l *sealedSessions) tokensCookie() string { return l.cookies.name("-t") }
+
+// brought gives the tokens that a request's cookies have for s; those of another session
+// are none.
+func (l *sealedSessions) brought(r *http.Request, s *session) carried {
+	none := carried{ID: s.ID, Kept: json.RawMessage("null")}
+	var v carried
+	if !l.openJSON(forTokens, l.tokensCookie(), l.cookies.long(r, l.tokensCookie()), &v) || v.ID != s.ID || v.Kept == nil {
+		return none
+	}
+	return v
+}
+
+// kept gives the latest that is known here.
+func (l *sealedSessions) kept(r *http.Request, s *session) (*client.Kept, error) {
+	v := l.brought(r, s)
+	if known, ok := l.carried.latest(r.Context(), tokensKey(hashed(s.ID))); ok && known.At.After(v.At) {
+		v = known
+	}
+	kept := &client.Kept{}
+	return kept, json.Unmarshal(v.Kept, kept)
+}
+
+// kept is that of the login where the tokens are of no use any more.
+func (l *storedSessions) kept(r *http.Request, s *session) (*client.Kept, error) {
+	kept := &client.Kept{IDToken: s.IDToken}
+	plain, err := sealedValues{l.Login}.Load(r.Context(), tokensKey(hashed(s.ID)))
+	if err != nil || plain == nil {
+		return kept, err
+	}
+	return kept, json.Unmarshal(plain, kept)
+}
+
+// carry seals tokens into cookies. If they do not fit, the ID token, which is there for
+// the logout alone, is left out.
+func (l *sealedSessions) carry(w http.ResponseWriter, r *http.Request, s *session, v carried) error {
+	err := l.carryAll(w, r, s, v)
+	if err != errTooLarge {
+		return err
+	}
+	kept := &client.Kept{}
+	if err := json.Unmarshal(v.Kept, kept); err != nil {
+		return err
+	}
+	kept.IDToken = ""
+	if v.Kept, err = json.Marshal(kept); err != nil {
+		return err
+	}
+	return l.carryAll(w, r, s, v)
+}
+
+func (l *sealedSessions) carryAll(w http.ResponseWriter, r *http.Request, s *session, v carried) error {
+	sealed, err := l.sealJSON(forTokens, l.tokensCookie(), v)
+	if err != nil {
+		return err
+	}
+	return l.cookies.setLong(w, r, l.tokensCookie(), sealed, l.until(s).Sub(l.config.Now()))
+}
+
+// keptOf is what a session keeps of the tokens: the ID token in any case, which the logout
+// at the server asks for.
+func (l *Login) keptOf(tokens *client.Tokens) *client.Kept {
+	all := tokens.Keep()
+	if !l.config.KeepTokens {
+		return &client.Kept{IDToken: all.IDToken}
+	}
+	return all
+}
