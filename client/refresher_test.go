@@ -313,6 +313,25 @@ func TestRefresherStoreDown(t *testing.T) {
 	}
 }
 
+// TestSavedAtLast: the store fails for a moment while the refresh is under way. The new
+// tokens are not lost for that.
+func TestSavedAtLast(t *testing.T) {
+	s := optest.New(t)
+	s.RotateRefreshTokens()
+	for op := 3; op <= 4; op++ { // the look after the request, and the saving
+		flaky := &flaky{store: storeOf(t, ending(-time.Second)), fails: op}
+		r := &client.Refresher{Client: newClient(t, config(s)), Store: flaky, Leases: client.OneProcess{}}
+		first, err := r.Tokens(t.Context(), "alice")
+		if err != nil {
+			t.Fatalf("operation %d fails: %v", op, err)
+		}
+		if again, err := r.Tokens(t.Context(), "alice"); err != nil || again.AccessToken != first.AccessToken {
+			t.Errorf("operation %d fails: then %v, %v", op, again, err)
+		}
+		s.RotateRefreshTokens()
+	}
+}
+
 // TestRefresherConfigured names what is missing.
 func TestRefresherConfigured(t *testing.T) {
 	c := newClient(t, config(optest.New(t)))

@@ -76,7 +76,7 @@ func (r *Refresher) renewHeld(ctx context.Context, until time.Time, key string, 
 	if err != nil {
 		return nil, r.ended(ctx, key, err)
 	}
-	if now, err := r.load(ctx, key); err != nil || !sameTokens(now, current) {
+	if now, err := r.load(ctx, key); errors.Is(err, ErrLoginRequired) || err == nil && !sameTokens(now, current) {
 		return now, err // a logout or another login, which must stand
 	}
 	if err := r.saveAtLast(ctx, key, fresh); err != nil {

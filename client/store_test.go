@@ -106,3 +106,23 @@ type noLeases struct{}
 func (noLeases) Acquire(context.Context, string, time.Duration) (func(), bool, error) {
 	return nil, false, errDown
 }
+
+// flaky is a store whose operation of that number fails.
+type flaky struct {
+	*store
+	fails, done int
+}
+
+func (f *flaky) Load(ctx context.Context, key string) ([]byte, error) {
+	if f.done++; f.done == f.fails {
+		return nil, errDown
+	}
+	return f.store.Load(ctx, key)
+}
+
+func (f *flaky) Save(ctx context.Context, key string, value []byte, until time.Time) error {
+	if f.done++; f.done == f.fails {
+		return errDown
+	}
+	return f.store.Save(ctx, key, value, until)
+}
