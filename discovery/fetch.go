@@ -24,7 +24,7 @@ const (
 
 // Error is a document of a server that could not be had or used.
 type Error struct {
-	Document   string        // "metadata" or "key set"
+	Document   string        // "metadata", "key set" or "resource metadata"
 	Status     int           // HTTP status, 0 when there was no answer
 	RetryAfter time.Duration // what the server asked for, 0 when it did not
 	Err        error         // why, and from where: for the log
@@ -44,6 +44,7 @@ func (e *Error) Temporary() bool {
 const (
 	metadataDocument = "metadata"
 	keySetDocument   = "key set"
+	resourceDocument = "resource metadata"
 )
 
 // OAuthURL is where an authorization server that is no OpenID provider publishes its
@@ -98,7 +99,7 @@ func fetch(ctx context.Context, hc *http.Client, u, issuer string) (*found, erro
 	if f.metadata, err = parse(resp.Body, issuer); err != nil {
 		return nil, wrap(metadataDocument, resp.Refuse(err))
 	}
-	if err := f.metadata.checkComplete(); err != nil {
+	if err := f.metadata.checkComplete(!strings.Contains(u, oauthWellKnown)); err != nil {
 		f.incomplete = wrap(metadataDocument, resp.Refuse(err))
 	}
 	return f, nil

@@ -23,7 +23,7 @@ func FuzzMetadata(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if m.Issuer != issuer || m.checkComplete() == nil && (m.AuthorizationEndpoint == "" || m.TokenEndpoint == "" || m.JWKSURI == "") {
+		if m.Issuer != issuer || m.checkComplete(true) == nil && (m.AuthorizationEndpoint == "" || m.TokenEndpoint == "" || m.JWKSURI == "") {
 			t.Errorf("%q gives %+v", body, m)
 		}
 		for _, e := range append(m.endpoints(), m.MTLS().endpoints()...) {

@@ -222,11 +222,12 @@ func checkEndpoint(u, issuer string) error {
 	return endpoint.CheckURL(u)
 }
 
-// checkComplete reports everything that is missing for a login, at once.
-func (m *Metadata) checkComplete() error {
+// checkComplete reports everything that is missing for a login, at once. Keys are needed
+// to sign somebody in with OpenID Connect, not to get access tokens alone (RFC 8414 §2).
+func (m *Metadata) checkComplete(keys bool) error {
 	var missing []string
 	for _, e := range m.endpoints() {
-		if e.required && e.url == "" {
+		if e.required && e.url == "" && (keys || e.name != "jwks_uri") {
 			missing = append(missing, e.name+" is missing")
 		}
 	}

@@ -115,17 +115,18 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) handlers() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
-		"/.well-known/openid-configuration": s.metadata,
-		"/jwks":                             s.jwks,
-		"/par":                              s.par,
-		"/authorize":                        s.authorize,
-		"/token":                            s.token,
-		"/userinfo":                         s.userinfo,
-		"/introspect":                       s.introspect,
-		"/revoke":                           s.revoke,
-		"/logout":                           s.logout,
-		"/register":                         s.register,
-		"/registered":                       s.manageClient,
+		"/.well-known/openid-configuration":       s.metadata,
+		"/.well-known/oauth-authorization-server": s.metadata,
+		"/jwks":       s.jwks,
+		"/par":        s.par,
+		"/authorize":  s.authorize,
+		"/token":      s.token,
+		"/userinfo":   s.userinfo,
+		"/introspect": s.introspect,
+		"/revoke":     s.revoke,
+		"/logout":     s.logout,
+		"/register":   s.register,
+		"/registered": s.manageClient,
 	}
 }
 
