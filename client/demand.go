@@ -56,11 +56,11 @@ func ReadChallenge(resp *http.Response) *ChallengeError {
 		return nil
 	}
 	out := &ChallengeError{
-		Status: resp.StatusCode, Description: endpoint.Clean(c.params["error_description"]),
+		Status: resp.StatusCode, Description: endpoint.Clean(endpoint.RedactFor(resp.Request, c.params["error_description"])),
 		Scopes: words(c.params["scope"]), ACRValues: words(c.params["acr_values"]), MaxAge: seconds(c.params["max_age"]),
 	}
 	if code := c.params["error"]; code != "" {
-		out.Code = endpoint.CleanCode(code)
+		out.Code = endpoint.CleanCode(endpoint.RedactFor(resp.Request, code))
 	}
 	if u := c.params["resource_metadata"]; endpoint.CheckURL(u) == nil {
 		out.ResourceMetadata = u

@@ -97,6 +97,51 @@ func TestEcho(t *testing.T) {
 	}
 }
 
+// TestEchoAsCode: nor as the error's code, which a browser is shown. TE-11, LOG-03.
+func TestEchoAsCode(t *testing.T) {
+	s := optest.New(t)
+	c := newClient(t, config(s))
+	pending, q := begun(t, s, c)
+	s.Replace("/token", func(w http.ResponseWriter, r *http.Request) {
+		r.ParseForm()
+		optest.JSON(w, 400, map[string]string{"error": r.PostFormValue("code_verifier")})
+	})
+	_, err := c.Finish(t.Context(), pending, q)
+	var e *client.Error
+	if !errors.As(err, &e) || strings.Contains(err.Error(), pending.CodeVerifier) || e.Code == pending.CodeVerifier {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestEchoOfUserInfo: an access token does not come back in an error either. LOG-01.
+func TestEchoOfUserInfo(t *testing.T) {
+	s := optest.New(t)
+	s.Opaque = true
+	c := newClient(t, config(s))
+	tokens, err := login(t, s, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, answer := range map[string]http.HandlerFunc{
+		"description": func(w http.ResponseWriter, _ *http.Request) {
+			optest.JSON(w, 401, map[string]string{"error": "invalid_token", "error_description": "canary-opaque is expired"})
+		},
+		"code": func(w http.ResponseWriter, _ *http.Request) { optest.JSON(w, 401, map[string]string{"error": "canary-opaque"}) },
+		"challenge": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("WWW-Authenticate", `Bearer error="canary-opaque"`)
+			w.WriteHeader(401)
+		},
+	} {
+		s.Replace("/userinfo", answer)
+		_, err := c.UserInfo(t.Context(), tokens)
+		var e *client.Error
+		if !errors.As(err, &e) {
+			t.Errorf("%s: %v", name, err)
+		}
+		noCanary(t, err.Error()+e.Code)
+	}
+}
+
 // TestErrorCodeIsNoMarkup: Error.Code is what a browser may be shown. RP-26, LOG-03.
 func TestErrorCodeIsNoMarkup(t *testing.T) {
 	s := optest.New(t)

@@ -283,6 +283,7 @@ func TestTokenResponseAccepted(t *testing.T) {
 		{"scope null", func(m map[string]any) { m["scope"] = nil }, func(t *client.Tokens) bool { return len(t.Scopes) == 1 }},
 		{"scope as asked for", func(map[string]any) {}, func(t *client.Tokens) bool { return len(t.Scopes) == 1 && t.Scopes[0] == "openid" }},
 		{"scope narrowed to none", func(m map[string]any) { m["scope"] = "" }, func(t *client.Tokens) bool { return len(t.Scopes) == 0 }},
+		{"scopes are parted by spaces alone", func(m map[string]any) { m["scope"] = "a\u00a0b  c" }, func(t *client.Tokens) bool { return len(t.Scopes) == 2 }},
 		{"members nobody knows", func(m map[string]any) { m["instance_url"] = "https://x.example" }, func(t *client.Tokens) bool { return t.Extra("instance_url") == "https://x.example" }},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -156,7 +156,7 @@ func (t *tokenResponse) tokens(asked []string, key SigningKey, now time.Time) *T
 		out.ExpiresIn = int64(*t.lifetime / time.Second)
 	}
 	if t.Scope != nil {
-		out.Scopes = strings.Fields(*t.Scope)
+		out.Scopes = strings.FieldsFunc(*t.Scope, func(r rune) bool { return r == ' ' }) // RFC 6749 §3.3
 	}
 	return out
 }

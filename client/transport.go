@@ -120,7 +120,7 @@ func (t *Transport) send(r *http.Request, body io.ReadCloser, tokens *Tokens) (*
 		return nil, err
 	}
 	resp, err := t.base().RoundTrip(out)
-	if err == nil && tokens.TokenType == "DPoP" {
+	if err == nil && strings.EqualFold(tokens.TokenType, "DPoP") {
 		t.Client.LearnNonce(resp)
 	}
 	return resp, err

@@ -310,3 +310,19 @@ func BenchmarkTransport(b *testing.B) {
 		get(b, &http.Client{Transport: &client.Transport{Client: c, Tokens: source, Origins: []string{api.URL}}}, "")
 	})
 }
+
+// TestChallengeEcho: an API that repeats the token does not bring it into an error. LOG-01.
+func TestChallengeEcho(t *testing.T) {
+	r := httptest.NewRequest("GET", "https://api.example/", nil)
+	r.Header.Set("Authorization", "Bearer canary-token")
+	for _, field := range []string{`Bearer error="invalid_token", error_description="canary-token is expired"`, `Bearer error="canary-token"`} {
+		e := client.ReadChallenge(&http.Response{StatusCode: 401, Header: http.Header{"Www-Authenticate": {field}}, Request: r})
+		if e == nil || e.Code == "" {
+			t.Fatalf("%s: %v", field, e)
+		}
+		noCanary(t, e.Error()+e.Code)
+	}
+	if e := client.ReadChallenge(&http.Response{StatusCode: 401, Header: http.Header{"Www-Authenticate": {`Bearer error="invalid_token"`}}}); e.Code != "invalid_token" {
+		t.Errorf("got %v", e)
+	}
+}

@@ -36,7 +36,7 @@ type Response struct {
 	MediaType string // lower case, without parameters; "" when missing or malformed
 	Body      []byte
 
-	secrets []string // what was posted and must not come back in an error
+	secrets []string // what was sent and must not come back in an error
 }
 
 // Authenticator adds a client's authentication to a form that is about to be
@@ -161,7 +161,8 @@ func secretsOf(r *http.Request, form url.Values) []string {
 		plain, _ := url.QueryUnescape(password)
 		out = append(out, password, plain)
 	}
-	return out
+	_, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return append(out, token, r.Header.Get("DPoP"))
 }
 
 func mediaType(h http.Header) string {

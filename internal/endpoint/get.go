@@ -38,7 +38,11 @@ func (c Client) get(ctx context.Context, u, accept string, prepare func(*http.Re
 			return nil, &Error{URL: location(r.URL), Err: err}
 		}
 	}
-	return c.Do(ctx, r, max)
+	resp, err := c.Do(ctx, r, max)
+	if resp != nil {
+		resp.secrets = secretsOf(r, nil)
+	}
+	return resp, err
 }
 
 func worthRetrying(resp *Response, err error) bool {

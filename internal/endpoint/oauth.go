@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 
 	"github.com/countersign/countersign/internal/jose"
@@ -22,7 +23,7 @@ func (r *Response) Failure(cause string) *Error {
 		URI         string `json:"error_uri"`
 	}
 	if r.IsJSON() && jose.Decode(r.Body, &body, jose.DocumentLimits) == nil && body.Error != "" {
-		e.Code, e.Description, e.URI = CleanCode(body.Error), Clean(r.redact(body.Description)), Clean(r.redact(body.URI))
+		e.Code, e.Description, e.URI = CleanCode(r.Redact(body.Error)), Clean(r.Redact(body.Description)), Clean(r.Redact(body.URI))
 		return e
 	}
 	e.Err = errors.New(cause)
@@ -32,9 +33,19 @@ func (r *Response) Failure(cause string) *Error {
 // Refuse makes the error of an answer that came and cannot be used.
 func (r *Response) Refuse(err error) *Error { return &Error{URL: r.URL, Status: r.Status, Err: err} }
 
-// redact takes out what the server repeats of the request's secrets.
-func (r *Response) redact(s string) string {
-	for _, secret := range r.secrets {
+// Redact takes out what the server repeats of the request's secrets.
+func (r *Response) Redact(s string) string { return redact(s, r.secrets) }
+
+// RedactFor takes out what an answer to r repeats of its token. r may be nil.
+func RedactFor(r *http.Request, s string) string {
+	if r == nil {
+		return s
+	}
+	return redact(s, secretsOf(r, nil))
+}
+
+func redact(s string, secrets []string) string {
+	for _, secret := range secrets {
 		if len(secret) >= minSecret {
 			s = strings.ReplaceAll(s, secret, "[redacted]")
 		}
