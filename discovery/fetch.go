@@ -91,7 +91,7 @@ func fetch(ctx context.Context, hc *http.Client, u, issuer string) (*found, erro
 	if u == "" {
 		u = strings.TrimSuffix(issuer, "/") + wellKnown
 	}
-	resp, err := get(endpoint.For(ctx, issuer), hc, metadataDocument, u, endpoint.MaxDocument)
+	resp, err := get(endpoint.For(ctx, u), hc, metadataDocument, u, endpoint.MaxDocument)
 	if err != nil {
 		return nil, err
 	}

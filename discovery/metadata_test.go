@@ -198,3 +198,25 @@ func TestStaticKeysError(t *testing.T) {
 		t.Errorf("%d bytes, %d lines", n, strings.Count(err.Error(), "\n"))
 	}
 }
+
+// TestPrivateURL: where the operator says that the metadata is, it may be, inside a private
+// network too. Its endpoints are looked at as ever. DISC-03.
+func TestPrivateURL(t *testing.T) {
+	const issuer = "https://as.example.invalid"
+	s := optest.New(t) // on loopback
+	s.Edit = func(m map[string]any) {
+		m["issuer"] = issuer
+		for _, name := range []string{"authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint", "introspection_endpoint", "pushed_authorization_request_endpoint"} {
+			m[name] = issuer + "/" + name
+		}
+	}
+	at := s.URL + "/.well-known/openid-configuration"
+	if m, err := (&discovery.Provider{Issuer: issuer, URL: at}).Metadata(t.Context()); err != nil || m.Issuer != issuer {
+		t.Errorf("%v, %v", m, err)
+	}
+	edit := s.Edit
+	s.Edit = func(m map[string]any) { edit(m); m["jwks_uri"] = s.URL + "/jwks" }
+	if m, err := (&discovery.Provider{Issuer: issuer, URL: at}).Metadata(t.Context()); err == nil {
+		t.Errorf("a jwks_uri on loopback was taken: %v", m.JWKSURI)
+	}
+}
