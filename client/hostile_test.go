@@ -126,7 +126,9 @@ func TestEchoOfUserInfo(t *testing.T) {
 		"description": func(w http.ResponseWriter, _ *http.Request) {
 			optest.JSON(w, 401, map[string]string{"error": "invalid_token", "error_description": "canary-opaque is expired"})
 		},
-		"code": func(w http.ResponseWriter, _ *http.Request) { optest.JSON(w, 401, map[string]string{"error": "canary-opaque"}) },
+		"code": func(w http.ResponseWriter, _ *http.Request) {
+			optest.JSON(w, 401, map[string]string{"error": "canary-opaque"})
+		},
 		"challenge": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("WWW-Authenticate", `Bearer error="canary-opaque"`)
 			w.WriteHeader(401)
