@@ -201,9 +201,14 @@ func (r *Request) check() error {
 	if err := checkScopes(r.Scopes); err != nil {
 		return fmt.Errorf("Request.Scopes: %w", err)
 	}
-	for _, resource := range r.Resources { // RFC 8707 §2
+	return checkResources(r.Resources)
+}
+
+// checkResources applies RFC 8707 §2.
+func checkResources(resources []string) error {
+	for _, resource := range resources {
 		if u, err := url.Parse(resource); err != nil || !u.IsAbs() || strings.Contains(resource, "#") {
-			return fmt.Errorf("Request.Resources: %q is not an absolute URI without a fragment", resource)
+			return fmt.Errorf("Resources: %q is not an absolute URI without a fragment", resource)
 		}
 	}
 	return nil

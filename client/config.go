@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -183,6 +184,7 @@ type Client struct {
 	http     endpoint.Client
 	used     usedStates
 	nonces   dpop.Nonces
+	wait     func(context.Context, time.Duration) error // between two polls
 }
 
 // New makes a Client, or names everything that is wrong with the configuration. It
@@ -204,6 +206,7 @@ func New(config Config) (*Client, error) {
 		provider: provider,
 		verifier: config.verifier(provider.Keys()),
 		http:     endpoint.Client{HTTP: config.HTTP},
+		wait:     sleep,
 	}, nil
 }
 

@@ -25,6 +25,9 @@ const (
 	StepIntrospect Step = "introspection"
 	StepRevoke     Step = "revocation"
 	StepLogout     Step = "logout"
+
+	StepDevice      Step = "device authorization request"
+	StepBackchannel Step = "backchannel authentication request"
 )
 
 // Error says at which step a login ended. Every error of a Client's methods is

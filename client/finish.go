@@ -145,7 +145,7 @@ func (c *Client) redeem(ctx context.Context, p *Pending, code string) (*Tokens, 
 	if len(p.Resources) == 1 { // RFC 8707 §2.2; of several, the server chooses what the first token is for
 		form["resource"] = p.Resources
 	}
-	key, err := c.keyOf(p)
+	key, err := c.keyOf(p.DPoPKey)
 	if err != nil {
 		return nil, fail(StepToken, err)
 	}
@@ -163,12 +163,13 @@ func (c *Client) redeem(ctx context.Context, p *Pending, code string) (*Tokens, 
 	})
 }
 
-// keyOf is the key that the tokens of a login are bound to, if they are.
-func (c *Client) keyOf(p *Pending) (SigningKey, error) {
+// keyOf is the key that the tokens of a login are bound to, if they are, from how it was
+// kept.
+func (c *Client) keyOf(kept string) (SigningKey, error) {
 	if c.config.DPoP == nil {
 		return SigningKey{}, nil
 	}
-	return c.config.DPoP.keptKey(p.DPoPKey)
+	return c.config.DPoP.keptKey(kept)
 }
 
 func (c *Client) skew() time.Duration {

@@ -53,7 +53,7 @@ func FuzzTokenResponse(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		r, err := parseTokenResponse(&endpoint.Response{Status: http.StatusOK, MediaType: "application/json", Body: body}, &Config{})
+		r, err := parseTokenResponse(&endpoint.Response{Status: http.StatusOK, MediaType: "application/json", Body: body}, &Config{}, "")
 		if err != nil {
 			if len(err.Error()) > 1024 {
 				t.Errorf("an error of %d bytes", len(err.Error()))

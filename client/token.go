@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/oauth2"
 
+	"github.com/countersign/countersign/idtoken"
 	"github.com/countersign/countersign/internal/endpoint"
 	"github.com/countersign/countersign/internal/jose"
 )
@@ -31,8 +32,11 @@ type tokenResponse struct {
 	IDToken      string         `json:"id_token"`
 	Error        *string        `json:"error"`
 
-	lifetime *time.Duration // nil when the server does not say
-	extra    map[string]any
+	IssuedTokenType string `json:"issued_token_type"` // RFC 8693 §2.2.1
+
+	lifetime  *time.Duration // nil when the server does not say
+	extra     map[string]any
+	exchanged bool // the answer to a token exchange, which may be a token of any kind
 }
 
 // requestToken posts a grant to the token endpoint, once: a code must not be
@@ -55,7 +59,7 @@ func (c *Client) requestToken(ctx context.Context, form url.Values, key SigningK
 	if resp.Status != http.StatusOK {
 		return nil, fail(StepToken, tokenError(resp.Failure("the answer is not an OAuth error")))
 	}
-	parsed, err := parseTokenResponse(resp, &c.config)
+	parsed, err := parseTokenResponse(resp, &c.config, form.Get("grant_type"))
 	if err != nil {
 		return nil, fail(StepToken, tokenError(refusal(resp, err)))
 	}
@@ -71,13 +75,17 @@ func refusal(resp *endpoint.Response, err error) error {
 	return resp.Refuse(err)
 }
 
-var errInBody = errors.New("an error in an answer with status 200")
+var (
+	errInBody  = errors.New("an error in an answer with status 200")
+	errNotJSON = errors.New("the answer is not application/json by its Content-Type")
+)
 
-func parseTokenResponse(resp *endpoint.Response, c *Config) (*tokenResponse, error) {
+// parseTokenResponse reads the answer to a request by that grant.
+func parseTokenResponse(resp *endpoint.Response, c *Config, grant string) (*tokenResponse, error) {
 	if resp.MediaType != "application/json" {
-		return nil, errors.New("the answer is not application/json by its Content-Type")
+		return nil, errNotJSON
 	}
-	t := &tokenResponse{}
+	t := &tokenResponse{exchanged: grant == grantTokenExchange}
 	if err := jose.Decode(resp.Body, t, jose.DocumentLimits); err != nil {
 		return nil, err
 	}
@@ -107,29 +115,32 @@ func (t *tokenResponse) check(bound *DPoP) (err error) {
 	case !t.isOfType(bound):
 		return fmt.Errorf("token_type %s is not what was asked for", jose.Quote(t.TokenType))
 	}
-	t.lifetime, err = lifetime(t.ExpiresIn)
+	t.lifetime, err = lifetime("expires_in", t.ExpiresIn)
 	return err
 }
 
 // isOfType applies RFC 6749 §7.1 and RFC 9449 §5: a type that is not understood is not
 // taken, and one that is weaker than what was asked for only if the operator says so.
 func (t *tokenResponse) isOfType(bound *DPoP) bool {
+	if strings.EqualFold(t.TokenType, notApplicable) {
+		return t.exchanged && t.IssuedTokenType != AccessTokenType
+	}
 	if bound != nil && strings.EqualFold(t.TokenType, "DPoP") {
 		return true
 	}
 	return strings.EqualFold(t.TokenType, "Bearer") && (bound == nil || bound.InsecureAllowBearer)
 }
 
-// lifetime reads expires_in: a number of seconds, in a string too as some servers
+// lifetime reads a number of seconds such as expires_in, in a string too as some servers
 // write it. Missing and null mean that the server does not say.
-func lifetime(v jsontext.Value) (*time.Duration, error) {
+func lifetime(name string, v jsontext.Value) (*time.Duration, error) {
 	if isNull(v) {
 		return nil, nil
 	}
 	number := jsontext.Value(strings.Trim(string(v), `"`))
 	seconds, err := strconv.ParseFloat(string(number), 64)
 	if err != nil || !number.IsValid() || !(seconds >= 0 && seconds <= maxLifetime.Seconds()) { // Go reads 0x10p0 too
-		return nil, fmt.Errorf("expires_in %s is not a number of seconds from 0 to ten years", jose.Quote(string(v)))
+		return nil, fmt.Errorf("%s %s is not a number of seconds from 0 to ten years", name, jose.Quote(string(v)))
 	}
 	d := time.Duration(seconds) * time.Second
 	return &d, nil
@@ -141,13 +152,9 @@ func isNull(v jsontext.Value) bool { return len(v) == 0 || v.Kind() == 'n' }
 // tokens makes what the application gets. A scope that the server leaves out is
 // the one that was asked for (RFC 6749 §5.1); nothing else widens it.
 func (t *tokenResponse) tokens(asked []string, key SigningKey, now time.Time) *Tokens {
-	kind := "Bearer"
-	if strings.EqualFold(t.TokenType, "DPoP") {
-		kind = "DPoP"
-	}
 	out := &Tokens{
 		Token: (&oauth2.Token{
-			AccessToken: t.AccessToken, TokenType: kind, RefreshToken: t.RefreshToken,
+			AccessToken: t.AccessToken, TokenType: t.kind(), RefreshToken: t.RefreshToken,
 		}).WithExtra(t.extra),
 		Scopes: slices.Clone(asked), DPoPKey: key,
 	}
@@ -159,4 +166,19 @@ func (t *tokenResponse) tokens(asked []string, key SigningKey, now time.Time) *T
 		out.Scopes = strings.FieldsFunc(*t.Scope, func(r rune) bool { return r == ' ' }) // RFC 6749 §3.3
 	}
 	return out
+}
+
+// kind is the token type as the standards write it.
+func (t *tokenResponse) kind() string {
+	for _, kind := range []string{"DPoP", notApplicable} {
+		if strings.EqualFold(t.TokenType, kind) {
+			return kind
+		}
+	}
+	return "Bearer"
+}
+
+// expected is what the ID token of an answer is held against where there was no nonce.
+func (t *tokenResponse) expected() idtoken.Expected {
+	return idtoken.Expected{AccessToken: t.AccessToken, FromTokenEndpoint: true}
 }

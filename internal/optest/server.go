@@ -39,6 +39,7 @@ type Server struct {
 	Wrap     func(path string, next http.HandlerFunc) http.HandlerFunc // around every answer; nil changes none
 	Opaque   bool                                                      // access tokens are opaque, not JWTs
 	Asserted bool                                                      // whoever has a client_assertion is authenticated
+	Waits    []string                                                  // what those who poll are told first: see granted
 
 	Registration func(map[string]any) // changes what is said about a registered client
 
@@ -117,16 +118,18 @@ func (s *Server) handlers() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
 		"/.well-known/openid-configuration":       s.metadata,
 		"/.well-known/oauth-authorization-server": s.metadata,
-		"/jwks":       s.jwks,
-		"/par":        s.par,
-		"/authorize":  s.authorize,
-		"/token":      s.token,
-		"/userinfo":   s.userinfo,
-		"/introspect": s.introspect,
-		"/revoke":     s.revoke,
-		"/logout":     s.logout,
-		"/register":   s.register,
-		"/registered": s.manageClient,
+		"/jwks":        s.jwks,
+		"/par":         s.par,
+		"/authorize":   s.authorize,
+		"/token":       s.token,
+		"/userinfo":    s.userinfo,
+		"/introspect":  s.introspect,
+		"/revoke":      s.revoke,
+		"/logout":      s.logout,
+		"/register":    s.register,
+		"/registered":  s.manageClient,
+		"/device":      s.device,
+		"/backchannel": s.backchannel,
 	}
 }
 
@@ -141,6 +144,7 @@ func (s *Server) metadata(w http.ResponseWriter, _ *http.Request) {
 	m := map[string]any{
 		"issuer": s.URL, "authorization_endpoint": s.URL + "/authorize", "token_endpoint": s.URL + "/token",
 		"jwks_uri": s.URL + "/jwks", "userinfo_endpoint": s.URL + "/userinfo", "introspection_endpoint": s.URL + "/introspect",
+		"device_authorization_endpoint": s.URL + "/device", "backchannel_authentication_endpoint": s.URL + "/backchannel",
 		"pushed_authorization_request_endpoint": s.URL + "/par", "authorization_response_iss_parameter_supported": true,
 		"response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"},
 		"id_token_signing_alg_values_supported": []string{"RS256"},
@@ -237,6 +241,10 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 		oauthError(w, 401, "invalid_client")
 		return
 	}
+	if grant := r.PostFormValue("grant_type"); grant != "authorization_code" && grant != "refresh_token" {
+		s.granted(w, r)
+		return
+	}
 	request := url.Values{"scope": {"openid"}}
 	if r.PostFormValue("grant_type") == "authorization_code" {
 		known, ok := s.codes[r.PostFormValue("code")]
@@ -279,6 +287,9 @@ func (s *Server) tokens(request url.Values) map[string]any {
 			s.EditID(claims)
 		}
 		out["id_token"] = s.Keys[0].Sign(claims, nil)
+	}
+	if issued := request.Get("issued"); issued != "" {
+		out["issued_token_type"] = issued
 	}
 	if s.Token != nil {
 		s.Token(out)

@@ -1,0 +1,155 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/countersign/countersign/discovery"
+	"github.com/countersign/countersign/internal/endpoint"
+)
+
+// Device is a login on a device without a browser, while the user allows it on another
+// one. Show UserCode and VerificationURI, or VerificationURIComplete as a QR code; both
+// are fit for a terminal, and must still be escaped for a page.
+//
+// It is plain JSON for the application to keep. DeviceCode and DPoPKey are secrets, and it
+// redacts itself in fmt and log/slog.
+type Device struct {
+	Issuer                  string        `json:"issuer"`
+	ClientID                string        `json:"client_id"`
+	DeviceCode              string        `json:"device_code"`
+	UserCode                string        `json:"user_code"`
+	VerificationURI         string        `json:"verification_uri"`
+	VerificationURIComplete string        `json:"verification_uri_complete,omitempty"` // with the code in it; "" where the server has none
+	Expiry                  time.Time     `json:"expiry"`
+	Interval                time.Duration `json:"interval_ns"`
+	Scopes                  []string      `json:"scopes,omitempty"`
+	DPoPKey                 string        `json:"dpop_key,omitempty"` // the login's own key: PKCS #8, base64
+}
+
+// BeginDevice asks for a code that the user types in on another device, RFC 8628 §3.1.
+// Every error is an [*Error].
+func (c *Client) BeginDevice(ctx context.Context, req TokenRequest) (*Device, error) {
+	form, scopes, err := c.loginForm(req)
+	if err != nil {
+		return nil, fail(StepDevice, err)
+	}
+	var answer deviceResponse
+	err = c.ask(ctx, StepDevice, func(m *discovery.Metadata) string { return m.DeviceAuthorizationEndpoint }, form, &answer)
+	if err != nil {
+		return nil, err
+	}
+	d, err := answer.device(c.config.Now())
+	if err != nil {
+		return nil, fail(StepDevice, err)
+	}
+	d.Issuer, d.ClientID, d.Scopes = c.config.Issuer, c.config.ClientID, scopes
+	if _, d.DPoPKey, err = c.newKey(); err != nil {
+		return nil, fail(StepDevice, err)
+	}
+	return d, nil
+}
+
+// FinishDevice waits for the user and gives the tokens, RFC 8628 §3.4: it asks in the
+// interval that the server wants, until the user has allowed or denied it, the code has
+// expired (Error.Code "expired_token"), or ctx ends. An ID token is validated as that of a
+// login without nonce, and required if the scope was openid. Every error is an [*Error].
+func (c *Client) FinishDevice(ctx context.Context, d *Device) (*Tokens, error) {
+	if err := c.checkDevice(d); err != nil {
+		return nil, fail(StepDevice, err)
+	}
+	key, err := c.keyOf(d.DPoPKey)
+	if err != nil {
+		return nil, fail(StepToken, err)
+	}
+	response, err := c.poll(ctx, &poll{
+		form: url.Values{"grant_type": {grantDevice}, "device_code": {d.DeviceCode}},
+		key:  key, interval: max(d.Interval, minInterval), expiry: d.Expiry,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.loginTokens(ctx, response, d.Scopes, key, response.expected())
+}
+
+func (c *Client) checkDevice(d *Device) error {
+	switch {
+	case d == nil || d.DeviceCode == "":
+		return errors.New("there is no login under way")
+	case d.Issuer != c.config.Issuer || d.ClientID != c.config.ClientID:
+		return errors.New("the login was begun by another client")
+	}
+	return nil
+}
+
+// Format implements fmt.Formatter: no verb prints the device code.
+func (d Device) Format(f fmt.State, _ rune) { io.WriteString(f, d.redacted()) }
+
+// LogValue implements slog.LogValuer.
+func (d Device) LogValue() slog.Value { return slog.StringValue(d.redacted()) }
+
+func (d Device) redacted() string {
+	return fmt.Sprintf("[login of a device at %s until %s]", d.Issuer, d.Expiry.UTC().Format(time.RFC3339))
+}
+
+// deviceResponse is the answer of RFC 8628 §3.2.
+type deviceResponse struct {
+	DeviceCode              string         `json:"device_code"`
+	UserCode                string         `json:"user_code"`
+	VerificationURI         string         `json:"verification_uri"`
+	VerificationURL         string         `json:"verification_url"` // what Google calls it
+	VerificationURIComplete string         `json:"verification_uri_complete"`
+	ExpiresIn               jsontext.Value `json:"expires_in"`
+	Interval                jsontext.Value `json:"interval"`
+}
+
+const (
+	maxUserCode = 64 // characters; RFC 8628 §6.1 has eight
+	maxShownURL = 2 << 10
+)
+
+// device is what the application gets, if all of it is as it must be. What is shown to a
+// user is printable ASCII, so that it does nothing to a terminal and reads as it is.
+func (r *deviceResponse) device(now time.Time) (*Device, error) {
+	d := &Device{
+		DeviceCode: r.DeviceCode, UserCode: r.UserCode,
+		VerificationURI: cmp.Or(r.VerificationURI, r.VerificationURL), VerificationURIComplete: r.VerificationURIComplete,
+	}
+	if d.DeviceCode == "" || !visible(d.DeviceCode) {
+		return nil, errors.New("device_code is missing, or has a character that a code cannot have")
+	}
+	if strings.TrimSpace(d.UserCode) == "" || len(d.UserCode) > maxUserCode || !visible(strings.ReplaceAll(d.UserCode, " ", "")) {
+		return nil, errors.New("user_code is missing, or nothing that a user can type")
+	}
+	if err := checkShownURL("verification_uri", d.VerificationURI); err != nil {
+		return nil, err
+	}
+	if d.VerificationURIComplete != "" {
+		if err := checkShownURL("verification_uri_complete", d.VerificationURIComplete); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	d.Expiry, d.Interval, err = pollTimes(now, r.ExpiresIn, r.Interval)
+	return d, err
+}
+
+// checkShownURL takes https, and http on loopback: the user signs in there.
+func checkShownURL(name, u string) error {
+	if len(u) > maxShownURL || !visible(u) {
+		return fmt.Errorf("%s has a character that a URL cannot have, or is too long", name)
+	}
+	if err := endpoint.CheckURL(u); err != nil {
+		return fmt.Errorf("%s is %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"slices"
+
+	"github.com/countersign/countersign/internal/jose"
+)
+
+// The types of tokens, RFC 8693 §3.
+const (
+	AccessTokenType  = "urn:ietf:params:oauth:token-type:access_token"
+	RefreshTokenType = "urn:ietf:params:oauth:token-type:refresh_token"
+	IDTokenType      = "urn:ietf:params:oauth:token-type:id_token"
+	SAML1Type        = "urn:ietf:params:oauth:token-type:saml1"
+	SAML2Type        = "urn:ietf:params:oauth:token-type:saml2"
+	JWTType          = "urn:ietf:params:oauth:token-type:jwt"
+)
+
+// notApplicable is the token_type of a token that gives access to nothing (RFC 8693 §2.2.1).
+const notApplicable = "N_A"
+
+// ExchangeRequest is a request for a token in exchange for another, RFC 8693 §2.1.
+// SubjectToken must be set. It redacts itself in fmt, log/slog and encoding.
+type ExchangeRequest struct {
+	TokenRequest
+
+	// SubjectToken is of the party on whose behalf the request is made, and
+	// SubjectTokenType says what it is: "" means AccessTokenType.
+	SubjectToken, SubjectTokenType string
+
+	// ActorToken is of the party that acts for the subject. "" means that nobody is named.
+	// ActorTokenType says what it is: "" means AccessTokenType.
+	ActorToken, ActorTokenType string
+
+	// RequestedTokenType is what is asked for; an answer of another type is refused. ""
+	// leaves it to the server.
+	RequestedTokenType string
+
+	// Audiences name the services that the new token is for, as the server knows them.
+	Audiences []string
+}
+
+// TokenExchange gets a token in exchange for another: for a service behind this one, on
+// behalf of the user who called. What came is in Token.Extra("issued_token_type"); where
+// that is not an access token TokenType may be "N_A", and [Client.Authorize] refuses it. An
+// ID token beside it is validated as that of a login without nonce. Every error is an [*Error].
+func (c *Client) TokenExchange(ctx context.Context, req ExchangeRequest) (*Tokens, error) {
+	form, err := req.exchangeForm()
+	if err != nil {
+		return nil, fail(StepToken, err)
+	}
+	return c.obtain(ctx, grantTokenExchange, form, func(t *tokenResponse) error { return t.checkIssued(req.RequestedTokenType) })
+}
+
+func (r *ExchangeRequest) exchangeForm() (url.Values, error) {
+	if err := r.checkTokens(); err != nil {
+		return nil, err
+	}
+	v, err := r.form()
+	if err != nil {
+		return nil, err
+	}
+	setToken(v, "subject_token", r.SubjectToken, r.SubjectTokenType)
+	setToken(v, "actor_token", r.ActorToken, r.ActorTokenType)
+	if r.RequestedTokenType != "" {
+		v.Set("requested_token_type", r.RequestedTokenType)
+	}
+	if len(r.Audiences) > 0 {
+		v["audience"] = slices.Clone(r.Audiences)
+	}
+	return v, nil
+}
+
+// setToken sets a token and its type, or neither.
+func setToken(v url.Values, name, token, kind string) {
+	if token == "" {
+		return
+	}
+	if kind == "" {
+		kind = AccessTokenType
+	}
+	v.Set(name, token)
+	v.Set(name+"_type", kind)
+}
+
+func (r *ExchangeRequest) checkTokens() error {
+	switch {
+	case r.SubjectToken == "":
+		return errors.New("SubjectToken is empty")
+	case r.ActorToken == "" && r.ActorTokenType != "":
+		return errors.New("there is an ActorTokenType, and no ActorToken")
+	case r.Extra.Has("audience"):
+		return errors.New(`Extra must not hold "audience"; there are Audiences`)
+	}
+	for _, kind := range []string{r.SubjectTokenType, r.ActorTokenType, r.RequestedTokenType} {
+		if u, err := url.Parse(kind); err != nil || kind != "" && !u.IsAbs() {
+			return fmt.Errorf("token type %q is not a URI", kind)
+		}
+	}
+	return nil
+}
+
+// checkIssued applies RFC 8693 §2.2.1: the answer says what was issued, and that is what
+// was asked for.
+func (t *tokenResponse) checkIssued(requested string) error {
+	switch {
+	case t.IssuedTokenType == "":
+		return errors.New("issued_token_type is missing")
+	case requested != "" && t.IssuedTokenType != requested:
+		return fmt.Errorf("issued_token_type is %s, not what was asked for", jose.Quote(t.IssuedTokenType))
+	}
+	return nil
+}
+
+// Format implements fmt.Formatter: no verb prints a token.
+func (r ExchangeRequest) Format(f fmt.State, _ rune) { io.WriteString(f, r.redacted()) }
+
+// LogValue implements slog.LogValuer.
+func (r ExchangeRequest) LogValue() slog.Value { return slog.StringValue(r.redacted()) }
+
+// MarshalText implements encoding.TextMarshaler without the tokens.
+func (r ExchangeRequest) MarshalText() ([]byte, error) { return []byte(r.redacted()), nil }
+
+func (r ExchangeRequest) redacted() string {
+	return fmt.Sprintf("[token exchange for %q, scope %q]", r.Audiences, r.Scopes)
+}

@@ -1,0 +1,139 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"time"
+)
+
+const grantTyp = "authorization-grant+jwt" // RFC 10070
+
+// AssertionRequest is a request for tokens with a JWT that says for whom, RFC 7523. The
+// JWT is Assertion, or is made by Keys. It redacts itself in fmt, log/slog and encoding.
+type AssertionRequest struct {
+	TokenRequest
+
+	// Assertion is a JWT that somebody else made, whom the server trusts.
+	Assertion string
+
+	// Keys sign a JWT of this client's own, a new one for every request.
+	Keys KeySource
+
+	// Issuer is its iss. "" means Config.ClientID.
+	Issuer string
+
+	// Subject is its sub: for whom the tokens are. There is no default; for the client
+	// itself say Config.ClientID.
+	Subject string
+
+	// Audience is its one aud. "" means the server's issuer identifier. It is never taken
+	// from metadata: whoever controls that could have the client make assertions for
+	// another server.
+	Audience string
+
+	// Typ is its typ. "" means "authorization-grant+jwt"; "JWT" and NoTyp are for servers
+	// that refuse that.
+	Typ string
+
+	// Lifetime is how long it is good. 0 means a minute; at most 5.
+	Lifetime time.Duration
+
+	// Claims are more claims of it, for what a server has of its own. Those that the module
+	// sets are refused here.
+	Claims map[string]any
+}
+
+// JWTBearer gets tokens with a JWT as the grant, RFC 7523 §2.1. The client authenticates
+// as always; where the server wants no more than the JWT it is Public (§3.1). An ID token
+// in the answer is validated as that of a login without nonce. Every error is an [*Error].
+func (c *Client) JWTBearer(ctx context.Context, req AssertionRequest) (*Tokens, error) {
+	form, err := req.form()
+	if err != nil {
+		return nil, fail(StepToken, err)
+	}
+	assertion, err := req.assertion(c)
+	if err != nil {
+		return nil, fail(StepToken, err)
+	}
+	form.Set("assertion", assertion)
+	return c.obtain(ctx, grantJWTBearer, form, nil)
+}
+
+// assertion is the one that was given, or a new one.
+func (r *AssertionRequest) assertion(c *Client) (string, error) {
+	switch given := r.Assertion != ""; {
+	case given && r.Keys != nil:
+		return "", errors.New("there is an Assertion, and there are Keys to make one")
+	case given && !visible(r.Assertion):
+		return "", errors.New("Assertion is not a JWT")
+	case given:
+		return r.Assertion, nil
+	case r.Keys == nil:
+		return "", errors.New("there is neither an Assertion nor Keys to make one")
+	}
+	if err := r.checkOwn(); err != nil {
+		return "", err
+	}
+	signer, err := r.Keys.Current().signer()
+	if err != nil {
+		return "", err
+	}
+	return signer.Sign(r.header(), r.claims(c))
+}
+
+func (r *AssertionRequest) checkOwn() error {
+	if r.Subject == "" {
+		return errors.New("Subject is empty; a JWT says for whom it asks")
+	}
+	if r.Lifetime < 0 || r.Lifetime > maxAssertionLifetime {
+		return fmt.Errorf("Lifetime is %v; it goes from 0 to %v", r.Lifetime, maxAssertionLifetime)
+	}
+	for _, name := range []string{"iss", "sub", "aud", "exp", "iat", "nbf", "jti"} {
+		if _, set := r.Claims[name]; set {
+			return fmt.Errorf("Claims must not hold %q", name)
+		}
+	}
+	return nil
+}
+
+func (r *AssertionRequest) header() map[string]any {
+	switch r.Typ {
+	case "":
+		return map[string]any{"typ": grantTyp}
+	case NoTyp:
+		return nil
+	}
+	return map[string]any{"typ": r.Typ}
+}
+
+// claims are those of RFC 7523 §3.
+func (r *AssertionRequest) claims(c *Client) map[string]any {
+	binding := binding{r.Issuer, c.config.Issuer, c.config.Now}
+	if binding.clientID == "" {
+		binding.clientID = c.config.ClientID
+	}
+	out := maps.Clone(r.Claims)
+	if out == nil {
+		out = map[string]any{}
+	}
+	maps.Copy(out, (&Assertion{Audience: r.Audience, Lifetime: r.Lifetime}).claims(binding))
+	out["sub"] = r.Subject
+	return out
+}
+
+// Format implements fmt.Formatter: no verb prints the assertion.
+func (r AssertionRequest) Format(f fmt.State, _ rune) { io.WriteString(f, r.redacted()) }
+
+// LogValue implements slog.LogValuer.
+func (r AssertionRequest) LogValue() slog.Value { return slog.StringValue(r.redacted()) }
+
+// MarshalText implements encoding.TextMarshaler without the assertion.
+func (r AssertionRequest) MarshalText() ([]byte, error) { return []byte(r.redacted()), nil }
+
+func (r AssertionRequest) redacted() string {
+	return fmt.Sprintf("[token request by a JWT, scope %q]", r.Scopes)
+}

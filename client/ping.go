@@ -1,0 +1,127 @@
+package client
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/countersign/countersign/internal/jose"
+)
+
+const maxPing = 16 << 10 // bytes; some servers make an auth_req_id of an encrypted JWT
+
+// Ping is what a server sends to say that a user has answered: OpenID Connect CIBA Core
+// 1.0 §10.2. Anybody can send one: it counts once [Ping.IsFor] has said so. It redacts
+// itself in fmt, log/slog and encoding.
+type Ping struct {
+	AuthReqID string
+	token     string
+}
+
+// ReadPing reads a ping. It refuses the pushes of the push mode, which bring tokens.
+func ReadPing(r *http.Request) (*Ping, error) {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") || token == "" || len(r.Header.Values("Authorization")) != 1 {
+		return nil, errors.New("client: ping: there is no bearer token")
+	}
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return nil, errors.New("client: ping: it is not application/json by its Content-Type")
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxPing+1))
+	if err != nil || len(body) > maxPing {
+		return nil, fmt.Errorf("client: ping: it cannot be read, or has more than %d bytes", maxPing)
+	}
+	id, err := readAuthReqID(body)
+	if err != nil {
+		return nil, fmt.Errorf("client: ping: %w", err)
+	}
+	return &Ping{AuthReqID: id, token: token}, nil
+}
+
+func readAuthReqID(body []byte) (string, error) {
+	var ping struct {
+		AuthReqID   string         `json:"auth_req_id"`
+		AccessToken jsontext.Value `json:"access_token"`
+		IDToken     jsontext.Value `json:"id_token"`
+	}
+	if err := jose.Decode(body, &ping, jose.DocumentLimits); err != nil {
+		return "", err
+	}
+	if len(ping.AccessToken) > 0 || len(ping.IDToken) > 0 {
+		return "", errors.New("it brings tokens, and the push mode is not supported")
+	}
+	if ping.AuthReqID == "" {
+		return "", errors.New("auth_req_id is missing")
+	}
+	return ping.AuthReqID, nil
+}
+
+// IsFor tells whether p is about b and comes from who was given b's notification token.
+func (p *Ping) IsFor(b *Backchannel) bool {
+	if b == nil || b.NotificationToken == "" || b.AuthReqID == "" {
+		return false
+	}
+	return subtle.ConstantTimeCompare([]byte(p.token), []byte(b.NotificationToken)) == 1 && p.AuthReqID == b.AuthReqID
+}
+
+// Format implements fmt.Formatter.
+func (p Ping) Format(f fmt.State, _ rune) { io.WriteString(f, "[ping]") }
+
+// LogValue implements slog.LogValuer.
+func (p Ping) LogValue() slog.Value { return slog.StringValue("[ping]") }
+
+// MarshalText implements encoding.TextMarshaler.
+func (p Ping) MarshalText() ([]byte, error) { return []byte("[ping]"), nil }
+
+// PingHandler is the client's notification endpoint (CIBA Core §9, §10.2), to be served
+// over TLS at the address of the registration. Both fields must be set.
+type PingHandler struct {
+	// Find gives the login that was kept under auth_req_id; nil if there is none. Anybody
+	// can have it called with anything.
+	Find func(ctx context.Context, authReqID string) (*Backchannel, error)
+
+	// Notify is told of a login whose user has answered: a copy that is Notified, for
+	// FinishBackchannel. The server waits while it runs; a ping can come more than once.
+	Notify func(ctx context.Context, b *Backchannel)
+}
+
+// ServeHTTP implements http.Handler.
+func (h *PingHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		return
+	}
+	status := h.take(r)
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	w.WriteHeader(status)
+}
+
+// take gives the status of the answer. Who does not know the token learns nothing from it.
+func (h *PingHandler) take(r *http.Request) int {
+	ping, err := ReadPing(r)
+	if err != nil {
+		return http.StatusBadRequest
+	}
+	b, err := h.Find(r.Context(), ping.AuthReqID)
+	if err != nil {
+		return http.StatusInternalServerError
+	}
+	if !ping.IsFor(b) {
+		return http.StatusUnauthorized
+	}
+	notified := *b
+	notified.Notified = true
+	h.Notify(context.WithoutCancel(r.Context()), &notified)
+	return http.StatusNoContent
+}
