@@ -78,7 +78,7 @@ func (c *Client) BeginBackchannel(ctx context.Context, req BackchannelRequest) (
 		return nil, fail(StepBackchannel, err)
 	}
 	var answer backchannelResponse
-	err = c.ask(ctx, StepBackchannel, func(m *discovery.Metadata) string { return m.BackchannelAuthenticationEndpoint }, form, &answer)
+	err = c.ask(ctx, StepBackchannel, func(m *discovery.Metadata) place { return place{url: m.BackchannelAuthenticationEndpoint} }, form, &answer)
 	if err != nil {
 		return nil, err
 	}

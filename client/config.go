@@ -206,7 +206,7 @@ func New(config Config) (*Client, error) {
 		provider: provider,
 		verifier: config.verifier(provider.Keys()),
 		http:     endpoint.Client{HTTP: config.HTTP},
-		wait:     sleep,
+		wait:     waitFor,
 	}, nil
 }
 

@@ -44,7 +44,7 @@ func (c *Client) BeginDevice(ctx context.Context, req TokenRequest) (*Device, er
 		return nil, fail(StepDevice, err)
 	}
 	var answer deviceResponse
-	err = c.ask(ctx, StepDevice, func(m *discovery.Metadata) string { return m.DeviceAuthorizationEndpoint }, form, &answer)
+	err = c.ask(ctx, StepDevice, func(m *discovery.Metadata) place { return place{url: m.DeviceAuthorizationEndpoint} }, form, &answer)
 	if err != nil {
 		return nil, err
 	}

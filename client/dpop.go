@@ -112,10 +112,17 @@ func (c *Client) bindRequest(p *Pending, params url.Values) error {
 
 // giveKey gives a login the key that its tokens are to be bound to, if they are.
 func (c *Client) giveKey(p *Pending) (key SigningKey, err error) {
-	if c.config.DPoP != nil {
-		key, p.DPoPKey, err = c.config.DPoP.newKey()
-	}
+	key, p.DPoPKey, err = c.newKey()
 	return key, err
+}
+
+// newKey is a key that tokens are to be bound to, if they are, and how it is kept until
+// they come: not at all if it is the client's own.
+func (c *Client) newKey() (key SigningKey, kept string, err error) {
+	if c.config.DPoP == nil {
+		return SigningKey{}, "", nil
+	}
+	return c.config.DPoP.newKey()
 }
 
 // post posts a form, with the client's authentication and, where there is a prover,

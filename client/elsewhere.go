@@ -27,21 +27,13 @@ func (c *Client) loginForm(req TokenRequest) (url.Values, []string, error) {
 	return form, slices.Clone(req.Scopes), err
 }
 
-// ask posts a form to the endpoint that of picks, and reads the JSON object that answers it.
-func (c *Client) ask(ctx context.Context, step Step, of func(*discovery.Metadata) string, form url.Values, answer any) error {
-	ctx = endpoint.For(ctx, c.config.Issuer)
-	m, err := c.metadata(ctx)
+// ask posts a form to an endpoint, and reads the JSON object that answers it.
+func (c *Client) ask(ctx context.Context, step Step, at func(*discovery.Metadata) place, form url.Values, answer any) error {
+	resp, err := c.postTo(ctx, step, at, form, "application/json")
 	if err != nil {
 		return err
 	}
-	if of(m) == "" {
-		return fail(step, errors.New("the server has no endpoint for it"))
-	}
-	resp, err := c.http.PostForm(ctx, of(m), c.auth(m), form, "application/json")
-	if err == nil {
-		err = readAnswer(resp, answer)
-	}
-	if err != nil {
+	if err := readAnswer(resp, answer); err != nil {
 		return fail(step, tokenError(err))
 	}
 	return nil
@@ -55,12 +47,12 @@ func readAnswer(resp *endpoint.Response, answer any) error {
 		return resp.Refuse(errNotJSON)
 	}
 	var failed struct {
-		Error string `json:"error"`
+		Error *string `json:"error"`
 	}
 	if err := jose.Decode(resp.Body, &failed, jose.DocumentLimits); err != nil {
 		return resp.Refuse(err)
 	}
-	if failed.Error != "" {
+	if failed.Error != nil {
 		return resp.Failure(errInBody.Error())
 	}
 	if err := jose.Decode(resp.Body, answer, jose.DocumentLimits); err != nil {

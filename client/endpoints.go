@@ -19,7 +19,7 @@ type place struct {
 	methods []string // of authentication, where the endpoint has a list of its own
 }
 
-// postTo posts a form about a token, once, with the client's authentication. Where the
+// postTo posts a form, once, with the client's authentication. Where the
 // server has no list of methods for the endpoint, that of the token endpoint is taken.
 func (c *Client) postTo(ctx context.Context, step Step, at func(*discovery.Metadata) place, form url.Values, accept string) (*endpoint.Response, error) {
 	ctx = endpoint.For(ctx, c.config.Issuer)

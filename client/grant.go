@@ -64,10 +64,8 @@ func (r *TokenRequest) check() error {
 			return fmt.Errorf("Extra must not hold %q", name)
 		}
 	}
-	for _, s := range r.Scopes {
-		if !isScopeToken(s) {
-			return fmt.Errorf("Scopes: %q is not one scope", s)
-		}
+	if err := checkScopes(r.Scopes); err != nil {
+		return fmt.Errorf("Scopes: %w", err)
 	}
 	return checkResources(r.Resources)
 }
@@ -158,13 +156,4 @@ func (c *Client) obtain(ctx context.Context, grantType string, form url.Values, 
 		return tokens, nil
 	}
 	return c.addIDToken(ctx, tokens, response.IDToken, response.expected())
-}
-
-// newKey is the key that tokens are to be bound to, if they are, and how it is kept until
-// they come: not at all if it is the client's own.
-func (c *Client) newKey() (key SigningKey, kept string, err error) {
-	if c.config.DPoP == nil {
-		return SigningKey{}, "", nil
-	}
-	return c.config.DPoP.newKey()
 }

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,6 +80,9 @@ func (r *AssertionRequest) assertion(c *Client) (string, error) {
 		return "", err
 	}
 	signer, err := r.Keys.Current().signer()
+	if err == nil {
+		err = c.config.Profile.checkAlg(signer.Alg())
+	}
 	if err != nil {
 		return "", err
 	}
@@ -112,15 +116,12 @@ func (r *AssertionRequest) header() map[string]any {
 
 // claims are those of RFC 7523 §3.
 func (r *AssertionRequest) claims(c *Client) map[string]any {
-	binding := binding{r.Issuer, c.config.Issuer, c.config.Now}
-	if binding.clientID == "" {
-		binding.clientID = c.config.ClientID
-	}
+	by := binding{clientID: cmp.Or(r.Issuer, c.config.ClientID), issuer: c.config.Issuer, now: c.config.Now}
 	out := maps.Clone(r.Claims)
 	if out == nil {
 		out = map[string]any{}
 	}
-	maps.Copy(out, (&Assertion{Audience: r.Audience, Lifetime: r.Lifetime}).claims(binding))
+	maps.Copy(out, (&Assertion{Audience: r.Audience, Lifetime: r.Lifetime}).claims(by))
 	out["sub"] = r.Subject
 	return out
 }

@@ -99,8 +99,8 @@ func retryAfter(err error) time.Duration {
 	return 0
 }
 
-// sleep is how a Client waits.
-func sleep(ctx context.Context, d time.Duration) error {
+// waitFor is how a Client waits: exactly as long as the server wants.
+func waitFor(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -57,6 +58,54 @@ func TestNothingPrintsASecret(t *testing.T) {
 	}
 	noCanary(t, log.String())
 	for _, v := range []any{tokens, *tokens, tokens.IDToken, tokens.Report, info, introspected, logout} {
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Error(err)
+		}
+		noCanary(t, string(b))
+	}
+}
+
+// TestGrantsPrintNoSecret does the same with what the grants take and give. LOG-01.
+func TestGrantsPrintNoSecret(t *testing.T) {
+	s := optest.New(t)
+	cfg := daemon(s)
+	cfg.DPoP = &client.DPoP{InsecureAllowBearer: true}
+	c := newClient(t, cfg)
+	d, err := c.BeginDevice(t.Context(), client.TokenRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := c.BeginBackchannel(t.Context(), client.BackchannelRequest{LoginHint: "alice", Ping: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.DPoPKey, b.DPoPKey, b.NotificationToken = "canary", "canary", "canary"
+	exchange := client.ExchangeRequest{SubjectToken: "canary", ActorToken: "canary"}
+	assertion := client.AssertionRequest{Assertion: "canary"}
+	backchannel := client.BackchannelRequest{LoginHintToken: "canary", IDTokenHint: "canary", UserCode: "canary"}
+	tokens, err := c.TokenExchange(t.Context(), exchange)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest("POST", "/", strings.NewReader(`{"auth_req_id":"canary"}`))
+	r.Header.Set("Authorization", "Bearer canary")
+	r.Header.Set("Content-Type", "application/json")
+	ping, err := client.ReadPing(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	logger := slog.New(slog.NewJSONHandler(&log, nil))
+	redacting := []any{exchange, &exchange, assertion, &assertion, backchannel, &backchannel, tokens, ping, *ping}
+	for _, v := range append(redacting, d, *d, b, *b) {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			noCanary(t, fmt.Sprintf(verb, v))
+		}
+		logger.Info("x", "v", v)
+	}
+	noCanary(t, log.String())
+	for _, v := range redacting {
 		b, err := json.Marshal(v)
 		if err != nil {
 			t.Error(err)

@@ -64,8 +64,9 @@ func OAuthURL(issuer string) (string, error) {
 
 // Fetch reads the metadata of issuer from issuer + "/.well-known/openid-configuration"
 // (OpenID Connect Discovery 1.0 §4.1) and checks that it is the issuer's (§4.3), has
-// what a login needs, and names only https endpoints. hc may be nil. It takes at most 10
-// seconds and 1 MiB. Every error is an [*Error].
+// what a login needs (unless it names its grants, and no login is among them), and names
+// only https endpoints. hc may be nil. It takes at most 10 seconds and 1 MiB. Every error
+// is an [*Error].
 func Fetch(ctx context.Context, hc *http.Client, issuer string) (*Metadata, error) {
 	f, err := fetch(ctx, hc, "", issuer)
 	if err == nil {

@@ -14,7 +14,7 @@ func FuzzMetadata(f *testing.F) {
 		`{"issuer":"https://as.example","authorization_endpoint":"https://as.example/a","token_endpoint":"https://as.example/t","jwks_uri":"https://as.example/j"}`,
 		`{"issuer":"https://as.example","authorization_endpoint":"https://as.example/a","token_endpoint":"http://169.254.169.254/","jwks_uri":"https://as.example/j","mtls_endpoint_aliases":{"token_endpoint":"https://m.example/t"}}`,
 		`{"issuer":"https://as.example"}`, `{"issuer":"https://as.example","jwks_uri":1}`, `{"issuer":"https://as.example","registration_endpoint":"http://x.example"}`,
-		`{"issuer":"https://evil.example"}`, `{}`, `null`, `{"issuer":"https://as.example","issuer":"x"}`,
+		`{"issuer":"https://as.example","token_endpoint":"https://as.example/t","grant_types_supported":["client_credentials"]}`, `{"issuer":"https://evil.example"}`, `{}`, `null`, `{"issuer":"https://as.example","issuer":"x"}`,
 	} {
 		f.Add([]byte(s))
 	}
@@ -23,7 +23,7 @@ func FuzzMetadata(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if m.Issuer != issuer || m.checkComplete(true) == nil && (m.AuthorizationEndpoint == "" || m.TokenEndpoint == "" || m.JWKSURI == "") {
+		if m.Issuer != issuer || m.checkComplete(true) == nil && (m.TokenEndpoint == "" || m.signsIn() && (m.AuthorizationEndpoint == "" || m.JWKSURI == "")) {
 			t.Errorf("%q gives %+v", body, m)
 		}
 		for _, e := range append(m.endpoints(), m.MTLS().endpoints()...) {

@@ -222,8 +222,16 @@ func checkEndpoint(u, issuer string) error {
 	return endpoint.CheckURL(u)
 }
 
-// checkComplete reports everything that is missing for a login, at once. Keys are needed
-// to sign somebody in with OpenID Connect, not to get access tokens alone (RFC 8414 §2).
+// signsIn tells whether the server says that it sends browsers around: one whose
+// grant_types_supported has no such grant needs no authorization_endpoint and no keys
+// (RFC 8414 §2).
+func (m *Metadata) signsIn() bool {
+	return len(m.GrantTypesSupported) == 0 || slices.Contains(m.GrantTypesSupported, "authorization_code") || slices.Contains(m.GrantTypesSupported, "implicit")
+}
+
+// checkComplete reports everything that is missing for what the server does, at once. Keys
+// are needed to sign somebody in with OpenID Connect, not to get access tokens alone
+// (RFC 8414 §2).
 func (m *Metadata) checkComplete(keys bool) error {
 	var missing []string
 	for _, e := range m.endpoints() {
@@ -248,9 +256,9 @@ type namedEndpoint struct {
 
 func (m *Metadata) endpoints() []namedEndpoint {
 	all := []namedEndpoint{
-		{"authorization_endpoint", m.AuthorizationEndpoint, true},
+		{"authorization_endpoint", m.AuthorizationEndpoint, m.signsIn()},
 		{"token_endpoint", m.TokenEndpoint, true},
-		{"jwks_uri", m.JWKSURI, true},
+		{"jwks_uri", m.JWKSURI, m.signsIn()},
 		{"userinfo_endpoint", m.UserInfoEndpoint, false},
 		{"registration_endpoint", m.RegistrationEndpoint, false},
 		{"revocation_endpoint", m.RevocationEndpoint, false},

@@ -20,6 +20,21 @@ func TestFetch(t *testing.T) {
 	}
 }
 
+// TestFetchWithoutLogin: a server that says that it sends no browser anywhere has no
+// authorization endpoint, RFC 8414 §2.
+func TestFetchWithoutLogin(t *testing.T) {
+	s := optest.New(t)
+	for grants, ok := range map[string]bool{"client_credentials": true, "urn:ietf:params:oauth:grant-type:device_code": true, "authorization_code": false, "implicit": false} {
+		s.Edit = func(m map[string]any) {
+			clearBut(m, "issuer")
+			m["token_endpoint"], m["grant_types_supported"] = s.URL+"/token", []string{"refresh_token", grants}
+		}
+		if _, err := discovery.Fetch(t.Context(), nil, s.URL); (err == nil) != ok {
+			t.Errorf("%s: %v", grants, err)
+		}
+	}
+}
+
 // TestFetchRefused. DISC-01 to DISC-05.
 func TestFetchRefused(t *testing.T) {
 	s := optest.New(t)

@@ -1,0 +1,106 @@
+package client_test
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/internal/optest"
+)
+
+// TestGrantsDPoP: every grant binds its tokens, asks again with the server's nonce, and
+// refuses a token that is not bound.
+func TestGrantsDPoP(t *testing.T) {
+	for name, get := range map[string]func(*client.Client) (*client.Tokens, error){
+		"client credentials": func(c *client.Client) (*client.Tokens, error) {
+			return c.ClientCredentials(t.Context(), client.TokenRequest{})
+		},
+		"JWT bearer": func(c *client.Client) (*client.Tokens, error) {
+			return c.JWTBearer(t.Context(), client.AssertionRequest{Assertion: "a.b.c"})
+		},
+		"token exchange": func(c *client.Client) (*client.Tokens, error) {
+			return c.TokenExchange(t.Context(), client.ExchangeRequest{SubjectToken: "canary"})
+		},
+		"extension":   func(c *client.Client) (*client.Tokens, error) { return c.Grant(t.Context(), "urn:example:grant", nil) },
+		"device":      func(c *client.Client) (*client.Tokens, error) { return byDevice(t, c) },
+		"backchannel": func(c *client.Client) (*client.Tokens, error) { return byBackchannel(t, c) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, proofs := demanding(t)
+			cfg := daemon(s)
+			cfg.DPoP = &client.DPoP{}
+			c, _ := polling(t, s, cfg)
+			tokens, err := get(c)
+			if err != nil || tokens.TokenType != "DPoP" || tokens.DPoPKey.Key == nil {
+				t.Fatalf("%v, %v", tokens, err)
+			}
+			if len(*proofs) != 2 || (*proofs)[1]["nonce"] != "nonce-of/token" || (*proofs)[0]["jti"] == (*proofs)[1]["jti"] {
+				t.Errorf("proofs %v", *proofs)
+			}
+			s.Token = func(out map[string]any) { out["token_type"] = "Bearer" }
+			if tokens, err := get(c); err == nil {
+				t.Errorf("a token that is not bound: %v", tokens)
+			}
+		})
+	}
+}
+
+// byDevice and byBackchannel are whole logins, stored on the way.
+func byDevice(t *testing.T, c *client.Client) (*client.Tokens, error) {
+	d, err := c.BeginDevice(t.Context(), client.TokenRequest{})
+	if err != nil {
+		return nil, err
+	}
+	return c.FinishDevice(t.Context(), stored(t, d))
+}
+
+func byBackchannel(t *testing.T, c *client.Client) (*client.Tokens, error) {
+	b, err := c.BeginBackchannel(t.Context(), client.BackchannelRequest{LoginHint: "alice"})
+	if err != nil {
+		return nil, err
+	}
+	return c.FinishBackchannel(t.Context(), stored(t, b))
+}
+
+// stored is v after it was kept as JSON.
+func stored[T any](t *testing.T, v *T) *T {
+	t.Helper()
+	kept, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back T
+	if err := json.Unmarshal(kept, &back); err != nil {
+		t.Fatal(err)
+	}
+	return &back
+}
+
+// TestGrantsMTLS: a client with a certificate uses the aliases, RFC 8705 §5.
+func TestGrantsMTLS(t *testing.T) {
+	s := optest.New(t)
+	asked := map[string]int{}
+	alias := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked[r.URL.Path]++
+		optest.JSON(w, 400, m{"error": "invalid_request"})
+	}))
+	defer alias.Close()
+	s.Edit = func(md map[string]any) {
+		md["mtls_endpoint_aliases"] = m{
+			"token_endpoint": alias.URL + "/token", "device_authorization_endpoint": alias.URL + "/device", "backchannel_authentication_endpoint": alias.URL + "/backchannel",
+		}
+	}
+	cfg := daemon(s)
+	cfg.Auth = client.TLS()
+	cfg.HTTP = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: alias.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}}}
+	c := newClient(t, cfg)
+	everyGrant(t, c)
+	byDevice(t, c)
+	byBackchannel(t, c)
+	if asked["/token"] != 4 || asked["/device"] != 1 || asked["/backchannel"] != 1 || s.Hits("/token")+s.Hits("/device")+s.Hits("/backchannel") != 0 {
+		t.Errorf("at the aliases: %v", asked)
+	}
+}
