@@ -52,9 +52,10 @@ fuzz:
 	@set -e; for f in $(FUZZ); do \
 		go test $${f%%:*} -run '^$$' -fuzz "^$${f##*:}$$" -fuzztime $(FUZZTIME); done
 
-# 10,000 logins while the server fails in every way.
+# 10,000 logins while the server fails in every way; 2,000 visitors whose sessions are on Redis.
 soak:
 	SOAK=10000 go test ./client -run TestSoak -count=1 -v
+	SOAK=2000 go -C redisstore test . -run TestSoak -count=1 -v
 
 bench:
 	go test ./... -run '^$$' -bench . -benchmem

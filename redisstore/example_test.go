@@ -6,22 +6,31 @@ import (
 	"os"
 	"time"
 
-	"github.com/countersign/countersign/idtoken"
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/login"
 	"github.com/countersign/countersign/redisstore"
 	"github.com/countersign/countersign/rs"
 )
 
 // One store serves everything that the processes of an application share.
 func Example() {
+	var (
+		ctx   = context.Background()
+		app   *client.Client // the registration
+		keys  [][]byte       // 32 bytes from crypto/rand, the same on all machines
+		asked rs.Verifier    // an *rs.Introspection, say
+	)
 	store, err := redisstore.New(redisstore.Config{URL: os.Getenv("REDIS_URL")})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer store.Close()
+	visitors, err := login.New(login.Config{Clients: map[string]*client.Client{"main": app}, Keys: keys, Store: store})
+	fresh := &client.Refresher{Client: app, Store: store, Leases: store}
 	proofs := &rs.DPoP{BaseURL: "https://api.example", Replay: store}
-	logouts := &idtoken.Verifier{Issuer: "https://as.example", ClientID: "web", Replay: store}
-	fmt.Println(proofs, logouts)
+	answers := &rs.Cache{Tokens: asked, Shared: store, SharedKey: keys[0]}
+	fmt.Println(visitors, fresh, proofs, answers, err, store.Ping(ctx))
 }
 
 // A job that one process is to do at a time.

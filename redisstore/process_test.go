@@ -7,10 +7,16 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"golang.org/x/oauth2"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/internal/optest"
 	"github.com/countersign/countersign/internal/redistest"
 	"github.com/countersign/countersign/redisstore"
 )
@@ -44,11 +50,39 @@ func child(task string) {
 		case "lease":
 			_, held, err := s.Acquire(ctx, in.Text(), time.Minute)
 			fmt.Println(held, err)
+		case "refresh":
+			fmt.Println(refresh(ctx, s, in.Text()))
 		case "short lease":
 			_, held, err := s.Acquire(ctx, in.Text(), time.Second)
 			fmt.Println(held, err)
 		}
 	}
+}
+
+// refresh wants the tokens of alice, many times at once, and gives what all of it came to.
+func refresh(ctx context.Context, s *redisstore.Store, issuer string) string {
+	c, err := client.New(client.Config{
+		Issuer: issuer, ClientID: optest.ClientID, Auth: client.SecretBasic(optest.ClientSecret), RedirectURL: optest.RedirectURL,
+	})
+	if err != nil {
+		return err.Error()
+	}
+	r := &client.Refresher{Client: c, Store: s, Leases: s}
+	outcomes := make([]string, 25)
+	var wg sync.WaitGroup
+	for i := range outcomes {
+		wg.Go(func() {
+			tokens, err := r.Tokens(ctx, "alice")
+			if err != nil {
+				outcomes[i] = err.Error()
+				return
+			}
+			outcomes[i] = strings.TrimPrefix(tokens.AccessToken, "canary-")
+		})
+	}
+	wg.Wait()
+	slices.Sort(outcomes)
+	return strings.Join(slices.Compact(outcomes), ", ")
 }
 
 type process struct {
@@ -127,6 +161,45 @@ func TestProcesses(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestRefresh: two and four processes want the tokens of one login at the moment when
+// they end, at a server that takes the second use of a refresh token for a theft. One
+// request, and everybody has the new ones. REL.
+func TestRefresh(t *testing.T) {
+	for _, n := range []int{2, 4} {
+		server, as := redistest.Start(t), optest.New(t)
+		rotation := as.RotateRefreshTokens()
+		keeper := &client.Refresher{Client: newClient(t, as), Store: open(t, server, nil), Leases: client.OneProcess{}}
+		old := &client.Tokens{Token: &oauth2.Token{AccessToken: "canary-access-0", TokenType: "Bearer", RefreshToken: "canary-refresh-0", Expiry: time.Now().Add(-time.Second)}}
+		if err := keeper.Keep(t.Context(), "alice", old); err != nil {
+			t.Fatal(err)
+		}
+		var all []*process
+		for range n {
+			all = append(all, startProcess(t, "refresh", server))
+		}
+		for _, p := range all {
+			p.say(as.URL)
+		}
+		for _, p := range all {
+			if line := p.line(); line != "access-1" {
+				t.Errorf("of %d processes one has %s", n, strings.ReplaceAll(line, "canary", "***"))
+			}
+		}
+		if rotation.Posts() != 1 || rotation.Revoked() {
+			t.Errorf("%d requests of %d processes, revoked %v", rotation.Posts(), n, rotation.Revoked())
+		}
+	}
+}
+
+func newClient(t *testing.T, as *optest.Server) *client.Client {
+	t.Helper()
+	c, err := client.New(client.Config{Issuer: as.URL, ClientID: optest.ClientID, Auth: client.SecretBasic(optest.ClientSecret), RedirectURL: optest.RedirectURL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // TestHolderKilled: the lease of a process that is gone ends by itself, and not before.

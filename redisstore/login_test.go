@@ -1,0 +1,192 @@
+package redisstore_test
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/login"
+	"github.com/countersign/countersign/internal/optest"
+	"github.com/countersign/countersign/internal/redistest"
+)
+
+// startSite starts an application on two machines behind one address, of which the
+// first answers until send says otherwise.
+func startSite(t *testing.T, as *optest.Server, server *redistest.Server) *site {
+	t.Helper()
+	var machines []http.Handler
+	var turn atomic.Int32
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { machines[turn.Load()].ServeHTTP(w, r) }))
+	t.Cleanup(front.Close)
+	for range 2 {
+		machines = append(machines, newMachine(t, as, server, front.URL))
+	}
+	return &site{t, front.URL, func(machine int) { turn.Store(int32(machine)) }}
+}
+
+func newMachine(t testing.TB, as *optest.Server, server *redistest.Server, address string) http.Handler {
+	t.Helper()
+	c, err := client.New(client.Config{
+		Issuer: as.URL, ClientID: optest.ClientID, Auth: client.SecretBasic(optest.ClientSecret), RedirectURL: address + "/callback", PAR: client.PAROff,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := login.New(login.Config{
+		Clients: map[string]*client.Client{"main": c}, Keys: [][]byte{[]byte(strings.Repeat("canary-k", 4))}, Store: open(t, server, nil),
+		InsecureHTTP: true, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/login", l.Start())
+	mux.Handle("/callback", l.Callback())
+	mux.Handle("/logout", l.Logout())
+	mux.Handle("/backchannel", l.BackchannelLogout())
+	mux.Handle("/", l.Require(http.HandlerFunc(whoAmI)))
+	return mux
+}
+
+func whoAmI(w http.ResponseWriter, r *http.Request) {
+	user, _ := login.FromContext(r.Context())
+	fmt.Fprintf(w, "%s signed in", user.Subject)
+}
+
+// newBrowser keeps cookies and follows redirects.
+func newBrowser(transport http.RoundTripper) *http.Client {
+	jar, _ := cookiejar.New(nil) // which fails for no options at all
+	return &http.Client{Jar: jar, Transport: transport, Timeout: 30 * time.Second}
+}
+
+func visit(hc *http.Client, address string) (status int, body string, err error) {
+	resp, err := hc.Get(address)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(raw), err
+}
+
+const signedIn = "alice signed in"
+
+// site is the application as its visitors see it.
+type site struct {
+	t       *testing.T
+	address string
+	send    func(machine int)
+}
+
+func (s *site) get(hc *http.Client) (status int, body string) {
+	s.t.Helper()
+	status, body, err := visit(hc, s.address+"/")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return status, body
+}
+
+func (s *site) isSignedIn(hc *http.Client) bool {
+	status, body := s.get(hc)
+	return status == 200 && body == signedIn
+}
+
+// closed is a server where nobody can sign in any more: who is, was before.
+func closed(as *optest.Server) {
+	as.Replace("/authorize", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+}
+
+// TestSessions: whoever is signed in at one machine is at all of them, and while the
+// server is away nobody is taken for signed in or out. REL.
+func TestSessions(t *testing.T) {
+	as, server := optest.New(t), redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
+	s := startSite(t, as, server)
+	alice, other := newBrowser(nil), newBrowser(nil)
+	if !s.isSignedIn(alice) || !s.isSignedIn(other) {
+		t.Fatal("nobody can sign in")
+	}
+	closed(as)
+	s.send(1)
+	if !s.isSignedIn(alice) {
+		t.Error("the other machine does not know the session")
+	}
+	server.Kill()
+	for machine := range 2 {
+		s.send(machine)
+		if status, body := s.get(alice); status != 503 || strings.Contains(body, signedIn) {
+			t.Errorf("without the server: status %d, want 503", status)
+		}
+	}
+	server.Restart()
+	for machine := range 2 {
+		s.send(machine)
+		eventually(t, func() bool { return s.isSignedIn(alice) && s.isSignedIn(other) })
+	}
+}
+
+// TestSessionsLost: a server that comes back with nothing has everybody sign in again.
+func TestSessionsLost(t *testing.T) {
+	as, server := optest.New(t), redistest.Start(t)
+	s := startSite(t, as, server)
+	alice := newBrowser(nil)
+	if !s.isSignedIn(alice) {
+		t.Fatal("nobody can sign in")
+	}
+	server.Restart()
+	if s.isSignedIn(alice) {
+		t.Error("signed in without a session")
+	}
+	eventually(t, func() bool { return s.isSignedIn(alice) })
+}
+
+// TestLogoutEverywhere: a back-channel logout at one machine ends the sessions at all of
+// them, in every browser. One that came while the server was away may come again. LO-02.
+func TestLogoutEverywhere(t *testing.T) {
+	as, server := optest.New(t), redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
+	as.EditID = func(c map[string]any) { c["sid"] = "canary-sid" }
+	s := startSite(t, as, server)
+	alice, phone := newBrowser(nil), newBrowser(nil)
+	if !s.isSignedIn(alice) || !s.isSignedIn(phone) {
+		t.Fatal("nobody can sign in")
+	}
+	closed(as)
+	now := time.Now().Unix()
+	token := as.Keys[0].Sign(map[string]any{
+		"iss": as.URL, "aud": optest.ClientID, "sub": optest.Subject, "jti": "canary-jti", "iat": now, "exp": now + 60,
+		"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}},
+	}, map[string]any{"typ": "logout+jwt"})
+	logout := func() int {
+		resp, err := http.PostForm(s.address+"/backchannel", url.Values{"logout_token": {token}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	server.Kill()
+	if got := logout(); got != 503 {
+		t.Errorf("without the server: %d", got)
+	}
+	server.Restart()
+	eventually(t, func() bool { return s.isSignedIn(alice) && s.isSignedIn(phone) })
+	if got := logout(); got != 200 {
+		t.Errorf("once more: %d", got)
+	}
+	for machine := range 2 {
+		s.send(machine)
+		eventually(t, func() bool { status, _ := s.get(alice); return status != 503 })
+		if s.isSignedIn(alice) || s.isSignedIn(phone) {
+			t.Errorf("machine %d: signed in after the logout", machine)
+		}
+	}
+}
