@@ -7,6 +7,9 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/discovery"
 )
 
 // Document is a client ID metadata document: a client whose client_id is the address at
@@ -48,6 +51,11 @@ func (d *Document) JSON() ([]byte, error) {
 	}
 	members["client_id"] = quoted(d.ClientID)
 	return json.Marshal(members)
+}
+
+// Config is the configuration of the client at a server, as that of [Registered.Config].
+func (d *Document) Config(server *discovery.Provider, keys client.KeySource) client.Config {
+	return (&Registered{ClientID: d.ClientID, Metadata: d.Metadata}).Config(server, keys)
 }
 
 // ServeHTTP implements http.Handler. A document that would not be valid is not served.

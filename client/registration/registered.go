@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/internal/endpoint"
 	"github.com/countersign/countersign/internal/jose"
 )
@@ -49,14 +50,15 @@ func (r Registered) LogValue() slog.Value { return slog.StringValue(r.redacted()
 
 func (r Registered) redacted() string { return fmt.Sprintf("[registration of %q]", r.ClientID) }
 
-// Config is the configuration of the registered client at the server issuer: its
-// authentication method, addresses, scopes and algorithms. keys are those that it signs
-// with, for private_key_jwt; nil otherwise. A method that this module does not know leaves
-// Auth empty, which client.New refuses.
-func (r *Registered) Config(issuer string, keys client.KeySource) client.Config {
+// Config is the configuration of the registered client at the server: its authentication
+// method, addresses, scopes and algorithms. keys are those that it signs with, for
+// private_key_jwt; nil otherwise. Keys to decrypt with are the caller's to add. A method
+// that this module does not know leaves Auth empty, which client.New refuses.
+func (r *Registered) Config(server *discovery.Provider, keys client.KeySource) client.Config {
 	m := &r.Metadata
 	c := client.Config{
-		Issuer: issuer, ClientID: r.ClientID, Auth: r.auth(keys),
+		Issuer: server.Issuer, DiscoveryURL: server.URL, Metadata: server.Static, HTTP: server.HTTP,
+		ClientID: r.ClientID, Auth: r.auth(keys),
 		RedirectURL: first(m.RedirectURIs), PostLogoutRedirectURL: first(m.PostLogoutRedirects),
 		IDTokenAlgs: list(m.IDTokenSignedResponseAlg), UserInfoAlgs: list(m.UserInfoSignedResponseAlg),
 		ResponseAlgs: list(m.AuthorizationSignedResponseAlg), IntrospectionAlgs: list(m.IntrospectionSignedResponseAlg),

@@ -52,7 +52,7 @@ func TestRegister(t *testing.T) {
 		if len(got.Changed) > 0 || !reflect.DeepEqual(got.Metadata, metadata) || got.IssuedAt.IsZero() || !got.SecretExpiry.IsZero() {
 			t.Errorf("%q: %+v, changed %q", method, got.IssuedAt, got.Changed)
 		}
-		config := got.Config(s.URL, nil)
+		config := got.Config(&discovery.Provider{Issuer: s.URL}, nil)
 		if config.RedirectURL != optest.RedirectURL || config.PostLogoutRedirectURL != "https://rp.example/bye" || !slices.Equal(config.Scopes, []string{"openid", "photos.read"}) {
 			t.Errorf("%q: another configuration", method)
 		}
@@ -288,13 +288,14 @@ func TestAnotherClient(t *testing.T) {
 // TestConfig: every method leads to its authentication, one that is not known to none.
 func TestConfig(t *testing.T) {
 	key := client.SigningKey{Key: optest.NewKey("a", "ES256").Private}
+	server := &discovery.Provider{Issuer: "https://as.example", URL: "https://as.example/metadata"}
 	for _, method := range []string{"client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth", "none"} {
 		r := &registration.Registered{ClientID: "x", ClientSecret: strings.Repeat("canary", 8), Metadata: registration.Metadata{
 			TokenEndpointAuthMethod: method, RedirectURIs: []string{optest.RedirectURL}, IDTokenSignedResponseAlg: "ES256",
 		}}
-		config := r.Config("https://as.example", key)
+		config := r.Config(server, key)
 		config.HTTP = &http.Client{Transport: http.DefaultTransport}
-		if _, err := client.New(config); err != nil || config.Auth.Method() != method || !slices.Equal(config.IDTokenAlgs, []string{"ES256"}) {
+		if _, err := client.New(config); err != nil || config.Auth.Method() != method || config.DiscoveryURL != server.URL || !slices.Equal(config.IDTokenAlgs, []string{"ES256"}) {
 			t.Errorf("%s: %v", method, err)
 		}
 	}
@@ -304,7 +305,7 @@ func TestConfig(t *testing.T) {
 		"no key":                     {ClientID: "x", Metadata: registration.Metadata{TokenEndpointAuthMethod: "private_key_jwt"}},
 		"alg none":                   {ClientID: "x", Metadata: registration.Metadata{TokenEndpointAuthMethod: "none", IDTokenSignedResponseAlg: "none"}},
 	} {
-		if _, err := client.New(r.Config("https://as.example", nil)); err == nil {
+		if _, err := client.New(r.Config(server, nil)); err == nil {
 			t.Errorf("%s was taken", name)
 		}
 	}

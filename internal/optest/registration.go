@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// InitialToken is the token that a Server wants for a registration.
+// InitialToken is the token that a Server wants for the registration of a client with a secret.
 const InitialToken = "canary-initial-token"
 
 // registered is the one client that was registered: it gets the ID and the secret of the
@@ -17,15 +17,15 @@ type registered struct {
 	token   string
 }
 
-// register takes a registration, RFC 7591 §3.
+// register takes a registration, RFC 7591 §3. Everybody may register a public client.
 func (s *Server) register(w http.ResponseWriter, r *http.Request) {
 	var members map[string]any
-	switch {
-	case r.Header.Get("Authorization") != "Bearer "+InitialToken:
-		oauthError(w, 401, "invalid_token")
-		return
-	case r.Method != http.MethodPost || json.NewDecoder(r.Body).Decode(&members) != nil:
+	if r.Method != http.MethodPost || json.NewDecoder(r.Body).Decode(&members) != nil {
 		oauthError(w, 400, "invalid_client_metadata")
+		return
+	}
+	if r.Header.Get("Authorization") != "Bearer "+InitialToken && members["token_endpoint_auth_method"] != "none" {
+		oauthError(w, 401, "invalid_token")
 		return
 	}
 	s.Lock()

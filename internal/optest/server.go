@@ -42,6 +42,7 @@ type Server struct {
 	Waits    []string                                                  // what those who poll are told first: see granted
 
 	Registration func(map[string]any) // changes what is said about a registered client
+	DocumentID   string               // a public client by its client ID metadata document
 
 	http     *httptest.Server
 	replaced map[string]http.HandlerFunc
@@ -181,7 +182,7 @@ func (s *Server) authenticated(r *http.Request) bool {
 	} else {
 		id, secret = r.PostFormValue("client_id"), r.PostFormValue("client_secret")
 	}
-	return id == ClientID && secret == ClientSecret || id == PublicID && secret == "" && !basic
+	return id == ClientID && secret == ClientSecret || (id == PublicID || id == s.DocumentID && id != "") && secret == "" && !basic
 }
 
 func oauthError(w http.ResponseWriter, status int, code string) {
