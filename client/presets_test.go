@@ -2,6 +2,8 @@ package client_test
 
 import (
 	"crypto/x509"
+	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,69 +14,165 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// presetCase is a preset, and the server as its own documents have it.
-type presetCase struct {
-	name, issuer, discovery string
-	preset                  client.Config
+// deployed is a server as its own documents have it, and the preset for it.
+type deployed struct {
+	name      string
+	preset    client.Config
+	issuer    string
+	at        string // of its metadata; "" where OpenID Connect Discovery has it
+	endpoints string // the address that they begin with; "" is the issuer's
+	metadata  m      // beside the issuer and the endpoints of every server
+	jwk       m      // beside the members of the key
+	callback  url.Values
+	token     m   // beside access_token, token_type and id_token
+	claims    m   // beside iss, sub, aud, iat, exp and nonce
+	front     any // what is pushed, and then what is in the browser's address: space-separated names
+	auth      client.Auth
+	edit      func(*client.Config)
+	check     func(t *testing.T, w *wire, tokens *client.Tokens)
+	refused   map[string]func(*turn) // the neighbouring forms, which are not the server's
 }
 
-// TestPresets: each finds its server's metadata where that is, under the issuer that the
-// server writes, and signs a user in.
-func TestPresets(t *testing.T) {
-	const tenant = "11111111-2222-3333-4444-555555555555"
-	const wellKnown = "/.well-known/openid-configuration"
-	for _, c := range []presetCase{
-		{"PingFederate", "https://sso.example:9031", "https://sso.example:9031" + wellKnown, client.PingFederate("https://sso.example:9031")},
-		{"PingOne", "https://auth.pingone.eu/env/as", "https://auth.pingone.eu/env/as" + wellKnown, client.PingOne("auth.pingone.eu", "env")},
-		{"PingOne Advanced Identity Cloud", "https://t.forgeblocks.com:443/am/oauth2/realms/root/realms/alpha", "https://t.forgeblocks.com/am/oauth2/realms/root/realms/alpha" + wellKnown, client.PingOneAdvancedIdentityCloud("t.forgeblocks.com", "alpha")},
-		{"Cloudentity", "https://t.eu.authz.cloudentity.io/t/w", "https://t.eu.authz.cloudentity.io/t/w" + wellKnown, client.Cloudentity("t", "eu", "w")},
-		{"Keycloak", "https://sso.example/realms/main", "https://sso.example/realms/main" + wellKnown, client.Keycloak("https://sso.example/", "main")},
-		{"Entra", "https://login.microsoftonline.com/" + tenant + "/v2.0", "https://login.microsoftonline.com/" + tenant + "/v2.0" + wellKnown, client.Entra(tenant)},
-		{"Google", "https://accounts.google.com", "https://accounts.google.com" + wellKnown, client.Google()},
-		{"Okta", "https://x.okta.com/oauth2/default", "https://x.okta.com/oauth2/default" + wellKnown, client.Okta("x.okta.com", "default")},
-		{"Okta's own", "https://x.okta.com", "https://x.okta.com" + wellKnown, client.Okta("x.okta.com", "")},
-		{"Auth0", "https://x.eu.auth0.com/", "https://x.eu.auth0.com" + wellKnown, client.Auth0("x.eu.auth0.com")},
-		{"Cognito", "https://cognito-idp.eu-west-1.amazonaws.com/pool", "https://cognito-idp.eu-west-1.amazonaws.com/pool" + wellKnown, client.Cognito("eu-west-1", "pool")},
-		{"Apple", "https://appleid.apple.com", "https://appleid.apple.com" + wellKnown, client.Apple()},
-	} {
-		t.Run(c.name, func(t *testing.T) { c.signIn(t, c.issuer, nil) })
+// turn is one login there, as a test may change it.
+type turn struct {
+	key                     optest.Key
+	metadata, jwk           m
+	callback                url.Values
+	token, claims, idHeader m
+	idToken                 func() string                  // made of key, claims and idHeader
+	serve                   func(token m) http.HandlerFunc // answers with it; nil does so at once
+}
+
+func (d *deployed) turn() *turn {
+	base := d.endpoints
+	if base == "" {
+		base = strings.TrimSuffix(d.issuer, "/")
 	}
-	many := presetCase{"Entra tenants", "https://login.microsoftonline.com/{tenantid}/v2.0", "https://login.microsoftonline.com/organizations/v2.0" + wellKnown, client.EntraTenants(tenant)}
-	t.Run(many.name, func(t *testing.T) {
-		many.signIn(t, "https://login.microsoftonline.com/"+tenant+"/v2.0", m{"tid": tenant, "ver": "2.0"})
-	})
-	google := presetCase{"Google's other issuer", "https://accounts.google.com", "https://accounts.google.com" + wellKnown, client.Google()}
-	t.Run(google.name, func(t *testing.T) { google.signIn(t, "accounts.google.com", nil) })
+	out := &turn{key: optest.NewKey("MYv/TlhD38w0GVgX3sohEWb6th0=", "RS256"), jwk: m{}, claims: m{}, token: m{"access_token": "at", "token_type": "Bearer", "expires_in": 3600}, callback: url.Values{}, idHeader: m{}}
+	out.metadata = m{
+		"issuer": d.issuer, "authorization_endpoint": base + "/authorize", "token_endpoint": base + "/token", "jwks_uri": base + "/keys", "userinfo_endpoint": base + "/userinfo",
+		"id_token_signing_alg_values_supported": []string{"none", "HS256", "RS256"}, // PingFederate's, and bait for all
+	}
+	maps.Copy(out.metadata, d.metadata)
+	maps.Copy(out.jwk, d.jwk)
+	maps.Copy(out.callback, d.callback)
+	maps.Copy(out.token, d.token)
+	out.idToken = func() string { return out.key.Sign(out.claims, out.idHeader) }
+	return out
 }
 
-func (c presetCase) signIn(t *testing.T, iss string, more m) {
-	key := optest.NewKey("k/1+=", "RS256")
-	jwk := key.JWK()
-	jwk["issuer"] = c.issuer
-	const elsewhere = "https://endpoints.example"
-	w := newWire(t, map[string]any{
-		c.discovery:         m{"issuer": c.issuer, "authorization_endpoint": elsewhere + "/authorize", "token_endpoint": elsewhere + "/token", "jwks_uri": elsewhere + "/jwks", "version": "3.0"},
-		elsewhere + "/jwks": m{"keys": []any{jwk}},
-	})
-	cfg := c.preset
-	cfg.ClientID, cfg.Auth, cfg.RedirectURL, cfg.HTTP = optest.ClientID, client.SecretPost("s"), "https://rp.example/cb", &http.Client{Transport: w}
-	cl := newClient(t, cfg)
-	redirect, pending, err := cl.Begin(t.Context(), client.Request{})
+// signIn begins and ends one login; edit has it when everything is known.
+func (d *deployed) signIn(t *testing.T, edit func(*turn)) (*client.Tokens, *wire, error) {
+	t.Helper()
+	turn := d.turn()
+	w := newWire(t, map[string]any{})
+	cfg := d.preset
+	cfg.ClientID, cfg.Auth, cfg.RedirectURL, cfg.HTTP = optest.ClientID, d.auth, "https://rp.example/cb", &http.Client{Transport: w}
+	if d.auth.Method() == "" {
+		cfg.Auth = client.Secret("canary-secret")
+	}
+	if d.edit != nil {
+		d.edit(&cfg)
+	}
+	early := *turn // what the metadata is, before anything was asked
+	early.claims, early.token, early.callback = m{}, m{}, url.Values{}
+	if edit != nil {
+		edit(&early)
+	}
+	d.publish(w, &early)
+	c := newClient(t, cfg)
+	redirect, pending, err := c.Begin(t.Context(), client.Request{})
 	if err != nil {
-		t.Fatal(err)
+		return nil, w, err
 	}
-	if got := query(t, redirect).Get("response_mode"); got != cfg.ResponseMode {
-		t.Errorf("response_mode %q", got)
-	}
+	d.checkFront(t, w, query(t, redirect))
+
 	now := pending.CreatedAt.Unix()
-	claims := m{"iss": iss, "sub": "alice", "aud": optest.ClientID, "iat": now, "exp": now + 300, "nonce": pending.Nonce}
-	for name, value := range more {
-		claims[name] = value
+	maps.Copy(turn.claims, m{"iss": d.issuer, "sub": "alice", "aud": optest.ClientID, "iat": now, "exp": now + 300, "nonce": pending.Nonce, "at_hash": optest.LeftHalf("RS256", "at")})
+	maps.Copy(turn.claims, d.claims)
+	turn.callback.Set("code", "c")
+	turn.callback.Set("state", pending.State)
+	if edit != nil {
+		edit(turn)
 	}
-	w.answers[elsewhere+"/token"] = m{"access_token": "a", "token_type": "Bearer", "id_token": key.Sign(claims, nil)}
-	tokens, err := cl.Finish(t.Context(), pending, values("code", "c", "state", pending.State))
-	if err != nil || tokens.IDToken.Issuer != iss {
-		t.Errorf("%v, %v", tokens, err)
+	turn.token["id_token"] = turn.idToken()
+	var answer any = turn.token
+	if turn.serve != nil {
+		answer = turn.serve(turn.token)
+	}
+	w.answers[turn.metadata["token_endpoint"].(string)] = answer
+	if aliases, ok := turn.metadata["mtls_endpoint_aliases"].(m); ok {
+		w.answers[aliases["token_endpoint"].(string)] = answer
+	}
+	tokens, err := c.Finish(t.Context(), pending, turn.callback)
+	return tokens, w, err
+}
+
+// publish puts metadata and keys where the server has them. Beside the key for signatures
+// there is one for encryption, as some servers have it.
+func (d *deployed) publish(w *wire, turn *turn) {
+	at := d.at
+	if at == "" {
+		at = strings.TrimSuffix(d.issuer, "/") + "/.well-known/openid-configuration"
+	}
+	w.answers[at] = turn.metadata
+	jwk := turn.key.JWK()
+	maps.Copy(jwk, turn.jwk)
+	maps.DeleteFunc(jwk, func(_ string, v any) bool { return v == nil })
+	enc := optest.NewKey("enc", "RS256").JWK()
+	enc["use"], enc["alg"] = "enc", "RSA-OAEP"
+	w.answers[turn.metadata["jwks_uri"].(string)] = m{"keys": []any{enc, jwk}}
+	if par, ok := turn.metadata["pushed_authorization_request_endpoint"].(string); ok {
+		w.answers[par] = pushed201{d.front.([2]string)[0], 60}
+	}
+}
+
+// checkFront looks at what the browser carries.
+func (d *deployed) checkFront(t *testing.T, w *wire, front url.Values) {
+	t.Helper()
+	names := "client_id code_challenge code_challenge_method nonce redirect_uri response_type scope state"
+	if pushed, ok := d.front.([2]string); ok {
+		names = pushed[1]
+		if front.Get("request_uri") != pushed[0] {
+			t.Errorf("request_uri is %q", front.Get("request_uri"))
+		}
+	}
+	if d.preset.ResponseMode != "" && !strings.Contains(names, "request_uri") {
+		names += " response_mode"
+	}
+	for _, name := range strings.Fields(names) {
+		if len(front[name]) != 1 {
+			t.Errorf("%s is in the browser's address %d times", name, len(front[name]))
+		}
+		front.Del(name)
+	}
+	if len(front) != 0 {
+		t.Errorf("in the browser's address too: %v", front)
+	}
+}
+
+// TestPresets signs in at each server as its documents describe it, and refuses what is
+// nearly so.
+func TestPresets(t *testing.T) {
+	for _, d := range servers() {
+		t.Run(d.name, func(t *testing.T) {
+			tokens, w, err := d.signIn(t, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d.check != nil {
+				d.check(t, w, tokens)
+			}
+			for name, edit := range d.refused {
+				tokens, _, err := d.signIn(t, edit)
+				var e *client.Error
+				if !errors.As(err, &e) || tokens != nil {
+					t.Errorf("%s: %v, %v", name, tokens, err)
+					continue
+				}
+				noCanary(t, err.Error())
+			}
+		})
 	}
 }
 
