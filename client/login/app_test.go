@@ -2,8 +2,10 @@ package login_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
@@ -71,6 +73,7 @@ type setting struct {
 	as     *optest.Server // nil: a new one
 	client func(*client.Config)
 	config func(*login.Config)
+	plain  bool // http
 	other  *app // shares the other's address: a second process behind the same name
 }
 
@@ -81,7 +84,13 @@ func start(t testing.TB, set setting) *app {
 		a.as = optest.New(t)
 	}
 	mux := http.NewServeMux()
-	a.Server = httptest.NewTLSServer(mux)
+	a.Server = httptest.NewUnstartedServer(mux)
+	a.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that a parallel test does not need any more
+	if set.plain {
+		a.Server.Start()
+	} else {
+		a.Server.StartTLS()
+	}
 	t.Cleanup(a.Close)
 	base := a.URL
 	if set.other != nil {
@@ -102,7 +111,7 @@ func start(t testing.TB, set setting) *app {
 		t.Fatal(err)
 	}
 	config := login.Config{
-		Clients: map[string]*client.Client{"main": c}, Keys: [][]byte{key("a")}, Now: a.clock.now,
+		Clients: map[string]*client.Client{"main": c}, Keys: [][]byte{key("a")}, Now: a.clock.now, InsecureHTTP: set.plain,
 		Log: slog.New(slog.NewTextHandler(a.log, nil)),
 	}
 	if set.config != nil {
@@ -126,6 +135,7 @@ func (a *app) mount(mux *http.ServeMux) {
 	mux.Handle("/initiate", l.Initiated())
 	mux.Handle("/backchannel", l.BackchannelLogout())
 	mux.Handle("/frontchannel", l.FrontchannelLogout())
+	mux.Handle("/token", l.Require(http.HandlerFunc(accessToken)))
 	mux.Handle("/private/", l.Require(http.HandlerFunc(whoAmI)))
 	mux.Handle("/", l.Identify(http.HandlerFunc(whoAmI)))
 }
@@ -138,6 +148,20 @@ func whoAmI(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fmt.Fprintf(w, "%s at %s", user.Subject, r.RequestURI)
+}
+
+// accessToken shows what no application shows.
+func accessToken(w http.ResponseWriter, r *http.Request) {
+	user, _ := login.FromContext(r.Context())
+	tokens, err := user.Tokens(r.Context())
+	switch {
+	case errors.Is(err, client.ErrLoginRequired):
+		http.Error(w, "login required", http.StatusForbidden)
+	case err != nil:
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+	default:
+		io.WriteString(w, tokens.AccessToken)
+	}
 }
 
 // browser keeps cookies and follows redirects.

@@ -13,7 +13,7 @@ const (
 	maxChunks = 2    // cookies that one value may take: many proxies take 8 kB of cookies in all
 )
 
-var errTooLarge = errors.New("it does not fit into cookies")
+var errTooLarge = errors.New("it does not fit into cookies; with Config.Store there is room")
 
 // cookies are those of one application.
 type cookies struct {

@@ -39,20 +39,22 @@ func (l *Login) identify(next http.Handler, nobody http.HandlerFunc) http.Handle
 		case s == nil:
 			nobody(w, r)
 		default:
+			l.cookies.expireIfSent(w, r, l.markName())
 			ctx := context.WithValue(r.Context(), contextKey{}, l.user(w, r, s))
 			next.ServeHTTP(w, r.WithContext(ctx))
 		}
 	})
 }
 
-// markLifetime is how long a browser that comes from a login is expected to have a session.
+// markLifetime is how long a browser that comes from a login is expected to show up with
+// its session.
 const markLifetime = 30 * time.Second
 
 // markName is the name of the cookie that marks such a browser.
 func (l *Login) markName() string { return l.cookies.name("-done") }
 
 // askToSignIn is for a request without a session. A browser that has signed in a moment
-// ago keeps no session: to send it on would be a loop.
+// ago, and was not seen with its session since, keeps none: to send it on would be a loop.
 func (l *Login) askToSignIn(w http.ResponseWriter, r *http.Request) {
 	to := l.returnTo(r.RequestURI)
 	switch {

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"strings"
 )
 
 const (
@@ -83,7 +84,7 @@ func (s sealer) seal(purpose, name string, plain []byte) (string, error) {
 // one of the secrets.
 func (s sealer) open(purpose, name, sealed string) (plain []byte, ok bool) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
-	if err != nil || len(raw) < 1+saltSize || raw[0] != version {
+	if err != nil || len(raw) < 1+saltSize || raw[0] != version || strings.ContainsAny(sealed, "\r\n") { // which the decoder skips
 		return nil, false
 	}
 	for _, secret := range s.secrets {

@@ -1,0 +1,125 @@
+package login_test
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/client/login"
+)
+
+func TestMemoryValues(t *testing.T) {
+	c, ctx := &clock{}, t.Context()
+	m := &login.Memory{Now: c.now}
+	if v, err := m.Load(ctx, "k"); v != nil || err != nil {
+		t.Errorf("%q, %v of nothing", v, err)
+	}
+	m.Save(ctx, "k", []byte("old"), c.now().Add(time.Minute))
+	m.Save(ctx, "k", []byte("v"), c.now().Add(time.Minute))
+	m.Save(ctx, "empty", nil, c.now().Add(time.Hour))
+	v, _ := m.Load(ctx, "k")
+	if string(v) != "v" {
+		t.Errorf("%q", v)
+	}
+	v[0] = 'x' // the caller's own
+	if v, _ := m.Load(ctx, "k"); string(v) != "v" {
+		t.Errorf("%q after a caller changed his", v)
+	}
+	if v, _ := m.Load(ctx, "empty"); v == nil {
+		t.Error("an empty value is not there")
+	}
+	c.turn(time.Minute)
+	if v, _ := m.Load(ctx, "k"); v != nil {
+		t.Error("it is there after its time")
+	}
+	if err := m.Delete(ctx, "empty"); err != nil {
+		t.Error(err)
+	}
+	if v, _ := m.Load(ctx, "empty"); v != nil || m.Delete(ctx, "empty") != nil {
+		t.Error("it is there after it was deleted")
+	}
+}
+
+func TestMemoryIndex(t *testing.T) {
+	c, ctx := &clock{}, t.Context()
+	m := &login.Memory{Now: c.now}
+	m.Link(ctx, "i", "a", c.now().Add(time.Minute))
+	m.Link(ctx, "i", "b", c.now().Add(time.Hour))
+	m.Link(ctx, "j", "c", c.now().Add(time.Hour))
+	all, _ := m.Linked(ctx, "i")
+	if slices.Sort(all); !slices.Equal(all, []string{"a", "b"}) {
+		t.Errorf("%q", all)
+	}
+	c.turn(time.Minute)
+	if all, _ = m.Linked(ctx, "i"); !slices.Equal(all, []string{"b"}) {
+		t.Errorf("%q after the time of a", all)
+	}
+	m.Unlink(ctx, "i", "b")
+	m.Unlink(ctx, "i", "b")
+	if all, _ = m.Linked(ctx, "i"); len(all) != 0 {
+		t.Errorf("%q after all", all)
+	}
+}
+
+func TestMemoryOnceAndLease(t *testing.T) {
+	c, ctx := &clock{}, t.Context()
+	m := &login.Memory{Now: c.now}
+	var firsts, holders atomic.Int64
+	var group sync.WaitGroup
+	for range 50 {
+		group.Go(func() {
+			if first, _ := m.Once(ctx, "k", c.now().Add(time.Minute)); first {
+				firsts.Add(1)
+			}
+			if _, held, _ := m.Acquire(ctx, "k", time.Minute); held {
+				holders.Add(1)
+			}
+		})
+	}
+	group.Wait()
+	if firsts.Load() != 1 || holders.Load() != 1 {
+		t.Errorf("%d first ones, %d holders", firsts.Load(), holders.Load())
+	}
+	c.turn(time.Minute)
+	late, held, _ := m.Acquire(ctx, "k", time.Minute)
+	if first, _ := m.Once(ctx, "k", c.now().Add(time.Minute)); !first || !held {
+		t.Error("it is taken after its time")
+	}
+	c.turn(time.Minute)
+	if _, held, _ = m.Acquire(ctx, "k", time.Minute); !held {
+		t.Fatal("the lease does not end")
+	}
+	late() // is nobody's any more
+	if _, held, _ = m.Acquire(ctx, "k", time.Minute); held {
+		t.Error("a holder of before gives away the lease of another")
+	}
+}
+
+// TestMemoryBound: it is full of what is good still, takes no more, and has room again when
+// that is over.
+func TestMemoryBound(t *testing.T) {
+	c, ctx := &clock{}, t.Context()
+	m := &login.Memory{Now: c.now, MaxEntries: 10}
+	soon := c.now().Add(time.Minute)
+	for i := range 4 {
+		m.Save(ctx, fmt.Sprint(i), nil, soon)
+		m.Link(ctx, "i", fmt.Sprint(i), soon)
+	}
+	m.Once(ctx, "k", soon)
+	m.Acquire(ctx, "k", time.Minute)
+	_, onceErr := m.Once(ctx, "l", soon)
+	_, _, leaseErr := m.Acquire(ctx, "l", time.Minute)
+	if m.Save(ctx, "new", nil, soon) == nil || m.Link(ctx, "i", "new", soon) == nil || onceErr == nil || leaseErr == nil {
+		t.Error("it takes more than its bound")
+	}
+	if err := m.Save(ctx, "0", []byte("v"), soon); err != nil {
+		t.Errorf("what is there cannot be replaced: %v", err)
+	}
+	c.turn(2 * time.Minute)
+	if err := m.Save(ctx, "new", nil, c.now().Add(time.Minute)); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,135 @@
+package login
+
+import (
+	"bufio"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const site = "https://app.example/private/page?x=1"
+
+// resolveAsBrowser tells to which host a browser at site goes for an address, by the rules
+// of the URL Standard (WHATWG) as far as they decide that: what is at the ends and below a
+// space is dropped, tabs and line breaks everywhere, and a backslash is a slash. ok is
+// false for an address with a scheme of its own.
+func resolveAsBrowser(s string) (host string, ok bool) {
+	s = strings.TrimFunc(s, func(r rune) bool { return r <= ' ' })
+	s = strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(s)
+	if i := strings.IndexAny(s, ":/\\?#"); i > 0 && s[i] == ':' && isScheme(s[:i]) {
+		return "", false
+	}
+	address, _, _ := strings.Cut(s, "#")
+	address, _, _ = strings.Cut(address, "?")
+	address = strings.ReplaceAll(address, `\`, "/")
+	if !strings.HasPrefix(address, "//") {
+		return "app.example", true
+	}
+	host, _, _ = strings.Cut(strings.TrimLeft(address, "/"), "/")
+	return host, true
+}
+
+func isScheme(s string) bool {
+	for i, c := range strings.ToLower(s) {
+		if !('a' <= c && c <= 'z' || i > 0 && ('0' <= c && c <= '9' || strings.ContainsRune("+-.", c))) {
+			return false
+		}
+	}
+	return true
+}
+
+// staysHere is what must hold of everything that cleanReturnTo takes: read by Go, by a
+// browser, and by either of them after the next server has decoded or cleaned the path.
+func staysHere(t *testing.T, from, path string) {
+	t.Helper()
+	base, _ := url.Parse(site)
+	u, err := base.Parse(path)
+	if err != nil || u.Scheme != "https" || u.Host != "app.example" || u.User != nil {
+		t.Errorf("%q becomes %q, and Go goes to %v, %v", from, path, u, err)
+	}
+	forms := []string{path}
+	if u, err := url.Parse(path); err == nil {
+		forms = append(forms, u.Path, u.JoinPath().String())
+	}
+	for _, form := range forms {
+		if host, ok := resolveAsBrowser(form); !ok || host != "app.example" {
+			t.Errorf("%q becomes %q, and a browser goes to %q", from, form, host)
+		}
+	}
+	if strings.ContainsFunc(path, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '\\' }) {
+		t.Errorf("%q becomes %q", from, path)
+	}
+	if again, ok := cleanReturnTo(path); !ok || again != path {
+		t.Errorf("%q becomes %q, and that %q, %t", from, path, again, ok)
+	}
+}
+
+func corpus(t testing.TB) (all []string) {
+	f, err := os.Open("testdata/returnto.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if strings.HasPrefix(lines.Text(), "#") {
+			continue
+		}
+		s, err := strconv.Unquote(lines.Text())
+		if err != nil {
+			t.Fatalf("%s: %v", lines.Text(), err)
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// TestReturnToCorpus is WEB-04: none of the hostile values leaves the site.
+func TestReturnToCorpus(t *testing.T) {
+	all, taken := corpus(t), 0
+	for _, s := range all {
+		path, ok := cleanReturnTo(s)
+		if !ok {
+			continue
+		}
+		taken++
+		if host, here := resolveAsBrowser(s); !here || host != "app.example" {
+			t.Errorf("%q is taken, and as it came it leads to %q", s, host)
+		}
+		staysHere(t, s, path)
+	}
+	if len(all) < 300 || taken > len(all)/4 {
+		t.Errorf("%d values, %d of them taken", len(all), taken)
+	}
+	t.Logf("%d values, %d taken as paths of this site", len(all), taken)
+}
+
+// TestReturnTo is WEB-04's other half: what visitors ask for comes back as it was.
+func TestReturnTo(t *testing.T) {
+	for _, same := range []string{
+		"/", "/a", "/a/", "/a/b.html", "/a?b=c&d=e", "/a?b=%2F%2Fc", "/a?", "/caf%C3%A9", "/a%20b", "/a+b?c+d", "/a//b", "/.well-known/x", "/...",
+		"/a;b=c", "/a/@b", "/a:b", "/search?q=https://other.example/", "/a%2Fb", "/~x", "/a,b!c$d'e(f)*g",
+	} {
+		if got, ok := cleanReturnTo(same); !ok || got != same {
+			t.Errorf("%q becomes %q, %t", same, got, ok)
+		}
+	}
+	for from, want := range map[string]string{"/a#b": "/a", "/#": "/", "/a?b#c": "/a?b"} {
+		if got, ok := cleanReturnTo(from); !ok || got != want {
+			t.Errorf("%q becomes %q, %t", from, got, ok)
+		}
+	}
+}
+
+func FuzzReturnTo(f *testing.F) {
+	for _, s := range corpus(f) {
+		f.Add(s)
+	}
+	f.Add("/a?b=c#d")
+	f.Fuzz(func(t *testing.T, s string) {
+		if path, ok := cleanReturnTo(s); ok {
+			staysHere(t, s, path)
+		}
+	})
+}

@@ -1,0 +1,108 @@
+package login
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func testSealer(t testing.TB, names ...string) sealer {
+	var secrets [][]byte
+	for _, name := range names {
+		secrets = append(secrets, []byte((name + strings.Repeat("-canary-key", 4))[:keySize]))
+	}
+	s, err := newSealer(secrets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestSeal is WEB-02 and WEB-03: what is sealed opens with one of the keys, for its purpose,
+// under its name.
+func TestSeal(t *testing.T) {
+	one := testSealer(t, "a")
+	for _, plain := range [][]byte{{}, []byte("x"), bytes.Repeat([]byte("x"), 9000)} {
+		sealed, err := one.seal(forSession, "name", plain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := testSealer(t, "b", "a").open(forSession, "name", sealed); !ok || !bytes.Equal(got, plain) {
+			t.Error("what was sealed does not open with an older key")
+		}
+		for what, ok := range map[string]bool{
+			"another purpose": opens(one, forTicket, "name", sealed),
+			"another name":    opens(one, forSession, "other", sealed),
+			"another key":     opens(testSealer(t, "b"), forSession, "name", sealed),
+			"a byte more":     opens(one, forSession, "name", sealed+"A"),
+			"nothing":         opens(one, forSession, "name", ""),
+			"padding":         opens(one, forSession, "name", sealed+"="),
+			"a line break":    opens(one, forSession, "name", sealed+"\n"),
+		} {
+			if ok {
+				t.Errorf("%s opens it", what)
+			}
+		}
+		again, _ := one.seal(forSession, "name", plain)
+		if again == sealed {
+			t.Error("the same seal twice")
+		}
+	}
+}
+
+func opens(s sealer, purpose, name, sealed string) bool {
+	_, ok := s.open(purpose, name, sealed)
+	return ok
+}
+
+// TestSealEveryByte: none can be changed, the version among them.
+func TestSealEveryByte(t *testing.T) {
+	s := testSealer(t, "a")
+	sealed, err := s.seal(forSession, "name", []byte("plain"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range sealed {
+		for _, c := range []byte("AZ_") {
+			if changed := sealed[:i] + string(c) + sealed[i+1:]; changed != sealed && opens(s, forSession, "name", changed) {
+				t.Errorf("with another character %d it opens", i)
+			}
+		}
+	}
+}
+
+// TestSealerPrints is LOG-01.
+func TestSealerPrints(t *testing.T) {
+	if s := fmt.Sprintf("%v %+v %#v %x", testSealer(t, "a"), testSealer(t, "a"), testSealer(t, "a"), testSealer(t, "a")); !strings.HasPrefix(s, "[1 keys] [1 keys]") {
+		t.Errorf("%d characters", len(s))
+	}
+}
+
+func FuzzOpen(f *testing.F) {
+	s := testSealer(f, "a")
+	sealed, err := s.seal(forSession, "name", []byte("plain"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(sealed)
+	f.Add("")
+	f.Add("AQ")
+	f.Fuzz(func(t *testing.T, other string) {
+		if opens(s, forSession, "name", other) && other != sealed {
+			t.Error("it opens")
+		}
+	})
+}
+
+func BenchmarkOpen(b *testing.B) {
+	s := testSealer(b, "a")
+	sealed, err := s.seal(forSession, "name", bytes.Repeat([]byte("x"), 500))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		opens(s, forSession, "name", sealed)
+	}
+}
