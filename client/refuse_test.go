@@ -169,7 +169,7 @@ func answer(status int, contentType, body string) http.HandlerFunc {
 	}
 }
 
-// TestTokenResponse reads the token endpoint's answer strictly. TE-01 to TE-06, TE-11.
+// TestTokenResponse reads the token endpoint's answer strictly. TE-01, TE-02, TE-03, TE-04, TE-05, TE-06, TE-11, H24.
 // The client asks for no ID token, so that nothing but the row's fault refuses.
 func TestTokenResponse(t *testing.T) {
 	const js = "application/json"

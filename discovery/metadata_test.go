@@ -35,7 +35,7 @@ func TestFetchWithoutLogin(t *testing.T) {
 	}
 }
 
-// TestFetchRefused. DISC-01 to DISC-05.
+// TestFetchRefused: DISC-01, DISC-02, DISC-03, DISC-04, DISC-05.
 func TestFetchRefused(t *testing.T) {
 	s := optest.New(t)
 	for _, test := range []struct {
