@@ -239,6 +239,18 @@ func TestManyTabs(t *testing.T) {
 	}
 }
 
+// TestStartKeepsNothing is RP-09: whoever begins logins fills nothing but the own browser.
+func TestStartKeepsNothing(t *testing.T) {
+	store := &shaky{}
+	a := start(t, setting{config: func(c *login.Config) { c.Store = store }})
+	for range 50 {
+		a.browser(t).begin(a, "/login")
+	}
+	if store.calls.Load() != 0 {
+		t.Errorf("%d calls of the Store", store.calls.Load())
+	}
+}
+
 // TestExpiredLogin is RP-09 and RP-20: ten minutes, and then a page from which to go on.
 func TestExpiredLogin(t *testing.T) {
 	a := start(t, setting{})

@@ -103,23 +103,14 @@ func (l *Login) FrontchannelLogout() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
 		iss, sid := q.Get("iss"), q.Get("sid")
-		if len(q["iss"]) != 1 || len(q["sid"]) != 1 || sid == "" || !l.knows(iss) {
-			l.fail(w, r, CodeRequest, errors.New("a front-channel logout without iss and sid, or of an issuer that is not configured"))
+		if len(q["iss"]) != 1 || len(q["sid"]) != 1 || sid == "" {
+			l.fail(w, r, CodeRequest, errors.New("a front-channel logout without iss and sid"))
 			return
 		}
 		if err := l.endFrom(w, r, iss, sid); err != nil {
 			l.fail(w, r, CodeUnavailable, err)
 		}
 	}, http.MethodGet)
-}
-
-func (l *Login) knows(issuer string) bool {
-	for _, c := range l.config.Clients {
-		if c.Issuer() == issuer {
-			return true
-		}
-	}
-	return false
 }
 
 // endFrom ends the sessions of a sid, and the browser's own if it is one of them.

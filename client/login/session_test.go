@@ -328,6 +328,27 @@ func TestRefreshLost(t *testing.T) {
 	b.want(b.get(other.URL+"/token"), 200, "canary-access-1")
 }
 
+// TestRefreshAndClocks: a clock that goes back does not bring spent tokens back.
+func TestRefreshAndClocks(t *testing.T) {
+	as := optest.New(t)
+	as.Token = func(m map[string]any) { m["refresh_token"], m["expires_in"] = "canary-refresh-0", 60 }
+	a := start(t, setting{as: as, config: keepTokens})
+	b := a.browser(t)
+	b.signIn(a)
+	as.RotateRefreshTokens()
+	a.clock.turn(2 * time.Minute)
+	old := b.cookie(a, "__Host-login-t")
+	b.want(b.get(a.URL+"/token"), 200, "canary-access-1")
+	a.clock.turn(6 * time.Minute)
+	later := b.cookie(a, "__Host-login-t")
+	a.clock.turn(-6*time.Minute - 30*time.Second)
+	b.plant(a, "__Host-login-t", old)
+	b.want(b.get(a.URL+"/token"), 200, "canary-access-1")
+	if b.cookie(a, "__Host-login-t") == old || later == old {
+		t.Error("the spent tokens are in the browser")
+	}
+}
+
 // TestRefreshEnds: when the server takes the refresh token no more, it is asked once, and
 // a new login is what helps.
 func TestRefreshEnds(t *testing.T) {
@@ -351,6 +372,34 @@ func TestRefreshEnds(t *testing.T) {
 		b.want(b.get(a.URL+"/login"), 200, "alice")
 		b.want(b.get(a.URL+"/token"), 200, "ey")
 	})
+}
+
+// TestManyCalls: a handler asks for tokens from many goroutines.
+func TestManyCalls(t *testing.T) {
+	a := start(t, setting{config: keepTokens})
+	a.as.Token = func(m map[string]any) { m["refresh_token"] = "canary-refresh-0" }
+	a.Config.Handler.(*http.ServeMux).Handle("/many", a.login.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, _ := login.FromContext(r.Context())
+		var group sync.WaitGroup
+		for range 20 {
+			group.Go(func() {
+				if _, err := user.Tokens(r.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+	})))
+	b := a.browser(t)
+	b.signIn(a)
+	rotation := a.as.RotateRefreshTokens()
+	a.clock.turn(6 * time.Minute)
+	b.want(b.get(a.URL+"/many"), 200, "")
+	a.clock.turn(6 * time.Minute)
+	b.want(b.get(a.URL+"/many"), 200, "")
+	if rotation.Posts() != 2 || rotation.Revoked() {
+		t.Errorf("%d refreshes", rotation.Posts())
+	}
 }
 
 // TestTransport: the user is a source of tokens for client.Transport.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/countersign/countersign/client"
@@ -56,6 +57,8 @@ const carriedFor = 10 * time.Minute
 type carriedTokens struct {
 	memory Memory
 	now    func() time.Time
+
+	mu sync.Mutex // nothing older may come in place of what a refresh has brought meanwhile
 }
 
 // carried is what a cookie holds, and what is remembered of it.
@@ -78,10 +81,12 @@ func (c *carriedTokens) put(ctx context.Context, key string, v carried) error {
 	return c.memory.Save(ctx, key, raw, c.now().Add(carriedFor))
 }
 
-// observe remembers what a cookie has, if it is later than what is known.
+// observe remembers what a cookie has, or for longer what is known if that is later.
 func (c *carriedTokens) observe(ctx context.Context, key string, v carried) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if known, ok := c.latest(ctx, key); ok && !v.At.After(known.At) {
-		return nil
+		v = known
 	}
 	return c.put(ctx, key, v)
 }
@@ -97,20 +102,30 @@ func (c *carriedTokens) Load(ctx context.Context, key string) ([]byte, error) {
 
 // Save implements client.TokenStore.
 func (c *carriedTokens) Save(ctx context.Context, key string, value []byte, _ time.Time) error {
-	return c.put(ctx, key, carried{At: c.now(), Kept: value})
+	return c.replace(ctx, key, value)
 }
 
 // Delete implements client.TokenStore: the cookie that still comes must not bring the
 // tokens back.
 func (c *carriedTokens) Delete(ctx context.Context, key string) error {
-	return c.put(ctx, key, carried{At: c.now(), Kept: json.RawMessage("null")})
+	return c.replace(ctx, key, json.RawMessage("null"))
+}
+
+// replace makes kept the latest, whatever the clocks are.
+func (c *carriedTokens) replace(ctx context.Context, key string, kept json.RawMessage) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at := c.now()
+	if known, ok := c.latest(ctx, key); ok && !at.After(known.At) {
+		at = known.At.Add(time.Nanosecond)
+	}
+	return c.put(ctx, key, carried{At: at, Kept: kept})
 }
 
 // source gives the tokens of one session, in one request.
 type source struct {
 	client.TokenSource
-	before func(context.Context) error // nil: nothing is to be done
-	after  func(context.Context)
+	carrier *carrier // nil with a Store
 }
 
 // Tokens implements client.TokenSource.
@@ -130,14 +145,14 @@ type renewer interface {
 }
 
 func (s *source) around(ctx context.Context, get func(context.Context) (*client.Tokens, error)) (*client.Tokens, error) {
-	if s.before == nil {
+	if s.carrier == nil {
 		return get(ctx)
 	}
-	if err := s.before(ctx); err != nil {
-		return nil, err
+	if err := s.carrier.bring(ctx); err != nil {
+		return nil, storeDown(err)
 	}
 	t, err := get(ctx)
-	s.after(ctx)
+	s.carrier.take(ctx)
 	return t, err
 }
 
@@ -150,19 +165,41 @@ func (l *storedSessions) source(_ http.ResponseWriter, _ *http.Request, s *sessi
 }
 
 func (l *sealedSessions) source(w http.ResponseWriter, r *http.Request, s *session) *source {
-	key, own := tokensKey(hashed(s.ID)), l.brought(r, s)
-	return &source{
-		TokenSource: l.refresher(s),
-		before:      func(ctx context.Context) error { return l.carried.observe(ctx, key, own) },
-		after: func(ctx context.Context) {
-			if v, ok := l.carried.latest(ctx, key); ok && v.At.After(own.At) {
-				v.ID, own.At = s.ID, v.At
-				if err := l.carry(w, r, s, v); err != nil {
-					l.config.Log.ErrorContext(ctx, "login: new tokens stay in this process", "reason", err)
-				}
-			}
-		},
+	return &source{l.refresher(s), &carrier{l: l, w: w, r: r, s: s, own: l.brought(r, s)}}
+}
+
+// carrier brings tokens from a request's cookies, and takes later ones to the answer's. A
+// handler may call several APIs at once.
+type carrier struct {
+	l *sealedSessions
+	w http.ResponseWriter
+	r *http.Request
+	s *session
+
+	mu  sync.Mutex
+	own carried // what the browser has
+}
+
+func (c *carrier) key() string { return tokensKey(hashed(c.s.ID)) }
+
+func (c *carrier) bring(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.l.carried.observe(ctx, c.key(), c.own)
+}
+
+func (c *carrier) take(ctx context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v, ok := c.l.carried.latest(ctx, c.key())
+	if !ok || !v.At.After(c.own.At) {
+		return
 	}
+	v.ID = c.s.ID
+	if err := c.l.carry(c.w, c.r, c.s, v); err != nil {
+		c.l.config.Log.ErrorContext(ctx, "login: new tokens stay in this process", "reason", err)
+	}
+	c.own = v
 }
 
 func (l *sealedSessions) tokensCookie() string { return l.cookies.name("-t") }

@@ -53,8 +53,8 @@ var errNoTokens = errors.New("login: the session keeps no tokens; see Config.Kee
 
 // Tokens gives the tokens of the session, refreshed if they end soon: once for all tabs,
 // and with a Store once for all processes. It is a client.TokenSource, for
-// client.Transport. Ask before the answer's header is written: without a Store, new tokens
-// go to the browser with it. It is for the time of the request.
+// client.Transport. It is for the time of the request, and for before the answer's header is
+// written: without a Store, new tokens go to the browser with that.
 //
 // errors.Is finds client.ErrLoginRequired where the visitor has to sign in again, which
 // [Login.Begin] does. Any other error is of a session without tokens (see
