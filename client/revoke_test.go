@@ -28,7 +28,7 @@ func TestRevoke(t *testing.T) {
 		{name: "an empty object", auth: client.Public(), answer: answer(200, "application/json", "{}")},
 		{name: "another secret", auth: client.SecretBasic("canary wrong"), code: "invalid_client"},
 		{name: "a kind that it does not revoke", auth: client.Public(), answer: answer(400, "application/json", `{"error":"unsupported_token_type"}`), code: "unsupported_token_type"},
-		{name: "an error with status 200", auth: client.Public(), answer: answer(200, "application/json", `{"error":"invalid_request"}`), code: "invalid_request"},
+		{name: "an error with status 200, of a token that had ended", auth: client.Public(), answer: answer(200, "application/json", `{"error":"invalid_token"}`)},
 		{name: "another 2xx", auth: client.Public(), answer: answer(202, "", ""), code: "login_failed"},
 		{name: "a redirect", auth: client.Public(), answer: func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/jwks", http.StatusTemporaryRedirect)

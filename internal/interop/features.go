@@ -112,13 +112,28 @@ var (
 	certificateBound = newFeature("tokens bound to a certificate (RFC 8705 §3)", says(func(m *discovery.Metadata) bool {
 		return m.TLSClientCertificateBoundAccessTokens
 	}))
-	tokenJWT     = newFeature("access tokens that are JWTs, at an API", always)
-	tokenRFC9068 = newFeature("access tokens of RFC 9068", always)
-	introspected = newFeature("introspection (RFC 7662)", says(func(m *discovery.Metadata) bool {
-		return m.IntrospectionEndpoint != ""
+	tokenJWT             = newFeature("access tokens that are JWTs, at an API", always)
+	tokenRFC9068         = newFeature("access tokens of RFC 9068", always)
+	introspected         = newFeature("introspection (RFC 7662)", says(introspects))
+	introspectedByClient = newFeature("introspection by a client", says(introspects))
+	introspectedSigned   = newFeature("signed introspection (RFC 9701)", lists(func(m *discovery.Metadata) []string {
+		return m.IntrospectionSigningAlgValuesSupported
+	}, "PS256"))
+	revoked = newFeature("revocation (RFC 7009)", says(func(m *discovery.Metadata) bool {
+		return m.RevocationEndpoint != ""
+	}))
+	loggedOut = newFeature("RP-initiated logout, and back with `state`", says(func(m *discovery.Metadata) bool {
+		return m.EndSessionEndpoint != ""
+	}))
+	registered  = newFeature("dynamic registration (RFC 7591), and its management (RFC 7592)", says(registers))
+	keysRotated = newFeature("`private_key_jwt` by keys that the client serves and rotates", says(registers))
+	documented  = newFeature("client ID metadata documents", says(func(m *discovery.Metadata) bool {
+		return m.ClientIDMetadataDocumentSupported
 	}))
 )
 
+func introspects(m *discovery.Metadata) bool  { return m.IntrospectionEndpoint != "" }
+func registers(m *discovery.Metadata) bool    { return m.RegistrationEndpoint != "" }
 func bindsToKeys(m *discovery.Metadata) bool  { return len(m.DPoPSigningAlgValuesSupported) > 0 }
 func takesObjects(m *discovery.Metadata) bool { return m.RequestParameterSupported }
 

@@ -39,7 +39,7 @@ func (p *page) form() *form {
 			continue
 		}
 		if action, err := p.url.Parse(attribute(n, "action")); err == nil {
-			return &form{action: action, node: n}
+			return &form{action: action, node: n, page: p.root}
 		}
 	}
 	return nil
@@ -74,6 +74,7 @@ func text(root *html.Node) string {
 type form struct {
 	action *url.URL
 	node   *html.Node
+	page   *html.Node
 }
 
 // asks tells whether the form has a field of that type.
@@ -81,10 +82,16 @@ func (f *form) asks(want string) bool {
 	return slices.ContainsFunc(f.controls(), func(n *html.Node) bool { return kind(n) == want })
 }
 
+// controls are those in the form, and those elsewhere on the page that name it.
 func (f *form) controls() []*html.Node {
-	var out []*html.Node
+	inside := map[*html.Node]bool{}
 	for n := range f.node.Descendants() {
-		if n.Data == "input" || n.Data == "button" {
+		inside[n] = true
+	}
+	id := attribute(f.node, "id")
+	var out []*html.Node
+	for n := range f.page.Descendants() {
+		if (n.Data == "input" || n.Data == "button") && (inside[n] || id != "" && attribute(n, "form") == id) {
 			out = append(out, n)
 		}
 	}

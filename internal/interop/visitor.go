@@ -56,6 +56,9 @@ func (v *visitor) answer(p *page) (*page, error) {
 		return nil, fmt.Errorf("stuck at %s (status %d): %s", p.url.Path, p.status, p.text())
 	case strings.HasPrefix(form.action.String(), appURL):
 		return v.post(form, nil) // form_post: browsers run the script that does it
+	case form.button("logout") != nil:
+		v.seen = append(v.seen, "signs out")
+		return v.submit(form, form.button("logout"))
 	case form.asks("password"):
 		v.seen = append(v.seen, "signs in")
 		return v.submit(form, form.button())

@@ -8,6 +8,7 @@ export const read = (name) => readFileSync(join(process.env.COUNTERSIGN_INTEROP_
 
 // A test's browser knows this address without a network: nothing is looked up.
 const callback = 'https://app.example/callback';
+const bye = 'https://app.example/bye';
 
 // What clients authenticate with here protects nothing. It has characters that must
 // be encoded in a Basic header (RFC 6749 §2.3.1).
@@ -17,6 +18,7 @@ const longSecret = 'interop: what an HMAC is made with has 32 bytes';
 const app = {
   client_secret: secret,
   redirect_uris: [callback],
+  post_logout_redirect_uris: [bye],
   grant_types: ['authorization_code', 'refresh_token'],
   response_types: ['code'],
 };
@@ -45,6 +47,7 @@ export const clients = [
   { ...app, ...jar, client_id: 'jar-encrypted', request_object_encryption_alg: 'RSA-OAEP-256' },
   { ...app, ...jarm, client_id: 'jarm' },
   { ...app, ...jarm, client_id: 'jarm-encrypted', ...encrypted('authorization'), ...encrypted('id_token') },
+  { ...app, client_id: 'signed-introspection', introspection_signed_response_alg: 'PS256' },
   { ...app, ...keys, client_id: 'signed-userinfo', userinfo_signed_response_alg: 'PS256' },
   {
     ...app, ...keys, client_id: 'encrypted', ...encrypted('id_token'), ...encrypted('userinfo'),

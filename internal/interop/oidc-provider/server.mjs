@@ -30,6 +30,7 @@ const askedDetails = (ctx) => JSON.parse(ctx.oidc.params.authorization_details ?
 // Every feature that the tests use is switched on here, and nothing else.
 const features = {
   claimsParameter: { enabled: true },
+  clientIdMetadataDocument: { enabled: true, ack: 'draft-02' },
   devInteractions: { enabled: true },
   dPoP: {
     enabled: true,
@@ -38,9 +39,12 @@ const features = {
   },
   encryption: { enabled: true },
   introspection: { enabled: true, allowedPolicy: () => true },
+  jwtIntrospection: { enabled: true },
   jwtResponseModes: { enabled: true },
   jwtUserinfo: { enabled: true },
   pushedAuthorizationRequests: { enabled: true },
+  registration: { enabled: true, initialAccessToken: 'interop-initial-token' },
+  registrationManagement: { enabled: true, rotateRegistrationAccessToken: true },
   requestObjects: { enabled: true },
   resourceIndicators: {
     enabled: true,
@@ -48,6 +52,7 @@ const features = {
     defaultResource: () => undefined,
     useGrantedResource: () => true, // the token request need not name the API again
   },
+  revocation: { enabled: true },
   richAuthorizationRequests: {
     enabled: true,
     types: { payment: { validate: validatePayment } },
@@ -93,6 +98,9 @@ const jwks = {
   ],
 };
 
+// Clients' keys and documents are on loopback, where the provider's own guard lets nobody.
+const fetchAnywhere = (url, { dispatcher, ...options }) => fetch(url, options);
+
 const authMethods = ['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt', 'none'];
 
 const configuration = {
@@ -102,6 +110,7 @@ const configuration = {
   clients,
   cookies: { keys: ['interop'] },
   features,
+  fetch: fetchAnywhere,
   findAccount: account,
   issueRefreshToken: (ctx, client) => client.grantTypeAllowed('refresh_token'),
   jwks,

@@ -1,0 +1,133 @@
+package interop
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/countersign/countersign/client"
+)
+
+// introspector is the client that each server answers about a token of client basic.
+// Keycloak answers those alone whom the token is for.
+var introspector = map[string]string{"oidc-provider": "basic", "keycloak": apiID}
+
+// TestIntrospectByClient asks about the token of a login, and about one that is none.
+func TestIntrospectByClient(t *testing.T) {
+	introspectedByClient.each(t, func(t *testing.T, s *server) {
+		tokens := logIn(t, newClient(t, s.config("basic")), client.Request{})
+		checkIntrospected(t, newClient(t, s.config(introspector[s.name])), tokens, "basic")
+	})
+}
+
+// checkIntrospected wants the server to know the token of client clientID, and no others.
+func checkIntrospected(t *testing.T, c *client.Client, tokens *client.Tokens, clientID string) {
+	t.Helper()
+	about := introspect(t, c, tokens.AccessToken, client.HintAccessToken)
+	if !about.Active || about.ClientID != clientID || !slices.Contains(about.Scopes, "photos.read") || about.Expiry.IsZero() {
+		t.Errorf("about the access token: %+v", about)
+	}
+	if about := introspect(t, c, "garbage", ""); about.Active || about.Subject != "" {
+		t.Errorf("about a token that is none: %+v", about)
+	}
+	works(t, "the token of client %s, scopes %q", about.ClientID, about.Scopes)
+}
+
+func introspect(t *testing.T, c *client.Client, token, hint string) *client.Introspected {
+	t.Helper()
+	about, err := c.Introspect(t.Context(), token, hint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return about
+}
+
+// TestIntrospectSigned wants answers that are JWTs, and refuses plain ones.
+func TestIntrospectSigned(t *testing.T) {
+	introspectedSigned.each(t, func(t *testing.T, s *server) {
+		config := s.config("signed-introspection")
+		config.IntrospectionAlgs = []string{"PS256"}
+		c := newClient(t, config)
+		tokens := logIn(t, c, client.Request{})
+		checkIntrospected(t, c, tokens, "signed-introspection")
+
+		config.IntrospectionAlgs = []string{"RS256"}
+		_, err := newClient(t, config).Introspect(t.Context(), tokens.AccessToken, "")
+		checkStep(t, err, client.StepIntrospect, "login_failed")
+		config = s.config("basic")
+		config.IntrospectionAlgs = []string{"PS256"}
+		_, err = newClient(t, config).Introspect(t.Context(), tokens.AccessToken, "")
+		checkStep(t, err, client.StepIntrospect, "login_failed")
+	})
+}
+
+// TestRevoke ends the tokens of a login: nothing can be done with them after that.
+func TestRevoke(t *testing.T) {
+	revoked.each(t, func(t *testing.T, s *server) {
+		config := s.config("basic")
+		c := newClient(t, config)
+		tokens := logIn(t, c, client.Request{})
+		checkAbout(t, c, tokens)
+		if err := c.RevokeTokens(t.Context(), tokens); err != nil {
+			t.Fatal(err)
+		}
+		_, err := c.Refresh(t.Context(), tokens)
+		checkStep(t, err, client.StepToken, "invalid_grant")
+		_, err = c.UserInfo(t.Context(), tokens)
+		checkStep(t, err, client.StepUserInfo, "invalid_token")
+		if err := c.RevokeTokens(t.Context(), tokens); err != nil {
+			t.Errorf("revoked once more: %v", err)
+		}
+		config.Auth = client.SecretBasic("another secret")
+		checkStep(t, newClient(t, config).Revoke(t.Context(), tokens.RefreshToken, ""), client.StepRevoke,
+			"invalid_client", "unauthorized_client") // the latter is Keycloak's
+	})
+}
+
+// silently begins a login at which the server may not ask the visitor for anything.
+func silently(t *testing.T, v *visitor, c *client.Client) error {
+	t.Helper()
+	l := authorizeAs(t, v, c, client.Request{Prompt: []string{"none"}}, nil)
+	_, err := c.Finish(t.Context(), l.pending, l.callback)
+	return err
+}
+
+// TestLogout signs a visitor out, who comes back with the state; the server's session is
+// over. To an address that is not registered nobody comes back.
+func TestLogout(t *testing.T) {
+	loggedOut.each(t, func(t *testing.T, s *server) {
+		config := s.config("basic")
+		config.PostLogoutRedirectURL = appURL + "/bye"
+		c := newClient(t, config)
+		v := newVisitor(t, nil)
+		tokens := finish(t, c, authorizeAs(t, v, c, client.Request{}, nil))
+		if err := silently(t, v, c); err != nil {
+			t.Errorf("the visitor is not signed in: %v", err)
+		}
+		idToken, _ := tokens.Extra("id_token").(string)
+		redirect, state, err := c.LogoutURL(t.Context(), client.Logout{IDTokenHint: idToken, UILocales: []string{"en"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		bye := &landing{}
+		v.goTo(bye)
+		if _, err := v.visit(redirect); err != nil {
+			t.Fatal(err)
+		}
+		if err := client.CheckLogout(state, bye.callback); err != nil {
+			t.Error(err)
+		}
+		if client.CheckLogout(state+"x", bye.callback) == nil {
+			t.Error("another state was taken")
+		}
+		checkStep(t, silently(t, v, c), client.StepCallback, "login_required")
+
+		config.PostLogoutRedirectURL = appURL + "/elsewhere"
+		redirect, _, err = newClient(t, config).LogoutURL(t.Context(), client.Logout{IDTokenHint: idToken})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p, err := v.visit(redirect); err == nil {
+			t.Errorf("the visitor came back to %s", p.url)
+		}
+	})
+}
