@@ -4,6 +4,8 @@ import (
 	"bytes"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/countersign/countersign/internal/jose"
 )
 
 // Nearly all access tokens are one flat object of plain strings, whole numbers and lists
@@ -41,7 +43,7 @@ func (c *claims) decodeSimple(payload []byte) (simple bool, err error) {
 
 // simpleMembers gives none for what is not simple.
 func simpleMembers(b []byte, out []member) []member {
-	if len(b) == 0 || b[0] != '{' {
+	if len(b) == 0 || b[0] != '{' || len(b) > jose.TokenLimits.Bytes {
 		return nil
 	}
 	for i := 1; ; {
