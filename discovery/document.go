@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/countersign/countersign/internal/endpoint"
@@ -26,6 +27,7 @@ const (
 // value is a document that was never fetched.
 type document[T any] struct {
 	flight endpoint.Flight[T]
+	fresh  atomic.Pointer[fresh[T]] // so that cores do not wait for each other at every token
 
 	mu      sync.Mutex
 	value   T
@@ -40,6 +42,12 @@ type document[T any] struct {
 	quiet    time.Time // by the real clock: it bounds requests, not trust
 }
 
+// fresh is a document while it need not be refreshed.
+type fresh[T any] struct {
+	value     T
+	at, until time.Time
+}
+
 // fetcher fetches a document and says for how long it is fresh.
 type fetcher[T any] func(context.Context) (T, time.Duration, error)
 
@@ -47,8 +55,8 @@ type state int
 
 const (
 	gone state = iota
-	stale
-	fresh
+	isStale
+	isFresh
 )
 
 // get gives the document: the fresh one at once, else a new one, else for up to
@@ -56,9 +64,9 @@ const (
 func (d *document[T]) get(ctx context.Context, now func() time.Time, fetch fetcher[T]) (T, error) {
 	have, state, err := d.current(now())
 	switch state {
-	case fresh:
+	case isFresh:
 		return have, nil
-	case stale:
+	case isStale:
 		return d.freshen(ctx, have, now, fetch), nil
 	}
 	if err != nil {
@@ -70,6 +78,9 @@ func (d *document[T]) get(ctx context.Context, now func() time.Time, fetch fetch
 // current gives what is held. An error says that there is nothing, and that the
 // server is not to be asked yet.
 func (d *document[T]) current(now time.Time) (T, state, error) {
+	if f := d.fresh.Load(); f != nil && !now.Before(f.at) && now.Before(f.until) {
+		return f.value, isFresh, nil
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	age := now.Sub(d.at)
@@ -82,14 +93,15 @@ func (d *document[T]) current(now time.Time) (T, state, error) {
 		return zero, gone, nil
 	case age < -clockJitter: // the clock was put back: nothing that was noted by it holds
 		d.until, d.retryAt, d.at = now, time.Time{}, now
+		d.fresh.Store(nil)
 	case now.Before(d.until):
-		return d.value, fresh, nil
+		return d.value, isFresh, nil
 	}
 	d.staleUses++
 	if now.Before(d.retryAt) {
-		return d.value, fresh, nil
+		return d.value, isFresh, nil
 	}
-	return d.value, stale, nil
+	return d.value, isStale, nil
 }
 
 // freshen tries for a newer document, but lets nobody wait long for it.
@@ -121,6 +133,7 @@ func (d *document[T]) store(now func() time.Time, fetch fetcher[T]) func(context
 			return v, err
 		}
 		d.value, d.at, d.until = v, now(), now().Add(lifetime)
+		d.fresh.Store(&fresh[T]{v, d.at, d.until})
 		d.retryAt, d.err, d.failures, d.quiet = time.Time{}, nil, 0, time.Time{}
 		return v, nil
 	}
