@@ -60,4 +60,4 @@ soak:
 
 bench:
 	go test ./... -run '^$$' -bench . -benchmem
-	go -C internal/bench test -run '^$$' -bench .
+	go -C internal/bench test -run '^$$' -bench . -timeout 30m

@@ -46,8 +46,8 @@ func compare(b *testing.B, s *setup) {
 	}
 	spent := inTurns(b, calls)
 	for i, c := range all {
-		b.ReportMetric(float64(spent[i])/float64(spent[0]), unit(c.name)+"/raw")
-		b.ReportMetric(testing.AllocsPerRun(100, calls[i]), unit(c.name)+"/allocs")
+		report(b, c.name, "", float64(spent[i])/float64(spent[0]))
+		report(b, c.name, "allocs", testing.AllocsPerRun(100, calls[i]))
 	}
 }
 
@@ -73,17 +73,6 @@ func inTurns(b *testing.B, calls []func()) []time.Duration {
 	return medians
 }
 
-// unit is a name without spaces: go test wants that.
-func unit(name string) string {
-	out := []rune(name)
-	for i, c := range out {
-		if c == ' ' {
-			out[i] = '_'
-		}
-	}
-	return string(out)
-}
-
 // BenchmarkSeenBefore is the same for tokens that are in the cache.
 func BenchmarkSeenBefore(b *testing.B) {
 	for _, alg := range algs {
@@ -94,8 +83,8 @@ func BenchmarkSeenBefore(b *testing.B) {
 				cached()
 			}
 			spent := inTurns(b, []func(){raw, cached})
-			b.ReportMetric(float64(spent[1])/float64(spent[0]), "rs/raw")
-			b.ReportMetric(testing.AllocsPerRun(100, cached), "rs/allocs")
+			report(b, "rs, cached", "", float64(spent[1])/float64(spent[0]))
+			report(b, "rs, cached", "allocs", testing.AllocsPerRun(100, cached))
 		})
 	}
 }

@@ -21,7 +21,6 @@ require (
 	github.com/lestrrat-go/dsig v1.4.0 // indirect
 	github.com/lestrrat-go/dsig-secp256k1 v1.0.0 // indirect
 	github.com/lestrrat-go/httpcc v1.0.1 // indirect
-	github.com/lestrrat-go/httprc/v3 v3.0.6 // indirect
 	github.com/lestrrat-go/option/v2 v2.0.0 // indirect
 	github.com/segmentio/asm v1.2.1 // indirect
 	github.com/valyala/fastjson v1.6.10 // indirect
@@ -31,6 +30,9 @@ require (
 	golang.org/x/time v0.15.0 // indirect
 )
 
-require github.com/countersign/countersign v0.0.0
+require (
+	github.com/countersign/countersign v0.0.0
+	github.com/lestrrat-go/httprc/v3 v3.0.6
+)
 
 replace github.com/countersign/countersign => ../..

@@ -13,12 +13,13 @@ import (
 	josejwt "github.com/go-jose/go-jose/v4/jwt"
 	"github.com/golang-jwt/jwt/v5"
 	cap "github.com/hashicorp/cap/jwt"
+	"github.com/lestrrat-go/httprc/v3"
 	"github.com/lestrrat-go/jwx/v3/jwk"
 	jwxjwt "github.com/lestrrat-go/jwx/v3/jwt"
 )
 
 // peer is another library, used as its documentation shows, with its checks of issuer,
-// audience and time, and keys in memory.
+// audience and time, and keys in memory or, if the setup has one, at a URL.
 type peer struct {
 	name   string
 	verify func(t testing.TB, s *setup) verifyFunc
@@ -43,6 +44,9 @@ func must[T any](t testing.TB) func(T, error) T {
 
 func golangJWT(t testing.TB, s *setup) verifyFunc {
 	keys := must[keyfunc.Keyfunc](t)(keyfunc.NewJWKSetJSON(s.jwks))
+	if s.jwksURL != "" {
+		keys = must[keyfunc.Keyfunc](t)(keyfunc.NewDefaultCtx(t.Context(), []string{s.jwksURL}))
+	}
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{s.key.Alg}), jwt.WithIssuer(issuer), jwt.WithAudience(audience), jwt.WithExpirationRequired())
 	return func(_ context.Context, token string) error {
 		_, err := parser.Parse(token, keys.Keyfunc)
@@ -51,8 +55,10 @@ func golangJWT(t testing.TB, s *setup) verifyFunc {
 }
 
 func goOIDC(t testing.TB, s *setup) verifyFunc {
-	keys := &oidc.StaticKeySet{PublicKeys: nil}
-	keys.PublicKeys = append(keys.PublicKeys, s.key.Private.Public())
+	var keys oidc.KeySet = &oidc.StaticKeySet{PublicKeys: []crypto.PublicKey{s.key.Private.Public()}}
+	if s.jwksURL != "" {
+		keys = oidc.NewRemoteKeySet(t.Context(), s.jwksURL)
+	}
 	verifier := oidc.NewVerifier(issuer, keys, &oidc.Config{ClientID: audience, SupportedSigningAlgs: []string{s.key.Alg}})
 	return func(ctx context.Context, token string) error {
 		verified, err := verifier.Verify(ctx, token)
@@ -85,6 +91,13 @@ func goJOSE(t testing.TB, s *setup) verifyFunc {
 
 func jwx(t testing.TB, s *setup) verifyFunc {
 	keys := must[jwk.Set](t)(jwk.Parse(s.jwks))
+	if s.jwksURL != "" {
+		cache := must[*jwk.Cache](t)(jwk.NewCache(t.Context(), httprc.NewClient()))
+		if err := cache.Register(t.Context(), s.jwksURL); err != nil {
+			t.Fatal(err)
+		}
+		keys = must[jwk.CachedSet](t)(cache.CachedSet(s.jwksURL))
+	}
 	return func(_ context.Context, token string) error {
 		_, err := jwxjwt.ParseString(token, jwxjwt.WithKeySet(keys), jwxjwt.WithIssuer(issuer), jwxjwt.WithAudience(audience))
 		return err
@@ -93,6 +106,9 @@ func jwx(t testing.TB, s *setup) verifyFunc {
 
 func hashicorpCap(t testing.TB, s *setup) verifyFunc {
 	keys := must[cap.KeySet](t)(cap.NewStaticKeySet([]crypto.PublicKey{s.key.Private.Public()}))
+	if s.jwksURL != "" {
+		keys = must[cap.KeySet](t)(cap.NewJSONWebKeySet(t.Context(), s.jwksURL, ""))
+	}
 	validator := must[*cap.Validator](t)(cap.NewValidator(keys))
 	return func(ctx context.Context, token string) error {
 		_, err := validator.Validate(ctx, token, cap.Expected{

@@ -75,7 +75,7 @@ func benchmarkDPoP(b *testing.B, alg string) {
 		bare += time.Since(start)
 	}
 	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(float64(ours)/float64(bare), "rs/two_signatures")
+	report(b, "rs", "", float64(ours)/float64(bare))
 }
 
 // proofs makes proofs that differ.
@@ -116,8 +116,8 @@ func BenchmarkLoopback(b *testing.B) {
 		}
 	}
 	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(float64(spent[0])/float64(spent[1]), "cached/plain")
-	b.ReportMetric(float64(spent[0])/float64(spent[2]), "first/plain")
+	report(b, "rs, cached", "of plain", float64(spent[0])/float64(spent[1]))
+	report(b, "rs, first sight", "of plain", float64(spent[0])/float64(spent[2]))
 }
 
 func flood(b *testing.B, hc *http.Client, url string, tokens []string) {
@@ -142,18 +142,4 @@ func flood(b *testing.B, hc *http.Client, url string, tokens []string) {
 		})
 	}
 	all.Wait()
-}
-
-// BenchmarkCores reports how much more two cores do than one.
-func BenchmarkCores(b *testing.B) {
-	s := newSetup("RS256", 1000)
-	for name, h := range map[string]http.Handler{"first": ours(b, s, false), "cached": ours(b, s, true)} {
-		b.Run(name, func(b *testing.B) {
-			b.RunParallel(func(pb *testing.PB) {
-				for call := caller(b, h, s.tokens); pb.Next(); {
-					call()
-				}
-			})
-		})
-	}
 }

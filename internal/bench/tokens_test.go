@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -24,24 +25,30 @@ const (
 
 // setup is one algorithm's key and as many tokens as a round needs, all different.
 type setup struct {
-	key    optest.Key
-	jwks   []byte
-	tokens []string
+	key     optest.Key
+	jwks    []byte
+	jwksURL string // where the keys are, if they are not in memory
+	tokens  []string
 }
 
 func newSetup(alg string, n int) *setup {
 	s := &setup{key: optest.NewKey("2026-11-key-1", alg)}
 	s.jwks = optest.JWKS(s.key)
-	now := time.Now().Unix()
 	for i := range n {
-		s.tokens = append(s.tokens, s.key.Sign(map[string]any{
-			"iss": issuer, "sub": fmt.Sprintf("248289761001-%06d", i), "aud": audience, "client_id": "s6BhdRkqt3-web-application",
-			"exp": now + 3600, "iat": now, "jti": fmt.Sprintf("dbe39bf3a3ba4238a513f51d6e1691c4-%06d", i),
-			"scope": "openid profile photos.read photos.write albums.read", "acr": "urn:mace:incommon:iap:silver", "auth_time": now - 60,
-			"amr": []string{"pwd", "otp"}, "tenant": "production", "roles": []string{"editor", "reviewer"},
-		}, map[string]any{"typ": "at+jwt"}))
+		s.tokens = append(s.tokens, token(s.key, i))
 	}
 	return s
+}
+
+// token is the i-th that key signs.
+func token(key optest.Key, i int) string {
+	now := time.Now().Unix()
+	return key.Sign(map[string]any{
+		"iss": issuer, "sub": fmt.Sprintf("248289761001-%06d", i), "aud": audience, "client_id": "s6BhdRkqt3-web-application",
+		"exp": now + 3600, "iat": now, "jti": fmt.Sprintf("dbe39bf3a3ba4238a513f51d6e1691c4-%06d", i),
+		"scope": "openid profile photos.read photos.write albums.read", "acr": "urn:mace:incommon:iap:silver", "auth_time": now - 60,
+		"amr": []string{"pwd", "otp"}, "tenant": "production", "roles": []string{"editor", "reviewer"},
+	}, map[string]any{"typ": "at+jwt"})
 }
 
 // verifyFunc is a library as one would put it into a middleware.
@@ -78,15 +85,15 @@ var okHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { 
 
 // ours is rs with all checks.
 func ours(t testing.TB, s *setup, cached bool) http.Handler {
-	keys, err := discovery.StaticKeys(s.jwks)
-	if err != nil {
-		t.Fatal(err)
+	keys := must[discovery.KeySet](t)(discovery.StaticKeys(s.jwks))
+	if s.jwksURL != "" {
+		keys = discovery.KeysAt(s.jwksURL, nil)
 	}
 	var tokens rs.Verifier = &rs.JWT{Issuer: issuer, Audience: audience, Keys: keys, Algs: []string{s.key.Alg}}
 	if cached {
 		tokens = &rs.Cache{Tokens: tokens}
 	}
-	return (&rs.Protection{Tokens: tokens}).Handler(okHandler)
+	return (&rs.Protection{Tokens: tokens, Logger: slog.New(slog.DiscardHandler)}).Handler(okHandler)
 }
 
 type nullWriter struct {

@@ -1,0 +1,70 @@
+package bench
+
+import (
+	"crypto/sha256"
+	"math"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+)
+
+// BenchmarkCores reports how much two cores do of what one does, beside what they do of
+// something that shares nothing: on a machine that does other work, or whose cores are
+// not its own, that is not 2 either. The keys are at a URL, as in service.
+func BenchmarkCores(b *testing.B) {
+	if runtime.NumCPU() < 2 {
+		b.Skip("one core")
+	}
+	s := newSetup("RS256", 1000)
+	serveKeys(b, s)
+	first, cached := ours(b, s, false), ours(b, s, true)
+	for _, c := range []struct {
+		name string
+		n    int // calls a turn
+		make func() func()
+	}{
+		{"SHA-256 of a token", 5000, func() func() { return hashing(s.tokens[0]) }},
+		{"raw", 100, func() func() { return caller(b, bareMiddleware(s.raw, okHandler), s.tokens) }},
+		{"rs, first sight", 100, func() func() { return caller(b, first, s.tokens) }},
+		{"rs, cached", 2500, func() func() { return caller(b, cached, s.tokens) }},
+	} {
+		b.Run(c.name, func(b *testing.B) { scale(b, c.n, c.make) })
+	}
+}
+
+func hashing(token string) func() {
+	text := []byte(token)
+	return func() { sha256.Sum256(text) }
+}
+
+// scale compares the best turns: in those the machine did the least else.
+func scale(b *testing.B, n int, make func() func()) {
+	one, two := time.Duration(math.MaxInt64), time.Duration(math.MaxInt64)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	for b.Loop() {
+		one, two = min(one, onCores(1, n, make)), min(two, onCores(2, n, make))
+	}
+	b.ReportMetric(0, "ns/op")
+	report(b, "two cores in one's", "", 2*float64(one)/float64(two))
+}
+
+// onCores makes n calls on each of some cores at once.
+func onCores(cores, n int, make func() func()) time.Duration {
+	runtime.GOMAXPROCS(cores)
+	var all sync.WaitGroup
+	calls := []func(){}
+	for range cores {
+		calls = append(calls, make())
+	}
+	start := time.Now()
+	for _, call := range calls {
+		all.Go(func() {
+			for range n {
+				call()
+			}
+		})
+	}
+	all.Wait()
+	return time.Since(start)
+}
