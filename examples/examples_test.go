@@ -35,7 +35,7 @@ func TestWebappAndAPI(t *testing.T) {
 				"LISTEN="+app, "BASE_URL=http://"+app, "API_URL=http://"+api+"/photos")
 
 			v := &visitor.Visitor{App: "http://" + app, Username: "alice", Password: "wonderland"}
-			page, err := v.Visit(t.Context(), "/login")
+			page, err := v.Visit(t.Context(), "/photos")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -49,7 +49,7 @@ func TestWebappAndAPI(t *testing.T) {
 			if page, err = v.Visit(t.Context(), "/login"); err != nil {
 				t.Fatal(err)
 			}
-			if got := page.Element("strong", "code"); got != "access_denied" || page.Status != http.StatusBadRequest {
+			if got := page.Element("strong", "code"); got != "access_denied" || page.Status != http.StatusForbidden {
 				t.Errorf("cancelled: code %q, status %d", got, page.Status)
 			}
 		})

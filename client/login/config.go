@@ -25,8 +25,8 @@ type Config struct {
 	// there is one, its name may be left out there.
 	Clients map[string]*client.Client
 
-	// Keys seal the cookies and what is in the Store: secrets of 32 bytes, such as
-	// crypto/rand gives. The first seals, all of them open: to rotate, put a new one in
+	// Keys seal the cookies and what is in the Store: secrets of 32 random bytes each; see
+	// ParseKeys. The first seals, all of them open: to rotate, put a new one in
 	// front, and take the last away when Lifetime is over. nil means one that is made
 	// now and gone with the process.
 	Keys [][]byte
@@ -134,17 +134,14 @@ func (c *Config) check() error {
 	var w complaints
 	c.checkClients(&w)
 	c.checkPaths(&w)
-	for i, key := range c.Keys {
-		w.add(len(key) != keySize, "Keys[%d] has %d bytes, not %d", i, len(key), keySize)
+	if err := checkKeys(c.Keys); err != nil {
+		w = append(w, err)
 	}
-	w.add(len(c.Keys) == 0 || len(c.Keys) > maxKeys, "Keys are %d; one to %d are taken", len(c.Keys), maxKeys)
 	w.add(c.Idle < 0 || c.Lifetime < 0, "Idle or Lifetime is negative")
 	w.add(c.Idle > c.Lifetime, "Idle is longer than Lifetime")
 	w.add(!isName(c.CookieName), "CookieName %q is not letters, digits, - and _", c.CookieName)
 	return errors.Join(w...)
 }
-
-const maxKeys = 10
 
 func (c *Config) checkClients(w *complaints) {
 	w.add(len(c.Clients) == 0, "Clients is empty")

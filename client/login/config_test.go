@@ -1,6 +1,7 @@
 package login_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"io"
 	"log/slog"
@@ -72,6 +73,25 @@ func TestNewRefuses(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestParseKeys(t *testing.T) {
+	one, two := base64.StdEncoding.EncodeToString(key("a")), base64.StdEncoding.EncodeToString(key("b"))
+	for _, test := range []struct {
+		text string
+		want int // -1: it is refused
+	}{
+		{"", 0}, {" ", 0}, {one, 1}, {one + "," + two, 2}, {" " + one + " ,\n" + two + "\n", 2},
+		{one + ",", -1}, {one[:40], -1}, {"canary-not-base64", -1}, {one + one, -1}, {strings.Repeat(one+",", 10) + two, -1},
+	} {
+		keys, err := login.ParseKeys(test.text)
+		if (err != nil) != (test.want < 0) || err == nil && len(keys) != test.want {
+			t.Errorf("%d keys, %v; want %d", len(keys), err, test.want)
+		}
+		if err != nil && (strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), one[:8])) {
+			t.Error("LOG-01: the error has a key in it")
+		}
 	}
 }
 

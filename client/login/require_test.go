@@ -109,8 +109,8 @@ func TestProblemPage(t *testing.T) {
 	a := start(t, setting{})
 	b := a.browser(t)
 	got := b.get(a.URL + "/callback?state=x&code=canary-code&error_description=<b>")
-	_, rest, _ := strings.Cut(got.body, "number ")
-	id, _, _ := strings.Cut(rest, ".")
+	_, rest, _ := strings.Cut(got.body, `id="number">`)
+	id, _, _ := strings.Cut(rest, "<")
 	if len(id) != 12 || !strings.Contains(a.log.String(), id) || strings.Contains(a.log.String(), "canary") {
 		t.Errorf("the id %q is not in the log, or more is", id)
 	}

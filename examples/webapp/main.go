@@ -7,6 +7,7 @@
 //	BASE_URL        what browsers call this program; http://127.0.0.1:8080 if it is not set
 //	LISTEN          where it listens; 127.0.0.1:8080 if it is not set
 //	API_URL         the API to call with the visitor's access token; none if it is not set
+//	SESSION_KEYS    32 bytes in base64, or several with commas; if not set, sessions end with the program
 package main
 
 import (
@@ -21,18 +22,24 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/login"
 	"github.com/countersign/countersign/examples/internal/page"
-	"github.com/countersign/countersign/examples/internal/session"
 )
 
 var baseURL = cmp.Or(os.Getenv("BASE_URL"), "http://127.0.0.1:8080")
 
-type app struct {
-	client   *client.Client
-	sessions session.Store
+func main() {
+	handler, err := newApp()
+	if err != nil {
+		log.Fatal(err)
+	}
+	server := &http.Server{Addr: cmp.Or(os.Getenv("LISTEN"), "127.0.0.1:8080"), Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+	log.Printf("open %s", baseURL)
+	log.Fatal(server.ListenAndServe())
 }
 
-func main() {
+// newApp makes the application from the environment.
+func newApp() (http.Handler, error) {
 	auth := client.Public()
 	if secret := os.Getenv("CLIENT_SECRET"); secret != "" {
 		auth = client.SecretBasic(secret)
@@ -42,81 +49,90 @@ func main() {
 		Scopes: strings.Fields(cmp.Or(os.Getenv("SCOPES"), "openid")),
 	})
 	if err != nil {
-		log.Fatal(err)
+		return nil, err
 	}
-	a := &app{client: c, sessions: session.Store{Cookie: "webapp", Secure: strings.HasPrefix(baseURL, "https:")}}
-	http.HandleFunc("GET /{$}", a.home)
-	http.HandleFunc("GET /login", a.login)
-	http.HandleFunc("GET /callback", a.callback)
-	server := &http.Server{Addr: cmp.Or(os.Getenv("LISTEN"), "127.0.0.1:8080"), ReadHeaderTimeout: 5 * time.Second}
-	log.Printf("open %s", baseURL)
-	log.Fatal(server.ListenAndServe())
+	keys, err := login.ParseKeys(os.Getenv("SESSION_KEYS"))
+	if err != nil {
+		return nil, err
+	}
+	l, err := login.New(login.Config{
+		Clients: map[string]*client.Client{"main": c}, Keys: keys, CookieName: "webapp",
+		KeepTokens: os.Getenv("API_URL") != "", InsecureHTTP: strings.HasPrefix(baseURL, "http:"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return routes(l, &photos{login: l, client: c, api: os.Getenv("API_URL")}), nil
 }
 
-// login is the first leg: what Begin gives is kept for this browser.
-func (a *app) login(w http.ResponseWriter, r *http.Request) {
-	redirect, pending, err := a.client.Begin(r.Context(), client.Request{})
-	if err != nil {
-		fail(w, r, err)
-		return
-	}
-	a.sessions.Begin(w, r, &session.Attempt{Pending: pending})
-	http.Redirect(w, r, redirect, http.StatusSeeOther)
-}
-
-// callback is the second: what was kept is dropped, and Finish does the rest.
-func (a *app) callback(w http.ResponseWriter, r *http.Request) {
-	attempt := a.sessions.Take(r, r.URL.Query().Get("state"))
-	if attempt == nil {
-		fail(w, r, errors.New("no login under way in this browser"))
-		return
-	}
-	tokens, err := a.client.Finish(r.Context(), attempt.Pending, r.URL.Query())
-	if err != nil {
-		fail(w, r, err)
-		return
-	}
-	a.sessions.SignIn(w, r, &session.Login{Tokens: tokens})
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+// routes mounts the login, and the pages around it.
+func routes(l *login.Login, photos http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/login", l.Start())
+	mux.Handle("/callback", l.Callback())
+	mux.Handle("/logout", l.Logout())
+	mux.Handle("GET /photos", l.Require(photos))
+	mux.Handle("GET /{$}", l.Identify(http.HandlerFunc(home)))
+	return mux
 }
 
 var homePage = page.New(`A web application`, `
-{{with .User}}<p>You are <strong>{{.Subject}}</strong> at {{.Issuer}}.</p><p><a href="/login">Sign in again</a></p>{{else}}<p><a class="button" href="/login">Sign in</a></p>{{end}}
-{{with .Answer}}<h2>What the API says</h2><pre tabindex="0">{{.}}</pre>{{end}}
+{{with .}}<p>You are <strong>{{.Subject}}</strong> at {{.Issuer}}.</p>
+<p><a class="button" href="/photos">Photos</a></p>
+<form method="post" action="/logout"><button class="quiet">Sign out</button></form>
+{{else}}<p><a class="button" href="/login">Sign in</a></p>{{end}}
 `)
 
-func (a *app) home(w http.ResponseWriter, r *http.Request) {
-	data := map[string]any{}
-	if login := a.sessions.Login(r); login != nil {
-		data["User"] = login.Tokens.IDToken
-		data["Answer"] = ask(r, os.Getenv("API_URL"), login.Tokens)
-	}
-	homePage.Write(w, http.StatusOK, data)
+// home is for everybody, and greets who is signed in.
+func home(w http.ResponseWriter, r *http.Request) {
+	user, _ := login.FromContext(r.Context())
+	homePage.Write(w, http.StatusOK, user)
 }
 
-// ask calls the API for the visitor.
-func ask(r *http.Request, api string, tokens *client.Tokens) string {
-	call, err := http.NewRequestWithContext(r.Context(), http.MethodGet, api, nil)
-	if err != nil || api == "" {
-		return ""
+var photosPage = page.New(`Photos`, `
+<p>You are <strong>{{.User.Subject}}</strong> at {{.User.Issuer}}.</p>
+{{with .Answer}}<h2>What the API says</h2><pre tabindex="0">{{.}}</pre>{{end}}
+<p><a href="/">Home</a></p>
+`)
+
+// photos is for who is signed in.
+type photos struct {
+	login  *login.Login
+	client *client.Client
+	api    string
+}
+
+func (p *photos) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	user, _ := login.FromContext(r.Context())
+	answer, err := p.ask(r, user)
+	if errors.Is(err, client.ErrLoginRequired) {
+		p.login.Begin(w, r, login.Ask{ReturnTo: r.URL.Path})
+		return
 	}
-	tokens.SetAuthHeader(call)
-	resp, err := http.DefaultTransport.RoundTrip(call) // no redirects: the token is for one API
 	if err != nil {
 		slog.Warn("the API does not answer", "reason", err)
-		return "Nothing just now."
+		answer = "Nothing just now."
 	}
-	defer resp.Body.Close()
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	return resp.Status + "\n" + string(body)
+	photosPage.Write(w, http.StatusOK, map[string]any{"User": user, "Answer": answer})
 }
 
-// fail shows the visitor a code and an id; the reason is in the log.
-func fail(w http.ResponseWriter, r *http.Request, err error) {
-	code := "login_failed"
-	var failed *client.Error
-	if errors.As(err, &failed) {
-		code = failed.Code
+// ask calls the API for the visitor, whose token goes to no other place.
+func (p *photos) ask(r *http.Request, user *login.User) (string, error) {
+	if p.api == "" {
+		return "", nil
 	}
-	page.Fail(w, r, slog.Default(), http.StatusBadRequest, code, err)
+	call, err := http.NewRequestWithContext(r.Context(), http.MethodGet, p.api, nil)
+	if err != nil {
+		return "", err
+	}
+	api := &http.Client{Transport: &client.Transport{
+		Client: p.client, Tokens: user, Origins: []string{call.URL.Scheme + "://" + call.URL.Host},
+	}}
+	resp, err := api.Do(call)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	return resp.Status + "\n" + string(body), err
 }

@@ -1,0 +1,40 @@
+package login
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ParseKeys reads Config.Keys as an environment variable has them: 32 bytes each in
+// base64, such as "openssl rand -base64 32" prints, with commas between them. "" gives nil.
+func ParseKeys(s string) ([][]byte, error) {
+	if strings.TrimSpace(s) == "" {
+		return nil, nil
+	}
+	var keys [][]byte
+	for i, text := range strings.Split(s, ",") {
+		key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
+		if err != nil {
+			return nil, fmt.Errorf("login: key %d is not base64", i+1) // err would tell about the key
+		}
+		keys = append(keys, key)
+	}
+	return keys, checkKeys(keys)
+}
+
+const maxKeys = 10
+
+func checkKeys(keys [][]byte) error {
+	var errs []error
+	for i, key := range keys {
+		if len(key) != keySize {
+			errs = append(errs, fmt.Errorf("login: Config.Keys[%d] has %d bytes, not %d", i, len(key), keySize))
+		}
+	}
+	if len(keys) == 0 || len(keys) > maxKeys {
+		errs = append(errs, fmt.Errorf("login: Config.Keys are %d; one to %d are taken", len(keys), maxKeys))
+	}
+	return errors.Join(errs...)
+}

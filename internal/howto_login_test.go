@@ -1,0 +1,87 @@
+package internal_test
+
+import (
+	"errors"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/login"
+)
+
+// The code of docs/add-sign-in.md.
+var _ = []any{addSignIn, greet, albums, workAndPrivate, ownErrorPage, stepUp, endedElsewhere}
+
+func addSignIn(c *client.Client, app http.Handler) (http.Handler, error) {
+	keys, err := login.ParseKeys(os.Getenv("SESSION_KEYS"))
+	if err != nil {
+		return nil, err
+	}
+	l, err := login.New(login.Config{Clients: map[string]*client.Client{"main": c}, Keys: keys})
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/login", l.Start())
+	mux.Handle("/callback", l.Callback())
+	mux.Handle("/logout", l.Logout())
+	mux.Handle("/", l.Require(app))
+	return mux, nil
+}
+
+func greet(r *http.Request) string {
+	user, ok := login.FromContext(r.Context())
+	if !ok {
+		return "Hello stranger"
+	}
+	return "Hello " + user.Claim("name")
+}
+
+func albums(l *login.Login, c *client.Client, w http.ResponseWriter, r *http.Request) {
+	user, _ := login.FromContext(r.Context())
+	api := &http.Client{Transport: &client.Transport{Client: c, Tokens: user, Origins: []string{"https://photos.example"}}}
+	resp, err := api.Get("https://photos.example/albums")
+	if errors.Is(err, client.ErrLoginRequired) {
+		l.Begin(w, r, login.Ask{ReturnTo: r.RequestURI})
+		return
+	}
+	if err == nil {
+		resp.Body.Close()
+	}
+}
+
+func workAndPrivate(work, private *client.Client, keys [][]byte) (*login.Login, error) {
+	return login.New(login.Config{
+		Clients:    map[string]*client.Client{"work": work, "private": private},
+		SignInPath: "/choose",
+		Keys:       keys,
+	})
+}
+
+func endedElsewhere(c *client.Client, keys [][]byte, mux *http.ServeMux) error {
+	l, err := login.New(login.Config{Clients: map[string]*client.Client{"main": c}, Keys: keys, Store: &login.Memory{}})
+	if err != nil {
+		return err
+	}
+	mux.Handle("/logout/backchannel", l.BackchannelLogout())
+	mux.Handle("/logout/frontchannel", l.FrontchannelLogout())
+	return nil
+}
+
+func stepUp(l *login.Login, w http.ResponseWriter, r *http.Request) {
+	user, _ := login.FromContext(r.Context())
+	if hour := time.Hour; time.Since(user.AuthTime) > hour {
+		l.Begin(w, r, login.Ask{Request: &client.Request{MaxAge: &hour}, ReturnTo: r.RequestURI})
+		return
+	}
+}
+
+func ownErrorPage(config login.Config) {
+	config.ErrorPage = func(w http.ResponseWriter, r *http.Request, p login.Problem) {
+		w.WriteHeader(p.Status)
+		if p.Code == login.CodeDenied {
+			w.Write([]byte("You cancelled."))
+		}
+	}
+}
