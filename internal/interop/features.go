@@ -56,6 +56,8 @@ func says(whether func(*discovery.Metadata) bool) func(*server) bool {
 
 func authMethods(m *discovery.Metadata) []string   { return m.TokenEndpointAuthMethodsSupported }
 func responseModes(m *discovery.Metadata) []string { return m.ResponseModesSupported }
+func grantTypes(m *discovery.Metadata) []string    { return m.GrantTypesSupported }
+func deliveryModes(m *discovery.Metadata) []string { return m.BackchannelTokenDeliveryModesSupported }
 
 var (
 	secretBasic   = newFeature("`client_secret_basic`", lists(authMethods, "client_secret_basic"))
@@ -101,6 +103,16 @@ var (
 	refreshing        = newFeature("refresh", always)
 	refreshedOnce     = newFeature("refreshed once for many callers", always)
 	moreScope         = newFeature("an API asks for more scope, and gets it after a login", always)
+	clientCredentials = newFeature("client credentials", lists(grantTypes, "client_credentials"))
+	jwtBearer         = newFeature("JWT bearer (RFC 7523)", lists(grantTypes, "urn:ietf:params:oauth:grant-type:jwt-bearer"))
+	tokenExchange     = newFeature("token exchange (RFC 8693)", lists(grantTypes, "urn:ietf:params:oauth:grant-type:token-exchange"))
+	deviceLogin       = newFeature("device (RFC 8628)", lists(grantTypes, "urn:ietf:params:oauth:grant-type:device_code"))
+	backchannelPoll   = newFeature("CIBA, poll", lists(deliveryModes, "poll"))
+	backchannelPing   = newFeature("CIBA, ping", lists(deliveryModes, "ping"))
+	backchannelSigned = newFeature("CIBA, signed requests", lists(func(m *discovery.Metadata) []string {
+		return m.BackchannelAuthRequestSigningAlgsSupported
+	}, "PS256"))
+
 	idTokenEncrypted  = newFeature("encrypted ID tokens", lists(encryptsIDTokens, "RSA-OAEP-256"))
 	userInfo          = newFeature("UserInfo", always)
 	userInfoSigned    = newFeature("signed UserInfo", lists(signsUserInfo, "PS256"))

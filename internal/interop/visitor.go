@@ -6,6 +6,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,14 +49,27 @@ func (v *visitor) visit(address string) (*page, error) {
 	return nil, fmt.Errorf("the server keeps asking: %q, %v", v.seen, err)
 }
 
+// decide goes to address and fills in what the server asks, up to a page that asks nothing
+// or to the visitor's refusal, after which a server may ask for another code.
+func (v *visitor) decide(address string) error {
+	p, err := v.get(address)
+	for range maxPages {
+		if err != nil || p.form() == nil || slices.Contains(v.seen, "refuses") {
+			return err
+		}
+		p, err = v.answer(p)
+	}
+	return fmt.Errorf("the server keeps asking: %q, %v", v.seen, err)
+}
+
 // answer fills in a page of the server.
 func (v *visitor) answer(p *page) (*page, error) {
 	form := p.form()
 	switch {
 	case form == nil:
 		return nil, fmt.Errorf("stuck at %s (status %d): %s", p.url.Path, p.status, p.text())
-	case strings.HasPrefix(form.action.String(), appURL):
-		return v.post(form, nil) // form_post: browsers run the script that does it
+	case strings.HasPrefix(form.action.String(), appURL), form.button() == nil:
+		return v.post(form, nil) // form_post and the like: browsers run the script that does it
 	case form.button("logout") != nil:
 		v.seen = append(v.seen, "signs out")
 		return v.submit(form, form.button("logout"))

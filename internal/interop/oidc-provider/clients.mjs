@@ -26,6 +26,9 @@ const app = {
 // A client that signs nobody in, only introspects.
 const api = { client_secret: secret, redirect_uris: [], grant_types: [], response_types: [] };
 
+const device = ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'];
+const ciba = { ...api, grant_types: ['urn:openid:params:grant-type:ciba'], backchannel_token_delivery_mode: 'poll' };
+
 const keys = { jwks: JSON.parse(read('clients.jwks')) };
 
 // encrypted gives the registration of what is encrypted to the clients' key.
@@ -62,6 +65,14 @@ export const clients = [
   { ...app, client_id: 'details', authorization_details_types: ['payment'] },
   { ...app, client_id: 'step-up' },
   { ...app, client_id: 'rfc9068' },
+  { ...api, client_id: 'daemon', grant_types: ['client_credentials'] },
+  { ...api, client_id: 'device', grant_types: device },
+  { ...ciba, client_id: 'ciba' },
+  { ...ciba, ...keys, client_id: 'ciba-signed', backchannel_authentication_request_signing_alg: 'PS256' },
+  {
+    ...ciba, client_id: 'ciba-ping', backchannel_token_delivery_mode: 'ping',
+    backchannel_client_notification_endpoint: 'https://app.example/ping',
+  },
   { ...api, client_id: 'https://api.example' },
 ];
 

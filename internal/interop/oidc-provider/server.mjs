@@ -25,12 +25,36 @@ function validatePayment(ctx, detail) {
   if (!detail.amount) throw new errors.InvalidAuthorizationDetails('amount is missing');
 }
 
+// The user's phone: it allows what is asked, but not at once; what the message says is to
+// be denied is denied.
+async function askOnPhone(ctx, request, user, client) {
+  const grant = new ctx.oidc.provider.Grant({ accountId: user.accountId, clientId: client.clientId });
+  grant.addOIDCScope(request.params.scope ?? request.scope);
+  await grant.save();
+  const denied = request.params.binding_message === 'deny';
+  const result = denied ? new errors.AccessDenied('alice denies it') : grant;
+  setTimeout(() => ctx.oidc.provider.backchannelResult(request, result).catch(console.error), 1000);
+}
+
+const ciba = {
+  enabled: true,
+  deliveryModes: ['poll', 'ping'],
+  processLoginHint: (ctx, hint) => (hint === 'alice' ? hint : undefined),
+  processLoginHintToken: () => undefined,
+  triggerAuthenticationDevice: askOnPhone,
+  validateRequestContext: () => {},
+  verifyUserCode: () => {},
+};
+
 const askedDetails = (ctx) => JSON.parse(ctx.oidc.params.authorization_details ?? 'null') ?? undefined;
 
 // Every feature that the tests use is switched on here, and nothing else.
 const features = {
+  ciba,
   claimsParameter: { enabled: true },
+  clientCredentials: { enabled: true },
   clientIdMetadataDocument: { enabled: true, ack: 'draft-02' },
+  deviceFlow: { enabled: true },
   devInteractions: { enabled: true },
   dPoP: {
     enabled: true,
@@ -99,7 +123,11 @@ const jwks = {
 };
 
 // Clients' keys and documents are on loopback, where the provider's own guard lets nobody.
-const fetchAnywhere = (url, { dispatcher, ...options }) => fetch(url, options);
+// Their notification endpoint is no address on a network: the tests wait for pings at
+// COUNTERSIGN_INTEROP_ELSEWHERE.
+const elsewhere = `http://${process.env.COUNTERSIGN_INTEROP_ELSEWHERE}`;
+const fetchAnywhere = (url, { dispatcher, ...options }) =>
+  fetch(String(url).replace(/^https:\/\/app\.example\//, `${elsewhere}/`), options);
 
 const authMethods = ['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt', 'none'];
 

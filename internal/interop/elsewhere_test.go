@@ -1,0 +1,113 @@
+package interop
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/client"
+)
+
+// elsewhere is what the servers call: the users' phones, which Keycloak has somebody else
+// ask, and the clients' notification endpoint.
+type elsewhere struct {
+	mu       sync.Mutex
+	begun    map[string]*client.Backchannel
+	notified map[string]chan *client.Backchannel
+}
+
+// phones is made once: one address serves all tests.
+var phones = sync.OnceValues(func() (*elsewhere, error) {
+	l, err := net.Listen("tcp", os.Getenv("COUNTERSIGN_INTEROP_ELSEWHERE"))
+	if err != nil {
+		return nil, err
+	}
+	e := &elsewhere{begun: map[string]*client.Backchannel{}, notified: map[string]chan *client.Backchannel{}}
+	mux := http.NewServeMux()
+	mux.Handle("/ping", &client.PingHandler{Find: e.find, Notify: e.notify})
+	mux.HandleFunc("POST /channel", e.channel)
+	go http.Serve(l, mux)
+	return e, nil
+})
+
+func theElsewhere(t *testing.T) *elsewhere {
+	t.Helper()
+	e, err := phones()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// await keeps a login for the server's ping.
+func (e *elsewhere) await(b *client.Backchannel) <-chan *client.Backchannel {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	told := make(chan *client.Backchannel, 1)
+	e.begun[b.AuthReqID], e.notified[b.AuthReqID] = b, told
+	return told
+}
+
+func (e *elsewhere) find(_ context.Context, id string) (*client.Backchannel, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.begun[id], nil
+}
+
+func (e *elsewhere) notify(_ context.Context, b *client.Backchannel) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	select {
+	case e.notified[b.AuthReqID] <- b:
+	default: // it came a second time
+	}
+}
+
+// channel is the authentication channel that Keycloak delegates to: it takes the question
+// for the user's phone, and answers it at Keycloak.
+func (e *elsewhere) channel(w http.ResponseWriter, r *http.Request) {
+	var question struct {
+		BindingMessage string `json:"binding_message"`
+	}
+	if err := json.NewDecoder(r.Body).Decode(&question); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	status := "SUCCEED"
+	if question.BindingMessage == "deny" {
+		status = "CANCELLED"
+	}
+	authorization := r.Header.Get("Authorization")
+	time.AfterFunc(time.Second, func() { answerKeycloak(authorization, status) })
+	w.WriteHeader(http.StatusCreated)
+}
+
+// answerKeycloak says what the user wants. A failure shows in the test that waits for it.
+func answerKeycloak(authorization, status string) {
+	body := strings.NewReader(fmt.Sprintf(`{"status":%q}`, status))
+	r, err := http.NewRequest(http.MethodPost, os.Getenv("COUNTERSIGN_INTEROP_KEYCLOAK")+"/protocol/openid-connect/ext/ciba/auth/callback", body)
+	if err != nil {
+		panic(err) // the address is not one
+	}
+	r.Header.Set("Authorization", authorization)
+	r.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "interop: the user's answer:", err)
+		return
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		var text bytes.Buffer
+		text.ReadFrom(resp.Body)
+		fmt.Fprintln(os.Stderr, "interop: the user's answer:", resp.Status, text.String())
+	}
+}

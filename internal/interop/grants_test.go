@@ -1,0 +1,217 @@
+package interop
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/client"
+)
+
+// daemon is the configuration of a client that begins no login in a browser.
+func (s *server) daemon(clientID string) client.Config {
+	config := s.config(clientID)
+	config.RedirectURL = ""
+	return config
+}
+
+// TestClientCredentials: a daemon's token opens an API, and the wrong secret gets none.
+func TestClientCredentials(t *testing.T) {
+	clientCredentials.each(t, func(t *testing.T, s *server) {
+		config := s.daemon("daemon")
+		kind := s.tokens[0]
+		tokens, err := newClient(t, config).ClientCredentials(t.Context(), client.TokenRequest{
+			Scopes: []string{"photos.read"}, Resources: kind.request().Resources,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		principal, err := kind.verifier(s).VerifyToken(t.Context(), tokens.AccessToken)
+		if err != nil || principal.ClientID != "daemon" || !slices.Contains(principal.Scopes, "photos.read") {
+			t.Errorf("the API knows %+v, %v", principal, err)
+		}
+		works(t, "the API knows the daemon")
+
+		config.Auth = client.SecretBasic(secret + "!")
+		_, err = newClient(t, config).ClientCredentials(t.Context(), client.TokenRequest{})
+		checkToken(t, err, "invalid_client", "unauthorized_client") // the latter is Keycloak's
+	})
+}
+
+// TestJWTBearer: a JWT of an issuer that the server trusts names the user; one that another
+// key has signed gets nothing.
+func TestJWTBearer(t *testing.T) {
+	jwtBearer.each(t, func(t *testing.T, s *server) {
+		c := newClient(t, s.daemon("assertions"))
+		request := client.AssertionRequest{
+			Keys: signingKey(t), Issuer: "https://assertions.example", Subject: "alice at work",
+			TokenRequest: client.TokenRequest{Scopes: []string{"openid", "photos.read"}},
+		}
+		tokens, err := c.JWTBearer(t.Context(), request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		principal, err := s.tokens[0].verifier(s).VerifyToken(t.Context(), tokens.AccessToken)
+		if err != nil || principal.ClientID != "assertions" || principal.Subject == "" {
+			t.Errorf("the API knows %+v, %v", principal, err)
+		}
+		works(t, "the API knows the user of the assertion")
+
+		request.Keys = strangeKey(t)
+		_, err = c.JWTBearer(t.Context(), request)
+		checkToken(t, err, "invalid_grant")
+		request.Keys, request.Subject = signingKey(t), "mallory at work"
+		_, err = c.JWTBearer(t.Context(), request)
+		checkToken(t, err, "invalid_grant")
+	})
+}
+
+// TestTokenExchange: an API that alice calls gets a token of its own for her; it gets none
+// for a token that is not for it.
+func TestTokenExchange(t *testing.T) {
+	tokenExchange.each(t, func(t *testing.T, s *server) {
+		alice := logIn(t, newClient(t, s.config("basic")), client.Request{})
+		c := newClient(t, s.daemon(apiID))
+		request := client.ExchangeRequest{
+			SubjectToken: alice.AccessToken, RequestedTokenType: client.AccessTokenType,
+			TokenRequest: client.TokenRequest{Scopes: []string{"photos.read"}},
+		}
+		tokens, err := c.TokenExchange(t.Context(), request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		principal, err := s.tokens[0].verifier(s).VerifyToken(t.Context(), tokens.AccessToken)
+		if err != nil || principal.Subject != alice.IDToken.Subject || principal.ClientID != apiID {
+			t.Errorf("the next API knows %+v, %v", principal, err)
+		}
+		works(t, "the token is alice's, and the API's")
+
+		request.RequestedTokenType = client.IDTokenType
+		if tokens, err = c.TokenExchange(t.Context(), request); err != nil || tokens.TokenType != "N_A" {
+			t.Errorf("an ID token: %v, %v", tokens, err)
+		}
+		works(t, "an ID token, which gives access to nothing")
+
+		request.SubjectToken += "x"
+		_, err = c.TokenExchange(t.Context(), request)
+		checkToken(t, err, "invalid_request", "invalid_token")
+		_, err = newClient(t, s.daemon("daemon")).TokenExchange(t.Context(), client.ExchangeRequest{SubjectToken: alice.AccessToken})
+		checkToken(t, err, "invalid_request", "unauthorized_client", "access_denied")
+	})
+}
+
+// TestDevice: alice allows a device in her browser, and denies another one.
+func TestDevice(t *testing.T) {
+	deviceLogin.each(t, func(t *testing.T, s *server) {
+		t.Parallel()
+		c := newClient(t, s.daemon("device"))
+		v := newVisitor(t, nil)
+		device := beginDevice(t, c)
+		if err := v.decide(device.VerificationURIComplete); err != nil {
+			t.Fatal(err)
+		}
+		tokens, err := c.FinishDevice(t.Context(), device)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkAbout(t, c, tokens)
+		works(t, "alice allows the device")
+		if tokens.RefreshToken != "" {
+			checkAbout(t, c, refresh(t, c, tokens))
+			works(t, "the device refreshes its tokens")
+		}
+
+		v = newVisitor(t, nil)
+		v.refuses = true
+		device = beginDevice(t, c)
+		if err := v.decide(device.VerificationURIComplete); err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.FinishDevice(t.Context(), device)
+		checkToken(t, err, "access_denied")
+	})
+}
+
+func beginDevice(t *testing.T, c *client.Client) *client.Device {
+	t.Helper()
+	device, err := c.BeginDevice(t.Context(), client.TokenRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	works(t, "the user is sent to %s", device.VerificationURI)
+	return device
+}
+
+// TestBackchannel: alice allows it on her phone while the client polls, and denies it.
+func TestBackchannel(t *testing.T) {
+	backchannelPoll.each(t, func(t *testing.T, s *server) {
+		t.Parallel()
+		theElsewhere(t)
+		c := newClient(t, s.daemon("ciba"))
+		b := beginBackchannel(t, c, client.BackchannelRequest{LoginHint: user, BindingMessage: "W4SCT"})
+		tokens, err := c.FinishBackchannel(t.Context(), b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkAbout(t, c, tokens)
+		works(t, "alice allows it on her phone")
+
+		b = beginBackchannel(t, c, client.BackchannelRequest{LoginHint: user, BindingMessage: "deny"})
+		_, err = c.FinishBackchannel(t.Context(), b)
+		checkToken(t, err, "access_denied")
+		_, err = c.BeginBackchannel(t.Context(), client.BackchannelRequest{LoginHint: "nobody knows him"})
+		checkStep(t, err, client.StepBackchannel, "unknown_user_id", "invalid_request")
+	})
+}
+
+// TestBackchannelPing: the server tells the client that alice has answered.
+func TestBackchannelPing(t *testing.T) {
+	backchannelPing.each(t, func(t *testing.T, s *server) {
+		t.Parallel()
+		e := theElsewhere(t)
+		c := newClient(t, s.daemon("ciba-ping"))
+		b := beginBackchannel(t, c, client.BackchannelRequest{LoginHint: user, BindingMessage: "W4SCT", Ping: true})
+		select {
+		case b = <-e.await(b):
+		case <-time.After(20 * time.Second):
+			t.Fatal("there is no ping")
+		}
+		tokens, err := c.FinishBackchannel(t.Context(), b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkAbout(t, c, tokens)
+		works(t, "the tokens are there after a ping")
+	})
+}
+
+// TestBackchannelSigned: a request that the client signed is taken, one that another key
+// signed is not.
+func TestBackchannelSigned(t *testing.T) {
+	backchannelSigned.each(t, func(t *testing.T, s *server) {
+		t.Parallel()
+		theElsewhere(t)
+		config := s.daemon("ciba-signed")
+		request := client.BackchannelRequest{LoginHint: user, BindingMessage: "W4SCT"}
+		config.RequestObject = &client.RequestObject{Keys: strangeKey(t)}
+		_, err := newClient(t, config).BeginBackchannel(t.Context(), request)
+		checkStep(t, err, client.StepBackchannel, "invalid_request", "invalid_request_object", "invalid_client")
+		config.RequestObject.Keys = signingKey(t)
+		c := newClient(t, config)
+		tokens, err := c.FinishBackchannel(t.Context(), beginBackchannel(t, c, request))
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkAbout(t, c, tokens)
+		works(t, "the signed request is taken")
+	})
+}
+
+func beginBackchannel(t *testing.T, c *client.Client, request client.BackchannelRequest) *client.Backchannel {
+	t.Helper()
+	b, err := c.BeginBackchannel(t.Context(), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
