@@ -10,7 +10,7 @@ import (
 
 // challenges are the values of WWW-Authenticate, one for each scheme that is taken
 // (RFC 6750 §3, RFC 9449 §7.1). What is wrong stands in that of the request's own
-// scheme. Their parts are constants and configuration; quote makes sure that they
+// scheme (§7.2). Their parts are constants and configuration; quote makes sure that they
 // stay within their quotes.
 func (p *Protection) challenges(e *Error) []string {
 	if p.DPoP == nil {

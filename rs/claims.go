@@ -11,9 +11,10 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// claims is what the package reads of an access token (RFC 9068 §2.2, RFC 9470 §6.2)
-// or of an introspection answer (RFC 7662 §2.2), in one pass over the text: this is
-// the hot path, and a second pass for the names that are configuration would double it.
+// claims is what the package reads of an access token (RFC 9068 §2.2, RFC 9470 §6.1)
+// or of an introspection answer (RFC 7662 §2.2, RFC 9470 §6.2), in one pass over the
+// text: this is the hot path, and a second pass for the names that are configuration would
+// double it.
 type claims struct {
 	dialect *dialect
 	answer  *answerClaims // of an introspection answer; nil for a token

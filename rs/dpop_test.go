@@ -249,7 +249,7 @@ func TestNonces(t *testing.T) {
 		t.Fatalf("%d %v", w.Code, w.Header())
 	}
 	for name, p := range map[string]*rs.Protection{"one": one, "two": two} {
-		if w := send(p, nonce); w.Code != 200 || w.Header().Get("DPoP-Nonce") != nonce {
+		if w := send(p, nonce); w.Code != 200 || w.Header().Get("DPoP-Nonce") != nonce || w.Header().Get("Cache-Control") != "no-store" {
 			t.Errorf("machine %s: %d %v", name, w.Code, w.Header())
 		}
 	}

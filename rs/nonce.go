@@ -42,9 +42,10 @@ func (d *DPoP) checkNonce(at time.Time) func(string) error {
 }
 
 // offerNonce gives every client the current nonce along with a good answer, so that
-// none has to fail for it (RFC 9449 §8.2).
+// none has to fail for it (RFC 9449 §8.2). A cache would give others an old one.
 func (d *DPoP) offerNonce(w http.ResponseWriter) {
 	if d != nil && len(d.NonceKey) > 0 {
 		w.Header().Set("DPoP-Nonce", d.nonce(now(d.Now)))
+		w.Header().Set("Cache-Control", "no-store")
 	}
 }

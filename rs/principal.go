@@ -23,9 +23,9 @@ type Principal struct {
 	Expiry   time.Time // zero when an introspection answer does not say
 	IssuedAt time.Time // zero when the token does not say
 
-	ACR      string    // how the user authenticated, RFC 9470 §6.2; "" when the token does not say
+	ACR      string    // how the user authenticated, RFC 9470 §6; "" when the token does not say
 	AMR      []string  // with what, RFC 8176
-	AuthTime time.Time // when, RFC 9470 §6.2; zero when the token does not say
+	AuthTime time.Time // when, RFC 9470 §6; zero when the token does not say
 
 	AuthorizationDetails []AuthorizationDetail // RFC 9396 §9
 	Act                  *Actor                // who acts for the user, RFC 8693 §4.1; nil for nobody
