@@ -51,16 +51,19 @@ func ReadChallenge(resp *http.Response) *ChallengeError {
 	if resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusForbidden {
 		return nil
 	}
-	c := forTokens(readChallenges(resp.Header.Values("WWW-Authenticate")))
+	c := forTokens(readChallenges(resp.Header.Values("WWW-Authenticate")), sentScheme(resp.Request))
 	if c == nil {
 		return nil
 	}
+	for name, value := range c.params {
+		c.params[name] = endpoint.RedactFor(resp.Request, value)
+	}
 	out := &ChallengeError{
-		Status: resp.StatusCode, Description: endpoint.Clean(endpoint.RedactFor(resp.Request, c.params["error_description"])),
+		Status: resp.StatusCode, Description: endpoint.Clean(c.params["error_description"]),
 		Scopes: words(c.params["scope"]), ACRValues: words(c.params["acr_values"]), MaxAge: seconds(c.params["max_age"]),
 	}
 	if code := c.params["error"]; code != "" {
-		out.Code = endpoint.CleanCode(endpoint.RedactFor(resp.Request, code))
+		out.Code = endpoint.CleanCode(code)
 	}
 	if u := c.params["resource_metadata"]; endpoint.CheckURL(u) == nil {
 		out.ResourceMetadata = u
@@ -68,17 +71,32 @@ func ReadChallenge(resp *http.Response) *ChallengeError {
 	return out
 }
 
-// forTokens chooses among challenges: one that says what is wrong, else the first.
-func forTokens(all []challenge) (out *challenge) {
+// sentScheme is that of the credentials of r, which may be nil, in lower case.
+func sentScheme(r *http.Request) string {
+	if r == nil {
+		return ""
+	}
+	scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return strings.ToLower(scheme)
+}
+
+// forTokens chooses among challenges: one that says what is wrong before one that does
+// not, one for the scheme that was sent before another, else the first.
+func forTokens(all []challenge, sent string) (out *challenge) {
+	best := 0
 	for i, c := range all {
 		if c.scheme != "bearer" && c.scheme != "dpop" {
 			continue
 		}
+		rank := 1
 		if c.params["error"] != "" {
-			return &all[i]
+			rank += 2
 		}
-		if out == nil {
-			out = &all[i]
+		if c.scheme == sent {
+			rank++
+		}
+		if rank > best {
+			best, out = rank, &all[i]
 		}
 	}
 	return out

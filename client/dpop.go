@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -185,7 +186,7 @@ func (c *Client) Authorize(r *http.Request, t *Tokens) error {
 	if err != nil || prover == nil {
 		return errors.Join(errors.New("client: the access token is bound to a key that is not here"), err)
 	}
-	proof, err := prover.Proof(dpop.Resource, r.Method, r.URL, t.AccessToken)
+	proof, err := prover.Proof(dpop.Resource, cmp.Or(r.Method, http.MethodGet), r.URL, t.AccessToken)
 	if err != nil {
 		return fmt.Errorf("client: DPoP proof: %w", err)
 	}

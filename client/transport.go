@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/countersign/countersign/internal/endpoint"
 )
@@ -28,8 +29,9 @@ type Transport struct {
 	Tokens TokenSource
 
 	// Origins are where the tokens may go, such as "https://api.example": to no other place
-	// are they sent. A redirect that leads away is followed without them; any other
-	// request to another place is refused. It must be set.
+	// are they sent. A redirect that leads away is followed without them, also when it comes
+	// back; any other request to another place is refused. It must be set. A name with
+	// letters that are not ASCII and its xn-- form are two places here.
 	Origins []string
 
 	// Base sends the requests. nil means http.DefaultTransport.
@@ -53,7 +55,10 @@ func (t *Transport) roundTrip(r *http.Request) (*http.Response, error) {
 	if t.once.Do(t.configure); t.err != nil {
 		return nil, t.err
 	}
-	if !slices.Contains(t.origins, origin(r.URL)) {
+	if r.URL == nil {
+		return nil, errors.New("client: a request without a URL")
+	}
+	if !t.trusts(r) {
 		return t.elsewhere(r)
 	}
 	tokens, err := t.Tokens.Tokens(r.Context())
@@ -70,6 +75,19 @@ func (t *Transport) roundTrip(r *http.Request) (*http.Response, error) {
 	return t.answer(r, resp, tokens)
 }
 
+// trusts tells whether r may have a token: if it goes to one of the origins, and nobody
+// elsewhere has led it there, who would choose what is asked of the API. net/http sends its
+// own credentials no more either after such a way.
+func (t *Transport) trusts(r *http.Request) bool {
+	for r != nil && slices.Contains(t.origins, origin(r.URL)) {
+		if r.Response == nil {
+			return true
+		}
+		r = r.Response.Request
+	}
+	return false
+}
+
 // answer takes a challenge up: each kind once.
 func (t *Transport) answer(r *http.Request, resp *http.Response, tokens *Tokens) (*http.Response, error) {
 	var proved, renewed bool
@@ -80,7 +98,7 @@ func (t *Transport) answer(r *http.Request, resp *http.Response, tokens *Tokens)
 			return resp, nil
 		case challenge.Code == useNonce && t.Client.hasNonce(resp) && !proved:
 			proved = true
-		case challenge.Code == InvalidToken && !renewed:
+		case challenge.Code == InvalidToken && !renewed && !t.isNew(tokens):
 			renewed = true
 			fresh, err := t.renew(r.Context(), tokens)
 			if err != nil {
@@ -102,6 +120,13 @@ func (t *Transport) answer(r *http.Request, resp *http.Response, tokens *Tokens)
 	}
 }
 
+// isNew tells of tokens that are not refused for their age. An API that takes none at all
+// would have the server asked for others with every request.
+func (t *Transport) isNew(tokens *Tokens) bool {
+	life := time.Duration(tokens.ExpiresIn) * time.Second
+	return life > 0 && t.Client.config.Now().Before(tokens.Expiry.Add(min(newFor, life/2)-life))
+}
+
 // renew gives other tokens than those that were refused, where the source can.
 func (t *Transport) renew(ctx context.Context, rejected *Tokens) (*Tokens, error) {
 	if source, ok := t.Tokens.(interface {
@@ -116,7 +141,13 @@ func (t *Transport) renew(ctx context.Context, rejected *Tokens) (*Tokens, error
 func (t *Transport) send(r *http.Request, body io.ReadCloser, tokens *Tokens) (*http.Response, error) {
 	out := r.Clone(r.Context())
 	out.Body = body
+	if out.Header == nil {
+		out.Header = http.Header{}
+	}
 	if err := t.Client.Authorize(out, tokens); err != nil {
+		if body != nil {
+			body.Close()
+		}
 		return nil, err
 	}
 	resp, err := t.base().RoundTrip(out)
@@ -129,7 +160,7 @@ func (t *Transport) send(r *http.Request, body io.ReadCloser, tokens *Tokens) (*
 // elsewhere sends a request on that a redirect leads to another origin.
 func (t *Transport) elsewhere(r *http.Request) (*http.Response, error) {
 	if r.Response == nil {
-		return nil, fmt.Errorf("client: %s is none of Transport.Origins", origin(r.URL))
+		return nil, fmt.Errorf("client: %q is none of Transport.Origins", origin(r.URL))
 	}
 	out := r.Clone(r.Context())
 	out.Header.Del("Authorization")
@@ -160,13 +191,21 @@ func (t *Transport) configure() {
 	t.err = errors.Join(w...)
 }
 
-// origin is scheme, host and port (RFC 6454 §4).
+// origin is scheme, host and port (RFC 6454 §4). Letters that are not ASCII stay as they
+// are: in lower case they can be those of another host (İ is i).
 func origin(u *url.URL) string {
-	host, port := strings.ToLower(u.Hostname()), u.Port()
+	host, port := strings.Map(lowerASCII, u.Hostname()), u.Port()
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
 	return u.Scheme + "://" + host + ":" + port
+}
+
+func lowerASCII(r rune) rune {
+	if 'A' <= r && r <= 'Z' {
+		r += 'a' - 'A'
+	}
+	return r
 }
 
 // again gives the body of r for another try, if there can be one.
@@ -181,10 +220,18 @@ func again(r *http.Request) (io.ReadCloser, bool) {
 	return body, err == nil
 }
 
-const maxDiscarded = 4 << 10 // bytes that are read so that the connection can be used again
+const (
+	maxDiscarded = 4 << 10                // bytes that are read so that the connection can be used again
+	discardTime  = 100 * time.Millisecond // that this may take
+	newFor       = 10 * time.Second       // how long no other token is asked for
+)
 
 // discard ends an answer that nobody will see, and gives err.
 func discard(resp *http.Response, err error) error {
+	if resp.Body == nil {
+		return err
+	}
+	defer time.AfterFunc(discardTime, func() { resp.Body.Close() }).Stop()
 	io.CopyN(io.Discard, resp.Body, maxDiscarded)
 	resp.Body.Close()
 	return err
