@@ -8,9 +8,10 @@ import (
 	"strings"
 )
 
-// browser opens the system's browser. No shell is between, and an address that a server's
-// metadata names cannot be an option, a file or a program: it begins with http.
-func browser(_ context.Context, address string) error {
+// Browser opens the system's browser; it is what a Config without Open uses. No shell is
+// between, and an address that a server's metadata names cannot be an option, a file or a
+// program: it begins with http.
+func Browser(_ context.Context, address string) error {
 	if !strings.HasPrefix(address, "https://") && !strings.HasPrefix(address, "http://") {
 		return errors.New("the address is not a page's")
 	}

@@ -30,8 +30,9 @@ func Example() {
 func ExampleConfig() {
 	config := loopback.Config{
 		Client: client.Config{Issuer: "https://as.example", ClientID: "photoctl", Auth: client.Public()},
-		Open: func(_ context.Context, address string) error {
+		Open: func(ctx context.Context, address string) error {
 			fmt.Println("Open this address in a browser:", address)
+			loopback.Browser(ctx, address) // if there is one
 			return nil
 		},
 	}

@@ -36,8 +36,8 @@ type Config struct {
 	Request client.Request
 
 	// Open shows the address to the user. It is called from a goroutine of its own, and
-	// may return before the user has done anything; an error ends the login. nil means the
-	// system's browser. While that one starts, others on the machine see the address in
+	// may return before the user has done anything; an error ends the login. nil means
+	// Browser, the system's. While that one starts, others on the machine see the address in
 	// the list of processes: a pushed request (RFC 9126) keeps all but a reference out of it.
 	Open func(ctx context.Context, address string) error
 }

@@ -351,19 +351,19 @@ func TestBrowser(t *testing.T) {
 	}
 	t.Setenv("PATH", dir)
 	const address = "https://as.example/authorize?a=$(id)&b=;x"
-	if err := browser(t.Context(), address); err != nil {
+	if err := Browser(t.Context(), address); err != nil {
 		t.Skip(err) // another system's program
 	}
 	if got, err := os.ReadFile(said); err != nil || string(got) != address+"|" {
 		t.Errorf("%q, %v", got, err)
 	}
 	for _, bad := range []string{"file:///etc/passwd", "-version", "javascript:x", ""} {
-		if err := browser(t.Context(), bad); err == nil {
+		if err := Browser(t.Context(), bad); err == nil {
 			t.Errorf("%q was opened", bad)
 		}
 	}
 	os.Remove(filepath.Join(dir, "xdg-open"))
-	if err := browser(t.Context(), address); err == nil {
+	if err := Browser(t.Context(), address); err == nil {
 		t.Error("no program, and no error")
 	}
 	for system, want := range map[string]string{"darwin": "open []", "windows": "rundll32 [url.dll,FileProtocolHandler]", "freebsd": "xdg-open []"} {

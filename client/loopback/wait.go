@@ -54,7 +54,7 @@ func (w *wait) server() *http.Server {
 // open shows the address; what cannot be shown cannot be answered.
 func (w *wait) open(open func(context.Context, string) error, address string) {
 	if open == nil {
-		open = browser
+		open = Browser
 	}
 	if err := open(w.ctx, address); err != nil {
 		w.end(outcome{err: failed(client.StepRequest, fmt.Errorf("the browser cannot be opened: %w", err))})

@@ -66,7 +66,7 @@ func (s *Server) grant(w http.ResponseWriter, r *http.Request, ar fosite.Authori
 	for _, resource := range resourcesOf(ar) {
 		ar.GrantAudience(resource)
 	}
-	resp, err := s.provider.NewAuthorizeResponse(r.Context(), ar, s.newSession(u, ar))
+	resp, err := s.provider.NewAuthorizeResponse(r.Context(), ar, s.newSession(u, ar.GetClient(), ar.GetRequestedAt()))
 	if err != nil {
 		s.refuse(w, r, ar, err)
 		return

@@ -18,6 +18,8 @@ const (
 	tokenPath      = "/token"
 	introspectPath = "/introspect"
 	userInfoPath   = "/userinfo"
+	devicePath     = "/device_authorization"
+	activatePath   = "/device"
 )
 
 func (s *Server) routes() http.Handler {
@@ -30,6 +32,9 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST "+tokenPath, s.token)
 	mux.HandleFunc("POST "+introspectPath, s.introspect)
 	mux.HandleFunc("GET "+userInfoPath, s.userInfo)
+	mux.HandleFunc("POST "+devicePath, s.deviceAuthorization)
+	mux.HandleFunc("GET "+activatePath, s.activate)
+	mux.Handle("POST "+activatePath, http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.activate)))
 	return http.MaxBytesHandler(mux, 64<<10)
 }
 
@@ -44,11 +49,12 @@ func (s *Server) metadata(w http.ResponseWriter, r *http.Request) {
 		"userinfo_endpoint":                     issuer + userInfoPath,
 		"introspection_endpoint":                issuer + introspectPath,
 		"pushed_authorization_request_endpoint": issuer + pushPath,
+		"device_authorization_endpoint":         issuer + devicePath,
 
 		"scopes_supported":                      s.scopes(),
 		"response_types_supported":              []string{"code"},
 		"response_modes_supported":              []string{"query"},
-		"grant_types_supported":                 []string{"authorization_code"},
+		"grant_types_supported":                 []string{"authorization_code", grantDevice},
 		"subject_types_supported":               []string{"public"},
 		"id_token_signing_alg_values_supported": []string{s.key.Algorithm},
 		"code_challenge_methods_supported":      []string{"S256"},

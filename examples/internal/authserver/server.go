@@ -67,8 +67,9 @@ type User struct {
 type Server struct {
 	config   Config
 	key      jose.JSONWebKey
-	provider fosite.OAuth2Provider
+	provider *fosite.Fosite
 	pending  pending
+	devices  devices
 	http.Handler
 }
 
@@ -99,7 +100,7 @@ func (s *Server) store() (*storage.MemoryStore, error) {
 	for _, c := range s.config.Clients {
 		registered := &fosite.DefaultClient{
 			ID: c.ID, Public: c.Secret == "", RedirectURIs: c.RedirectURLs, Scopes: c.Scopes, Audience: c.Audience,
-			ResponseTypes: []string{"code"}, GrantTypes: []string{"authorization_code"},
+			ResponseTypes: []string{"code"}, GrantTypes: grants(c),
 		}
 		if c.Secret != "" {
 			hash, err := bcrypt.GenerateFromPassword([]byte(c.Secret), bcrypt.MinCost)
@@ -113,8 +114,17 @@ func (s *Server) store() (*storage.MemoryStore, error) {
 	return store, nil
 }
 
-// compose puts together the parts of fosite that the code flow needs, and no others.
-func (s *Server) compose(store *storage.MemoryStore) fosite.OAuth2Provider {
+// grants: without a browser of its own a public client may use another's.
+func grants(c Client) []string {
+	if c.Secret == "" {
+		return []string{"authorization_code", grantDevice}
+	}
+	return []string{"authorization_code"}
+}
+
+// compose puts together the parts of fosite that the code flow needs and no others, and
+// the device grant.
+func (s *Server) compose(store *storage.MemoryStore) *fosite.Fosite {
 	config := s.fositeConfig()
 	key := func(context.Context) (any, error) { return &s.key, nil }
 	strategy := &compose.CommonStrategy{
@@ -125,13 +135,15 @@ func (s *Server) compose(store *storage.MemoryStore) fosite.OAuth2Provider {
 	if !s.config.OpaqueTokens {
 		strategy.CoreStrategy = compose.NewOAuth2JWTStrategy(key, strategy.CoreStrategy, config)
 	}
-	return compose.Compose(config, store, strategy,
+	provider := compose.Compose(config, store, strategy,
 		compose.OAuth2AuthorizeExplicitFactory,
 		compose.OpenIDConnectExplicitFactory,
 		compose.OAuth2PKCEFactory,
 		compose.PushedAuthorizeHandlerFactory,
 		compose.OAuth2TokenIntrospectionFactory,
-	)
+	).(*fosite.Fosite)
+	config.TokenEndpointHandlers.Append(newDeviceGrant(&s.devices, config, store, strategy))
+	return provider
 }
 
 func (s *Server) fositeConfig() *fosite.Config {

@@ -21,17 +21,17 @@ type session struct {
 // blank is for requests whose session, if any, fosite finds by itself.
 func blank() *session { return &session{DefaultSession: openid.NewDefaultSession()} }
 
-// newSession is that of a user who has just signed in.
-func (s *Server) newSession(u *User, ar fosite.AuthorizeRequester) *session {
+// newSession is that of a user who has just signed in for a client.
+func (s *Server) newSession(u *User, c fosite.Client, requested time.Time) *session {
 	return &session{
 		DefaultSession: &openid.DefaultSession{
 			Subject:  u.Subject,
 			Username: u.Username,
 			Claims: &jwt.IDTokenClaims{
-				Issuer: s.config.Issuer, Subject: u.Subject, AuthTime: time.Now().UTC(), RequestedAt: ar.GetRequestedAt(),
+				Issuer: s.config.Issuer, Subject: u.Subject, AuthTime: time.Now().UTC(), RequestedAt: requested,
 			},
 		},
-		issuer: s.config.Issuer, clientID: ar.GetClient().GetID(), tokenID: rand.Text(),
+		issuer: s.config.Issuer, clientID: c.GetID(), tokenID: rand.Text(),
 	}
 }
 

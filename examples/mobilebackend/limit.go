@@ -1,0 +1,38 @@
+package main
+
+import (
+	"net"
+	"sync"
+	"time"
+)
+
+// How many logins an address may try within a window. Behind a proxy every address is the
+// proxy's: let that one count.
+const (
+	window       = time.Minute
+	perWindow    = 20
+	maxAddresses = 10_000
+)
+
+// limit counts tries by address. The zero value is ready.
+type limit struct {
+	mu    sync.Mutex
+	since time.Time
+	tries map[string]int
+}
+
+// allow counts one more try, and tells whether it is one too many. With more addresses than
+// can be counted nobody new gets in until the window is over.
+func (l *limit) allow(remote string, now time.Time) bool {
+	host, _, _ := net.SplitHostPort(remote)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now.Sub(l.since) >= window || now.Before(l.since) {
+		l.since, l.tries = now, map[string]int{}
+	}
+	if _, known := l.tries[host]; !known && len(l.tries) >= maxAddresses {
+		return false
+	}
+	l.tries[host]++
+	return l.tries[host] <= perWindow
+}

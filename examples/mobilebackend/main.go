@@ -1,0 +1,71 @@
+// Mobilebackend is the backend of a mobile app. The app does the first leg of the login
+// itself, and sends what it got; the backend exchanges the code, checks everything, and
+// gives the app a token of its own.
+//
+//	go -C examples run ./mobilebackend    starts a server and the backend, plays the app, and ends
+//
+// At a server of yours it serves until it is ended:
+//
+//	ISSUER          the server, exactly as it writes its issuer identifier
+//	CLIENT_ID       of the registration
+//	REDIRECT_URI    of the app; com.example.app://callback if it is not set
+//	LISTEN          where it listens; 127.0.0.1:8082 if it is not set
+package main
+
+import (
+	"cmp"
+	"context"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/login"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	issuer := os.Getenv("ISSUER")
+	if issuer == "" {
+		if err := demonstrate(ctx, os.Stdout); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
+	b, err := newBackend(client.Config{
+		Issuer: issuer, ClientID: os.Getenv("CLIENT_ID"), Auth: client.Public(),
+		RedirectURL: cmp.Or(os.Getenv("REDIRECT_URI"), "com.example.app://callback"),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	l, err := net.Listen("tcp", cmp.Or(os.Getenv("LISTEN"), "127.0.0.1:8082"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	server := serve(l, b.routes())
+	log.Printf("POST http://%s/login/exchange", l.Addr())
+	<-ctx.Done()
+	server.Close()
+}
+
+func newBackend(config client.Config) (*backend, error) {
+	c, err := client.New(config)
+	if err != nil {
+		return nil, err
+	}
+	return &backend{client: c, config: config, sessions: sessions{store: &login.Memory{}, now: time.Now}, log: slog.Default()}, nil
+}
+
+func serve(l net.Listener, h http.Handler) *http.Server {
+	server := &http.Server{
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+	}
+	go server.Serve(l)
+	return server
+}
