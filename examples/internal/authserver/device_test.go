@@ -57,7 +57,9 @@ func (b *deviceBench) poll(clientID string) (answer map[string]any) {
 	return answer
 }
 
-func (b *deviceBench) device() *device { return b.server.devices.byCode[b.begun["device_code"].(string)] }
+func (b *deviceBench) device() *device {
+	return b.server.devices.byCode[b.begun["device_code"].(string)]
+}
 
 // waited has the device have asked long ago.
 func (b *deviceBench) waited() *deviceBench {
