@@ -208,7 +208,7 @@ func (r *Request) check() error {
 func checkResources(resources []string) error {
 	for _, resource := range resources {
 		if u, err := url.Parse(resource); err != nil || !u.IsAbs() || strings.Contains(resource, "#") {
-			return fmt.Errorf("Resources: %q is not an absolute URI without a fragment", resource)
+			return fmt.Errorf("Request.Resources: %q is not an absolute URI without a fragment", resource)
 		}
 	}
 	return nil

@@ -96,7 +96,7 @@ func (r *ExchangeRequest) checkTokens() error {
 	case r.ActorToken == "" && r.ActorTokenType != "":
 		return errors.New("there is an ActorTokenType, and no ActorToken")
 	case r.Extra.Has("audience"):
-		return errors.New(`Extra must not hold "audience"; there are Audiences`)
+		return errors.New(`ExchangeRequest.Extra must not hold "audience"; there are Audiences`)
 	}
 	for _, kind := range []string{r.SubjectTokenType, r.ActorTokenType, r.RequestedTokenType} {
 		if u, err := url.Parse(kind); err != nil || kind != "" && !u.IsAbs() {

@@ -61,11 +61,11 @@ var reservedGrant = []string{
 func (r *TokenRequest) check() error {
 	for name := range r.Extra {
 		if slices.Contains(reserved, name) || slices.Contains(reservedGrant, name) {
-			return fmt.Errorf("Extra must not hold %q", name)
+			return fmt.Errorf("TokenRequest.Extra must not hold %q", name)
 		}
 	}
 	if err := checkScopes(r.Scopes); err != nil {
-		return fmt.Errorf("Scopes: %w", err)
+		return fmt.Errorf("TokenRequest.Scopes: %w", err)
 	}
 	return checkResources(r.Resources)
 }

@@ -105,7 +105,7 @@ func TestGrantAnswers(t *testing.T) {
 		"a negative lifetime":    answer(200, js, `{"access_token":"canary","token_type":"Bearer","expires_in":-1,"issued_token_type":"urn:x"}`),
 		"a refusal":              answer(400, js, `{"error":"invalid_scope"}`),
 		"an outage":              answer(503, "text/plain", "later"),
-		"a redirect":             func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, foreign.URL+"/token", 307) },
+		"a redirect":             func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, foreign.URL+"/token", http.StatusTemporaryRedirect) },
 		"N_A, an access token":   answer(200, js, `{"access_token":"canary","token_type":"N_A","issued_token_type":"`+client.AccessTokenType+`"}`),
 		"an ID token that is no": answer(200, js, `{"access_token":"canary","token_type":"Bearer","issued_token_type":"urn:x","id_token":"a.b.c"}`),
 	} {

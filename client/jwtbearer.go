@@ -94,11 +94,11 @@ func (r *AssertionRequest) checkOwn() error {
 		return errors.New("Subject is empty; a JWT says for whom it asks")
 	}
 	if r.Lifetime < 0 || r.Lifetime > maxAssertionLifetime {
-		return fmt.Errorf("Lifetime is %v; it goes from 0 to %v", r.Lifetime, maxAssertionLifetime)
+		return fmt.Errorf("AssertionRequest.Lifetime is %v; it goes from 0 to %v", r.Lifetime, maxAssertionLifetime)
 	}
 	for _, name := range []string{"iss", "sub", "aud", "exp", "iat", "nbf", "jti"} {
 		if _, set := r.Claims[name]; set {
-			return fmt.Errorf("Claims must not hold %q", name)
+			return fmt.Errorf("AssertionRequest.Claims must not hold %q", name)
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ func tlsOf(hc *http.Client) (c *tls.Config, known bool) {
 		return &tls.Config{}, true
 	}
 	t, ok := hc.Transport.(*http.Transport)
+	//lint:ignore SA1019 somebody may set DialTLS still
 	if !ok || t.DialTLSContext != nil || t.DialTLS != nil {
 		return nil, false
 	}
