@@ -96,16 +96,18 @@ func TestGrantAnswers(t *testing.T) {
 	const js = "application/json"
 	foreign := optest.New(t)
 	for name, h := range map[string]http.HandlerFunc{
-		"HTML":                   answer(200, "text/html", "<html>"),
-		"an error with 200":      answer(200, js, `{"error":"invalid_grant","access_token":"canary","token_type":"Bearer"}`),
-		"no token type":          answer(200, js, `{"access_token":"canary","issued_token_type":"urn:x"}`),
-		"token type mac":         answer(200, js, `{"access_token":"canary","token_type":"mac","issued_token_type":"urn:x"}`),
-		"a member twice":         answer(200, js, `{"access_token":"canary","access_token":"b","token_type":"Bearer"}`),
-		"a token with a space":   answer(200, js, `{"access_token":"canary b","token_type":"Bearer","issued_token_type":"urn:x"}`),
-		"a negative lifetime":    answer(200, js, `{"access_token":"canary","token_type":"Bearer","expires_in":-1,"issued_token_type":"urn:x"}`),
-		"a refusal":              answer(400, js, `{"error":"invalid_scope"}`),
-		"an outage":              answer(503, "text/plain", "later"),
-		"a redirect":             func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, foreign.URL+"/token", http.StatusTemporaryRedirect) },
+		"HTML":                 answer(200, "text/html", "<html>"),
+		"an error with 200":    answer(200, js, `{"error":"invalid_grant","access_token":"canary","token_type":"Bearer"}`),
+		"no token type":        answer(200, js, `{"access_token":"canary","issued_token_type":"urn:x"}`),
+		"token type mac":       answer(200, js, `{"access_token":"canary","token_type":"mac","issued_token_type":"urn:x"}`),
+		"a member twice":       answer(200, js, `{"access_token":"canary","access_token":"b","token_type":"Bearer"}`),
+		"a token with a space": answer(200, js, `{"access_token":"canary b","token_type":"Bearer","issued_token_type":"urn:x"}`),
+		"a negative lifetime":  answer(200, js, `{"access_token":"canary","token_type":"Bearer","expires_in":-1,"issued_token_type":"urn:x"}`),
+		"a refusal":            answer(400, js, `{"error":"invalid_scope"}`),
+		"an outage":            answer(503, "text/plain", "later"),
+		"a redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, foreign.URL+"/token", http.StatusTemporaryRedirect)
+		},
 		"N_A, an access token":   answer(200, js, `{"access_token":"canary","token_type":"N_A","issued_token_type":"`+client.AccessTokenType+`"}`),
 		"an ID token that is no": answer(200, js, `{"access_token":"canary","token_type":"Bearer","issued_token_type":"urn:x","id_token":"a.b.c"}`),
 	} {

@@ -91,7 +91,7 @@ func (r *AssertionRequest) assertion(c *Client) (string, error) {
 
 func (r *AssertionRequest) checkOwn() error {
 	if r.Subject == "" {
-		return errors.New("Subject is empty; a JWT says for whom it asks")
+		return errors.New("AssertionRequest.Subject is empty; a JWT says for whom it asks")
 	}
 	if r.Lifetime < 0 || r.Lifetime > maxAssertionLifetime {
 		return fmt.Errorf("AssertionRequest.Lifetime is %v; it goes from 0 to %v", r.Lifetime, maxAssertionLifetime)
