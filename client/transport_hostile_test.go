@@ -58,7 +58,9 @@ func TestOriginLetters(t *testing.T) {
 func TestWayBack(t *testing.T) {
 	s := optest.New(t)
 	var a *api
-	elsewhere := newAPI(t, func(w http.ResponseWriter, r *http.Request, _ int) { http.Redirect(w, r, a.URL+"/delete", http.StatusTemporaryRedirect) })
+	elsewhere := newAPI(t, func(w http.ResponseWriter, r *http.Request, _ int) {
+		http.Redirect(w, r, a.URL+"/delete", http.StatusTemporaryRedirect)
+	})
 	a = newAPI(t, func(w http.ResponseWriter, r *http.Request, _ int) {
 		if r.URL.Path == "/" {
 			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
