@@ -8,7 +8,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 FUZZ := ./internal/jose:FuzzParse ./internal/jose:FuzzDecode ./internal/jose:FuzzParseSet ./internal/jose:FuzzDecrypt \
 	./idtoken:FuzzClaims ./idtoken:FuzzCheck ./client:FuzzCallback ./client:FuzzTokenResponse ./client:FuzzChallenges ./client:FuzzDeviceResponse ./client:FuzzIntrospected ./client/registration:FuzzRegistration ./discovery:FuzzMetadata \
 	./discovery:FuzzLifetime ./discovery:FuzzResource \
-	./client/login:FuzzReturnTo ./client/login:FuzzOpen \
+	./client/login:FuzzReturnTo ./client/login:FuzzOpen ./client/login:FuzzCookies \
 	./rs:FuzzAuthorization ./rs:FuzzForwardedCertificate ./rs:FuzzIntrospectionAnswer ./rs:FuzzSimple \
 	./internal/dpop:FuzzCheck ./internal/dpop:FuzzNormalizeURL
 # A number of runs, not a time: a time that ends while a worker is busy is taken for a

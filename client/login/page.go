@@ -32,7 +32,7 @@ var layout = template.Must(template.New("problem").Parse(`<!doctype html>
 <h1>{{.Title}}</h1>
 <p>{{.Text}}</p>
 {{with .Retry}}<p><a class="button" href="{{.}}">Sign in</a></p>
-{{end}}<p class="quiet">Code <strong id="code">{{.Code}}</strong>, number <strong id="number">{{.ID}}</strong>. Whoever looks after this site can find the reason by that number.</p>
+{{end}}<p class="quiet">Code <strong id="code">{{.Code}}</strong>, reference <strong id="reference">{{.ID}}</strong>. Whoever looks after this site can find the reason by it.</p>
 </main>
 </body>
 </html>

@@ -79,11 +79,16 @@ func (l *Login) makeRoom(w http.ResponseWriter, r *http.Request, size int) {
 	}
 }
 
-// attempts are this browser's logins under way; cookies with others are dropped.
+// attempts are this browser's logins under way; cookies with others are dropped. More
+// than we have ever set are not looked at.
 func (l *Login) attempts(w http.ResponseWriter, r *http.Request) (all []*attempt) {
+	seen := 0
 	for _, c := range r.Cookies() {
 		if !strings.HasPrefix(c.Name, l.attemptPrefix()) {
 			continue
+		}
+		if seen++; seen > 2*maxAttempts {
+			break
 		}
 		a := l.openAttempt(c)
 		if a == nil || a.Pending.Expired(l.config.Now()) {

@@ -84,7 +84,7 @@ func (l *Login) failWith(w http.ResponseWriter, r *http.Request, code string, a 
 	l.config.Log.LogAttrs(r.Context(), level(p.Status), "login: "+code, slog.String("id", p.ID), slog.Any("reason", err))
 	private(w.Header())
 	switch {
-	case !isNavigation(r) && r.Header.Get("Sec-Fetch-Mode") != "navigate":
+	case !wantsPage(r):
 		writeJSON(w, p)
 	case l.config.ErrorPage != nil:
 		l.config.ErrorPage(w, r, p)
@@ -104,7 +104,7 @@ func level(status int) slog.Level {
 // retry is the address to sign in at once more.
 func (l *Login) retry(code string, a *attempt) string {
 	switch code {
-	case CodeRequest, CodeMethod, CodeCrossOrigin, CodeLogout:
+	case CodeRequest, CodeMethod, CodeCrossOrigin, CodeLogout, CodeTooLarge:
 		return ""
 	}
 	q := url.Values{}

@@ -72,12 +72,14 @@ func (l *Login) askToSignIn(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// isNavigation tells a visitor who goes to a page from a script that fetches one. Browsers
-// that do not say what a request is for say what they accept.
+// isNavigation tells a visitor who goes to a page from a script that fetches one.
 func isNavigation(r *http.Request) bool {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return false
-	}
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && wantsPage(r)
+}
+
+// wantsPage tells whether the answer is shown to a visitor. Browsers that do not say what a
+// request is for say what they accept.
+func wantsPage(r *http.Request) bool {
 	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
 		return mode == "navigate"
 	}

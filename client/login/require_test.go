@@ -29,7 +29,8 @@ func TestRequire(t *testing.T) {
 		{"JSON for an old browser", "GET", map[string]string{"Accept": "application/json"}, 401},
 		{"a websocket", "GET", map[string]string{"Upgrade": "websocket"}, 401},
 		{"a form", "POST", map[string]string{"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "same-origin"}, 401},
-		{"DELETE", "DELETE", nil, 401},
+		{"a form of an old browser", "POST", map[string]string{"Accept": "text/html,*/*;q=0.8"}, 401},
+		{"DELETE", "DELETE", map[string]string{"Accept": "application/json"}, 401},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			a := start(t, setting{})
@@ -45,7 +46,7 @@ func TestRequire(t *testing.T) {
 			if test.status == 401 && (got.header.Get("WWW-Authenticate") == "" || a.as.Hits("/par") != 0) {
 				t.Error("no challenge, or a login was begun")
 			}
-			if form := test.header["Sec-Fetch-Mode"] == "navigate"; test.status == 401 && strings.Contains(got.body, "<html") != form {
+			if form := strings.HasPrefix(test.name, "a form"); test.status == 401 && strings.Contains(got.body, "<html") != form {
 				t.Errorf("a page for a script, or none for a visitor: %s", got.body)
 			}
 		})
@@ -109,7 +110,7 @@ func TestProblemPage(t *testing.T) {
 	a := start(t, setting{})
 	b := a.browser(t)
 	got := b.get(a.URL + "/callback?state=x&code=canary-code&error_description=<b>")
-	_, rest, _ := strings.Cut(got.body, `id="number">`)
+	_, rest, _ := strings.Cut(got.body, `id="reference">`)
 	id, _, _ := strings.Cut(rest, "<")
 	if len(id) != 12 || !strings.Contains(a.log.String(), id) || strings.Contains(a.log.String(), "canary") {
 		t.Errorf("the id %q is not in the log, or more is", id)
