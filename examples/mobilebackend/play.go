@@ -45,17 +45,7 @@ func demonstrate(ctx context.Context, out io.Writer) error {
 
 // start brings up both on free ports.
 func start(out io.Writer) (a *app, stop func(), err error) {
-	server, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, nil, err
-	}
-	own, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, nil, err
-	}
-	issuer := "http://" + server.Addr().String()
-	as, err := authserver.New(authserver.Config{
-		Issuer:  issuer,
+	issuer, stopServer, err := authserver.Start(authserver.Config{
 		Clients: []authserver.Client{{ID: appID, Name: "The photo app", RedirectURLs: []string{appRedirect}, Scopes: []string{"openid"}}},
 		Users:   []authserver.User{demoUser},
 	})
@@ -64,11 +54,15 @@ func start(out io.Writer) (a *app, stop func(), err error) {
 	}
 	b, err := newBackend(client.Config{Issuer: issuer, ClientID: appID, Auth: client.Public(), RedirectURL: appRedirect})
 	if err != nil {
-		return nil, nil, err
+		return nil, stopServer, err
 	}
-	one, two := serve(server, as), serve(own, b.routes())
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, stopServer, err
+	}
+	own := serve(l, b.routes())
 	v := &visitor.Visitor{Username: demoUser.Username, Password: demoUser.Password}
-	return &app{issuer, "http://" + own.Addr().String(), v, out}, func() { one.Close(); two.Close() }, nil
+	return &app{issuer, "http://" + l.Addr().String(), v, out}, func() { own.Close(); stopServer() }, nil
 }
 
 func (a *app) say(format string, args ...any) { fmt.Fprintf(a.out, format+"\n", args...) }

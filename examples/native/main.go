@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -162,22 +161,10 @@ func (p *program) play(ctx context.Context, address string) error {
 
 // startServer starts the embedded server. It lets the port of a loopback redirect URI vary.
 func startServer() (issuer string, stop func(), err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, err
-	}
-	issuer = "http://" + l.Addr().String()
-	handler, err := authserver.New(authserver.Config{
-		Issuer: issuer,
+	return authserver.Start(authserver.Config{
 		Clients: []authserver.Client{{
 			ID: demoID, Name: "photoctl", RedirectURLs: []string{"http://127.0.0.1/callback"}, Scopes: []string{"openid", "profile"},
 		}},
 		Users: []authserver.User{demoUser},
 	})
-	if err != nil {
-		return "", nil, err
-	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
-	go server.Serve(l)
-	return issuer, func() { server.Close() }, nil
 }

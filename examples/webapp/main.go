@@ -1,5 +1,7 @@
 // Webapp signs visitors in at any OpenID Connect server and shows them what an API says.
 //
+//	go -C examples run ./webapp    starts a server of its own too, and needs nothing set
+//
 //	ISSUER          the server, exactly as it writes its issuer identifier
 //	CLIENT_ID       of the registration, with the redirect URI BASE_URL/callback
 //	CLIENT_SECRET   none for a public client
@@ -8,6 +10,7 @@
 //	LISTEN          where it listens; 127.0.0.1:8080 if it is not set
 //	API_URL         the API to call with the visitor's access token; none if it is not set
 //	SESSION_KEYS    32 bytes in base64, or several with commas; if not set, sessions end with the program
+//	REDIS_URL       where sessions are kept, for several processes; in cookies if it is not set
 package main
 
 import (
@@ -24,6 +27,7 @@ import (
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/login"
 	"github.com/countersign/countersign/examples/internal/page"
+	"github.com/countersign/countersign/redisstore"
 )
 
 var baseURL = cmp.Or(os.Getenv("BASE_URL"), "http://127.0.0.1:8080")
@@ -40,6 +44,11 @@ func main() {
 
 // newApp makes the application from the environment.
 func newApp() (http.Handler, error) {
+	if os.Getenv("ISSUER") == "" {
+		if err := demonstrate(); err != nil {
+			return nil, err
+		}
+	}
 	auth := client.Public()
 	if secret := os.Getenv("CLIENT_SECRET"); secret != "" {
 		auth = client.SecretBasic(secret)
@@ -55,8 +64,12 @@ func newApp() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	store, err := newStore()
+	if err != nil {
+		return nil, err
+	}
 	l, err := login.New(login.Config{
-		Clients: map[string]*client.Client{"main": c}, Keys: keys, CookieName: "webapp",
+		Clients: map[string]*client.Client{"main": c}, Keys: keys, Store: store, CookieName: "webapp",
 		KeepTokens: os.Getenv("API_URL") != "", InsecureHTTP: strings.HasPrefix(baseURL, "http:"),
 	})
 	if err != nil {
@@ -65,12 +78,25 @@ func newApp() (http.Handler, error) {
 	return routes(l, &photos{login: l, client: c, api: os.Getenv("API_URL")}), nil
 }
 
+// newStore is where sessions are if they are not in cookies; nil for that.
+func newStore() (login.Store, error) {
+	url := os.Getenv("REDIS_URL")
+	switch {
+	case url == "":
+		return nil, nil
+	case os.Getenv("SESSION_KEYS") == "":
+		return nil, errors.New("SESSION_KEYS is not set: with REDIS_URL all processes need the same")
+	}
+	return redisstore.New(redisstore.Config{URL: url})
+}
+
 // routes mounts the login, and the pages around it.
 func routes(l *login.Login, photos http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/login", l.Start())
 	mux.Handle("/callback", l.Callback())
 	mux.Handle("/logout", l.Logout())
+	mux.Handle("/backchannel-logout", l.BackchannelLogout()) // for sessions in a store
 	mux.Handle("GET /photos", l.Require(photos))
 	mux.Handle("GET /{$}", l.Identify(http.HandlerFunc(home)))
 	return mux

@@ -1,0 +1,63 @@
+package examples
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/countersign/countersign/examples/internal/authserver"
+	"github.com/countersign/countersign/examples/internal/visitor"
+	"github.com/countersign/countersign/internal/redistest"
+)
+
+// TestWebappOnRedis: two processes of the web application behind one address, which
+// answer in turn, are one to a visitor.
+func TestWebappOnRedis(t *testing.T) {
+	redis := redistest.Start(t)
+	processes := []string{freeAddress(t), freeAddress(t)}
+	var n atomic.Int64
+	front := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(&url.URL{Scheme: "http", Host: processes[n.Add(1)%2]})
+		r.Out.Host = r.In.Host
+	}})
+	defer front.Close()
+	issuer, stop, err := authserver.Start(authserver.Config{
+		Clients: []authserver.Client{{ID: "web", RedirectURLs: []string{front.URL + "/callback"}, Scopes: []string{"openid"}}},
+		Users:   []authserver.User{{Subject: "4711", Username: "alice", Password: "wonderland"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	for _, address := range processes {
+		run(t, "webapp", address, "ISSUER="+issuer, "CLIENT_ID=web", "BASE_URL="+front.URL, "LISTEN="+address,
+			"REDIS_URL="+redis.URL(), "SESSION_KEYS="+strings.Repeat("A", 43)+"=")
+	}
+	v := &visitor.Visitor{App: front.URL, Username: "alice", Password: "wonderland"}
+	if page, err := v.Visit(t.Context(), "/photos"); err != nil || !strings.Contains(page.Body, "You are <strong>4711</strong>") {
+		t.Fatal(err, page)
+	}
+	for range 4 {
+		wantPhotos(t, v, 200)
+	}
+	redis.Kill()
+	wantPhotos(t, v, 503)
+	wantPhotos(t, v, 503)
+}
+
+// wantPhotos opens the page without signing in.
+func wantPhotos(t *testing.T, v *visitor.Visitor, status int) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, v.App+"/photos", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Accept", "text/html")
+	if page, err := v.Open(r); err != nil || page.Status != status || strings.Contains(page.Body, "4711") != (status == 200) {
+		t.Errorf("%v, %d; want %d", err, page.Status, status)
+	}
+}
