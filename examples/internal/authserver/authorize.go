@@ -72,8 +72,7 @@ func (s *Server) grant(w http.ResponseWriter, r *http.Request, ar fosite.Authori
 		return
 	}
 	resp.AddParameter("iss", s.config.Issuer) // RFC 9207 §2
-	page.SetHeaders(w.Header())
-	s.provider.WriteAuthorizeResponse(r.Context(), w, ar, resp)
+	s.respond(w, r, ar, resp.GetParameters())
 }
 
 var refused = page.New(`The application sent you here by mistake`, `
@@ -89,13 +88,11 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, ar fosite.Author
 		refused.Write(w, http.StatusBadRequest, answer.ErrorField)
 		return
 	}
-	back := *ar.GetRedirectURI()
-	back.RawQuery = s.errorQuery(back.Query(), ar.GetState(), answer).Encode()
-	page.SetHeaders(w.Header())
-	http.Redirect(w, r, back.String(), http.StatusSeeOther)
+	s.respond(w, r, ar, s.errorQuery(ar.GetState(), answer))
 }
 
-func (s *Server) errorQuery(q url.Values, state string, answer *fosite.RFC6749Error) url.Values {
+func (s *Server) errorQuery(state string, answer *fosite.RFC6749Error) url.Values {
+	q := url.Values{}
 	q.Set("error", answer.ErrorField)
 	q.Set("error_description", answer.GetDescription())
 	q.Set("iss", s.config.Issuer) // RFC 9207 §2

@@ -53,7 +53,7 @@ func (s *Server) metadata(w http.ResponseWriter, r *http.Request) {
 
 		"scopes_supported":                      s.scopes(),
 		"response_types_supported":              []string{"code"},
-		"response_modes_supported":              []string{"query"},
+		"response_modes_supported":              []string{"query", "form_post"},
 		"grant_types_supported":                 []string{"authorization_code", grantDevice},
 		"subject_types_supported":               []string{"public"},
 		"id_token_signing_alg_values_supported": []string{s.key.Algorithm},

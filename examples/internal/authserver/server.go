@@ -109,7 +109,9 @@ func (s *Server) store() (*storage.MemoryStore, error) {
 			}
 			registered.Secret = hash
 		}
-		store.Clients[c.ID] = registered
+		store.Clients[c.ID] = &fosite.DefaultResponseModeClient{
+			DefaultClient: registered, ResponseModes: []fosite.ResponseModeType{fosite.ResponseModeQuery, fosite.ResponseModeFormPost},
+		}
 	}
 	return store, nil
 }
