@@ -12,7 +12,7 @@ import (
 )
 
 // The code of docs/protect-an-api.md, compiled.
-var _ = []any{protect, introspect, dialects, remember, guards, twoServers, bound, publish, revoked, share, behindEnvoy}
+var _ = []any{protect, introspect, dialects, remember, guards, twoServers, bound, publish, revoked, share, behindEnvoy, forward}
 
 func protect(photos http.Handler) http.Handler {
 	server := &discovery.Provider{Issuer: "https://as.example"}
@@ -89,6 +89,10 @@ func bound(tokens rs.Verifier, nonceKey []byte, store rs.ReplayStore) *rs.Protec
 func behindEnvoy(proxies []netip.Prefix) *rs.MTLS {
 	envoy := &rs.MTLS{Header: "X-Forwarded-Client-Cert", XFCC: 1, Proxies: proxies}
 	return envoy
+}
+
+func forward(out *http.Request, who *rs.Principal) {
+	rs.ForwardIdentity(out.Header, map[string]string{"X-User": who.Subject, "X-Client": who.ClientID})
 }
 
 func publish(ctx context.Context, mux *http.ServeMux, tokens rs.Verifier) (*rs.Protection, error) {
