@@ -89,7 +89,9 @@ func (c *Config) checkKeys(w *complaints) {
 			w.field(name, jose.CheckAlgs(algs))
 		}
 	}
+	w.add(len(c.UserInfoDecryptionKeys) > 0 && len(c.UserInfoAlgs) == 0, "UserInfoDecryptionKeys needs UserInfoAlgs")
 	w.add(len(c.IntrospectionDecryptionKeys) > 0 && len(c.IntrospectionAlgs) == 0, "IntrospectionDecryptionKeys needs IntrospectionAlgs")
+	w.add(len(c.ResponseDecryptionKeys) > 0 && !strings.HasSuffix(c.ResponseMode, "jwt"), "ResponseDecryptionKeys needs a signed ResponseMode")
 	if c.DPoP != nil && c.DPoP.Keys != nil {
 		_, err := c.DPoP.Keys.Current().signer()
 		w.field("DPoP.Keys:", err)

@@ -224,6 +224,10 @@ func (c Config) own() Config {
 		d := *c.DPoP
 		c.DPoP = &d
 	}
+	if c.LogoutEndpoint != nil {
+		e := *c.LogoutEndpoint
+		c.LogoutEndpoint = &e
+	}
 	if c.RequestObject != nil {
 		o := *c.RequestObject
 		c.RequestObject = &o

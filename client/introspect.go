@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -133,25 +134,20 @@ func (c *Client) openAnswer(ctx context.Context, resp *endpoint.Response) ([]byt
 	if err != nil {
 		return nil, err
 	}
-	if claims.IssuedAt.IsZero() || claims.IssuedAt.Before(c.config.Now().Add(-maxAnswerAge)) {
+	if claims.IssuedAt.Before(c.config.Now().Add(-maxAnswerAge)) { // the zero time is
 		return nil, errors.New("iat is missing, or long ago")
 	}
 	var around struct {
 		Answer jsontext.Value `json:"token_introspection"`
 	}
-	if err := jose.Decode(payload, &around, jose.TokenLimits); err != nil {
-		return nil, err
-	}
-	if around.Answer.Kind() != '{' {
-		return nil, errors.New("token_introspection is missing, or no object")
-	}
-	return around.Answer, nil
+	err = jose.Decode(payload, &around, jose.TokenLimits)
+	return around.Answer, err
 }
 
 func (c *Client) readAnswer(body []byte) (*Introspected, error) {
 	var a answer
 	if err := jose.Decode(body, &a, jose.DocumentLimits); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the answer about the token: %w", err)
 	}
 	switch {
 	case a.Active == nil:

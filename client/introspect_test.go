@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -204,13 +205,30 @@ func TestIntrospectEncrypted(t *testing.T) {
 		}
 	}
 	cfg := config(s)
-	cfg.IntrospectionDecryptionKeys = []idtoken.DecryptionKey{{KeyID: "enc", Key: key}}
-	if _, err := client.New(cfg); err == nil {
-		t.Error("keys for answers that are not asked for")
-	}
 	cfg.IntrospectionAlgs = []string{"none"}
 	if _, err := client.New(cfg); err == nil {
 		t.Error("alg none")
+	}
+}
+
+// TestKeysForWhatIsPlain: where keys to decrypt with say that encryption was agreed on,
+// plain JSON or a plain response is not what is asked for.
+func TestKeysForWhatIsPlain(t *testing.T) {
+	keys := []idtoken.DecryptionKey{{KeyID: "enc", Key: "canary"}}
+	for name, edit := range map[string]func(*client.Config){
+		"IntrospectionDecryptionKeys": func(c *client.Config) { c.IntrospectionDecryptionKeys = keys },
+		"UserInfoDecryptionKeys":      func(c *client.Config) { c.UserInfoDecryptionKeys = keys },
+		"ResponseDecryptionKeys":      func(c *client.Config) { c.ResponseDecryptionKeys, c.ResponseMode = keys, "query" },
+	} {
+		cfg := config(optest.New(t))
+		edit(&cfg)
+		if _, err := client.New(cfg); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+		cfg.IntrospectionAlgs, cfg.UserInfoAlgs, cfg.ResponseMode = []string{"RS256"}, []string{"RS256"}, "jwt"
+		if _, err := client.New(cfg); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -46,10 +46,11 @@ func FetchResource(ctx context.Context, hc *http.Client, resource string) (*Reso
 }
 
 // FetchChallenged reads the metadata from the address that an API names in a challenge
-// (resource_metadata, RFC 9728 §5.1): for requests to used, which the metadata must name
-// as its resource, character by character (§3.3). An address that is not of the same
-// origin as used is refused: an API speaks for itself alone. Otherwise it is as
-// FetchResource.
+// (resource_metadata, RFC 9728 §5.1). used is the URL of the request that was challenged:
+// the metadata must name it as its resource, character by character (§3.3). Where an
+// application knows an API of many addresses by one identifier, that is used. An address
+// that is not of the same origin is refused: an API speaks for itself alone. Otherwise it
+// is as FetchResource.
 func FetchChallenged(ctx context.Context, hc *http.Client, address, used string) (*Resource, error) {
 	if err := errors.Join(checkResource(used), endpoint.CheckURL(address)); err != nil {
 		return nil, wrap(resourceDocument, err)
