@@ -23,9 +23,10 @@ type calls struct {
 }
 
 type call struct {
-	done   chan struct{}
-	tokens *Tokens
-	err    error
+	done     chan struct{}
+	tokens   *Tokens
+	err      error
+	panicked any
 }
 
 type failure struct {
@@ -52,8 +53,18 @@ func (c *calls) join(key string, fn func() (*Tokens, error)) *call {
 	return out
 }
 
+var errGone = errors.New("client: the refresh ended without an outcome")
+
 func (c *calls) run(key string, out *call, fn func() (*Tokens, error)) {
+	defer c.end(key, out)
+	out.err = errGone
 	out.tokens, out.err = fn()
+}
+
+// end lets those go on who wait. A panic of the application's (in Fetch, Renewed or the
+// store) becomes theirs: from here it would end the program.
+func (c *calls) end(key string, out *call) {
+	out.panicked = recover()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.running, key)

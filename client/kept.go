@@ -22,10 +22,12 @@ type Kept struct {
 	RefreshToken string            `json:"refresh_token,omitempty"`
 	Expiry       time.Time         `json:"expiry,omitzero"`
 	ExpiresIn    int64             `json:"expires_in,omitempty"` // seconds, when the tokens were new
+	Refreshed    bool              `json:"refreshed,omitempty"`  // and not those of a login
 	Scopes       []string          `json:"scopes,omitempty"`
 	IDToken      string            `json:"id_token,omitempty"` // as the server issued it
 	Login        *idtoken.Original `json:"login,omitempty"`
 	DPoPKey      string            `json:"dpop_key,omitempty"` // PKCS #8, base64; "" for a key that cannot leave its place
+	DPoPAlg      string            `json:"dpop_alg,omitempty"` // as SigningKey.Alg
 }
 
 // Format implements fmt.Formatter: no verb prints a token.
@@ -44,13 +46,13 @@ func (k Kept) redacted() string {
 // Keep gives what to store of t. A DPoP key that cannot be read (in a KMS, say) stays
 // where it is: it is then the client's own, of Config.DPoP.
 func (t *Tokens) Keep() *Kept {
-	k := &Kept{Scopes: slices.Clone(t.Scopes), IDToken: t.idToken, Login: t.Login}
+	k := &Kept{Refreshed: t.refreshed, Scopes: slices.Clone(t.Scopes), IDToken: t.idToken, Login: t.Login}
 	if t.Token != nil {
 		k.AccessToken, k.TokenType, k.RefreshToken = t.AccessToken, t.TokenType, t.RefreshToken
 		k.Expiry, k.ExpiresIn = t.Expiry, t.ExpiresIn
 	}
 	if der, err := x509.MarshalPKCS8PrivateKey(t.DPoPKey.Key); t.DPoPKey.Key != nil && err == nil {
-		k.DPoPKey = base64.StdEncoding.EncodeToString(der)
+		k.DPoPKey, k.DPoPAlg = base64.StdEncoding.EncodeToString(der), t.DPoPKey.Alg
 	}
 	return k
 }
@@ -61,7 +63,7 @@ func (k *Kept) Tokens() (*Tokens, error) {
 		Token: &oauth2.Token{
 			AccessToken: k.AccessToken, TokenType: k.TokenType, RefreshToken: k.RefreshToken, Expiry: k.Expiry, ExpiresIn: k.ExpiresIn,
 		},
-		Scopes: slices.Clone(k.Scopes), Login: k.Login, idToken: k.IDToken,
+		Scopes: slices.Clone(k.Scopes), Login: k.Login, idToken: k.IDToken, refreshed: k.Refreshed,
 	}
 	if k.DPoPKey == "" {
 		return out, nil
@@ -70,6 +72,7 @@ func (k *Kept) Tokens() (*Tokens, error) {
 	if err != nil {
 		return nil, fmt.Errorf("client: kept tokens: %w", err)
 	}
+	key.Alg = k.DPoPAlg
 	out.DPoPKey = key
 	return out, nil
 }

@@ -3,12 +3,15 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 
 	"golang.org/x/oauth2"
 )
 
 // OAuth2 is s for libraries that take a golang.org/x/oauth2 TokenSource. That has no
-// context of its own: ctx ends its waits. Bearer tokens alone can be used in this way.
+// context of its own: ctx ends its waits. Bearer tokens alone can be used in this way. The
+// refresh token stays here: used by somebody else too, it would be used twice.
 func OAuth2(ctx context.Context, s TokenSource) oauth2.TokenSource { return &oauth2Source{ctx, s} }
 
 type oauth2Source struct {
@@ -16,14 +19,19 @@ type oauth2Source struct {
 	source TokenSource
 }
 
+// Format implements fmt.Formatter, as the source's own does.
+func (s *oauth2Source) Format(f fmt.State, _ rune) { io.WriteString(f, "[token source]") }
+
 // Token implements oauth2.TokenSource.
 func (s *oauth2Source) Token() (*oauth2.Token, error) {
 	t, err := s.source.Tokens(s.ctx)
 	if err != nil {
 		return nil, err
 	}
-	if t.TokenType != "Bearer" {
-		return nil, errors.New("client: the access token is bound to a key; send it by Transport")
+	if t == nil || t.Token == nil || t.Type() != "Bearer" {
+		return nil, errors.New("client: there is no access token, or it is bound to a key; send that by Transport")
 	}
-	return t.Token, nil
+	out := *t.Token
+	out.RefreshToken = ""
+	return &out, nil
 }

@@ -23,6 +23,16 @@ import (
 // The request is sent once: a server that rotates refresh tokens may take a second
 // one for a theft. [Refresher] does it once for many callers and processes.
 func (c *Client) Refresh(ctx context.Context, old *Tokens, scopes ...string) (*Tokens, error) {
+	t, err := c.refresh(ctx, old, scopes...)
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// refresh is Refresh, and gives the new tokens too beside an error of their ID token. They
+// must not be used then; but the old refresh token may be spent.
+func (c *Client) refresh(ctx context.Context, old *Tokens, scopes ...string) (*Tokens, error) {
 	if old == nil || old.Token == nil || old.RefreshToken == "" {
 		return nil, fail(StepToken, errors.New("there is no refresh token"))
 	}
@@ -43,15 +53,16 @@ func (c *Client) Refresh(ctx context.Context, old *Tokens, scopes ...string) (*T
 	if tokens.RefreshToken == "" {
 		tokens.RefreshToken = old.RefreshToken
 	}
-	tokens.Login, tokens.idToken = old.Login, old.idToken
+	tokens.Login, tokens.idToken, tokens.refreshed = old.Login, old.idToken, true
 	if response.IDToken == "" {
 		tokens.IDToken, tokens.Report = old.IDToken, old.Report
 		return tokens, nil
 	}
 	if old.Login == nil {
-		return nil, fail(StepIDToken, errors.New("the answer has an ID token, and there is none of the login to hold it against"))
+		return tokens, fail(StepIDToken, errors.New("the answer has an ID token, and there is none of the login to hold it against"))
 	}
-	return c.addIDToken(ctx, tokens, response.IDToken, idtoken.Expected{
+	_, err = c.addIDToken(ctx, tokens, response.IDToken, idtoken.Expected{
 		AccessToken: response.AccessToken, FromTokenEndpoint: true, Original: old.Login,
 	})
+	return tokens, err
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -133,6 +135,18 @@ func (s *source) Tokens(ctx context.Context) (*Tokens, error) { return s.refresh
 func (s *source) Renew(ctx context.Context, rejected *Tokens) (*Tokens, error) {
 	return s.refresher.Renew(ctx, s.key, rejected)
 }
+
+// Format implements fmt.Formatter: no verb prints the tokens that are in memory.
+func (r *Refresher) Format(f fmt.State, _ rune) { io.WriteString(f, "[refresher]") }
+
+// LogValue implements slog.LogValuer.
+func (r *Refresher) LogValue() slog.Value { return slog.StringValue("[refresher]") }
+
+// Format implements fmt.Formatter: the key may be the ID of a session.
+func (s *source) Format(f fmt.State, _ rune) { io.WriteString(f, "[token source]") }
+
+// LogValue implements slog.LogValuer.
+func (s *source) LogValue() slog.Value { return slog.StringValue("[token source]") }
 
 func (r *Refresher) configured() error {
 	switch {

@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"time"
+
+	"github.com/countersign/countersign/internal/endpoint"
 )
 
 // A refresh under a lease. The request ends before the lease does, so that what it brings
@@ -15,7 +17,7 @@ import (
 const (
 	leaseTime   = 16 * time.Second
 	requestTime = 12 * time.Second
-	renewTime   = 2 * leaseTime          // with the wait for the lease of a process that died
+	renewTime   = 2 * leaseTime          // of the wait for a lease, that of a process that died too; and of who has it, to save
 	patience    = time.Second            // of a caller that has good tokens still
 	firstPause  = 20 * time.Millisecond  // between two looks at somebody else's refresh
 	longPause   = 500 * time.Millisecond // the longest
@@ -27,6 +29,9 @@ func (r *Refresher) renew(ctx context.Context, key string, old *Tokens) (*Tokens
 	c := r.calls.join(key, func() (*Tokens, error) { return r.renewOnce(context.WithoutCancel(ctx), key, old) })
 	select {
 	case <-c.done:
+		if c.panicked != nil {
+			panic(c.panicked)
+		}
 		return c.tokens, c.err
 	case <-ctx.Done():
 		return nil, fail(StepToken, &tooLate{ctx.Err()})
@@ -40,13 +45,17 @@ func (r *Refresher) renewSoon(ctx context.Context, key string, old *Tokens) (*To
 	return r.renew(ctx, key, old)
 }
 
-// renewOnce waits for the lease, or for the tokens of whoever has it.
+// renewOnce waits for the lease, or for the tokens of whoever has it. Who gets it has as
+// much time as if there had been no wait.
 func (r *Refresher) renewOnce(ctx context.Context, key string, old *Tokens) (*Tokens, error) {
-	ctx, cancel := context.WithTimeout(ctx, renewTime)
+	waiting, cancel := context.WithTimeout(ctx, renewTime)
 	defer cancel()
+	if err := r.prepare(waiting); err != nil {
+		return nil, err
+	}
 	for pause := firstPause; ; pause = min(2*pause, longPause) {
 		began := time.Now()
-		release, held, err := r.leases().Acquire(ctx, "refresh:"+key, leaseTime)
+		release, held, err := r.leases().Acquire(waiting, "refresh:"+key, leaseTime)
 		if err != nil {
 			return nil, fail(StepToken, &storeError{err})
 		}
@@ -54,33 +63,43 @@ func (r *Refresher) renewOnce(ctx context.Context, key string, old *Tokens) (*To
 			defer release()
 			return r.renewHeld(ctx, began.Add(requestTime), key, old)
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := sleep(waiting, pause); err != nil {
 			return nil, fail(StepToken, &tooLate{err})
 		}
-		if t, err := r.load(ctx, key); err != nil || r.replaces(t, old) {
+		if t, err := r.load(waiting, key); err != nil || r.replaces(t, old) {
 			return t, err
 		}
 	}
 }
 
+// prepare asks for the server's metadata, so that the time of a lease is for the refresh alone.
+func (r *Refresher) prepare(ctx context.Context) error {
+	if r.Fetch != nil {
+		return nil
+	}
+	_, err := r.Client.metadata(endpoint.For(ctx, r.Client.config.Issuer))
+	return err
+}
+
 // renewHeld refreshes what is in the store now that nobody else does.
 func (r *Refresher) renewHeld(ctx context.Context, until time.Time, key string, old *Tokens) (*Tokens, error) {
+	ctx, cancel := context.WithTimeout(ctx, renewTime)
+	defer cancel()
 	current, err := r.load(ctx, key)
 	if err != nil || r.replaces(current, old) {
 		return current, err
 	}
-	fresh, err := r.fetch(ctx, until, current)
-	if err == nil && !r.isGood(fresh) {
-		err = fail(StepToken, errors.New("the new access token has ended before its use"))
-	}
-	if err != nil {
-		return nil, r.ended(ctx, key, err)
-	}
-	if now, err := r.load(ctx, key); errors.Is(err, ErrLoginRequired) || err == nil && !sameTokens(now, current) {
-		return now, err // a logout or another login, which must stand
-	}
-	if err := r.saveAtLast(ctx, key, fresh); err != nil {
+	fresh, failure := r.fetch(ctx, until, current)
+	kept, err := r.settleAtLast(ctx, key, current, fresh, failure)
+	switch {
+	case err != nil:
 		return nil, err
+	case kept != fresh:
+		return kept, nil
+	case failure != nil:
+		return nil, failure
+	case !r.isGood(fresh):
+		return nil, fail(StepToken, errors.New("the new access token has ended before its use"))
 	}
 	if r.Renewed != nil {
 		r.Renewed(ctx, key, fresh)
@@ -88,17 +107,67 @@ func (r *Refresher) renewHeld(ctx context.Context, until time.Time, key string, 
 	return fresh, nil
 }
 
-// fetch sends the one request.
+// fetch sends the one request. Beside an error it gives what has to be kept all the same.
 func (r *Refresher) fetch(ctx context.Context, until time.Time, current *Tokens) (*Tokens, error) {
 	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
-	if r.Fetch != nil {
-		return r.Fetch(ctx, current)
+	if r.Fetch == nil {
+		return r.refresh(ctx, current)
 	}
+	t, err := r.Fetch(ctx, current)
+	if err == nil && (t == nil || t.Token == nil || t.AccessToken == "") {
+		err = fail(StepToken, errors.New("Refresher.Fetch gave no tokens"))
+	}
+	if err != nil {
+		return nil, err
+	}
+	fresh := *t
+	fresh.refreshed = true
+	return &fresh, nil
+}
+
+// refresh is fetch by the refresh token. Where the ID token that came with new tokens could
+// not be checked yet, the old ones stay but for the refresh token: that may be spent.
+func (r *Refresher) refresh(ctx context.Context, current *Tokens) (*Tokens, error) {
 	if current.RefreshToken == "" {
 		return nil, fail(StepToken, fmt.Errorf("%w: there is no refresh token", ErrLoginRequired))
 	}
-	return r.Client.Refresh(ctx, current)
+	t, err := r.Client.refresh(ctx, current)
+	if err == nil {
+		return t, nil
+	}
+	var step *Error
+	if t == nil || !errors.As(err, &step) || !step.Temporary() {
+		return nil, err
+	}
+	kept, token := *current, *current.Token
+	token.RefreshToken, kept.Token = t.RefreshToken, &token
+	return &kept, err
+}
+
+// settleAtLast tries more than once: the old tokens are spent.
+func (r *Refresher) settleAtLast(ctx context.Context, key string, current, fresh *Tokens, failure error) (kept *Tokens, err error) {
+	for pause := firstPause; pause <= time.Second; pause *= 3 {
+		var down *storeError
+		if kept, err = r.settle(ctx, key, current, fresh, failure); !errors.As(err, &down) || sleep(ctx, pause) != nil {
+			break
+		}
+	}
+	return kept, err
+}
+
+// settle saves what has come of current, or forgets it, unless there is something else by
+// now: a logout or another login, which must stand. It gives what is there then.
+func (r *Refresher) settle(ctx context.Context, key string, current, fresh *Tokens, failure error) (*Tokens, error) {
+	switch now, err := r.load(ctx, key); {
+	case err != nil:
+		return nil, err
+	case now != nil && !sameTokens(now, current):
+		return now, nil
+	case fresh == nil:
+		return nil, r.ended(ctx, key, failure)
+	}
+	return fresh, r.save(ctx, key, fresh)
 }
 
 // replaces tells whether somebody else has refreshed old meanwhile.
@@ -123,10 +192,11 @@ func (r *Refresher) ended(ctx context.Context, key string, err error) error {
 }
 
 // endsLogin tells whether a refresh token is of no use any more: the server says so, or
-// has given an answer for it that must not be taken.
+// has given an answer for it that must not be taken. What is not JSON is nobody's answer: a
+// proxy has pages with status 200 too.
 func endsLogin(err error) bool {
 	var step *Error
-	if !errors.As(err, &step) || step.Temporary() {
+	if !errors.As(err, &step) || step.Temporary() || errors.Is(err, errNotJSON) {
 		return false
 	}
 	var answer *TokenError
@@ -166,16 +236,6 @@ func (r *Refresher) save(ctx context.Context, key string, t *Tokens) error {
 		return fail(StepToken, &storeError{err})
 	}
 	return nil
-}
-
-// saveAtLast tries more than once: the old tokens are spent.
-func (r *Refresher) saveAtLast(ctx context.Context, key string, t *Tokens) (err error) {
-	for pause := firstPause; pause <= time.Second; pause *= 3 {
-		if err = r.save(ctx, key, t); err == nil || sleep(ctx, pause) != nil {
-			break
-		}
-	}
-	return err
 }
 
 // keepUntil is the end of the tokens' use.

@@ -35,7 +35,8 @@ type Tokens struct {
 	// Scopes are those that were granted.
 	Scopes []string
 
-	idToken string // as the server issued it
+	idToken   string // as the server issued it
+	refreshed bool   // and not those of a login
 }
 
 // IDTokenHint is the ID token as the server issued it, for Request.IDTokenHint and for a

@@ -1,0 +1,279 @@
+package client_test
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/internal/optest"
+)
+
+// kept keeps tokens of alice's in r, apart from every request.
+func kept(t *testing.T, r *client.Refresher, access string) {
+	t.Helper()
+	other := ending(time.Hour)
+	other.AccessToken, other.RefreshToken = access, "canary-refresh-of-"+access
+	if err := r.Keep(context.Background(), "alice", other); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestOldLoginEnds: the user signs in again while a refresh of the old login is under way,
+// which the server then refuses. The new login stands.
+func TestOldLoginEnds(t *testing.T) {
+	s := optest.New(t)
+	r := refresher(t, s, ending(-time.Second))
+	s.Replace("/token", func(w http.ResponseWriter, _ *http.Request) {
+		kept(t, r, "canary-access-other")
+		optest.JSON(w, 400, map[string]any{"error": "invalid_grant"})
+	})
+	for range 2 {
+		if tokens, err := r.Tokens(t.Context(), "alice"); err != nil || tokens.AccessToken != "canary-access-other" {
+			t.Fatalf("got %v, %v", tokens, err)
+		}
+	}
+}
+
+// TestFetchedAfterTheirEnd: the old tokens, which need no login, leave the store while new
+// ones are fetched.
+func TestFetchedAfterTheirEnd(t *testing.T) {
+	var r *client.Refresher
+	r = &client.Refresher{Client: newClient(t, config(optest.New(t))), Fetch: func(ctx context.Context, old *client.Tokens) (*client.Tokens, error) {
+		if err := r.Forget(ctx, "x"); err != nil {
+			t.Error(err)
+		}
+		return ending(time.Hour), nil
+	}}
+	if err := r.Keep(t.Context(), "x", ending(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if tokens, err := r.Tokens(t.Context(), "x"); tokens == nil || err != nil {
+			t.Fatalf("got %v, %v", tokens, err)
+		}
+	}
+}
+
+// TestRotatedAndUnchecked: the server has rotated the refresh token, and its keys to check the
+// ID token cannot be had for a moment. The login goes on with the new refresh token.
+func TestRotatedAndUnchecked(t *testing.T) {
+	s := optest.New(t)
+	old, err := login(t, s, newClient(t, config(s)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	old.RefreshToken, old.Expiry = "canary-refresh-0", time.Now().Add(10*time.Second)
+	var got []string
+	s.Replace("/token", func(w http.ResponseWriter, r *http.Request) {
+		got = append(got, r.PostFormValue("refresh_token"))
+		optest.JSON(w, 200, map[string]any{
+			"access_token": "canary-a", "token_type": "Bearer", "expires_in": 300,
+			"refresh_token": fmt.Sprint("canary-refresh-", len(got)), "id_token": s.Keys[0].Sign(s.IDClaims(), nil),
+		})
+	})
+	s.Replace("/jwks", status(503))
+	shared := storeOf(t, old)
+	for want := 1; want <= 2; want++ {
+		r := &client.Refresher{Client: newClient(t, config(s)), Store: shared, Leases: client.OneProcess{}} // whose cache of keys is empty
+		if tokens, err := r.Tokens(t.Context(), "alice"); err != nil || tokens.AccessToken != old.AccessToken {
+			t.Errorf("the old access token is good: %v, %v", tokens, err)
+		}
+		if len(got) != want || got[want-1] != fmt.Sprint("canary-refresh-", want-1) {
+			t.Errorf("the server got %q", got)
+		}
+	}
+	s.Replace("/jwks", nil)
+	r := &client.Refresher{Client: newClient(t, config(s)), Store: shared, Leases: client.OneProcess{}}
+	if tokens, err := r.Tokens(t.Context(), "alice"); err != nil || tokens.RefreshToken != "canary-refresh-3" {
+		t.Errorf("got %v, %v", tokens, err)
+	}
+}
+
+// TestEndedAtOnce: tokens that end when they come are an error, and their refresh token is kept.
+func TestEndedAtOnce(t *testing.T) {
+	s := optest.New(t)
+	s.Replace("/token", func(w http.ResponseWriter, _ *http.Request) {
+		optest.JSON(w, 200, map[string]any{"access_token": "canary-a", "token_type": "Bearer", "refresh_token": "canary-refresh-1", "expires_in": 0})
+	})
+	shared := storeOf(t, ending(-time.Second))
+	r := &client.Refresher{Client: newClient(t, config(s)), Store: shared, Leases: client.OneProcess{}}
+	if tokens, err := r.Tokens(t.Context(), "alice"); tokens != nil || err == nil || errors.Is(err, client.ErrLoginRequired) {
+		t.Errorf("got %v, %v", tokens, err)
+	}
+	var k client.Kept
+	if value, _ := shared.Load(t.Context(), "alice"); json.Unmarshal(value, &k) != nil || k.RefreshToken != "canary-refresh-1" {
+		t.Error("the new refresh token is lost")
+	}
+}
+
+// TestPageInBetween: a page with status 200 that is no answer of the token endpoint (of a
+// proxy, say) ends no login.
+func TestPageInBetween(t *testing.T) {
+	s := optest.New(t)
+	rotation := s.RotateRefreshTokens()
+	serve := http.HandlerFunc(answer(200, "text/html", "<h1>We will be back</h1>"))
+	s.Replace("/token", serve)
+	shared := storeOf(t, ending(-time.Second))
+	for _, want := range []bool{false, true} {
+		r := &client.Refresher{Client: newClient(t, config(s)), Store: shared, Leases: client.OneProcess{}}
+		if tokens, err := r.Tokens(t.Context(), "alice"); (err == nil) != want || errors.Is(err, client.ErrLoginRequired) {
+			t.Errorf("got %v, %v", tokens, err)
+		}
+		rotation = s.RotateRefreshTokens()
+	}
+	if rotation.Revoked() {
+		t.Error("revoked")
+	}
+}
+
+// TestPanic: a panic of the application's is its callers', who can recover it, as net/http
+// does; and nobody waits for ever.
+func TestPanic(t *testing.T) {
+	s := optest.New(t)
+	s.RotateRefreshTokens()
+	r := refresher(t, s, ending(-time.Second))
+	r.Renewed = func(context.Context, string, *client.Tokens) { panic("of the application's") }
+	func() {
+		defer func() {
+			if got := recover(); got != "of the application's" {
+				t.Errorf("recovered %v", got)
+			}
+		}()
+		r.Tokens(t.Context(), "alice")
+	}()
+	if tokens, err := r.Tokens(t.Context(), "alice"); err != nil || tokens.AccessToken != "canary-access-1" {
+		t.Errorf("then %v, %v", tokens, err)
+	}
+}
+
+// TestHolderHasItsTime: who waited long for the lease has the time of a whole refresh then.
+// What the server has answered must not be lost to the wait.
+func TestHolderHasItsTime(t *testing.T) {
+	c := newClient(t, config(optest.New(t)))
+	synctest.Test(t, func(t *testing.T) {
+		shared := storeOf(t, ending(-time.Second))
+		if _, held, err := shared.Acquire(t.Context(), "refresh:alice", 29*time.Second); !held || err != nil {
+			t.Fatal(err)
+		}
+		r := &client.Refresher{Client: c, Store: shared, Leases: shared, Fetch: func(ctx context.Context, _ *client.Tokens) (*client.Tokens, error) {
+			select {
+			case <-time.After(9 * time.Second):
+				fresh := ending(time.Hour)
+				fresh.AccessToken = "canary-access-1"
+				return fresh, nil
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}}
+		for range 2 {
+			if tokens, err := r.Tokens(t.Context(), "alice"); err != nil || tokens.AccessToken != "canary-access-1" {
+				t.Errorf("got %v, %v", tokens, err)
+			}
+		}
+	})
+}
+
+// blind is a store that cannot be read for a moment, in which the user signs out.
+type blind struct {
+	*store
+	loads int
+}
+
+func (b *blind) Load(ctx context.Context, key string) ([]byte, error) {
+	if b.loads++; b.loads == 3 {
+		b.Delete(ctx, key)
+		return nil, errDown
+	}
+	return b.store.Load(ctx, key)
+}
+
+// TestLogoutUnseen: tokens that were forgotten while the store could not be read do not come back.
+func TestLogoutUnseen(t *testing.T) {
+	s := optest.New(t)
+	s.RotateRefreshTokens()
+	r := &client.Refresher{Client: newClient(t, config(s)), Store: &blind{store: storeOf(t, ending(-time.Second))}, Leases: client.OneProcess{}}
+	for range 2 {
+		if tokens, err := r.Tokens(t.Context(), "alice"); !errors.Is(err, client.ErrLoginRequired) {
+			t.Fatalf("got %v, %v", tokens, err)
+		}
+	}
+}
+
+// TestNoLeaseForDiscovery: while the server's metadata cannot be had, no lease is taken, and
+// its time is for the refresh alone.
+func TestNoLeaseForDiscovery(t *testing.T) {
+	s := optest.New(t)
+	s.Replace("/.well-known/openid-configuration", status(503))
+	shared := storeOf(t, ending(-time.Second))
+	r := &client.Refresher{Client: newClient(t, config(s)), Store: shared, Leases: shared}
+	var e *client.Error
+	if _, err := r.Tokens(t.Context(), "alice"); !errors.As(err, &e) || e.Step != client.StepDiscovery || !e.Temporary() || shared.count != 0 {
+		t.Errorf("got %v after %d leases", err, shared.count)
+	}
+}
+
+// TestKeptRSA: a key that signs by an algorithm of several goes on to do so.
+func TestKeptRSA(t *testing.T) {
+	private, _ := rsa.GenerateKey(rand.Reader, 2048)
+	tokens := ending(time.Hour)
+	tokens.TokenType, tokens.DPoPKey = "DPoP", client.SigningKey{Alg: "PS256", Key: private}
+	cfg := config(optest.New(t))
+	cfg.DPoP = &client.DPoP{Keys: tokens.DPoPKey}
+	c := newClient(t, cfg)
+	source, err := c.TokenSource(tokens)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := source.Tokens(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, _ := http.NewRequest("GET", "https://api.example/", nil)
+	if err := c.Authorize(r, back); err != nil || r.Header.Get("DPoP") == "" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestRefresherPrintsNothing: LOG-01. Neither the tokens that it holds, nor whose they are:
+// a key may be the ID of a session.
+func TestRefresherPrintsNothing(t *testing.T) {
+	r := refresher(t, optest.New(t), ending(time.Hour))
+	if err := r.Keep(t.Context(), "canary-session", ending(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	numbers := strings.Trim(fmt.Sprint([]byte("canary")), "[]")
+	for _, v := range []any{r, r.Source("canary-session"), client.OAuth2(t.Context(), r.Source("canary-session"))} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%q", "%x"} {
+			if text := fmt.Sprintf(verb, v); strings.Contains(text, "canary") || strings.Contains(text, numbers) || strings.Contains(text, "63616e617279") {
+				t.Errorf("%s of %T prints tokens", verb, v)
+			}
+		}
+	}
+}
+
+// TestOAuth2Token: a library gets the access token alone. Refreshed by the library too, the
+// refresh token would be used twice.
+func TestOAuth2Token(t *testing.T) {
+	c := newClient(t, config(optest.New(t)))
+	for _, kind := range []string{"", "bearer", "Bearer"} {
+		source, err := c.TokenSource(&client.Tokens{Token: &oauth2.Token{AccessToken: "canary-a", TokenType: kind, RefreshToken: "canary-r", Expiry: time.Now().Add(time.Hour)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := client.OAuth2(t.Context(), source).Token()
+		if err != nil || got.AccessToken != "canary-a" || got.RefreshToken != "" || !got.Valid() {
+			t.Errorf("%q: %v", kind, err)
+		}
+	}
+}
