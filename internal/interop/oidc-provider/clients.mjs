@@ -38,6 +38,11 @@ function encrypted(what) {
 
 const jar = { ...keys, request_object_signing_alg: 'PS256', require_signed_request_object: true };
 const jarm = { ...keys, authorization_signed_response_alg: 'PS256' };
+const fapi = { ...app, ...keys, client_secret: undefined, id_token_signed_response_alg: 'PS256' };
+const fapi2 = {
+  ...fapi, token_endpoint_auth_method: 'private_key_jwt', token_endpoint_auth_signing_alg: 'PS256',
+  dpop_bound_access_tokens: true, require_pushed_authorization_requests: true,
+};
 
 export const clients = [
   { ...app, client_id: 'basic', token_endpoint_auth_method: 'client_secret_basic' },
@@ -73,6 +78,8 @@ export const clients = [
     ...ciba, client_id: 'ciba-ping', backchannel_token_delivery_mode: 'ping',
     backchannel_client_notification_endpoint: 'https://app.example/ping',
   },
+  { ...fapi2, client_id: 'fapi2' },
+  { ...fapi2, ...jar, ...jarm, client_id: 'fapi2-signing' },
   { ...api, client_id: 'https://api.example' },
 ];
 
@@ -95,4 +102,9 @@ export const tlsClients = [
     jwks: selfSigned(),
   },
   { ...bound, client_id: 'bound' },
+  {
+    ...bound, ...fapi, ...jar, ...jarm, client_id: 'fapi1', token_endpoint_auth_method: 'tls_client_auth',
+    tls_client_auth_subject_dn: 'CN=client,O=interop', response_types: ['code', 'code id_token'],
+    grant_types: ['authorization_code', 'refresh_token', 'implicit'],
+  },
 ];

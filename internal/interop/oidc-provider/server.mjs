@@ -48,6 +48,9 @@ const ciba = {
 
 const askedDetails = (ctx) => JSON.parse(ctx.oidc.params.authorization_details ?? 'null') ?? undefined;
 
+// The clients that the server holds to a profile too.
+const profiles = { fapi1: '1.0 Final', fapi2: '2.0', 'fapi2-signing': '2.0' };
+
 // Every feature that the tests use is switched on here, and nothing else.
 const features = {
   ciba,
@@ -62,6 +65,7 @@ const features = {
     requireNonce: (ctx) => ctx.oidc.client?.clientId === 'dpop-nonce',
   },
   encryption: { enabled: true },
+  fapi: { enabled: true, profile: (ctx, client) => profiles[client?.clientId] },
   introspection: { enabled: true, allowedPolicy: () => true },
   jwtIntrospection: { enabled: true },
   jwtResponseModes: { enabled: true },

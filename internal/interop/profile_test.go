@@ -1,0 +1,68 @@
+package interop
+
+import (
+	"testing"
+
+	"github.com/countersign/countersign/client"
+)
+
+// checkProfile logs in by the rules of a profile, asks about the user and refreshes.
+func checkProfile(t *testing.T, config client.Config, profile client.Profile) {
+	t.Helper()
+	config.Profile = profile
+	c := newClient(t, config)
+	tokens := logIn(t, c, client.Request{})
+	checkAbout(t, c, tokens)
+	checkAbout(t, c, refresh(t, c, tokens))
+	works(t, "login, refresh and UserInfo by %s", profile)
+}
+
+// fapiConfig is that of a client whose every signature is by PS256.
+func fapiConfig(t *testing.T, s *server, clientID string) client.Config {
+	config := s.config(clientID)
+	config.Auth = client.PrivateKeyJWT(signingKey(t), client.Assertion{})
+	config.IDTokenAlgs = []string{"PS256"}
+	return config
+}
+
+// signed has requests and responses signed too.
+func signed(t *testing.T, config client.Config) client.Config {
+	config.RequestObject = &client.RequestObject{Keys: signingKey(t)}
+	config.ResponseMode, config.ResponseAlgs = "jwt", []string{"PS256"}
+	return config
+}
+
+func TestPlainProfiles(t *testing.T) {
+	eachServer(t, func(t *testing.T, s *server) {
+		checkProfile(t, s.config("basic"), client.OIDCBasic)
+		checkProfile(t, s.config("basic"), client.OAuth21)
+	})
+}
+
+func TestFAPI2(t *testing.T) {
+	withServer(t, oidcProvider, func(t *testing.T, s *server) {
+		config := fapiConfig(t, s, "fapi2")
+		config.DPoP = &client.DPoP{}
+		checkProfile(t, config, client.FAPI2Security)
+
+		config = signed(t, fapiConfig(t, s, "fapi2-signing"))
+		config.DPoP = &client.DPoP{}
+		checkProfile(t, config, client.FAPI2MessageSigning)
+	})
+}
+
+// TestFAPI1 signs the response, or has an ID token come with the code; the request is pushed,
+// or in the browser's address.
+func TestFAPI1(t *testing.T) {
+	withServer(t, oidcProvider, func(t *testing.T, s *server) {
+		s = s.overTLS(t, "client")
+		config := signed(t, fapiConfig(t, s, "fapi1"))
+		config.Auth, config.CertificateBound = client.TLS(), true
+		checkProfile(t, config, client.FAPI1Advanced)
+		config.PAR = client.PAROff
+		checkProfile(t, config, client.FAPI1Advanced)
+
+		config.ResponseMode, config.ResponseType = "form_post", client.ResponseCodeIDToken
+		checkProfile(t, config, client.FAPI1Advanced)
+	})
+}
