@@ -41,7 +41,9 @@ func Cloudentity(tenant, region, workspace string) Config {
 	return Config{Issuer: "https://" + tenant + "." + region + ".authz.cloudentity.io/" + tenant + "/" + workspace}
 }
 
-// Keycloak is a realm of a Keycloak server, such as "https://sso.example".
+// Keycloak is a realm of a Keycloak server, such as "https://sso.example". For signed
+// responses have the client's attribute exclude.issuer.from.auth.response on: without it
+// Keycloak 26 writes iss into them twice, which is refused.
 func Keycloak(base, realm string) Config {
 	return Config{Issuer: strings.TrimSuffix(base, "/") + "/realms/" + realm}
 }

@@ -118,12 +118,14 @@ var (
 	userInfoSigned    = newFeature("signed UserInfo", lists(signsUserInfo, "PS256"))
 	userInfoEncrypted = newFeature("encrypted UserInfo", lists(encryptsUserInfo, "RSA-OAEP-256"))
 
-	proof            = newFeature("DPoP (RFC 9449): login, refresh, UserInfo", says(bindsToKeys))
-	proofAtAPI       = newFeature("DPoP at an API", says(bindsToKeys))
-	proofNonce       = newFeature("DPoP with the server's nonces", at("oidc-provider"))
-	certificateBound = newFeature("tokens bound to a certificate (RFC 8705 §3)", says(func(m *discovery.Metadata) bool {
-		return m.TLSClientCertificateBoundAccessTokens
-	}))
+	profilePlain = newFeature("profiles OpenID Connect Basic and OAuth 2.1", always)
+	profileFAPI2 = newFeature("profiles FAPI 2.0 Security Profile and Message Signing", says(bindsToKeys))
+	profileFAPI1 = newFeature("profile FAPI 1.0 Advanced: a signed response, and `code id_token`", says(bindsToCertificates))
+
+	proof                = newFeature("DPoP (RFC 9449): login, refresh, UserInfo", says(bindsToKeys))
+	proofAtAPI           = newFeature("DPoP at an API", says(bindsToKeys))
+	proofNonce           = newFeature("DPoP with the server's nonces", at("oidc-provider"))
+	certificateBound     = newFeature("tokens bound to a certificate (RFC 8705 §3)", says(bindsToCertificates))
 	tokenJWT             = newFeature("access tokens that are JWTs, at an API", always)
 	tokenRFC9068         = newFeature("access tokens of RFC 9068", always)
 	introspected         = newFeature("introspection (RFC 7662)", says(introspects))
@@ -144,8 +146,12 @@ var (
 	}))
 )
 
-func introspects(m *discovery.Metadata) bool  { return m.IntrospectionEndpoint != "" }
-func registers(m *discovery.Metadata) bool    { return m.RegistrationEndpoint != "" }
+func introspects(m *discovery.Metadata) bool { return m.IntrospectionEndpoint != "" }
+func registers(m *discovery.Metadata) bool   { return m.RegistrationEndpoint != "" }
+func bindsToCertificates(m *discovery.Metadata) bool {
+	return m.TLSClientCertificateBoundAccessTokens
+}
+
 func bindsToKeys(m *discovery.Metadata) bool  { return len(m.DPoPSigningAlgValuesSupported) > 0 }
 func takesObjects(m *discovery.Metadata) bool { return m.RequestParameterSupported }
 

@@ -33,14 +33,14 @@ func signed(t *testing.T, config client.Config) client.Config {
 }
 
 func TestPlainProfiles(t *testing.T) {
-	eachServer(t, func(t *testing.T, s *server) {
+	profilePlain.each(t, func(t *testing.T, s *server) {
 		checkProfile(t, s.config("basic"), client.OIDCBasic)
 		checkProfile(t, s.config("basic"), client.OAuth21)
 	})
 }
 
 func TestFAPI2(t *testing.T) {
-	withServer(t, oidcProvider, func(t *testing.T, s *server) {
+	profileFAPI2.each(t, func(t *testing.T, s *server) {
 		config := fapiConfig(t, s, "fapi2")
 		config.DPoP = &client.DPoP{}
 		checkProfile(t, config, client.FAPI2Security)
@@ -54,8 +54,7 @@ func TestFAPI2(t *testing.T) {
 // TestFAPI1 signs the response, or has an ID token come with the code; the request is pushed,
 // or in the browser's address.
 func TestFAPI1(t *testing.T) {
-	withServer(t, oidcProvider, func(t *testing.T, s *server) {
-		s = s.overTLS(t, "client")
+	profileFAPI1.eachTLS(t, "client", func(t *testing.T, s *server) {
 		config := signed(t, fapiConfig(t, s, "fapi1"))
 		config.Auth, config.CertificateBound = client.TLS(), true
 		checkProfile(t, config, client.FAPI1Advanced)
