@@ -218,7 +218,10 @@ func TestDiscoveryURL(t *testing.T) {
 	if _, _, err := newClient(t, cfg).Begin(t.Context(), client.Request{}); err == nil {
 		t.Error("metadata of another issuer was accepted")
 	}
-	if u, err := discovery.OAuthURL("https://as.example/tenant/1/"); err != nil || u != "https://as.example/.well-known/oauth-authorization-server/tenant/1" {
-		t.Errorf("%s, %v", u, err)
+	const at = "https://as.example:443" + path
+	for issuer, want := range map[string]string{"https://as.example:443": at, "https://as.example:443/tenant/1/": at + "/tenant/1", "https://as.example:443/a%2Fb": at + "/a%2Fb"} {
+		if u, err := discovery.OAuthURL(issuer); err != nil || u != want {
+			t.Errorf("%s: %s, %v", issuer, u, err)
+		}
 	}
 }

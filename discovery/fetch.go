@@ -58,8 +58,7 @@ func OAuthURL(issuer string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	u.Path = oauthWellKnown + strings.TrimSuffix(u.Path, "/")
-	return u.String(), nil
+	return u.Scheme + "://" + u.Host + oauthWellKnown + strings.TrimSuffix(u.EscapedPath(), "/"), nil
 }
 
 // Fetch reads the metadata of issuer from issuer + "/.well-known/openid-configuration"
