@@ -81,7 +81,7 @@ func (v *visitor) answer(p *page) (*page, error) {
 		if link := p.link("Cancel"); link != nil {
 			return v.get(link.String())
 		}
-		return v.submit(form, form.button("cancel"))
+		return v.submit(form, form.button("cancel", "abort"))
 	}
 	v.seen = append(v.seen, "consents")
 	return v.submit(form, form.button("accept", ""))
