@@ -1,4 +1,4 @@
-// Package examples tests webapp and api as they are run: as programs that environment
+// Package examples tests the small programs as they are run: as programs that environment
 // variables configure. The quickstart has tests of its own.
 package examples
 

@@ -54,7 +54,7 @@ func (s *Server) metadata(w http.ResponseWriter, r *http.Request) {
 		"scopes_supported":                      s.scopes(),
 		"response_types_supported":              []string{"code"},
 		"response_modes_supported":              []string{"query", "form_post"},
-		"grant_types_supported":                 []string{"authorization_code", grantDevice},
+		"grant_types_supported":                 []string{"authorization_code", grantDevice, ClientCredentials, TokenExchange},
 		"subject_types_supported":               []string{"public"},
 		"id_token_signing_alg_values_supported": []string{s.key.Algorithm},
 		"code_challenge_methods_supported":      []string{"S256"},

@@ -19,6 +19,9 @@ var errInvalidTarget = &fosite.RFC6749Error{
 func readResources(r *http.Request) {
 	if r.ParseForm() == nil && r.Form.Has("resource") {
 		r.Form["audience"] = r.Form["resource"]
+		if r.PostForm.Has("resource") {
+			r.PostForm["audience"] = r.PostForm["resource"]
+		}
 	}
 }
 
@@ -34,7 +37,7 @@ func matchResources(registered, requested []string) error {
 
 // resourcesOf are the APIs that the tokens of a request are for: those asked for, or
 // else the client's own, as no access token may be without an audience (RFC 9068 §3).
-func resourcesOf(ar fosite.AuthorizeRequester) []string {
+func resourcesOf(ar fosite.Requester) []string {
 	if asked := ar.GetRequestedAudience(); len(asked) > 0 {
 		return asked
 	}

@@ -44,7 +44,7 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Client is a registration. One without RedirectURLs can only introspect.
+// Client is a registration. One without RedirectURLs and Grants can only introspect.
 type Client struct {
 	ID           string
 	Secret       string // "" makes it a public client
@@ -52,6 +52,8 @@ type Client struct {
 	RedirectURLs []string
 	Scopes       []string
 	Audience     []string // the resource servers that its tokens may be for
+	Grants       []string // how it gets tokens; nil means with a user, in a browser or on a device
+	Resource     string   // the resource server that it is itself: it may exchange tokens for that
 }
 
 // User is an account.
@@ -118,14 +120,17 @@ func (s *Server) store() (*storage.MemoryStore, error) {
 
 // grants: without a browser of its own a public client may use another's.
 func grants(c Client) []string {
+	if c.Grants != nil {
+		return c.Grants
+	}
 	if c.Secret == "" {
 		return []string{"authorization_code", grantDevice}
 	}
 	return []string{"authorization_code"}
 }
 
-// compose puts together the parts of fosite that the code flow needs and no others, and
-// the device grant.
+// compose puts together the parts of fosite that are needed and no others, and the grants
+// that it does not have.
 func (s *Server) compose(store *storage.MemoryStore) *fosite.Fosite {
 	config := s.fositeConfig()
 	key := func(context.Context) (any, error) { return &s.key, nil }
@@ -143,8 +148,10 @@ func (s *Server) compose(store *storage.MemoryStore) *fosite.Fosite {
 		compose.OAuth2PKCEFactory,
 		compose.PushedAuthorizeHandlerFactory,
 		compose.OAuth2TokenIntrospectionFactory,
+		compose.OAuth2ClientCredentialsGrantFactory,
 	).(*fosite.Fosite)
 	config.TokenEndpointHandlers.Append(newDeviceGrant(&s.devices, config, store, strategy))
+	config.TokenEndpointHandlers.Append(newExchangeGrant(s, config, store, strategy))
 	return provider
 }
 

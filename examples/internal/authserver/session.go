@@ -16,6 +16,7 @@ import (
 type session struct {
 	*openid.DefaultSession
 	issuer, clientID, tokenID string
+	actor                     string // who acts for the user, RFC 8693 §4.1; "" for nobody
 }
 
 // blank is for requests whose session, if any, fosite finds by itself.
@@ -37,7 +38,11 @@ func (s *Server) newSession(u *User, c fosite.Client, requested time.Time) *sess
 
 // GetJWTClaims gives the claims of RFC 9068 §2.2 that fosite does not fill in itself.
 func (s *session) GetJWTClaims() jwt.JWTClaimsContainer {
-	return &jwt.JWTClaims{Subject: s.Subject, JTI: s.tokenID, Extra: map[string]any{"client_id": s.clientID}}
+	extra := map[string]any{"client_id": s.clientID}
+	if s.actor != "" {
+		extra["act"] = map[string]any{"sub": s.actor}
+	}
+	return &jwt.JWTClaims{Subject: s.Subject, JTI: s.tokenID, Extra: extra}
 }
 
 // GetJWTHeader tells access tokens from ID tokens, RFC 9068 §2.1.

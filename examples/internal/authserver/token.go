@@ -9,11 +9,15 @@ import (
 
 // token is the token endpoint, RFC 6749 §3.2.
 func (s *Server) token(w http.ResponseWriter, r *http.Request) {
+	readResources(r)
 	ar, err := s.provider.NewAccessRequest(r.Context(), r, blank())
 	if err != nil {
 		s.logRefusal(r, err)
 		s.provider.WriteAccessError(r.Context(), w, ar, err)
 		return
+	}
+	if ar.GetGrantTypes().ExactOne(ClientCredentials) {
+		s.grantToItself(ar)
 	}
 	resp, err := s.provider.NewAccessResponse(r.Context(), ar)
 	if err != nil {

@@ -1,0 +1,125 @@
+// Daemon calls an API in its own name, with nobody there: client credentials.
+//
+//	ISSUER          the server; without it one is started, and an API too
+//	CLIENT_ID       of the registration
+//	CLIENT_SECRET   of the registration
+//	SCOPES          what to ask for; none if it is not set
+//	RESOURCE        the API's identifier, where the server wants it (RFC 8707)
+//	API_URL         the API to call
+//	TIMES, EVERY    how often, and how long to wait in between; 3 and 1s if they are not set
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/examples/internal/authserver"
+	"github.com/countersign/countersign/examples/internal/demo"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	times, err := strconv.Atoi(cmp.Or(os.Getenv("TIMES"), "3"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	every, err := time.ParseDuration(cmp.Or(os.Getenv("EVERY"), "1s"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	api, address, err := newAPI()
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range times {
+		if err := call(ctx, api, address); err != nil {
+			log.Fatal(err)
+		}
+		time.Sleep(every)
+	}
+}
+
+// registration is what the server knows the daemon by.
+type registration struct {
+	issuer, id, secret, api string
+	request                 client.TokenRequest
+}
+
+// newAPI gives an HTTP client that puts the daemon's token into its requests to the API: a
+// new one shortly before the old one ends.
+func newAPI() (*http.Client, string, error) {
+	reg, err := find()
+	if err != nil {
+		return nil, "", err
+	}
+	c, err := client.New(client.Config{Issuer: reg.issuer, ClientID: reg.id, Auth: client.SecretBasic(reg.secret)})
+	if err != nil {
+		return nil, "", err
+	}
+	tokens := &client.Refresher{Client: c, Fetch: func(ctx context.Context, _ *client.Tokens) (*client.Tokens, error) {
+		return c.ClientCredentials(ctx, reg.request)
+	}}
+	at, err := url.Parse(reg.api)
+	if err != nil {
+		return nil, "", err
+	}
+	transport := &client.Transport{Client: c, Tokens: tokens.Source("daemon"), Origins: []string{at.Scheme + "://" + at.Host}}
+	return &http.Client{Transport: transport, Timeout: 30 * time.Second}, reg.api, nil
+}
+
+// call shows what the API says.
+func call(ctx context.Context, api *http.Client, address string) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := api.Do(r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s: %s\n", resp.Status, body)
+	return nil
+}
+
+// find reads the environment, or starts a server and an API.
+func find() (*registration, error) {
+	if issuer := os.Getenv("ISSUER"); issuer != "" {
+		return &registration{
+			issuer: issuer, id: os.Getenv("CLIENT_ID"), secret: os.Getenv("CLIENT_SECRET"), api: os.Getenv("API_URL"),
+			request: client.TokenRequest{Scopes: strings.Fields(os.Getenv("SCOPES")), Resources: strings.Fields(os.Getenv("RESOURCE"))},
+		}, nil
+	}
+	l, api, err := demo.Listen()
+	if err != nil {
+		return nil, err
+	}
+	issuer, err := demo.Server(authserver.Client{
+		ID: "night-shift", Secret: "of the night shift", Scopes: []string{"photos.read"}, Audience: []string{api},
+		Grants: []string{authserver.ClientCredentials},
+	})
+	if err != nil {
+		return nil, err
+	}
+	demo.Serve(l, demo.Protect(issuer, api, "photos.read", demo.Say("the photos")))
+	return &registration{
+		issuer: issuer, id: "night-shift", secret: "of the night shift", api: api,
+		request: client.TokenRequest{Scopes: []string{"photos.read"}, Resources: []string{api}},
+	}, nil
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"io"
+	"log"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign/client"
+)
+
+// album is the service in the middle: an API for the phone, a client for the printer.
+type album struct {
+	client  *client.Client
+	http    *http.Client
+	printer string
+}
+
+func newAlbum(issuer, printer string) (*album, error) {
+	c, err := client.New(client.Config{Issuer: issuer, ClientID: "photo-album", Auth: client.SecretBasic(albumSecret)})
+	if err != nil {
+		return nil, err
+	}
+	return &album{client: c, http: &http.Client{Timeout: 10 * time.Second}, printer: printer}, nil
+}
+
+// ServeHTTP implements http.Handler. The middleware in front of it has verified the token
+// that it exchanges: one that is for the album, of a user who may read photos.
+func (a *album) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	tokens, err := a.client.TokenExchange(r.Context(), client.ExchangeRequest{
+		SubjectToken:       token,
+		RequestedTokenType: client.AccessTokenType,
+		TokenRequest:       client.TokenRequest{Scopes: []string{"photos.print"}, Resources: []string{a.printer}},
+	})
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	if err := a.print(w, r, tokens); err != nil {
+		fail(w, err)
+	}
+}
+
+// print hands on what the printer says.
+func (a *album) print(w http.ResponseWriter, r *http.Request, tokens *client.Tokens) error {
+	order, err := http.NewRequestWithContext(r.Context(), http.MethodGet, a.printer, nil)
+	if err != nil {
+		return err
+	}
+	if err := a.client.Authorize(order, tokens); err != nil {
+		return err
+	}
+	resp, err := a.http.Do(order)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	w.WriteHeader(resp.StatusCode)
+	io.WriteString(w, "the printer ")
+	_, err = io.Copy(w, io.LimitReader(resp.Body, 1<<10))
+	return err
+}
+
+// fail has the reason for the log alone.
+func fail(w http.ResponseWriter, err error) {
+	log.Print(err)
+	http.Error(w, "the printer cannot be reached", http.StatusBadGateway)
+}
