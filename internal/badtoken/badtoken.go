@@ -97,7 +97,7 @@ func Cases(b Base) []Case {
 }
 
 const (
-	maxTime  = 50 * time.Millisecond
+	maxTime  = 250 * time.Millisecond
 	maxAlloc = 1 << 20
 	maxError = 1 << 10
 	tries    = 6 // for a time limit, on a machine that is busy with something else
