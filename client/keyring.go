@@ -20,6 +20,7 @@ import (
 const (
 	ringMaxAge    = time.Hour
 	ringMaxMaxAge = 24 * time.Hour
+	ringMargin    = time.Minute              // from when the set is written to when a server begins to keep it, and for clocks
 	ringKeep      = 2 * maxAssertionLifetime // the longest life of a JWT that a client signs, and as much for clocks
 	maxRing       = 16                       // keys of each use
 )
@@ -52,7 +53,7 @@ type ringKey struct {
 }
 
 // Rotate puts a key into the ring that signs from then on, in place of the one before. The
-// zero time is as soon as that may be: after MaxAge, or now if there is no key. Another
+// zero time is as soon as that may be: a minute after MaxAge, or now if there is no key. Another
 // time is the caller's word that the key is served in time, by this ring or by the one of
 // an earlier run. A key without a KeyID gets its thumbprint (RFC 7638). It is an error if
 // there is such a key ID already, or too many keys wait to sign.
@@ -84,7 +85,7 @@ func (r *KeyRing) begin(from time.Time) time.Time {
 	case len(r.signing) == 0:
 		return r.now()
 	}
-	return r.now().Add(r.maxAge())
+	return r.now().Add(r.maxAge() + ringMargin)
 }
 
 // Publish has the public parts of these keys served for servers to encrypt to, in place
@@ -138,6 +139,8 @@ func (r *KeyRing) JWKS() json.RawMessage {
 	return set
 }
 
+const noKeys = `{"keys":[]}`
+
 // ServeHTTP implements http.Handler.
 func (r *KeyRing) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	h := w.Header()
@@ -146,10 +149,14 @@ func (r *KeyRing) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		w.WriteHeader(http.StatusMethodNotAllowed)
 		return
 	}
+	set, keep := r.JWKS(), "public, max-age="+strconv.Itoa(int(r.maxAge()/time.Second))
+	if string(set) == noKeys { // the first key signs at once
+		keep = "no-store"
+	}
 	h.Set("Content-Type", "application/jwk-set+json")
-	h.Set("Cache-Control", "public, max-age="+strconv.Itoa(int(r.maxAge()/time.Second)))
+	h.Set("Cache-Control", keep)
 	h.Set("X-Content-Type-Options", "nosniff")
-	w.Write(r.JWKS())
+	w.Write(set)
 }
 
 // Format implements fmt.Formatter: no verb prints a key.

@@ -71,8 +71,9 @@ func (r *Refresher) Keep(ctx context.Context, key string, t *Tokens) error {
 	return r.save(ctx, key, t)
 }
 
-// Forget ends a login: its tokens are forgotten. To have the server forget them too see
-// [Client.Revoke].
+// Forget ends a login: its tokens are forgotten, and a refresh under way brings none back:
+// it looks right before it saves. (Between that look and the save a [TokenStore] lets nobody
+// shut the door.) To have the server forget them too see [Client.Revoke].
 func (r *Refresher) Forget(ctx context.Context, key string) error {
 	if err := r.configured(); err != nil {
 		return err
