@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"crypto/x509"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -304,5 +305,46 @@ func TestOktaDPoP(t *testing.T) {
 	}
 	if _, _, err := d.signIn(t, func(u *turn) { demand(u); u.token["token_type"] = "Bearer" }); err == nil {
 		t.Error("a bearer token was taken for a bound one")
+	}
+}
+
+// TestEveryAlias: with a certificate every request of the client's goes to the endpoint for
+// that, and only there. MTLS-01.
+func TestEveryAlias(t *testing.T) {
+	const plain, alias = "https://as.example", "https://mtls.as.example"
+	aliases := m{}
+	for _, name := range []string{"token_endpoint", "pushed_authorization_request_endpoint", "userinfo_endpoint", "revocation_endpoint", "introspection_endpoint", "device_authorization_endpoint", "backchannel_authentication_endpoint"} {
+		aliases[name] = alias + "/" + name
+	}
+	key := optest.NewKey("k", "RS256")
+	w := newWire(t, map[string]any{
+		plain + "/jwks": m{"keys": []any{key.JWK()}},
+		alias + "/pushed_authorization_request_endpoint": pushed201{"urn:x", 60},
+		alias + "/userinfo_endpoint":                     m{"sub": "alice"}, alias + "/revocation_endpoint": m{}, alias + "/introspection_endpoint": m{"active": false},
+	})
+	metadata := m{"issuer": plain, "authorization_endpoint": plain + "/authorize", "jwks_uri": plain + "/jwks", "mtls_endpoint_aliases": aliases}
+	for name := range aliases {
+		metadata[name] = plain + "/" + name // which nobody answers at
+	}
+	w.answers[plain+"/.well-known/openid-configuration"] = metadata
+	c := newClient(t, client.Config{Issuer: plain, ClientID: "rp", Auth: client.TLS(), RedirectURL: "https://rp.example/cb", HTTP: &http.Client{Transport: w}})
+	_, pending, err := c.Begin(t.Context(), client.Request{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := pending.CreatedAt.Unix()
+	w.answers[alias+"/token_endpoint"] = m{
+		"access_token": "a", "token_type": "Bearer", "refresh_token": "r",
+		"id_token": key.Sign(m{"iss": plain, "sub": "alice", "aud": "rp", "iat": now, "exp": now + 300, "nonce": pending.Nonce}, nil),
+	}
+	tokens, err := c.Finish(t.Context(), pending, values("code", "c", "state", pending.State))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, infoErr := c.UserInfo(t.Context(), tokens)
+	_, refreshErr := c.Refresh(t.Context(), tokens)
+	_, answerErr := c.Introspect(t.Context(), "a", "")
+	if err := errors.Join(infoErr, refreshErr, answerErr, c.Revoke(t.Context(), "r", "")); err != nil {
+		t.Error(err)
 	}
 }
