@@ -40,7 +40,7 @@ type Request struct {
 	// LoginHint names the user who is about to sign in, as far as is known.
 	LoginHint string
 
-	// IDTokenHint is an ID token of the user, as the server issued it. It is in no JSON.
+	// IDTokenHint is an ID token of the user: Tokens.IDTokenHint. It is in no JSON.
 	IDTokenHint string `json:"-"`
 
 	// UILocales are the user's languages as BCP 47 tags, best first.

@@ -188,7 +188,11 @@ func (c *Client) addIDToken(ctx context.Context, tokens *Tokens, raw string, wan
 	if err := report.Err(); err != nil {
 		return nil, fail(StepIDToken, err)
 	}
-	tokens.IDToken, tokens.Report, tokens.idToken = token, report, raw
+	plain, err := decrypt(raw, c.config.DecryptionKeys) // as a hint it must be: OpenID Connect Core §3.1.2.1
+	if err != nil {
+		return nil, fail(StepIDToken, err)
+	}
+	tokens.IDToken, tokens.Report, tokens.idToken = token, report, plain
 	if tokens.Login == nil {
 		tokens.Login = token.Original()
 	}

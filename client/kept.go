@@ -24,7 +24,7 @@ type Kept struct {
 	ExpiresIn    int64             `json:"expires_in,omitempty"` // seconds, when the tokens were new
 	Refreshed    bool              `json:"refreshed,omitempty"`  // and not those of a login
 	Scopes       []string          `json:"scopes,omitempty"`
-	IDToken      string            `json:"id_token,omitempty"` // as the server issued it
+	IDToken      string            `json:"id_token,omitempty"` // as the server signed it
 	Login        *idtoken.Original `json:"login,omitempty"`
 	DPoPKey      string            `json:"dpop_key,omitempty"` // PKCS #8, base64; "" for a key that cannot leave its place
 	DPoPAlg      string            `json:"dpop_alg,omitempty"` // as SigningKey.Alg

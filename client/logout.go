@@ -18,7 +18,7 @@ import (
 // Logout is what one logout says beyond the Config. The zero value leaves it to the
 // server to ask the user. It redacts itself in fmt, log/slog and encoding/json.
 type Logout struct {
-	// IDTokenHint is the user's ID token as the server issued it, expired or not. With it
+	// IDTokenHint is the user's ID token, expired or not: Tokens.IDTokenHint. With it
 	// most servers end the session without asking.
 	IDTokenHint string `json:"-"`
 

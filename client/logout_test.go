@@ -1,12 +1,16 @@
 package client_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"errors"
 	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/idtoken"
+	"github.com/countersign/countersign/internal/jose"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -142,5 +146,35 @@ func TestLogoutRefused(t *testing.T) {
 		if _, err := client.New(cfg); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestHintIsDecrypted: an encrypted ID token is a hint without its encryption, which the server
+// could not open. OpenID Connect Core §3.1.2.1.
+func TestHintIsDecrypted(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := optest.New(t)
+	var inner string
+	s.Token = func(m map[string]any) {
+		inner = m["id_token"].(string)
+		if m["id_token"], err = jose.Encrypt(inner, "RSA-OAEP-256", "A256GCM", "enc", key.Public()); err != nil {
+			t.Error(err)
+		}
+	}
+	cfg := config(s)
+	cfg.DecryptionKeys = []idtoken.DecryptionKey{{KeyID: "enc", Key: key}}
+	c := newClient(t, cfg)
+	tokens, err := login(t, s, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tokens.IDTokenHint() != inner || tokens.Keep().IDToken != inner {
+		t.Error("the hint is encrypted")
+	}
+	if tokens, err = c.Refresh(t.Context(), tokens); err != nil || tokens.IDTokenHint() != inner {
+		t.Errorf("after a refresh: %v", err)
 	}
 }

@@ -35,11 +35,11 @@ type Tokens struct {
 	// Scopes are those that were granted.
 	Scopes []string
 
-	idToken   string // as the server issued it
+	idToken   string // as the server signed it
 	refreshed bool   // and not those of a login
 }
 
-// IDTokenHint is the ID token as the server issued it, for Request.IDTokenHint and for a
+// IDTokenHint is the ID token as the server signed it, decrypted, for Request.IDTokenHint and for a
 // logout; "" if there was none.
 func (t *Tokens) IDTokenHint() string { return t.idToken }
 
