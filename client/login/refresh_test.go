@@ -153,7 +153,7 @@ func TestTransport(t *testing.T) {
 			}
 		})
 		a.as.Replace("/api", api)
-		c := newClient(t, a.as.URL, "", nil)
+		c := newClient(t, a.as.URL, "", func(c *client.Config) { c.Now = a.clock.now })
 		a.Config.Handler.(*http.ServeMux).Handle("/call", a.login.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			user, _ := login.FromContext(r.Context())
 			hc := &http.Client{Transport: &client.Transport{Client: c, Tokens: user, Origins: []string{a.as.URL}}}
@@ -169,6 +169,7 @@ func TestTransport(t *testing.T) {
 		b := a.browser(t)
 		b.signIn(a)
 		a.as.RotateRefreshTokens()
+		a.clock.turn(time.Minute)
 		b.want(b.get(a.URL+"/call"), 200, "")
 		b.want(b.get(a.URL+"/call"), 200, "")
 	})
