@@ -51,7 +51,8 @@ func staysHere(t *testing.T, from, path string) {
 	}
 	forms := []string{path}
 	if u, err := url.Parse(path); err == nil {
-		forms = append(forms, u.Path, u.JoinPath().String())
+		resolved := base.ResolveReference(u) // without dot segments
+		forms = append(forms, u.Path, u.JoinPath().String(), resolved.Path, resolved.EscapedPath())
 	}
 	for _, form := range forms {
 		if host, ok := resolveAsBrowser(form); !ok || host != "app.example" {

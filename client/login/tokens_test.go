@@ -1,0 +1,54 @@
+package login
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+)
+
+func kept(name string) json.RawMessage { return json.RawMessage(fmt.Sprintf("%q", name)) }
+
+// TestCarriedLatest: what a refresh has brought stays the latest, whatever the clocks of
+// those who have sealed the cookies are.
+func TestCarriedLatest(t *testing.T) {
+	now := time.Now()
+	c := &carriedTokens{now: func() time.Time { return now }}
+	ahead := carried{At: now.Add(time.Hour), Kept: kept("of a cookie from a clock that is ahead")}
+	c.observe(t.Context(), "k", ahead)
+	c.Save(t.Context(), "k", kept("new"), now)
+	c.observe(t.Context(), "k", ahead)
+	if got, _ := c.Load(t.Context(), "k"); string(got) != `"new"` {
+		t.Errorf("%s", got)
+	}
+	c.Delete(t.Context(), "k")
+	c.observe(t.Context(), "k", ahead)
+	if got, _ := c.Load(t.Context(), "k"); got != nil {
+		t.Errorf("%s is back", got)
+	}
+	c.observe(t.Context(), "k", carried{At: now.Add(2 * time.Hour), Kept: kept("of another login")})
+	if got, _ := c.Load(t.Context(), "k"); string(got) != `"of another login"` {
+		t.Errorf("%s", got)
+	}
+}
+
+// TestCarriedAtOnce: nor does an older cookie that comes at that moment change it.
+func TestCarriedAtOnce(t *testing.T) {
+	now := time.Now()
+	c := &carriedTokens{now: func() time.Time { return now }}
+	for i := range 3000 {
+		key, old := fmt.Sprint(i%50), carried{At: now.Add(-time.Minute), Kept: kept("old")}
+		c.memory.Delete(t.Context(), key)
+		c.observe(t.Context(), key, old)
+		var group sync.WaitGroup
+		for range 3 {
+			group.Go(func() { c.observe(t.Context(), key, old) })
+		}
+		group.Go(func() { c.Save(t.Context(), key, kept("new"), now) })
+		group.Wait()
+		if got, _ := c.Load(t.Context(), key); string(got) != `"new"` {
+			t.Fatalf("round %d: %s", i, got)
+		}
+	}
+}
