@@ -277,3 +277,20 @@ func TestOAuth2Token(t *testing.T) {
 		}
 	}
 }
+
+// TestUnreadable: what is kept and cannot be read ends a login, but nothing where no login is needed.
+func TestUnreadable(t *testing.T) {
+	c := newClient(t, config(optest.New(t)))
+	for name, value := range map[string]string{"not JSON": "canary", "an odd key": `{"dpop_key":"x"}`, "empty": ""} {
+		shared := storeOf(t, ending(time.Hour))
+		shared.values["alice"] = []byte(value)
+		r := &client.Refresher{Client: c, Store: shared, Leases: shared}
+		if _, err := r.Tokens(t.Context(), "alice"); !errors.Is(err, client.ErrLoginRequired) {
+			t.Errorf("%s: %v", name, err)
+		}
+		r.Fetch = func(context.Context, *client.Tokens) (*client.Tokens, error) { return ending(time.Hour), nil }
+		if tokens, err := r.Tokens(t.Context(), "alice"); err != nil || tokens == nil {
+			t.Errorf("%s, with Fetch: %v, %v", name, tokens, err)
+		}
+	}
+}

@@ -203,28 +203,32 @@ func endsLogin(err error) bool {
 	return step.Step == StepIDToken || errors.As(err, &answer) && (answer.Code == "invalid_grant" || answer.Status == http.StatusOK)
 }
 
-// load gives what is kept of a login. That nothing is kept is no error for those who can
-// fetch tokens without.
+// load gives what is kept of a login. That nothing is, or nothing that can be read, is no
+// error for those who can fetch tokens without.
 func (r *Refresher) load(ctx context.Context, key string) (*Tokens, error) {
 	value, err := r.store().Load(ctx, key)
 	if err != nil {
 		return nil, fail(StepToken, &storeError{err})
 	}
-	if value == nil && r.Fetch != nil {
+	t, err := readKept(value)
+	switch {
+	case err == nil:
+		return t, nil
+	case r.Fetch != nil:
 		return nil, nil
 	}
-	if value == nil {
-		return nil, fail(StepToken, fmt.Errorf("%w: no tokens are kept", ErrLoginRequired))
+	return nil, fail(StepToken, fmt.Errorf("%w: %w", ErrLoginRequired, err))
+}
+
+func readKept(value []byte) (*Tokens, error) {
+	if len(value) == 0 {
+		return nil, errors.New("no tokens are kept")
 	}
 	kept := &Kept{}
 	if err := json.Unmarshal(value, kept); err != nil {
-		return nil, fail(StepToken, fmt.Errorf("%w: what is kept is malformed", ErrLoginRequired))
+		return nil, errors.New("what is kept is malformed")
 	}
-	t, err := kept.Tokens()
-	if err != nil {
-		return nil, fail(StepToken, fmt.Errorf("%w: %w", ErrLoginRequired, err))
-	}
-	return t, nil
+	return kept.Tokens()
 }
 
 func (r *Refresher) save(ctx context.Context, key string, t *Tokens) error {
