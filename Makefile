@@ -1,5 +1,5 @@
 # The modules of the repository; each has a go.mod of its own.
-MODULES := . rs/grpcrs redisstore examples examples/frameworks internal/interop internal/bench
+MODULES := . rs/grpcrs redisstore examples examples/browser examples/frameworks internal/interop internal/bench
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
@@ -15,7 +15,7 @@ FUZZ := ./internal/jose:FuzzParse ./internal/jose:FuzzDecode ./internal/jose:Fuz
 # failure ("context deadline exceeded").
 FUZZTIME := 30000x
 
-.PHONY: test vet unit canary vuln interop fuzz soak bench
+.PHONY: test vet unit canary vuln browser interop fuzz soak bench
 
 # Every test of every module, and what reads the code. Servers of others: see interop.
 test: vet unit canary vuln
@@ -44,6 +44,10 @@ vuln:
 		case "$$out" in \
 		*'fetching vulnerabilities'*) echo 'govulncheck: NOT CHECKED, the vulnerability database cannot be had here';; \
 		*) echo "$$out" >&2; exit 1;; esac; done
+
+# The login in a real browser, and pictures of its pages in .cache/browser.
+browser:
+	COUNTERSIGN_BROWSER=$$(internal/debian/find -install chromium chromium) go -C examples/browser test -count=1 -v ./...
 
 # The same path against servers that somebody else wrote.
 interop:

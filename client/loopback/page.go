@@ -42,7 +42,7 @@ type page struct{ Title, Text, Code string }
 var (
 	signedIn  = page{Title: "You are signed in", Text: "You can close this window and go back to the program."}
 	cancelled = page{Title: "You were not signed in", Text: "You cancelled, or the server did not let you in. You can close this window and go back to the program."}
-	refusal   = page{Title: "Nothing to see here", Text: "This address waits for one answer of a login, and this was not it. You can close this window."}
+	refusal   = page{Title: "This was not expected", Text: "A program on this machine waits for the answer to a sign-in, and this was not it. You can close this window."}
 )
 
 func pageFor(err error) page {

@@ -41,7 +41,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, ar, err)
 		return
 	}
-	s.showForm(w, http.StatusOK, &interaction{request: ar}, "")
+	s.showForm(w, http.StatusOK, &interaction{request: ar, pushed: r.Form.Get("request_uri")}, "")
 }
 
 // checkRequest does what fosite leaves to its host.

@@ -225,7 +225,8 @@ func TestPushedRequest(t *testing.T) {
 		t.Fatalf("%d %v", status, answer)
 	}
 	front := issuer + authorizePath + "?" + url.Values{"client_id": {"app"}, "request_uri": {uri}}.Encode()
-	page, _ := get(t, front)
+	get(t, front)
+	page, _ := get(t, front) // reloaded
 	if back := signIn(t, issuer, page); back.Get("code") == "" || back.Get("iss") != issuer {
 		t.Errorf("back with %v", back)
 	}

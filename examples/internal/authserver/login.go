@@ -21,7 +21,8 @@ const (
 // interaction is an authorization request whose user has not decided yet.
 type interaction struct {
 	request fosite.AuthorizeRequester
-	wrong   int // passwords
+	pushed  string // request_uri, "" for one that was not pushed
+	wrong   int    // passwords
 	since   time.Time
 }
 
@@ -102,17 +103,27 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.PostFormValue("action") != "allow" {
+		s.decided(r, in)
 		s.refuse(w, r, in.request, fosite.ErrAccessDenied.WithHint("The user cancelled."))
 		return
 	}
 	user := s.authenticate(r.PostFormValue("username"), r.PostFormValue("password"))
 	switch in.wrong++; {
 	case user != nil:
+		s.decided(r, in)
 		s.grant(w, r, in.request, user)
 	case in.wrong < maxPasswords:
 		s.showForm(w, http.StatusForbidden, in, "User name or password is wrong.")
 	default:
+		s.decided(r, in)
 		s.refuse(w, r, in.request, fosite.ErrAccessDenied.WithHint("Too many wrong passwords."))
+	}
+}
+
+// decided ends a pushed request: it is not answered twice.
+func (s *Server) decided(r *http.Request, in *interaction) {
+	if in.pushed != "" {
+		s.pushed.DeletePARSession(r.Context(), in.pushed) // which never fails
 	}
 }
 

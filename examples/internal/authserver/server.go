@@ -70,6 +70,7 @@ type Server struct {
 	config   Config
 	key      jose.JSONWebKey
 	provider *fosite.Fosite
+	pushed   *storage.MemoryStore
 	pending  pending
 	devices  devices
 	http.Handler
@@ -92,6 +93,7 @@ func New(config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.pushed = store
 	s.provider = s.compose(store)
 	s.Handler = s.routes()
 	return s, nil
@@ -118,6 +120,13 @@ func (s *Server) store() (*storage.MemoryStore, error) {
 	return store, nil
 }
 
+// keepPushed leaves pushed requests where they are until their user has decided, so that
+// the form can be reloaded (RFC 9126 §4).
+type keepPushed struct{ *storage.MemoryStore }
+
+// DeletePARSession does nothing; see Server.decided.
+func (keepPushed) DeletePARSession(context.Context, string) error { return nil }
+
 // grants: without a browser of its own a public client may use another's.
 func grants(c Client) []string {
 	if c.Grants != nil {
@@ -142,7 +151,7 @@ func (s *Server) compose(store *storage.MemoryStore) *fosite.Fosite {
 	if !s.config.OpaqueTokens {
 		strategy.CoreStrategy = compose.NewOAuth2JWTStrategy(key, strategy.CoreStrategy, config)
 	}
-	provider := compose.Compose(config, store, strategy,
+	provider := compose.Compose(config, keepPushed{store}, strategy,
 		compose.OAuth2AuthorizeExplicitFactory,
 		compose.OpenIDConnectExplicitFactory,
 		compose.OAuth2PKCEFactory,
@@ -171,7 +180,7 @@ func (s *Server) fositeConfig() *fosite.Config {
 		AuthorizeCodeLifespan:          time.Minute,
 		AccessTokenLifespan:            10 * time.Minute,
 		IDTokenLifespan:                10 * time.Minute,
-		PushedAuthorizeContextLifespan: time.Minute,
+		PushedAuthorizeContextLifespan: formLifetime,
 		DisableRefreshTokenValidation:  true,
 		OmitRedirectScopeParam:         true,
 	}

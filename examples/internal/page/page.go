@@ -22,7 +22,7 @@ a { color: #0b57d0; }
 pre { padding: .75rem; background: #f3f4f8; border: 1px solid #c7c9d3; overflow-x: auto; font-size: .8125rem; overflow-wrap: normal; }
 li { margin: .25rem 0; }
 label { display: block; margin: .75rem 0 .25rem; font-weight: 600; }
-input { width: 100%; max-width: 24rem; padding: .5rem; font: inherit; border: 1px solid #5f6271; border-radius: .25rem; }
+input { display: block; width: 100%; max-width: 24rem; padding: .5rem; font: inherit; border: 1px solid #5f6271; border-radius: .25rem; }
 button, .button { display: inline-block; margin: 1rem .5rem 0 0; padding: .5rem 1rem; font: inherit; color: #fff; background: #0b57d0; border: 1px solid #0b57d0; border-radius: .25rem; text-decoration: none; cursor: pointer; }
 button.quiet { color: #1b1b1f; background: #fff; border-color: #5f6271; }
 :focus-visible { outline: 3px solid #0b57d0; outline-offset: 2px; }
@@ -74,12 +74,22 @@ func hash(s string) string {
 
 // Write answers a request with the page.
 func (p *Page) Write(w http.ResponseWriter, status int, data any) {
+	p.write(w, status, data, policy)
+}
+
+// WriteScript is Write for a page that has one script in it, and may run that.
+func (p *Page) WriteScript(w http.ResponseWriter, status int, data any, script string) {
+	p.write(w, status, data, policy+"; script-src 'sha256-"+hash(script)+"'")
+}
+
+func (p *Page) write(w http.ResponseWriter, status int, data any, policy string) {
 	var b bytes.Buffer
 	if err := p.template.Execute(&b, data); err != nil {
 		http.Error(w, "This page cannot be shown.", http.StatusInternalServerError)
 		return
 	}
 	SetHeaders(w.Header())
+	w.Header().Set("Content-Security-Policy", policy)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	w.Write(b.Bytes())

@@ -1,0 +1,234 @@
+package browser
+
+import (
+	"context"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+)
+
+// patience is how long a step may take; the machine may be busy.
+const patience = 30 * time.Second
+
+// browserPath is the Chromium to run; without one the tests are skipped.
+var browserPath = os.Getenv("COUNTERSIGN_BROWSER")
+
+// person sits in front of a browser of their own: no cookies, no history.
+type person struct {
+	t   *testing.T
+	s   *site
+	ctx context.Context
+}
+
+// newPerson starts a browser; preferences are those of a Chromium profile, "" for none.
+func newPerson(t *testing.T, s *site, preferences string) *person {
+	t.Helper()
+	if browserPath == "" {
+		t.Skip("no browser: make browser")
+	}
+	profile := t.TempDir()
+	if preferences != "" {
+		if err := os.MkdirAll(filepath.Join(profile, "Default"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(profile, "Default", "Preferences"), []byte(preferences), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(browserPath), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(profile),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("host-resolver-rules", "MAP "+appHost+" 127.0.0.1, MAP "+serverHost+" 127.0.0.1"),
+		chromedp.Flag("ignore-certificate-errors-spki-list", keyHash()),
+	)
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(stop)
+	return (&person{t, s, allocator}).tab()
+}
+
+// tab opens one more in the browser, or the first.
+func (p *person) tab() *person {
+	p.t.Helper()
+	ctx, end := chromedp.NewContext(p.ctx)
+	p.t.Cleanup(end)
+	if err := chromedp.Do(ctx); err != nil { // the browser ends with the context of the first call
+		p.t.Fatal(err)
+	}
+	return &person{p.t, p.s, ctx}
+}
+
+// do takes steps one after the other.
+func (p *person) do(what string, steps ...chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		p.t.Fatalf("%s: %v", what, err)
+	}
+}
+
+// load takes steps that lead to another page, and gives its HTTP status.
+func (p *person) load(what string, steps ...chromedp.Action[chromedp.Void]) int {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	resp, err := chromedp.RunResponse(ctx, steps...)
+	if err != nil {
+		p.t.Fatalf("%s: %v", what, err)
+	}
+	return int(resp.Status)
+}
+
+// read gives what an action finds.
+func read[T any](p *person, what string, action chromedp.Action[T]) T {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	v, err := chromedp.Run(ctx, action)
+	if err != nil {
+		p.t.Fatalf("%s: %v", what, err)
+	}
+	return v
+}
+
+// open goes to a path of the application.
+func (p *person) open(path string) int {
+	p.t.Helper()
+	return p.load("open "+path, chromedp.Navigate(p.s.app+path))
+}
+
+func (p *person) click(id string) int {
+	p.t.Helper()
+	return p.load("click "+id, chromedp.Click(chromedp.CSS(id)))
+}
+
+func (p *person) reload() int {
+	p.t.Helper()
+	return p.load("reload", chromedp.Reload())
+}
+
+// back goes back, and waits until another page is there: from the browser's memory, where
+// no page is loaded, or anew.
+func (p *person) back() {
+	p.t.Helper()
+	before := read(p, "history", chromedp.NavigationEntries()).CurrentIndex
+	p.do("back", chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		entries, err := chromedp.NavigationEntries()(ctx, t)
+		if err != nil {
+			return err
+		}
+		_, err = cdp.Call(ctx, t, page.NavigateToHistoryEntry, page.NavigateToHistoryEntryParams{EntryID: entries.Entries[before-1].ID})
+		return err
+	}))
+	p.eventually("back", func() bool {
+		return read(p, "history", chromedp.NavigationEntries()).CurrentIndex < before &&
+			read(p, "state", chromedp.Evaluate[string]("document.readyState")) == "complete"
+	})
+}
+
+func (p *person) eventually(what string, so func() bool) {
+	p.t.Helper()
+	for range 300 {
+		if so() {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	p.t.Fatalf("%s: it does not come to be", what)
+}
+
+// fill fills in the server's form, and sends it.
+func (p *person) fill(password string) int {
+	p.t.Helper()
+	return p.load("fill in the form",
+		chromedp.SendKeys(chromedp.CSS("#username"), alice.Username), chromedp.SendKeys(chromedp.CSS("#password"), password),
+		chromedp.Click(chromedp.CSS(`button[value="allow"]`)))
+}
+
+// at is where the browser is, host and the rest.
+func (p *person) at() *url.URL {
+	p.t.Helper()
+	u, err := url.Parse(read(p, "location", chromedp.Location()))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return u
+}
+
+func (p *person) text() string {
+	p.t.Helper()
+	return read(p, "text", chromedp.Evaluate[string]("document.body.innerText"))
+}
+
+// wantForm wants the server's login form.
+func (p *person) wantForm() {
+	p.t.Helper()
+	if p.at().Hostname() != serverHost || !strings.Contains(p.text(), "Sign in and allow") {
+		p.t.Fatalf("not at the server's form, but at %s:\n%s", p.at(), p.text())
+	}
+}
+
+// wantUser wants a page of the application, with alice signed in.
+func (p *person) wantUser(path string) {
+	p.t.Helper()
+	if p.s.app+path != p.at().String() || !strings.Contains(p.text(), "You are "+alice.Subject) {
+		p.t.Fatalf("not alice at %s, but at %s:\n%s", path, p.at(), p.text())
+	}
+}
+
+// wantNobody wants the application's home page, with nobody signed in.
+func (p *person) wantNobody() {
+	p.t.Helper()
+	p.open("/")
+	if !strings.Contains(p.text(), "You are nobody") {
+		p.t.Fatalf("somebody is signed in:\n%s", p.text())
+	}
+}
+
+// wantProblem wants the page of a problem, on the application's site.
+func (p *person) wantProblem(code string) {
+	p.t.Helper()
+	if p.at().Hostname() != appHost || !strings.Contains(p.text(), code) {
+		p.t.Fatalf("no problem %s at %s:\n%s", code, p.at(), p.text())
+	}
+}
+
+// withoutScripts switches scripts off, as some visitors do.
+func (p *person) withoutScripts() {
+	p.t.Helper()
+	p.do("scripts off", chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+		return err
+	}))
+}
+
+// pictures is where those of the pages go.
+const pictures = "../../.cache/browser"
+
+// picture takes the page at two widths. What sticks out at the side of a narrow page is
+// an error.
+func (p *person) picture(name string) {
+	p.t.Helper()
+	if err := os.MkdirAll(pictures, 0o755); err != nil {
+		p.t.Fatal(err)
+	}
+	for width, suffix := range map[int64]string{360: "-360.png", 1280: "-1280.png"} {
+		p.do("resize", chromedp.EmulateViewport(width, 800))
+		if wide := read(p, "width", chromedp.Evaluate[int64]("document.documentElement.scrollWidth")); wide > width {
+			p.t.Errorf("%s is %d wide on a screen of %d", name, wide, width)
+		}
+		png := read(p, "picture", chromedp.FullScreenshot(100))
+		if err := os.WriteFile(filepath.Join(pictures, name+suffix), png, 0o644); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	p.do("resize", chromedp.ResetViewport())
+}

@@ -1,0 +1,217 @@
+package browser
+
+import (
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// TestSignIn: by the button, and away again by another.
+func TestSignIn(t *testing.T) {
+	p := newPerson(t, startSite(t, ""), "")
+	p.wantNobody()
+	p.picture("home-nobody")
+	p.click("#in")
+	p.wantForm()
+	p.picture("server-form")
+	p.fill(alice.Password)
+	p.wantUser("/")
+	p.picture("home-user")
+	p.click("#out")
+	p.wantNobody()
+	p.open("/albums/7")
+	p.wantForm()
+}
+
+// TestDeepLink: after the login the visitor is where they wanted to be.
+func TestDeepLink(t *testing.T) {
+	p := newPerson(t, startSite(t, ""), "")
+	const link = "/albums/7?size=large&q=a%20b"
+	p.open(link)
+	p.wantForm()
+	p.fill(alice.Password)
+	p.wantUser(link)
+	p.picture("album")
+	if where := read(p, "where", chromedp.Text(chromedp.CSS("#where"))); where != link {
+		t.Errorf("the application was asked for %s", where)
+	}
+}
+
+// TestCancel: the visitor says no, and can think again.
+func TestCancel(t *testing.T) {
+	p := newPerson(t, startSite(t, ""), "")
+	p.open("/albums/7")
+	p.wantForm()
+	if status := p.click(`button[value="cancel"]`); status != 403 {
+		t.Errorf("status %d", status)
+	}
+	p.wantProblem("access_denied")
+	p.picture("problem-denied")
+	p.click("a.button")
+	p.wantForm()
+	p.fill(alice.Password)
+	p.wantUser("/albums/7")
+}
+
+// TestWrongPassword: the server asks again, and the login goes on.
+func TestWrongPassword(t *testing.T) {
+	p := newPerson(t, startSite(t, ""), "")
+	p.open("/albums/7")
+	p.fill("looking-glass")
+	p.wantForm()
+	p.picture("server-wrong-password")
+	p.fill(alice.Password)
+	p.wantUser("/albums/7")
+}
+
+// TestTwoTabs: two logins at once end where each was begun, whichever ends first.
+func TestTwoTabs(t *testing.T) {
+	one := newPerson(t, startSite(t, ""), "")
+	one.open("/albums/1")
+	two := one.tab()
+	two.open("/albums/2")
+	one.wantForm()
+	two.wantForm()
+	one.fill(alice.Password)
+	one.wantUser("/albums/1")
+	two.fill(alice.Password)
+	two.wantUser("/albums/2")
+	one.reload()
+	one.wantUser("/albums/1")
+	two.click("#out")
+	one.open("/albums/1")
+	one.wantForm()
+}
+
+// TestReload: of every page, on the way and at its end.
+func TestReload(t *testing.T) {
+	p := newPerson(t, startSite(t, ""), "")
+	p.open("/")
+	p.reload()
+	p.click("#in")
+	p.reload()
+	p.wantForm()
+	p.fill("looking-glass")
+	p.reload() // sends the form again, which the server takes once
+	if p.at().Hostname() != serverHost {
+		t.Fatal("the reload of a form led away")
+	}
+	p.open("/albums/7")
+	p.fill(alice.Password)
+	p.reload()
+	p.wantUser("/albums/7")
+	p.open("/callback?code=x&state=y") // somebody's bookmark
+	p.wantUser("/")
+	p.reload()
+	p.wantUser("/")
+	p.click("#out")
+	p.reload()
+	p.wantNobody()
+	p.open("/callback?code=x&state=y")
+	p.wantProblem("login_unknown")
+	p.picture("problem-unknown")
+	p.reload()
+	p.wantProblem("login_unknown")
+}
+
+// TestBack: to every page, on the way and at its end. A login is not lost by it, nor had
+// twice, and a page for those who are signed in is not shown after the logout.
+func TestBack(t *testing.T) {
+	p := newPerson(t, startSite(t, ""), "")
+	p.open("/")
+	p.click("#in")
+	p.wantForm()
+	p.back()
+	p.wantNobody()
+	p.click("#in")
+	p.fill("looking-glass")
+	p.back()
+	p.open("/albums/7")
+	p.fill(alice.Password)
+	p.wantUser("/albums/7")
+	p.back() // to the server's form, which was used
+	p.picture("server-form-used")
+	p.open("/albums/7")
+	p.wantUser("/albums/7")
+	p.click("#out")
+	p.back()
+	if at := p.at(); at.Hostname() == appHost && at.Path == "/albums/7" {
+		t.Errorf("after the logout the back button shows %s:\n%s", at, p.text())
+	}
+}
+
+// TestExpired: a form that was left open for too long.
+func TestExpired(t *testing.T) {
+	s := startSite(t, "")
+	p := newPerson(t, s, "")
+	p.open("/albums/7")
+	p.wantForm()
+	s.clock.turn(11 * time.Minute)
+	p.fill(alice.Password)
+	p.wantProblem("login_expired")
+	p.picture("problem-expired")
+	s.clock.turn(-11 * time.Minute)
+	p.click("a.button")
+	p.fill(alice.Password)
+	p.wantUser("/albums/7")
+}
+
+// TestUnavailable: the server where visitors sign in is away.
+func TestUnavailable(t *testing.T) {
+	s := startSite(t, "")
+	p := newPerson(t, s, "")
+	s.server.Close()
+	if status := p.open("/albums/7"); status != 503 {
+		t.Errorf("status %d", status)
+	}
+	p.wantProblem("temporarily_unavailable")
+	p.picture("problem-unavailable")
+}
+
+// TestFormPost: the answer comes by a form from another site, with scripts and without.
+func TestFormPost(t *testing.T) {
+	for _, scripts := range []bool{true, false} {
+		p := newPerson(t, startSite(t, "form_post"), "")
+		if !scripts {
+			p.withoutScripts()
+		}
+		p.open("/albums/7")
+		p.wantForm()
+		p.fill(alice.Password)
+		if !scripts {
+			p.picture("server-form-post")
+			p.click("button")
+		}
+		p.do("wait", chromedp.WaitReady(chromedp.CSS("#who")))
+		p.wantUser("/albums/7")
+		p.reload()
+		p.wantUser("/albums/7")
+	}
+}
+
+// TestWithoutScripts: nothing of it needs any.
+func TestWithoutScripts(t *testing.T) {
+	p := newPerson(t, startSite(t, ""), "")
+	p.withoutScripts()
+	p.open("/")
+	p.click("#in")
+	p.wantForm()
+	p.fill("looking-glass")
+	p.fill(alice.Password)
+	p.wantUser("/")
+	p.click("#out")
+	p.wantNobody()
+}
+
+// TestWithoutCookies: the visitor is told what is missing, and is not sent in circles.
+func TestWithoutCookies(t *testing.T) {
+	const blocked = `{"profile":{"default_content_setting_values":{"cookies":2}}}`
+	p := newPerson(t, startSite(t, ""), blocked)
+	p.open("/albums/7")
+	p.wantForm()
+	p.fill(alice.Password)
+	p.wantProblem("login_unknown")
+	p.picture("problem-cookies")
+	p.wantNobody()
+}
