@@ -23,10 +23,10 @@ func (l *Login) Callback() http.Handler {
 			l.fail(w, r, CodeRequest, err)
 			return
 		}
-		a := l.find(w, r, q)
+		a, unread := l.find(w, r, q)
 		switch {
 		case a == nil:
-			l.strayCallback(w, r)
+			l.strayCallback(w, r, unread)
 		case l.wantsPost(a.Client) != (r.Method == http.MethodPost):
 			l.failLogin(w, r, a, fmt.Errorf("a callback by %s is not what the client is registered for", r.Method))
 		default:
@@ -57,15 +57,15 @@ func parameters(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 // strayCallback is one without a login under way in this browser: a reload, the back
 // button, an attempt to finish somebody else's login here, or a browser without cookies.
 // Whoever is signed in stays so.
-func (l *Login) strayCallback(w http.ResponseWriter, r *http.Request) {
+func (l *Login) strayCallback(w http.ResponseWriter, r *http.Request, unread error) {
 	s, err := l.sessions.load(r)
 	switch {
-	case err != nil:
-		l.fail(w, r, CodeUnavailable, err)
+	case err != nil || unread != nil && codeOf(unread) == CodeUnavailable:
+		l.fail(w, r, CodeUnavailable, errors.Join(err, unread))
 	case s != nil:
 		redirect(w, l.config.HomePath)
 	default:
-		l.fail(w, r, CodeUnknown, errors.New("a callback without a login under way in this browser"))
+		l.fail(w, r, CodeUnknown, errors.Join(errors.New("a callback without a login under way in this browser"), unread))
 	}
 }
 

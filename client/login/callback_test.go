@@ -29,7 +29,7 @@ func TestAnotherBrowser(t *testing.T) {
 	})
 }
 
-// TestLoginCSRF: a visitor who is signed in stays who she is when somebody else's callback
+// TestLoginCSRF is RP-04 and RP-20: a visitor who is signed in stays who she is when somebody else's callback
 // is put upon her, and so does one who has a login of her own under way.
 func TestLoginCSRF(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
@@ -130,10 +130,19 @@ func TestServerSaysNo(t *testing.T) {
 // TestParallelCallbacks is RP-21: many at once, at two processes, are one token request,
 // and each of them leads to where the login was to lead.
 func TestParallelCallbacks(t *testing.T) {
-	store := &login.Memory{}
-	shared := func(c *login.Config) { c.Store = store }
-	one := start(t, setting{config: shared})
-	two := start(t, setting{as: one.as, config: shared, other: one})
+	t.Run("one process", func(t *testing.T) {
+		a := start(t, setting{})
+		parallelCallbacks(t, a, a)
+	})
+	t.Run("two processes", func(t *testing.T) {
+		store := &login.Memory{}
+		shared := func(c *login.Config) { c.Store = store }
+		one := start(t, setting{config: shared})
+		parallelCallbacks(t, one, start(t, setting{as: one.as, config: shared, other: one}))
+	})
+}
+
+func parallelCallbacks(t *testing.T, one, two *app) {
 	b := one.browser(t)
 	callback := b.begin(one, "/login?return_to=/there")
 	var group sync.WaitGroup
@@ -173,6 +182,23 @@ func TestReload(t *testing.T) {
 		b.post(a.URL+"/logout", url.Values{})
 		b.want(b.get(callback), 400, "login_unknown")
 		b.want(b.get(a.URL+"/"), 200, "nobody")
+	})
+}
+
+// TestBack is RP-29: back to the server's page, and forward once more from there.
+func TestBack(t *testing.T) {
+	bothKinds(t, func(t *testing.T, set setting) {
+		a := start(t, set)
+		b := a.browser(t)
+		address := b.still().get(a.URL + "/login?return_to=/there").header.Get("Location")
+		again := a.as.Form("/par").Get("state")
+		b.want(b.get(address), 200, "alice at /there")
+		before := b.cookie(a, "__Host-login")
+		b.want(b.get(a.URL+"/callback?"+url.Values{"code": {"another"}, "state": {again}, "iss": {a.as.URL}}.Encode()), 200, "alice at /")
+		b.want(b.get(a.URL+"/callback?"+url.Values{"error": {"access_denied"}, "state": {again}, "iss": {a.as.URL}}.Encode()), 200, "alice at /")
+		if b.cookie(a, "__Host-login") != before || a.as.Hits("/token") != 1 {
+			t.Errorf("another session, or %d token requests", a.as.Hits("/token"))
+		}
 	})
 }
 

@@ -108,11 +108,13 @@ func (l *Login) openAttempt(c *http.Cookie) *attempt {
 	return a
 }
 
-// find gives this browser's login that a callback is for, nil if there is none.
-func (l *Login) find(w http.ResponseWriter, r *http.Request, parameters map[string][]string) *attempt {
+// find gives this browser's login that a callback is for, nil if there is none. An error
+// is of a signed response that could not be read.
+func (l *Login) find(w http.ResponseWriter, r *http.Request, parameters map[string][]string) (*attempt, error) {
 	if len(parameters["response"]) == 0 {
-		return l.withState(r, first(parameters["state"]))
+		return l.withState(r, first(parameters["state"])), nil
 	}
+	var errs []error
 	asked := map[string]bool{}
 	for _, a := range l.attempts(w, r) { // the state of a signed response is the client's to read
 		if asked[a.Client] {
@@ -120,11 +122,12 @@ func (l *Login) find(w http.ResponseWriter, r *http.Request, parameters map[stri
 		}
 		asked[a.Client] = true
 		state, err := l.config.Clients[a.Client].CallbackState(r.Context(), parameters)
-		if err == nil && l.withState(r, state) != nil {
-			return l.withState(r, state)
+		if found := l.withState(r, state); err == nil && found != nil {
+			return found, nil
 		}
+		errs = append(errs, err)
 	}
-	return nil
+	return nil, errors.Join(errs...)
 }
 
 func (l *Login) withState(r *http.Request, state string) *attempt {

@@ -96,6 +96,15 @@ func TestSignedResponse(t *testing.T) {
 	forged, q := sign(b.begin(a, "/login"))
 	forged.RawQuery = q.Encode()[:len(q.Encode())-8]
 	b.want(b.get(forged.String()), 200, "alice at /") // stays signed in
+	other.begin(a, "/login")
+	other.want(other.get(forged.String()), 400, "login_unknown")
+	if !strings.Contains(a.log.String(), "response:") {
+		t.Error("the log does not say what is wrong with the response")
+	}
+	fresh := start(t, setting{as: as, other: a, client: func(c *client.Config) { c.ResponseMode = "query.jwt" }})
+	as.Replace("/jwks", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
+	u.Host = strings.TrimPrefix(fresh.URL, "https://")
+	other.want(other.get(u.String()), 503, "temporarily_unavailable")
 	if as.Hits("/token") != 1 {
 		t.Errorf("%d token requests", as.Hits("/token"))
 	}

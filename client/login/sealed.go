@@ -29,7 +29,7 @@ func (l *sealedSessions) load(r *http.Request) (*session, error) {
 func (l *sealedSessions) begin(w http.ResponseWriter, r *http.Request, s *session, tokens *client.Tokens) error {
 	old, err := l.load(r)
 	if err != nil {
-		return err
+		return storeDown(err)
 	}
 	if err := l.forget(r.Context(), old); err != nil {
 		return err
@@ -66,5 +66,11 @@ func (l *sealedSessions) forget(ctx context.Context, s *session) error {
 	if s == nil {
 		return nil
 	}
-	return l.shared.Save(ctx, "ended:"+hashed(s.ID), []byte("1"), l.until(s))
+	if err := l.carried.Delete(ctx, tokensKey(hashed(s.ID))); err != nil {
+		return storeDown(err)
+	}
+	if err := l.shared.Save(ctx, "ended:"+hashed(s.ID), []byte("1"), l.until(s)); err != nil {
+		return storeDown(err)
+	}
+	return nil
 }

@@ -1,0 +1,168 @@
+package login
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/countersign/countersign/client"
+)
+
+// carriedFor is how long this process remembers tokens that are in a cookie: as long as
+// requests with an older cookie may still come.
+const carriedFor = 10 * time.Minute
+
+// carriedTokens are those that cookies bring, the latest of each session: a refresh that
+// one tab has caused is there for the others before their cookie is.
+type carriedTokens struct {
+	memory Memory
+	now    func() time.Time
+
+	mu sync.Mutex // nothing older may come in place of what a refresh has brought meanwhile
+}
+
+// carried is what a cookie holds, and what is remembered of it.
+type carried struct {
+	ID   string          `json:"id,omitempty"` // the session's
+	At   time.Time       `json:"at"`
+	Kept json.RawMessage `json:"kept"` // of a client.Kept; null for tokens that are of no use any more
+}
+
+func (c *carriedTokens) latest(ctx context.Context, key string) (latest carried, ok bool) {
+	raw, err := c.memory.Load(ctx, key)
+	return latest, err == nil && raw != nil && json.Unmarshal(raw, &latest) == nil
+}
+
+func (c *carriedTokens) put(ctx context.Context, key string, v carried) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return c.memory.Save(ctx, key, raw, c.now().Add(carriedFor))
+}
+
+// observe remembers what a cookie has, or for longer what is known if that is later.
+func (c *carriedTokens) observe(ctx context.Context, key string, v carried) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if known, ok := c.latest(ctx, key); ok && !v.At.After(known.At) {
+		v = known
+	}
+	return c.put(ctx, key, v)
+}
+
+// Load implements client.TokenStore.
+func (c *carriedTokens) Load(ctx context.Context, key string) ([]byte, error) {
+	v, ok := c.latest(ctx, key)
+	if !ok || string(v.Kept) == "null" {
+		return nil, nil
+	}
+	return v.Kept, nil
+}
+
+// Save implements client.TokenStore.
+func (c *carriedTokens) Save(ctx context.Context, key string, value []byte, _ time.Time) error {
+	return c.replace(ctx, key, value)
+}
+
+// Delete implements client.TokenStore: the cookie that still comes must not bring the
+// tokens back.
+func (c *carriedTokens) Delete(ctx context.Context, key string) error {
+	return c.replace(ctx, key, json.RawMessage("null"))
+}
+
+// replace makes kept the latest, whatever the clocks are.
+func (c *carriedTokens) replace(ctx context.Context, key string, kept json.RawMessage) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at := c.now()
+	if known, ok := c.latest(ctx, key); ok && !at.After(known.At) {
+		at = known.At.Add(time.Nanosecond)
+	}
+	return c.put(ctx, key, carried{At: at, Kept: kept})
+}
+
+// carrier brings tokens from a request's cookies, and takes later ones to the answer's. A
+// handler may call several APIs at once.
+type carrier struct {
+	l *sealedSessions
+	w http.ResponseWriter
+	r *http.Request
+	s *session
+
+	mu  sync.Mutex
+	own carried // what the browser has
+}
+
+func (c *carrier) key() string { return tokensKey(hashed(c.s.ID)) }
+
+func (c *carrier) bring(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.l.carried.observe(ctx, c.key(), c.own)
+}
+
+func (c *carrier) take(ctx context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v, ok := c.l.carried.latest(ctx, c.key())
+	if !ok || !v.At.After(c.own.At) {
+		return
+	}
+	v.ID = c.s.ID
+	if err := c.l.carry(c.w, c.r, c.s, v); err != nil {
+		c.l.config.Log.ErrorContext(ctx, "login: new tokens stay in this process", "reason", err)
+	}
+	c.own = v
+}
+
+func (l *sealedSessions) tokensCookie() string { return l.cookies.name("-t") }
+
+// brought gives the tokens that a request's cookies have for s; those of another session
+// are none.
+func (l *sealedSessions) brought(r *http.Request, s *session) carried {
+	none := carried{ID: s.ID, Kept: json.RawMessage("null")}
+	var v carried
+	if !l.openJSON(forTokens, l.tokensCookie(), l.cookies.long(r, l.tokensCookie()), &v) || v.ID != s.ID || v.Kept == nil {
+		return none
+	}
+	return v
+}
+
+// kept gives the latest that is known here.
+func (l *sealedSessions) kept(r *http.Request, s *session) (*client.Kept, error) {
+	v := l.brought(r, s)
+	if known, ok := l.carried.latest(r.Context(), tokensKey(hashed(s.ID))); ok && known.At.After(v.At) {
+		v = known
+	}
+	kept := &client.Kept{}
+	return kept, json.Unmarshal(v.Kept, kept)
+}
+
+// carry seals tokens into cookies. If they do not fit, the ID token, which is there for
+// the logout alone, is left out.
+func (l *sealedSessions) carry(w http.ResponseWriter, r *http.Request, s *session, v carried) error {
+	err := l.carryAll(w, r, s, v)
+	if err != errTooLarge {
+		return err
+	}
+	kept := &client.Kept{}
+	if err := json.Unmarshal(v.Kept, kept); err != nil {
+		return err
+	}
+	kept.IDToken = ""
+	if v.Kept, err = json.Marshal(kept); err != nil {
+		return err
+	}
+	return l.carryAll(w, r, s, v)
+}
+
+func (l *sealedSessions) carryAll(w http.ResponseWriter, r *http.Request, s *session, v carried) error {
+	sealed, err := l.sealJSON(forTokens, l.tokensCookie(), v)
+	if err != nil {
+		return err
+	}
+	return l.cookies.setLong(w, r, l.tokensCookie(), sealed, l.until(s).Sub(l.config.Now()))
+}
