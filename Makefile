@@ -6,7 +6,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
 # The fuzz targets, as package:target.
 FUZZ := ./internal/jose:FuzzParse ./internal/jose:FuzzDecode ./internal/jose:FuzzParseSet ./internal/jose:FuzzDecrypt \
-	./idtoken:FuzzClaims ./idtoken:FuzzCheck ./client:FuzzCallback ./client:FuzzTokenResponse ./client:FuzzChallenges ./client:FuzzDeviceResponse ./client:FuzzIntrospected ./client/registration:FuzzRegistration ./discovery:FuzzMetadata \
+	./idtoken:FuzzClaims ./idtoken:FuzzCheck ./client:FuzzCallback ./client:FuzzTokenResponse ./client:FuzzChallenges ./client:FuzzDeviceResponse ./client:FuzzPing ./client:FuzzIntrospected ./client/registration:FuzzRegistration ./discovery:FuzzMetadata \
 	./discovery:FuzzLifetime ./discovery:FuzzResource \
 	./client/login:FuzzReturnTo ./client/login:FuzzOpen ./client/login:FuzzCookies \
 	./rs:FuzzAuthorization ./rs:FuzzForwardedCertificate ./rs:FuzzIntrospectionAnswer ./rs:FuzzSimple \

@@ -165,6 +165,30 @@ func TestPollingEnds(t *testing.T) {
 	}
 }
 
+// TestPollingErrorWith200: there are servers that answer every poll with status 200.
+func TestPollingErrorWith200(t *testing.T) {
+	s := optest.New(t)
+	c, k := polling(t, s, daemon(s))
+	d, err := c.BeginDevice(t.Context(), client.TokenRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Replace("/token", answer(200, "application/json", `{"error":"authorization_pending"}`))
+	k.during = func(n int) {
+		if n == 3 {
+			s.Replace("/token", nil)
+		}
+	}
+	if tokens, err := c.FinishDevice(t.Context(), d); err != nil || !slices.Equal(k.waited, seconds(5, 5, 5)) {
+		t.Errorf("%v, %v after %v", tokens, err, k.waited)
+	}
+	d.Expiry = k.now.AddDate(100, 0, 0)
+	s.Replace("/token", answer(200, "application/json", `{"error":"slow_down"}`))
+	if _, err := c.FinishDevice(t.Context(), d); err == nil || time.Until(k.now) > 25*time.Hour {
+		t.Errorf("a login for a century ended with %v at %v", err, k.now)
+	}
+}
+
 // deviceAnswer is a good answer of a device endpoint with one change.
 func deviceAnswer(name string, value any) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {

@@ -9,5 +9,9 @@
 //	// keep pending, redirect the browser; later, in the callback:
 //	tokens, err := c.Finish(ctx, pending, r.URL.Query())
 //
+// Tokens without a browser are got by [Client.ClientCredentials], [Client.JWTBearer],
+// [Client.TokenExchange] and [Client.Grant]; for a user at another device there are
+// [Client.BeginDevice] (RFC 8628) and [Client.BeginBackchannel] (OpenID Connect CIBA).
+//
 // Nothing touches the network before the first Begin.
 package client

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -65,6 +66,29 @@ func FuzzTokenResponse(f *testing.F) {
 		header.Set("Authorization", tokens.Type()+" "+tokens.AccessToken)
 		if tokens.AccessToken == "" || tokens.Type() != "Bearer" || strings.ContainsAny(header.Get("Authorization")[7:], " \r\n\x00") || tokens.Expiry.After(time.Now().AddDate(11, 0, 0)) || r.Error != nil {
 			t.Errorf("%q gives %+v", body, r)
+		}
+	})
+}
+
+// FuzzPing: whatever anybody sends, it is about one login, and brings no tokens.
+func FuzzPing(f *testing.F) {
+	for _, s := range []string{
+		`{"auth_req_id":"a"}`, `{"auth_req_id":"a","x":[]}`, `{"auth_req_id":"a","auth_req_id":"b"}`, `{"auth_req_id":7}`, `{"Auth_Req_ID":"a"}`,
+		`{"auth_req_id":"a","access_token":"b"}`, `{"auth_req_id":"a","id_token":null}`, `{}`, `null`, `[]`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		id, err := readAuthReqID(body)
+		if err != nil {
+			if len(err.Error()) > 1024 {
+				t.Errorf("an error of %d bytes", len(err.Error()))
+			}
+			return
+		}
+		var members map[string]any
+		if json.Unmarshal(body, &members) != nil || members["auth_req_id"] != id || id == "" || members["access_token"] != nil || members["id_token"] != nil {
+			t.Errorf("%q was taken for %q", body, id)
 		}
 	})
 }

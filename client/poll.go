@@ -33,6 +33,9 @@ type poll struct {
 // poll ends with the tokens, with a refusal, at p's expiry by this client's clock, or with
 // ctx, whichever comes first.
 func (c *Client) poll(ctx context.Context, p *poll) (*tokenResponse, error) {
+	if last := c.config.Now().Add(maxPollLifetime); p.expiry.After(last) { // whatever was stored
+		p.expiry = last
+	}
 	for {
 		if err := c.pause(ctx, p); err != nil {
 			return nil, fail(StepToken, err)
