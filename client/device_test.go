@@ -344,4 +344,8 @@ func TestFinishDeviceRefused(t *testing.T) {
 	if tokens, err := c.FinishDevice(t.Context(), d); err != nil || tokens.IDToken != nil {
 		t.Errorf("without openid: %v, %v", tokens, err)
 	}
+	s.Token = func(out map[string]any) { out["id_token"] = "canary.of.nobody" }
+	if tokens, err := c.FinishDevice(t.Context(), d); tokens != nil || stepOf(err) != client.StepIDToken {
+		t.Errorf("an ID token that nobody asked for, and that is none: %v, %v", tokens, err)
+	}
 }

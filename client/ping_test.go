@@ -96,6 +96,9 @@ func TestPingOfAnother(t *testing.T) {
 			t.Errorf("taken for %s", name)
 		}
 	}
+	if (&client.Ping{AuthReqID: "a"}).IsFor(&client.Backchannel{AuthReqID: "a"}) {
+		t.Error("a ping without a token was taken for a login without one")
+	}
 	r.Body = io.NopCloser(iotest{})
 	if _, err := client.ReadPing(r); err == nil {
 		t.Error("a body that breaks off was read")

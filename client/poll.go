@@ -41,7 +41,7 @@ func (c *Client) poll(ctx context.Context, p *poll) (*tokenResponse, error) {
 			return nil, fail(StepToken, err)
 		}
 		response, err := c.requestToken(ctx, maps.Clone(p.form), p.key)
-		if err == nil || ctx.Err() != nil || !p.goesOn(err) {
+		if err == nil || !p.goesOn(err) {
 			return response, err
 		}
 	}
