@@ -15,7 +15,6 @@ import (
 
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/internal/endpoint"
-	"github.com/countersign/countersign/par"
 	"github.com/countersign/countersign/pkce"
 )
 
@@ -321,30 +320,6 @@ func setJSON(v url.Values, name string, value any) error {
 	}
 	v.Set(name, string(b))
 	return nil
-}
-
-// pushes decides whether the request is pushed. What the server requires cannot
-// be switched off (RFC 9126 §5).
-func (c *Client) pushes(m *discovery.Metadata) (bool, error) {
-	has := m.PushedAuthorizationRequestEndpoint != ""
-	required := c.config.PAR == PARRequired || c.config.Profile.requiresPAR() || m.RequirePushedAuthorizationRequests
-	switch {
-	case c.config.PAR == PAROff && m.RequirePushedAuthorizationRequests:
-		return false, errors.New("the server requires pushed authorization requests, and Config.PAR is PAROff")
-	case required && !has:
-		return false, errors.New("pushed authorization requests are required, and the server has no endpoint for them")
-	}
-	return has && c.config.PAR != PAROff, nil
-}
-
-// push sends the parameters to the server and gives those that are left for the
-// browser: client_id and request_uri (RFC 9126 §4).
-func (c *Client) push(ctx context.Context, m *discovery.Metadata, params url.Values) (url.Values, error) {
-	pushed, err := par.Push(ctx, c.config.HTTP, m.PushedAuthorizationRequestEndpoint, c.auth(m), params)
-	if err != nil {
-		return nil, err
-	}
-	return url.Values{"client_id": params["client_id"], "request_uri": {pushed.RequestURI}}, nil
 }
 
 // authorizationURL keeps a query that the endpoint has (RFC 6749 §3.1). Spaces are

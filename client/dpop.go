@@ -152,17 +152,17 @@ func (c *Client) postProof(ctx context.Context, u string, auth Authenticator, fo
 	if resp, err = c.http.PostForm(ctx, u, proving, form, "application/json"); err != nil {
 		return nil, false, err
 	}
-	return resp, c.learn(dpop.Authorization, u, resp), nil
+	return resp, c.learn(dpop.Authorization, u, resp.Header), nil
 }
 
-// learn keeps the nonce of an answer, and tells whether it had one. Several, or one
+// learn keeps the nonce in the header of an answer, and tells whether it had one. Several, or one
 // that is malformed, are none.
-func (c *Client) learn(role, u string, resp *endpoint.Response) bool {
+func (c *Client) learn(role, u string, h http.Header) bool {
 	at, err := url.Parse(u)
 	if err != nil {
 		return false
 	}
-	learned, err := c.nonces.Learn(role, at, resp.Header)
+	learned, err := c.nonces.Learn(role, at, h)
 	return learned && err == nil
 }
 
@@ -173,6 +173,9 @@ func (c *Client) learn(role, u string, resp *endpoint.Response) bool {
 func (c *Client) Authorize(r *http.Request, t *Tokens) error {
 	if t == nil || t.Token == nil || t.AccessToken == "" {
 		return errors.New("client: there is no access token")
+	}
+	if err := checkDestination(r.URL); err != nil {
+		return fmt.Errorf("client: the request goes to %w, which must not have the token", err)
 	}
 	switch strings.ToLower(t.TokenType) { // RFC 6749 §7.1: a type that is not understood is not used
 	case "dpop":
@@ -198,6 +201,14 @@ func (c *Client) Authorize(r *http.Request, t *Tokens) error {
 // hasNonce tells whether an answer hands a nonce out.
 func (c *Client) hasNonce(resp *http.Response) bool {
 	return len(resp.Header.Values("DPoP-Nonce")) == 1
+}
+
+// checkDestination takes https, and http on loopback (RFC 6750 §5.3).
+func checkDestination(u *url.URL) error {
+	if u == nil {
+		return errors.New("nowhere")
+	}
+	return endpoint.CheckURL((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String())
 }
 
 // LearnNonce keeps the DPoP-Nonce that an API's answer has for the next request there

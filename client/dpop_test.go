@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/internal/optest"
@@ -225,5 +226,58 @@ func TestDPoPClientKey(t *testing.T) {
 	cfg.DPoP = &client.DPoP{Keys: client.SigningKey{}}
 	if _, err := client.New(cfg); err == nil {
 		t.Error("a DPoP without a key was accepted")
+	}
+}
+
+// TestNonceOfPush: DPOP-02. A nonce that comes with the answer to the pushed request is in
+// the first proof already.
+func TestNonceOfPush(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		nonces []string
+		want   any
+	}{{"one", []string{"n-1"}, "n-1"}, {"two", []string{"n-1", "n-2"}, nil}, {"malformed", []string{`n"1`}, nil}} {
+		t.Run(test.name, func(t *testing.T) {
+			s := optest.New(t)
+			s.Token = func(m map[string]any) { m["token_type"] = "DPoP" }
+			var claims m
+			s.Wrap = func(path string, next http.HandlerFunc) http.HandlerFunc {
+				return func(w http.ResponseWriter, r *http.Request) {
+					if path == "/par" {
+						w.Header()["Dpop-Nonce"] = test.nonces
+					} else if path == "/token" {
+						_, claims = proof(t, r.Header)
+					}
+					next(w, r)
+				}
+			}
+			cfg := config(s)
+			cfg.DPoP = &client.DPoP{}
+			if _, err := login(t, s, newClient(t, cfg)); err != nil {
+				t.Fatal(err)
+			}
+			if got := claims["nonce"]; got != test.want {
+				t.Errorf("the proof has the nonce %v", got)
+			}
+		})
+	}
+}
+
+// TestAuthorizeDestination: no token goes into a request that anybody can read.
+func TestAuthorizeDestination(t *testing.T) {
+	c := newClient(t, config(optest.New(t)))
+	for to, good := range map[string]bool{
+		"https://api.example/a?b#c": true, "http://127.0.0.1:1/": true, "http://localhost/": true, "http://api.example/": false, "ftp://api.example/": false, "/photos": false,
+	} {
+		r, err := http.NewRequest("GET", to, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Authorize(r, ending(time.Hour)); (err == nil) != good || (r.Header.Get("Authorization") != "") != good {
+			t.Errorf("%s: %v", to, err)
+		}
+	}
+	if err := c.Authorize(&http.Request{Header: http.Header{}}, ending(time.Hour)); err == nil {
+		t.Error("a request to nowhere is authorized")
 	}
 }

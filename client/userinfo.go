@@ -77,7 +77,7 @@ func (c *Client) getUserInfo(ctx context.Context, u string, tokens *Tokens) (res
 	if resp, err = c.http.Get(ctx, u, accept, authorize, endpoint.MaxDocument); err != nil {
 		return nil, false, err
 	}
-	return resp, c.learn(dpop.Resource, u, resp), nil
+	return resp, c.learn(dpop.Resource, u, resp.Header), nil
 }
 
 func (c *Client) parseUserInfo(ctx context.Context, resp *endpoint.Response, subject string) (*UserInfo, error) {

@@ -33,6 +33,10 @@ type Pushed struct {
 
 	// ExpiresIn is how long RequestURI may be used from now on.
 	ExpiresIn time.Duration
+
+	// DPoPNonce is what the server wants in the next DPoP proof (RFC 9449 §8.2), "" where
+	// it does not say, or not clearly.
+	DPoPNonce string
 }
 
 // Error is a push that failed. Code, Description and URI are the server's, as in
@@ -110,7 +114,11 @@ func parse(resp *endpoint.Response) (*Pushed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Pushed{RequestURI: body.RequestURI, ExpiresIn: lifetime}, nil
+	out := &Pushed{RequestURI: body.RequestURI, ExpiresIn: lifetime}
+	if nonces := resp.Header.Values("DPoP-Nonce"); len(nonces) == 1 {
+		out.DPoPNonce = nonces[0]
+	}
+	return out, nil
 }
 
 // seconds takes a positive integer, as a number or in a string as some servers

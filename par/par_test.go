@@ -53,9 +53,9 @@ func TestPush(t *testing.T) {
 		body   string
 		want   par.Pushed
 	}{
-		{201, `{"request_uri":"zizBvZPwAmzfcDOMKTPv0QTaRA8","expires_in":90}`, par.Pushed{"zizBvZPwAmzfcDOMKTPv0QTaRA8", 90 * time.Second}},
-		{200, `{"request_uri":"urn:x","expires_in":"60"}`, par.Pushed{"urn:x", time.Minute}},
-		{201, `{"request_uri":"urn:x","expires_in":99999999999,"more":1}`, par.Pushed{"urn:x", 24 * time.Hour}},
+		{201, `{"request_uri":"zizBvZPwAmzfcDOMKTPv0QTaRA8","expires_in":90}`, par.Pushed{RequestURI: "zizBvZPwAmzfcDOMKTPv0QTaRA8", ExpiresIn: 90 * time.Second}},
+		{200, `{"request_uri":"urn:x","expires_in":"60"}`, par.Pushed{RequestURI: "urn:x", ExpiresIn: time.Minute}},
+		{201, `{"request_uri":"urn:x","expires_in":99999999999,"more":1}`, par.Pushed{RequestURI: "urn:x", ExpiresIn: 24 * time.Hour}},
 	} {
 		s.Replace("/par", answer(test.status, test.body))
 		if got, err := push(t, s); err != nil || *got != test.want {
