@@ -16,7 +16,7 @@ import (
 // text: this is the hot path, and a second pass for the names that are configuration would
 // double it.
 type claims struct {
-	dialect *dialect
+	dialect dialect
 	answer  *answerClaims // of an introspection answer; nil for a token
 
 	principal Principal // filled in place: it is what remains

@@ -33,7 +33,7 @@ func (d *dialect) scopeName() string {
 }
 
 // decode reads a token's claims by this dialect.
-func (d *dialect) decode(payload []byte) (*claims, error) {
+func (d dialect) decode(payload []byte) (*claims, error) {
 	c := &claims{dialect: d}
 	if err := c.decode(payload); err != nil {
 		return nil, err

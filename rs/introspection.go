@@ -98,7 +98,7 @@ func (i *Introspection) verify(ctx context.Context, token string) (*Principal, e
 
 // read makes a Principal of the answer's members.
 func (i *Introspection) read(body []byte) (*Principal, error) {
-	d := &dialect{list: i.ScopeList, issuer: i.Issuer, audience: i.Audience}
+	d := dialect{list: i.ScopeList, issuer: i.Issuer, audience: i.Audience}
 	c := &claims{dialect: d, answer: &answerClaims{}}
 	if err := c.decode(body); err != nil {
 		return nil, &unavailable{fmt.Errorf("introspection: %w", err)}

@@ -180,12 +180,12 @@ func (j *JWT) strict() bool {
 }
 
 func (j *JWT) checkHeader(h jose.Header) error {
-	kind := jose.Kind{j.Typ}
+	kind := jose.AccessToken
 	switch {
-	case j.strict():
-		kind = jose.AccessToken
 	case j.Typ == NoTyp:
 		kind = jose.Kind{""}
+	case !j.strict():
+		kind = jose.Kind{j.Typ}
 	}
 	if err := h.CheckTyp(kind); err != nil {
 		return err
@@ -193,8 +193,8 @@ func (j *JWT) checkHeader(h jose.Header) error {
 	return h.CheckAlg(j.algs())
 }
 
-func (j *JWT) dialect() *dialect {
-	return &dialect{
+func (j *JWT) dialect() dialect {
+	return dialect{
 		claims: j.Claims, clientID: j.ClientIDClaim, scope: j.ScopeClaim, list: j.ScopeList,
 		issuer: j.Issuer, audience: j.Audience, tenants: j.isTemplate(),
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 func newClaims() *claims {
-	return &claims{dialect: &dialect{
+	return &claims{dialect: dialect{
 		issuer: "https://as.example", audience: "https://api.example", claims: map[string]string{"use": "access"}, tenants: true,
 	}}
 }

@@ -44,7 +44,7 @@ func compare(b *testing.B, s *setup) {
 	for i, c := range all {
 		calls[i] = caller(b, c.handler, s.tokens)
 	}
-	spent := inTurns(b, calls)
+	spent := inTurns(b, turn, calls)
 	for i, c := range all {
 		report(b, c.name, "", float64(spent[i])/float64(spent[0]))
 		report(b, c.name, "allocs", testing.AllocsPerRun(100, calls[i]))
@@ -53,7 +53,7 @@ func compare(b *testing.B, s *setup) {
 
 // inTurns gives the median time of each call's turns: what else the machine does for a
 // while changes it little.
-func inTurns(b *testing.B, calls []func()) []time.Duration {
+func inTurns(b *testing.B, turn int, calls []func()) []time.Duration {
 	turns := make([][]time.Duration, len(calls))
 	for b.Loop() {
 		for i, call := range calls {
@@ -82,7 +82,7 @@ func BenchmarkSeenBefore(b *testing.B) {
 			for range s.tokens {
 				cached()
 			}
-			spent := inTurns(b, []func(){raw, cached})
+			spent := inTurns(b, turn, []func(){raw, cached})
 			report(b, "rs, cached", "", float64(spent[1])/float64(spent[0]))
 			report(b, "rs, cached", "allocs", testing.AllocsPerRun(100, cached))
 		})
