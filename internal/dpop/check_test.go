@@ -176,6 +176,28 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// TestRemembered: that a header was in a good proof before proves nothing about the next.
+func TestRemembered(t *testing.T) {
+	for _, alg := range []string{"ES256", "RS256", "EdDSA"} {
+		k, thief := optest.NewKey("k", alg), optest.NewKey("thief", alg)
+		header, want := m{"typ": "dpop+jwt", "kid": nil, "jwk": public(k)}, expected(t, k)
+		for i := range 3 {
+			if _, err := dpop.Check(k.Sign(overlay(claims(), m{"jti": strings.Repeat("x", i+1)}), header), want); err != nil {
+				t.Errorf("%s: %v", alg, err)
+			}
+			if _, err := dpop.Check(thief.Sign(claims(), header), want); !errors.Is(err, jose.ErrSignature) {
+				t.Errorf("%s: under the same header by another key: %v", alg, err)
+			}
+			if _, err := dpop.Check(k.Sign(overlay(claims(), m{"htm": "PUT"}), header), want); err == nil {
+				t.Errorf("%s: another method is accepted", alg)
+			}
+			if _, err := dpop.Check(k.Sign(claims(), header), expected(t, thief)); !dpop.ErrKey(err) {
+				t.Errorf("%s: for a token of another key: %v", alg, err)
+			}
+		}
+	}
+}
+
 // TestBadProofs holds proofs against the project's list, where it is about their form,
 // header, signature and payload.
 func TestBadProofs(t *testing.T) {

@@ -38,7 +38,8 @@ type Token struct {
 
 	signed    string // header and payload as they were sent: what the signature covers
 	signature []byte
-	key       *Key // that verified it
+	key       *Key      // that verified it
+	embedded  *embedded // in the header, if it was read before
 }
 
 // Parse splits and decodes a JWS in compact form of at most max bytes
@@ -49,15 +50,11 @@ func Parse(raw string, max int) (*Token, error) {
 	if err := split(raw, max, parts[:]); err != nil {
 		return nil, err
 	}
-	header, known := knownHeaders.get(parts[0])
-	if !known {
-		var err error
-		if header, err = decodeHeader(parts[0]); err != nil {
-			return nil, err
-		}
+	header, embedded, err := readHeader(parts[0])
+	if err != nil {
+		return nil, err
 	}
-	var err error
-	t := &Token{Header: header, signed: raw[:len(parts[0])+1+len(parts[1])]}
+	t := &Token{Header: header, embedded: embedded, signed: raw[:len(parts[0])+1+len(parts[1])]}
 	if t.Payload, err = decodePart("payload", parts[1]); err != nil {
 		return nil, err
 	}

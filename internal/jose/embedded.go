@@ -50,18 +50,37 @@ func VerifyEmbedded(t *Token) (thumbprint string, err error) {
 	if a == nil || a.family == hmacSHA {
 		return "", errors.New("header: alg is not an asymmetric one")
 	}
+	if t.embedded == nil {
+		if t.embedded, err = parseEmbedded(t.Header.JWK); err != nil {
+			return "", err
+		}
+	}
+	if err := a.verify(t, t.embedded.key.material); err != nil {
+		return "", err
+	}
+	knownProofs.keep(t)
+	return t.embedded.thumbprint, nil
+}
+
+// embedded is the key in a header.
+type embedded struct {
+	key        Key
+	thumbprint string
+}
+
+func parseEmbedded(jwk []byte) (*embedded, error) {
 	var w embeddedKey
-	if err := Decode(t.Header.JWK, &w, Limits{Bytes: maxHeader, Depth: 4, Members: 50}); err != nil {
-		return "", errEmbedded
+	if err := Decode(jwk, &w, Limits{Bytes: maxHeader, Depth: 4, Members: 50}); err != nil {
+		return nil, errEmbedded
 	}
 	k, thumbprint, err := w.key()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if err := k.checkStrength(); err != nil {
-		return "", err
+		return nil, err
 	}
-	return thumbprint, a.verify(t, k.material)
+	return &embedded{k, thumbprint}, nil
 }
 
 func (w *embeddedKey) key() (Key, string, error) {

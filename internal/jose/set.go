@@ -122,7 +122,9 @@ func (s *Set) VerifyToken(_ context.Context, t *Token) error {
 		return err
 	}
 	t.key = key
-	knownHeaders.keep(t)
+	if t.Header.JWK == nil {
+		knownHeaders.keep(t)
+	}
 	return nil
 }
 

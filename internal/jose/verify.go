@@ -39,7 +39,7 @@ func (a *algorithm) verify(t *Token, key any) error {
 }
 
 func (a *algorithm) digest(t *Token) []byte {
-	var buf [4 << 10]byte // on the stack: a conversion would copy to the heap
+	var buf [2 << 10]byte // on the stack: a conversion would copy to the heap
 	if a.hash == crypto.SHA256 && len(t.signed) <= len(buf) {
 		sum := sha256.Sum256(buf[:copy(buf[:], t.signed)])
 		return sum[:]
