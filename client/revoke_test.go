@@ -81,12 +81,15 @@ func TestRevokeSecretChosen(t *testing.T) {
 	}
 }
 
-// TestRevokeAlias uses the endpoint for clients with a certificate. RFC 8705 §5.
-func TestRevokeAlias(t *testing.T) {
+// TestAliases: MTLS-01. A client with a certificate uses the endpoints for such. RFC 8705 §5.
+func TestAliases(t *testing.T) {
 	s := optest.New(t)
 	s.Edit = func(m map[string]any) {
-		m["mtls_endpoint_aliases"] = map[string]any{"revocation_endpoint": s.URL + "/mtls/revoke", "introspection_endpoint": s.URL + "/mtls/introspect"}
+		m["mtls_endpoint_aliases"] = map[string]any{"revocation_endpoint": s.URL + "/mtls/revoke", "introspection_endpoint": s.URL + "/mtls/introspect",
+			"device_authorization_endpoint": s.URL + "/mtls/device", "backchannel_authentication_endpoint": s.URL + "/mtls/ciba"}
 	}
+	s.Replace("/mtls/device", answer(200, "application/json", `{"device_code":"canary-code","user_code":"WDJB-MJHT","verification_uri":"https://as.example/device","expires_in":60}`))
+	s.Replace("/mtls/ciba", answer(200, "application/json", `{"auth_req_id":"canary-id","expires_in":60}`))
 	s.Replace("/mtls/revoke", answer(200, "", ""))
 	s.Replace("/mtls/introspect", answer(200, "application/json", `{"active":false}`))
 	cfg := config(s)
@@ -97,6 +100,12 @@ func TestRevokeAlias(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := c.Introspect(t.Context(), "canary-token", ""); err != nil || s.Hits("/mtls/introspect") != 1 {
+		t.Error(err)
+	}
+	if _, err := c.BeginDevice(t.Context(), client.TokenRequest{}); err != nil || s.Hits("/mtls/device") != 1 {
+		t.Error(err)
+	}
+	if _, err := c.BeginBackchannel(t.Context(), client.BackchannelRequest{LoginHint: "alice"}); err != nil || s.Hits("/mtls/ciba") != 1 {
 		t.Error(err)
 	}
 }
