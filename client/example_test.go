@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
 
 	"github.com/countersign/countersign/client"
@@ -47,4 +48,31 @@ func ExampleNew() {
 	// client: Config.Issuer is empty
 	// client: Config.Auth is missing; for a client without a secret say Public()
 	// client: Config.RedirectURL is not an https URL (http is taken on loopback alone)
+}
+
+// A daemon's token, kept fresh, and put into the requests to one API.
+func ExampleClient_ClientCredentials() {
+	c, err := client.New(client.Config{Issuer: "https://as.example", ClientID: "night-shift", Auth: client.SecretBasic("of the registration")})
+	if err != nil {
+		panic(err)
+	}
+	refresher := &client.Refresher{Client: c, Fetch: func(ctx context.Context, _ *client.Tokens) (*client.Tokens, error) {
+		return c.ClientCredentials(ctx, client.TokenRequest{Scopes: []string{"photos.read"}})
+	}}
+	api := &http.Client{Transport: &client.Transport{
+		Client: c, Tokens: refresher.Source("night-shift"), Origins: []string{"https://photos.example"},
+	}}
+	_ = api // use it for all requests to that API
+}
+
+// The door is for grants that have no method: those that have one check more.
+func ExampleClient_Grant() {
+	c, err := client.New(client.Config{Issuer: "https://as.example", ClientID: "night-shift", Auth: client.SecretBasic("of the registration")})
+	if err != nil {
+		panic(err)
+	}
+	_, err = c.Grant(context.Background(), "client_credentials", nil)
+	fmt.Println(err)
+	// Output:
+	// client: token request: this grant has a method of its own: ClientCredentials
 }

@@ -32,6 +32,13 @@ func TestClientCredentials(t *testing.T) {
 		}
 		works(t, "the API knows the daemon")
 
+		bound := config
+		bound.DPoP = &client.DPoP{}
+		if tokens, err = newClient(t, bound).ClientCredentials(t.Context(), client.TokenRequest{}); err != nil || tokens.TokenType != "DPoP" {
+			t.Errorf("with DPoP: %v, %v", tokens, err)
+		}
+		works(t, "a token bound to the daemon's key")
+
 		config.Auth = client.SecretBasic(secret + "!")
 		_, err = newClient(t, config).ClientCredentials(t.Context(), client.TokenRequest{})
 		checkToken(t, err, "invalid_client", "unauthorized_client") // the latter is Keycloak's
