@@ -101,3 +101,30 @@ func TestDPoPReplay(t *testing.T) {
 	server.Kill()
 	ask(one, proof("canary-3"), 503)
 }
+
+// TestSharedIntrospection: what the server said at one machine is known at the other, and
+// without the store each asks for itself.
+func TestSharedIntrospection(t *testing.T) {
+	server, as := redistest.Start(t), optest.New(t)
+	machine := func() *rs.Cache {
+		return &rs.Cache{
+			Tokens: &rs.Introspection{
+				URL: as.URL + "/introspect", Issuer: as.URL, Audience: optest.Audience,
+				Auth: client.SecretBasic(optest.ClientSecret).For(optest.ClientID, as.URL),
+			},
+			Shared: open(t, server, nil), SharedKey: []byte("canary-key of thirty-two bytes or more"),
+		}
+	}
+	for asked, lost := range []bool{false, false, true} {
+		if lost {
+			server.Kill()
+		}
+		p, err := machine().VerifyToken(t.Context(), "canary-opaque")
+		if err != nil || p.Subject != optest.Subject {
+			t.Fatal(err)
+		}
+		if n := as.Hits("/introspect"); n != max(asked, 1) {
+			t.Errorf("machine %d: the server was asked %d times", asked, n)
+		}
+	}
+}

@@ -288,3 +288,31 @@ func TestConfig(t *testing.T) {
 		t.Error("a server without clients and users")
 	}
 }
+
+// TestFormPost: a client that asks for it gets its answer, a code or an error, in a form.
+func TestFormPost(t *testing.T) {
+	issuer := startServer(t, false)
+	asked := request()
+	asked.Set("response_mode", "form_post")
+	for action, want := range map[string]string{"allow": `name="code"`, "cancel": `value="access_denied"`} {
+		page, _ := get(t, issuer+authorizePath+"?"+asked.Encode())
+		form := url.Values{"id": {between(page, `name="id" value="`, `"`)}, "username": {"alice"}, "password": {"wonderland"}, "action": {action}}
+		r, err := http.NewRequest(http.MethodPost, issuer+loginPath, strings.NewReader(form.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		body, redirect := visit(t, r)
+		for _, part := range []string{want, `action="` + redirectURL + `"`, `name="state"`, `value="` + issuer + `"`} {
+			if redirect != nil || !strings.Contains(body, part) {
+				t.Errorf("%s: %v, and no %s in\n%s", action, redirect, part, body)
+			}
+		}
+	}
+}
+
+func between(s, before, after string) string {
+	_, s, _ = strings.Cut(s, before)
+	s, _, _ = strings.Cut(s, after)
+	return s
+}
