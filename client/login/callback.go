@@ -72,16 +72,18 @@ func (l *Login) strayCallback(w http.ResponseWriter, r *http.Request, unread err
 // finish consumes the login first. A callback that comes twice leads to where the first
 // one leads.
 func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, q url.Values) {
-	isFirst, err := l.consume(w, r, a)
+	l.cookies.expire(w, a.cookie)
+	if a.Pending.Expired(l.config.Now()) { // which a Store need not remember
+		l.failWith(w, r, CodeExpired, a, errors.New("the login took longer than 10 minutes"))
+		return
+	}
+	isFirst, err := l.consume(r, a)
 	switch {
 	case err != nil:
 		l.fail(w, r, CodeUnavailable, err)
 		return
 	case !isFirst:
 		redirect(w, a.ReturnTo)
-		return
-	case a.Pending.Expired(l.config.Now()):
-		l.failWith(w, r, CodeExpired, a, errors.New("the login took longer than 10 minutes"))
 		return
 	}
 	if err := l.signIn(w, r, a, q); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 
 	"github.com/countersign/countersign/client"
 )
@@ -55,7 +56,7 @@ func (l *Login) share() {
 }
 
 // Format implements fmt.Formatter: there is nothing in a Login for a log.
-func (l *Login) Format(f fmt.State, _ rune) { io.WriteString(f, fmt.Sprint(l.config)) }
+func (l Login) Format(f fmt.State, _ rune) { io.WriteString(f, fmt.Sprint(l.config)) }
 
 // choose gives the client that a request names, by the wildcard {client} of its pattern
 // or by a parameter of that name. nil when there is no such.
@@ -80,13 +81,11 @@ func (l *Login) named(name string) (string, *client.Client) {
 func (l *Login) only(handle http.HandlerFunc, methods ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		private(w.Header())
-		for _, m := range methods {
-			if r.Method == m {
-				handle(w, r)
-				return
-			}
-			w.Header().Add("Allow", m)
+		if slices.Contains(methods, r.Method) {
+			handle(w, r)
+			return
 		}
+		w.Header()["Allow"] = methods
 		l.fail(w, r, CodeMethod, errors.New("a request by another method"))
 	})
 }

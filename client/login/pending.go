@@ -151,8 +151,7 @@ func first(values []string) string {
 
 // consume ends a login under way, and tells whether this is the first time: before the
 // code is sent, so that it is sent once, by whatever process.
-func (l *Login) consume(w http.ResponseWriter, r *http.Request, a *attempt) (bool, error) {
-	l.cookies.expire(w, a.cookie)
+func (l *Login) consume(r *http.Request, a *attempt) (bool, error) {
 	sum := sha256.Sum256([]byte(a.Pending.State))
 	key := "state:" + base64.RawURLEncoding.EncodeToString(sum[:])
 	return l.shared.Once(r.Context(), key, a.Pending.CreatedAt.Add(3*attemptsLifetime))

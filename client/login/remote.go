@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/countersign/countersign/client"
@@ -64,6 +65,9 @@ func (l *storedSessions) logout(ctx context.Context, c *client.Client, raw strin
 	if t.SessionID != "" {
 		index = sidIndex(t.Issuer, t.SessionID)
 	}
+	if err := l.leaveWord(ctx, index, t.IssuedAt); err != nil {
+		return storeDown(err)
+	}
 	if err := l.endAll(ctx, index); err != nil {
 		return storeDown(err)
 	}
@@ -71,6 +75,29 @@ func (l *storedSessions) logout(ctx context.Context, c *client.Client, raw strin
 		return storeDown(err)
 	}
 	return nil
+}
+
+// leaveWord tells logins under way, whose sessions are in no set yet, that the server has
+// ended what it had begun until then.
+func (l *storedSessions) leaveWord(ctx context.Context, index string, at time.Time) error {
+	return l.shared.Save(ctx, "ended:"+index, []byte(at.UTC().Format(time.RFC3339Nano)), l.config.Now().Add(attemptsLifetime))
+}
+
+// endedMeanwhile tells whether a logout has left word for a session whose ID token was
+// issued at a time. A sid that has ended does not begin again; a user may sign in anew
+// within the same second.
+func (l *storedSessions) endedMeanwhile(ctx context.Context, s *session, issued time.Time) (bool, error) {
+	for _, index := range s.indexes() {
+		word, err := l.shared.Load(ctx, "ended:"+index)
+		if err != nil {
+			return false, err
+		}
+		at, err := time.Parse(time.RFC3339Nano, string(word))
+		if err == nil && (at.After(issued) || at.Equal(issued) && strings.HasPrefix(index, "sid:")) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // lateReplay tells whether a logout token was used, and remembers it when that is done.

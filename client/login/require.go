@@ -1,7 +1,6 @@
 package login
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -28,6 +27,7 @@ func (l *Login) Identify(next http.Handler) http.Handler {
 func (l *Login) identify(next http.Handler, nobody http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Add("Vary", "Cookie") // for a next that lets its answers be kept
 		if err := l.config.CrossOrigin.Check(r); err != nil {
 			l.fail(w, r, CodeCrossOrigin, err)
 			return
@@ -37,11 +37,10 @@ func (l *Login) identify(next http.Handler, nobody http.HandlerFunc) http.Handle
 		case err != nil:
 			l.fail(w, r, CodeUnavailable, err)
 		case s == nil:
-			nobody(w, r)
+			nobody(w, withUser(r, nil)) // nor whom another Login around this one let through
 		default:
 			l.cookies.expireIfSent(w, r, l.markName())
-			ctx := context.WithValue(r.Context(), contextKey{}, l.user(w, r, s))
-			next.ServeHTTP(w, r.WithContext(ctx))
+			next.ServeHTTP(w, withUser(r, l.user(w, r, s)))
 		}
 	})
 }

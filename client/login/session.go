@@ -15,6 +15,7 @@ import (
 type session struct {
 	ID        string                     `json:"id"` // 256 bits
 	Client    string                     `json:"client"`
+	At        string                     `json:"at"` // the client's id and issuer, hashed: a name may come to mean another
 	Issuer    string                     `json:"iss"`
 	Subject   string                     `json:"sub"`
 	SessionID string                     `json:"sid,omitempty"` // the server's
@@ -56,15 +57,15 @@ func (l *Login) newSession(name string, tokens *client.Tokens, claims map[string
 	rand.Read(id)
 	t := tokens.IDToken
 	return &session{
-		ID: base64.RawURLEncoding.EncodeToString(id), Client: name, Issuer: t.Issuer, Subject: t.Subject, SessionID: t.SessionID,
+		ID: base64.RawURLEncoding.EncodeToString(id), Client: name, At: hashed(l.config.Clients[name].String()), Issuer: t.Issuer, Subject: t.Subject, SessionID: t.SessionID,
 		ACR: t.ACR, AMR: t.AMR, AuthTime: t.AuthTime, Claims: claims, Begun: now, Seen: now,
 	}
 }
 
 // good tells whether a session still holds.
 func (l *Login) good(s *session) bool {
-	now := l.config.Now()
-	return l.config.Clients[s.Client] != nil && s.ID != "" && s.Subject != "" &&
+	c, now := l.config.Clients[s.Client], l.config.Now()
+	return c != nil && s.At == hashed(c.String()) && s.ID != "" && s.Subject != "" &&
 		now.Before(l.until(s)) && now.Before(s.Seen.Add(l.config.Idle)) &&
 		!now.Before(s.Seen.Add(-time.Minute)) // from the future: another clock's, or nobody's
 }

@@ -59,7 +59,7 @@ func (l *storedSessions) load(r *http.Request) (*session, error) {
 }
 
 // begin links the session before it saves it: there must be none that a back-channel
-// logout cannot find.
+// logout cannot find. One that has not found it yet has left word.
 func (l *storedSessions) begin(w http.ResponseWriter, r *http.Request, s *session, tokens *client.Tokens) error {
 	old, err := l.load(r)
 	if err == nil && old != nil {
@@ -75,6 +75,12 @@ func (l *storedSessions) begin(w http.ResponseWriter, r *http.Request, s *sessio
 	}
 	if err := l.save(r.Context(), s, tokens); err != nil {
 		return storeDown(err)
+	}
+	switch ended, err := l.endedMeanwhile(r.Context(), s, tokens.IDToken.IssuedAt); {
+	case err != nil:
+		return storeDown(err)
+	case ended:
+		return errors.Join(errors.New("the server has ended this login meanwhile"), l.forget(r.Context(), s))
 	}
 	return l.touch(w, r, s)
 }

@@ -86,8 +86,12 @@ type contextKey struct{}
 
 // FromContext gives the visitor whom Require or Identify has found signed in.
 func FromContext(ctx context.Context) (*User, bool) {
-	u, ok := ctx.Value(contextKey{}).(*User)
-	return u, ok
+	u, _ := ctx.Value(contextKey{}).(*User)
+	return u, u != nil
+}
+
+func withUser(r *http.Request, u *User) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), contextKey{}, u))
 }
 
 func (l *Login) user(w http.ResponseWriter, r *http.Request, s *session) *User {
