@@ -160,6 +160,11 @@ func (s *failsAt) Link(ctx context.Context, index, key string, until time.Time) 
 	return s.shaky.Link(ctx, index, key, until)
 }
 
+func (s *failsAt) Linked(ctx context.Context, index string) ([]string, error) {
+	s.fail()
+	return s.shaky.Linked(ctx, index)
+}
+
 func (s *failsAt) Once(ctx context.Context, key string, until time.Time) (bool, error) {
 	s.fail()
 	return s.shaky.Once(ctx, key, until)
