@@ -204,6 +204,14 @@ func TestBackchannelDown(t *testing.T) {
 	server.want(server.post(a.URL+"/backchannel", token), 200, "")
 	b.want(b.get(a.URL+"/"), 200, "nobody")
 
+	b.signIn(a)
+	token = logoutToken(a.as, func(m map[string]any) { m["sub"] = "alice" })
+	store.stuck.Store(true)
+	server.want(server.post(a.URL+"/backchannel", token), 503, `"temporarily_unavailable"`)
+	store.stuck.Store(false)
+	server.want(server.post(a.URL+"/backchannel", token), 200, "")
+	b.want(b.get(a.URL+"/"), 200, "nobody")
+
 	fresh := start(t, setting{as: a.as, config: stored(store), other: a})
 	a.as.Replace("/jwks", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
 	token = logoutToken(a.as, func(m map[string]any) { m["sub"] = "alice" })

@@ -16,6 +16,7 @@ import (
 type shaky struct {
 	login.Memory
 	down  atomic.Bool
+	stuck atomic.Bool // it deletes nothing
 	calls atomic.Int64
 }
 
@@ -46,6 +47,9 @@ func (s *shaky) Save(ctx context.Context, key string, value []byte, until time.T
 func (s *shaky) Delete(ctx context.Context, key string) error {
 	if err := s.check(); err != nil {
 		return err
+	}
+	if s.stuck.Load() {
+		return errDown
 	}
 	return s.Memory.Delete(ctx, key)
 }

@@ -33,6 +33,20 @@ func TestCarriedLatest(t *testing.T) {
 	}
 }
 
+// TestEndedCarriesNothing: a refresh that is under way at a logout finds nothing to go on with.
+func TestEndedCarriesNothing(t *testing.T) {
+	now := time.Now()
+	l := &sealedSessions{&Login{config: Config{Now: time.Now, Lifetime: time.Hour}, shared: &Memory{}, carried: &carriedTokens{now: time.Now}}}
+	s := &session{ID: "id", Begun: now}
+	l.carried.observe(t.Context(), tokensKey(hashed("id")), carried{At: now, Kept: kept("old")})
+	if err := l.forget(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := l.carried.Load(t.Context(), tokensKey(hashed("id"))); got != nil {
+		t.Errorf("%s", got)
+	}
+}
+
 // TestCarriedAtOnce: nor does an older cookie that comes at that moment change it.
 func TestCarriedAtOnce(t *testing.T) {
 	now := time.Now()
