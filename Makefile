@@ -9,7 +9,7 @@ FUZZ := ./internal/jose:FuzzParse ./internal/jose:FuzzDecode ./internal/jose:Fuz
 	./idtoken:FuzzClaims ./idtoken:FuzzCheck ./client:FuzzCallback ./client:FuzzTokenResponse ./client:FuzzChallenges ./client:FuzzDeviceResponse ./client:FuzzPing ./client:FuzzIntrospected ./client/registration:FuzzRegistration ./discovery:FuzzMetadata \
 	./discovery:FuzzLifetime ./discovery:FuzzResource \
 	./client/login:FuzzReturnTo ./client/login:FuzzOpen ./client/login:FuzzCookies \
-	./rs:FuzzAuthorization ./rs:FuzzForwardedCertificate ./rs:FuzzIntrospectionAnswer ./rs:FuzzSimple \
+	./client/loopback:FuzzServe ./rs:FuzzAuthorization ./rs:FuzzForwardedCertificate ./rs:FuzzIntrospectionAnswer ./rs:FuzzSimple \
 	./internal/dpop:FuzzCheck ./internal/dpop:FuzzNormalizeURL
 # A number of runs, not a time: a time that ends while a worker is busy is taken for a
 # failure ("context deadline exceeded").
