@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -14,7 +15,8 @@ import (
 type Memory struct {
 	// MaxEntries is how much it holds: values, links and what was used once, together. What
 	// is still good is never dropped for something new, which is refused instead. 0 means
-	// 200,000, of which each session takes four at the most.
+	// 200,000, of which each session takes four at the most. What was used once takes half of
+	// it at most: logins that come to nothing are anybody's to make.
 	MaxEntries int
 
 	// Now is the clock. nil means time.Now.
@@ -24,6 +26,7 @@ type Memory struct {
 	entries map[string]entry
 	sets    map[string]map[string]time.Time // until when, by index and key
 	links   int
+	onces   int // of the entries
 	swept   time.Time
 	serial  uint64
 }
@@ -78,8 +81,14 @@ func (m *Memory) Once(_ context.Context, key string, until time.Time) (bool, err
 	if _, used := m.live(kindOnce + key); used {
 		return false, nil
 	}
-	err := m.put(kindOnce+key, entry{until: until})
-	return err == nil, err
+	if !m.makeRoom(true) {
+		return false, errFull
+	}
+	if _, there := m.entries[kindOnce+key]; !there {
+		m.onces++
+	}
+	m.put(kindOnce+key, entry{until: until}) // for which there is room
+	return true, nil
 }
 
 // Acquire implements Leases.
@@ -109,7 +118,7 @@ func (m *Memory) release(key string, serial uint64) {
 func (m *Memory) Link(_ context.Context, index, key string, until time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.makeRoom() {
+	if !m.makeRoom(false) {
 		return errFull
 	}
 	if m.sets == nil {
@@ -157,7 +166,7 @@ func (m *Memory) live(key string) (entry, bool) {
 }
 
 func (m *Memory) put(key string, e entry) error {
-	if _, there := m.entries[key]; !there && !m.makeRoom() {
+	if _, there := m.entries[key]; !there && !m.makeRoom(false) {
 		return errFull
 	}
 	if m.entries == nil {
@@ -167,24 +176,33 @@ func (m *Memory) put(key string, e entry) error {
 	return nil
 }
 
-// makeRoom tells whether there is room for one more. What is over is swept out every
-// minute, and every second while there is no room.
-func (m *Memory) makeRoom() bool {
+// makeRoom tells whether there is room for one more, which is used once or is not. What
+// is over is swept out every minute, and every second while there is no room.
+func (m *Memory) makeRoom(once bool) bool {
+	full, since := m.isFull(once), m.now().Sub(m.swept)
+	if since > time.Minute || since < 0 || full && since > time.Second {
+		m.sweep()
+	}
+	return !m.isFull(once)
+}
+
+func (m *Memory) isFull(once bool) bool {
 	most := m.MaxEntries
 	if most <= 0 {
 		most = maxEntries
 	}
-	full := len(m.entries)+m.links >= most
-	since := m.now().Sub(m.swept)
-	if since > time.Minute || since < 0 || full && since > time.Second {
-		m.sweep()
-	}
-	return len(m.entries)+m.links < most
+	return len(m.entries)+m.links >= most || once && m.onces >= (most+1)/2
 }
 
 func (m *Memory) sweep() {
 	m.swept = m.now()
-	maps.DeleteFunc(m.entries, func(_ string, e entry) bool { return !e.until.After(m.swept) })
+	maps.DeleteFunc(m.entries, func(key string, e entry) bool {
+		over := !e.until.After(m.swept)
+		if over && strings.HasPrefix(key, kindOnce) {
+			m.onces--
+		}
+		return over
+	})
 	for index := range m.sets {
 		m.sweepSet(index)
 	}

@@ -123,3 +123,27 @@ func TestMemoryBound(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestMemoryFlood is RP-09: whoever finishes logins that come to nothing, as many as it takes,
+// keeps no room from those who are signed in: their refreshes, and their logouts.
+func TestMemoryFlood(t *testing.T) {
+	c, ctx := &clock{}, t.Context()
+	m := &login.Memory{Now: c.now, MaxEntries: 100}
+	soon, taken := c.now().Add(time.Minute), 0
+	for i := range 200 {
+		if first, err := m.Once(ctx, fmt.Sprint(i), soon); first && err == nil {
+			taken++
+		}
+	}
+	if first, err := m.Once(ctx, "0", soon); first || err != nil || taken != 50 {
+		t.Errorf("%d taken; the first of them is new again: %t, %v", taken, first, err)
+	}
+	_, held, err := m.Acquire(ctx, "k", time.Minute)
+	if !held || err != nil || m.Save(ctx, "k", nil, soon) != nil || m.Link(ctx, "i", "k", soon) != nil {
+		t.Errorf("no room for anything else: %v", err)
+	}
+	c.turn(2 * time.Minute)
+	if first, err := m.Once(ctx, "new", c.now().Add(time.Minute)); !first || err != nil {
+		t.Errorf("when they are over there is no room again: %v", err)
+	}
+}
