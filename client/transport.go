@@ -120,11 +120,13 @@ func (t *Transport) answer(r *http.Request, resp *http.Response, tokens *Tokens)
 	}
 }
 
-// isNew tells of tokens that have just been refreshed, and are not refused for their age. An
-// API that takes none at all would have the server asked for others with every request.
+// isNew tells of tokens that were issued just now, and are not refused for their age. An
+// API that takes none at all would have the server asked for others with every request, or
+// the user for one login after the other. Those of a login are refreshed once all the same.
 func (t *Transport) isNew(tokens *Tokens) bool {
 	life := time.Duration(tokens.ExpiresIn) * time.Second
-	return tokens.refreshed && life > 0 && t.Client.config.Now().Before(tokens.Expiry.Add(min(newFor, life/2)-life))
+	return (tokens.refreshed || tokens.RefreshToken == "") && life > 0 &&
+		t.Client.config.Now().Before(tokens.Expiry.Add(min(newFor, life/2)-life))
 }
 
 // renew gives other tokens than those that were refused, where the source can.

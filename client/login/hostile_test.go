@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/login"
 )
 
@@ -160,4 +161,35 @@ func TestAllow(t *testing.T) {
 	if methods := got.header.Values("Allow"); !slices.Equal(methods, []string{"GET", "POST"}) {
 		t.Errorf("Allow %q", methods)
 	}
+}
+
+// TestAPIThatRefuses: an API that takes no token at all, of a server that issues no refresh
+// tokens, is an error in the end, and no loop of logins.
+func TestAPIThatRefuses(t *testing.T) {
+	bothKinds(t, func(t *testing.T, set setting) {
+		a := start(t, set.and(keepTokens))
+		a.as.Token = func(m map[string]any) { delete(m, "refresh_token") }
+		a.as.Replace("/api", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+			w.WriteHeader(401)
+		})
+		c := newClient(t, a.as.URL, "", func(c *client.Config) { c.Now = a.clock.now })
+		a.Config.Handler.(*http.ServeMux).Handle("/call", a.login.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			user, _ := login.FromContext(r.Context())
+			hc := &http.Client{Transport: &client.Transport{Client: c, Tokens: user, Origins: []string{a.as.URL}}}
+			_, err := hc.Get(a.as.URL + "/api")
+			if errors.Is(err, client.ErrLoginRequired) {
+				a.login.Begin(w, r, login.Ask{ReturnTo: r.RequestURI})
+				return
+			}
+			w.WriteHeader(502)
+		})))
+		b := a.browser(t)
+		b.signIn(a)
+		a.clock.turn(time.Minute)
+		b.want(b.get(a.URL+"/call"), 502, "")
+		if n := a.as.Hits("/token"); n != 2 {
+			t.Errorf("%d logins", n)
+		}
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -197,8 +198,14 @@ func TestLimit(t *testing.T) {
 	if !l.allow("192.0.2.2:1000", now) || l.allow("192.0.2.1:2000", now) || !l.allow("192.0.2.1:1000", now.Add(window)) {
 		t.Error("not by address, or not by window")
 	}
+	for i := range perWindow {
+		l.allow(fmt.Sprintf("[2001:db8::%x]:1", i), now)
+	}
+	if l.allow("[2001:db8::ffff]:1", now) || !l.allow("[2001:db8:0:1::1]:1", now) || l.allow("[::ffff:192.0.2.1]:1", now) {
+		t.Error("a subscriber has as many tries as addresses")
+	}
 	for i := range maxAddresses {
-		l.allow(string(rune('a'+i%26))+rand.Text()+":1", now.Add(window))
+		l.allow(fmt.Sprintf("10.0.%d.%d:1", i>>8, i&255), now.Add(window))
 	}
 	if l.allow("192.0.2.9:1", now.Add(window)) || len(l.tries) > maxAddresses {
 		t.Error("more addresses than can be counted")

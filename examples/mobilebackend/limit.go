@@ -1,7 +1,7 @@
 package main
 
 import (
-	"net"
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -24,7 +24,7 @@ type limit struct {
 // allow counts one more try, and tells whether it is one too many. With more addresses than
 // can be counted nobody new gets in until the window is over.
 func (l *limit) allow(remote string, now time.Time) bool {
-	host, _, _ := net.SplitHostPort(remote)
+	host := network(remote)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if now.Sub(l.since) >= window || now.Before(l.since) {
@@ -35,4 +35,18 @@ func (l *limit) allow(remote string, now time.Time) bool {
 	}
 	l.tries[host]++
 	return l.tries[host] <= perWindow
+}
+
+// network is what one subscriber has: an IPv4 address, and of IPv6 a /64, whose addresses are
+// more than anybody can count.
+func network(remote string) string {
+	at, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return ""
+	}
+	host := at.Addr().Unmap().WithZone("")
+	if host.Is4() {
+		return host.String()
+	}
+	return netip.PrefixFrom(host, 64).Masked().String()
 }
