@@ -200,6 +200,7 @@ func TestLimit(t *testing.T) {
 	}
 	for i := range perWindow {
 		l.allow(fmt.Sprintf("[2001:db8::%x]:1", i), now)
+		l.allow([]string{"192.0.2.1:1", "[::ffff:192.0.2.1]:1"}[i%2], now)
 	}
 	if l.allow("[2001:db8::ffff]:1", now) || !l.allow("[2001:db8:0:1::1]:1", now) || l.allow("[::ffff:192.0.2.1]:1", now) {
 		t.Error("a subscriber has as many tries as addresses")
