@@ -54,6 +54,25 @@ func TestIdleAndLifetime(t *testing.T) {
 	})
 }
 
+// TestStaleSession is RP-29: a visitor whose session is over comes back to the page that was
+// asked for; a form or a script of that page is told.
+func TestStaleSession(t *testing.T) {
+	bothKinds(t, func(t *testing.T, set setting) {
+		a := start(t, set)
+		b := a.browser(t)
+		b.signIn(a)
+		a.clock.turn(2 * time.Hour)
+		b.want(b.post(a.URL+"/private/form", url.Values{"a": {"b"}}), 401, "login_required")
+		script := b.request(http.MethodGet, a.URL+"/private/data", nil)
+		script.Header.Set("Sec-Fetch-Mode", "cors")
+		b.want(b.do(script), 401, `"login_required"`)
+		b.want(b.get(a.URL+"/private/x?y=z"), 200, "alice at /private/x?y=z")
+		if a.as.Hits("/token") != 2 {
+			t.Errorf("%d token requests", a.as.Hits("/token"))
+		}
+	})
+}
+
 // TestFuture: a session from the future is none.
 func TestFuture(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
