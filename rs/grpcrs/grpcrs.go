@@ -39,7 +39,8 @@ type Guard = func(http.Handler) http.Handler
 // in full: "/package.Service/Method".
 type Config struct {
 	// Protection judges the calls. It may be that of an HTTP API too: its DPoP and its
-	// Deny are not used here, and one that requires DPoP is refused by New.
+	// Deny are not used here, and one that requires DPoP is refused by New. Optional means
+	// what it means there: calls without a token get as far as no guard stands.
 	Protection *rs.Protection
 
 	// Methods says what single methods need beside a good token.

@@ -255,6 +255,23 @@ func TestUnlisted(t *testing.T) {
 	}
 }
 
+// TestOptional: what Protection lets through without a token, its guards do not.
+func TestOptional(t *testing.T) {
+	s := optest.New(t)
+	c := config(s)
+	c.Protection.Optional = true
+	conn := plain(t, c)
+	if got := streaming(withTokens(t), conn, output); got != (result{codes.OK, "", "", "nobody"}) {
+		t.Errorf("no token: %+v", got)
+	}
+	if got := unary(withTokens(t), conn, emptyCall); got.code != codes.Unauthenticated {
+		t.Errorf("no token, guarded: %+v", got)
+	}
+	if got := streaming(withTokens(t, "Bearer x"), conn, output); got.code != codes.Unauthenticated {
+		t.Errorf("a bad token: %+v", got)
+	}
+}
+
 // TestUnavailable: a call that cannot be judged is not let through, and is not the client's fault.
 func TestUnavailable(t *testing.T) {
 	s := optest.New(t)
