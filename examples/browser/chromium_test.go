@@ -11,6 +11,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
@@ -231,4 +232,37 @@ func (p *person) picture(name string) {
 		}
 	}
 	p.do("resize", chromedp.ResetViewport())
+	for what, is := range accessible {
+		if !read(p, what, chromedp.Evaluate[bool](is)) {
+			p.t.Errorf("%s: not so: %s", name, what)
+		}
+	}
+}
+
+// accessible is what every page has, for those who do not see it too, and that its
+// policy does not keep its own style out.
+var accessible = map[string]string{
+	"a language":              `document.documentElement.lang == "en"`,
+	"a title":                 `document.title != ""`,
+	"one heading":             `document.querySelectorAll("h1").length == 1`,
+	"a main part":             `document.querySelectorAll("main").length == 1`,
+	"a label for every input": `[...document.querySelectorAll("input:not([type=hidden])")].every(i => i.labels.length == 1)`,
+	"its style":               `getComputedStyle(document.body).maxWidth != "none"`,
+}
+
+// wantCookies wants those of the application to be out of reach for scripts, for http and
+// for other hosts. WEB-01.
+func (p *person) wantCookies() {
+	p.t.Helper()
+	all := read(p, "cookies", func(ctx context.Context, t *chromedp.Target) (network.GetCookiesResult, error) {
+		return cdp.Call(ctx, t, network.GetCookies, network.GetCookiesParams{URLs: []string{p.s.app}})
+	})
+	if len(all.Cookies) == 0 {
+		p.t.Error("no cookies")
+	}
+	for _, c := range all.Cookies {
+		if !strings.HasPrefix(c.Name, "__Host-") || !c.Secure || !c.HTTPOnly || c.Path != "/" || c.Domain != appHost {
+			p.t.Errorf("cookie %s: secure %v, for http alone %v, at %s%s", c.Name, c.Secure, c.HTTPOnly, c.Domain, c.Path)
+		}
+	}
 }

@@ -4,6 +4,8 @@
 package redistest
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"os/exec"
 	"path/filepath"
@@ -27,18 +29,32 @@ type Server struct {
 // "--appendonly", "yes" is for a test in which it must come back with what it knew.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
-	host, port, _ := net.SplitHostPort(l.Addr().String())
-	s := &Server{Addr: l.Addr().String(), t: t, args: append([]string{
+	port := freePort(t)
+	s := &Server{Addr: net.JoinHostPort(host, port), t: t, args: append([]string{
 		"--bind", host, "--port", port, "--dir", t.TempDir(), "--save", "", "--loglevel", "warning",
 	}, args...)}
 	t.Cleanup(s.Kill)
 	s.Restart()
 	return s
+}
+
+const host = "127.0.0.1"
+
+// freePort is one that nobody has now, and below those that systems give to connections:
+// the server is to have it again after a restart.
+func freePort(t testing.TB) string {
+	t.Helper()
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("%s:%d", host, 10_000+rand.IntN(20_000)))
+		if err != nil {
+			continue
+		}
+		l.Close()
+		_, port, _ := net.SplitHostPort(l.Addr().String())
+		return port
+	}
+	t.Fatal("no free port")
+	return ""
 }
 
 // URL is the server's, for a client.
