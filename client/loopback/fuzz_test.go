@@ -38,7 +38,7 @@ func FuzzServe(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		waits[signed] = newWait(f.Context(), c, pending, &url.URL{Scheme: "http", Host: "127.0.0.1:1", Path: "/callback"})
+		waits[signed] = newWait(c, pending, &url.URL{Scheme: "http", Host: "127.0.0.1:1", Path: "/callback"})
 	}
 	f.Fuzz(func(t *testing.T, raw string, signed bool) {
 		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(raw)))
@@ -46,7 +46,7 @@ func FuzzServe(f *testing.F) {
 			return
 		}
 		w, answer := waits[signed], httptest.NewRecorder()
-		w.serve(answer, r)
+		w.serve(t.Context(), answer, r)
 		if w.over || answer.Code < 400 || answer.Code > 421 || s.Hits("/token") != 0 || strings.Contains(answer.Body.String(), w.pending.State) {
 			t.Errorf("status %d", answer.Code)
 		}

@@ -70,12 +70,12 @@ func Login(ctx context.Context, config Config) (*client.Tokens, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := newWait(ctx, c, pending, redirect)
-	server := w.server()
+	w := newWait(c, pending, redirect)
+	server := w.server(ctx)
 	go server.Serve(listener)
 	defer server.Close()
-	go w.open(config.Open, address)
-	return w.result()
+	go w.open(ctx, config.Open, address)
+	return w.result(ctx)
 }
 
 // redirect is the address to listen at, port 0 for a free one.

@@ -21,7 +21,6 @@ const maxStrangers = 100
 
 // wait is a login that waits for its callback.
 type wait struct {
-	ctx      context.Context // the login's, for what a request to the port sets off
 	client   *client.Client
 	pending  *client.Pending
 	redirect *url.URL
@@ -38,13 +37,16 @@ type outcome struct {
 	err    error
 }
 
-func newWait(ctx context.Context, c *client.Client, p *client.Pending, redirect *url.URL) *wait {
-	return &wait{ctx: ctx, client: c, pending: p, redirect: redirect, done: make(chan outcome, 1)}
+func newWait(c *client.Client, p *client.Pending, redirect *url.URL) *wait {
+	return &wait{client: c, pending: p, redirect: redirect, done: make(chan outcome, 1)}
 }
 
-func (w *wait) server() *http.Server {
+// server answers at the port. What a request sets off goes on when the browser leaves, and
+// ends with ctx, the login's.
+func (w *wait) server(ctx context.Context) *http.Server {
 	s := &http.Server{
-		Handler: http.HandlerFunc(w.serve), ReadTimeout: 5 * time.Second, WriteTimeout: time.Minute,
+		Handler:     http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.serve(ctx, rw, r) }),
+		ReadTimeout: 5 * time.Second, WriteTimeout: time.Minute,
 		MaxHeaderBytes: 32 << 10, ErrorLog: log.New(io.Discard, "", 0), // a code may be in what it would say
 	}
 	s.SetKeepAlivesEnabled(false)
@@ -52,11 +54,11 @@ func (w *wait) server() *http.Server {
 }
 
 // open shows the address; what cannot be shown cannot be answered.
-func (w *wait) open(open func(context.Context, string) error, address string) {
+func (w *wait) open(ctx context.Context, open func(context.Context, string) error, address string) {
 	if open == nil {
 		open = Browser
 	}
-	if err := open(w.ctx, address); err != nil {
+	if err := open(ctx, address); err != nil {
 		w.end(outcome{err: failed(client.StepRequest, fmt.Errorf("the browser cannot be opened: %w", err))})
 	}
 }
@@ -69,12 +71,12 @@ func (w *wait) end(o outcome) {
 	}
 }
 
-func (w *wait) result() (*client.Tokens, error) {
+func (w *wait) result(ctx context.Context) (*client.Tokens, error) {
 	select {
 	case o := <-w.done:
 		return o.tokens, o.err
-	case <-w.ctx.Done():
-		return nil, failed(client.StepCallback, errors.Join(w.ctx.Err(), w.refused()))
+	case <-ctx.Done():
+		return nil, failed(client.StepCallback, errors.Join(ctx.Err(), w.refused()))
 	}
 }
 
@@ -90,7 +92,7 @@ func (w *wait) refused() error {
 
 // serve answers what comes to the port. A name that leads here is not this port's: a page
 // of somebody else could read the answer under it (DNS rebinding).
-func (w *wait) serve(rw http.ResponseWriter, r *http.Request) {
+func (w *wait) serve(ctx context.Context, rw http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Host != w.redirect.Host:
 		refusal.write(rw, http.StatusMisdirectedRequest)
@@ -100,19 +102,19 @@ func (w *wait) serve(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("Allow", http.MethodGet)
 		refusal.write(rw, http.StatusMethodNotAllowed)
 	default:
-		w.callback(rw, r)
+		w.callback(ctx, rw, r)
 	}
 }
 
 // callback takes the answer. The page tells how the login ended, so it comes last.
-func (w *wait) callback(rw http.ResponseWriter, r *http.Request) {
+func (w *wait) callback(ctx context.Context, rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.over {
 		refusal.write(rw, http.StatusGone)
 		return
 	}
-	tokens, err := w.finish(r.URL.Query())
+	tokens, err := w.finish(ctx, r.URL.Query())
 	if w.isStranger(err) {
 		w.strangers, w.last = w.strangers+1, err
 		refusal.write(rw, http.StatusBadRequest)
@@ -132,11 +134,11 @@ var errState = errors.New("state is not that of this login")
 
 // finish completes the login, unless the callback is plainly another's. The state of a
 // signed response (JARM) is seen by Finish alone.
-func (w *wait) finish(q url.Values) (*client.Tokens, error) {
+func (w *wait) finish(ctx context.Context, q url.Values) (*client.Tokens, error) {
 	if !w.signed() && subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(w.pending.State)) != 1 {
 		return nil, errState
 	}
-	return w.client.Finish(w.ctx, w.pending, q)
+	return w.client.Finish(ctx, w.pending, q)
 }
 
 // isStranger tells whether a callback was not this login's: one whose state is another, or
