@@ -1,6 +1,7 @@
 package authserver
 
 import (
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -103,7 +104,10 @@ func (s *Server) errorQuery(state string, answer *fosite.RFC6749Error) url.Value
 }
 
 func (s *Server) logRefusal(r *http.Request, err error) {
-	answer := fosite.ErrorToRFC6749Error(err)
-	s.config.Logger.InfoContext(r.Context(), "authorization server refused a request",
+	answer, level := fosite.ErrorToRFC6749Error(err), slog.LevelInfo
+	if answer.ErrorField == "authorization_pending" { // said every second, and no refusal
+		level = slog.LevelDebug
+	}
+	s.config.Logger.Log(r.Context(), level, "authorization server refused a request",
 		"path", r.URL.Path, "error", answer.ErrorField, "reason", answer.GetDescription())
 }
