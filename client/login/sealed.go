@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 
 	"github.com/countersign/countersign/client"
@@ -66,10 +67,8 @@ func (l *sealedSessions) forget(ctx context.Context, s *session) error {
 	if s == nil {
 		return nil
 	}
-	if err := l.carried.Delete(ctx, tokensKey(hashed(s.ID))); err != nil {
-		return storeDown(err)
-	}
-	if err := l.shared.Save(ctx, "ended:"+hashed(s.ID), []byte("1"), l.until(s)); err != nil {
+	ended := l.shared.Save(ctx, "ended:"+hashed(s.ID), []byte("1"), l.until(s))
+	if err := errors.Join(ended, l.carried.Delete(ctx, tokensKey(hashed(s.ID)))); err != nil {
 		return storeDown(err)
 	}
 	return nil

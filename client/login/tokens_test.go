@@ -66,3 +66,17 @@ func TestCarriedAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestForgetFull: a session ends though there is no room to note that its tokens do.
+func TestForgetFull(t *testing.T) {
+	c := &carriedTokens{memory: Memory{MaxEntries: 1}, now: time.Now}
+	c.Save(t.Context(), "of another session", kept("new"), time.Now())
+	l := &sealedSessions{&Login{config: Config{Now: time.Now, Lifetime: time.Hour}, shared: &Memory{}, carried: c}}
+	s := &session{ID: "x", Begun: time.Now()}
+	if l.forget(t.Context(), s) == nil {
+		t.Error("nobody is told")
+	}
+	if ended, _ := l.shared.Load(t.Context(), "ended:"+hashed(s.ID)); ended == nil {
+		t.Error("the session goes on")
+	}
+}
