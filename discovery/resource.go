@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"sync/atomic"
 
 	"github.com/countersign/countersign/internal/endpoint"
 	"github.com/countersign/countersign/internal/jose"
@@ -32,6 +34,8 @@ type Resource struct {
 	DPoPSigningAlgValuesSupported         []string `json:"dpop_signing_alg_values_supported"`
 	DPoPBoundAccessTokensRequired         bool     `json:"dpop_bound_access_tokens_required"`
 	SignedMetadata                        string   `json:"signed_metadata"` // §2.2; not read: nothing here is taken from it
+
+	private bool // it was read at a private address
 }
 
 // FetchResource reads the metadata of the API whose resource identifier is resource, from
@@ -62,6 +66,10 @@ func FetchChallenged(ctx context.Context, hc *http.Client, address, used string)
 }
 
 func fetchResource(ctx context.Context, hc *http.Client, u, resource string) (*Resource, error) {
+	var private atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(c httptrace.GotConnInfo) { private.Store(endpoint.IsPrivate(c.Conn)) },
+	})
 	resp, err := get(endpoint.For(ctx, resource), hc, resourceDocument, u, endpoint.MaxDocument)
 	if err != nil {
 		return nil, err
@@ -70,6 +78,7 @@ func fetchResource(ctx context.Context, hc *http.Client, u, resource string) (*R
 	if err != nil {
 		return nil, wrap(resourceDocument, resp.Refuse(err))
 	}
+	r.private = private.Load()
 	return r, nil
 }
 
@@ -91,7 +100,7 @@ func parseResource(body []byte, resource string) (*Resource, error) {
 //
 // The server's metadata is where RFC 8414 puts it, or else where OpenID Connect Discovery
 // does; the Provider has found it. With hc nil, nothing at a private address is
-// called on behalf of the resource, now or later, unless the resource is at one itself
+// called on behalf of the resource, now or later, unless the resource was read at one
 // (§7.7): the Provider's HTTP sees to that, so give it to the client too. Every error is
 // an [*Error].
 func (r *Resource) Server(ctx context.Context, hc *http.Client, accept func(issuer string) bool) (*Provider, error) {
@@ -109,7 +118,7 @@ func (r *Resource) find(ctx context.Context, hc *http.Client, issuer string) (*P
 		return nil, wrap(resourceDocument, err)
 	}
 	if hc == nil {
-		hc = endpoint.Guarded(r.Resource)
+		hc = endpoint.Guarded(r.Resource, r.private)
 	}
 	var last error
 	for _, at := range places {

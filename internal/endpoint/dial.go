@@ -47,6 +47,11 @@ func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if issuer == "" || sameHost(issuer, address) || isPrivateHost(ctx, issuer) {
 		return dialer.DialContext(ctx, network, address)
 	}
+	return dialGuarded(ctx, network, address)
+}
+
+// dialGuarded connects to addresses that are not private.
+func dialGuarded(ctx context.Context, network, address string) (net.Conn, error) {
 	guarded := dialer
 	guarded.Control = func(_, address string, _ syscall.RawConn) error {
 		if at, err := netip.ParseAddrPort(address); err != nil || isPrivate(at.Addr()) {
@@ -72,8 +77,27 @@ func isPrivateHost(ctx context.Context, issuer string) bool {
 	return err == nil && slices.ContainsFunc(addrs, isPrivate)
 }
 
-// isPrivate covers RFC 1918, RFC 4193, link-local, loopback and the unspecified address.
+// inside are networks that netip does not call private: "this network" (RFC 791), addresses
+// that providers share (RFC 6598) and those of protocols (RFC 6890); some clouds have
+// their metadata there.
+var inside = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24")}
+
+// translated is where networks without IPv4 have that of others (RFC 6052): at the end.
+var translated = netip.MustParsePrefix("64:ff9b::/96")
+
+// isPrivate covers RFC 1918, RFC 4193, link-local, loopback and what else is inside.
 func isPrivate(a netip.Addr) bool {
 	a = a.Unmap()
-	return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsUnspecified() || a.IsMulticast()
+	if translated.Contains(a) {
+		all := a.As16()
+		a = netip.AddrFrom4([4]byte(all[12:]))
+	}
+	return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsUnspecified() || a.IsMulticast() ||
+		slices.ContainsFunc(inside, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// IsPrivate tells whether a connection is to a private address.
+func IsPrivate(c net.Conn) bool {
+	at, err := netip.ParseAddrPort(c.RemoteAddr().String())
+	return err == nil && isPrivate(at.Addr())
 }

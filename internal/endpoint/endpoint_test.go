@@ -226,12 +226,12 @@ func TestGuarded(t *testing.T) {
 	var asked atomic.Int32
 	u := serve(t, func(http.ResponseWriter, *http.Request) { asked.Add(1) })
 	for _, issuer := range []string{u, "https://192.0.2.1"} {
-		c := endpoint.Client{HTTP: endpoint.Guarded("https://192.0.2.1/mcp")}
+		c := endpoint.Client{HTTP: endpoint.Guarded("https://192.0.2.1/mcp", false)}
 		_, err := c.Get(endpoint.For(t.Context(), issuer), u, "*/*", nil, 10)
 		if err == nil || !strings.Contains(err.Error(), "private address") || asked.Load() != 0 {
 			t.Errorf("%s: %v", issuer, err)
 		}
-		c = endpoint.Client{HTTP: endpoint.Guarded(u + "/mcp")}
+		c = endpoint.Client{HTTP: endpoint.Guarded(u+"/mcp", false)}
 		if _, err := c.Get(endpoint.For(t.Context(), u), u, "*/*", nil, 10); err != nil {
 			t.Errorf("%s: %v", issuer, err)
 		}
