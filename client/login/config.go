@@ -22,7 +22,8 @@ import (
 type Config struct {
 	// Clients are the registrations at the servers where visitors may sign in, each
 	// under a short name of letters, digits, "-" and "_" that appears in addresses. Where
-	// there is one, its name may be left out there.
+	// there is one, its name may be left out there. Sessions end when their name is given
+	// to another registration.
 	Clients map[string]*client.Client
 
 	// Keys seal the cookies and what is in the Store: secrets of 32 random bytes each; see

@@ -16,7 +16,8 @@ import (
 // in the pattern or as a parameter where there are several. It needs Config.Store; without
 // one it answers 501.
 //
-// A logout token with a sid ends the sessions of that one, else all of its sub. The answer
+// A logout token with a sid ends the sessions of that one, else all of its sub, those of
+// logins that are being finished too. The answer
 // is 200, whether there were any, 400 to a token that is not good, and 503 when the
 // server's keys or the Store cannot be had: the same token may then come again.
 func (l *Login) BackchannelLogout() http.Handler {
