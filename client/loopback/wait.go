@@ -94,7 +94,7 @@ func (w *wait) refused() error {
 // of somebody else could read the answer under it (DNS rebinding).
 func (w *wait) serve(ctx context.Context, rw http.ResponseWriter, r *http.Request) {
 	switch {
-	case r.Host != w.redirect.Host:
+	case r.Host != w.redirect.Host && r.Host+":80" != w.redirect.Host: // which browsers leave out
 		refusal.write(rw, http.StatusMisdirectedRequest)
 	case r.URL.Path != w.redirect.Path:
 		refusal.write(rw, http.StatusNotFound)
