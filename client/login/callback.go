@@ -95,7 +95,7 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, q url
 }
 
 func (l *Login) signIn(w http.ResponseWriter, r *http.Request, a *attempt, q url.Values) error {
-	c := l.config.Clients[a.Client]
+	c, begun := l.config.Clients[a.Client], l.config.Now() // before what a logout may overtake
 	tokens, err := c.Finish(r.Context(), a.Pending, q)
 	if err != nil {
 		return err
@@ -107,7 +107,7 @@ func (l *Login) signIn(w http.ResponseWriter, r *http.Request, a *attempt, q url
 	if err != nil {
 		return err
 	}
-	return l.sessions.begin(w, r, l.newSession(a.Client, tokens, claims), tokens)
+	return l.sessions.begin(w, r, l.newSession(a.Client, begun, tokens, claims), tokens)
 }
 
 // claims are those of Config.Claims, from the ID token before the UserInfo endpoint.

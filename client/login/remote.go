@@ -2,9 +2,9 @@ package login
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/countersign/countersign/client"
@@ -78,23 +78,30 @@ func (l *storedSessions) logout(ctx context.Context, c *client.Client, raw strin
 	return nil
 }
 
-// leaveWord tells logins under way, whose sessions are in no set yet, that the server has
-// ended what it had begun until then.
+// word is what a logout leaves for logins under way, whose sessions are in no set yet.
+type word struct {
+	At    time.Time `json:"at"`    // of the logout, by the server's clock
+	Heard time.Time `json:"heard"` // by ours
+}
+
 func (l *storedSessions) leaveWord(ctx context.Context, index string, at time.Time) error {
-	return l.shared.Save(ctx, "ended:"+index, []byte(at.UTC().Format(time.RFC3339Nano)), l.config.Now().Add(attemptsLifetime))
+	left, err := json.Marshal(word{At: at, Heard: l.config.Now()})
+	if err != nil {
+		return err
+	}
+	return l.shared.Save(ctx, "ended:"+index, left, l.config.Now().Add(attemptsLifetime))
 }
 
 // endedMeanwhile tells whether a logout has left word for a session whose ID token was
-// issued at a time. A sid that has ended does not begin again; a user may sign in anew
-// within the same second.
+// issued at a time. The server's times are seconds: within one, it counts when we heard.
 func (l *storedSessions) endedMeanwhile(ctx context.Context, s *session, issued time.Time) (bool, error) {
 	for _, index := range s.indexes() {
-		word, err := l.shared.Load(ctx, "ended:"+index)
+		left, err := l.shared.Load(ctx, "ended:"+index)
 		if err != nil {
 			return false, err
 		}
-		at, err := time.Parse(time.RFC3339Nano, string(word))
-		if err == nil && (at.After(issued) || at.Equal(issued) && strings.HasPrefix(index, "sid:")) {
+		var w word
+		if json.Unmarshal(left, &w) == nil && (w.At.After(issued) || w.At.Equal(issued) && w.Heard.After(s.Begun)) {
 			return true, nil
 		}
 	}

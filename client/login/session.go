@@ -52,13 +52,13 @@ type sessions interface {
 
 // newSession has an id that was never seen before: one that somebody planted in the
 // browser cannot become the visitor's (session fixation).
-func (l *Login) newSession(name string, tokens *client.Tokens, claims map[string]json.RawMessage) *session {
-	id, now := make([]byte, 32), l.config.Now()
+func (l *Login) newSession(name string, begun time.Time, tokens *client.Tokens, claims map[string]json.RawMessage) *session {
+	id := make([]byte, 32)
 	rand.Read(id)
 	t := tokens.IDToken
 	return &session{
 		ID: base64.RawURLEncoding.EncodeToString(id), Client: name, At: hashed(l.config.Clients[name].String()), Issuer: t.Issuer, Subject: t.Subject, SessionID: t.SessionID,
-		ACR: t.ACR, AMR: t.AMR, AuthTime: t.AuthTime, Claims: claims, Begun: now, Seen: now,
+		ACR: t.ACR, AMR: t.AMR, AuthTime: t.AuthTime, Claims: claims, Begun: begun, Seen: begun,
 	}
 }
 
