@@ -2,7 +2,6 @@ package rs
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
@@ -60,17 +59,6 @@ type Cache struct {
 	good, inactive memory
 	flights        flights
 	forgotten      atomic.Int64 // when InvalidateIf was called last: nothing shared before is taken
-}
-
-type tokenKey [sha256.Size]byte
-
-// keyOf hashes without a copy on the heap where the token is of ordinary length.
-func keyOf(token string) tokenKey {
-	var buf [2048]byte
-	if len(token) <= len(buf) {
-		return sha256.Sum256(buf[:copy(buf[:], token)])
-	}
-	return sha256.Sum256([]byte(token))
 }
 
 // Format implements fmt.Formatter: what is remembered is nobody's to print.
@@ -194,7 +182,7 @@ func (c *Cache) Invalidate(ctx context.Context, token string) error {
 	if c.Shared == nil {
 		return nil
 	}
-	return c.invalidateShared(ctx, key, token)
+	return c.invalidateShared(ctx, token)
 }
 
 // InvalidateIf forgets every token whose principal match accepts: all of a user's, say.

@@ -65,7 +65,7 @@ func introspectionOf(v Verifier, token string) *Introspection {
 // done without: the server knows best, and is asked.
 func (c *Cache) missShared(ctx context.Context, key tokenKey, token string, at time.Time, i *Introspection) (*Principal, error) {
 	removals := c.good.removals.Load()
-	slot := c.slot(i, key)
+	slot := c.slot(i, token)
 	r, err := c.load(ctx, slot)
 	if p := c.usable(r, i, at); p != nil {
 		count(ctx, c.Counter, SharedHit)
@@ -121,7 +121,7 @@ func (c *Cache) save(ctx context.Context, s slot, at time.Time, p *Principal) {
 }
 
 // invalidateShared forgets a token in the store: it leaves word that what was asked before is not to be saved any more.
-func (c *Cache) invalidateShared(ctx context.Context, key tokenKey, token string) error {
+func (c *Cache) invalidateShared(ctx context.Context, token string) error {
 	if err := c.configured(); err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (c *Cache) invalidateShared(ctx context.Context, key tokenKey, token string
 		return nil
 	}
 	until := now(c.Now).Add(unsettled)
-	return c.put(ctx, c.slot(i, key), record{asked: until}, until)
+	return c.put(ctx, c.slot(i, token), record{asked: until}, until)
 }
 
 func (c *Cache) put(ctx context.Context, s slot, r record, until time.Time) error {
@@ -172,10 +172,11 @@ type slot struct {
 	aead cipher.AEAD
 }
 
-func (c *Cache) slot(i *Introspection, key tokenKey) slot {
+func (c *Cache) slot(i *Introspection, token string) slot {
+	hash := sha256.Sum256([]byte(token))
 	derive := func(purpose string) []byte {
 		mac := hmac.New(sha256.New, c.SharedKey)
-		for _, part := range []string{purpose, i.Issuer, i.URL, i.Audience, string(key[:])} {
+		for _, part := range []string{purpose, i.Issuer, i.URL, i.Audience, string(hash[:])} {
 			mac.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
 			mac.Write([]byte(part))
 		}
