@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/rs"
 )
 
 // introspector is the client that each server answers about a token of client basic.
@@ -49,6 +50,9 @@ func TestIntrospectSigned(t *testing.T) {
 		c := newClient(t, config)
 		tokens := logIn(t, c, client.Request{})
 		checkIntrospected(t, c, tokens, "signed-introspection")
+		for id, want := range map[string][]string{"signed-introspection": {"200"}, "basic": {"503"}} {
+			checkStatus(t, newAPI(t, s.signedIntrospection(id, nil))+"/photos", tokens.AccessToken, want)
+		}
 
 		config.IntrospectionAlgs = []string{"RS256"}
 		_, err := newClient(t, config).Introspect(t.Context(), tokens.AccessToken, "")
@@ -58,6 +62,40 @@ func TestIntrospectSigned(t *testing.T) {
 		_, err = newClient(t, config).Introspect(t.Context(), tokens.AccessToken, "")
 		checkStep(t, err, client.StepIntrospect, "login_failed")
 	})
+}
+
+// TestIntrospectEncrypted wants answers that are encrypted too, as a client and at an API,
+// and refuses those that are only signed.
+func TestIntrospectEncrypted(t *testing.T) {
+	introspectedEncrypted.each(t, func(t *testing.T, s *server) {
+		config := s.config("encrypted-introspection")
+		config.IntrospectionAlgs, config.IntrospectionDecryptionKeys = []string{"PS256"}, decryptionKeys(t)
+		c := newClient(t, config)
+		tokens := logIn(t, c, client.Request{})
+		checkIntrospected(t, c, tokens, "encrypted-introspection")
+
+		config.ClientID = "signed-introspection"
+		_, err := newClient(t, config).Introspect(t.Context(), tokens.AccessToken, "")
+		checkStep(t, err, client.StepIntrospect, "login_failed")
+
+		for id, want := range map[string][]string{"encrypted-introspection": {"200"}, "signed-introspection": {"503"}} {
+			checkStatus(t, newAPI(t, s.signedIntrospection(id, apiDecryptionKeys(t)))+"/photos", tokens.AccessToken, want)
+		}
+	})
+}
+
+// signedIntrospection is how an API asks that wants the answers signed.
+func (s *server) signedIntrospection(id string, keys []rs.DecryptionKey) *rs.Introspection {
+	out := s.introspection("")
+	out.Auth = client.SecretBasic(secret).For(id, s.issuer)
+	out.Signed = &rs.SignedAnswers{Recipient: id, Keys: s.provider.Keys(), Algs: []string{"PS256"}, DecryptionKeys: keys}
+	return out
+}
+
+func apiDecryptionKeys(t *testing.T) []rs.DecryptionKey {
+	t.Helper()
+	own := decryptionKeys(t)[0]
+	return []rs.DecryptionKey{{KeyID: own.KeyID, Key: own.Key}}
 }
 
 // TestRevoke ends the tokens of a login: nothing can be done with them after that.

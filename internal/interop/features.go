@@ -133,6 +133,9 @@ var (
 	introspectedSigned   = newFeature("signed introspection (RFC 9701)", lists(func(m *discovery.Metadata) []string {
 		return m.IntrospectionSigningAlgValuesSupported
 	}, "PS256"))
+	introspectedEncrypted = newFeature("encrypted introspection (RFC 9701)", lists(func(m *discovery.Metadata) []string {
+		return m.IntrospectionEncryptionAlgValuesSupported
+	}, "RSA-OAEP-256"))
 	revoked = newFeature("revocation (RFC 7009)", says(func(m *discovery.Metadata) bool {
 		return m.RevocationEndpoint != ""
 	}))

@@ -56,6 +56,10 @@ export const clients = [
   { ...app, ...jarm, client_id: 'jarm' },
   { ...app, ...jarm, client_id: 'jarm-encrypted', ...encrypted('authorization'), ...encrypted('id_token') },
   { ...app, client_id: 'signed-introspection', introspection_signed_response_alg: 'PS256' },
+  {
+    ...app, ...keys, client_id: 'encrypted-introspection', introspection_signed_response_alg: 'PS256',
+    ...encrypted('introspection'),
+  },
   { ...app, ...keys, client_id: 'signed-userinfo', userinfo_signed_response_alg: 'PS256' },
   {
     ...app, ...keys, client_id: 'encrypted', ...encrypted('id_token'), ...encrypted('userinfo'),
