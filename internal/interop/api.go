@@ -22,7 +22,7 @@ type caller struct {
 }
 
 // newAPI starts an API: /photos is for those with photos.read, /uploads for those
-// with photos.write. Both answer with the caller.
+// with photos.write, /payments for those who signed in by the class gold. All answer with the caller.
 func newAPI(t *testing.T, tokens rs.Verifier) (address string) {
 	t.Helper()
 	return serve(t, &rs.Protection{Tokens: tokens})
@@ -50,6 +50,7 @@ func routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/photos", rs.RequireScope("photos.read")(http.HandlerFunc(whoami)))
 	mux.Handle("/uploads", rs.RequireScope("photos.write")(http.HandlerFunc(whoami)))
+	mux.Handle("/payments", rs.RequireACR("gold")(http.HandlerFunc(whoami)))
 	return mux
 }
 

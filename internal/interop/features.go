@@ -113,6 +113,7 @@ var (
 		return m.BackchannelAuthRequestSigningAlgsSupported
 	}, "PS256"))
 
+	moreACR           = newFeature("an API asks for a stronger login (RFC 9470), and gets it", at("keycloak"))
 	idTokenEncrypted  = newFeature("encrypted ID tokens", lists(encryptsIDTokens, "RSA-OAEP-256"))
 	userInfo          = newFeature("UserInfo", always)
 	userInfoSigned    = newFeature("signed UserInfo", lists(signsUserInfo, "PS256"))

@@ -72,6 +72,27 @@ func TestMoreScope(t *testing.T) {
 	})
 }
 
+// TestStrongerLogin calls an API that wants another class of login than the user's; the
+// transport says so, a new login in the same browser brings it, and the call succeeds.
+func TestStrongerLogin(t *testing.T) {
+	moreACR.each(t, func(t *testing.T, s *server) {
+		c := newClient(t, s.config(classClient[s.name]))
+		api := newAPI(t, s.tokens[0].verifier(s))
+		v := newVisitor(t, nil)
+		weak := finish(t, c, authorizeAs(t, v, c, client.Request{ACRValues: []string{"silver"}}, nil))
+		var wants *client.ChallengeError
+		_, err := getAs(t, c, weak, api, "/payments")
+		if !errors.As(err, &wants) || wants.Code != client.InsufficientUserAuthentication {
+			t.Fatalf("the API wants %v", err)
+		}
+		strong := finish(t, c, authorizeAs(t, v, c, wants.Request(), nil))
+		if resp, err := getAs(t, c, strong, api, "/payments"); err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("after the new login: %v, %v", resp, err)
+		}
+		works(t, "the API asks for acr %q, a new login brings it", wants.ACRValues)
+	})
+}
+
 // getAs calls an API through the client's transport.
 func getAs(t *testing.T, c *client.Client, tokens *client.Tokens, api, path string) (*http.Response, error) {
 	t.Helper()
