@@ -276,35 +276,29 @@ func union(a, b []string) []string {
 // parameters are those of the authorization request: RFC 6749 §4.1.1, RFC 7636
 // §4.3, OpenID Connect Core §3.1.2.1.
 func (c *Client) parameters(req Request, p *Pending) (url.Values, error) {
-	v := url.Values{}
-	for name, values := range req.Extra {
-		v[name] = slices.Clone(values)
-	}
-	set := func(name, value string) {
-		if value != "" {
-			v.Set(name, value)
-		}
-	}
-	set("client_id", p.ClientID)
-	set("response_type", p.responseType())
-	set("response_mode", p.ResponseMode)
-	set("redirect_uri", p.RedirectURL)
-	set("scope", strings.Join(p.Scopes, " "))
-	set("state", p.State)
-	set("nonce", p.Nonce)
-	set("code_challenge", pkce.Verifier(p.CodeVerifier).Challenge(c.config.PKCE))
-	set("code_challenge_method", c.config.PKCE.String())
-	set("acr_values", strings.Join(req.ACRValues, " "))
-	set("prompt", strings.Join(req.Prompt, " "))
-	set("login_hint", req.LoginHint)
-	set("id_token_hint", req.IDTokenHint)
-	set("ui_locales", strings.Join(req.UILocales, " "))
-	set("display", req.Display)
+	v := cloneValues(req.Extra)
+	setGiven(v, map[string]string{
+		"client_id":             p.ClientID,
+		"response_type":         p.responseType(),
+		"response_mode":         p.ResponseMode,
+		"redirect_uri":          p.RedirectURL,
+		"scope":                 strings.Join(p.Scopes, " "),
+		"state":                 p.State,
+		"nonce":                 p.Nonce,
+		"code_challenge":        pkce.Verifier(p.CodeVerifier).Challenge(c.config.PKCE),
+		"code_challenge_method": c.config.PKCE.String(),
+		"acr_values":            strings.Join(req.ACRValues, " "),
+		"prompt":                strings.Join(req.Prompt, " "),
+		"login_hint":            req.LoginHint,
+		"id_token_hint":         req.IDTokenHint,
+		"ui_locales":            strings.Join(req.UILocales, " "),
+		"display":               req.Display,
+	})
 	if len(req.Resources) > 0 {
 		v["resource"] = slices.Clone(req.Resources)
 	}
 	if p.MaxAge != nil {
-		set("max_age", strconv.FormatInt(int64(*p.MaxAge/time.Second), 10))
+		v.Set("max_age", strconv.FormatInt(int64(*p.MaxAge/time.Second), 10))
 	}
 	return v, errors.Join(setJSON(v, "claims", req.Claims), setJSON(v, "authorization_details", req.AuthorizationDetails))
 }

@@ -87,11 +87,7 @@ func (c *calls) remember(key string, f failure) {
 
 // pauseAfter is how long nobody tries again.
 func pauseAfter(err error) time.Duration {
-	var answer *TokenError
-	if errors.As(err, &answer) {
-		return min(max(backOff, answer.RetryAfter), maxBackOff)
-	}
-	return backOff
+	return min(max(backOff, retryAfter(err)), maxBackOff)
 }
 
 // forgive forgets a failure: there are other tokens now.

@@ -142,14 +142,10 @@ func (c *Client) backchannelForm(ctx context.Context, req *BackchannelRequest, b
 }
 
 func (r *BackchannelRequest) addTo(form url.Values) {
-	for name, value := range map[string]string{
+	setGiven(form, map[string]string{
 		"login_hint": r.LoginHint, "login_hint_token": r.LoginHintToken, "id_token_hint": r.IDTokenHint,
 		"binding_message": r.BindingMessage, "user_code": r.UserCode, "acr_values": strings.Join(r.ACRValues, " "),
-	} {
-		if value != "" {
-			form.Set(name, value)
-		}
-	}
+	})
 	if r.RequestedExpiry > 0 {
 		form.Set("requested_expiry", strconv.Itoa(int(r.RequestedExpiry/time.Second)))
 	}
@@ -222,8 +218,8 @@ func (c *Client) checkBackchannel(b *Backchannel) error {
 	switch {
 	case b == nil || b.AuthReqID == "":
 		return errors.New("there is no login under way")
-	case b.Issuer != c.config.Issuer || b.ClientID != c.config.ClientID:
-		return errors.New("the login was begun by another client")
+	case !c.began(b.Issuer, b.ClientID):
+		return errBegunElsewhere
 	case !slices.Contains(b.Scopes, "openid"):
 		return errors.New("the scope lacks openid")
 	}

@@ -85,8 +85,8 @@ func (c *Client) checkDevice(d *Device) error {
 	switch {
 	case d == nil || d.DeviceCode == "":
 		return errors.New("there is no login under way")
-	case d.Issuer != c.config.Issuer || d.ClientID != c.config.ClientID:
-		return errors.New("the login was begun by another client")
+	case !c.began(d.Issuer, d.ClientID):
+		return errBegunElsewhere
 	}
 	return nil
 }

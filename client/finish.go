@@ -90,12 +90,19 @@ func (c *Client) endIfAnswered(p *Pending, err error) {
 	}
 }
 
+var errBegunElsewhere = errors.New("the login was begun by another client")
+
+// began tells whether a login that was kept is this client's.
+func (c *Client) began(issuer, clientID string) bool {
+	return issuer == c.config.Issuer && clientID == c.config.ClientID
+}
+
 func (c *Client) checkPending(p *Pending) error {
 	switch {
 	case p == nil:
 		return errors.New("there is no login under way in this browser")
-	case p.Issuer != c.config.Issuer || p.ClientID != c.config.ClientID:
-		return errors.New("the login was begun by another client")
+	case !c.began(p.Issuer, p.ClientID):
+		return errBegunElsewhere
 	case p.RedirectURL == "":
 		return errors.New("the login has no redirect_uri")
 	case c.config.signedMode() && !p.signedResponse():

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -75,10 +74,7 @@ func (r *TokenRequest) form() (url.Values, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	v := url.Values{}
-	for name, values := range r.Extra {
-		v[name] = slices.Clone(values)
-	}
+	v := cloneValues(r.Extra)
 	if len(r.Scopes) > 0 {
 		v.Set("scope", strings.Join(r.Scopes, " "))
 	}
@@ -97,11 +93,7 @@ func (c *Client) Grant(ctx context.Context, grantType string, form url.Values) (
 	if err := checkGrant(grantType, form); err != nil {
 		return nil, fail(StepToken, err)
 	}
-	form = maps.Clone(form)
-	if form == nil {
-		form = url.Values{}
-	}
-	return c.obtain(ctx, grantType, form, nil)
+	return c.obtain(ctx, grantType, cloneValues(form), nil)
 }
 
 func checkGrant(grantType string, form url.Values) error {

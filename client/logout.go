@@ -124,13 +124,9 @@ func (c *Client) logoutParameters(l Logout) (params url.Values, state string) {
 		params.Set("post_logout_redirect_uri", to)
 		params.Set("state", state)
 	}
-	for name, value := range map[string]string{
+	setGiven(params, map[string]string{
 		"id_token_hint": l.IDTokenHint, "logout_hint": l.Hint, "ui_locales": strings.Join(l.UILocales, " "),
-	} {
-		if value != "" {
-			params.Set(name, value)
-		}
-	}
+	})
 	return params, state
 }
 
@@ -141,14 +137,6 @@ func (c *Client) ownLogout(l Logout, redirectParameter string) url.Values {
 		params.Set(redirectParameter, to)
 	}
 	return params
-}
-
-func cloneValues(v url.Values) url.Values {
-	out := make(url.Values, len(v))
-	for name, values := range v {
-		out[name] = slices.Clone(values)
-	}
-	return out
 }
 
 // CheckLogout reports an error unless callback, the parameters with which the browser

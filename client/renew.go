@@ -254,16 +254,7 @@ func (r *Refresher) keepUntil(t *Tokens) time.Time {
 }
 
 // sleep waits for about d.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d/2 + rand.N(d))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+func sleep(ctx context.Context, d time.Duration) error { return waitFor(ctx, d/2+rand.N(d)) }
 
 // tooLate says that somebody did not wait for the end of a refresh.
 type tooLate struct{ err error }
