@@ -198,11 +198,6 @@ func (c *Client) Authorize(r *http.Request, t *Tokens) error {
 	return nil
 }
 
-// hasNonce tells whether an answer hands a nonce out.
-func (c *Client) hasNonce(resp *http.Response) bool {
-	return len(resp.Header.Values("DPoP-Nonce")) == 1
-}
-
 // checkDestination takes https, and http on loopback (RFC 6750 §5.3).
 func checkDestination(u *url.URL) error {
 	if u == nil {

@@ -65,14 +65,7 @@ func (t *Transport) roundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp, err := t.send(r, r.Body, tokens)
-	if err != nil {
-		return nil, err
-	}
-	if ReadChallenge(resp) == nil {
-		return resp, nil
-	}
-	return t.answer(r, resp, tokens)
+	return t.exchange(r, tokens)
 }
 
 // trusts tells whether r may have a token: if it goes to one of the origins, and nobody
@@ -88,15 +81,19 @@ func (t *Transport) trusts(r *http.Request) bool {
 	return false
 }
 
-// answer takes a challenge up: each kind once.
-func (t *Transport) answer(r *http.Request, resp *http.Response, tokens *Tokens) (*http.Response, error) {
+// exchange sends r, and takes challenges up: each kind once.
+func (t *Transport) exchange(r *http.Request, tokens *Tokens) (*http.Response, error) {
 	var proved, renewed bool
-	for {
+	for body := r.Body; ; {
+		resp, learned, err := t.send(r, body, tokens)
+		if err != nil {
+			return nil, err
+		}
 		challenge := ReadChallenge(resp)
 		switch {
 		case challenge == nil:
 			return resp, nil
-		case challenge.Code == useNonce && t.Client.hasNonce(resp) && !proved:
+		case challenge.Code == useNonce && learned && !proved:
 			proved = true
 		case challenge.Code == InvalidToken && !renewed && !t.isNew(tokens):
 			renewed = true
@@ -108,15 +105,11 @@ func (t *Transport) answer(r *http.Request, resp *http.Response, tokens *Tokens)
 		default:
 			return nil, discard(resp, challenge)
 		}
-		body, ok := again(r)
-		if !ok {
+		var ok bool
+		if body, ok = again(r); !ok {
 			return nil, discard(resp, challenge)
 		}
 		discard(resp, nil)
-		var err error
-		if resp, err = t.send(r, body, tokens); err != nil {
-			return nil, err
-		}
 	}
 }
 
@@ -139,8 +132,9 @@ func (t *Transport) renew(ctx context.Context, rejected *Tokens) (*Tokens, error
 	return nil, ErrLoginRequired
 }
 
-// send sends a copy of r with the token in it.
-func (t *Transport) send(r *http.Request, body io.ReadCloser, tokens *Tokens) (*http.Response, error) {
+// send sends a copy of r with the token in it, and tells whether the answer had a nonce for
+// the next proof.
+func (t *Transport) send(r *http.Request, body io.ReadCloser, tokens *Tokens) (resp *http.Response, learned bool, err error) {
 	out := r.Clone(r.Context())
 	out.Body = body
 	if out.Header == nil {
@@ -150,13 +144,12 @@ func (t *Transport) send(r *http.Request, body io.ReadCloser, tokens *Tokens) (*
 		if body != nil {
 			body.Close()
 		}
-		return nil, err
+		return nil, false, err
 	}
-	resp, err := t.base().RoundTrip(out)
-	if err == nil && strings.EqualFold(tokens.TokenType, "DPoP") {
-		t.Client.LearnNonce(resp)
+	if resp, err = t.base().RoundTrip(out); err == nil && strings.EqualFold(tokens.TokenType, "DPoP") {
+		learned = t.Client.LearnNonce(resp)
 	}
-	return resp, err
+	return resp, learned, err
 }
 
 // elsewhere sends a request on that a redirect leads to another origin.
