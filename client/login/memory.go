@@ -91,7 +91,7 @@ func (m *Memory) Once(_ context.Context, key string, until time.Time) (bool, err
 	return true, nil
 }
 
-// Acquire implements Leases.
+// Acquire implements client.Leases.
 func (m *Memory) Acquire(_ context.Context, key string, d time.Duration) (release func(), held bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

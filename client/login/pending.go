@@ -1,8 +1,6 @@
 package login
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -34,8 +32,7 @@ type attempt struct {
 // attemptName is the name of the cookie of a login with that state. The state is in the
 // browser's address anyway.
 func (l *Login) attemptName(state string) string {
-	sum := sha256.Sum256([]byte(state))
-	return l.attemptPrefix() + base64.RawURLEncoding.EncodeToString(sum[:12])
+	return l.attemptPrefix() + hashed(state)[:16]
 }
 
 func (l *Login) attemptPrefix() string { return l.cookies.name("-p-") }
@@ -152,9 +149,7 @@ func first(values []string) string {
 // consume ends a login under way, and tells whether this is the first time: before the
 // code is sent, so that it is sent once, by whatever process.
 func (l *Login) consume(r *http.Request, a *attempt) (bool, error) {
-	sum := sha256.Sum256([]byte(a.Pending.State))
-	key := "state:" + base64.RawURLEncoding.EncodeToString(sum[:])
-	return l.shared.Once(r.Context(), key, a.Pending.CreatedAt.Add(3*attemptsLifetime))
+	return l.shared.Once(r.Context(), "state:"+hashed(a.Pending.State), a.Pending.CreatedAt.Add(3*attemptsLifetime))
 }
 
 func (l *Login) sealJSON(purpose, name string, v any) (string, error) {

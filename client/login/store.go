@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/idtoken"
 )
 
@@ -14,7 +15,7 @@ type Store interface {
 	Values
 	Index
 	idtoken.Replay // what may be used once
-	Leases
+	client.Leases
 }
 
 // Values keeps values by their keys. Keys are printable ASCII of at most 200 bytes; values
@@ -40,13 +41,6 @@ type Index interface {
 
 	// Unlink takes key out of the set. That it is not in there is no error.
 	Unlink(ctx context.Context, index, key string) error
-}
-
-// Leases let one at a time do something, over all processes.
-type Leases interface {
-	// Acquire takes the lease on key for at most d. held is false while somebody else has
-	// it. release gives it back early, if it still is this caller's.
-	Acquire(ctx context.Context, key string, d time.Duration) (release func(), held bool, err error)
 }
 
 // storeTimeout is how long one call of the Store may take.
