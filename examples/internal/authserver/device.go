@@ -215,15 +215,7 @@ var (
 {{with .Wrong}}<p class="wrong" role="alert">{{.}}</p>{{end}}
 <form method="post" action="/device">
 <input type="hidden" name="user_code" value="{{.UserCode}}">
-<label for="username">User name</label>
-<input id="username" name="username" autocomplete="username" autocapitalize="none" required autofocus>
-<label for="password">Password</label>
-<input id="password" name="password" type="password" autocomplete="current-password" required>
-<button name="action" value="allow">Sign in and allow</button>
-<button name="action" value="cancel" class="quiet" formnovalidate>Cancel</button>
-</form>
-<p>This server is a demonstration. Its account is <strong>{{.Demo.Username}}</strong>, with the password <strong>{{.Demo.Password}}</strong>.</p>
-`)
+`+signInFields)
 
 	deviceDone = page.New(`{{if .}}The device is signed in{{else}}The device was not signed in{{end}}`, `
 <p>You can close this window and go back to the device.</p>

@@ -65,7 +65,10 @@ var form = page.New(`Sign in`, `
 {{with .Wrong}}<p class="wrong" role="alert">{{.}}</p>{{end}}
 <form method="post" action="/login">
 <input type="hidden" name="id" value="{{.ID}}">
-<label for="username">User name</label>
+`+signInFields)
+
+// signInFields end the forms that ask who somebody is.
+const signInFields = `<label for="username">User name</label>
 <input id="username" name="username" autocomplete="username" autocapitalize="none" required autofocus>
 <label for="password">Password</label>
 <input id="password" name="password" type="password" autocomplete="current-password" required>
@@ -73,7 +76,7 @@ var form = page.New(`Sign in`, `
 <button name="action" value="cancel" class="quiet" formnovalidate>Cancel</button>
 </form>
 <p>This server is a demonstration. Its account is <strong>{{.Demo.Username}}</strong>, with the password <strong>{{.Demo.Password}}</strong>.</p>
-`)
+`
 
 func (s *Server) showForm(w http.ResponseWriter, status int, in *interaction, wrong string) {
 	form.Write(w, status, map[string]any{
