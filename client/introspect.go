@@ -87,11 +87,7 @@ func (c *Client) Introspect(ctx context.Context, token, hint string) (*Introspec
 	if err != nil {
 		return nil, fail(StepIntrospect, err)
 	}
-	accept := "application/json"
-	if len(c.config.IntrospectionAlgs) > 0 {
-		accept = signedAnswer
-	}
-	resp, err := c.postTo(ctx, StepIntrospect, introspection, form, accept)
+	resp, err := c.postTo(ctx, StepIntrospect, introspection, form, c.introspectionJWT().accept())
 	if err != nil {
 		return nil, err
 	}
@@ -113,26 +109,16 @@ func introspection(m *discovery.Metadata) place {
 	return place{m.IntrospectionEndpoint, m.IntrospectionEndpointAuthMethodsSupported}
 }
 
-// answerBody gives the members of the answer: of plain JSON, or of a JWT where that was
-// asked for. One is never taken for the other.
-func (c *Client) answerBody(ctx context.Context, resp *endpoint.Response) ([]byte, error) {
-	if len(c.config.IntrospectionAlgs) > 0 {
-		return c.openAnswer(ctx, resp)
-	}
-	if resp.MediaType != "application/json" {
-		return nil, errors.New("the answer is not application/json by its Content-Type; for a JWT see Config.IntrospectionAlgs")
-	}
-	return resp.Body, nil
+func (c *Client) introspectionJWT() agreedJWT {
+	return agreedJWT{"IntrospectionAlgs", c.config.IntrospectionAlgs, c.config.IntrospectionDecryptionKeys, signedAnswer, signedAnswerKind}
 }
 
-// openAnswer checks a signed answer, RFC 9701 §5.
-func (c *Client) openAnswer(ctx context.Context, resp *endpoint.Response) ([]byte, error) {
-	if resp.MediaType != signedAnswer {
-		return nil, errors.New("the answer is not " + signedAnswer + " by its Content-Type, and Config.IntrospectionAlgs wants it signed")
-	}
-	payload, claims, err := c.openJWT(ctx, string(resp.Body), signedAnswerKind, c.config.IntrospectionAlgs, c.config.IntrospectionDecryptionKeys)
-	if err != nil {
-		return nil, err
+// answerBody gives the members of the answer; those of a signed one stand in a member of
+// their own (RFC 9701 §5).
+func (c *Client) answerBody(ctx context.Context, resp *endpoint.Response) ([]byte, error) {
+	payload, claims, err := c.openBody(ctx, resp, c.introspectionJWT())
+	if err != nil || claims == nil {
+		return payload, err
 	}
 	if claims.IssuedAt.Before(c.config.Now().Add(-maxAnswerAge)) { // the zero time is
 		return nil, errors.New("iat is missing, or long ago")

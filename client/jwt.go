@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/countersign/countersign/idtoken"
+	"github.com/countersign/countersign/internal/endpoint"
 	"github.com/countersign/countersign/internal/jose"
 )
 
@@ -40,6 +41,38 @@ func (s *serverClaims) checkTimes(now time.Time, skew time.Duration) error {
 		return errors.New("issued in the future, or not valid yet")
 	}
 	return nil
+}
+
+// agreedJWT is how an endpoint answers where signed answers were agreed on.
+type agreedJWT struct {
+	field     string   // of Config: where that is said
+	algs      []string // none: the answers are plain JSON
+	keys      []idtoken.DecryptionKey
+	mediaType string
+	kind      jose.Kind
+}
+
+// accept is the media type to ask for.
+func (a agreedJWT) accept() string {
+	if len(a.algs) == 0 {
+		return "application/json"
+	}
+	return a.mediaType
+}
+
+// openBody gives the members of an answer: of plain JSON, or of a JWT, with its claims,
+// where that was agreed on. One is never taken for the other.
+func (c *Client) openBody(ctx context.Context, resp *endpoint.Response, agreed agreedJWT) ([]byte, *serverClaims, error) {
+	signed := len(agreed.algs) > 0
+	switch is := resp.MediaType == agreed.accept(); {
+	case !is && signed:
+		return nil, nil, fmt.Errorf("the answer is not %s by its Content-Type, and Config.%s wants it signed", agreed.mediaType, agreed.field)
+	case !is:
+		return nil, nil, fmt.Errorf("the answer is not application/json by its Content-Type; for a JWT see Config.%s", agreed.field)
+	case !signed:
+		return resp.Body, nil, nil
+	}
+	return c.openJWT(ctx, string(resp.Body), agreed.kind, agreed.algs, agreed.keys)
 }
 
 // openJWT decrypts a JWT of the server's if it is encrypted, checks kind, algorithm,

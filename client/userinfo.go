@@ -69,12 +69,8 @@ func (c *Client) askUserInfo(ctx context.Context, u string, tokens *Tokens) (*en
 }
 
 func (c *Client) getUserInfo(ctx context.Context, u string, tokens *Tokens) (resp *endpoint.Response, learned bool, err error) {
-	accept := "application/json"
-	if len(c.config.UserInfoAlgs) > 0 {
-		accept = "application/jwt"
-	}
 	authorize := func(r *http.Request) error { return c.Authorize(r, tokens) }
-	if resp, err = c.http.Get(ctx, u, accept, authorize, endpoint.MaxDocument); err != nil {
+	if resp, err = c.http.Get(ctx, u, c.userInfoJWT().accept(), authorize, endpoint.MaxDocument); err != nil {
 		return nil, false, err
 	}
 	return resp, c.learn(dpop.Resource, u, resp.Header), nil
@@ -88,7 +84,7 @@ func (c *Client) parseUserInfo(ctx context.Context, resp *endpoint.Response, sub
 		}
 		return nil, e
 	}
-	body, err := c.userInfoBody(ctx, resp)
+	body, _, err := c.openBody(ctx, resp, c.userInfoJWT())
 	if err != nil {
 		return nil, resp.Refuse(err)
 	}
@@ -104,18 +100,7 @@ func (c *Client) parseUserInfo(ctx context.Context, resp *endpoint.Response, sub
 	return &UserInfo{Subject: claims.Subject, payload: body}, nil
 }
 
-// userInfoBody gives the claims: of a JSON answer, or of a JWT where the client is
-// registered for those. One is never taken for the other (OpenID Connect Core §5.3.2).
-func (c *Client) userInfoBody(ctx context.Context, resp *endpoint.Response) ([]byte, error) {
-	if len(c.config.UserInfoAlgs) == 0 {
-		if resp.MediaType != "application/json" {
-			return nil, errors.New("the answer is not application/json by its Content-Type; for a JWT see Config.UserInfoAlgs")
-		}
-		return resp.Body, nil
-	}
-	if resp.MediaType != "application/jwt" {
-		return nil, errors.New("the answer is not application/jwt by its Content-Type, and Config.UserInfoAlgs wants it signed")
-	}
-	payload, _, err := c.openJWT(ctx, string(resp.Body), plainJWT, c.config.UserInfoAlgs, c.config.UserInfoDecryptionKeys)
-	return payload, err
+// userInfoJWT: OpenID Connect Core §5.3.2.
+func (c *Client) userInfoJWT() agreedJWT {
+	return agreedJWT{"UserInfoAlgs", c.config.UserInfoAlgs, c.config.UserInfoDecryptionKeys, "application/jwt", plainJWT}
 }
