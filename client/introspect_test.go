@@ -2,8 +2,6 @@ package client_test
 
 import (
 	"cmp"
-	"crypto/rand"
-	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -15,7 +13,6 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/idtoken"
-	"github.com/countersign/countersign/internal/jose"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -180,23 +177,12 @@ func TestIntrospectSigned(t *testing.T) {
 // TestIntrospectEncrypted: encryption is agreed on, or there is none.
 func TestIntrospectEncrypted(t *testing.T) {
 	s := optest.New(t)
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	plain := signedAnswer(s, nil, nil)
-	jwe, err := jose.Encrypt(plain, "RSA-OAEP-256", "A256GCM", "enc", key.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, test := range []struct {
-		body       string
-		agreed, ok bool
-	}{{jwe, true, true}, {plain, false, true}, {jwe, false, false}, {plain, true, false}} {
+	keys, agreements := encryptionAgreements(t, signedAnswer(s, nil, nil))
+	for _, test := range agreements {
 		cfg := config(s)
 		cfg.IntrospectionAlgs = []string{"RS256"}
 		if test.agreed {
-			cfg.IntrospectionDecryptionKeys = []idtoken.DecryptionKey{{KeyID: "enc", Key: key}}
+			cfg.IntrospectionDecryptionKeys = keys
 		}
 		s.Replace("/introspect", answer(200, "application/token-introspection+jwt", test.body))
 		got, err := newClient(t, cfg).Introspect(t.Context(), "canary-opaque", "")

@@ -148,23 +148,12 @@ func TestJARMEncrypted(t *testing.T) {
 // TestUserInfoEncrypted: OpenID Connect Core §5.3.2.
 func TestUserInfoEncrypted(t *testing.T) {
 	s := optest.New(t)
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	plain := s.Keys[0].Sign(m{"iss": s.URL, "aud": optest.ClientID, "sub": optest.Subject}, nil)
-	jwe, err := jose.Encrypt(plain, "RSA-OAEP-256", "A256GCM", "enc", key.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, test := range []struct {
-		body       string
-		agreed, ok bool
-	}{{jwe, true, true}, {plain, false, true}, {jwe, false, false}, {plain, true, false}} {
+	keys, agreements := encryptionAgreements(t, s.Keys[0].Sign(m{"iss": s.URL, "aud": optest.ClientID, "sub": optest.Subject}, nil))
+	for _, test := range agreements {
 		cfg := config(s)
 		cfg.UserInfoAlgs = []string{"RS256"}
 		if test.agreed {
-			cfg.UserInfoDecryptionKeys = []idtoken.DecryptionKey{{KeyID: "enc", Key: key}}
+			cfg.UserInfoDecryptionKeys = keys
 		}
 		s.Replace("/userinfo", answer(200, "application/jwt", test.body))
 		c := newClient(t, cfg)
