@@ -70,8 +70,8 @@ func TestBackchannelMeanwhile(t *testing.T) {
 			b, server := a.browser(t), a.browser(t)
 			callback := b.begin(a, "/login")
 			over, ended := make(chan struct{}), make(chan struct{})
-			token := logoutToken(a.as, func(m map[string]any) { m["sid"] = "s1" })
-			arrange(store, sync.OnceFunc(func() {
+			arrange(store, sync.OnceFunc(func() { // of which none is older than the login it ends
+				token := logoutToken(a.as, func(m map[string]any) { m["sid"] = "s1" })
 				server.want(server.post(a.URL+"/backchannel", token), 200, "")
 				close(ended)
 			}), over)
