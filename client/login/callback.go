@@ -70,10 +70,10 @@ func (l *Login) strayCallback(w http.ResponseWriter, r *http.Request, unread err
 }
 
 // finish consumes the login first. A callback that comes twice leads to where the first
-// one leads.
+// one leads, whose answer alone drops the cookie: it may come after those of the others.
 func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, q url.Values) {
-	l.cookies.expire(w, a.cookie)
 	if a.Pending.Expired(l.config.Now()) { // which a Store need not remember
+		l.cookies.expire(w, a.cookie)
 		l.failWith(w, r, CodeExpired, a, errors.New("the login took longer than 10 minutes"))
 		return
 	}
@@ -86,6 +86,7 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, q url
 		redirect(w, a.ReturnTo)
 		return
 	}
+	l.cookies.expire(w, a.cookie)
 	if err := l.signIn(w, r, a, q); err != nil {
 		l.failLogin(w, r, a, err)
 		return

@@ -127,6 +127,36 @@ func TestServerSaysNo(t *testing.T) {
 	}
 }
 
+// TestImpatientReloads: whoever reloads the callback again and again while the first
+// answer is under way comes to where the login leads.
+func TestImpatientReloads(t *testing.T) {
+	a := start(t, setting{})
+	b := a.browser(t)
+	var callback string
+	a.as.Wrap = func(path string, next http.HandlerFunc) http.HandlerFunc {
+		if path == "/token" {
+			for range 3 {
+				got := b.still().get(callback)
+				b.want(got, 303, "")
+				if to := got.header.Get("Location"); to != "/there" {
+					t.Errorf("to %q", to)
+				}
+			}
+		}
+		return next
+	}
+	callback = b.begin(a, "/login?return_to=/there")
+	b.want(b.get(callback), 200, "alice at /there")
+	for _, c := range b.cookies(a) {
+		if strings.Contains(c.Name, "-p-") {
+			t.Errorf("%s is still there", c.Name)
+		}
+	}
+	if a.as.Hits("/token") != 1 {
+		t.Errorf("%d token requests", a.as.Hits("/token"))
+	}
+}
+
 // TestParallelCallbacks is RP-21: many at once, at two processes, are one token request,
 // and each of them leads to where the login was to lead.
 func TestParallelCallbacks(t *testing.T) {
@@ -142,11 +172,24 @@ func TestParallelCallbacks(t *testing.T) {
 	})
 }
 
+// parallelCallbacks has the server answer the token request when everybody else has been
+// answered: they carry what the browser had before.
 func parallelCallbacks(t *testing.T, one, two *app) {
+	const visits = 20
+	var others sync.WaitGroup
+	others.Add(visits - 1)
+	one.as.Wrap = func(path string, next http.HandlerFunc) http.HandlerFunc {
+		if path == "/token" {
+			answered := make(chan struct{})
+			go func() { others.Wait(); close(answered) }()
+			wait(answered)
+		}
+		return next
+	}
 	b := one.browser(t)
 	callback := b.begin(one, "/login?return_to=/there")
 	var group sync.WaitGroup
-	for i := range 20 {
+	for i := range visits {
 		at := callback
 		if i%2 == 1 {
 			at = strings.Replace(callback, one.URL, two.URL, 1)
@@ -154,7 +197,10 @@ func parallelCallbacks(t *testing.T, one, two *app) {
 		group.Go(func() {
 			got := b.still().get(at)
 			if got.status != http.StatusSeeOther || got.header.Get("Location") != "/there" {
-				t.Errorf("%d to %q: %s", got.status, got.header.Get("Location"), got.body)
+				t.Errorf("%d to %q: %s", got.status, got.header.Get("Location"), got.text())
+			}
+			if b.cookie(one, "__Host-login") == "" {
+				others.Done()
 			}
 		})
 	}
