@@ -92,6 +92,7 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, q url
 		return
 	}
 	l.cookies.set(w, l.markName(), "1", markLifetime)
+	l.makeRoom(w, r)
 	redirect(w, a.ReturnTo)
 }
 

@@ -160,9 +160,16 @@ func (l *sealedSessions) carry(w http.ResponseWriter, r *http.Request, s *sessio
 }
 
 func (l *sealedSessions) carryAll(w http.ResponseWriter, r *http.Request, s *session, v carried) error {
+	beside, err := l.seal(s)
+	if err != nil {
+		return err
+	}
 	sealed, err := l.sealJSON(forTokens, l.tokensCookie(), v)
 	if err != nil {
 		return err
+	}
+	if len(beside)+len(sealed) > maxCookies {
+		return errTooLarge
 	}
 	return l.cookies.setLong(w, r, l.tokensCookie(), sealed, l.until(s).Sub(l.config.Now()))
 }

@@ -9,8 +9,9 @@ import (
 )
 
 const (
-	maxValue  = 3800 // bytes of a cookie's value; with name and attributes it stays under 4,000
-	maxChunks = 2    // cookies that one value may take: many proxies take 8 kB of cookies in all
+	maxValue   = 3800 // bytes of a cookie's value; with name and attributes it stays under 4,000
+	maxChunks  = 2    // cookies that one value may take
+	maxCookies = 7500 // bytes of all cookies in a request: many servers take headers of 8 kB
 )
 
 var errTooLarge = errors.New("it does not fit into cookies; with Config.Store there is room")
@@ -121,4 +122,38 @@ func (c cookies) expireIfSent(w http.ResponseWriter, r *http.Request, name strin
 	if _, err := r.Cookie(name); err == nil {
 		c.expire(w, name)
 	}
+}
+
+// sizeOf is what a cookie takes in a request.
+func sizeOf(c *http.Cookie) int { return len(c.Name) + len("=; ") + len(c.Value) }
+
+// setIn gives the cookies that an answer sets so far and what they will take, nothing for
+// those that it drops.
+func setIn(h http.Header) map[string]int {
+	sizes := map[string]int{}
+	for _, line := range h["Set-Cookie"] {
+		c, err := http.ParseSetCookie(line)
+		switch {
+		case err != nil:
+		case c.MaxAge < 0:
+			sizes[c.Name] = 0
+		default:
+			sizes[c.Name] = sizeOf(c)
+		}
+	}
+	return sizes
+}
+
+// sizeWith is what the next request's cookies will take after an answer that sets these,
+// but for those of this one with a prefix.
+func sizeWith(r *http.Request, set map[string]int, prefix string) (size int) {
+	for _, n := range set {
+		size += n
+	}
+	for _, c := range r.Cookies() {
+		if _, again := set[c.Name]; !again && !strings.HasPrefix(c.Name, prefix) {
+			size += sizeOf(c)
+		}
+	}
+	return size
 }

@@ -15,7 +15,6 @@ import (
 // strangers who begin logins cannot fill anything of ours.
 const (
 	maxAttempts      = 10
-	maxAttemptBytes  = 6000 // of all their cookies: many proxies take 8 kB
 	attemptsLifetime = 10 * time.Minute
 )
 
@@ -51,12 +50,12 @@ func (l *Login) keep(w http.ResponseWriter, r *http.Request, a *attempt) error {
 	if len(sealed) > maxValue {
 		return errTooLarge
 	}
-	l.makeRoom(w, r, len(name)+len(sealed))
 	if l.wantsPost(a.Client) {
 		l.cookies.setForPost(w, name, sealed, attemptsLifetime)
 	} else {
 		l.cookies.set(w, name, sealed, attemptsLifetime)
 	}
+	l.makeRoom(w, r)
 	return nil
 }
 
@@ -65,12 +64,15 @@ func (l *Login) wantsPost(name string) bool {
 	return strings.HasPrefix(l.config.Clients[name].ResponseMode(), "form_post")
 }
 
-// makeRoom drops logins that are over or not ours, and the oldest of too many.
-func (l *Login) makeRoom(w http.ResponseWriter, r *http.Request, size int) {
-	all := l.attempts(w, r)
+// makeRoom drops logins that are over or not ours, and the oldest of too many beside what
+// the answer sets so far.
+func (l *Login) makeRoom(w http.ResponseWriter, r *http.Request) {
+	set := setIn(w.Header())
+	size := sizeWith(r, set, l.attemptPrefix())
+	all := slices.DeleteFunc(l.attempts(w, r), func(a *attempt) bool { _, again := set[a.cookie]; return again })
 	slices.SortFunc(all, func(a, b *attempt) int { return b.Pending.CreatedAt.Compare(a.Pending.CreatedAt) })
 	for i, a := range all {
-		if size += a.size; i+1 >= maxAttempts || size > maxAttemptBytes {
+		if size += a.size; i+1 >= maxAttempts || size > maxCookies {
 			l.cookies.expire(w, a.cookie)
 		}
 	}
@@ -98,7 +100,7 @@ func (l *Login) attempts(w http.ResponseWriter, r *http.Request) (all []*attempt
 }
 
 func (l *Login) openAttempt(c *http.Cookie) *attempt {
-	a := &attempt{cookie: c.Name, size: len(c.Name) + len(c.Value)}
+	a := &attempt{cookie: c.Name, size: sizeOf(c)}
 	if !l.openJSON(forAttempt, c.Name, c.Value, a) || a.Pending == nil || l.config.Clients[a.Client] == nil {
 		return nil
 	}

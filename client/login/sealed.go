@@ -46,15 +46,19 @@ func (l *sealedSessions) begin(w http.ResponseWriter, r *http.Request, s *sessio
 }
 
 func (l *sealedSessions) touch(w http.ResponseWriter, r *http.Request, s *session) error {
+	sealed, err := l.seal(s)
+	if err == nil {
+		l.cookies.set(w, l.cookie(), sealed, l.cookieAge(s))
+	}
+	return err
+}
+
+func (l *sealedSessions) seal(s *session) (string, error) {
 	sealed, err := l.sealJSON(forSession, l.cookie(), s)
-	if err != nil {
-		return err
+	if err == nil && len(sealed) > maxValue {
+		err = errTooLarge
 	}
-	if len(sealed) > maxValue {
-		return errTooLarge
-	}
-	l.cookies.set(w, l.cookie(), sealed, l.cookieAge(s))
-	return nil
+	return sealed, err
 }
 
 func (l *sealedSessions) end(w http.ResponseWriter, r *http.Request, s *session) error {
