@@ -27,6 +27,10 @@ type Registrar struct {
 	// everybody register.
 	InitialAccessToken string `json:"-"`
 
+	// MutualTLS is for an HTTP that shows a certificate: the server's endpoints for that
+	// are used, where it has some (RFC 8705 §5).
+	MutualTLS bool
+
 	// HTTP sends the requests. Its Transport is used (tracing, proxies); time-outs,
 	// limits and the refusal of redirects stay the module's. nil means Server.HTTP.
 	HTTP *http.Client
@@ -144,6 +148,9 @@ func (r *Registrar) metadata(ctx context.Context) (context.Context, *discovery.M
 		return ctx, nil, errors.New("Registrar.Server is nil")
 	}
 	m, err := r.Server.Metadata(ctx)
+	if err == nil && r.MutualTLS {
+		m = m.MTLS()
+	}
 	return endpoint.For(ctx, r.Server.Issuer), m, err
 }
 

@@ -245,6 +245,24 @@ func TestNoEndpoint(t *testing.T) {
 	}
 }
 
+// TestMutualTLS is MTLS-01: with a certificate, the address for that is used, and without
+// one it is not.
+func TestMutualTLS(t *testing.T) {
+	s := optest.New(t)
+	s.Edit = func(metadata map[string]any) {
+		metadata["mtls_endpoint_aliases"] = m{"registration_endpoint": metadata["registration_endpoint"]}
+		metadata["registration_endpoint"] = s.URL + "/without-a-certificate"
+	}
+	r := registrar(s)
+	if _, err := r.Register(t.Context(), app()); err == nil || s.Hits("/register") > 0 {
+		t.Error("the address for certificates was used without one:", err)
+	}
+	r.MutualTLS = true
+	if _, err := r.Register(t.Context(), app()); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestTokenStaysAtTheServer: the registration's token goes nowhere else.
 func TestTokenStaysAtTheServer(t *testing.T) {
 	s, evil := optest.New(t), optest.New(t)
