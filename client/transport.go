@@ -72,7 +72,7 @@ func (t *Transport) roundTrip(r *http.Request) (*http.Response, error) {
 // elsewhere has led it there, who would choose what is asked of the API. net/http sends its
 // own credentials no more either after such a way.
 func (t *Transport) trusts(r *http.Request) bool {
-	for r != nil && slices.Contains(t.origins, origin(r.URL)) {
+	for r != nil && slices.Contains(t.origins, endpoint.Origin(r.URL)) {
 		if r.Response == nil {
 			return true
 		}
@@ -155,7 +155,7 @@ func (t *Transport) send(r *http.Request, body io.ReadCloser, tokens *Tokens) (r
 // elsewhere sends a request on that a redirect leads to another origin.
 func (t *Transport) elsewhere(r *http.Request) (*http.Response, error) {
 	if r.Response == nil {
-		return nil, fmt.Errorf("client: %q is none of Transport.Origins", origin(r.URL))
+		return nil, fmt.Errorf("client: %q is none of Transport.Origins", endpoint.Origin(r.URL))
 	}
 	out := r.Clone(r.Context())
 	out.Header.Del("Authorization")
@@ -181,26 +181,9 @@ func (t *Transport) configure() {
 			w = append(w, fmt.Errorf("client: Transport.Origins: %q is not the https origin of an API", o))
 			continue
 		}
-		t.origins = append(t.origins, origin(u))
+		t.origins = append(t.origins, endpoint.Origin(u))
 	}
 	t.err = errors.Join(w...)
-}
-
-// origin is scheme, host and port (RFC 6454 §4). Letters that are not ASCII stay as they
-// are: in lower case they can be those of another host (İ is i).
-func origin(u *url.URL) string {
-	host, port := strings.Map(lowerASCII, u.Hostname()), u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	return u.Scheme + "://" + host + ":" + port
-}
-
-func lowerASCII(r rune) rune {
-	if 'A' <= r && r <= 'Z' {
-		r += 'a' - 'A'
-	}
-	return r
 }
 
 // again gives the body of r for another try, if there can be one.

@@ -59,7 +59,7 @@ func FetchChallenged(ctx context.Context, hc *http.Client, address, used string)
 	if err := errors.Join(checkResource(used), endpoint.CheckURL(address)); err != nil {
 		return nil, wrap(resourceDocument, err)
 	}
-	if !sameOrigin(address, used) {
+	if !endpoint.SameOrigin(address, used) {
 		return nil, wrap(resourceDocument, errors.New("the challenge names an address that is not of the API's origin"))
 	}
 	return fetchResource(ctx, hc, address, used)
@@ -169,10 +169,4 @@ func checkResource(resource string) error {
 		return fmt.Errorf("resource %s is %w", jose.Quote(resource), err)
 	}
 	return nil
-}
-
-func sameOrigin(a, b string) bool {
-	u, err := url.Parse(a)
-	v, errV := url.Parse(b)
-	return err == nil && errV == nil && u.Scheme == v.Scheme && strings.EqualFold(u.Host, v.Host)
 }

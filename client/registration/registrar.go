@@ -12,7 +12,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/internal/endpoint"
@@ -131,7 +130,7 @@ func (r *Registrar) manage(ctx context.Context, method string, old *Registered, 
 	if err != nil {
 		return nil, err
 	}
-	if !sameOrigin(old.URI, metadata.Issuer) && !sameOrigin(old.URI, metadata.RegistrationEndpoint) {
+	if !endpoint.SameOrigin(old.URI, metadata.Issuer) && !endpoint.SameOrigin(old.URI, metadata.RegistrationEndpoint) {
 		return nil, errElsewhere
 	}
 	var document []byte
@@ -195,12 +194,6 @@ func follow(resp *endpoint.Response, old *Registered, sent map[string]json.RawMe
 		out.URI = old.URI
 	}
 	return out, nil
-}
-
-func sameOrigin(a, b string) bool {
-	u, err := url.Parse(a)
-	v, errV := url.Parse(b)
-	return err == nil && errV == nil && u.Host != "" && u.Scheme == v.Scheme && u.Host == v.Host
 }
 
 func quoted(s string) json.RawMessage {
