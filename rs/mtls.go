@@ -5,7 +5,6 @@ import (
 	"crypto/subtle"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/pem"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -21,9 +20,9 @@ type MTLS struct {
 	Required bool
 
 	// Header is the header field in which proxies that end TLS forward the certificate:
-	// as Client-Cert of RFC 9440, as PEM in URL encoding, or as base64 of its DER form.
-	// Proxies must be set with it, and must take the field out of what clients send. ""
-	// means that none does.
+	// as Client-Cert of RFC 9440, as PEM in URL encoding or with spaces for the ends of
+	// lines, or as base64 of its DER form. Proxies must be set with it, and must take the
+	// field out of what clients send. "" means that none does.
 	Header string
 
 	// XFCC says that Header is written as Envoy's x-forwarded-client-cert, and by how many
@@ -94,7 +93,7 @@ var errForwarded = errors.New("the forwarded certificate cannot be read")
 
 // forwardedThumbprint reads the one certificate that a proxy forwards.
 func (m *MTLS) forwardedThumbprint(fields []string) (string, error) {
-	if len(fields) == 0 || len(fields) == 1 && fields[0] == "" {
+	if len(fields) == 0 || len(fields) == 1 && isNoCertificate(fields[0]) {
 		return "", errNoCertificate
 	}
 	if len(fields) > 1 || len(fields[0]) > maxCredentials {
@@ -113,6 +112,10 @@ func (m *MTLS) forwardedThumbprint(fields []string) (string, error) {
 	return certificateThumbprint(der), nil
 }
 
+// isNoCertificate knows what proxies write where a certificate would be: an empty byte
+// sequence (HAProxy, Caddy), and what Apache httpd says of a variable that is not set.
+func isNoCertificate(field string) bool { return field == "" || field == "::" || field == "(null)" }
+
 // decodeForwarded tells the three forms apart by what none of the others can be.
 func decodeForwarded(field string) ([]byte, error) {
 	if inner, ok := strings.CutPrefix(field, ":"); ok { // a byte sequence, RFC 9440 §2.1
@@ -128,17 +131,19 @@ func decodeForwarded(field string) ([]byte, error) {
 	return decodePEM(field)
 }
 
-// decodePEM reads one certificate as PEM in URL encoding.
+// decodePEM reads one certificate as PEM, in URL encoding or with spaces for the ends of
+// lines: a field has no lines.
 func decodePEM(field string) ([]byte, error) {
 	text, err := url.PathUnescape(field)
 	if err != nil {
 		return nil, errForwarded
 	}
-	block, rest := pem.Decode([]byte(text))
-	if block == nil || block.Type != "CERTIFICATE" || len(strings.TrimSpace(string(rest))) > 0 {
+	text, begins := strings.CutPrefix(text, "-----BEGIN CERTIFICATE-----")
+	text, ends := strings.CutSuffix(strings.TrimSpace(text), "-----END CERTIFICATE-----")
+	if !begins || !ends {
 		return nil, errForwarded
 	}
-	return block.Bytes, nil
+	return base64.StdEncoding.Strict().DecodeString(strings.Join(strings.Fields(text), ""))
 }
 
 // check holds the request's certificate against the one that the token is bound to.
