@@ -18,8 +18,10 @@ import (
 )
 
 // Device is a login on a device without a browser, while the user allows it on another
-// one. Show UserCode and VerificationURI, or VerificationURIComplete as a QR code; both
-// are fit for a terminal, and must still be escaped for a page.
+// one. Show UserCode and VerificationURI, and VerificationURIComplete as a QR code if there is
+// one: the user compares the code with what the server's page shows, so as not to sign in
+// somebody else's device (RFC 8628 §5.4). All are fit for a terminal, and must still be escaped for a
+// page.
 //
 // It is plain JSON for the application to keep. DeviceCode and DPoPKey are secrets, and it
 // redacts itself in fmt and log/slog.

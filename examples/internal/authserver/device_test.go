@@ -82,7 +82,8 @@ func (b *deviceBench) user(code, password, action string) string {
 
 func (b *deviceBench) code() string { return b.begun["user_code"].(string) }
 
-// TestDevice: it waits, is told to ask less often, and gets its tokens once.
+// TestDevice: it waits, is told to ask less often, and gets its tokens once. NAT-03: an address
+// with the code in it signs nobody in before the user has seen whose device that is.
 func TestDevice(t *testing.T) {
 	b := startDevice(t)
 	for _, want := range []string{"authorization_pending", "slow_down"} {
