@@ -163,9 +163,9 @@ func TestTooLarge(t *testing.T) {
 	as.Token = func(m map[string]any) { m["refresh_token"] = strings.Repeat("r", 8000) }
 	a := start(t, setting{as: as, config: keepTokens})
 	b := a.browser(t)
-	b.want(b.get(a.URL+"/private/"), 500, "session_too_large")
+	b.want(b.get(a.URL+"/private/"), 413, "session_too_large")
 	b.want(b.get(a.URL+"/"), 200, "nobody")
-	if !strings.Contains(a.log.String(), "Config.Store") {
+	if !strings.Contains(a.log.String(), "level=ERROR") || !strings.Contains(a.log.String(), "Config.Store") {
 		t.Error("the log does not say what to do")
 	}
 	stored := start(t, setting{as: as, config: func(c *login.Config) { c.KeepTokens, c.Store = true, &login.Memory{} }})

@@ -39,7 +39,7 @@ const (
 // statuses are those of HTTP. A code that is not here has status 400.
 var statuses = map[string]int{
 	CodeSignIn: http.StatusUnauthorized, CodeDenied: http.StatusForbidden, CodeCrossOrigin: http.StatusForbidden,
-	CodeMethod: http.StatusMethodNotAllowed, CodeTooLarge: http.StatusInternalServerError, CodeUnavailable: http.StatusServiceUnavailable,
+	CodeMethod: http.StatusMethodNotAllowed, CodeTooLarge: http.StatusRequestEntityTooLarge, CodeUnavailable: http.StatusServiceUnavailable,
 }
 
 // interactive are the answers to a login that was to go without the visitor (OpenID
@@ -81,7 +81,7 @@ func (l *Login) failWith(w http.ResponseWriter, r *http.Request, code string, a 
 	if p.Status == 0 {
 		p.Status = http.StatusBadRequest
 	}
-	l.config.Log.LogAttrs(r.Context(), level(p.Status), "login: "+code, slog.String("id", p.ID), slog.Any("reason", err))
+	l.config.Log.LogAttrs(r.Context(), level(p), "login: "+code, slog.String("id", p.ID), slog.Any("reason", err))
 	private(w.Header())
 	switch {
 	case !wantsPage(r):
@@ -94,8 +94,8 @@ func (l *Login) failWith(w http.ResponseWriter, r *http.Request, code string, a 
 }
 
 // level: what somebody should look at is an error.
-func level(status int) slog.Level {
-	if status >= 500 {
+func level(p Problem) slog.Level {
+	if p.Status >= 500 || p.Code == CodeTooLarge {
 		return slog.LevelError
 	}
 	return slog.LevelInfo
