@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/countersign/countersign/internal/jose"
 )
@@ -38,11 +40,18 @@ func (c *Client) readInitiated(q url.Values) (*Initiated, error) {
 			return nil, fmt.Errorf("parameter %s came %d times, or is too long", name, len(q[name]))
 		}
 	}
-	if q.Get("iss") != c.config.Issuer {
+	if !c.isIssuer(q.Get("iss")) {
 		return nil, fmt.Errorf("iss is %s, not the configured issuer", jose.Quote(q.Get("iss")))
 	}
 	target, err := c.target(q.Get("target_link_uri"))
 	return &Initiated{Request: Request{LoginHint: q.Get("login_hint")}, Target: target}, err
+}
+
+// isIssuer tells whether iss is this client's, or of one of its tenants.
+func (c *Client) isIssuer(iss string) bool {
+	return iss == c.config.Issuer && len(c.config.Tenants) == 0 || slices.ContainsFunc(c.config.Tenants, func(tenant string) bool {
+		return iss == strings.Replace(c.config.Issuer, "{tenantid}", tenant, 1)
+	})
 }
 
 // target takes a URL of this application and gives its path: written anew, so that

@@ -207,6 +207,24 @@ func TestAppleSecret(t *testing.T) {
 	}
 }
 
+// TestInitiatedForTenants: the tenants that are configured, and no other. WEB-05.
+func TestInitiatedForTenants(t *testing.T) {
+	cfg := client.EntraTenants("t-1", "t-2")
+	cfg.ClientID, cfg.Auth, cfg.RedirectURL = "app", client.Public(), "https://rp.example/cb"
+	c, err := client.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for iss, good := range map[string]bool{
+		"https://login.microsoftonline.com/t-1/v2.0": true, "https://login.microsoftonline.com/t-2/v2.0": true,
+		"https://login.microsoftonline.com/t-3/v2.0": false, "https://login.microsoftonline.com/{tenantid}/v2.0": false, "": false,
+	} {
+		if _, err := c.Initiated(url.Values{"iss": {iss}}); (err == nil) != good {
+			t.Errorf("%s: %v", iss, err)
+		}
+	}
+}
+
 // TestInitiated: OpenID Connect Core §4. WEB-05.
 func TestInitiated(t *testing.T) {
 	s := optest.New(t)

@@ -2,7 +2,6 @@ package login
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 
@@ -93,15 +92,22 @@ func (l *Login) initiated(q url.Values, r *http.Request) (string, *client.Initia
 		ask, err := c.Initiated(q)
 		return name, ask, err
 	}
-	var found []string
+	var found string
+	var ask *client.Initiated
+	var errs []error
 	for name, c := range l.config.Clients {
-		if c.Issuer() == q.Get("iss") {
-			found = append(found, name)
+		one, err := c.Initiated(q)
+		switch {
+		case err != nil:
+			errs = append(errs, err)
+		case ask != nil:
+			return "", nil, errors.New("several clients are of the issuer that a third party names")
+		default:
+			found, ask = name, one
 		}
 	}
-	if len(found) != 1 {
-		return "", nil, fmt.Errorf("%d clients are of the issuer that a third party names", len(found))
+	if ask == nil {
+		return "", nil, errors.Join(errs...)
 	}
-	ask, err := l.config.Clients[found[0]].Initiated(q)
-	return found[0], ask, err
+	return found, ask, nil
 }
