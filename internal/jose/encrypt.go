@@ -61,7 +61,7 @@ func (s *Set) addEncryption(raw []byte) bool {
 	if err != nil {
 		return false
 	}
-	k := encryptionKey{id: string(w.Kid), alg: w.alg(), key: material}
+	k := encryptionKey{id: w.Kid, alg: w.alg(), key: material}
 	if k.strong() {
 		s.encryption = append(s.encryption, k)
 	}

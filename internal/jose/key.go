@@ -7,6 +7,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -36,18 +37,19 @@ type Key struct {
 }
 
 // wireKey holds the members of a JWK (RFC 7517 §4) that are read, by their exact names.
+// Null is as good as nothing: some servers write it for what a key of its type has not.
 type wireKey struct {
-	Kty    text           `json:"kty"`
-	Kid    text           `json:"kid"`
-	Alg    *text          `json:"alg"`
-	Issuer text           `json:"issuer"`
-	Use    *text          `json:"use"`
-	KeyOps []string       `json:"key_ops"`
-	X5C    []string       `json:"x5c"`
-	D      jsontext.Value `json:"d"`
-	P      jsontext.Value `json:"p"`
-	Q      jsontext.Value `json:"q"`
-	K      jsontext.Value `json:"k"`
+	Kty    string          `json:"kty"`
+	Kid    string          `json:"kid"`
+	Alg    *string         `json:"alg"`
+	Issuer string          `json:"issuer"`
+	Use    *string         `json:"use"`
+	KeyOps []string        `json:"key_ops"`
+	X5C    []string        `json:"x5c"`
+	D      *jsontext.Value `json:"d"`
+	P      *jsontext.Value `json:"p"`
+	Q      *jsontext.Value `json:"q"`
+	K      *jsontext.Value `json:"k"`
 
 	wireNumbers
 }
@@ -66,7 +68,7 @@ func ParseKey(raw []byte) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	k := Key{ID: string(w.Kid), Alg: w.alg(), Issuer: string(w.Issuer), material: material}
+	k := Key{ID: w.Kid, Alg: w.alg(), Issuer: w.Issuer, material: material}
 	if err := k.checkStrength(); err != nil {
 		return Key{}, err
 	}
@@ -87,8 +89,8 @@ func (w *wireKey) check() error {
 		return errors.New("use is not sig")
 	case w.KeyOps != nil && !slices.Contains(w.KeyOps, "verify"):
 		return errors.New("key_ops does not contain verify")
-	case w.Alg != nil && algorithms[string(*w.Alg)] == nil:
-		return fmt.Errorf("alg %s is not a supported signature algorithm", Quote(string(*w.Alg)))
+	case w.Alg != nil && algorithms[*w.Alg] == nil:
+		return fmt.Errorf("alg %s is not a supported signature algorithm", Quote(*w.Alg))
 	}
 	return nil
 }
@@ -98,29 +100,29 @@ func (w *wireKey) alg() string {
 	if w.Alg == nil {
 		return ""
 	}
-	return string(*w.Alg)
+	return *w.Alg
 }
 
 // wireNumbers are the key itself, RFC 7518 §6.2, §6.3, RFC 8037 §2.
 type wireNumbers struct {
-	Crv text `json:"crv,omitempty"`
-	N   text `json:"n,omitempty"`
-	E   text `json:"e,omitempty"`
-	X   text `json:"x,omitempty"`
-	Y   text `json:"y,omitempty"`
+	Crv string `json:"crv,omitempty"`
+	N   string `json:"n,omitempty"`
+	E   string `json:"e,omitempty"`
+	X   string `json:"x,omitempty"`
+	Y   string `json:"y,omitempty"`
 }
 
 // export has the library read the key's numbers, and those alone: it takes "X" for "x",
 // so it is given a text in which there is no such choice. Its errors may quote the
 // input, so they stay here.
 func (w *wireKey) export() (any, error) {
-	for _, number := range []text{w.N, w.E, w.X, w.Y} {
-		if _, err := DecodeBase64(string(number)); err != nil {
+	for _, number := range []string{w.N, w.E, w.X, w.Y} {
+		if _, err := DecodeBase64(number); err != nil {
 			return nil, errors.New("a key with a number that is not base64url")
 		}
 	}
 	raw, err := json.Marshal(struct {
-		Kty text `json:"kty"`
+		Kty string `json:"kty"`
 		wireNumbers
 	}{w.Kty, w.wireNumbers})
 	if err != nil {
@@ -174,18 +176,34 @@ func (k Key) checkCertificate(x5c []string) error {
 	if len(x5c) == 0 {
 		return nil
 	}
-	der, err := base64.StdEncoding.DecodeString(x5c[0])
+	certified, err := certifiedKey(x5c[0])
 	if err != nil {
 		return errors.New("x5c is malformed")
 	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		return errors.New("x5c is malformed")
-	}
-	if !samePublicKey(cert.PublicKey, k.material) {
+	if !samePublicKey(certified, k.material) {
 		return errors.New("x5c holds another key")
 	}
 	return nil
+}
+
+// certifiedKey reads the public key alone (RFC 5280 §4.1): crypto/x509 refuses whole
+// certificates for what does not matter here, such as the negative serial numbers that
+// some servers have given theirs.
+func certifiedKey(cert string) (any, error) {
+	der, err := base64.StdEncoding.DecodeString(cert)
+	if err != nil {
+		return nil, err
+	}
+	var c struct {
+		TBS struct {
+			Version                                            int `asn1:"optional,explicit,default:0,tag:0"`
+			Serial, Algorithm, Issuer, Validity, Subject, Info asn1.RawValue
+		}
+	}
+	if _, err := asn1.Unmarshal(der, &c); err != nil {
+		return nil, err
+	}
+	return x509.ParsePKIXPublicKey(c.TBS.Info.FullBytes)
 }
 
 func samePublicKey(a, b any) bool {

@@ -1,6 +1,7 @@
 package jose_test
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -147,6 +148,9 @@ func TestUnusableKeys(t *testing.T) {
 		"kid a number":          with(good, m{"kid": 1}),
 		"x5c of another":        with(good, m{"x5c": []string{otherCert}}),
 		"x5c garbage":           with(good, m{"x5c": []string{"AAAA"}}),
+		"x5c of another, odd":   with(good, m{"x5c": []string{negativeSerial(t, otherCert)}}),
+		"n null":                with(good, m{"n": json.RawMessage("null")}),
+		"kty null":              with(good, m{"kty": json.RawMessage("null")}),
 		"x5c not base64":        with(good, m{"x5c": []string{"!"}}),
 	} {
 		skipped := 1
@@ -165,6 +169,8 @@ func TestUnusableKeys(t *testing.T) {
 		"key_ops verify":               with(good, m{"use": nil, "key_ops": []string{"sign", "verify"}}),
 		"members unknown":              with(good, m{"issuer": "https://as.example", "x5t": "AAAA", "exp": 1}),
 		"its certificate":              with(good, m{"x5c": []string{certificate(t, good)}}),
+		"its odd certificate":          with(good, m{"x5c": []string{negativeSerial(t, certificate(t, good))}}),
+		"nulls for what it has not":    with(good, nulls("crv", "x", "y", "d", "p", "q", "k", "use", "alg", "key_ops", "x5c", "issuer", "x5t")),
 		"base64 of 65537":              with(good, m{"e": "AQAB"}),
 		"exponent of 3":                with(good, m{"e": "Aw"}),
 	} {
@@ -185,6 +191,29 @@ func certificate(t *testing.T, k optest.Key) string {
 		t.Fatal(err)
 	}
 	return base64.StdEncoding.EncodeToString(der)
+}
+
+// negativeSerial makes the number of a certificate of ours negative, as in those of some
+// servers, which crypto/x509 does not read.
+func negativeSerial(t *testing.T, cert string) string {
+	der, err := base64.StdEncoding.DecodeString(cert)
+	i := bytes.Index(der, []byte{2, 1, 1, 0x30})
+	if err != nil || i < 0 {
+		t.Fatalf("no serial number, %v", err)
+	}
+	der[i+2] = 0xff
+	if _, err := x509.ParseCertificate(der); err == nil {
+		t.Error("crypto/x509 reads it")
+	}
+	return base64.StdEncoding.EncodeToString(der)
+}
+
+func nulls(names ...string) m {
+	out := m{}
+	for _, name := range names {
+		out[name] = json.RawMessage("null")
+	}
+	return out
 }
 
 // TestDecoys: the right key among keys of the same kid and other algorithms, in
