@@ -168,7 +168,16 @@ func TestKeys(t *testing.T) {
 			t.Errorf("%s: another key: %v", alg, err)
 		}
 	}
-	k := optest.NewKey("k", "RS256")
+	k := optest.NewKey("k", "EdDSA")
+	raw := k.Sign(claims(), m{"typ": "dpop+jwt", "kid": nil, "jwk": overlay(public(k), m{"alg": "Ed25519"})})
+	if _, err := dpop.Check(raw, expected(t, k)); err != nil {
+		t.Errorf("the other name of its alg: %v", err)
+	}
+	k = optest.NewKey("k", "RS256")
+	raw = k.Sign(claims(), m{"typ": "dpop+jwt", "kid": nil, "jwk": overlay(public(k), m{"alg": "PS256"})})
+	if _, err := dpop.Check(raw, expected(t, k)); err == nil {
+		t.Error("a key for another alg of its type is accepted")
+	}
 	jwk := public(k)
 	jwk["n"] = optest.B64(append([]byte{0}, k.Private.Public().(*rsa.PublicKey).N.Bytes()...))
 	if _, err := dpop.Check(k.Sign(claims(), m{"typ": "dpop+jwt", "jwk": jwk}), expected(t, k)); err == nil {
@@ -239,6 +248,8 @@ func TestNormalizeURL(t *testing.T) {
 		"https://[::1]:443/x":                  "https://[::1]/x",
 		"https://[::443]/x":                    "https://[::443]/x",
 		"https://a.example/a b":                "https://a.example/a%20b",
+		"https://a.example/a|b%2fc\"é":         "https://a.example/a%7Cb%2Fc%22%C3%A9",
+		"https://a.example/a%7cb[1]":           "https://a.example/a%7Cb[1]",
 	} {
 		if got, err := dpop.NormalizeURL(in); err != nil || got != want {
 			t.Errorf("%s: %s, %v", in, got, err)

@@ -1,7 +1,9 @@
 package dpop
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 )
@@ -25,7 +27,7 @@ func NormalizeURL(s string) (string, error) {
 	default:
 		return "", errHTU
 	}
-	return scheme + "://" + host + NormalizePath(u.EscapedPath()), nil
+	return scheme + "://" + host + NormalizePath(cmp.Or(u.RawPath, u.EscapedPath())), nil
 }
 
 // NormalizePath is [NormalizeURL] for a path as it stands in a URL.
@@ -38,16 +40,30 @@ func NormalizePath(escaped string) string {
 
 // isNormal tells ordinary paths, at once, from those with something to do.
 func isNormal(path string) bool {
-	return strings.HasPrefix(path, "/") && !strings.Contains(path, "%") && !strings.Contains(path, "/.")
+	for i := range len(path) {
+		if !isPathCharacter[path[i]] {
+			return false
+		}
+	}
+	return strings.HasPrefix(path, "/") && !strings.Contains(path, "/.")
 }
 
-// normalizeEscapes decodes the unreserved characters, and writes the rest in capitals
-// (RFC 3986 §6.2.2.1, §6.2.2.2).
+// isPathCharacter has what stands for itself in a path, RFC 3986 §3.3. Browsers send
+// some others too.
+var isPathCharacter = func() (set [256]bool) {
+	for c := range 256 {
+		set[c] = isUnreserved(byte(c)) || strings.IndexByte("/!$&'()*+,;=:@[]", byte(c)) >= 0
+	}
+	return set
+}()
+
+// normalizeEscapes decodes the unreserved characters, writes the other escapes in capitals
+// (RFC 3986 §6.2.2.1, §6.2.2.2), and escapes what cannot stand in a path.
 func normalizeEscapes(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		if s[i] != '%' || i+2 >= len(s) || !isHex(s[i+1]) || !isHex(s[i+2]) {
-			b.WriteByte(s[i])
+			writePath(&b, s[i])
 			continue
 		}
 		if c := unhex(s[i+1])<<4 | unhex(s[i+2]); isUnreserved(c) {
@@ -58,6 +74,14 @@ func normalizeEscapes(s string) string {
 		i += 2
 	}
 	return b.String()
+}
+
+func writePath(b *strings.Builder, c byte) {
+	if isPathCharacter[c] {
+		b.WriteByte(c)
+		return
+	}
+	fmt.Fprintf(b, "%%%02X", c)
 }
 
 // removeDots is RFC 3986 §5.2.4. Empty segments stay: they mean something.

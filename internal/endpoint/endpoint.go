@@ -101,7 +101,7 @@ func read(ctx context.Context, u *url.URL, resp *http.Response, max int) (*Respo
 	if out.Status >= 300 && out.Status < 400 {
 		return fail(errors.New("the server redirects; redirects are not followed"))
 	}
-	if e := resp.Header.Get("Content-Encoding"); e != "" && !resp.Uncompressed {
+	if e := resp.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") && !resp.Uncompressed {
 		return fail(errors.New("the body has a content encoding that nobody asked for"))
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(max)+1))

@@ -76,6 +76,13 @@ func TestLimit(t *testing.T) {
 	if _, err := get(t, u); err == nil {
 		t.Error("an encoding nobody asked for")
 	}
+	u = serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "Identity")
+		fmt.Fprint(w, "x")
+	})
+	if _, err := get(t, u); err != nil {
+		t.Errorf("no encoding, by its name: %v", err)
+	}
 }
 
 type zeros struct{}

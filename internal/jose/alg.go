@@ -87,6 +87,13 @@ func (a *algorithm) fits(key any) bool {
 	return false
 }
 
+// is tells whether name is the algorithm's. Ed25519 is EdDSA with the one curve that there
+// is here (RFC 9864 §2.2), and browsers write it into keys.
+func (a *algorithm) is(name string) bool {
+	b := algorithms[name]
+	return b != nil && (a == b || a.family == edwards && b.family == edwards)
+}
+
 // LeftHalf is the hash that at_hash, c_hash and s_hash hold: the left half of
 // the digest of value by the hash of the token's own alg (OIDC Core 3.1.3.6).
 func LeftHalf(alg, value string) ([]byte, error) {

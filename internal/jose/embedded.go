@@ -55,6 +55,9 @@ func VerifyEmbedded(t *Token) (thumbprint string, err error) {
 			return "", err
 		}
 	}
+	if k := t.embedded.key; k.Alg != "" && !a.is(k.Alg) { // RFC 7517 §4.4
+		return "", errEmbedded
+	}
 	if err := a.verify(t, t.embedded.key.material); err != nil {
 		return "", err
 	}
