@@ -230,6 +230,18 @@ func TestPAR(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a public client is told what to change", func(t *testing.T) {
+		s := optest.New(t)
+		s.Replace("/par", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) })
+		for told, auth := range map[bool]client.Auth{true: client.Public(), false: client.SecretBasic(optest.ClientSecret)} {
+			cfg := config(s)
+			cfg.Auth = auth
+			_, _, err := newClient(t, cfg).Begin(t.Context(), client.Request{})
+			if err == nil || strings.Contains(err.Error(), "PAROff") != told {
+				t.Errorf("%s: %v", auth.Method(), err)
+			}
+		}
+	})
 	t.Run("a failed push is the end", func(t *testing.T) {
 		s := optest.New(t)
 		s.Replace("/par", func(w http.ResponseWriter, _ *http.Request) {

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 
@@ -30,10 +31,20 @@ func (c *Client) pushes(m *discovery.Metadata) (bool, error) {
 func (c *Client) push(ctx context.Context, m *discovery.Metadata, params url.Values) (url.Values, error) {
 	pushed, err := par.Push(ctx, c.config.HTTP, m.PushedAuthorizationRequestEndpoint, c.auth(m), params)
 	if err != nil {
-		return nil, err
+		return nil, c.explain(err)
 	}
 	if pushed.DPoPNonce != "" {
 		c.learn(dpop.Authorization, m.PushedAuthorizationRequestEndpoint, http.Header{"Dpop-Nonce": {pushed.DPoPNonce}})
 	}
 	return url.Values{"client_id": params["client_id"], "request_uri": {pushed.RequestURI}}, nil
+}
+
+// explain says what can be done about servers that let no public client push, though the
+// rules are those of the token endpoint (RFC 9126 §2).
+func (c *Client) explain(err error) error {
+	var e *par.Error
+	if c.config.Auth.Method() != "none" || !errors.As(err, &e) || e.Status != http.StatusUnauthorized {
+		return err
+	}
+	return fmt.Errorf("%w (if the server lets no public client push, set Config.PAR to PAROff)", err)
 }
