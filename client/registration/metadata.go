@@ -212,12 +212,31 @@ func readMetadata(members map[string]jsontext.Value) Metadata {
 func changes(sent map[string]json.RawMessage, got map[string]jsontext.Value) []string {
 	var out []string
 	for name, raw := range sent {
-		if !slices.Contains(issued, name) && !sameJSON(raw, got[name]) {
+		if !slices.Contains(issued, name) && !sameJSON(inOrder(name, raw), inOrder(name, got[name])) {
 			out = append(out, name)
 		}
 	}
 	slices.Sort(out)
 	return out
+}
+
+// sets are the members whose order says nothing: servers keep them as they like.
+var sets = []string{"grant_types", "response_types", "contacts", "request_uris", "authorization_details_types"}
+
+// inOrder gives a member that is a set in one order, and any other as it is.
+func inOrder(name string, raw []byte) []byte {
+	var list []string
+	var text string
+	switch {
+	case slices.Contains(sets, name) && json.Unmarshal(raw, &list) == nil:
+		slices.Sort(list)
+		raw, _ = json.Marshal(list) // strings
+	case name == "scope" && json.Unmarshal(raw, &text) == nil:
+		list = strings.Fields(text)
+		slices.Sort(list)
+		raw, _ = json.Marshal(strings.Join(list, " "))
+	}
+	return raw
 }
 
 func sameJSON(a, b []byte) bool {

@@ -28,7 +28,7 @@ func app() registration.Metadata {
 	maxAge := int64(0)
 	return registration.Metadata{
 		RedirectURIs: []string{optest.RedirectURL}, ClientName: "An app", PostLogoutRedirects: []string{"https://rp.example/bye"},
-		Scope: "openid photos.read", DefaultMaxAge: &maxAge, SoftwareStatement: "canary.software.statement",
+		GrantTypes: []string{"authorization_code", "refresh_token"}, Scope: "openid photos.read", DefaultMaxAge: &maxAge, SoftwareStatement: "canary.software.statement",
 		Extra: m{"client_name#fr": "Une appli"},
 	}
 }
@@ -116,6 +116,10 @@ func TestAnswers(t *testing.T) {
 	}{
 		{name: "as sent", ok: true},
 		{name: "more members", edit: m{"subject_type": "pairwise", "x": m{"y": 1}}, ok: true},
+		{name: "sets in another order", edit: m{"grant_types": []string{"refresh_token", "authorization_code"}, "scope": "photos.read openid"}, ok: true},
+		{name: "one grant less", edit: m{"grant_types": []string{"refresh_token"}}, changed: []string{"grant_types"}, ok: true},
+		{name: "one scope less", edit: m{"scope": "openid"}, changed: []string{"scope"}, ok: true},
+		{name: "the scope as a list", edit: m{"scope": []string{"openid", "photos.read"}}, changed: []string{"scope"}, ok: true},
 		{name: "other addresses", edit: m{"redirect_uris": []string{"https://evil.example"}}, changed: []string{"redirect_uris"}, ok: true},
 		{name: "no addresses, another name", edit: m{"redirect_uris": nil, "client_name": "x"}, changed: []string{"client_name", "redirect_uris"}, ok: true},
 		{name: "addresses of the wrong type", edit: m{"redirect_uris": "x"}, changed: []string{"redirect_uris"}, ok: true},
