@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/countersign/countersign/internal/jose"
@@ -24,7 +25,7 @@ func (j *JWT) checkClaims(c *claims) error {
 		if err := c.checkComplete(j.ClientIDClaim == ""); err != nil {
 			return err
 		}
-	} else if err := c.checkNoIDToken(); err != nil {
+	} else if err := c.checkNoIDToken(len(j.Claims) > 0); err != nil {
 		return err
 	}
 	return checkTimes(now(j.Now), j.Skew, c.expiry, c.issuedAt, c.notBefore)
@@ -49,7 +50,7 @@ func (j *JWT) checkIssuer(c *claims) error {
 func (j *JWT) checkAudience(c *claims) error {
 	if len(j.AudienceClients) == 0 {
 		if !slices.Contains(c.principal.Audience, j.Audience) {
-			return fmt.Errorf("aud does not contain %s", jose.Quote(j.Audience))
+			return c.notFor(j.Audience)
 		}
 		return nil
 	}
@@ -60,6 +61,14 @@ func (j *JWT) checkAudience(c *claims) error {
 		return fmt.Errorf("client %s is not one of AudienceClients", jose.Quote(c.principal.ClientID))
 	}
 	return nil
+}
+
+// notFor says whom the token is for instead.
+func (c *claims) notFor(audience string) error {
+	if len(c.principal.Audience) == 0 {
+		return fmt.Errorf("aud is missing; it must contain %s", jose.Quote(audience))
+	}
+	return fmt.Errorf("aud does not contain %s; it is %s", jose.Quote(audience), jose.Quote(strings.Join(c.principal.Audience, " ")))
 }
 
 // checkComplete names the claims of RFC 9068 §2.2 that are missing.
@@ -80,15 +89,25 @@ func (c *claims) checkComplete(clientID bool) error {
 	return nil
 }
 
-// checkNoIDToken refuses the server's other JWTs where typ does not.
-func (c *claims) checkNoIDToken() error {
-	if c.idToken {
+// checkNoIDToken refuses the server's other JWTs where typ does not. marked says that the
+// token has the claims by which the operator knows access tokens.
+func (c *claims) checkNoIDToken(marked bool) error {
+	switch {
+	case c.idToken:
 		return errors.New("this is an ID token")
-	}
-	if c.event {
+	case c.event:
 		return errors.New("this is a security event token or an introspection answer")
+	case !marked && c.forItself():
+		return errors.New("this may be an ID token: it is for the client that it was issued to (azp), and has no scope; say in JWT.Claims what marks access tokens")
 	}
 	return nil
+}
+
+// forItself tells whether nothing sets the token apart from an ID token without nonce, such
+// as those of a refresh: azp is its one audience (OpenID Connect Core §2), and it grants nothing.
+func (c *claims) forItself() bool {
+	p := &c.principal
+	return len(p.Scopes) == 0 && len(p.Audience) == 1 && c.party == p.Audience[0]
 }
 
 func now(clock func() time.Time) time.Time {

@@ -22,6 +22,7 @@ type claims struct {
 	principal Principal // filled in place: it is what remains
 
 	tenant                                string // of Entra ID
+	party                                 string // azp
 	expiry, issuedAt, notBefore, authTime jose.Instant
 	cnf, act, details                     jsontext.Value
 
@@ -112,6 +113,8 @@ func (c *claims) set(name []byte, v jsontext.Value) error {
 		if c.dialect.tenants {
 			return setText(&c.tenant, v, "")
 		}
+	case "azp":
+		_ = setText(&c.party, v, c.dialect.audience) // what is no string is no mark of an ID token
 	case "aud":
 		return c.setAudience(v)
 	case "exp":

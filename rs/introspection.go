@@ -199,9 +199,9 @@ func (i *Introspection) check(c *claims) error {
 	case c.principal.Issuer != "" && c.principal.Issuer != i.Issuer:
 		return fmt.Errorf("iss is %s, not %s", jose.Quote(c.principal.Issuer), jose.Quote(i.Issuer))
 	case i.Audience == "" && len(c.principal.Audience) > 0:
-		return errors.New("the answer names an audience; say in Introspection.Audience which is ours")
+		return fmt.Errorf("the answer names the audience %s; say in Introspection.Audience which is ours", jose.Quote(strings.Join(c.principal.Audience, " ")))
 	case i.Audience != "" && !slices.Contains(c.principal.Audience, i.Audience):
-		return fmt.Errorf("aud does not contain %s", jose.Quote(i.Audience))
+		return c.notFor(i.Audience)
 	case c.cnf == nil && strings.EqualFold(c.answer.tokenType, "DPoP"): // RFC 9449 §6.2
 		return errors.New("the answer says DPoP, and not which key (cnf)")
 	case !i.isAccessToken(c.answer):

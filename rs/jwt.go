@@ -65,8 +65,9 @@ type JWT struct {
 	// Typ is the typ that the server's access tokens have in their header. "" means
 	// "at+jwt", and with it every claim that RFC 9068 §2.2 requires. Any other value,
 	// and NoTyp for tokens without typ, is for servers that do not follow the RFC: then
-	// other JWTs of the server are harder to tell apart, so that tokens with marks of
-	// an ID token are refused; see Claims.
+	// other JWTs of the server are harder to tell apart, so that tokens with marks of an ID
+	// token are refused, and without Claims those that are for the client they were issued to
+	// (azp) and have no scope.
 	Typ string
 
 	// Claims are claims that must have exactly this string value: what else tells the
@@ -188,9 +189,12 @@ func (j *JWT) checkHeader(h jose.Header) error {
 		kind = jose.Kind{j.Typ}
 	}
 	if err := h.CheckTyp(kind); err != nil {
-		return err
+		return fmt.Errorf("%w (see JWT.Typ)", err)
 	}
-	return h.CheckAlg(j.algs())
+	if err := h.CheckAlg(j.algs()); err != nil {
+		return fmt.Errorf("%w (see JWT.Algs)", err)
+	}
+	return nil
 }
 
 func (j *JWT) dialect() dialect {
