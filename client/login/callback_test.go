@@ -4,12 +4,10 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/countersign/countersign/client"
-	"github.com/countersign/countersign/client/login"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -127,127 +125,6 @@ func TestServerSaysNo(t *testing.T) {
 	}
 }
 
-// TestImpatientReloads: whoever reloads the callback again and again while the first
-// answer is under way comes to where the login leads.
-func TestImpatientReloads(t *testing.T) {
-	a := start(t, setting{})
-	b := a.browser(t)
-	var callback string
-	a.as.Wrap = func(path string, next http.HandlerFunc) http.HandlerFunc {
-		if path == "/token" {
-			for range 3 {
-				got := b.still().get(callback)
-				b.want(got, 303, "")
-				if to := got.header.Get("Location"); to != "/there" {
-					t.Errorf("to %q", to)
-				}
-			}
-		}
-		return next
-	}
-	callback = b.begin(a, "/login?return_to=/there")
-	b.want(b.get(callback), 200, "alice at /there")
-	for _, c := range b.cookies(a) {
-		if strings.Contains(c.Name, "-p-") {
-			t.Errorf("%s is still there", c.Name)
-		}
-	}
-	if a.as.Hits("/token") != 1 {
-		t.Errorf("%d token requests", a.as.Hits("/token"))
-	}
-}
-
-// TestParallelCallbacks is RP-21: many at once, at two processes, are one token request,
-// and each of them leads to where the login was to lead.
-func TestParallelCallbacks(t *testing.T) {
-	t.Run("one process", func(t *testing.T) {
-		a := start(t, setting{})
-		parallelCallbacks(t, a, a)
-	})
-	t.Run("two processes", func(t *testing.T) {
-		store := &login.Memory{}
-		shared := func(c *login.Config) { c.Store = store }
-		one := start(t, setting{config: shared})
-		parallelCallbacks(t, one, start(t, setting{as: one.as, config: shared, other: one}))
-	})
-}
-
-// parallelCallbacks has the server answer the token request when everybody else has been
-// answered: they carry what the browser had before.
-func parallelCallbacks(t *testing.T, one, two *app) {
-	const visits = 20
-	var others sync.WaitGroup
-	others.Add(visits - 1)
-	one.as.Wrap = func(path string, next http.HandlerFunc) http.HandlerFunc {
-		if path == "/token" {
-			answered := make(chan struct{})
-			go func() { others.Wait(); close(answered) }()
-			wait(answered)
-		}
-		return next
-	}
-	b := one.browser(t)
-	callback := b.begin(one, "/login?return_to=/there")
-	var group sync.WaitGroup
-	for i := range visits {
-		at := callback
-		if i%2 == 1 {
-			at = strings.Replace(callback, one.URL, two.URL, 1)
-		}
-		group.Go(func() {
-			got := b.still().get(at)
-			if got.status != http.StatusSeeOther || got.header.Get("Location") != "/there" {
-				t.Errorf("%d to %q: %s", got.status, got.header.Get("Location"), got.text())
-			}
-			if b.cookie(one, "__Host-login") == "" {
-				others.Done()
-			}
-		})
-	}
-	group.Wait()
-	if one.as.Hits("/token") != 1 {
-		t.Errorf("%d token requests", one.as.Hits("/token"))
-	}
-	b.want(b.get(two.URL+"/"), 200, "alice")
-}
-
-// TestReload is RP-29: the callback once more, from the browser that has finished.
-func TestReload(t *testing.T) {
-	bothKinds(t, func(t *testing.T, set setting) {
-		a := start(t, set)
-		b := a.browser(t)
-		callback := b.begin(a, "/login?return_to=/there")
-		b.want(b.get(callback), 200, "alice at /there")
-		before := b.cookie(a, "__Host-login")
-		for range 3 {
-			b.want(b.get(callback), 200, "alice at /")
-		}
-		if b.cookie(a, "__Host-login") != before || a.as.Hits("/token") != 1 {
-			t.Errorf("another session, or %d token requests", a.as.Hits("/token"))
-		}
-		b.post(a.URL+"/logout", url.Values{})
-		b.want(b.get(callback), 400, "login_unknown")
-		b.want(b.get(a.URL+"/"), 200, "nobody")
-	})
-}
-
-// TestBack is RP-29: back to the server's page, and forward once more from there.
-func TestBack(t *testing.T) {
-	bothKinds(t, func(t *testing.T, set setting) {
-		a := start(t, set)
-		b := a.browser(t)
-		address := b.still().get(a.URL + "/login?return_to=/there").header.Get("Location")
-		again := a.as.Form("/par").Get("state")
-		b.want(b.get(address), 200, "alice at /there")
-		before := b.cookie(a, "__Host-login")
-		b.want(b.get(a.URL+"/callback?"+url.Values{"code": {"another"}, "state": {again}, "iss": {a.as.URL}}.Encode()), 200, "alice at /")
-		b.want(b.get(a.URL+"/callback?"+url.Values{"error": {"access_denied"}, "state": {again}, "iss": {a.as.URL}}.Encode()), 200, "alice at /")
-		if b.cookie(a, "__Host-login") != before || a.as.Hits("/token") != 1 {
-			t.Errorf("another session, or %d token requests", a.as.Hits("/token"))
-		}
-	})
-}
-
 // TestLostAnswer is RP-29: the callback's answer never reached the browser, which comes
 // again with the cookies of before.
 func TestLostAnswer(t *testing.T) {
@@ -262,94 +139,6 @@ func TestLostAnswer(t *testing.T) {
 	b.want(b.get(callback), 200, "alice at /private/there") // by a new login
 	if a.as.Hits("/token") != 2 || a.as.Hits("/authorize") != 2 {
 		t.Errorf("%d token requests, %d logins", a.as.Hits("/token"), a.as.Hits("/authorize"))
-	}
-}
-
-// TestTwoTabs: each comes back to its own page, and there is one session in the end.
-func TestTwoTabs(t *testing.T) {
-	bothKinds(t, func(t *testing.T, set setting) {
-		a := start(t, set)
-		b := a.browser(t)
-		first, second := b.begin(a, "/private/first"), b.begin(a, "/private/second")
-		b.want(b.get(second), 200, "alice at /private/second")
-		old := b.cookie(a, "__Host-login")
-		b.want(b.get(first), 200, "alice at /private/first")
-
-		b.plant(a, "__Host-login", old)
-		b.want(b.get(a.URL+"/"), 200, "nobody")
-	})
-}
-
-// TestManyTabs is RP-09: at most ten logins a browser, the oldest out, and not too many
-// bytes of cookies either.
-func TestManyTabs(t *testing.T) {
-	a := start(t, setting{})
-	b := a.browser(t)
-	var callbacks []string
-	for range 15 {
-		a.clock.turn(time.Second)
-		callbacks = append(callbacks, b.begin(a, "/login"))
-	}
-	size := 0
-	for _, c := range b.cookies(a) {
-		size += len(c.Name) + len(c.Value)
-	}
-	if n := len(b.cookies(a)); n > 10 || n < 5 || size > 7500 {
-		t.Errorf("%d logins under way, %d bytes", n, size)
-	}
-	b.want(b.get(callbacks[0]), 400, "login_unknown")
-	b.want(b.get(callbacks[14]), 200, "alice")
-
-	long := "/login?return_to=/" + strings.Repeat("x", 1900)
-	for range 5 {
-		b.begin(a, long)
-	}
-	for _, c := range b.cookies(a) {
-		if len(c.Name)+len(c.Value) > 3900 {
-			t.Errorf("a cookie of %d bytes", len(c.Name)+len(c.Value))
-		}
-	}
-}
-
-// TestTabsBesideASession is RP-09: logins under way make room for the session and its tokens,
-// all of which are to fit into a header of 8 kB.
-func TestTabsBesideASession(t *testing.T) {
-	a := start(t, setting{as: longTokens(t), config: keepTokens})
-	b := a.browser(t)
-	size := func() (n int) {
-		for _, c := range b.cookies(a) {
-			n += len(c.Name) + len(c.Value) + 3
-		}
-		return n
-	}
-	var callback string
-	for range 9 {
-		a.clock.turn(time.Second)
-		callback = b.begin(a, "/login")
-	}
-	b.want(b.get(callback), 200, "alice")
-	if size() > 7500 {
-		t.Errorf("%d bytes of cookies after the login", size())
-	}
-	for range 9 {
-		a.clock.turn(time.Second)
-		callback = b.begin(a, "/login?return_to=/there")
-	}
-	if size() > 7500 {
-		t.Errorf("%d bytes of cookies after more logins were begun", size())
-	}
-	b.want(b.get(callback), 200, "alice at /there")
-}
-
-// TestStartKeepsNothing is RP-09: whoever begins logins fills nothing but the own browser.
-func TestStartKeepsNothing(t *testing.T) {
-	store := &shaky{}
-	a := start(t, setting{config: func(c *login.Config) { c.Store = store }})
-	for range 50 {
-		a.browser(t).begin(a, "/login")
-	}
-	if store.calls.Load() != 0 {
-		t.Errorf("%d calls of the Store", store.calls.Load())
 	}
 }
 
