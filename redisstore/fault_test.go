@@ -151,6 +151,7 @@ func TestServerRefuses(t *testing.T) {
 		{"a password", []string{"--requirepass", "canary-password"}, nil, "NOAUTH", false},
 		{"no memory", []string{"--maxmemory", "1"}, nil, "OOM", true},
 		{"no rights", nil, []any{"ACL", "SETUSER", "default", "-@all", "+acl", "+hello", "+client"}, "NOPERM", false},
+		{"too few replicas", []string{"--min-replicas-to-write", "1"}, nil, "NOREPLICAS", true},
 		{"a replica", nil, []any{"REPLICAOF", "127.0.0.1", "1"}, "READONLY", true},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -31,23 +31,6 @@ func wantAll(t *testing.T, s *redisstore.Store) {
 	}
 }
 
-// TestCluster: in a cluster every call stays on the node of its one key.
-func TestCluster(t *testing.T) {
-	server := redistest.Start(t, "--cluster-enabled", "yes")
-	setup := redis.NewClient(&redis.Options{Addr: server.Addr})
-	defer setup.Close()
-	if err := setup.Do(t.Context(), "CLUSTER", "ADDSLOTSRANGE", 0, 16383).Err(); err != nil {
-		t.Fatal(err)
-	}
-	c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{server.Addr}, ContextTimeoutEnabled: true})
-	defer c.Close()
-	s := open(t, server, func(config *redisstore.Config) { config.URL, config.Client = "", c })
-	eventually(t, func() bool { return s.Save(t.Context(), "x", nil, soon()) == nil }) // it takes a moment to call itself ready
-	wantAll(t, s)
-	server.Kill()
-	wantTemporary(t, s)
-}
-
 // TestPassword: with the right one all is well, with another nothing is, and no error tells it.
 func TestPassword(t *testing.T) {
 	server := redistest.Start(t, "--requirepass", "canary-password")

@@ -161,9 +161,12 @@ func checkClient(c redis.UniversalClient) error {
 	return nil
 }
 
-// Ping asks the server for a sign of life, for a readiness check.
+// Ping asks the server for a sign of life, for a readiness check: for a key that is never
+// there, since nodes of a cluster that is down still answer PING.
 func (s *Store) Ping(ctx context.Context) error {
-	return s.do(ctx, "ping", func(ctx context.Context) error { return s.redis.Ping(ctx).Err() })
+	return s.do(ctx, "ping", func(ctx context.Context) error {
+		return s.redis.GetRange(ctx, s.name(kindValue, ""), 0, 0).Err()
+	})
 }
 
 // Close closes the connections that New made; a Client that was given stays open.
@@ -184,10 +187,15 @@ func (s *Store) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 func (s *Store) do(ctx context.Context, op string, call func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	if err := call(ctx); err != nil && !errors.Is(err, redis.Nil) {
-		return newError(op, err)
+	err := call(ctx)
+	if err == nil || errors.Is(err, redis.Nil) {
+		return nil
 	}
-	return nil
+	e := newError(op, err)
+	if cluster, ok := s.redis.(*redis.ClusterClient); ok && e.Code == "" && !errors.Is(err, context.Canceled) {
+		cluster.ReloadState(ctx) // or a node that is gone is asked for a minute, while another has its slots
+	}
+	return e
 }
 
 // The kinds of keys, so that a lease and a value of one name are two.

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,14 +26,15 @@ type Server struct {
 	process *process
 }
 
-// Start starts a server that keeps nothing on disk. More arguments are its own:
-// "--appendonly", "yes" is for a test in which it must come back with what it knew.
+// Start starts a server that keeps nothing on disk. More arguments are its own, and come
+// first, as the name of a file must: "--appendonly", "yes" is for a test in which it must
+// come back with what it knew.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
 	port := freePort(t)
-	s := &Server{Addr: net.JoinHostPort(host, port), t: t, args: append([]string{
+	s := &Server{Addr: net.JoinHostPort(host, port), t: t, args: append(slices.Clone(args),
 		"--bind", host, "--port", port, "--dir", t.TempDir(), "--save", "", "--loglevel", "warning",
-	}, args...)}
+	)}
 	t.Cleanup(s.Kill)
 	s.Restart()
 	return s
