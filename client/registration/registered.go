@@ -118,7 +118,7 @@ type credentials struct {
 }
 
 // read reads an answer about a client, and holds it against what was sent.
-func read(resp *endpoint.Response, sent map[string]json.RawMessage) (*Registered, error) {
+func (r *Registrar) read(resp *endpoint.Response, sent map[string]json.RawMessage) (*Registered, error) {
 	if resp.MediaType != "application/json" {
 		return nil, errors.New("the answer is not application/json by its Content-Type")
 	}
@@ -130,7 +130,7 @@ func read(resp *endpoint.Response, sent map[string]json.RawMessage) (*Registered
 	if err := jose.Decode(resp.Body, &all, jose.DocumentLimits); err != nil {
 		return nil, err
 	}
-	if err := c.check(); err != nil {
+	if err := c.check(r.MissingSecretExpiry); err != nil {
 		return nil, err
 	}
 	return &Registered{
@@ -141,12 +141,12 @@ func read(resp *endpoint.Response, sent map[string]json.RawMessage) (*Registered
 
 const maxText = 8 << 10 // characters of an identifier, a secret or a token; the RFC names no limit
 
-func (c *credentials) check() error {
+func (c *credentials) check(noExpiry bool) error {
 	switch {
 	case c.ClientID == "":
 		return errors.New("client_id is missing")
-	case c.ClientSecret != "" && c.SecretExpiry == nil: // RFC 7591 §3.2.1
-		return errors.New("client_secret_expires_at is missing")
+	case c.ClientSecret != "" && c.SecretExpiry == nil && !noExpiry: // RFC 7591 §3.2.1
+		return errors.New("client_secret_expires_at is missing (see Registrar.MissingSecretExpiry); the client is registered")
 	case slices.ContainsFunc([]string{c.ClientID, c.ClientSecret}, func(s string) bool { return !printable(s, ' ') }):
 		return errors.New("client_id or client_secret is malformed")
 	case !printable(c.AccessToken, '!') || !printable(c.URI, '!'):

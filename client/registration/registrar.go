@@ -30,6 +30,10 @@ type Registrar struct {
 	// are used, where it has some (RFC 8705 §5).
 	MutualTLS bool
 
+	// MissingSecretExpiry takes a secret without client_secret_expires_at, which RFC 7591
+	// §3.2.1 requires and Django OAuth Toolkit leaves out, for one that does not expire.
+	MissingSecretExpiry bool
+
 	// HTTP sends the requests. Its Transport is used (tracing, proxies); time-outs,
 	// limits and the refusal of redirects stay the module's. nil means Server.HTTP.
 	HTTP *http.Client
@@ -67,7 +71,7 @@ func (r *Registrar) Register(ctx context.Context, m Metadata) (*Registered, erro
 	if err != nil {
 		return nil, wrap(err)
 	}
-	return answer(resp, sent, http.StatusCreated, http.StatusOK)
+	return r.answer(resp, sent, http.StatusCreated, http.StatusOK)
 }
 
 // Read asks how a client is registered now, RFC 7592 §2.1. What the server issued anew,
@@ -78,7 +82,7 @@ func (r *Registrar) Read(ctx context.Context, old *Registered) (*Registered, err
 	if err != nil {
 		return nil, wrap(err)
 	}
-	return follow(resp, old, nil)
+	return r.follow(resp, old, nil)
 }
 
 // Update registers changed.Metadata in place of what was registered, RFC 7592 §2.2: what is
@@ -100,7 +104,7 @@ func (r *Registrar) Update(ctx context.Context, changed *Registered) (*Registere
 	if err != nil {
 		return nil, wrap(err)
 	}
-	return follow(resp, changed, sent)
+	return r.follow(resp, changed, sent)
 }
 
 // Delete ends a registration, RFC 7592 §2.3. Every error is an [*Error].
@@ -161,10 +165,10 @@ func (r *Registrar) http() endpoint.Client {
 }
 
 // answer reads an answer that has one of the statuses.
-func answer(resp *endpoint.Response, sent map[string]json.RawMessage, statuses ...int) (*Registered, error) {
+func (r *Registrar) answer(resp *endpoint.Response, sent map[string]json.RawMessage, statuses ...int) (*Registered, error) {
 	for _, status := range statuses {
 		if resp.Status == status {
-			out, err := read(resp, sent)
+			out, err := r.read(resp, sent)
 			if err != nil {
 				return nil, wrap(resp.Refuse(err))
 			}
@@ -176,8 +180,8 @@ func answer(resp *endpoint.Response, sent map[string]json.RawMessage, statuses .
 
 // follow reads an answer about a client that was registered before. What the server
 // issued then and does not repeat stays.
-func follow(resp *endpoint.Response, old *Registered, sent map[string]json.RawMessage) (*Registered, error) {
-	out, err := answer(resp, sent, http.StatusOK)
+func (r *Registrar) follow(resp *endpoint.Response, old *Registered, sent map[string]json.RawMessage) (*Registered, error) {
+	out, err := r.answer(resp, sent, http.StatusOK)
 	if err != nil {
 		return nil, err
 	}

@@ -112,9 +112,12 @@ func TestAnswers(t *testing.T) {
 		name    string
 		edit    m // a nil value removes a member
 		changed []string
+		lenient bool
 		ok      bool
 	}{
 		{name: "as sent", ok: true},
+		{name: "a secret without its end, as configured", edit: m{"client_secret_expires_at": nil}, lenient: true, ok: true},
+		{name: "an end that is negative, all the same", edit: m{"client_secret_expires_at": -1}, lenient: true},
 		{name: "more members", edit: m{"subject_type": "pairwise", "x": m{"y": 1}}, ok: true},
 		{name: "sets in another order", edit: m{"grant_types": []string{"refresh_token", "authorization_code"}, "scope": "photos.read openid"}, ok: true},
 		{name: "one grant less", edit: m{"grant_types": []string{"refresh_token"}}, changed: []string{"grant_types"}, ok: true},
@@ -150,7 +153,9 @@ func TestAnswers(t *testing.T) {
 					}
 				}
 			}
-			got, err := registrar(s).Register(t.Context(), app())
+			r := registrar(s)
+			r.MissingSecretExpiry = test.lenient
+			got, err := r.Register(t.Context(), app())
 			if (err == nil) != test.ok || err == nil && !slices.Equal(got.Changed, test.changed) {
 				t.Errorf("got %v, %v", got, err)
 			}
