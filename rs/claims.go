@@ -43,6 +43,7 @@ type answerClaims struct {
 
 var (
 	errType     = errors.New("a claim of the wrong type")
+	errSubject  = errors.New("the user's claim is not a string (see SubjectClaim)")
 	errClientID = errors.New("the client ID's claim is not a string (see ClientIDClaim)")
 )
 
@@ -103,7 +104,9 @@ func (c *claims) set(name []byte, v jsontext.Value) error {
 	case "iss":
 		return setText(&c.principal.Issuer, v, c.dialect.issuer)
 	case "sub":
-		return setText(&c.principal.Subject, v, "")
+		if c.dialect.subject == "" {
+			return setText(&c.principal.Subject, v, "")
+		}
 	case "jti":
 		c.hasID = string(v) != `""`
 		return checkText(v)
@@ -146,6 +149,11 @@ func (c *claims) set(name []byte, v jsontext.Value) error {
 func (c *claims) setDialect(name []byte, v jsontext.Value) {
 	if string(name) == c.dialect.scopeName() {
 		c.note(c.dialect.readScopes(&c.principal.Scopes, v))
+	}
+	if c.dialect.subject != "" && string(name) == c.dialect.subject {
+		if setText(&c.principal.Subject, v, "") != nil {
+			c.note(errSubject)
+		}
 	}
 	if string(name) == c.dialect.clientIDName() {
 		if setText(&c.principal.ClientID, v, "") != nil {

@@ -12,7 +12,8 @@ import (
 // else its access tokens must say.
 type dialect struct {
 	claims           map[string]string
-	clientID, scope  string // names of claims; "" means those of the RFCs
+	subject          string // name of a claim; "" means that of the RFCs, and so it is of these:
+	clientID, scope  string
 	list             bool   // the scope is an array
 	issuer, audience string // what is expected
 	tenants          bool   // tid is read

@@ -56,6 +56,11 @@ type Introspection struct {
 	// Counter hears of every question to the server. nil means nobody.
 	Counter Counter
 
+	// SubjectClaim is the member that names the user, for servers whose answers have no sub,
+	// such as "username" of Django OAuth Toolkit; of a client that acts for itself it may be
+	// missing. "" means "sub".
+	SubjectClaim string
+
 	// ScopeList says that the scope is a JSON array of strings instead of one string.
 	ScopeList bool
 
@@ -98,7 +103,7 @@ func (i *Introspection) verify(ctx context.Context, token string) (*Principal, e
 
 // read makes a Principal of the answer's members.
 func (i *Introspection) read(body []byte) (*Principal, error) {
-	d := dialect{list: i.ScopeList, issuer: i.Issuer, audience: i.Audience}
+	d := dialect{subject: i.SubjectClaim, list: i.ScopeList, issuer: i.Issuer, audience: i.Audience}
 	c := &claims{dialect: d, answer: &answerClaims{}}
 	if err := c.decode(body); err != nil {
 		return nil, &unavailable{fmt.Errorf("introspection: %w", err)}

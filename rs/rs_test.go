@@ -312,6 +312,39 @@ func TestIntrospection(t *testing.T) {
 	}
 }
 
+// TestSubjectClaim: servers that name the user by another member than sub. RS-14.
+func TestSubjectClaim(t *testing.T) {
+	s := optest.New(t)
+	for name, test := range map[string]struct {
+		answer  m
+		subject string
+		ok      bool
+	}{
+		"a user":                        {m{"username": "alice"}, "alice", true},
+		"a user, whatever sub says":     {m{"username": "alice", "sub": "bob"}, "alice", true},
+		"a client":                      {m{}, "", true},
+		"a client, whatever sub says":   {m{"sub": "bob"}, "", true},
+		"a user who is a number":        {m{"username": 1}, "", false},
+		"neither a user nor a client":   {m{"client_id": nil, "sub": "bob"}, "", false},
+		"a user of another's audience":  {m{"username": "alice", "aud": "x"}, "", false},
+		"a user who is null, as unsaid": {m{"username": json.RawMessage("null")}, "", true},
+	} {
+		s.Active = m{"active": true, "client_id": "rp", "aud": optest.Audience}
+		for member, value := range test.answer {
+			s.Active[member] = value
+			if value == nil {
+				delete(s.Active, member)
+			}
+		}
+		i := introspection(s)
+		i.SubjectClaim = "username"
+		principal, err := i.VerifyToken(t.Context(), "canary-opaque")
+		if (err == nil) != test.ok || err == nil && (principal.Subject != test.subject || principal.ClientID != "rp") {
+			t.Errorf("%s: %+v, %v", name, principal, err)
+		}
+	}
+}
+
 // TestUnsupportedTokenType: a server that introspects no such tokens has answered.
 func TestUnsupportedTokenType(t *testing.T) {
 	s := optest.New(t)
