@@ -45,6 +45,7 @@ func (c *Client) BeginDevice(ctx context.Context, req TokenRequest) (*Device, er
 	if err != nil {
 		return nil, fail(StepDevice, err)
 	}
+	form.Set("client_id", c.config.ClientID) // some servers look for it beside an Authorization header too
 	var answer deviceResponse
 	err = c.ask(ctx, StepDevice, func(m *discovery.Metadata) place { return place{url: m.DeviceAuthorizationEndpoint} }, form, &answer)
 	if err != nil {

@@ -60,7 +60,7 @@ func TestDevice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, "device request", sent(s, "/device"), values("scope", "openid"))
+	same(t, "device request", sent(s, "/device"), values("scope", "openid", "client_id", optest.ClientID))
 	if d.UserCode != optest.UserCode || d.VerificationURI != s.URL+"/activate" || d.VerificationURIComplete != s.URL+"/activate?user_code="+optest.UserCode ||
 		d.Interval != 5*time.Second || !d.Expiry.Equal(k.now.Add(10*time.Minute)) {
 		t.Errorf("got %+v", *d)
