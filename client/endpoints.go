@@ -11,7 +11,7 @@ import (
 
 // ErrNoEndpoint is the cause of an [*Error] where the server's metadata has no endpoint
 // for what was asked of it.
-var ErrNoEndpoint = errors.New("the server has no endpoint for this")
+var ErrNoEndpoint = errors.New("the server's metadata has no endpoint for this (Config.Metadata may name one)")
 
 // place is an endpoint that a client authenticates at, as the metadata describes it.
 type place struct {

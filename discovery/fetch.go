@@ -105,6 +105,13 @@ func fetch(ctx context.Context, hc *http.Client, u, issuer string) (*found, erro
 	return f, nil
 }
 
+// missing says of each document what may be wrong where it is not found.
+var missing = map[string]string{
+	metadataDocument: "there is no metadata (is the issuer the server's own, with its path? some publish it elsewhere)",
+	keySetDocument:   "there is no key set",
+	resourceDocument: "there is no resource metadata",
+}
+
 // get fetches a JSON document; which one is for the error.
 func get(ctx context.Context, hc *http.Client, document, url string, max int) (*endpoint.Response, error) {
 	resp, err := endpoint.Client{HTTP: hc}.Get(ctx, url, "application/json", nil, max)
@@ -112,7 +119,7 @@ func get(ctx context.Context, hc *http.Client, document, url string, max int) (*
 		return nil, wrap(document, err)
 	}
 	if resp.Status != http.StatusOK {
-		return nil, wrap(document, resp.Failure("not the document"))
+		return nil, wrap(document, resp.Failure(missing[document]))
 	}
 	if !resp.IsJSON() {
 		return nil, wrap(document, resp.Refuse(errors.New("the answer is not JSON by its Content-Type")))
