@@ -74,6 +74,9 @@ func (j *joinedKeys) Holds(ctx context.Context, key *jose.Key) (bool, error) {
 // current gives every part's set; nil for one that could not be had, and why.
 func (j *joinedKeys) current(ctx context.Context) (sets []*jose.Set, missing error) {
 	sets = make([]*jose.Set, len(j.parts))
+	if len(sets) == 0 {
+		missing = wrap(keySetDocument, errors.New("JoinKeys was given no key set"))
+	}
 	for i, part := range j.parts {
 		var err error
 		switch p := part.(type) {

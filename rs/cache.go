@@ -80,6 +80,8 @@ func (c *Cache) maxAge() time.Duration {
 
 func (c *Cache) configured() error {
 	switch {
+	case c == nil:
+		return errors.New("a *Cache that is nil")
 	case c.Tokens == nil:
 		return errors.New("Cache.Tokens is nil")
 	case c.Size < 0:

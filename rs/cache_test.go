@@ -278,7 +278,8 @@ func TestCacheBounded(t *testing.T) {
 func TestCacheRefuses(t *testing.T) {
 	s := optest.New(t)
 	for name, c := range map[string]*rs.Cache{
-		"empty": {}, "negative size": {Tokens: jwtVerifier(s), Size: -1}, "negative age": {Tokens: jwtVerifier(s), MaxAge: -1}, "a long age": {Tokens: jwtVerifier(s), MaxAge: 2 * time.Hour},
+		"empty": {}, "no verifier behind": {Tokens: (*rs.JWT)(nil)}, "neither answer nor error": {Tokens: verifierFunc(func(context.Context, string) (*rs.Principal, error) { return nil, nil })},
+		"negative size": {Tokens: jwtVerifier(s), Size: -1}, "negative age": {Tokens: jwtVerifier(s), MaxAge: -1}, "a long age": {Tokens: jwtVerifier(s), MaxAge: 2 * time.Hour},
 	} {
 		if w := ask(quiet(c), bearer(s.AccessToken(nil, nil)), "/"); w.Code != 503 {
 			t.Errorf("%s: %d", name, w.Code)

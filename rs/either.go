@@ -30,8 +30,8 @@ func (e *Either) verify(ctx context.Context, token string) (*Principal, error) {
 }
 
 func (e *Either) configured() error {
-	if e.JWT == nil || e.Opaque == nil {
-		return errors.New("Either.JWT or Either.Opaque is nil")
+	if e == nil || e.JWT == nil || e.Opaque == nil {
+		return errors.New("an Either, its JWT or its Opaque is nil")
 	}
 	return nil
 }

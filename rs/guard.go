@@ -32,6 +32,9 @@ func guard(r *http.Request, check func(*http.Request, *Principal) error) *Error 
 	if _, ok := protectionOf(r); !ok {
 		return notAvailable(errors.New("a guard is not behind a Protection's Handler"))
 	}
+	if check == nil {
+		return notAvailable(errors.New("Require has no condition"))
+	}
 	principal, ok := FromContext(r.Context())
 	if !ok {
 		return noToken()
@@ -56,7 +59,7 @@ func insufficientScope(scope string) *Error {
 
 // RequireScope guards single routes behind a [Protection]: the token must have been
 // granted every one of scopes. Others are answered 403 insufficient_scope (RFC 6750
-// §3.1).
+// §3.1). No scope opens the route to nobody.
 func RequireScope(scopes ...string) func(http.Handler) http.Handler {
 	wanted := strings.Join(scopes, " ")
 	return Require(func(_ *http.Request, p *Principal) error {
@@ -64,6 +67,9 @@ func RequireScope(scopes ...string) func(http.Handler) http.Handler {
 			if !p.HasScope(s) {
 				return insufficientScope(wanted)
 			}
+		}
+		if len(scopes) == 0 {
+			return insufficientScope("")
 		}
 		return nil
 	})
@@ -103,14 +109,18 @@ func RequireACR(values ...string) func(http.Handler) http.Handler {
 
 // RequireMaxAge wants the user to have authenticated at most age ago, by the clock of
 // the [Protection]. Others are answered 401 insufficient_user_authentication with
-// max_age (RFC 9470 §3); a token that does not say when counts as too old.
+// max_age (RFC 9470 §3); a token that does not say when counts as too old, and so does
+// one that names a time to come, but for what a server's clock may be off. The age must
+// not be below 0: then nobody is let through.
 func RequireMaxAge(age time.Duration) func(http.Handler) http.Handler {
 	return Require(func(r *http.Request, p *Principal) error {
 		protection, _ := protectionOf(r)
-		if !p.AuthTime.IsZero() && now(protection.Now).Sub(p.AuthTime) <= age {
+		ago := now(protection.Now).Sub(p.AuthTime)
+		if !p.AuthTime.IsZero() && -maxSkew <= ago && age >= 0 && ago <= age {
 			return nil
 		}
 		e := insufficientAuthentication()
+		age := max(age, 0)
 		e.MaxAge = &age
 		return e
 	})

@@ -60,6 +60,10 @@ func TestGuards(t *testing.T) {
 		{"young", rs.RequireMaxAge(time.Minute), m{"auth_time": now.Unix() - 59}, 200, ""},
 		{"too old", rs.RequireMaxAge(time.Minute), m{"auth_time": now.Unix() - 61}, 401, `max_age="60"`},
 		{"of unknown age", rs.RequireMaxAge(time.Minute), nil, 401, `max_age="60"`},
+		{"a little ahead", rs.RequireMaxAge(time.Minute), m{"auth_time": now.Unix() + 30}, 200, ""},
+		{"of a time to come", rs.RequireMaxAge(time.Minute), m{"auth_time": now.Unix() + 3600}, 401, `max_age="60"`},
+		{"an age below 0", rs.RequireMaxAge(-time.Minute), m{"auth_time": now.Unix() + 60}, 401, `max_age="0"`},
+		{"no scopes at all", rs.RequireScope(), m{"scope": "a"}, 403, "insufficient_scope"},
 		{"age 0", rs.RequireMaxAge(0), m{"auth_time": now.Unix() - 1}, 401, `max_age="0"`},
 
 		{"a detail", rs.RequireAuthorizationDetails("account", nil), details, 200, ""},
@@ -69,6 +73,7 @@ func TestGuards(t *testing.T) {
 		{"no detail", rs.RequireAuthorizationDetails("account", nil), nil, 403, "insufficient_scope"},
 
 		{"a condition", rs.Require(func(r *http.Request, p *rs.Principal) error { return nil }), nil, 200, ""},
+		{"no condition", rs.Require(nil), nil, 503, ""},
 		{"a condition that is not met", rs.Require(func(*http.Request, *rs.Principal) error { return errors.New("canary") }), nil, 403, "insufficient_scope"},
 		{"a condition's own answer", rs.Require(func(*http.Request, *rs.Principal) error { return &rs.Error{Status: 404, Description: "none"} }), nil, 404, ""},
 	} {

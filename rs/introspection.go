@@ -127,6 +127,8 @@ func (i *Introspection) read(body []byte) (*Principal, error) {
 
 func (i *Introspection) configured() error {
 	switch {
+	case i == nil:
+		return errors.New("an *Introspection that is nil")
 	case i.URL == "" && i.Server == nil:
 		return errors.New("Introspection.URL is empty, and Introspection.Server is nil")
 	case i.URL == "" && i.Server.Issuer != i.Issuer:

@@ -283,6 +283,10 @@ func TestJoinedKeys(t *testing.T) {
 	if w := ask(quiet(j), bearer(sign(rotated)), "/"); w.Code != 503 {
 		t.Errorf("a key that may be in the missing set: %d", w.Code)
 	}
+	j.Keys = discovery.JoinKeys()
+	if w := ask(quiet(j), bearer(sign(pinned)), "/"); w.Code != 503 || j.Ready(t.Context()) == nil {
+		t.Errorf("no set at all: %d", w.Code)
+	}
 }
 
 // TestPingValidateBearer: the grant that PingFederate had before introspection.

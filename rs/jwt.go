@@ -146,6 +146,8 @@ func (j *JWT) verifyParsed(ctx context.Context, token string, t *jose.Token) (*P
 
 func (j *JWT) configured() error {
 	switch {
+	case j == nil:
+		return errors.New("a *JWT that is nil")
 	case j.Issuer == "":
 		return errors.New("JWT.Issuer is empty")
 	case j.isTemplate() != (len(j.Tenants) > 0):

@@ -77,7 +77,7 @@ func (v *PingValidateBearer) VerifyToken(ctx context.Context, token string) (*Pr
 }
 
 func (v *PingValidateBearer) configured() error {
-	if v.URL == "" || v.Issuer == "" || len(v.Clients) == 0 || slices.Contains(v.Clients, "") || v.Auth == nil {
+	if v == nil || v.URL == "" || v.Issuer == "" || len(v.Clients) == 0 || slices.Contains(v.Clients, "") || v.Auth == nil {
 		return errors.New("PingValidateBearer needs URL, Issuer, Clients and Auth")
 	}
 	return nil

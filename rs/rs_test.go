@@ -2,6 +2,7 @@ package rs_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -378,8 +379,13 @@ func TestUnavailable(t *testing.T) {
 	if w := ask(quiet(nil), bearer(token), "/"); w.Code != 503 {
 		t.Errorf("no verifier: %d", w.Code)
 	}
-	if w := ask(quiet(&rs.Either{}), bearer(token), "/"); w.Code != 503 {
-		t.Errorf("an empty Either: %d", w.Code)
+	nobody := verifierFunc(func(context.Context, string) (*rs.Principal, error) { return nil, nil })
+	for _, v := range []rs.Verifier{&rs.Either{}, (*rs.Either)(nil), (*rs.JWT)(nil), rs.Issuers{nil}, (*rs.Introspection)(nil), (*rs.PingValidateBearer)(nil), (*rs.Cache)(nil), nobody} {
+		p := quiet(v)
+		p.Optional = true
+		if w := ask(p, bearer(token), "/"); w.Code != 503 {
+			t.Errorf("%T: %d", v, w.Code)
+		}
 	}
 }
 

@@ -24,7 +24,11 @@ func verify(ctx context.Context, v Verifier, token string) (*Principal, error) {
 	if b, ok := v.(binder); ok {
 		return b.verify(ctx, token)
 	}
-	return v.VerifyToken(ctx, token)
+	p, err := v.VerifyToken(ctx, token)
+	if p == nil && err == nil {
+		err = &unavailable{errors.New("the Verifier gave neither a Principal nor an error")}
+	}
+	return p, err
 }
 
 // errBound refuses sender-constrained tokens: whoever stole one could use it.

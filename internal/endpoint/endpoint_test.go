@@ -10,6 +10,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -202,6 +203,27 @@ func TestFlight(t *testing.T) {
 		t.Error("waited for the end")
 	}
 	close(release)
+}
+
+// TestFlightPanic: a panic comes to those who wait, where a server can survive it.
+func TestFlightPanic(t *testing.T) {
+	var f endpoint.Flight[int]
+	for range 2 {
+		func() {
+			defer func() {
+				if recover() != "canary" {
+					t.Error("no panic")
+				}
+			}()
+			f.Do(t.Context(), func(context.Context) (int, error) { panic("canary") })
+		}()
+	}
+	if _, err := f.Do(t.Context(), func(context.Context) (int, error) { runtime.Goexit(); return 0, nil }); err == nil {
+		t.Error("a call that never returned has an answer")
+	}
+	if v, err := f.Do(t.Context(), func(context.Context) (int, error) { return 7, nil }); v != 7 || err != nil {
+		t.Errorf("the next caller gets %d, %v", v, err)
+	}
 }
 
 // TestPrivateAddresses: what the metadata of a server elsewhere names does not lead to

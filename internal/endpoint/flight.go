@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -19,11 +20,23 @@ type Flight[T any] struct {
 }
 
 type call[T any] struct {
-	done    chan struct{}
-	cancel  context.CancelFunc
-	waiting int
-	value   T
-	err     error
+	done     chan struct{}
+	cancel   context.CancelFunc
+	waiting  int
+	value    T
+	err      error
+	panicked any
+}
+
+var errNoEnd = errors.New("the call ended without an answer")
+
+// result is for those who waited until done. A panic is theirs: where it happened nobody
+// would catch it, and the whole process would end.
+func (c *call[T]) result() (T, error) {
+	if c.panicked != nil {
+		panic(c.panicked)
+	}
+	return c.value, c.err
 }
 
 // Do joins the call under way or begins one, and waits for its end or ctx's.
@@ -34,7 +47,7 @@ func (f *Flight[T]) Do(ctx context.Context, fn func(context.Context) (T, error))
 func (f *Flight[T]) wait(ctx context.Context, c *call[T]) (T, error) {
 	select {
 	case <-c.done:
-		return c.value, c.err
+		return c.result()
 	case <-ctx.Done():
 		f.leave(c)
 		var zero T
@@ -50,7 +63,8 @@ func (f *Flight[T]) Wait(ctx context.Context, patience time.Duration, fn func(co
 	defer timer.Stop()
 	select {
 	case <-c.done:
-		return c.value, c.err, true
+		value, err = c.result()
+		return value, err, true
 	case <-timer.C:
 	case <-ctx.Done():
 	}
@@ -86,18 +100,23 @@ func (f *Flight[T]) join(ctx context.Context, fn func(context.Context) (T, error
 // values (a trace, say) but not with its end.
 func (f *Flight[T]) begin(ctx context.Context, fn func(context.Context) (T, error)) *call[T] {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), Timeout)
-	c := &call[T]{done: make(chan struct{}), cancel: cancel}
+	c := &call[T]{done: make(chan struct{}), cancel: cancel, err: errNoEnd}
 	go func() {
 		defer cancel()
+		defer f.end(c)
+		defer func() { c.panicked = recover() }()
 		c.value, c.err = fn(ctx)
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		if f.call == c {
-			f.call = nil
-		}
-		close(c.done)
 	}()
 	return c
+}
+
+func (f *Flight[T]) end(c *call[T]) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.call == c {
+		f.call = nil
+	}
+	close(c.done)
 }
 
 func (f *Flight[T]) leave(c *call[T]) {
