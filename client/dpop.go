@@ -23,7 +23,9 @@ import (
 // use it. The zero value makes a key for every login.
 type DPoP struct {
 	// Keys gives the key of this client. nil means a new P-256 key for every login, which
-	// goes with its Pending and then with its Tokens.
+	// goes with its Pending and then with its Tokens. A login that is under way when Keys
+	// gives another key is lost: the server has bound its code to the one before (RFC 9449
+	// §10).
 	Keys KeySource
 
 	// InsecureAllowBearer takes an access token that the server did not bind.
