@@ -26,7 +26,7 @@ func (a *algorithm) verify(t *Token, key any) error {
 	case *ecdsa.PublicKey:
 		ok = a.verifyECDSA(t, k)
 	case ed25519.PublicKey:
-		ok = ed25519.Verify(k, []byte(t.signed), t.signature)
+		ok = verifyEdDSA(t, k)
 	case secret:
 		mac := hmac.New(a.hash.New, k)
 		mac.Write([]byte(t.signed))
@@ -38,8 +38,20 @@ func (a *algorithm) verify(t *Token, key any) error {
 	return nil
 }
 
+// onStack is how long a token is that is hashed on the stack: a conversion would copy it to
+// the heap.
+const onStack = 2 << 10
+
+func verifyEdDSA(t *Token, k ed25519.PublicKey) bool {
+	var buf [onStack]byte
+	if len(t.signed) <= len(buf) {
+		return ed25519.Verify(k, buf[:copy(buf[:], t.signed)], t.signature)
+	}
+	return ed25519.Verify(k, []byte(t.signed), t.signature)
+}
+
 func (a *algorithm) digest(t *Token) []byte {
-	var buf [2 << 10]byte // on the stack: a conversion would copy to the heap
+	var buf [onStack]byte
 	if a.hash == crypto.SHA256 && len(t.signed) <= len(buf) {
 		sum := sha256.Sum256(buf[:copy(buf[:], t.signed)])
 		return sum[:]
