@@ -38,20 +38,20 @@ type Introspected struct {
 // Claims decodes the answer into v by exact names.
 func (i *Introspected) Claims(v any) error { return jose.Decode(i.payload, v, jose.DocumentLimits) }
 
-// answer is an introspection answer as it comes.
+// answer is an introspection answer as it comes. Servers write null or 0 for what they have not.
 type answer struct {
-	Active    *bool         `json:"active"`
-	Issuer    string        `json:"iss"`
-	Subject   string        `json:"sub"`
-	Username  string        `json:"username"`
-	ClientID  string        `json:"client_id"`
-	TokenType string        `json:"token_type"`
-	ID        string        `json:"jti"`
-	Audience  jose.Audience `json:"aud"`
-	Scope     scopes        `json:"scope"`
-	Expiry    jose.Instant  `json:"exp"`
-	IssuedAt  jose.Instant  `json:"iat"`
-	NotBefore jose.Instant  `json:"nbf"`
+	Active    *bool          `json:"active"`
+	Issuer    string         `json:"iss"`
+	Subject   string         `json:"sub"`
+	Username  string         `json:"username"`
+	ClientID  string         `json:"client_id"`
+	TokenType string         `json:"token_type"`
+	ID        string         `json:"jti"`
+	Audience  *jose.Audience `json:"aud"`
+	Scope     *scopes        `json:"scope"`
+	Expiry    *jose.Since    `json:"exp"`
+	IssuedAt  *jose.Since    `json:"iat"`
+	NotBefore *jose.Since    `json:"nbf"`
 }
 
 // scopes is a list in one string, or as some servers write it in an array of strings.
@@ -145,7 +145,15 @@ func (c *Client) readAnswer(body []byte) (*Introspected, error) {
 	}
 	return &Introspected{
 		Active: true, Issuer: a.Issuer, Subject: a.Subject, Username: a.Username, ClientID: a.ClientID, TokenType: a.TokenType,
-		ID: a.ID, Audience: a.Audience, Scopes: a.Scope, Expiry: a.Expiry.Time, IssuedAt: a.IssuedAt.Time, NotBefore: a.NotBefore.Time,
-		payload: body,
+		ID: a.ID, Audience: value(a.Audience), Scopes: value(a.Scope), Expiry: value(a.Expiry).Time, IssuedAt: value(a.IssuedAt).Time,
+		NotBefore: value(a.NotBefore).Time, payload: body,
 	}, nil
+}
+
+// value is the zero value where there is none.
+func value[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
 }

@@ -62,6 +62,8 @@ func TestIntrospectAnswers(t *testing.T) {
 		{"scope an array", 200, "application/json", `{"active":true,"scope":["a","b"]}`, true, true},
 		{"not active", 200, "application/json", `{"active":false}`, false, true},
 		{"not active, and yet a name", 200, "application/json", `{"active":false,"sub":"alice"}`, false, true},
+		{"times of 0, for none", 200, "application/json", `{"active":true,"exp":0,"iat":0,"nbf":0}`, true, true},
+		{"null, for none", 200, "application/json", `{"active":true,"sub":null,"aud":null,"scope":null,"exp":null,"iat":null}`, true, true},
 		{"active a string", 200, "application/json", `{"active":"true"}`, false, false},
 		{"active a number", 200, "application/json", `{"active":1}`, false, false},
 		{"active null", 200, "application/json", `{"active":null}`, false, false},

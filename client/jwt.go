@@ -26,7 +26,7 @@ type serverClaims struct {
 	Audience  jose.Audience `json:"aud"`
 	Expiry    jose.Instant  `json:"exp"`
 	IssuedAt  jose.Instant  `json:"iat"`
-	NotBefore jose.Instant  `json:"nbf"`
+	NotBefore jose.Since    `json:"nbf"`
 }
 
 // checkTimes wants the times that are there to be right; whether exp must be there is

@@ -181,6 +181,8 @@ func TestSteps(t *testing.T) {
 		{name: "TOK-13 nbf ahead within the skew", claims: m{"nbf": now + 30}},
 		{name: "TOK-13 nbf ahead beyond the skew", claims: m{"nbf": now + 31}, step: 10},
 		{name: "TOK-13 nbf ahead within a configured skew", claims: m{"nbf": now + 299}, edit: skew(5 * time.Minute)},
+		{name: "TOK-13 nbf 0", claims: m{"nbf": 0}},
+		{name: "TOK-13 nbf negative", claims: m{"nbf": -1}, step: 1},
 		{name: "TOK-13 nbf a string", claims: m{"nbf": "1"}, step: 1},
 		{name: "TOK-13 negative skew", edit: skew(-time.Second), step: 1},
 		{name: "TOK-13 skew of an hour", edit: skew(time.Hour), step: 1},
@@ -202,6 +204,8 @@ func TestSteps(t *testing.T) {
 		{name: "TOK-15 auth_time missing", want: idtoken.Expected{MaxAge: seconds(60)}, step: 13},
 		{name: "TOK-15 too long ago", claims: m{"auth_time": now - 91}, want: idtoken.Expected{MaxAge: seconds(60)}, step: 13},
 		{name: "TOK-15 auth_time ahead", claims: m{"auth_time": now + 31}, step: 13},
+		{name: "TOK-15 auth_time 0, and nobody asked", claims: m{"auth_time": 0}},
+		{name: "TOK-15 auth_time 0", claims: m{"auth_time": 0}, want: idtoken.Expected{MaxAge: seconds(60)}, step: 13},
 		{name: "TOK-15 auth_time a string", claims: m{"auth_time": "1"}, step: 1},
 
 		{name: "TOK-16 at_hash", claims: m{"at_hash": optest.LeftHalf("RS256", "at")}, want: idtoken.Expected{AccessToken: "at"}},

@@ -18,8 +18,8 @@ type claims struct {
 	AuthorizedParty *string       `json:"azp"`
 	Expiry          jose.Instant  `json:"exp"`
 	IssuedAt        jose.Instant  `json:"iat"`
-	NotBefore       jose.Instant  `json:"nbf"`
-	AuthTime        jose.Instant  `json:"auth_time"`
+	NotBefore       jose.Since    `json:"nbf"`
+	AuthTime        jose.Since    `json:"auth_time"`
 	Nonce           *string       `json:"nonce"`
 	ACR             *string       `json:"acr"`
 	AMR             []string      `json:"amr"`

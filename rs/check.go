@@ -120,7 +120,7 @@ func now(clock func() time.Time) time.Time {
 const tenYears = 3653 * 24 * time.Hour
 
 // checkTimes wants exp, and the others to be right if they are there.
-func checkTimes(now time.Time, skew time.Duration, exp, iat, nbf jose.Instant) error {
+func checkTimes(now time.Time, skew time.Duration, exp, iat jose.Instant, nbf jose.Since) error {
 	if skew == 0 {
 		skew = defaultSkew
 	}

@@ -21,10 +21,11 @@ type claims struct {
 
 	principal Principal // filled in place: it is what remains
 
-	tenant                                string // of Entra ID
-	party                                 string // azp
-	expiry, issuedAt, notBefore, authTime jose.Instant
-	cnf, act, details                     jsontext.Value
+	tenant              string // of Entra ID
+	party               string // azp
+	expiry, issuedAt    jose.Instant
+	notBefore, authTime jose.Since
+	cnf, act, details   jsontext.Value
 
 	wrong   string // the claim that could not be read
 	marks   int    // how many of the dialect's claims are as they must be

@@ -59,6 +59,7 @@ func TestGuards(t *testing.T) {
 
 		{"young", rs.RequireMaxAge(time.Minute), m{"auth_time": now.Unix() - 59}, 200, ""},
 		{"too old", rs.RequireMaxAge(time.Minute), m{"auth_time": now.Unix() - 61}, 401, `max_age="60"`},
+		{"of age 0", rs.RequireMaxAge(time.Minute), m{"auth_time": 0}, 401, `max_age="60"`},
 		{"of unknown age", rs.RequireMaxAge(time.Minute), nil, 401, `max_age="60"`},
 		{"a little ahead", rs.RequireMaxAge(time.Minute), m{"auth_time": now.Unix() + 30}, 200, ""},
 		{"of a time to come", rs.RequireMaxAge(time.Minute), m{"auth_time": now.Unix() + 3600}, 401, `max_age="60"`},

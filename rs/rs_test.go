@@ -158,6 +158,8 @@ func TestJWT(t *testing.T) {
 		{name: "expired within the skew", claims: m{"exp": now - 20}, ok: true},
 		{name: "from the future", claims: m{"iat": now + 60}},
 		{name: "not yet", claims: m{"nbf": now + 60}},
+		{name: "not before 1970, and nobody knows since when", claims: m{"nbf": 0, "auth_time": 0}, ok: true},
+		{name: "exp 0", claims: m{"exp": 0}},
 		{name: "bound to a key", claims: m{"cnf": m{"jkt": "x"}}},
 		{name: "scope an array", claims: m{"scope": []string{"photos.read"}}},
 		{name: "scope a number", claims: m{"scope": 1}},

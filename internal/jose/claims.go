@@ -62,6 +62,27 @@ func (i *Instant) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return i.Parse(v)
 }
 
+// Since is the Instant of a claim such as "nbf" or "auth_time", for which some servers write
+// 0 where they know none: it then counts as absent.
+type Since struct{ Instant }
+
+// UnmarshalJSONFrom implements the strict decoder's interface.
+func (s *Since) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	v, err := d.ReadValue()
+	if err != nil {
+		return err
+	}
+	return s.Parse(v)
+}
+
+// Parse reads the JSON value v.
+func (s *Since) Parse(v jsontext.Value) error {
+	if string(v) == "0" {
+		return nil
+	}
+	return s.Instant.Parse(v)
+}
+
 func (i *Instant) parseFloat(v jsontext.Value) error {
 	seconds, err := strconv.ParseFloat(string(v), 64)
 	if err != nil {
