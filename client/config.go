@@ -150,6 +150,9 @@ type Config struct {
 	// Skew is how far the server's clock may be off. 0 means 30 seconds; at most 5 minutes.
 	Skew time.Duration
 
+	// LogoutWithoutExpiry takes logout tokens without exp, see idtoken.Verifier.
+	LogoutWithoutExpiry bool
+
 	// RequireIss refuses authorization responses without iss (RFC 9207) from servers that do
 	// not announce it too. One that is there is always checked.
 	RequireIss bool
@@ -250,5 +253,6 @@ func (c *Config) verifier(keys idtoken.KeySet) *idtoken.Verifier {
 	return &idtoken.Verifier{
 		Issuer: c.Issuer, IssuerAlias: c.IssuerAlias, Tenants: c.Tenants, ClientID: c.ClientID, Keys: keys, Algs: c.IDTokenAlgs, DecryptionKeys: c.DecryptionKeys,
 		TrustedAudiences: c.TrustedAudiences, AuthorizedParties: c.AuthorizedParties, Skew: c.Skew, Now: c.Now,
+		LogoutWithoutExpiry: c.LogoutWithoutExpiry,
 	}
 }

@@ -107,3 +107,20 @@ func TestMissingTokenType(t *testing.T) {
 		t.Error("accepted where DPoP was asked for")
 	}
 }
+
+// TestLogoutWithoutExpiry: LO-01, for servers that leave out exp.
+func TestLogoutWithoutExpiry(t *testing.T) {
+	s := optest.New(t)
+	for _, switched := range []bool{false, true} {
+		cfg := config(s)
+		cfg.LogoutWithoutExpiry = switched
+		token := s.Keys[0].Sign(m{
+			"iss": s.URL, "aud": optest.ClientID, "iat": time.Now().Unix(), "jti": "1", "sid": "s1",
+			"events": m{"http://schemas.openid.net/event/backchannel-logout": m{}},
+		}, nil)
+		got, err := newClient(t, cfg).VerifyLogout(t.Context(), token, nil)
+		if (err == nil) != switched || switched && got.SessionID != "s1" {
+			t.Errorf("with the switch %t: %+v, %v", switched, got, err)
+		}
+	}
+}

@@ -20,7 +20,7 @@ type LogoutToken struct {
 	SessionID string // sid, "" when absent; then there is a Subject
 	ID        string // jti
 	IssuedAt  time.Time
-	Expiry    time.Time
+	Expiry    time.Time // zero: the token has none, see Verifier.LogoutWithoutExpiry
 }
 
 // Replay remembers what may be used once.
@@ -69,7 +69,11 @@ func (c *check) runLogout() {
 	c.issuer()
 	c.audience()
 	c.alg()
-	c.expiry()
+	if c.v.LogoutWithoutExpiry && c.claims.Expiry.IsZero() {
+		c.report.skip(stepExpiry, "this server's logout tokens have no exp")
+	} else {
+		c.expiry()
+	}
 	c.issued()
 	c.logoutClaims()
 	c.signature()

@@ -69,7 +69,7 @@ func TestVerifyLogout(t *testing.T) {
 		{name: "good", ok: true},
 		{name: "of a session", claims: m{"sub": nil, "sid": "s1"}, ok: true},
 		{name: "without typ", header: m{"typ": nil}, ok: true},
-		{name: "an ID token's typ", header: m{"typ": "JWT"}},
+		{name: "typ JWT, which says no more than none", header: m{"typ": "JWT"}, ok: true},
 		{name: "an access token's typ", header: m{"typ": "at+jwt"}},
 		{name: "with a nonce", claims: m{"nonce": "n"}},
 		{name: "without events", claims: m{"events": nil}},
@@ -155,5 +155,33 @@ func TestLogoutReplayStore(t *testing.T) {
 	forged := optest.NewKey("k1", "ES256").Sign(goodClaims(), nil)
 	if _, err := v.VerifyLogout(t.Context(), forged); err == nil || asked != "" {
 		t.Error("the store was asked about a forged token")
+	}
+}
+
+// TestVerifyLogoutWithoutExpiry: LO-01, for servers that leave out exp.
+func TestVerifyLogoutWithoutExpiry(t *testing.T) {
+	v := verifier(t)
+	v.LogoutWithoutExpiry = true
+	for _, c := range []logoutCase{
+		{name: "with exp", ok: true},
+		{name: "without", claims: m{"exp": nil}, ok: true},
+		{name: "expired", claims: m{"exp": clock.Unix() - 31}},
+		{name: "stale", claims: m{"exp": nil, "iat": clock.Unix() - 700}},
+		{name: "without iat", claims: m{"exp": nil, "iat": nil}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			raw := c.token(t.Name())
+			if _, err := v.VerifyLogout(t.Context(), raw); (err == nil) != c.ok {
+				t.Error(err)
+			}
+			if _, again := v.VerifyLogout(t.Context(), raw); again == nil {
+				t.Error("taken a second time")
+			}
+		})
+	}
+	claims := goodClaims()
+	delete(claims, "exp")
+	if _, err := v.Verify(t.Context(), key.Sign(claims, nil), idtoken.Expected{}); err == nil {
+		t.Error("an ID token without exp was taken")
 	}
 }

@@ -79,9 +79,9 @@ type Kind []string
 
 // The kinds of JWT that the module reads.
 var (
-	IDToken     = Kind{"JWT", ""}        // OIDC Core names no typ
-	AccessToken = Kind{"at+jwt"}         // RFC 9068 §2.1
-	LogoutToken = Kind{"logout+jwt", ""} // Back-Channel Logout 2.4
+	IDToken     = Kind{"JWT", ""}               // OIDC Core names no typ
+	AccessToken = Kind{"at+jwt"}                // RFC 9068 §2.1
+	LogoutToken = Kind{"logout+jwt", "JWT", ""} // Back-Channel Logout 2.4 recommends the first
 )
 
 // CheckTyp reports an error unless typ is one of the kind's. Media types are
