@@ -17,8 +17,11 @@ import (
 )
 
 // plainJWT is what signed authorization responses (JARM) and UserInfo answers are: neither
-// specification names a typ.
-var plainJWT = jose.Kind{"JWT", ""}
+// specification names a typ. One server, Glewlwyd, has made one up for the latter.
+var (
+	plainJWT    = jose.Kind{"JWT", ""}
+	userInfoJWT = jose.Kind{"JWT", "", "token-userinfo+jwt"}
+)
 
 // serverClaims are the claims that such a JWT has beside what it is for.
 type serverClaims struct {

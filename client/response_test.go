@@ -167,6 +167,25 @@ func TestUserInfoEncrypted(t *testing.T) {
 	}
 }
 
+// TestUserInfoTyp: OpenID Connect Core §5.3.2 names no typ; that of another JWT is refused.
+func TestUserInfoTyp(t *testing.T) {
+	s := optest.New(t)
+	cfg := config(s)
+	cfg.UserInfoAlgs = []string{"RS256"}
+	c := newClient(t, cfg)
+	tokens, err := login(t, s, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for typ, ok := range map[any]bool{nil: true, "JWT": true, "token-userinfo+jwt": true, "at+jwt": false, "token-introspection+jwt": false} {
+		jwt := s.Keys[0].Sign(m{"iss": s.URL, "aud": optest.ClientID, "sub": optest.Subject}, m{"typ": typ})
+		s.Replace("/userinfo", answer(200, "application/jwt", jwt))
+		if _, err := c.UserInfo(t.Context(), tokens); (err == nil) != ok {
+			t.Errorf("typ %v: %v", typ, err)
+		}
+	}
+}
+
 // frontToken is an ID token that comes through the browser.
 func frontToken(s *optest.Server, p *client.Pending, code string, more m) string {
 	claims := s.IDClaims()

@@ -102,5 +102,5 @@ func (c *Client) parseUserInfo(ctx context.Context, resp *endpoint.Response, sub
 
 // userInfoJWT: OpenID Connect Core §5.3.2.
 func (c *Client) userInfoJWT() agreedJWT {
-	return agreedJWT{"UserInfoAlgs", c.config.UserInfoAlgs, c.config.UserInfoDecryptionKeys, "application/jwt", plainJWT}
+	return agreedJWT{"UserInfoAlgs", c.config.UserInfoAlgs, c.config.UserInfoDecryptionKeys, "application/jwt", userInfoJWT}
 }

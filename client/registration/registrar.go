@@ -113,7 +113,7 @@ func (r *Registrar) Delete(ctx context.Context, old *Registered) error {
 	if err != nil {
 		return wrap(err)
 	}
-	if resp.Status != http.StatusNoContent {
+	if resp.Status != http.StatusNoContent && resp.Status != http.StatusOK {
 		return wrap(resp.Failure("the registration was not deleted"))
 	}
 	return nil

@@ -129,6 +129,7 @@ func TestAnswers(t *testing.T) {
 		{name: "null members", edit: m{"logo_uri": json.RawMessage("null")}, ok: true},
 		{name: "no secret", edit: m{"client_secret": nil, "client_secret_expires_at": nil}, ok: true},
 		{name: "no secret, and when it expires", edit: m{"client_secret": nil}, ok: true},
+
 		{name: "a secret that expires", edit: m{"client_secret_expires_at": 2000000000}, ok: true},
 		{name: "no time of issue", edit: m{"client_id_issued_at": nil}, ok: true},
 		{name: "not managed", edit: m{"registration_access_token": nil, "registration_client_uri": nil}, ok: true},
@@ -163,6 +164,22 @@ func TestAnswers(t *testing.T) {
 				noCanary(t, err.Error())
 			}
 		})
+	}
+}
+
+// TestDeleted: RFC 7592 §2.3 wants 204; 200 says that it is done too.
+func TestDeleted(t *testing.T) {
+	for status, deleted := range map[int]bool{204: true, 200: true, 202: false, 403: false, 405: false, 500: false} {
+		s := optest.New(t)
+		r := registrar(s)
+		got, err := r.Register(t.Context(), app())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Replace("/registered", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		if err := r.Delete(t.Context(), got); (err == nil) != deleted {
+			t.Errorf("status %d: %v", status, err)
+		}
 	}
 }
 
