@@ -14,5 +14,7 @@
 //
 // The server is to be Redis 6.2 or later (or Valkey), with maxmemory-policy noeviction, and
 // with an append-only file where "once" must outlive its restart: what a server forgets can
-// be used again. The same is so when a replica that lags behind becomes the primary.
+// be used again, and a session that an index has lost is not ended with the others. The same
+// is so when a replica that lags behind becomes the primary. Every command has one key, so a
+// cluster may spread them.
 package redisstore

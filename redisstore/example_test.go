@@ -2,9 +2,13 @@ package redisstore_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/login"
@@ -31,6 +35,24 @@ func Example() {
 	proofs := &rs.DPoP{BaseURL: "https://api.example", Replay: store}
 	answers := &rs.Cache{Tokens: asked, Shared: store, SharedKey: keys[0]}
 	fmt.Println(visitors, fresh, proofs, answers, err, store.Ping(ctx))
+}
+
+// Behind Sentinel, with the server's own root certificates.
+func ExampleNew_sentinel() {
+	var (
+		sentinels []string // host:port of each
+		roots     *x509.CertPool
+	)
+	c := redis.NewFailoverClient(&redis.FailoverOptions{
+		MasterName: "main", SentinelAddrs: sentinels, TLSConfig: &tls.Config{RootCAs: roots}, ContextTimeoutEnabled: true,
+	})
+	store, err := redisstore.New(redisstore.Config{Client: c})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.Close()
+	fmt.Println(store)
 }
 
 // A job that one process is to do at a time.
