@@ -43,7 +43,11 @@ func (c *check) original() {
 	for _, aud := range o.Audience {
 		differs(stepAudience, !slices.Contains(c.claims.Audience, aud), "aud")
 	}
-	differs(stepParty, text(c.claims.AuthorizedParty) != o.AuthorizedParty, "azp")
+	if c.claims.AuthorizedParty == nil {
+		differs(stepParty, o.AuthorizedParty != "", "azp is missing and so")
+	} else {
+		differs(stepParty, *c.claims.AuthorizedParty != o.AuthorizedParty, "azp")
+	}
 	differs(stepIssued, c.claims.IssuedAt.Before(o.IssuedAt.Add(-c.v.skew())), "iat is earlier and so")
 	at := c.claims.AuthTime
 	differs(stepAuthTime, !at.IsZero() && !o.AuthTime.IsZero() && at.Unix() != o.AuthTime.Unix(), "auth_time")
