@@ -95,6 +95,8 @@ func (c *claims) checkNoIDToken(marked bool) error {
 	switch {
 	case c.idToken:
 		return errors.New("this is an ID token")
+	case !marked && c.nonce:
+		return errors.New("this is an ID token by its nonce; if the server's access tokens have one too, say in JWT.Claims what marks them")
 	case c.event:
 		return errors.New("this is a security event token or an introspection answer")
 	case !marked && c.forItself():

@@ -30,6 +30,7 @@ type claims struct {
 	wrong   string // the claim that could not be read
 	marks   int    // how many of the dialect's claims are as they must be
 	hasID   bool   // jti is there, and not empty
+	nonce   bool   // nonce is there, which some servers write into access tokens too
 	idToken bool   // a claim of ID tokens alone is there
 	event   bool   // a claim of security event tokens, or of signed introspection answers
 	fault   error  // a claim whose name or form is configuration is not as configured
@@ -137,7 +138,9 @@ func (c *claims) set(name []byte, v jsontext.Value) error {
 		c.act = v.Clone()
 	case "authorization_details":
 		c.details = v.Clone()
-	case "nonce", "at_hash", "c_hash", "s_hash":
+	case "nonce":
+		c.nonce = true
+	case "at_hash", "c_hash", "s_hash":
 		c.idToken = true
 	case "events", "token_introspection":
 		c.event = true

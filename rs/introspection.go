@@ -213,7 +213,7 @@ func (i *Introspection) check(c *claims) error {
 		return errors.New("the answer says DPoP, and not which key (cnf)")
 	case !i.isAccessToken(c.answer):
 		return errors.New("the answer does not say that this is an access token (token_type)")
-	case c.idToken && c.answer.tokenType == "" && c.answer.tokenUse == "" && !i.InsecureMissingTokenType:
+	case (c.idToken || c.nonce) && c.answer.tokenType == "" && c.answer.tokenUse == "" && !i.InsecureMissingTokenType:
 		return errors.New("this is an ID token")
 	case c.answer.expired:
 		return errors.New("expired long ago")

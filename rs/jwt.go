@@ -66,8 +66,8 @@ type JWT struct {
 	// "at+jwt", and with it every claim that RFC 9068 §2.2 requires. Any other value,
 	// and NoTyp for tokens without typ, is for servers that do not follow the RFC: then
 	// other JWTs of the server are harder to tell apart, so that tokens with marks of an ID
-	// token are refused, and without Claims those that are for the client they were issued to
-	// (azp) and have no scope.
+	// token are refused: without Claims those too that have a nonce, or that are for the
+	// client they were issued to (azp) and have no scope.
 	Typ string
 
 	// Claims are claims that must have exactly this string value: what else tells the
