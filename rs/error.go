@@ -78,12 +78,22 @@ func notAvailable(err error) *Error {
 func refusal(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
-		return e
+		return e.own()
 	}
 	if isUnavailable(err) {
 		return notAvailable(err)
 	}
 	return invalidToken(err)
+}
+
+// own is a copy, for one request: an application may give the same Error to many. One
+// whose status is that of no refusal is a mistake of its.
+func (e *Error) own() *Error {
+	out := *e
+	if out.Status < 300 || out.Status > 599 {
+		out.Status = http.StatusInternalServerError
+	}
+	return &out
 }
 
 // isUnavailable tells whether err says nothing about the token: the server's

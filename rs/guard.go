@@ -48,9 +48,9 @@ func guard(r *http.Request, check func(*http.Request, *Principal) error) *Error 
 		e = insufficientScope("")
 		e.Err = err
 	}
-	out := *e
-	out.dpop = principal.Cnf.KeyThumbprint != ""
-	return &out
+	e = e.own()
+	e.dpop = principal.Cnf.KeyThumbprint != ""
+	return e
 }
 
 func insufficientScope(scope string) *Error {

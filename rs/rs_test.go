@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -391,6 +392,42 @@ func TestUnavailable(t *testing.T) {
 		if w := ask(p, bearer(token), "/"); w.Code != 503 {
 			t.Errorf("%T: %d", v, w.Code)
 		}
+	}
+}
+
+// TestOwnError: what an application's verifier or guard gives as an *Error is its own,
+// for any number of requests at once, and one that is nearly empty is no good answer.
+func TestOwnError(t *testing.T) {
+	denied := &rs.Error{Status: 403, Code: "suspended"}
+	var status int
+	v := verifierFunc(func(_ context.Context, token string) (*rs.Principal, error) {
+		if status != 0 {
+			return nil, &rs.Error{Status: status, Code: "odd"}
+		}
+		return nil, denied
+	})
+	p := withDPoP(v, &rs.DPoP{})
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			header := bearer("x")
+			if i%2 == 0 {
+				header = dpopHeader("x", "y")
+			}
+			if w := ask(p, header, "/"); w.Code != 403 || !strings.Contains(w.Body.String(), "suspended") {
+				t.Errorf("%d %s", w.Code, w.Body)
+			}
+		})
+	}
+	wg.Wait()
+	for _, status = range []int{-1, 1, 99, 101, 200, 204, 1000} {
+		if w := ask(p, bearer("x"), "/"); w.Code != 500 {
+			t.Errorf("%d is answered %d", status, w.Code)
+		}
+	}
+	empty := verifierFunc(func(context.Context, string) (*rs.Principal, error) { return nil, &rs.Error{} })
+	if w := ask(quiet(empty), bearer("x"), "/"); w.Code != 500 {
+		t.Errorf("an empty Error is answered %d", w.Code)
 	}
 }
 

@@ -71,6 +71,9 @@ func (i *Interceptors) judge(ctx context.Context, method string) (context.Contex
 	if !named {
 		h = i.fallback
 	}
+	if h == nil { // not made by New
+		return ctx, nil, status.Error(codes.Unavailable, "the server is not set up")
+	}
 	c := &call{header: http.Header{}}
 	h.ServeHTTP(c, i.request(context.WithValue(ctx, callKey{}, c), method))
 	if c.refused == nil && c.passed != nil {

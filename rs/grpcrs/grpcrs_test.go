@@ -367,6 +367,13 @@ func TestNew(t *testing.T) {
 			t.Errorf("%s: accepted", name)
 		}
 	}
+	_, err := new(grpcrs.Interceptors).Unary(t.Context(), nil, &grpc.UnaryServerInfo{FullMethod: emptyCall}, func(context.Context, any) (any, error) {
+		t.Error("what New did not make lets a call through")
+		return nil, nil
+	})
+	if status.Code(err) != codes.Unavailable {
+		t.Errorf("what New did not make: %v", err)
+	}
 	c := config(s)
 	c.Methods = maps.Clone(c.Methods)
 	c.Methods["/grpc.testing.TestService/EmptyCal"] = guard
