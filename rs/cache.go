@@ -19,7 +19,7 @@ const (
 	maxMaxAge        = time.Hour
 )
 
-// Cache remembers what Tokens said of tokens seen before, by their SHA-256. A JWT is
+// Cache remembers what Tokens said of tokens seen before, by a keyed hash. A JWT is
 // taken from it until its exp, while the key that signed it is in the issuer's set; what
 // a server answered, for MaxAge at most, during which a revocation goes unnoticed unless
 // [Cache.Invalidate] is told of it (RFC 7662 §4). Many requests at once with one token
