@@ -68,21 +68,32 @@ func (r *Refresher) Keep(ctx context.Context, key string, t *Tokens) error {
 		return errors.New("client: Refresher.Keep: there are no tokens")
 	}
 	r.calls.forgive(key)
+	if err := r.store().Delete(ctx, forgottenKey(key)); err != nil {
+		return fail(StepToken, &storeError{err})
+	}
 	return r.save(ctx, key, t)
 }
 
-// Forget ends a login: its tokens are forgotten, and a refresh under way brings none back:
-// it looks right before it saves. (Between that look and the save a [TokenStore] lets nobody
-// shut the door.) To have the server forget them too see [Client.Revoke].
+// Forget ends a login: its tokens are forgotten, and a refresh under way brings none back. To
+// have the server forget them too see [Client.Revoke].
 func (r *Refresher) Forget(ctx context.Context, key string) error {
 	if err := r.configured(); err != nil {
 		return err
 	}
+	// A store may be too full for that, and must not keep anybody signed in.
+	_ = r.store().Save(ctx, forgottenKey(key), []byte("1"), r.Client.config.Now().Add(forgottenTime))
 	if err := r.store().Delete(ctx, key); err != nil {
 		return fail(StepToken, &storeError{err})
 	}
 	return nil
 }
+
+// forgottenKey is where Forget leaves word for a refresh that has looked for the tokens
+// already, and saves new ones after they are gone.
+func forgottenKey(key string) string { return "forgotten:" + key }
+
+// forgottenTime is longer than a refresh under a lease takes.
+const forgottenTime = 2 * renewTime
 
 // Tokens gives the tokens of a login, refreshed if they end soon. What is good still is
 // given also while a refresh is under way or fails. An error is an [*Error]; it wraps

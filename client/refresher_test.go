@@ -230,6 +230,50 @@ func TestLogoutWhileRefreshing(t *testing.T) {
 	}
 }
 
+// TestLogoutWhileSaving: what is forgotten after the last look, around the save, stays
+// forgotten too; and a login under the same key that comes after it is kept.
+func TestLogoutWhileSaving(t *testing.T) {
+	for _, before := range []bool{true, false} {
+		s := optest.New(t)
+		s.RotateRefreshTokens()
+		store := &around{TokenStore: storeOf(t, ending(-time.Second))}
+		r := &client.Refresher{Client: newClient(t, config(s)), Store: store, Leases: client.OneProcess{}}
+		store.do = sync.OnceFunc(func() {
+			if err := r.Forget(context.Background(), "alice"); err != nil {
+				t.Error(err)
+			}
+		})
+		store.before = before
+		for range 2 {
+			if tokens, err := r.Tokens(t.Context(), "alice"); !errors.Is(err, client.ErrLoginRequired) {
+				t.Errorf("before %t: got %v, %v", before, tokens, err)
+			}
+		}
+		kept(t, r, "canary-access-other")
+		if tokens, err := r.Renew(t.Context(), "alice", nil); err != nil || tokens == nil {
+			t.Errorf("before %t: the next login: %v", before, err)
+		}
+	}
+}
+
+// around is a store that does something before or after tokens are saved.
+type around struct {
+	client.TokenStore
+	before bool
+	do     func()
+}
+
+func (a *around) Save(ctx context.Context, key string, value []byte, until time.Time) error {
+	if key == "alice" && a.before {
+		a.do()
+	}
+	err := a.TokenStore.Save(ctx, key, value, until)
+	if key == "alice" && !a.before {
+		a.do()
+	}
+	return err
+}
+
 // TestCallerLeaves: a caller that gives up returns at once, and the refresh is not lost.
 func TestCallerLeaves(t *testing.T) {
 	s := optest.New(t)
@@ -318,7 +362,7 @@ func TestRefresherStoreDown(t *testing.T) {
 func TestSavedAtLast(t *testing.T) {
 	s := optest.New(t)
 	s.RotateRefreshTokens()
-	for op := 3; op <= 4; op++ { // the look after the request, and the saving
+	for op := 3; op <= 5; op++ { // the look after the request, the saving, and the look for a logout
 		flaky := &flaky{store: storeOf(t, ending(-time.Second)), fails: op}
 		r := &client.Refresher{Client: newClient(t, config(s)), Store: flaky, Leases: client.OneProcess{}}
 		first, err := r.Tokens(t.Context(), "alice")

@@ -162,12 +162,33 @@ func (r *Refresher) settle(ctx context.Context, key string, current, fresh *Toke
 	switch now, err := r.load(ctx, key); {
 	case err != nil:
 		return nil, err
-	case now != nil && !sameTokens(now, current):
+	case now != nil && !sameTokens(now, current) && !sameTokens(now, fresh):
 		return now, nil
 	case fresh == nil:
 		return nil, r.ended(ctx, key, failure)
 	}
-	return fresh, r.save(ctx, key, fresh)
+	if err := r.save(ctx, key, fresh); err != nil {
+		return nil, err
+	}
+	return fresh, r.stillWanted(ctx, key)
+}
+
+// stillWanted takes back what was saved of a login that was forgotten meanwhile. Forget
+// leaves word first and deletes then: whoever saves after that finds the word.
+func (r *Refresher) stillWanted(ctx context.Context, key string) error {
+	if r.Fetch != nil {
+		return nil
+	}
+	word, err := r.store().Load(ctx, forgottenKey(key))
+	if err == nil && word != nil {
+		if err = r.store().Delete(ctx, key); err == nil {
+			return fail(StepToken, fmt.Errorf("%w: it was ended meanwhile", ErrLoginRequired))
+		}
+	}
+	if err != nil {
+		return fail(StepToken, &storeError{err})
+	}
+	return nil
 }
 
 // replaces tells whether somebody else has refreshed old meanwhile.

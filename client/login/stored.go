@@ -127,7 +127,7 @@ func (l *storedSessions) forget(ctx context.Context, s *session) error {
 }
 
 func (l *storedSessions) drop(ctx context.Context, hash string) error {
-	return errors.Join(l.shared.Delete(ctx, sessionKey(hash)), l.shared.Delete(ctx, tokensKey(hash)))
+	return errors.Join(l.shared.Delete(ctx, sessionKey(hash)), l.anyRefresher().Forget(ctx, tokensKey(hash)))
 }
 
 // endAll ends every session of a set.

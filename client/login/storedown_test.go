@@ -159,6 +159,11 @@ func (s *failsAt) Save(ctx context.Context, key string, value []byte, until time
 	return s.shaky.Save(ctx, key, value, until)
 }
 
+func (s *failsAt) Delete(ctx context.Context, key string) error {
+	s.fail()
+	return s.shaky.Delete(ctx, key)
+}
+
 func (s *failsAt) Link(ctx context.Context, index, key string, until time.Time) error {
 	s.fail()
 	return s.shaky.Link(ctx, index, key, until)

@@ -22,6 +22,15 @@ func (l *Login) newRefreshers() {
 	}
 }
 
+// anyRefresher forgets the tokens of a session, and has a refresh of them that is under way
+// bring none back. Which client's they are, the session alone knows: all have one Store.
+func (l *Login) anyRefresher() *client.Refresher {
+	for _, r := range l.refreshers {
+		return r
+	}
+	return nil // there is no Login without clients
+}
+
 // sealedValues are tokens in the Store, which cannot read them.
 type sealedValues struct{ *Login }
 
