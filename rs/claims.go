@@ -131,7 +131,7 @@ func (c *claims) set(name []byte, v jsontext.Value) error {
 	case "auth_time":
 		return c.authTime.Parse(v)
 	case "amr":
-		return setList(&c.principal.AMR, v)
+		return c.setMethods(v)
 	case "cnf":
 		c.cnf = v.Clone()
 	case "act":
@@ -185,6 +185,16 @@ func (c *claims) setAudience(v jsontext.Value) error {
 		return setText(&c.principal.Audience[0], v, c.dialect.audience)
 	}
 	return setList(&c.principal.Audience, v)
+}
+
+// setMethods reads an array of strings (RFC 8176 §1). Of answers no RFC says so, and some
+// servers write a single one as a string there.
+func (c *claims) setMethods(v jsontext.Value) error {
+	if c.answer == nil || v.Kind() != '"' {
+		return setList(&c.principal.AMR, v)
+	}
+	c.principal.AMR = make([]string, 1)
+	return setText(&c.principal.AMR[0], v, "")
 }
 
 func (a *answerClaims) set(name []byte, v jsontext.Value) (known bool, err error) {

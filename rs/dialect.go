@@ -14,7 +14,7 @@ type dialect struct {
 	claims           map[string]string
 	subject          string // name of a claim; "" means that of the RFCs, and so it is of these:
 	clientID, scope  string
-	list             bool   // the scope is an array
+	list             bool   // the scope may be an array
 	issuer, audience string // what is expected
 	tenants          bool   // tid is read
 }
@@ -58,7 +58,7 @@ func (d *dialect) check(c *claims) error {
 // readScopes splits at spaces and nothing else (RFC 6749 §3.3). No scope claim means
 // no scope.
 func (d *dialect) readScopes(to *[]string, v jsontext.Value) error {
-	if d.list {
+	if d.list && v.Kind() == '[' {
 		if setList(to, v) != nil {
 			return errors.New("the scope is not an array of strings")
 		}

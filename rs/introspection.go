@@ -61,7 +61,8 @@ type Introspection struct {
 	// missing. "" means "sub".
 	SubjectClaim string
 
-	// ScopeList says that the scope is a JSON array of strings instead of one string.
+	// ScopeList says that the scope is a JSON array of strings instead of one string, or
+	// may be: some servers write no array where there is one scope.
 	ScopeList bool
 
 	// Skew is how far the server's clock may be off. 0 means 30 seconds; at most 5 minutes.
