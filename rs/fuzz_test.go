@@ -47,6 +47,7 @@ func FuzzForwardedCertificate(f *testing.F) {
 	mine := hex.EncodeToString(sum[:])
 	for _, s := range []string{
 		":AAAA:", "-----BEGIN%20CERTIFICATE-----", "AAAA", "", ":", "::", "%", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----",
+		"-----BEGIN CERTIFICATE----- AAAA -----END CERTIFICATE-----", "AAAA,AAAA", ",", "(null)",
 		"By=x;Hash=" + other + `;Cert="a%20b";Subject="CN=\"a\",O=b";URI=c`, "a,Hash=" + mine, "a;Hash=" + mine, "a;Cert=x", `";Hash=` + mine + `;X="`, `a\,Hash=` + mine, "a, By=b;hAsH=" + mine,
 	} {
 		f.Add(s)

@@ -21,8 +21,9 @@ type MTLS struct {
 
 	// Header is the header field in which proxies that end TLS forward the certificate:
 	// as Client-Cert of RFC 9440, as PEM in URL encoding or with spaces for the ends of
-	// lines, or as base64 of its DER form. Proxies must be set with it, and must take the
-	// field out of what clients send. "" means that none does.
+	// lines, or as base64 of its DER form, with those that signed it after commas or without.
+	// Proxies must be set with it, and must take the field out of what clients send. ""
+	// means that none does.
 	Header string
 
 	// XFCC says that Header is written as Envoy's x-forwarded-client-cert, and by how many
@@ -126,9 +127,28 @@ func decodeForwarded(field string) ([]byte, error) {
 		return base64.StdEncoding.Strict().DecodeString(inner)
 	}
 	if !strings.HasPrefix(field, "-----") {
-		return base64.StdEncoding.Strict().DecodeString(field)
+		return decodeChain(field)
 	}
 	return decodePEM(field)
+}
+
+// decodeChain reads base64 of DER. Of several, as Traefik writes all that a client sent, it
+// is the first, and each must be signed by the next: one that stands before what the proxy
+// has written is not.
+func decodeChain(field string) ([]byte, error) {
+	var first, last *x509.Certificate
+	for part := range strings.SplitSeq(field, ",") {
+		der, _ := base64.StdEncoding.Strict().DecodeString(part)
+		cert, err := x509.ParseCertificate(der)
+		switch {
+		case err != nil, last != nil && last.CheckSignatureFrom(cert) != nil:
+			return nil, errForwarded
+		case first == nil:
+			first = cert
+		}
+		last = cert
+	}
+	return first.Raw, nil
 }
 
 // decodePEM reads one certificate as PEM, in URL encoding or with spaces for the ends of

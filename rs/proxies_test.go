@@ -3,14 +3,21 @@ package rs_test
 import (
 	"bufio"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
+	"math/big"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/countersign/countersign/rs"
 )
@@ -58,6 +65,65 @@ func TestProxies(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestForwardedChain: certificates with commas between them, as Traefik writes them. RS-08.
+func TestForwardedChain(t *testing.T) {
+	root, rootKey := issue(t, nil, nil)
+	inter, interKey := issue(t, root, rootKey)
+	mine, _ := issue(t, inter, interKey)
+	other := newCertificate(t)
+	mtls := &rs.MTLS{Header: "X-Forwarded-Tls-Client-Cert", Proxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}
+	for _, test := range []struct {
+		name  string
+		chain []*x509.Certificate
+		good  bool
+	}{
+		{"alone", []*x509.Certificate{mine}, true},
+		{"with what signed it", []*x509.Certificate{mine, inter}, true},
+		{"with the root", []*x509.Certificate{mine, inter, root}, true},
+		{"before another", []*x509.Certificate{mine, other}, false},
+		{"its chain before another", []*x509.Certificate{mine, inter, other}, false},
+		{"twice", []*x509.Certificate{mine, mine}, false},
+		{"after what signed it", []*x509.Certificate{inter, mine}, false},
+		{"with the root alone", []*x509.Certificate{mine, root}, false},
+	} {
+		var parts []string
+		for _, c := range test.chain {
+			parts = append(parts, base64.StdEncoding.EncodeToString(c.Raw))
+		}
+		for field, good := range map[string]bool{
+			strings.Join(parts, ","): test.good, strings.Join(parts, ",") + ",": false, ":" + strings.Join(parts, ":,:") + ":": len(parts) == 1,
+		} {
+			r := httptest.NewRequest("GET", "/", nil)
+			r.Header = http.Header{"Authorization": {"Bearer x"}, "X-Forwarded-Tls-Client-Cert": {field}}
+			if got := refusalOf(mtls, r, thumbprintOf(mine)); (got == "") != good {
+				t.Errorf("%s: %q", test.name, got)
+			}
+		}
+	}
+}
+
+// issue makes a certificate that may sign others.
+func issue(t *testing.T, by *x509.Certificate, byKey *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	if by == nil {
+		by, byKey = template, key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, by, &key.PublicKey, byKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert, key
 }
 
 // refusalOf is what is said to a request with a token of that certificate; "" if it passes.
