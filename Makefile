@@ -15,7 +15,7 @@ FUZZ := ./internal/jose:FuzzParse ./internal/jose:FuzzDecode ./internal/jose:Fuz
 # failure ("context deadline exceeded").
 FUZZTIME := 30000x
 
-.PHONY: test vet unit canary vuln browser interop fuzz soak bench
+.PHONY: test vet unit canary vuln browser proxies interop fuzz soak bench
 
 # Every test of every module, and what reads the code. Servers of others: see interop.
 test: vet unit canary vuln
@@ -48,6 +48,11 @@ vuln:
 # The login in a real browser, and pictures of its pages in .cache/browser.
 browser:
 	COUNTERSIGN_BROWSER=$$(internal/debian/find -install chromium chromium) go -C examples/browser test -count=1 -v ./...
+
+# Client certificates through proxies that end TLS.
+proxies:
+	nginx=$$(internal/debian/find nginx nginx) && haproxy=$$(internal/debian/find haproxy haproxy) && \
+		COUNTERSIGN_NGINX=$$nginx COUNTERSIGN_HAPROXY=$$haproxy go test ./rs -run TestRealProxies -count=1 -v
 
 # The same path against servers that somebody else wrote.
 interop:
