@@ -97,6 +97,8 @@ func (c *claims) checkNoIDToken(marked bool) error {
 		return errors.New("this is an ID token")
 	case !marked && c.nonce:
 		return errors.New("this is an ID token by its nonce; if the server's access tokens have one too, say in JWT.Claims what marks them")
+	case c.other:
+		return errors.New("this is a token of another kind, by its typ, token_use, token_class or tokenName")
 	case c.event:
 		return errors.New("this is a security event token or an introspection answer")
 	case !marked && c.forItself():

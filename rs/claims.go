@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -32,6 +33,7 @@ type claims struct {
 	hasID   bool   // jti is there, and not empty
 	nonce   bool   // nonce is there, which some servers write into access tokens too
 	idToken bool   // a claim of ID tokens alone is there
+	other   bool   // the token says itself that it is of another kind
 	event   bool   // a claim of security event tokens, or of signed introspection answers
 	fault   error  // a claim whose name or form is configuration is not as configured
 }
@@ -138,6 +140,8 @@ func (c *claims) set(name []byte, v jsontext.Value) error {
 		c.act = v.Clone()
 	case "authorization_details":
 		c.details = v.Clone()
+	case "typ", "token_use", "token_class", "tokenName":
+		c.other = c.other || namesOther(v)
 	case "nonce":
 		c.nonce = true
 	case "at_hash", "c_hash", "s_hash":
@@ -210,10 +214,18 @@ func (a *answerClaims) set(name []byte, v jsontext.Value) (known bool, err error
 		return true, setText(&a.typ, v, "")
 	case "token_type":
 		return true, setText(&a.tokenType, v, "")
-	case "token_use":
+	case "token_use", "token_class":
 		return true, setText(&a.tokenUse, v, "")
 	}
 	return false, nil
+}
+
+// otherKinds are what servers call their JWTs that are no access tokens, in a claim: Keycloak
+// and Cognito, idpyoidc, AM.
+var otherKinds = [][]byte{[]byte(`"id"`), []byte(`"id_token"`), []byte(`"refresh"`), []byte(`"refresh_token"`), []byte(`"offline"`), []byte(`"logout"`)}
+
+func namesOther(v jsontext.Value) bool {
+	return slices.ContainsFunc(otherKinds, func(kind []byte) bool { return bytes.EqualFold(kind, v) })
 }
 
 // setText reads a string. Of one that is as expected the text is shared.
