@@ -22,6 +22,7 @@ type Auth struct {
 	assertion *Assertion    // of the two methods that have one
 	alg       func() string // of the assertion's signature; nil without one
 	err       error
+	encoded   func(clientID string) bool    // whether the header holds others than these texts; nil without a header
 	choose    func(supported []string) Auth // of Secret, once the metadata is there; nil for the others
 	bind      func(binding) Authenticator   // a func: nothing in it can be printed
 }
@@ -115,12 +116,14 @@ func SecretBasicRaw(secret string) Auth {
 // SecretBasic sends the secret in the Authorization header (client_secret_basic).
 // Client ID and secret are form-urlencoded first, as RFC 6749 §2.3.1 wants it.
 func SecretBasic(secret string) Auth {
-	return Auth{method: "client_secret_basic", err: checkSecret(secret), bind: func(b binding) Authenticator {
+	a := Auth{method: "client_secret_basic", err: checkSecret(secret), bind: func(b binding) Authenticator {
 		return authenticatorFunc(func(r *http.Request, _ url.Values) error {
 			r.SetBasicAuth(url.QueryEscape(b.clientID), url.QueryEscape(secret))
 			return nil
 		})
 	}}
+	a.encoded = func(clientID string) bool { return url.QueryEscape(clientID+secret) != clientID+secret }
+	return a
 }
 
 // SecretPost sends client ID and secret in the form (client_secret_post).

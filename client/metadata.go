@@ -8,11 +8,16 @@ import (
 
 // auth is the client's authentication at the server with this metadata.
 func (c *Client) auth(m *discovery.Metadata) Authenticator {
-	a := c.config.Auth
-	if a.choose != nil {
-		a = a.choose(m.TokenEndpointAuthMethodsSupported)
-	}
+	a := c.method(m)
 	return a.authenticator(binding{c.config.ClientID, c.config.Issuer, c.config.Profile, c.config.Now})
+}
+
+// method is the one that the server's metadata names, of those there are.
+func (c *Client) method(m *discovery.Metadata) Auth {
+	if a := c.config.Auth; a.choose == nil {
+		return a
+	}
+	return c.config.Auth.choose(m.TokenEndpointAuthMethodsSupported)
 }
 
 // metadata is the server's, with the endpoints that this client uses: a client that

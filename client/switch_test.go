@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"errors"
 	"net/url"
 	"strings"
 	"testing"
@@ -42,6 +43,31 @@ func TestSecretBasicRaw(t *testing.T) {
 	_, header := posted(t, client.SecretBasicRaw("a+b c"))
 	if header != "Basic cnA6MTphK2IgYw==" { // rp:1:a+b c
 		t.Errorf("got %s", header)
+	}
+}
+
+// TestBasicRefused: who sends an encoded secret to a server that does not decode it is told
+// of the switch; where nothing was encoded there is nothing to tell.
+func TestBasicRefused(t *testing.T) {
+	s := optest.New(t)
+	s.Replace("/token", answer(401, "application/json", `{"error":"invalid_client"}`))
+	for name, test := range map[string]struct {
+		auth client.Auth
+		told bool
+	}{
+		"encoded":           {client.SecretBasic("canary+b c"), true},
+		"encoded, chosen":   {client.Secret("canary!"), true},
+		"nothing to encode": {client.SecretBasic("canary-b_c.d"), false},
+		"raw":               {client.SecretBasicRaw("canary+b c"), false},
+		"in the form":       {client.SecretPost("canary+b c"), false},
+	} {
+		cfg := config(s)
+		cfg.Auth = test.auth
+		_, err := newClient(t, cfg).ClientCredentials(t.Context(), client.TokenRequest{})
+		var e *client.TokenError
+		if !errors.As(err, &e) || e.Code != "invalid_client" || strings.Contains(err.Error(), "SecretBasicRaw") != test.told || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

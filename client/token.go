@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/oauth2"
 
+	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/idtoken"
 	"github.com/countersign/countersign/internal/endpoint"
 	"github.com/countersign/countersign/internal/jose"
@@ -57,13 +58,22 @@ func (c *Client) requestToken(ctx context.Context, form url.Values, key SigningK
 		return nil, fail(StepToken, tokenError(err))
 	}
 	if resp.Status != http.StatusOK {
-		return nil, fail(StepToken, tokenError(resp.Failure("the answer is not an OAuth error")))
+		return nil, fail(StepToken, c.explainSecret(m, tokenError(resp.Failure("the answer is not an OAuth error"))))
 	}
 	parsed, err := parseTokenResponse(resp, &c.config, form.Get("grant_type"))
 	if err != nil {
 		return nil, fail(StepToken, tokenError(refusal(resp, err)))
 	}
 	return parsed, nil
+}
+
+// explainSecret says what can be done about a server that knows another secret than was
+// sent, because it does not decode it.
+func (c *Client) explainSecret(m *discovery.Metadata, e *TokenError) *TokenError {
+	if encoded := c.method(m).encoded; encoded != nil && e.Code == "invalid_client" && encoded(c.config.ClientID) {
+		e.Err = fmt.Errorf("%w (if ID and secret are right, the server may not decode them: see SecretBasicRaw)", e.Err)
+	}
+	return e
 }
 
 // refusal is an answer with status 200 that cannot be used: one that holds an
