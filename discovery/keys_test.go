@@ -243,7 +243,7 @@ func TestSlow(t *testing.T) {
 	for i := range 100 {
 		verify(t, keys, token(s.Keys[0], i), true)
 	}
-	if took := time.Since(start); took > 3*time.Second {
+	if took := time.Since(start); took > 30*time.Second { // had each waited: 100
 		t.Errorf("100 tokens took %v", took)
 	}
 }
@@ -291,14 +291,18 @@ func TestCancelled(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := runtime.NumGoroutine()
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	start := time.Now()
-	if _, err := p.Keys().VerifySignature(ctx, token(s.Keys[0], 0)); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v", err)
+	took := time.Hour
+	for tries := 0; tries < 5 && took > 100*time.Millisecond; tries++ { // other work may hold one up
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		if _, err := p.Keys().VerifySignature(ctx, token(s.Keys[0], 0)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		end, _ := ctx.Deadline()
+		took = min(took, time.Since(end))
 	}
-	if took := time.Since(start); took > 150*time.Millisecond {
-		t.Errorf("took %v", took)
+	if took > 100*time.Millisecond {
+		t.Errorf("%v after its deadline at the best", took)
 	}
 	for range 400 { // a call that everybody has left goes on for a while, for the next caller
 		if runtime.NumGoroutine() <= before+1 { // one may be the test server's connection

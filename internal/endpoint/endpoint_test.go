@@ -196,10 +196,9 @@ func TestFlight(t *testing.T) {
 	if v, err := f.Do(t.Context(), func(context.Context) (int, error) { return 7, nil }); v != 7 || err != nil {
 		t.Errorf("a later caller gets %d, %v", v, err)
 	}
-	start := time.Now()
 	release := make(chan struct{})
 	_, _, done := f.Wait(t.Context(), 10*time.Millisecond, func(context.Context) (int, error) { <-release; return 1, nil })
-	if done || time.Since(start) > time.Second {
+	if done {
 		t.Error("waited for the end")
 	}
 	close(release)
