@@ -50,7 +50,7 @@ func TestBadTokens(t *testing.T) {
 		})
 		t.Run("UserInfo/"+alg, func(t *testing.T) {
 			base := base
-			base.Optional = []string{"iat", "exp"}
+			base.Optional = []string{"iat", "exp", "iss", "aud"}
 			badtoken.Run(t, base, true, func(ctx context.Context, raw string) error {
 				_, err := c.parseUserInfo(ctx, &endpoint.Response{Status: 200, MediaType: "application/jwt", Body: []byte(raw)}, "alice")
 				return err

@@ -110,7 +110,7 @@ func introspection(m *discovery.Metadata) place {
 }
 
 func (c *Client) introspectionJWT() agreedJWT {
-	return agreedJWT{"IntrospectionAlgs", c.config.IntrospectionAlgs, c.config.IntrospectionDecryptionKeys, signedAnswer, signedAnswerKind}
+	return agreedJWT{"IntrospectionAlgs", c.config.IntrospectionAlgs, c.config.IntrospectionDecryptionKeys, signedAnswer, signedAnswerKind, false}
 }
 
 // answerBody gives the members of the answer; those of a signed one stand in a member of

@@ -25,11 +25,23 @@ var (
 
 // serverClaims are the claims that such a JWT has beside what it is for.
 type serverClaims struct {
-	Issuer    string        `json:"iss"`
-	Audience  jose.Audience `json:"aud"`
-	Expiry    jose.Instant  `json:"exp"`
-	IssuedAt  jose.Instant  `json:"iat"`
-	NotBefore jose.Since    `json:"nbf"`
+	Issuer    *string        `json:"iss"`
+	Audience  *jose.Audience `json:"aud"`
+	Expiry    jose.Instant   `json:"exp"`
+	IssuedAt  jose.Instant   `json:"iat"`
+	NotBefore jose.Since     `json:"nbf"`
+}
+
+// checkParties wants iss and aud to be right; where they are optional, if they are there.
+func (s *serverClaims) checkParties(issuer, clientID string, optional bool) error {
+	iss, aud := value(s.Issuer), value(s.Audience)
+	switch {
+	case iss != issuer && !(optional && s.Issuer == nil):
+		return fmt.Errorf("iss is %s, not %s", jose.Quote(iss), jose.Quote(issuer))
+	case !slices.Contains(aud, clientID) && !(optional && s.Audience == nil):
+		return errors.New("aud does not contain the client_id")
+	}
+	return nil
 }
 
 // checkTimes wants the times that are there to be right; whether exp must be there is
@@ -53,6 +65,7 @@ type agreedJWT struct {
 	keys      []idtoken.DecryptionKey
 	mediaType string
 	kind      jose.Kind
+	unnamed   bool // iss and aud may be missing
 }
 
 // accept is the media type to ask for.
@@ -75,13 +88,13 @@ func (c *Client) openBody(ctx context.Context, resp *endpoint.Response, agreed a
 	case !signed:
 		return resp.Body, nil, nil
 	}
-	return c.openJWT(ctx, string(resp.Body), agreed.kind, agreed.algs, agreed.keys)
+	return c.openJWT(ctx, string(resp.Body), agreed)
 }
 
 // openJWT decrypts a JWT of the server's if it is encrypted, checks kind, algorithm,
 // issuer, audience and signature, and gives its payload.
-func (c *Client) openJWT(ctx context.Context, raw string, kind jose.Kind, algs []string, keys []idtoken.DecryptionKey) ([]byte, *serverClaims, error) {
-	raw, err := decrypt(raw, keys)
+func (c *Client) openJWT(ctx context.Context, raw string, agreed agreedJWT) ([]byte, *serverClaims, error) {
+	raw, err := decrypt(raw, agreed.keys)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -89,18 +102,15 @@ func (c *Client) openJWT(ctx context.Context, raw string, kind jose.Kind, algs [
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := errors.Join(token.Header.CheckTyp(kind), token.Header.CheckAlg(algs)); err != nil {
+	if err := errors.Join(token.Header.CheckTyp(agreed.kind), token.Header.CheckAlg(agreed.algs)); err != nil {
 		return nil, nil, err
 	}
 	claims := &serverClaims{}
 	if err := jose.Decode(token.Payload, claims, jose.TokenLimits); err != nil {
 		return nil, nil, fmt.Errorf("claims: %w", err)
 	}
-	if claims.Issuer != c.config.Issuer {
-		return nil, nil, fmt.Errorf("iss is %s, not %s", jose.Quote(claims.Issuer), jose.Quote(c.config.Issuer))
-	}
-	if !slices.Contains(claims.Audience, c.config.ClientID) {
-		return nil, nil, errors.New("aud does not contain the client_id")
+	if err := claims.checkParties(c.config.Issuer, c.config.ClientID, agreed.unnamed); err != nil {
+		return nil, nil, err
 	}
 	if err := claims.checkTimes(c.config.Now(), c.skew()); err != nil {
 		return nil, nil, err
@@ -140,7 +150,7 @@ func (c *Client) openResponse(ctx context.Context, q url.Values) (url.Values, er
 	if len(algs) == 0 {
 		algs = []string{"RS256"}
 	}
-	payload, claims, err := c.openJWT(ctx, q.Get("response"), plainJWT, algs, c.config.ResponseDecryptionKeys)
+	payload, claims, err := c.openJWT(ctx, q.Get("response"), agreedJWT{algs: algs, keys: c.config.ResponseDecryptionKeys, kind: plainJWT})
 	if err != nil {
 		return nil, fmt.Errorf("response: %w", err)
 	}

@@ -167,6 +167,38 @@ func TestUserInfoEncrypted(t *testing.T) {
 	}
 }
 
+// TestUserInfoParties: OpenID Connect Core §5.3.2: a signed answer SHOULD have iss and aud, and
+// then they must be right.
+func TestUserInfoParties(t *testing.T) {
+	s := optest.New(t)
+	cfg := config(s)
+	cfg.UserInfoAlgs = []string{"RS256"}
+	c := newClient(t, cfg)
+	tokens, err := login(t, s, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name   string
+		claims m
+		ok     bool
+	}{
+		{"both", m{"iss": s.URL, "aud": optest.ClientID}, true},
+		{"no aud", m{"iss": s.URL}, true},
+		{"neither", m{}, true},
+		{"another aud", m{"aud": "other"}, false},
+		{"an empty aud", m{"aud": []string{}}, false},
+		{"another iss", m{"iss": "https://evil.example"}, false},
+		{"an empty iss", m{"iss": ""}, false},
+	} {
+		test.claims["sub"] = optest.Subject
+		s.Replace("/userinfo", answer(200, "application/jwt", s.Keys[0].Sign(test.claims, nil)))
+		if _, err := c.UserInfo(t.Context(), tokens); (err == nil) != test.ok {
+			t.Errorf("%s: %v", test.name, err)
+		}
+	}
+}
+
 // TestUserInfoTyp: OpenID Connect Core §5.3.2 names no typ; that of another JWT is refused.
 func TestUserInfoTyp(t *testing.T) {
 	s := optest.New(t)

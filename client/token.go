@@ -142,17 +142,18 @@ func (t *tokenResponse) isOfType(bound *DPoP) bool {
 }
 
 // lifetime reads a number of seconds such as expires_in, in a string too as some servers
-// write it. Missing and null mean that the server does not say.
+// write it. Missing and null mean that the server does not say. Of what is beyond ten years
+// ten are left: a login is not lost over it.
 func lifetime(name string, v jsontext.Value) (*time.Duration, error) {
 	if isNull(v) {
 		return nil, nil
 	}
 	number := jsontext.Value(strings.Trim(string(v), `"`))
 	seconds, err := strconv.ParseFloat(string(number), 64)
-	if err != nil || !number.IsValid() || !(seconds >= 0 && seconds <= maxLifetime.Seconds()) { // Go reads 0x10p0 too
-		return nil, fmt.Errorf("%s %s is not a number of seconds from 0 to ten years", name, jose.Quote(string(v)))
+	if err != nil || !number.IsValid() || !(seconds >= 0) { // Go reads 0x10p0 too
+		return nil, fmt.Errorf("%s %s is not a number of seconds", name, jose.Quote(string(v)))
 	}
-	d := time.Duration(seconds) * time.Second
+	d := time.Duration(min(seconds, maxLifetime.Seconds())) * time.Second
 	return &d, nil
 }
 
