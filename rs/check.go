@@ -25,7 +25,7 @@ func (j *JWT) checkClaims(c *claims) error {
 		if err := c.checkComplete(j.ClientIDClaim == ""); err != nil {
 			return err
 		}
-	} else if err := c.checkNoIDToken(len(j.Claims) > 0); err != nil {
+	} else if err := c.checkNoIDToken(j); err != nil {
 		return err
 	}
 	return checkTimes(now(j.Now), j.Skew, c.expiry, c.issuedAt, c.notBefore)
@@ -89,19 +89,18 @@ func (c *claims) checkComplete(clientID bool) error {
 	return nil
 }
 
-// checkNoIDToken refuses the server's other JWTs where typ does not. marked says that the
-// token has the claims by which the operator knows access tokens.
-func (c *claims) checkNoIDToken(marked bool) error {
+// checkNoIDToken refuses the server's other JWTs where typ does not.
+func (c *claims) checkNoIDToken(j *JWT) error {
 	switch {
 	case c.idToken:
 		return errors.New("this is an ID token")
-	case !marked && c.nonce:
-		return errors.New("this is an ID token by its nonce; if the server's access tokens have one too, say in JWT.Claims what marks them")
+	case c.nonce && !j.AllowNonce:
+		return errors.New("this is an ID token by its nonce (see JWT.AllowNonce)")
 	case c.other:
 		return errors.New("this is a token of another kind, by its typ, token_use, token_class or tokenName")
 	case c.event:
 		return errors.New("this is a security event token or an introspection answer")
-	case !marked && c.forItself():
+	case len(j.Claims) == 0 && c.forItself():
 		return errors.New("this may be an ID token: it is for the client that it was issued to (azp), and has no scope; say in JWT.Claims what marks access tokens")
 	}
 	return nil

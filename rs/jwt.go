@@ -66,13 +66,17 @@ type JWT struct {
 	// "at+jwt", and with it every claim that RFC 9068 §2.2 requires. Any other value,
 	// and NoTyp for tokens without typ, is for servers that do not follow the RFC: then
 	// other JWTs of the server are harder to tell apart, so that tokens with marks of an ID
-	// token are refused: without Claims those too that have a nonce, or that are for the
+	// token are refused, a nonce among them, and without Claims those that are for the
 	// client they were issued to (azp) and have no scope.
 	Typ string
 
 	// Claims are claims that must have exactly this string value: what else tells the
 	// server's access tokens from its other JWTs, such as {"token_use": "access"}.
 	Claims map[string]string
+
+	// AllowNonce takes tokens that have a nonce all the same, as Keycloak wrote them until
+	// version 25. It needs Claims that ID tokens do not have: {"typ": "Bearer"} there.
+	AllowNonce bool
 
 	// ClientIDClaim is the claim that holds the client ID. "" means "client_id"; some
 	// servers write "azp", "appid" or "cid".
@@ -161,6 +165,8 @@ func (j *JWT) configured() error {
 		return errors.New("JWT.Tenants or JWT.AudienceClients has an empty string in it")
 	case len(j.AudienceClients) > 0 && (j.strict() || len(j.Claims) == 0):
 		return errors.New("JWT.AudienceClients needs JWT.Typ and JWT.Claims")
+	case j.AllowNonce && len(j.Claims) == 0:
+		return errors.New("JWT.AllowNonce needs JWT.Claims")
 	case j.Keys == nil:
 		return errors.New("JWT.Keys is nil")
 	case j.Skew < 0 || j.Skew > maxSkew:
