@@ -209,7 +209,11 @@ func (c *check) party() {
 
 // alg is step 7; it comes before 6 because it needs no key.
 func (c *check) alg() {
-	c.report.judge(stepAlg, c.jws.Header.CheckAlg(c.v.algs()))
+	err := c.jws.Header.CheckAlg(c.v.algs())
+	if err != nil {
+		err = fmt.Errorf("%w (see Verifier.Algs, which is Config.IDTokenAlgs of a client)", err)
+	}
+	c.report.judge(stepAlg, err)
 }
 
 // signature is steps 6 and 8. A token that cannot be meant for us is not worth
