@@ -114,6 +114,10 @@ func FuzzParseSet(f *testing.F) {
 	for _, alg := range []string{"RS256", "PS256", "ES256", "ES512", "EdDSA"} {
 		f.Add(optest.JWKS(optest.NewKey("k", alg)))
 	}
+	for _, name := range []string{"use", "alg", "kid", "crv", "x", "d", "x5c"} {
+		raw, _ := stdjson.Marshal(m{"keys": []any{with(optest.NewKey("k", "RS256"), nulls(name))}})
+		f.Add(raw)
+	}
 	for _, key := range odd {
 		raw, _ := stdjson.Marshal(m{"keys": []any{key}})
 		f.Add(raw)
@@ -145,14 +149,15 @@ func FuzzParseSet(f *testing.F) {
 	})
 }
 
-// hasMore tells whether a JWK has members beyond the key itself, its name and its use.
+// hasMore tells whether a JWK has members beyond the key itself, its name and its use, or
+// one that is null.
 func hasMore(k []byte) bool {
 	var members map[string]any
 	if stdjson.Unmarshal(k, &members) != nil {
 		return true
 	}
-	for name := range members {
-		if !slices.Contains([]string{"kty", "kid", "alg", "use", "crv", "n", "e", "x", "y"}, name) {
+	for name, value := range members {
+		if value == nil || !slices.Contains([]string{"kty", "kid", "alg", "use", "crv", "n", "e", "x", "y"}, name) {
 			return true
 		}
 	}
