@@ -203,7 +203,7 @@ func asks(v Verifier, token string) bool {
 	case *JWT, Issuers:
 		return false
 	case *Either:
-		if isJWT(token) {
+		if v.isJWT(token) {
 			return asks(v.JWT, token)
 		}
 	}

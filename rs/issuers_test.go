@@ -1,10 +1,12 @@
 package rs_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -221,6 +223,8 @@ func TestEncryptedTokens(t *testing.T) {
 	plain, private := jwtVerifier(s), jwtVerifier(s)
 	private.DecryptionKeys = []rs.DecryptionKey{{KeyID: "enc", Key: key}}
 	good := s.AccessToken(nil, nil)
+	never := verifierFunc(func(context.Context, string) (*rs.Principal, error) { return nil, errors.New("asked about a JWT") })
+	always := verifierFunc(func(context.Context, string) (*rs.Principal, error) { return &rs.Principal{Subject: "alice"}, nil })
 	for _, test := range []struct {
 		name  string
 		v     rs.Verifier
@@ -236,6 +240,10 @@ func TestEncryptedTokens(t *testing.T) {
 		{"twice", private, seal(seal(good)), false},
 		{"claims without a signature", private, seal(`{"iss":"` + s.URL + `"}`), false},
 		{"expired", private, seal(s.AccessToken(m{"exp": 1}, nil)), false},
+		{"encrypted, where there are opaque ones too", &rs.Either{JWT: private, Opaque: never}, seal(good), true},
+		{"encrypted, among issuers and opaque ones", &rs.Cache{Tokens: &rs.Either{JWT: rs.Issuers{private}, Opaque: never}}, seal(good), true},
+		{"encrypted, remembered, beside opaque ones", &rs.Either{JWT: &rs.Cache{Tokens: private}, Opaque: never}, seal(good), true},
+		{"encrypted to the server itself", &rs.Either{JWT: plain, Opaque: always}, seal(good), true},
 	} {
 		if p, err := test.v.VerifyToken(t.Context(), test.token); (err == nil) != test.ok {
 			t.Errorf("%s: %v, %v", test.name, p, err)

@@ -53,7 +53,7 @@ func introspectionOf(v Verifier, token string) *Introspection {
 	case *Introspection:
 		return v
 	case *Either:
-		if isJWT(token) {
+		if v.isJWT(token) {
 			return introspectionOf(v.JWT, token)
 		}
 		return introspectionOf(v.Opaque, token)
