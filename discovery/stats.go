@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 
 	"github.com/countersign/countersign/internal/jose"
@@ -51,11 +52,16 @@ func (p *Provider) reportFailure(ctx context.Context, err error) {
 	}
 }
 
+const maxReasons = 5 // in one line of the log
+
 // report says once, of every set that differs in it, which keys are not used and why.
 func (p *Provider) report(ctx context.Context, set *jose.Set) {
 	reasons := ""
-	for _, err := range set.Skipped {
+	for _, err := range set.Skipped[:min(len(set.Skipped), maxReasons)] {
 		reasons += err.Error() + "; "
+	}
+	if more := len(set.Skipped) - maxReasons; more > 0 {
+		reasons += fmt.Sprintf("and %d more", more)
 	}
 	p.keys.budgetMu.Lock()
 	news := reasons != p.keys.reported

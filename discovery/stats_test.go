@@ -2,6 +2,7 @@ package discovery_test
 
 import (
 	"bytes"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -45,5 +46,34 @@ func TestStats(t *testing.T) {
 	}
 	if got := p.Stats(); got.KeyFailures != 1 || got.StaleKeys != 5 {
 		t.Errorf("in an outage: %+v", got)
+	}
+}
+
+// TestReport: a set with many odd keys is told of once, in a line of bounded length. LOG-02.
+func TestReport(t *testing.T) {
+	s, p, c := provider(t)
+	var log bytes.Buffer
+	p.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	good := optest.NewKey("good", "ES256")
+	all := []optest.Key{good}
+	for i := range 40 {
+		all = append(all, optest.NewKey(strings.Repeat("\u202e", i%4+50), "ES256"))
+	}
+	s.Rotate(all...)
+	for range 5 {
+		verify(t, p.Keys(), token(good, 0), true)
+		c.pass(11 * time.Minute)
+	}
+	if got := p.Stats(); got.SkippedKeys != 4 {
+		t.Errorf("four kids are of several keys: %+v", got)
+	}
+	odd := `{"keys":[` + strings.TrimSuffix(strings.Repeat(`{"kty":"RSA","n":"AQ","e":"AQ","alg":"`+strings.Repeat("\u202e", 200)+`"},`, 100), ",") + `]}`
+	s.Replace("/jwks", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, odd)
+	})
+	verify(t, p.Keys(), token(good, 0), false)
+	if text := log.String(); strings.Count(text, "\n") != 2 || len(text) > 8<<10 || !strings.Contains(text, "95 more") {
+		t.Errorf("%d lines of %d bytes", strings.Count(text, "\n"), len(text))
 	}
 }

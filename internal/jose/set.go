@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -56,16 +57,14 @@ func ParseSet(raw []byte) (*Set, error) {
 	return s, nil
 }
 
-// reportTwins names the keys that are unusable because another has the same kid and
-// fits the same algorithms. They stay in the set, so that neither is taken for the other.
+// reportTwins names the kids whose keys are unusable because there are several that fit
+// the same algorithms. They stay in the set, so that neither is taken for the other.
 func (s *Set) reportTwins() {
-	for id, keys := range s.byID {
-		for i, k := range keys {
-			for _, other := range keys[:i] {
-				if k.twin(other) {
-					s.Skipped = append(s.Skipped, fmt.Errorf("two different keys have the kid %s and fit the same algorithm; neither is used", Quote(id)))
-				}
-			}
+	told := map[string]bool{}
+	for _, k := range s.all {
+		if !told[k.ID] && slices.ContainsFunc(s.byID[k.ID], k.twin) {
+			told[k.ID] = true
+			s.Skipped = append(s.Skipped, fmt.Errorf("two different keys have the kid %s and fit the same algorithm; neither is used", Quote(k.ID)))
 		}
 	}
 }
