@@ -17,11 +17,12 @@ import (
 )
 
 // elsewhere is what the servers call: the users' phones, which Keycloak has somebody else
-// ask, and the clients' notification endpoint.
+// ask, the clients' notification endpoint, and the app whose sessions they end.
 type elsewhere struct {
 	mu       sync.Mutex
 	begun    map[string]*client.Backchannel
 	notified map[string]chan *client.Backchannel
+	app      http.Handler
 }
 
 // phones is made once: one address serves all tests.
@@ -34,6 +35,7 @@ var phones = sync.OnceValues(func() (*elsewhere, error) {
 	mux := http.NewServeMux()
 	mux.Handle("/ping", &client.PingHandler{Find: e.find, Notify: e.notify})
 	mux.HandleFunc("POST /channel", e.channel)
+	mux.HandleFunc("POST /backchannel-logout", e.logout)
 	go http.Serve(l, mux)
 	return e, nil
 })
@@ -69,6 +71,20 @@ func (e *elsewhere) notify(_ context.Context, b *client.Backchannel) {
 	case e.notified[b.AuthReqID] <- b:
 	default: // it came a second time
 	}
+}
+
+// tells has the app told what sessions to end.
+func (e *elsewhere) tells(app http.Handler) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.app = app
+}
+
+func (e *elsewhere) logout(w http.ResponseWriter, r *http.Request) {
+	e.mu.Lock()
+	app := e.app
+	e.mu.Unlock()
+	app.ServeHTTP(w, r)
 }
 
 // channel is the authentication channel that Keycloak delegates to: it takes the question

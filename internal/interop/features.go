@@ -143,6 +143,9 @@ var (
 	loggedOut = newFeature("RP-initiated logout, and back with `state`", says(func(m *discovery.Metadata) bool {
 		return m.EndSessionEndpoint != ""
 	}))
+	toldToEnd = newFeature("back-channel logout: the server ends a session of `client/login`", says(func(m *discovery.Metadata) bool {
+		return m.BackchannelLogoutSupported
+	}))
 	registered  = newFeature("dynamic registration (RFC 7591), and its management (RFC 7592)", says(registers))
 	keysRotated = newFeature("`private_key_jwt` by keys that the client serves and rotates", says(registers))
 	documented  = newFeature("client ID metadata documents", says(func(m *discovery.Metadata) bool {

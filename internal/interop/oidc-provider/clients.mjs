@@ -71,6 +71,10 @@ export const clients = [
     ...app, client_id: 'hybrid', response_types: ['code id_token'],
     grant_types: ['authorization_code', 'refresh_token', 'implicit'],
   },
+  {
+    ...app, client_id: 'backchannel', backchannel_logout_uri: 'https://app.example/backchannel-logout',
+    backchannel_logout_session_required: true,
+  },
   { ...app, client_id: 'details', authorization_details_types: ['payment'] },
   { ...app, client_id: 'step-up' },
   { ...app, client_id: 'rfc9068' },

@@ -53,6 +53,7 @@ const profiles = { fapi1: '1.0 Final', fapi2: '2.0', 'fapi2-signing': '2.0' };
 
 // Every feature that the tests use is switched on here, and nothing else.
 const features = {
+  backchannelLogout: { enabled: true },
   ciba,
   claimsParameter: { enabled: true },
   clientCredentials: { enabled: true },
