@@ -21,7 +21,7 @@ type MTLS struct {
 
 	// Header is the header field in which proxies that end TLS forward the certificate:
 	// as Client-Cert of RFC 9440, as PEM in URL encoding or with spaces for the ends of
-	// lines, or as base64 of its DER form, with those that signed it after commas or without.
+	// lines, or as base64 of its DER form, alone or before those that signed it.
 	// Proxies must be set with it, and must take the field out of what clients send. ""
 	// means that none does.
 	Header string
@@ -103,67 +103,78 @@ func (m *MTLS) forwardedThumbprint(fields []string) (string, error) {
 	if m.XFCC > 0 {
 		return xfccThumbprint(fields[0], m.XFCC)
 	}
-	der, err := decodeForwarded(fields[0])
+	chain, err := decodeForwarded(fields[0])
 	if err != nil {
 		return "", errForwarded
 	}
-	if _, err := x509.ParseCertificate(der); err != nil {
-		return "", errForwarded
-	}
-	return certificateThumbprint(der), nil
+	return chainThumbprint(chain)
 }
 
 // isNoCertificate knows what proxies write where a certificate would be: an empty byte
 // sequence (HAProxy, Caddy), and what Apache httpd says of a variable that is not set.
 func isNoCertificate(field string) bool { return field == "" || field == "::" || field == "(null)" }
 
-// decodeForwarded tells the three forms apart by what none of the others can be.
-func decodeForwarded(field string) ([]byte, error) {
+// decodeForwarded tells the three forms apart by what none of the others can be, and gives
+// the certificates in them.
+func decodeForwarded(field string) ([][]byte, error) {
 	if inner, ok := strings.CutPrefix(field, ":"); ok { // a byte sequence, RFC 9440 §2.1
 		inner, ok = strings.CutSuffix(inner, ":")
 		if !ok {
 			return nil, errForwarded
 		}
-		return base64.StdEncoding.Strict().DecodeString(inner)
+		return decodeAll([]string{inner})
 	}
 	if !strings.HasPrefix(field, "-----") {
-		return decodeChain(field)
+		return decodeAll(strings.Split(field, ","))
 	}
 	return decodePEM(field)
 }
 
-// decodeChain reads base64 of DER. Of several, as Traefik writes all that a client sent, it
-// is the first, and each must be signed by the next: one that stands before what the proxy
-// has written is not.
-func decodeChain(field string) ([]byte, error) {
-	var first, last *x509.Certificate
-	for part := range strings.SplitSeq(field, ",") {
-		der, _ := base64.StdEncoding.Strict().DecodeString(part)
-		cert, err := x509.ParseCertificate(der)
-		switch {
-		case err != nil, last != nil && last.CheckSignatureFrom(cert) != nil:
-			return nil, errForwarded
-		case first == nil:
-			first = cert
-		}
-		last = cert
-	}
-	return first.Raw, nil
-}
-
-// decodePEM reads one certificate as PEM, in URL encoding or with spaces for the ends of
+// decodePEM reads certificates as PEM, in URL encoding or with spaces for the ends of
 // lines: a field has no lines.
-func decodePEM(field string) ([]byte, error) {
+func decodePEM(field string) ([][]byte, error) {
 	text, err := url.PathUnescape(field)
 	if err != nil {
 		return nil, errForwarded
 	}
-	text, begins := strings.CutPrefix(text, "-----BEGIN CERTIFICATE-----")
-	text, ends := strings.CutSuffix(strings.TrimSpace(text), "-----END CERTIFICATE-----")
+	text, ends := strings.CutSuffix(strings.Join(strings.Fields(text), ""), pemEnd)
+	text, begins := strings.CutPrefix(text, pemBegin)
 	if !begins || !ends {
 		return nil, errForwarded
 	}
-	return base64.StdEncoding.Strict().DecodeString(strings.Join(strings.Fields(text), ""))
+	return decodeAll(strings.Split(text, pemEnd+pemBegin))
+}
+
+// The lines around each certificate in PEM (RFC 7468 §5.1), without spaces.
+const (
+	pemBegin = "-----BEGINCERTIFICATE-----"
+	pemEnd   = "-----ENDCERTIFICATE-----"
+)
+
+func decodeAll(parts []string) (all [][]byte, err error) {
+	for _, part := range parts {
+		der, err := base64.StdEncoding.Strict().DecodeString(part)
+		if err != nil {
+			return nil, errForwarded
+		}
+		all = append(all, der)
+	}
+	return all, nil
+}
+
+// chainThumbprint is that of the first certificate. Of several, as Traefik and load
+// balancers of AWS write all that a client sent, each must be signed by the next: one that
+// stands before what the proxy has written is not.
+func chainThumbprint(chain [][]byte) (string, error) {
+	var last *x509.Certificate
+	for _, der := range chain {
+		cert, err := x509.ParseCertificate(der)
+		if err != nil || last != nil && last.CheckSignatureFrom(cert) != nil {
+			return "", errForwarded
+		}
+		last = cert
+	}
+	return certificateThumbprint(chain[0]), nil
 }
 
 // check holds the request's certificate against the one that the token is bound to.

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,7 +69,8 @@ func TestProxies(t *testing.T) {
 	}
 }
 
-// TestForwardedChain: certificates with commas between them, as Traefik writes them. RS-08.
+// TestForwardedChain: certificates with commas between them, as Traefik writes them, or as
+// PEM, as load balancers of AWS do. RS-08.
 func TestForwardedChain(t *testing.T) {
 	root, rootKey := issue(t, nil, nil)
 	inter, interKey := issue(t, root, rootKey)
@@ -90,11 +92,15 @@ func TestForwardedChain(t *testing.T) {
 		{"with the root alone", []*x509.Certificate{mine, root}, false},
 	} {
 		var parts []string
+		var text string
 		for _, c := range test.chain {
 			parts = append(parts, base64.StdEncoding.EncodeToString(c.Raw))
+			text += string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}))
 		}
 		for field, good := range map[string]bool{
-			strings.Join(parts, ","): test.good, strings.Join(parts, ",") + ",": false, ":" + strings.Join(parts, ":,:") + ":": len(parts) == 1,
+			url.PathEscape(text): test.good, url.PathEscape(text + text[:40]): false, url.PathEscape("x" + text): false,
+			strings.ReplaceAll(strings.TrimSpace(text), "\n", " "): test.good,
+			strings.Join(parts, ","):                               test.good, strings.Join(parts, ",") + ",": false, ":" + strings.Join(parts, ":,:") + ":": len(parts) == 1,
 		} {
 			r := httptest.NewRequest("GET", "/", nil)
 			r.Header = http.Header{"Authorization": {"Bearer x"}, "X-Forwarded-Tls-Client-Cert": {field}}

@@ -1,7 +1,6 @@
 package rs
 
 import (
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"strings"
@@ -120,14 +119,13 @@ func (c xfccCertificate) thumbprint() (string, error) {
 		byHash = base64.RawURLEncoding.EncodeToString(sum)
 	}
 	if c.cert != "" {
-		der, err := decodePEM(c.cert)
-		if err != nil {
+		chain, err := decodePEM(c.cert)
+		if err != nil || len(chain) != 1 {
 			return "", errForwarded
 		}
-		if _, err := x509.ParseCertificate(der); err != nil {
-			return "", errForwarded
+		if byCert, err = chainThumbprint(chain); err != nil {
+			return "", err
 		}
-		byCert = certificateThumbprint(der)
 	}
 	switch {
 	case byHash == "" && byCert == "":
