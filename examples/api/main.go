@@ -3,6 +3,8 @@
 //
 //	ISSUER          the server, exactly as it writes its issuer identifier
 //	AUDIENCE        this API's identifier: what aud must contain
+//	TYP             the typ of the server's JWTs, for a server that does not follow RFC 9068: JWT,
+//	                or - for none; at+jwt if it is not set
 //	SCOPE           what a token must have been granted; photos.read if it is not set
 //	CLIENT_ID       with CLIENT_SECRET, this API's credentials at the server's introspection
 //	CLIENT_SECRET   endpoint; without them opaque tokens are refused
@@ -50,6 +52,8 @@ func photos(w http.ResponseWriter, r *http.Request) {
 func verifier(issuer, audience string) rs.Verifier {
 	provider := &discovery.Provider{Issuer: issuer}
 	jwts := &rs.JWT{Issuer: issuer, Audience: audience, Keys: provider.Keys()}
+	jwts.Typ = os.Getenv("TYP")
+	jwts.ScopeList = jwts.Typ != "" // such servers may write the scope as a list
 	id, secret := os.Getenv("CLIENT_ID"), os.Getenv("CLIENT_SECRET")
 	if id == "" {
 		return jwts

@@ -64,7 +64,7 @@ func newAPI() (*http.Client, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	c, err := client.New(client.Config{Issuer: reg.issuer, ClientID: reg.id, Auth: client.SecretBasic(reg.secret)})
+	c, err := client.New(client.Config{Issuer: reg.issuer, ClientID: reg.id, Auth: client.Secret(reg.secret)})
 	if err != nil {
 		return nil, "", err
 	}

@@ -126,7 +126,7 @@ func (s *system) verifier() rs.Verifier {
 func (s *system) application() (*app, error) {
 	auth := client.Public()
 	if s.clientSecret != "" {
-		auth = client.SecretBasic(s.clientSecret)
+		auth = client.Secret(s.clientSecret)
 	}
 	c, err := client.New(client.Config{
 		Issuer: s.issuer, ClientID: s.clientID, Auth: auth, RedirectURL: s.callback(),

@@ -51,7 +51,7 @@ func newApp() (http.Handler, error) {
 	}
 	auth := client.Public()
 	if secret := os.Getenv("CLIENT_SECRET"); secret != "" {
-		auth = client.SecretBasic(secret)
+		auth = client.Secret(secret)
 	}
 	c, err := client.New(client.Config{
 		Issuer: os.Getenv("ISSUER"), ClientID: os.Getenv("CLIENT_ID"), Auth: auth, RedirectURL: baseURL + "/callback",
