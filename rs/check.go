@@ -22,7 +22,7 @@ func (j *JWT) checkClaims(c *claims) error {
 		return errors.New("the token names neither a user nor a client")
 	}
 	if j.strict() {
-		if err := c.checkComplete(j.ClientIDClaim == ""); err != nil {
+		if err := c.checkComplete(j); err != nil {
 			return err
 		}
 	} else if err := c.checkNoIDToken(j); err != nil {
@@ -72,13 +72,13 @@ func (c *claims) notFor(audience string) error {
 }
 
 // checkComplete names the claims of RFC 9068 §2.2 that are missing.
-func (c *claims) checkComplete(clientID bool) error {
+func (c *claims) checkComplete(j *JWT) error {
 	for _, claim := range []struct {
 		name    string
 		missing bool
 	}{
-		{"sub", c.principal.Subject == ""},
-		{"client_id", clientID && c.principal.ClientID == ""},
+		{"sub", !j.AllowNoSubject && c.principal.Subject == ""},
+		{"client_id", j.ClientIDClaim == "" && c.principal.ClientID == ""},
 		{"iat", c.issuedAt.IsZero()},
 		{"jti", !c.hasID},
 	} {

@@ -67,6 +67,7 @@ func TestEmptyFields(t *testing.T) {
 		{"JWT.Claims", edited(s, func(j *rs.JWT) { j.AudienceClients, j.Audience, j.Typ = []string{"rp"}, "", rs.NoTyp }), bearer(s.AccessToken(m{"aud": nil}, m{"typ": nil})), 503},
 		{"JWT.ClientIDClaim", bare, bearer(s.AccessToken(m{"client_id": nil, "azp": "rp"}, nil)), 401},
 		{"JWT.ScopeClaim", bare, bearer(s.AccessToken(m{"scope": nil, "scp": "photos.read"}, nil)), 403},
+		{"JWT.AllowNoSubject", bare, bearer(s.AccessToken(m{"sub": nil}, nil)), 401},
 		{"JWT.AllowNonce", edited(s, func(j *rs.JWT) { j.Typ, j.Claims = "JWT", map[string]string{"typ": "Bearer"} }), bearer(s.AccessToken(m{"nonce": "n", "typ": "Bearer"}, m{"typ": "JWT"})), 401},
 		{"JWT.ScopeList", bare, bearer(s.AccessToken(m{"scope": []string{"photos.read"}}, nil)), 401},
 		{"JWT.Skew", bare, bearer(s.AccessToken(m{"exp": now - 31}, nil)), 401},

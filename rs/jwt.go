@@ -78,6 +78,11 @@ type JWT struct {
 	// version 25. It needs Claims that ID tokens do not have: {"typ": "Bearer"} there.
 	AllowNonce bool
 
+	// AllowNoSubject takes tokens of RFC 9068 that have no sub all the same, as Duende
+	// IdentityServer writes them for clients that act for themselves: then Subject is "",
+	// and ClientID tells who calls.
+	AllowNoSubject bool
+
 	// ClientIDClaim is the claim that holds the client ID. "" means "client_id"; some
 	// servers write "azp", "appid" or "cid".
 	ClientIDClaim string

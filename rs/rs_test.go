@@ -150,6 +150,8 @@ func TestJWT(t *testing.T) {
 		{name: "aud empty", claims: m{"aud": []string{}}},
 		{name: "aud with a slash less", claims: m{"aud": strings.TrimSuffix(optest.Audience, "/")}},
 		{name: "sub missing", claims: m{"sub": nil}},
+		{name: "sub missing, as Duende has it", claims: m{"sub": nil, "scope": []string{"photos.read"}}, edit: func(j *rs.JWT) { j.AllowNoSubject, j.ScopeList = true, true }, ok: true},
+		{name: "sub and client missing", claims: m{"sub": nil, "client_id": nil}, edit: func(j *rs.JWT) { j.AllowNoSubject = true }},
 		{name: "client_id missing", claims: m{"client_id": nil}},
 		{name: "iat missing", claims: m{"iat": nil}},
 		{name: "jti missing", claims: m{"jti": nil}},
