@@ -179,7 +179,11 @@ func (i *Introspection) accept() string {
 // failure tells an answer that says nothing about the token from the one that does:
 // some servers introspect no JWTs, and say unsupported_token_type (RFC 7009 §2.2.1).
 func (i *Introspection) failure(resp *endpoint.Response, u string) error {
-	e := resp.Failure("the server does not answer about the token")
+	why := "the server does not answer about the token"
+	if resp.Status == http.StatusUnauthorized || resp.Status == http.StatusForbidden { // RFC 7662 §2.3
+		why = "the server does not let this API ask (see Introspection.Auth)"
+	}
+	e := resp.Failure(why)
 	if e.Code == "unsupported_token_type" {
 		return fmt.Errorf("%w: %w", errInactive, e)
 	}

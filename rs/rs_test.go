@@ -369,6 +369,18 @@ func TestSubjectClaim(t *testing.T) {
 	}
 }
 
+// TestNotAllowedToAsk: who may not ask is told which field to look at.
+func TestNotAllowedToAsk(t *testing.T) {
+	s := optest.New(t)
+	for status, told := range map[int]bool{401: true, 403: true, 400: false, 500: false} {
+		s.Replace("/introspect", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		_, err := introspection(s).VerifyToken(t.Context(), "canary-opaque")
+		if err == nil || strings.Contains(err.Error(), "Introspection.Auth") != told || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%d: %v", status, err)
+		}
+	}
+}
+
 // TestUnsupportedTokenType: a server that introspects no such tokens has answered.
 func TestUnsupportedTokenType(t *testing.T) {
 	s := optest.New(t)
