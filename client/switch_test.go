@@ -46,26 +46,28 @@ func TestSecretBasicRaw(t *testing.T) {
 	}
 }
 
-// TestBasicRefused: who sends an encoded secret to a server that does not decode it is told
-// of the switch; where nothing was encoded there is nothing to tell.
-func TestBasicRefused(t *testing.T) {
+// TestRefusedClient: who sends an encoded secret to a server that does not decode it, or a new
+// assertion to an old one, is told of the switch; where there is none there is nothing to tell.
+func TestRefusedClient(t *testing.T) {
 	s := optest.New(t)
 	s.Replace("/token", answer(401, "application/json", `{"error":"invalid_client"}`))
 	for name, test := range map[string]struct {
 		auth client.Auth
-		told bool
+		told string
 	}{
-		"encoded":           {client.SecretBasic("canary+b c"), true},
-		"encoded, chosen":   {client.Secret("canary!"), true},
-		"nothing to encode": {client.SecretBasic("canary-b_c.d"), false},
-		"raw":               {client.SecretBasicRaw("canary+b c"), false},
-		"in the form":       {client.SecretPost("canary+b c"), false},
+		"encoded":             {client.SecretBasic("canary+b c"), "SecretBasicRaw"},
+		"encoded, chosen":     {client.Secret("canary!"), "SecretBasicRaw"},
+		"nothing to encode":   {client.SecretBasic("canary-b_c.d"), ""},
+		"raw":                 {client.SecretBasicRaw("canary+b c"), ""},
+		"in the form":         {client.SecretPost("canary+b c"), ""},
+		"an assertion":        {client.SecretJWT(strings.Repeat("canary", 6), client.Assertion{}), "Assertion.Audience"},
+		"an assertion of old": {client.SecretJWT(strings.Repeat("canary", 6), client.Assertion{Audience: s.URL + "/token", Typ: "JWT"}), ""},
 	} {
 		cfg := config(s)
 		cfg.Auth = test.auth
 		_, err := newClient(t, cfg).ClientCredentials(t.Context(), client.TokenRequest{})
 		var e *client.TokenError
-		if !errors.As(err, &e) || e.Code != "invalid_client" || strings.Contains(err.Error(), "SecretBasicRaw") != test.told || strings.Contains(err.Error(), "canary") {
+		if !errors.As(err, &e) || e.Code != "invalid_client" || !strings.Contains(err.Error(), test.told) || strings.Contains(err.Error(), " (if ") != (test.told != "") || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

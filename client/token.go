@@ -58,7 +58,7 @@ func (c *Client) requestToken(ctx context.Context, form url.Values, key SigningK
 		return nil, fail(StepToken, tokenError(err))
 	}
 	if resp.Status != http.StatusOK {
-		return nil, fail(StepToken, c.explainSecret(m, tokenError(resp.Failure("the answer is not an OAuth error"))))
+		return nil, fail(StepToken, c.explainAuth(m, tokenError(resp.Failure("the answer is not an OAuth error"))))
 	}
 	parsed, err := parseTokenResponse(resp, &c.config, form.Get("grant_type"))
 	if err != nil {
@@ -67,11 +67,16 @@ func (c *Client) requestToken(ctx context.Context, form url.Values, key SigningK
 	return parsed, nil
 }
 
-// explainSecret says what can be done about a server that knows another secret than was
-// sent, because it does not decode it.
-func (c *Client) explainSecret(m *discovery.Metadata, e *TokenError) *TokenError {
-	if encoded := c.method(m).encoded; encoded != nil && e.Code == "invalid_client" && encoded(c.config.ClientID) {
+// explainAuth says what can be done about a server that does not know a client as the RFCs
+// have it: one that does not decode ID and secret, or wants assertions as they were before RFC 10070.
+func (c *Client) explainAuth(m *discovery.Metadata, e *TokenError) *TokenError {
+	a := c.method(m)
+	switch {
+	case e.Code != "invalid_client":
+	case a.encoded != nil && a.encoded(c.config.ClientID):
 		e.Err = fmt.Errorf("%w (if ID and secret are right, the server may not decode them: see SecretBasicRaw)", e.Err)
+	case a.assertion != nil && *a.assertion == Assertion{}:
+		e.Err = fmt.Errorf("%w (if the key is right, the server may be older than RFC 10070: see Assertion.Audience and Typ)", e.Err)
 	}
 	return e
 }
