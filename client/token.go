@@ -126,7 +126,7 @@ func (t *tokenResponse) check(bound *DPoP) (err error) {
 	case !visible(t.AccessToken) || !visible(t.RefreshToken) || !visible(t.IDToken):
 		return errors.New("a token has a character that a token cannot have")
 	case t.TokenType == "":
-		return errors.New("token_type is missing")
+		return errors.New("token_type is missing (see Config.InsecureMissingTokenType)")
 	case !t.isOfType(bound):
 		return fmt.Errorf("token_type %s is not what was asked for", jose.Quote(t.TokenType))
 	}

@@ -94,7 +94,10 @@ func (c *Client) parseUserInfo(ctx context.Context, resp *endpoint.Response, sub
 	if err := jose.Decode(body, &claims, jose.DocumentLimits); err != nil {
 		return nil, resp.Refuse(err)
 	}
-	if claims.Subject == "" || subtle.ConstantTimeCompare([]byte(claims.Subject), []byte(subject)) != 1 {
+	if claims.Subject == "" {
+		return nil, errors.New("sub is missing: the answer does not say whom it is about")
+	}
+	if subtle.ConstantTimeCompare([]byte(claims.Subject), []byte(subject)) != 1 {
 		return nil, errors.New("sub is not the ID token's; the answer is about somebody else")
 	}
 	return &UserInfo{Subject: claims.Subject, payload: body}, nil

@@ -69,14 +69,21 @@ func (c *check) runLogout() {
 	c.issuer()
 	c.audience()
 	c.alg()
-	if c.v.LogoutWithoutExpiry && c.claims.Expiry.IsZero() {
-		c.report.skip(stepExpiry, "this server's logout tokens have no exp")
-	} else {
-		c.expiry()
-	}
+	c.logoutExpiry()
 	c.issued()
 	c.logoutClaims()
 	c.signature()
+}
+
+func (c *check) logoutExpiry() {
+	switch missing := c.claims.Expiry.IsZero(); {
+	case missing && c.v.LogoutWithoutExpiry:
+		c.report.skip(stepExpiry, "this server's logout tokens have no exp")
+	case missing:
+		c.report.fail(stepExpiry, errors.New("exp is missing (see LogoutWithoutExpiry)"))
+	default:
+		c.expiry()
+	}
 }
 
 // logoutClaims applies what Back-Channel Logout §2.4 and §2.6 have beyond the steps.
