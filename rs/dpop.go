@@ -171,11 +171,11 @@ func (d *DPoP) use(ctx context.Context, sum [sha256.Size]byte, until time.Time) 
 func requestPath(r *http.Request) string {
 	target := r.RequestURI
 	if target == "" {
-		return dpop.NormalizePath(r.URL.EscapedPath())
+		return dpop.PathOf(r.URL)
 	}
 	if !strings.HasPrefix(target, "/") { // absolute form, RFC 9112 §3.2.2
 		if u, err := url.Parse(target); err == nil {
-			return dpop.NormalizePath(u.EscapedPath())
+			return dpop.PathOf(u)
 		}
 	}
 	path, _, _ := strings.Cut(target, "?")

@@ -272,6 +272,28 @@ func TestNonces(t *testing.T) {
 	}
 }
 
+// TestOddPath: whatever form a request comes in, an escaped slash in its path is none.
+func TestOddPath(t *testing.T) {
+	s := optest.New(t)
+	h := newHolder(t)
+	token := s.AccessToken(m{"cnf": m{"jkt": h.thumbprint}}, nil)
+	p := withDPoP(jwtVerifier(s), &rs.DPoP{BaseURL: "https://api.example/"})
+	for _, target := range []string{"/a%2fb|c", "http://elsewhere.example/a%2fb|c"} {
+		for url, want := range map[string]bool{"https://api.example/a%2Fb|c": true, "https://api.example/a%2fb%7cc": true, "https://api.example/a/b|c": false} {
+			for _, kept := range []bool{true, false} {
+				r := httptest.NewRequest("GET", target, nil)
+				if !kept {
+					r.RequestURI = ""
+				}
+				maps.Copy(r.Header, dpopHeader(token, h.proof(token, url, nil)))
+				if _, err := p.Check(r); (err == nil) != want {
+					t.Errorf("%s for %s: %v", url, target, err)
+				}
+			}
+		}
+	}
+}
+
 // TestPrefix: behind a router that takes a prefix off, a proof is for what the client sees.
 func TestPrefix(t *testing.T) {
 	s := optest.New(t)

@@ -27,8 +27,12 @@ func NormalizeURL(s string) (string, error) {
 	default:
 		return "", errHTU
 	}
-	return scheme + "://" + host + NormalizePath(cmp.Or(u.RawPath, u.EscapedPath())), nil
+	return scheme + "://" + host + PathOf(u), nil
 }
+
+// PathOf is [NormalizePath] for that of u, as it was written: to escape it anew would make
+// slashes of the escaped ones, where there is a character beside that no URL has.
+func PathOf(u *url.URL) string { return NormalizePath(cmp.Or(u.RawPath, u.EscapedPath())) }
 
 // NormalizePath is [NormalizeURL] for a path as it stands in a URL.
 func NormalizePath(escaped string) string {
