@@ -150,9 +150,6 @@ type Config struct {
 	// Skew is how far the server's clock may be off. 0 means 30 seconds; at most 5 minutes.
 	Skew time.Duration
 
-	// LogoutWithoutExpiry takes logout tokens without exp, see idtoken.Verifier.
-	LogoutWithoutExpiry bool
-
 	// RequireIss refuses authorization responses without iss (RFC 9207) from servers that do
 	// not announce it too. One that is there is always checked.
 	RequireIss bool
@@ -163,6 +160,14 @@ type Config struct {
 
 	// InsecureMissingTokenType takes token responses without token_type for bearer tokens.
 	InsecureMissingTokenType bool
+
+	// InsecureUnnamedUserInfo takes signed UserInfo answers that do not say by whom and for
+	// whom they are (iss, aud), which OpenID Connect Core §5.3.2 recommends alone.
+	InsecureUnnamedUserInfo bool
+
+	// InsecureDraftLogout takes logout tokens without exp and with typ JWT, see
+	// idtoken.Verifier.
+	InsecureDraftLogout bool
 
 	// DPoP has access tokens bound to a key. nil means that they are not.
 	DPoP *DPoP
@@ -253,6 +258,6 @@ func (c *Config) verifier(keys idtoken.KeySet) *idtoken.Verifier {
 	return &idtoken.Verifier{
 		Issuer: c.Issuer, IssuerAlias: c.IssuerAlias, Tenants: c.Tenants, ClientID: c.ClientID, Keys: keys, Algs: c.IDTokenAlgs, DecryptionKeys: c.DecryptionKeys,
 		TrustedAudiences: c.TrustedAudiences, AuthorizedParties: c.AuthorizedParties, Skew: c.Skew, Now: c.Now,
-		LogoutWithoutExpiry: c.LogoutWithoutExpiry,
+		InsecureDraftLogout: c.InsecureDraftLogout,
 	}
 }

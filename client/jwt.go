@@ -29,7 +29,7 @@ type serverClaims struct {
 	Audience  *jose.Audience `json:"aud"`
 	Expiry    jose.Instant   `json:"exp"`
 	IssuedAt  jose.Instant   `json:"iat"`
-	NotBefore jose.Since     `json:"nbf"`
+	NotBefore jose.Instant   `json:"nbf"`
 }
 
 // checkParties wants iss and aud to be right; where they are optional, if they are there.

@@ -50,7 +50,8 @@ func (c *Config) rules() []rule {
 	if c.Profile == NoProfile {
 		return nil
 	}
-	rules := []rule{{!c.InsecureMissingTokenType && (c.DPoP == nil || !c.DPoP.InsecureAllowBearer), "no Insecure switch"}}
+	insecure := c.InsecureMissingTokenType || c.InsecureUnnamedUserInfo || c.InsecureDraftLogout || c.DPoP != nil && c.DPoP.InsecureAllowBearer
+	rules := []rule{{!insecure, "no Insecure switch"}}
 	code := rule{c.ResponseType == "" || c.ResponseType == ResponseCode, "ResponseType code"}
 	switch c.Profile {
 	case OIDCBasic:

@@ -167,34 +167,39 @@ func TestUserInfoEncrypted(t *testing.T) {
 	}
 }
 
-// TestUserInfoParties: OpenID Connect Core §5.3.2: a signed answer SHOULD have iss and aud, and
-// then they must be right.
+// TestUserInfoParties is TOK-20: iss and aud of a signed answer must be right, and may be
+// missing for servers by their switch alone.
 func TestUserInfoParties(t *testing.T) {
 	s := optest.New(t)
 	cfg := config(s)
 	cfg.UserInfoAlgs = []string{"RS256"}
-	c := newClient(t, cfg)
-	tokens, err := login(t, s, c)
+	strict := newClient(t, cfg)
+	cfg.InsecureUnnamedUserInfo = true
+	lax := newClient(t, cfg)
+	tokens, err := login(t, s, strict)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {
-		name   string
-		claims m
-		ok     bool
+		name            string
+		claims          m
+		strictly, laxly bool
 	}{
-		{"both", m{"iss": s.URL, "aud": optest.ClientID}, true},
-		{"no aud", m{"iss": s.URL}, true},
-		{"neither", m{}, true},
-		{"another aud", m{"aud": "other"}, false},
-		{"an empty aud", m{"aud": []string{}}, false},
-		{"another iss", m{"iss": "https://evil.example"}, false},
-		{"an empty iss", m{"iss": ""}, false},
+		{"both", m{"iss": s.URL, "aud": optest.ClientID}, true, true},
+		{"no aud", m{"iss": s.URL}, false, true},
+		{"neither", m{}, false, true},
+		{"another aud", m{"aud": "other"}, false, false},
+		{"an empty aud", m{"aud": []string{}}, false, false},
+		{"another iss", m{"iss": "https://evil.example"}, false, false},
+		{"an empty iss", m{"iss": ""}, false, false},
 	} {
 		test.claims["sub"] = optest.Subject
 		s.Replace("/userinfo", answer(200, "application/jwt", s.Keys[0].Sign(test.claims, nil)))
-		if _, err := c.UserInfo(t.Context(), tokens); (err == nil) != test.ok {
+		if _, err := strict.UserInfo(t.Context(), tokens); (err == nil) != test.strictly {
 			t.Errorf("%s: %v", test.name, err)
+		}
+		if _, err := lax.UserInfo(t.Context(), tokens); (err == nil) != test.laxly {
+			t.Errorf("%s, with the switch: %v", test.name, err)
 		}
 	}
 }

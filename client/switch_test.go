@@ -136,12 +136,12 @@ func TestMissingTokenType(t *testing.T) {
 	}
 }
 
-// TestLogoutWithoutExpiry: LO-01, for servers that leave out exp.
-func TestLogoutWithoutExpiry(t *testing.T) {
+// TestDraftLogout: LO-01, for servers that leave out exp.
+func TestDraftLogout(t *testing.T) {
 	s := optest.New(t)
 	for _, switched := range []bool{false, true} {
 		cfg := config(s)
-		cfg.LogoutWithoutExpiry = switched
+		cfg.InsecureDraftLogout = switched
 		token := s.Keys[0].Sign(m{
 			"iss": s.URL, "aud": optest.ClientID, "iat": time.Now().Unix(), "jti": "1", "sid": "s1",
 			"events": m{"http://schemas.openid.net/event/backchannel-logout": m{}},

@@ -103,7 +103,7 @@ func (c *Client) parseUserInfo(ctx context.Context, resp *endpoint.Response, sub
 	return &UserInfo{Subject: claims.Subject, payload: body}, nil
 }
 
-// userInfoJWT: OpenID Connect Core §5.3.2, by which iss and aud SHOULD be there.
+// userInfoJWT: OpenID Connect Core §5.3.2.
 func (c *Client) userInfoJWT() agreedJWT {
-	return agreedJWT{"UserInfoAlgs", c.config.UserInfoAlgs, c.config.UserInfoDecryptionKeys, "application/jwt", userInfoJWT, true}
+	return agreedJWT{"UserInfoAlgs", c.config.UserInfoAlgs, c.config.UserInfoDecryptionKeys, "application/jwt", userInfoJWT, c.config.InsecureUnnamedUserInfo}
 }

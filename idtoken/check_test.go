@@ -181,7 +181,7 @@ func TestSteps(t *testing.T) {
 		{name: "TOK-13 nbf ahead within the skew", claims: m{"nbf": now + 30}},
 		{name: "TOK-13 nbf ahead beyond the skew", claims: m{"nbf": now + 31}, step: 10},
 		{name: "TOK-13 nbf ahead within a configured skew", claims: m{"nbf": now + 299}, edit: skew(5 * time.Minute)},
-		{name: "TOK-13 nbf 0", claims: m{"nbf": 0}},
+		{name: "TOK-13 nbf 0", claims: m{"nbf": 0}, step: 1},
 		{name: "TOK-13 nbf negative", claims: m{"nbf": -1}, step: 1},
 		{name: "TOK-13 nbf a string", claims: m{"nbf": "1"}, step: 1},
 		{name: "TOK-13 negative skew", edit: skew(-time.Second), step: 1},

@@ -18,7 +18,7 @@ type claims struct {
 	AuthorizedParty *string       `json:"azp"`
 	Expiry          jose.Instant  `json:"exp"`
 	IssuedAt        jose.Instant  `json:"iat"`
-	NotBefore       jose.Since    `json:"nbf"`
+	NotBefore       jose.Instant  `json:"nbf"`
 	AuthTime        jose.Since    `json:"auth_time"`
 	Nonce           *string       `json:"nonce"`
 	ACR             *string       `json:"acr"`

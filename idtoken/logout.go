@@ -20,7 +20,7 @@ type LogoutToken struct {
 	SessionID string // sid, "" when absent; then there is a Subject
 	ID        string // jti
 	IssuedAt  time.Time
-	Expiry    time.Time // zero: the token has none, see Verifier.LogoutWithoutExpiry
+	Expiry    time.Time // zero: the token has none, see Verifier.InsecureDraftLogout
 }
 
 // Replay remembers what may be used once.
@@ -39,7 +39,11 @@ const logoutWithin = 10 * time.Minute
 // try with the same token gets [ErrReplayed]. Any other error is an [*Error], or says that
 // the replay store could not be asked; then it has a method Temporary() bool, true.
 func (v *Verifier) VerifyLogout(ctx context.Context, raw string) (*LogoutToken, error) {
-	c := v.newCheck(ctx, raw, jose.LogoutToken, Expected{})
+	kind := jose.LogoutToken
+	if v.InsecureDraftLogout {
+		kind = jose.DraftLogout
+	}
+	c := v.newCheck(ctx, raw, kind, Expected{})
 	c.runLogout()
 	if err := c.report.Err(); err != nil {
 		return nil, fmt.Errorf("logout token: %w", err)
@@ -77,10 +81,10 @@ func (c *check) runLogout() {
 
 func (c *check) logoutExpiry() {
 	switch missing := c.claims.Expiry.IsZero(); {
-	case missing && c.v.LogoutWithoutExpiry:
+	case missing && c.v.InsecureDraftLogout:
 		c.report.skip(stepExpiry, "this server's logout tokens have no exp")
 	case missing:
-		c.report.fail(stepExpiry, errors.New("exp is missing (see LogoutWithoutExpiry)"))
+		c.report.fail(stepExpiry, errors.New("exp is missing (see InsecureDraftLogout)"))
 	default:
 		c.expiry()
 	}

@@ -69,7 +69,7 @@ func TestVerifyLogout(t *testing.T) {
 		{name: "good", ok: true},
 		{name: "of a session", claims: m{"sub": nil, "sid": "s1"}, ok: true},
 		{name: "without typ", header: m{"typ": nil}, ok: true},
-		{name: "typ JWT, which says no more than none", header: m{"typ": "JWT"}, ok: true},
+		{name: "LO-01 typ JWT", header: m{"typ": "JWT"}},
 		{name: "an access token's typ", header: m{"typ": "at+jwt"}},
 		{name: "with a nonce", claims: m{"nonce": "n"}},
 		{name: "without events", claims: m{"events": nil}},
@@ -158,13 +158,15 @@ func TestLogoutReplayStore(t *testing.T) {
 	}
 }
 
-// TestVerifyLogoutWithoutExpiry: LO-01, for servers that leave out exp.
-func TestVerifyLogoutWithoutExpiry(t *testing.T) {
+// TestVerifyDraftLogout: LO-01, for servers that leave out exp, or write another typ.
+func TestVerifyDraftLogout(t *testing.T) {
 	v := verifier(t)
-	v.LogoutWithoutExpiry = true
+	v.InsecureDraftLogout = true
 	for _, c := range []logoutCase{
 		{name: "with exp", ok: true},
 		{name: "without", claims: m{"exp": nil}, ok: true},
+		{name: "typ JWT", header: m{"typ": "JWT"}, ok: true},
+		{name: "an access token's typ", header: m{"typ": "at+jwt"}},
 		{name: "expired", claims: m{"exp": clock.Unix() - 31}},
 		{name: "stale", claims: m{"exp": nil, "iat": clock.Unix() - 700}},
 		{name: "without iat", claims: m{"exp": nil, "iat": nil}},

@@ -79,10 +79,10 @@ type Verifier struct {
 	// allows: see Expected.FromTokenEndpoint. From anywhere else it is still checked.
 	InsecureSkipSignature bool
 
-	// LogoutWithoutExpiry takes logout tokens without exp, which the drafts of Back-Channel
-	// Logout did not have: Ory Hydra and authentik send such. They count for ten minutes from
-	// their iat, as all do.
-	LogoutWithoutExpiry bool
+	// InsecureDraftLogout takes logout tokens as the drafts of Back-Channel Logout had them:
+	// without exp, or with the typ JWT. Ory Hydra, authentik and older Keycloaks send such.
+	// They count for ten minutes from their iat, as all do.
+	InsecureDraftLogout bool
 
 	// Replay remembers the logout tokens that were used. nil means in memory, in
 	// this Verifier; name a shared store where several processes take logout tokens.

@@ -77,7 +77,7 @@ func (c *claims) checkComplete(j *JWT) error {
 		name    string
 		missing bool
 	}{
-		{"sub", !j.AllowNoSubject && c.principal.Subject == ""},
+		{"sub", !j.InsecureMissingSubject && c.principal.Subject == ""},
 		{"client_id", j.ClientIDClaim == "" && c.principal.ClientID == ""},
 		{"iat", c.issuedAt.IsZero()},
 		{"jti", !c.hasID},
@@ -94,8 +94,8 @@ func (c *claims) checkNoIDToken(j *JWT) error {
 	switch {
 	case c.idToken:
 		return errors.New("this is an ID token")
-	case c.nonce && !j.AllowNonce:
-		return errors.New("this is an ID token by its nonce (see JWT.AllowNonce)")
+	case c.nonce && !j.InsecureNonce:
+		return errors.New("this is an ID token by its nonce (see JWT.InsecureNonce)")
 	case c.other:
 		return errors.New("this is a token of another kind, by its typ, token_use, token_class or tokenName")
 	case c.event:
@@ -123,7 +123,7 @@ func now(clock func() time.Time) time.Time {
 const tenYears = 3653 * 24 * time.Hour
 
 // checkTimes wants exp, and the others to be right if they are there.
-func checkTimes(now time.Time, skew time.Duration, exp, iat jose.Instant, nbf jose.Since) error {
+func checkTimes(now time.Time, skew time.Duration, exp, iat, nbf jose.Instant) error {
 	if skew == 0 {
 		skew = defaultSkew
 	}

@@ -22,11 +22,11 @@ type claims struct {
 
 	principal Principal // filled in place: it is what remains
 
-	tenant              string // of Entra ID
-	party               string // azp
-	expiry, issuedAt    jose.Instant
-	notBefore, authTime jose.Since
-	cnf, act, details   jsontext.Value
+	tenant                      string // of Entra ID
+	party                       string // azp
+	expiry, issuedAt, notBefore jose.Instant
+	authTime                    jose.Since
+	cnf, act, details           jsontext.Value
 
 	wrong   string // the claim that could not be read
 	marks   int    // how many of the dialect's claims are as they must be
@@ -129,6 +129,9 @@ func (c *claims) set(name []byte, v jsontext.Value) error {
 	case "iat":
 		return c.issuedAt.Parse(v)
 	case "nbf":
+		if c.answer != nil && string(v) == "0" { // for none
+			return nil
+		}
 		return c.notBefore.Parse(v)
 	case "auth_time":
 		return c.authTime.Parse(v)

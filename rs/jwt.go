@@ -74,14 +74,14 @@ type JWT struct {
 	// server's access tokens from its other JWTs, such as {"token_use": "access"}.
 	Claims map[string]string
 
-	// AllowNonce takes tokens that have a nonce all the same, as Keycloak wrote them until
+	// InsecureNonce takes tokens that have a nonce all the same, as Keycloak wrote them until
 	// version 25. It needs Claims that ID tokens do not have: {"typ": "Bearer"} there.
-	AllowNonce bool
+	InsecureNonce bool
 
-	// AllowNoSubject takes tokens of RFC 9068 that have no sub all the same, as Duende
+	// InsecureMissingSubject takes tokens of RFC 9068 that have no sub all the same, as Duende
 	// IdentityServer writes them for clients that act for themselves: then Subject is "",
 	// and ClientID tells who calls.
-	AllowNoSubject bool
+	InsecureMissingSubject bool
 
 	// ClientIDClaim is the claim that holds the client ID. "" means "client_id"; some
 	// servers write "azp", "appid" or "cid".
@@ -170,8 +170,8 @@ func (j *JWT) configured() error {
 		return errors.New("JWT.Tenants or JWT.AudienceClients has an empty string in it")
 	case len(j.AudienceClients) > 0 && (j.strict() || len(j.Claims) == 0):
 		return errors.New("JWT.AudienceClients needs JWT.Typ and JWT.Claims")
-	case j.AllowNonce && len(j.Claims) == 0:
-		return errors.New("JWT.AllowNonce needs JWT.Claims")
+	case j.InsecureNonce && len(j.Claims) == 0:
+		return errors.New("JWT.InsecureNonce needs JWT.Claims")
 	case j.Keys == nil:
 		return errors.New("JWT.Keys is nil")
 	case j.Skew < 0 || j.Skew > maxSkew:

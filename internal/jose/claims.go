@@ -62,8 +62,8 @@ func (i *Instant) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return i.Parse(v)
 }
 
-// Since is the Instant of a claim such as "nbf" or "auth_time", for which some servers write
-// 0 where they know none: it then counts as absent.
+// Since is the Instant of a claim such as "auth_time", for which some servers write 0 where
+// they know none: it then counts as absent.
 type Since struct{ Instant }
 
 // UnmarshalJSONFrom implements the strict decoder's interface.

@@ -81,7 +81,8 @@ type Kind []string
 var (
 	IDToken     = Kind{"JWT", ""}               // OIDC Core names no typ
 	AccessToken = Kind{"at+jwt"}                // RFC 9068 §2.1
-	LogoutToken = Kind{"logout+jwt", "JWT", ""} // Back-Channel Logout 2.4 recommends the first
+	LogoutToken = Kind{"logout+jwt", ""}        // Back-Channel Logout 2.4 recommends the first
+	DraftLogout = Kind{"logout+jwt", "", "JWT"} // its drafts had no typ of their own
 )
 
 // CheckTyp reports an error unless typ is one of the kind's. Media types are
