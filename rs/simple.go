@@ -46,6 +46,7 @@ func simpleMembers(b []byte, out []member) []member {
 	if len(b) == 0 || b[0] != '{' || len(b) > jose.TokenLimits.Bytes {
 		return nil
 	}
+	var seen uint64
 	for i := 1; ; {
 		name := simpleText(b, i)
 		value := i + name + 1
@@ -55,9 +56,11 @@ func simpleMembers(b []byte, out []member) []member {
 		n := simpleValue(b, value)
 		end := value + n
 		m := member{b[i+1 : i+max(name, 2)-1], b[value:end]}
-		if n == 0 || end >= len(b) || has(out, m.name) {
+		bit := m.bit()
+		if n == 0 || end >= len(b) || seen&bit != 0 && has(out, m.name) {
 			return nil
 		}
+		seen |= bit
 		out = append(out, m)
 		if b[end] == '}' && end == len(b)-1 {
 			return out
@@ -67,6 +70,14 @@ func simpleMembers(b []byte, out []member) []member {
 		}
 		i = end + 1
 	}
+}
+
+// bit is the same for the same name, and another for most others: has is seldom asked.
+func (m member) bit() uint64 {
+	if len(m.name) == 0 {
+		return 1
+	}
+	return 1 << ((16*len(m.name) + 3*int(m.name[0]) + int(m.name[len(m.name)-1])) % 64)
 }
 
 func has(members []member, name []byte) bool {
