@@ -1,0 +1,93 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/internal/optest"
+)
+
+// TestLogoutWhileRefreshing: what was forgotten while its refresh was under way stays
+// forgotten, and another login stands.
+func TestLogoutWhileRefreshing(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		do   func(r *client.Refresher) error
+		want string
+	}{
+		{"logout", func(r *client.Refresher) error { return r.Forget(context.Background(), "alice") }, ""},
+		{"another login", func(r *client.Refresher) error {
+			other := ending(time.Hour)
+			other.AccessToken, other.RefreshToken = "canary-access-other", "canary-refresh-other"
+			return r.Keep(context.Background(), "alice", other)
+		}, "canary-access-other"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := optest.New(t)
+			rotation := s.RotateRefreshTokens()
+			r := refresher(t, s, ending(-time.Second))
+			rotation.After = func() {
+				if err := test.do(r); err != nil {
+					t.Error(err)
+				}
+			}
+			for range 2 {
+				tokens, err := r.Tokens(t.Context(), "alice")
+				if test.want == "" && !errors.Is(err, client.ErrLoginRequired) {
+					t.Fatalf("got %v, %v", tokens, err)
+				}
+				if test.want != "" && (err != nil || tokens.AccessToken != test.want) {
+					t.Fatalf("got %v, %v", tokens, err)
+				}
+			}
+		})
+	}
+}
+
+// TestLogoutWhileSaving: what is forgotten after the last look, around the save, stays
+// forgotten too; and a login under the same key that comes after it is kept.
+func TestLogoutWhileSaving(t *testing.T) {
+	for _, before := range []bool{true, false} {
+		s := optest.New(t)
+		s.RotateRefreshTokens()
+		store := &around{TokenStore: storeOf(t, ending(-time.Second))}
+		r := &client.Refresher{Client: newClient(t, config(s)), Store: store, Leases: client.OneProcess{}}
+		store.do = sync.OnceFunc(func() {
+			if err := r.Forget(context.Background(), "alice"); err != nil {
+				t.Error(err)
+			}
+		})
+		store.before = before
+		for range 2 {
+			if tokens, err := r.Tokens(t.Context(), "alice"); !errors.Is(err, client.ErrLoginRequired) {
+				t.Errorf("before %t: got %v, %v", before, tokens, err)
+			}
+		}
+		kept(t, r, "canary-access-other")
+		if tokens, err := r.Renew(t.Context(), "alice", nil); err != nil || tokens == nil {
+			t.Errorf("before %t: the next login: %v", before, err)
+		}
+	}
+}
+
+// around is a store that does something before or after tokens are saved.
+type around struct {
+	client.TokenStore
+	before bool
+	do     func()
+}
+
+func (a *around) Save(ctx context.Context, key string, value []byte, until time.Time) error {
+	if key == "alice" && a.before {
+		a.do()
+	}
+	err := a.TokenStore.Save(ctx, key, value, until)
+	if key == "alice" && !a.before {
+		a.do()
+	}
+	return err
+}
