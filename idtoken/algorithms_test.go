@@ -1,6 +1,7 @@
 package idtoken_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -74,5 +75,26 @@ func TestSecretKeys(t *testing.T) {
 	v.Keys = idtoken.SecretKeys("short")
 	if _, err := v.Verify(t.Context(), short.Sign(goodClaims(), nil), idtoken.Expected{}); err == nil {
 		t.Error("a secret shorter than the hash verifies")
+	}
+}
+
+// TestFlag reads what Cognito and Apple write.
+func TestFlag(t *testing.T) {
+	for raw, want := range map[string]struct{ value, ok bool }{
+		"true": {true, true}, `"true"`: {true, true}, "false": {false, true}, `"false"`: {false, true}, "null": {false, true},
+		`"TRUE"`: {}, "1": {}, `"yes"`: {}, `""`: {}, "[]": {}, `" true"`: {},
+	} {
+		claims := goodClaims()
+		claims["email_verified"] = json.RawMessage(raw)
+		token, err := verifier(t).Verify(t.Context(), key.Sign(claims, nil), idtoken.Expected{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var c struct {
+			Verified idtoken.Flag `json:"email_verified"`
+		}
+		if err := token.Claims(&c); (err == nil) != want.ok || want.ok && bool(c.Verified) != want.value {
+			t.Errorf("%s: %v, %v", raw, c.Verified, err)
+		}
 	}
 }

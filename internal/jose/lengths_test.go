@@ -1,6 +1,7 @@
 package jose_test
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -28,4 +29,13 @@ func TestLengths(t *testing.T) {
 			}
 		}
 	}
+}
+
+func mustJSON(t testing.TB, v any) []byte {
+	t.Helper()
+	raw, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
 }
