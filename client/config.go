@@ -165,6 +165,10 @@ type Config struct {
 	// whom they are (iss, aud), which OpenID Connect Core §5.3.2 recommends alone.
 	InsecureUnnamedUserInfo bool
 
+	// InsecureSkipSignature leaves out the signature of ID tokens that come straight from a
+	// token endpoint over TLS, as OpenID Connect Core §3.1.3.7 rule 6 allows.
+	InsecureSkipSignature bool
+
 	// InsecureDraftLogout takes logout tokens without exp and with typ JWT, see
 	// idtoken.Verifier.
 	InsecureDraftLogout bool
@@ -258,6 +262,6 @@ func (c *Config) verifier(keys idtoken.KeySet) *idtoken.Verifier {
 	return &idtoken.Verifier{
 		Issuer: c.Issuer, IssuerAlias: c.IssuerAlias, Tenants: c.Tenants, ClientID: c.ClientID, Keys: keys, Algs: c.IDTokenAlgs, DecryptionKeys: c.DecryptionKeys,
 		TrustedAudiences: c.TrustedAudiences, AuthorizedParties: c.AuthorizedParties, Skew: c.Skew, Now: c.Now,
-		InsecureDraftLogout: c.InsecureDraftLogout,
+		InsecureDraftLogout: c.InsecureDraftLogout, InsecureSkipSignature: c.InsecureSkipSignature,
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -191,6 +192,7 @@ func (c *Client) addIDToken(ctx context.Context, tokens *Tokens, raw string, wan
 	if raw == "" {
 		return nil, fail(StepIDToken, errors.New("the token response has no id_token, though the scope was openid"))
 	}
+	want.FromTokenEndpoint = want.FromTokenEndpoint && c.hasTLS(ctx)
 	token, report := c.verifier.Check(ctx, raw, want)
 	if err := report.Err(); err != nil {
 		return nil, fail(StepIDToken, err)
@@ -204,6 +206,16 @@ func (c *Client) addIDToken(ctx context.Context, tokens *Tokens, raw string, wan
 		tokens.Login = token.Original()
 	}
 	return tokens, nil
+}
+
+// hasTLS tells whether the token endpoint vouches for what comes from it, where that
+// matters; on loopback it may have no TLS.
+func (c *Client) hasTLS(ctx context.Context) bool {
+	if !c.config.InsecureSkipSignature {
+		return false
+	}
+	m, err := c.metadata(ctx)
+	return err == nil && strings.HasPrefix(m.TokenEndpoint, "https://")
 }
 
 // visible reports whether s is made of visible ASCII. RFC 6749 §A.12 allows spaces too,

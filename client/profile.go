@@ -50,7 +50,7 @@ func (c *Config) rules() []rule {
 	if c.Profile == NoProfile {
 		return nil
 	}
-	insecure := c.InsecureMissingTokenType || c.InsecureUnnamedUserInfo || c.InsecureDraftLogout || c.DPoP != nil && c.DPoP.InsecureAllowBearer
+	insecure := c.InsecureMissingTokenType || c.InsecureUnnamedUserInfo || c.InsecureDraftLogout || c.InsecureSkipSignature || c.DPoP != nil && c.DPoP.InsecureAllowBearer
 	rules := []rule{{!insecure, "no Insecure switch"}}
 	code := rule{c.ResponseType == "" || c.ResponseType == ResponseCode, "ResponseType code"}
 	switch c.Profile {

@@ -63,6 +63,9 @@ func TestProfile(t *testing.T) {
 		{"RequestObject", func(c *client.Config) { c.RequestObject = nil }},
 		{"a signed ResponseMode", func(c *client.Config) { c.ResponseMode = "query" }},
 		{"no Insecure switch", func(c *client.Config) { c.InsecureMissingTokenType = true }},
+		{"no Insecure switch", func(c *client.Config) { c.InsecureSkipSignature = true }},
+		{"no Insecure switch", func(c *client.Config) { c.InsecureUnnamedUserInfo = true }},
+		{"no Insecure switch", func(c *client.Config) { c.InsecureDraftLogout = true }},
 		{"no Insecure switch", func(c *client.Config) {
 			c.CertificateBound, c.HTTP, c.DPoP = true, withCertificate, &client.DPoP{InsecureAllowBearer: true}
 		}},

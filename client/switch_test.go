@@ -2,6 +2,8 @@ package client_test
 
 import (
 	"errors"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"strings"
 	"testing"
@@ -149,6 +151,40 @@ func TestDraftLogout(t *testing.T) {
 		got, err := newClient(t, cfg).VerifyLogout(t.Context(), token, nil)
 		if (err == nil) != switched || switched && got.SessionID != "s1" {
 			t.Errorf("with the switch %t: %+v, %v", switched, got, err)
+		}
+	}
+}
+
+// TestSkipSignature is TOK-22: where nothing can verify the ID token, TLS to the token
+// endpoint is enough by name alone, and no TLS is not.
+func TestSkipSignature(t *testing.T) {
+	for _, test := range []struct {
+		name          string
+		switched, tls bool
+		ok            bool
+	}{
+		{"over TLS, by its name", true, true, true},
+		{"over TLS, without a word", false, true, false},
+		{"without TLS", true, false, false},
+	} {
+		s := optest.New(t)
+		at, err := url.Parse(s.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		front := httptest.NewTLSServer(httputil.NewSingleHostReverseProxy(at))
+		t.Cleanup(front.Close)
+		s.Edit = func(m map[string]any) {
+			if test.tls {
+				m["token_endpoint"] = front.URL + "/token"
+			}
+		}
+		s.Replace("/jwks", answer(200, "application/json", `{"keys":[]}`))
+		cfg := config(s)
+		cfg.HTTP, cfg.InsecureSkipSignature = front.Client(), test.switched
+		tokens, err := login(t, s, newClient(t, cfg))
+		if (err == nil) != test.ok || test.ok && tokens.Login.Subject != optest.Subject {
+			t.Errorf("%s: %v", test.name, err)
 		}
 	}
 }
