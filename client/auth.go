@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -22,6 +23,7 @@ type Auth struct {
 	assertion *Assertion    // of the two methods that have one
 	alg       func() string // of the assertion's signature; nil without one
 	err       error
+	raw       bool                          // the header has the ID as it is
 	encoded   func(clientID string) bool    // whether the header holds others than these texts; nil without a header
 	choose    func(supported []string) Auth // of Secret, once the metadata is there; nil for the others
 	bind      func(binding) Authenticator   // a func: nothing in it can be printed
@@ -89,8 +91,8 @@ func TLS() Auth { return Auth{method: "tls_client_auth", bind: idAlone} }
 func SelfSignedTLS() Auth { return Auth{method: "self_signed_tls_client_auth", bind: idAlone} }
 
 // Secret sends the secret in the way that the server's metadata names
-// (token_endpoint_auth_methods_supported): in the header if that is among them or nothing
-// is said, else in the form. Nothing is tried out.
+// (token_endpoint_auth_methods_supported): in the form if that is among them and the
+// header is not, else in the header. Nothing is tried out.
 func Secret(secret string) Auth {
 	a := SecretBasic(secret)
 	a.choose = func(supported []string) Auth {
@@ -105,12 +107,24 @@ func Secret(secret string) Auth {
 // SecretBasicRaw is SecretBasic for servers that do not decode what RFC 6749 §2.3.1 has
 // encoded: ID and secret go into the header as they are.
 func SecretBasicRaw(secret string) Auth {
-	return Auth{method: "client_secret_basic", err: checkSecret(secret), bind: func(b binding) Authenticator {
+	return Auth{method: "client_secret_basic", raw: true, err: checkSecret(secret), bind: func(b binding) Authenticator {
 		return authenticatorFunc(func(r *http.Request, _ url.Values) error {
+			if err := checkRawID(b.clientID); err != nil {
+				return err
+			}
 			r.SetBasicAuth(b.clientID, secret)
 			return nil
 		})
 	}}
+}
+
+// checkRawID refuses an ID that the server would take for a shorter one and a part of the
+// secret (RFC 7617 §2).
+func checkRawID(clientID string) error {
+	if strings.Contains(clientID, ":") {
+		return errors.New("SecretBasicRaw cannot send a ClientID with a colon")
+	}
+	return nil
 }
 
 // SecretBasic sends the secret in the Authorization header (client_secret_basic).

@@ -164,6 +164,14 @@ func TestAuthRefused(t *testing.T) {
 			t.Errorf("%s: authenticates all the same", name)
 		}
 	}
+	raw := client.Config{Issuer: "https://as.example", ClientID: "https://rp.example/id", Auth: client.SecretBasicRaw("canary:secret"), RedirectURL: "https://rp.example/cb"}
+	if _, err := client.New(raw); err == nil || !strings.Contains(err.Error(), "colon") {
+		t.Errorf("a colon in the ID that goes as it is: %v", err)
+	}
+	raw.ClientID = "rp"
+	if _, err := client.New(raw); err != nil {
+		t.Errorf("a colon in the secret: %v", err)
+	}
 	c := client.Config{Issuer: "https://as.example", ClientID: "rp", Auth: client.TLS(), RedirectURL: "https://rp.example/cb"}
 	if _, err := client.New(c); err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("TLS without a certificate: %v", err)

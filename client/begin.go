@@ -115,6 +115,9 @@ func (c *Client) Begin(ctx context.Context, req Request) (redirect string, pendi
 	if err != nil {
 		return "", nil, err
 	}
+	if err := checkOwnQuery(m.AuthorizationEndpoint, front); err != nil {
+		return "", nil, fail(StepRequest, err)
+	}
 	return authorizationURL(m.AuthorizationEndpoint, front), pending, nil
 }
 
@@ -200,8 +203,16 @@ func (r *Request) check() error {
 	if err := checkScopes(r.Scopes); err != nil {
 		return fmt.Errorf("Request.Scopes: %w", err)
 	}
+	for name, list := range map[string][]string{"Request.Prompt": r.Prompt, "Request.ACRValues": r.ACRValues, "Request.UILocales": r.UILocales} {
+		if i := slices.IndexFunc(list, isNoWord); i >= 0 {
+			return fmt.Errorf("%s: %q is not one value", name, list[i])
+		}
+	}
 	return checkResources(r.Resources)
 }
+
+// isNoWord tells of an element of a list that the server would read as none, or as several.
+func isNoWord(s string) bool { return len(strings.Fields(s)) != 1 || strings.TrimSpace(s) != s }
 
 // checkResources applies RFC 8707 §2.
 func checkResources(resources []string) error {
@@ -313,6 +324,19 @@ func setJSON(v url.Values, name string, value any) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	v.Set(name, string(b))
+	return nil
+}
+
+// checkOwnQuery wants no parameter to come twice (RFC 6749 §3.1), in the endpoint's own query
+// and beside it.
+func checkOwnQuery(at string, params url.Values) error {
+	_, query, _ := strings.Cut(at, "?")
+	own, _ := url.ParseQuery(query)
+	for name := range own {
+		if params.Has(name) {
+			return fmt.Errorf("the server's authorization_endpoint has a parameter %q of its own", name)
+		}
+	}
 	return nil
 }
 

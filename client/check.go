@@ -58,6 +58,9 @@ func (c *Config) checkServer(w *complaints) {
 func (c *Config) checkClient(w *complaints) {
 	w.add(c.ClientID == "", "ClientID is empty")
 	w.field("Auth", c.Auth.check())
+	if c.Auth.raw {
+		w.field("Auth:", checkRawID(c.ClientID))
+	}
 	w.add((c.Auth.overTLS() || c.CertificateBound) && (c.HTTP == nil || c.HTTP.Transport == nil), "HTTP must present the client's certificate")
 	for name, address := range map[string]string{"RedirectURL": c.RedirectURL, "PostLogoutRedirectURL": c.PostLogoutRedirectURL} {
 		if address != "" {

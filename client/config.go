@@ -141,7 +141,8 @@ type Config struct {
 	UserInfoDecryptionKeys      []idtoken.DecryptionKey
 	IntrospectionDecryptionKeys []idtoken.DecryptionKey
 
-	// TrustedAudiences are the audiences an ID token may have beside ClientID.
+	// TrustedAudiences are the audiences an ID token or a signed response may have beside
+	// ClientID.
 	TrustedAudiences []string
 
 	// AuthorizedParties are the values that azp of an ID token may have beside ClientID.

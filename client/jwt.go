@@ -154,8 +154,11 @@ func (c *Client) openResponse(ctx context.Context, q url.Values) (url.Values, er
 	if err != nil {
 		return nil, fmt.Errorf("response: %w", err)
 	}
-	if claims.Expiry.IsZero() { // JARM §2.1
+	switch aud := value(claims.Audience); {
+	case claims.Expiry.IsZero(): // JARM §2.1
 		return nil, errors.New("response: exp is missing")
+	case slices.ContainsFunc(aud, func(a string) bool { return a != c.config.ClientID && !slices.Contains(c.config.TrustedAudiences, a) }):
+		return nil, errors.New("response: aud has another audience than the client_id; see Config.TrustedAudiences")
 	}
 	return responseParameters(payload)
 }

@@ -136,6 +136,39 @@ func TestPromptLogin(t *testing.T) {
 	}
 }
 
+// TestListsOfWords: a value that the server would read as several is refused, so that what
+// is asked for is what the answer is held against. RP-08.
+func TestListsOfWords(t *testing.T) {
+	c := newClient(t, config(optest.New(t)))
+	for name, req := range map[string]client.Request{
+		"prompt": {Prompt: []string{"login consent"}}, "prompt, empty": {Prompt: []string{""}}, "prompt, a tab": {Prompt: []string{"login\t"}},
+		"acr_values": {ACRValues: []string{"a b"}}, "acr_values, empty": {ACRValues: []string{"a", ""}}, "ui_locales": {UILocales: []string{"de fr"}},
+	} {
+		if redirect, _, err := c.Begin(t.Context(), req); err == nil {
+			t.Errorf("%s: %s", name, redirect)
+		}
+	}
+	good := client.Request{Prompt: []string{"login", "consent"}, ACRValues: []string{"urn:a#b", "\u00e4"}, UILocales: []string{"de-CH", "fr"}}
+	if _, _, err := c.Begin(t.Context(), good); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestEndpointQuery: a query of the authorization endpoint stays, and never makes a parameter
+// come twice.
+func TestEndpointQuery(t *testing.T) {
+	for query, ok := range map[string]bool{"?p=B2C_1&x": true, "?": true, "?client_id=other": false, "?p=1&scope=x": false, "?st%61te=x": false} {
+		s := optest.New(t)
+		s.Edit = func(m map[string]any) { m["authorization_endpoint"] = s.URL + "/authorize" + query }
+		cfg := config(s)
+		cfg.PAR = client.PAROff
+		redirect, _, err := newClient(t, cfg).Begin(t.Context(), client.Request{})
+		if (err == nil) != ok || ok && !strings.HasPrefix(redirect, s.URL+"/authorize"+query) {
+			t.Errorf("%s: %s, %v", query, redirect, err)
+		}
+	}
+}
+
 // TestPendingFits: a Pending that is not what Begin made is refused before its code is spent.
 // RP-02, RP-20.
 func TestPendingFits(t *testing.T) {

@@ -57,6 +57,7 @@ func TestJARM(t *testing.T) {
 		{name: "no issuer", claims: m{"iss": nil}},
 		{name: "another audience", claims: m{"aud": "other"}},
 		{name: "no audience", claims: m{"aud": nil}},
+		{name: "an audience more", claims: m{"aud": []string{optest.ClientID, "other"}}},
 		{name: "no exp", claims: m{"exp": nil}},
 		{name: "expired", claims: m{"exp": now - 31}},
 		{name: "exp a string", claims: m{"exp": "9999999999"}},

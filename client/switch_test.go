@@ -42,9 +42,9 @@ func TestSecretFromMetadata(t *testing.T) {
 }
 
 func TestSecretBasicRaw(t *testing.T) {
-	_, header := posted(t, client.SecretBasicRaw("a+b c"))
-	if header != "Basic cnA6MTphK2IgYw==" { // rp:1:a+b c
-		t.Errorf("got %s", header)
+	a, r := client.SecretBasicRaw("a+b:c"), httptest.NewRequest("POST", "/", nil)
+	if err := a.For("rp@1", "").Authenticate(r, url.Values{}); err != nil || r.Header.Get("Authorization") != "Basic cnBAMTphK2I6Yw==" { // rp@1:a+b:c
+		t.Errorf("got %s, %v", r.Header.Get("Authorization"), err)
 	}
 }
 

@@ -152,6 +152,10 @@ func TestErrors(t *testing.T) {
 	if e.RetryAfter < 59*time.Minute || e.RetryAfter > time.Hour {
 		t.Errorf("a date gives %v", e.RetryAfter)
 	}
+	e = (&endpoint.Response{Status: 503, Header: http.Header{"Retry-After": {"Fri, 31 Dec 2199 23:59:59 GMT"}}}).Failure("")
+	if e.RetryAfter > 1<<20*time.Second {
+		t.Errorf("a far date gives %v", e.RetryAfter)
+	}
 }
 
 // TestPostOnce: a POST is not repeated, a GET is, twice.

@@ -112,7 +112,7 @@ func retryAfter(h http.Header) time.Duration {
 		return time.Duration(min(s, 1<<20)) * time.Second
 	}
 	if at, err := http.ParseTime(v); err == nil {
-		return max(time.Until(at), 0)
+		return min(max(time.Until(at), 0), 1<<20*time.Second)
 	}
 	return 0
 }

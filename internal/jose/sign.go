@@ -105,15 +105,27 @@ func (s *Signer) signature(signed string) ([]byte, error) {
 		mac.Write([]byte(signed))
 		return mac.Sum(nil), nil
 	case edwards:
-		return s.key.Sign(rand.Reader, []byte(signed), crypto.Hash(0))
+		signature, err := s.key.Sign(rand.Reader, []byte(signed), crypto.Hash(0))
+		return sized(signature, ed25519.SignatureSize, err)
 	}
 	digest := s.alg.hash.New()
 	digest.Write([]byte(signed))
 	signature, err := s.key.Sign(rand.Reader, digest.Sum(nil), s.options())
-	if err != nil || s.alg.family != ecdsaP {
-		return signature, err
+	if public, ok := s.key.Public().(*rsa.PublicKey); ok {
+		return sized(signature, public.Size(), err)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return s.fixedSize(signature)
+}
+
+// sized refuses what cannot be a signature: keys in an HSM are somebody else's code.
+func sized(signature []byte, size int, err error) ([]byte, error) {
+	if err == nil && len(signature) != size {
+		return nil, fmt.Errorf("a signature of %d bytes instead of %d", len(signature), size)
+	}
+	return signature, err
 }
 
 func (s *Signer) options() crypto.SignerOpts {

@@ -74,6 +74,21 @@ func TestSignRefused(t *testing.T) {
 	}
 }
 
+// TestSignatureSize: what a key gives that does not have a signature's size is not sent.
+func TestSignatureSize(t *testing.T) {
+	for _, alg := range []string{"RS256", "PS256", "EdDSA"} {
+		for _, signature := range [][]byte{nil, []byte("x"), make([]byte, 1000)} {
+			s, err := jose.NewSigner(broken{optest.NewKey("k", alg).Private.Public(), signature, nil}, alg, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if jwt, err := s.Sign(nil, m{}); err == nil {
+				t.Errorf("%s, %d bytes: signed %s", alg, len(signature), jwt)
+			}
+		}
+	}
+}
+
 // broken is a key in an HSM that does not work.
 type broken struct {
 	public    crypto.PublicKey
