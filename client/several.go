@@ -41,7 +41,7 @@ func CheckMixUp(clients ...*Client) error {
 	issuer := map[string]string{} // by RedirectURL
 	shared := map[string]bool{}
 	for _, c := range clients {
-		at := c.config.RedirectURL
+		at := leadsTo(c.config.RedirectURL)
 		if first, known := issuer[at]; known && first != c.config.Issuer {
 			shared[at] = true
 		}
@@ -49,11 +49,28 @@ func CheckMixUp(clients ...*Client) error {
 	}
 	var errs []error
 	for _, c := range clients {
-		if at := c.config.RedirectURL; at != "" && shared[at] && !c.namesIssuer() {
+		if at := c.config.RedirectURL; at != "" && shared[leadsTo(at)] && !c.namesIssuer() {
 			errs = append(errs, fmt.Errorf("client: %s shares the RedirectURL %s with a client of another issuer: set Config.RequireIss, or give it a RedirectURL of its own", c, at))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// leadsTo is where a URL leads to: two that differ in the letters of the host, or in a port
+// that goes without saying, lead to one handler.
+func leadsTo(redirectURL string) string {
+	u, err := url.Parse(redirectURL)
+	if err != nil || u.Host == "" {
+		return redirectURL
+	}
+	host := strings.ToLower(u.Host)
+	switch u.Scheme {
+	case "https":
+		host = strings.TrimSuffix(host, ":443")
+	case "http":
+		host = strings.TrimSuffix(host, ":80")
+	}
+	return u.Scheme + "://" + host + u.RequestURI()
 }
 
 // namesIssuer tells whether every response that this client takes says whose it is.
