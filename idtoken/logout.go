@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/countersign/countersign/internal/jose"
 )
 
@@ -94,7 +96,7 @@ func (c *check) logoutExpiry() {
 func (c *check) logoutClaims() {
 	c.report.skip(stepNonce, "a logout token has none")
 	switch {
-	case c.claims.Nonce != nil:
+	case c.hasNonce():
 		c.report.fail(stepNonce, errors.New("a logout token with a nonce"))
 	case c.claims.Events.Logout.Kind() != '{':
 		c.report.fail(stepRead, errors.New("events has no logout event"))
@@ -185,4 +187,12 @@ func (m inMemory) forget() {
 			delete(m.until, key)
 		}
 	}
+}
+
+// hasNonce tells whether a nonce is there at all, null too.
+func (c *check) hasNonce() bool {
+	var claims struct {
+		Nonce jsontext.Value `json:"nonce"`
+	}
+	return jose.Decode(c.jws.Payload, &claims, jose.TokenLimits) != nil || claims.Nonce != nil
 }

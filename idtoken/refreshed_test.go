@@ -2,6 +2,7 @@ package idtoken_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -72,6 +73,7 @@ func TestVerifyLogout(t *testing.T) {
 		{name: "LO-01 typ JWT", header: m{"typ": "JWT"}},
 		{name: "an access token's typ", header: m{"typ": "at+jwt"}},
 		{name: "with a nonce", claims: m{"nonce": "n"}},
+		{name: "LO-01 with a nonce that is null", claims: m{"nonce": json.RawMessage("null")}},
 		{name: "without events", claims: m{"events": nil}},
 		{name: "with other events", claims: m{"events": m{"x": m{}}}},
 		{name: "with an event that is no object", claims: m{"events": m{logoutEvent: true}}},
