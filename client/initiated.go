@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/countersign/countersign/internal/endpoint"
 	"github.com/countersign/countersign/internal/jose"
 )
 
@@ -61,8 +62,7 @@ func (c *Client) target(link string) (string, error) {
 		return "", nil
 	}
 	u, err := url.Parse(link)
-	own, ownErr := url.Parse(c.config.RedirectURL)
-	if err != nil || ownErr != nil || u.Scheme != own.Scheme || u.Host != own.Host || u.User != nil || u.Opaque != "" {
+	if err != nil || !endpoint.SameOrigin(link, c.config.RedirectURL) || u.User != nil || u.Opaque != "" {
 		return "", errors.New("target_link_uri is not on this site")
 	}
 	path := (&url.URL{Path: u.Path, RawQuery: u.Query().Encode()}).String()

@@ -231,6 +231,7 @@ func TestInitiated(t *testing.T) {
 	c := newClient(t, config(s)) // its site is https://rp.example
 	for _, target := range []struct{ link, want string }{
 		{"", ""}, {"https://rp.example", "/"}, {"https://rp.example/photos?x=1&y=2", "/photos?x=1&y=2"}, {"https://rp.example/a%0d%0ab", "/a%0D%0Ab"},
+		{"https://RP.example/photos", "/photos"}, {"https://rp.example:443/photos", "/photos"},
 	} {
 		got, err := c.Initiated(url.Values{"iss": {s.URL}, "login_hint": {"alice"}, "target_link_uri": {target.link}})
 		if err != nil || got.Target != target.want || got.Request.LoginHint != "alice" {
