@@ -42,6 +42,9 @@ const maxEntries = 200_000
 // errFull: see Memory.MaxEntries.
 var errFull = errors.New("login: the memory is full of what must not be forgotten")
 
+// errOver: nothing could be remembered, so nobody is the first.
+var errOver = errors.New("login: the time until which it is to be remembered is over")
+
 // The kinds of entries do not meet, whatever their keys are.
 const (
 	kindValue = "value:"
@@ -80,6 +83,9 @@ func (m *Memory) Once(_ context.Context, key string, until time.Time) (bool, err
 	defer m.mu.Unlock()
 	if _, used := m.live(kindOnce + key); used {
 		return false, nil
+	}
+	if !until.After(m.now()) {
+		return false, errOver
 	}
 	if !m.makeRoom(true) {
 		return false, errFull
