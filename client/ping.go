@@ -35,6 +35,9 @@ func ReadPing(r *http.Request) (*Ping, error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return nil, errors.New("client: ping: it is not application/json by its Content-Type")
 	}
+	if r.Body == nil {
+		return nil, errors.New("client: ping: there is nothing in it")
+	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxPing+1))
 	if err != nil || len(body) > maxPing {
 		return nil, fmt.Errorf("client: ping: it cannot be read, or has more than %d bytes", maxPing)
@@ -112,6 +115,9 @@ func (h *PingHandler) take(r *http.Request) int {
 	ping, err := ReadPing(r)
 	if err != nil {
 		return http.StatusBadRequest
+	}
+	if h.Find == nil || h.Notify == nil {
+		return http.StatusInternalServerError
 	}
 	b, err := h.Find(r.Context(), ping.AuthReqID)
 	if err != nil {

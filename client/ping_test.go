@@ -103,6 +103,22 @@ func TestPingOfAnother(t *testing.T) {
 	if _, err := client.ReadPing(r); err == nil {
 		t.Error("a body that breaks off was read")
 	}
+	r.Body = nil
+	if _, err := client.ReadPing(r); err == nil {
+		t.Error("a request without a body was read")
+	}
+}
+
+// TestPingHandlerEmpty: one that is not configured answers 500, and does not end in a panic.
+func TestPingHandlerEmpty(t *testing.T) {
+	r := httptest.NewRequest("POST", "/ping", strings.NewReader(`{"auth_req_id":"a"}`))
+	r.Header.Set("Authorization", "Bearer canary-token")
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	(&client.PingHandler{}).ServeHTTP(w, r)
+	if w.Code != 500 {
+		t.Errorf("status %d", w.Code)
+	}
 }
 
 // iotest is a body that breaks off.

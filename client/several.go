@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/countersign/countersign/idtoken"
@@ -40,6 +41,7 @@ func (c *Client) ResponseMode() string {
 func CheckMixUp(clients ...*Client) error {
 	issuer := map[string]string{} // by RedirectURL
 	shared := map[string]bool{}
+	clients = slices.DeleteFunc(slices.Clone(clients), func(c *Client) bool { return c == nil })
 	for _, c := range clients {
 		at := leadsTo(c.config.RedirectURL)
 		if first, known := issuer[at]; known && first != c.config.Issuer {

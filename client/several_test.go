@@ -36,6 +36,7 @@ func TestMixUp(t *testing.T) {
 		wrong   int
 	}{
 		{"none", nil, 0},
+		{"one that is nil", []*client.Client{nil, make(a, one, nil), make(b, one, nil)}, 2},
 		{"one", []*client.Client{make(a, one, nil)}, 0},
 		{"two of one issuer", []*client.Client{make(a, one, nil), make(a, one, nil)}, 0},
 		{"a RedirectURL each", []*client.Client{make(a, one, nil), make(b, two, nil)}, 0},
