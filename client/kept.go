@@ -57,6 +57,17 @@ func (t *Tokens) Keep() *Kept {
 	return k
 }
 
+// copied is what one caller may change without another's seeing it.
+func (t *Tokens) copied() *Tokens {
+	out, token := *t, *t.Token
+	out.Token, out.Scopes = &token, slices.Clone(t.Scopes)
+	if t.Login != nil {
+		login := *t.Login
+		out.Login = &login
+	}
+	return &out
+}
+
 // Tokens gives the tokens back, without IDToken and Report: who signed in is in Login.
 func (k *Kept) Tokens() (*Tokens, error) {
 	out := &Tokens{

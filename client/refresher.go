@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -57,6 +58,7 @@ type Refresher struct {
 	once   sync.Once
 	memory memoryStore
 	calls  calls
+	last   atomic.Pointer[readTokens]
 }
 
 // Keep begins to keep the tokens of a login under key.
@@ -80,6 +82,7 @@ func (r *Refresher) Forget(ctx context.Context, key string) error {
 	if err := r.configured(); err != nil {
 		return err
 	}
+	r.last.Store(nil)
 	// A store may be too full for that, and must not keep anybody signed in.
 	_ = r.store().Save(ctx, forgottenKey(key), []byte("1"), r.Client.config.Now().Add(forgottenTime))
 	if err := r.store().Delete(ctx, key); err != nil {

@@ -74,6 +74,31 @@ func TestLogoutWhileSaving(t *testing.T) {
 	}
 }
 
+// TestTokensAreTheCallersOwn: what one caller does to its tokens, no other sees; and what
+// is in the store now counts, whoever wrote it.
+func TestTokensAreTheCallersOwn(t *testing.T) {
+	store := storeOf(t, ending(time.Hour))
+	r := &client.Refresher{Client: newClient(t, config(optest.New(t))), Store: store, Leases: client.OneProcess{}}
+	for range 3 {
+		tokens, err := r.Tokens(t.Context(), "alice")
+		if err != nil || tokens.AccessToken != "canary-access-0" {
+			t.Fatalf("got %v, %v", tokens, err)
+		}
+		tokens.AccessToken, tokens.RefreshToken = "canary-changed", ""
+	}
+	other := &client.Refresher{Client: r.Client, Store: store, Leases: client.OneProcess{}}
+	kept(t, other, "canary-access-other")
+	if tokens, err := r.Tokens(t.Context(), "alice"); err != nil || tokens.AccessToken != "canary-access-other" {
+		t.Errorf("what another process has saved: %v, %v", tokens, err)
+	}
+	if err := other.Forget(t.Context(), "alice"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Tokens(t.Context(), "alice"); !errors.Is(err, client.ErrLoginRequired) {
+		t.Errorf("what another process has forgotten: %v", err)
+	}
+}
+
 // around is a store that does something before or after tokens are saved.
 type around struct {
 	client.TokenStore

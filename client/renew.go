@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -231,7 +232,7 @@ func (r *Refresher) load(ctx context.Context, key string) (*Tokens, error) {
 	if err != nil {
 		return nil, fail(StepToken, &storeError{err})
 	}
-	t, err := readKept(value)
+	t, err := r.read(value)
 	switch {
 	case err == nil:
 		return t, nil
@@ -239,6 +240,24 @@ func (r *Refresher) load(ctx context.Context, key string) (*Tokens, error) {
 		return nil, nil
 	}
 	return nil, fail(StepToken, fmt.Errorf("%w: %w", ErrLoginRequired, err))
+}
+
+// readTokens is what was read last: a program that has one login reads the same again and
+// again.
+type readTokens struct {
+	value  []byte
+	tokens *Tokens
+}
+
+func (r *Refresher) read(value []byte) (*Tokens, error) {
+	if last := r.last.Load(); last != nil && bytes.Equal(last.value, value) {
+		return last.tokens.copied(), nil
+	}
+	t, err := readKept(value)
+	if err == nil {
+		r.last.Store(&readTokens{bytes.Clone(value), t.copied()})
+	}
+	return t, err
 }
 
 func readKept(value []byte) (*Tokens, error) {
