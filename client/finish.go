@@ -95,7 +95,7 @@ var errBegunElsewhere = errors.New("the login was begun by another client")
 
 // began tells whether a login that was kept is this client's.
 func (c *Client) began(issuer, clientID string) bool {
-	return issuer == c.config.Issuer && clientID == c.config.ClientID
+	return issuer == c.config.Issuer && clientID == c.config.ClientID && clientID != ""
 }
 
 func (c *Client) checkPending(p *Pending) error {

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 
 	"github.com/countersign/countersign/discovery"
 )
@@ -20,9 +21,14 @@ func (c *Client) method(m *discovery.Metadata) Auth {
 	return c.config.Auth.choose(m.TokenEndpointAuthMethodsSupported)
 }
 
+var errUnmade = errors.New("the Client was not made by New")
+
 // metadata is the server's, with the endpoints that this client uses: a client that
 // shows a certificate must use the aliases for that, where there are such (RFC 8705 §5).
 func (c *Client) metadata(ctx context.Context) (*discovery.Metadata, error) {
+	if c.provider == nil {
+		return nil, fail(StepDiscovery, errUnmade)
+	}
 	m, err := c.provider.Metadata(ctx)
 	if err != nil {
 		return nil, fail(StepDiscovery, err)

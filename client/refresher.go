@@ -167,6 +167,8 @@ func (r *Refresher) configured() error {
 	switch {
 	case r.Client == nil:
 		return errors.New("client: Refresher.Client is nil")
+	case r.Client.provider == nil:
+		return fmt.Errorf("client: Refresher.Client: %w", errUnmade)
 	case r.Store != nil && r.Leases == nil:
 		return errors.New("client: Refresher.Leases is nil; for a Store that one process uses say OneProcess")
 	case r.Ahead < 0 || r.Lifetime < 0:

@@ -100,6 +100,9 @@ func (c *Client) CallbackState(ctx context.Context, callback url.Values) (string
 // [idtoken.Verifier.VerifyLogout]. replay remembers those that were used; nil means in the
 // memory of this Client.
 func (c *Client) VerifyLogout(ctx context.Context, raw string, replay idtoken.Replay) (*idtoken.LogoutToken, error) {
+	if c.verifier == nil {
+		return nil, fmt.Errorf("client: %w", errUnmade)
+	}
 	if replay == nil {
 		return c.verifier.VerifyLogout(ctx, raw)
 	}

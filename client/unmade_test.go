@@ -1,0 +1,51 @@
+package client_test
+
+import (
+	"context"
+	"testing"
+
+	"golang.org/x/oauth2"
+
+	"github.com/countersign/countersign/client"
+)
+
+// TestUnmade: a Client that New has not made refuses, and does not end in a panic.
+func TestUnmade(t *testing.T) {
+	tokens := &client.Tokens{Token: &oauth2.Token{AccessToken: "canary-at", RefreshToken: "canary-rt", TokenType: "Bearer"}}
+	for name, call := range map[string]func(context.Context, *client.Client) error{
+		"Begin": func(ctx context.Context, c *client.Client) error {
+			_, _, err := c.Begin(ctx, client.Request{})
+			return err
+		},
+		"ClientCredentials": func(ctx context.Context, c *client.Client) error {
+			_, err := c.ClientCredentials(ctx, client.TokenRequest{})
+			return err
+		},
+		"Refresh":     func(ctx context.Context, c *client.Client) error { _, err := c.Refresh(ctx, tokens); return err },
+		"TokenSource": func(_ context.Context, c *client.Client) error { _, err := c.TokenSource(tokens); return err },
+		"BeginDevice": func(ctx context.Context, c *client.Client) error {
+			_, err := c.BeginDevice(ctx, client.TokenRequest{})
+			return err
+		},
+		"FinishDevice": func(ctx context.Context, c *client.Client) error {
+			_, err := c.FinishDevice(ctx, &client.Device{DeviceCode: "canary-code"})
+			return err
+		},
+		"Introspect": func(ctx context.Context, c *client.Client) error {
+			_, err := c.Introspect(ctx, "canary-at", "")
+			return err
+		},
+		"Revoke": func(ctx context.Context, c *client.Client) error { return c.Revoke(ctx, "canary-at", "") },
+		"LogoutURL": func(ctx context.Context, c *client.Client) error {
+			_, _, err := c.LogoutURL(ctx, client.Logout{})
+			return err
+		},
+		"VerifyLogout": func(ctx context.Context, c *client.Client) error { _, err := c.VerifyLogout(ctx, "x", nil); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			if call(t.Context(), &client.Client{}) == nil {
+				t.Error("no error")
+			}
+		})
+	}
+}
