@@ -54,6 +54,9 @@ func parameters(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	return r.PostForm, nil
 }
 
+var errStray = errors.New("a callback without a login under way in this browser: it came twice, cookies are off, " +
+	"or the login began under another host name than that of the RedirectURL (localhost, and not 127.0.0.1)")
+
 // strayCallback is one without a login under way in this browser: a reload, the back
 // button, an attempt to finish somebody else's login here, or a browser without cookies.
 // Whoever is signed in stays so.
@@ -65,7 +68,7 @@ func (l *Login) strayCallback(w http.ResponseWriter, r *http.Request, unread err
 	case s != nil:
 		redirect(w, l.config.HomePath)
 	default:
-		l.fail(w, r, CodeUnknown, errors.Join(errors.New("a callback without a login under way in this browser"), unread))
+		l.fail(w, r, CodeUnknown, errors.Join(errStray, unread))
 	}
 }
 

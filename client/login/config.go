@@ -52,7 +52,8 @@ type Config struct {
 	// KeepTokens keeps access and refresh token in the session, for [User.Tokens].
 	KeepTokens bool
 
-	// Idle is how long a session lasts without a request. 0 means an hour.
+	// Idle is how long a session lasts without a request. 0 means an hour, or Lifetime if
+	// that is shorter.
 	Idle time.Duration
 
 	// Lifetime is how long a session lasts at all. 0 means 12 hours.
@@ -97,7 +98,8 @@ type Config struct {
 // withDefaults gives the configuration with everything filled in that was left empty.
 func (c Config) withDefaults() Config {
 	c.Clients = maps.Clone(c.Clients)
-	c.Idle, c.Lifetime = cmp.Or(c.Idle, time.Hour), cmp.Or(c.Lifetime, 12*time.Hour)
+	c.Lifetime = cmp.Or(c.Lifetime, 12*time.Hour)
+	c.Idle = cmp.Or(c.Idle, min(time.Hour, c.Lifetime))
 	c.StartPath, c.HomePath = cmp.Or(c.StartPath, "/login"), cmp.Or(c.HomePath, "/")
 	c.CookieName = cmp.Or(c.CookieName, "login")
 	c.CrossOrigin = cmp.Or(c.CrossOrigin, http.NewCrossOriginProtection())

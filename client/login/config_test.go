@@ -43,6 +43,7 @@ func TestNewRefuses(t *testing.T) {
 		{"short key", login.Config{Clients: one(good), Keys: [][]byte{key("a"), []byte("canary short")}}, []string{"Keys[1] has 12 bytes"}},
 		{"no key of an empty list", login.Config{Clients: one(good), Keys: [][]byte{}}, []string{"Keys are 0"}},
 		{"negative times", login.Config{Clients: one(good), Idle: -1, Lifetime: -1}, []string{"negative"}},
+		{"a Lifetime shorter than the usual Idle", login.Config{Clients: one(good), Lifetime: 30 * time.Minute}, nil},
 		{"idle over lifetime", login.Config{Clients: one(good), Idle: 13 * time.Hour}, []string{"Idle is longer than Lifetime"}},
 		{"paths elsewhere", login.Config{Clients: one(good), HomePath: "//evil.example", StartPath: "login"}, []string{"HomePath", "StartPath"}},
 		{"cookie name", login.Config{Clients: one(good), CookieName: "a=b"}, []string{"CookieName"}},
