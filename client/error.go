@@ -49,8 +49,10 @@ func (e *Error) Unwrap() error { return e.Err }
 // Temporary tells whether the same step may succeed later.
 func (e *Error) Temporary() bool {
 	var t interface{ Temporary() bool }
-	return errors.As(e.Err, &t) && t.Temporary()
+	return e.Code == unavailable || errors.As(e.Err, &t) && t.Temporary()
 }
+
+const unavailable = "temporarily_unavailable" // RFC 6749 §4.1.2.1
 
 // CallbackError is the error that the server sent through the browser instead of
 // a code, RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6. Anybody can write such
@@ -106,7 +108,7 @@ func fail(step Step, err error) *Error {
 	case step == StepUserInfo && errors.As(err, &answer) && answer.Code != "":
 		e.Code = answer.Code
 	case e.Temporary():
-		e.Code = "temporarily_unavailable"
+		e.Code = unavailable
 	}
 	return e
 }

@@ -138,6 +138,28 @@ func TestCallbackError(t *testing.T) {
 	}
 }
 
+// TestTemporarilyUnavailable: a server that says so is to be asked again later, by whatever
+// way and status it says it.
+func TestTemporarilyUnavailable(t *testing.T) {
+	for code, temporary := range map[string]bool{"temporarily_unavailable": true, "server_error": false, "access_denied": false} {
+		s := optest.New(t)
+		c := newClient(t, config(s))
+		pending, q := begun(t, s, c)
+		q.Del("code")
+		q.Set("error", code)
+		_, front := c.Finish(t.Context(), pending, q)
+		s.Replace("/token", answer(400, "application/json", `{"error":"`+code+`"}`))
+		pending, q = begun(t, s, c)
+		_, back := c.Finish(t.Context(), pending, q)
+		for _, err := range []error{front, back} {
+			var e *client.Error
+			if !errors.As(err, &e) || e.Code != code || e.Temporary() != temporary {
+				t.Errorf("%s: %v", code, err)
+			}
+		}
+	}
+}
+
 // TestFinishOnce: N callbacks at once lead to one token request. RP-21.
 func TestFinishOnce(t *testing.T) {
 	s := optest.New(t)

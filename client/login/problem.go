@@ -60,8 +60,7 @@ func codeOf(err error) string {
 		return CodeDenied
 	case errors.As(err, &refused) && interactive[refused.Code]:
 		return CodeSignIn
-	case errors.As(err, &refused) && refused.Code == "temporarily_unavailable",
-		errors.As(err, &temporary) && temporary.Temporary():
+	case errors.As(err, &temporary) && temporary.Temporary():
 		return CodeUnavailable
 	}
 	return CodeFailed
