@@ -73,7 +73,7 @@ type Config struct {
 
 	// CookieName is what the names of the cookies have after the prefix "__Host-". ""
 	// means "login". Cookies do not tell ports apart: where applications share a host they
-	// need different names.
+	// need different names, of which none begins with another one and "-".
 	CookieName string
 
 	// InsecureHTTP is for development on http://127.0.0.1 and the like: cookies are neither
