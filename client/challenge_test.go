@@ -89,7 +89,7 @@ func TestUserInfoChallenge(t *testing.T) {
 	}))
 	defer s.Close()
 	c, err := New(Config{Issuer: s.URL, ClientID: "rp", Auth: Public(), RedirectURL: "https://rp.example/cb", Metadata: &discovery.Metadata{
-		Issuer: s.URL, AuthorizationEndpoint: s.URL + "/a", TokenEndpoint: s.URL + "/t", UserInfoEndpoint: s.URL + "/u",
+		Issuer: s.URL, AuthorizationEndpoint: s.URL + "/a", TokenEndpoint: s.URL + "/t", UserInfoEndpoint: s.URL + "/u", JWKSURI: s.URL + "/j",
 	}})
 	if err != nil {
 		t.Fatal(err)

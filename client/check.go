@@ -52,7 +52,14 @@ func (c *Config) checkServer(w *complaints) {
 		w.add(m.Issuer != c.Issuer, "Metadata is of another issuer than Config.Issuer")
 		w.add(m.TokenEndpoint == "", "Metadata lacks token_endpoint")
 		w.add(m.AuthorizationEndpoint == "" && c.RedirectURL != "", "Metadata lacks authorization_endpoint")
+		w.add(m.JWKSURI == "" && c.needsKeys(), "Metadata lacks jwks_uri, and there are no IDTokenKeys")
 	}
+}
+
+// needsKeys tells whether a login ends with a JWT that only the server's keys can check.
+func (c *Config) needsKeys() bool {
+	front := c.signedMode() || strings.Contains(c.ResponseType, "id_token")
+	return c.RedirectURL != "" && c.IDTokenKeys == nil && (front || slices.Contains(c.Scopes, "openid") && !c.InsecureSkipSignature)
 }
 
 func (c *Config) checkClient(w *complaints) {

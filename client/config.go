@@ -237,6 +237,10 @@ func (c Config) own() Config {
 		d := *c.DPoP
 		c.DPoP = &d
 	}
+	if c.Metadata != nil {
+		m := *c.Metadata
+		c.Metadata = &m
+	}
 	if c.LogoutEndpoint != nil {
 		e := *c.LogoutEndpoint
 		c.LogoutEndpoint = &e

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/idtoken"
 	"github.com/countersign/countersign/internal/optest"
 )
@@ -214,6 +215,25 @@ func TestConfigIsCopied(t *testing.T) {
 	if _, err := login(t, s, c); err != nil {
 		t.Errorf("an algorithm was exchanged after New: %v", err)
 	}
+}
+
+// TestStaticMetadata: metadata that is configured is copied too, and lacks nothing that a login
+// needs. DISC-05.
+func TestStaticMetadata(t *testing.T) {
+	m := &discovery.Metadata{Issuer: "https://as.example", AuthorizationEndpoint: "https://as.example/a", TokenEndpoint: "https://as.example/t"}
+	cfg := client.Config{Issuer: m.Issuer, Metadata: m, ClientID: "rp", Auth: client.Public(), RedirectURL: "https://rp.example/cb"}
+	if _, err := client.New(cfg); err == nil || !strings.Contains(err.Error(), "jwks_uri") {
+		t.Errorf("an ID token without keys to check it: %v", err)
+	}
+	cfg.Scopes = []string{"api"}
+	c := newClient(t, cfg)
+	m.AuthorizationEndpoint = "https://other.example/a"
+	redirect, _, err := c.Begin(t.Context(), client.Request{})
+	if err != nil || !strings.HasPrefix(redirect, "https://as.example/a?") {
+		t.Errorf("%s, %v", redirect, err)
+	}
+	cfg.Scopes, cfg.IDTokenKeys = nil, idtoken.SecretKeys("canary secret of thirty-two bytes")
+	newClient(t, cfg)
 }
 
 // TestRequestDoesNotPrint: IDTokenHint is a token. LOG-01.

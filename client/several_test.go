@@ -27,7 +27,7 @@ func TestMixUp(t *testing.T) {
 	announced := func(c *client.Config) {
 		c.Metadata = &discovery.Metadata{
 			Issuer: a, AuthorizationEndpoint: a + "/authorize", TokenEndpoint: a + "/token",
-			AuthorizationResponseIssParameterSupported: true,
+			JWKSURI: a + "/jwks", AuthorizationResponseIssParameterSupported: true,
 		}
 	}
 	for _, test := range []struct {
