@@ -109,12 +109,12 @@ func list(alg string) []string {
 
 // credentials are what the server issues, as it writes them.
 type credentials struct {
-	ClientID     string `json:"client_id"`
-	ClientSecret string `json:"client_secret"`
-	IssuedAt     *int64 `json:"client_id_issued_at"`
-	SecretExpiry *int64 `json:"client_secret_expires_at"`
-	AccessToken  string `json:"registration_access_token"`
-	URI          string `json:"registration_client_uri"`
+	ClientID     string   `json:"client_id"`
+	ClientSecret string   `json:"client_secret"`
+	IssuedAt     *float64 `json:"client_id_issued_at"` // seconds; JSON has one kind of number
+	SecretExpiry *float64 `json:"client_secret_expires_at"`
+	AccessToken  string   `json:"registration_access_token"`
+	URI          string   `json:"registration_client_uri"`
 }
 
 // read reads an answer about a client, and holds it against what was sent.
@@ -152,7 +152,7 @@ func (c *credentials) check(noExpiry bool) error {
 	case !printable(c.AccessToken, '!') || !printable(c.URI, '!'):
 		return errors.New("registration_access_token or registration_client_uri is malformed")
 	}
-	for _, seconds := range []*int64{c.IssuedAt, c.SecretExpiry} {
+	for _, seconds := range []*float64{c.IssuedAt, c.SecretExpiry} {
 		if seconds != nil && (*seconds < 0 || *seconds >= 1<<53) {
 			return errors.New("a time is out of range")
 		}
@@ -165,9 +165,9 @@ func printable(s string, lowest rune) bool {
 	return len(s) <= maxText && !strings.ContainsFunc(s, func(r rune) bool { return r < lowest || r > '~' })
 }
 
-func at(seconds *int64) time.Time {
+func at(seconds *float64) time.Time {
 	if seconds == nil || *seconds == 0 {
 		return time.Time{}
 	}
-	return time.Unix(*seconds, 0)
+	return time.Unix(int64(*seconds), 0)
 }

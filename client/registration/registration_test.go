@@ -131,6 +131,7 @@ func TestAnswers(t *testing.T) {
 		{name: "no secret, and when it expires", edit: m{"client_secret": nil}, ok: true},
 
 		{name: "a secret that expires", edit: m{"client_secret_expires_at": 2000000000}, ok: true},
+		{name: "times with a fraction", edit: m{"client_id_issued_at": json.RawMessage("1732286400.0"), "client_secret_expires_at": json.RawMessage("2e9")}, ok: true},
 		{name: "no time of issue", edit: m{"client_id_issued_at": nil}, ok: true},
 		{name: "not managed", edit: m{"registration_access_token": nil, "registration_client_uri": nil}, ok: true},
 		{name: "no client_id", edit: m{"client_id": nil}},
