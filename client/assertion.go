@@ -26,6 +26,8 @@ type SigningKey struct {
 	// one; for an RSA key say "PS256" or "RS256".
 	Alg string
 
+	// Key signs. It hears of no context, and what waits for it waits as long as it takes: one
+	// that is elsewhere must give up by itself.
 	Key crypto.Signer
 }
 

@@ -176,7 +176,7 @@ func (c *Client) Authorize(r *http.Request, t *Tokens) error {
 	if t == nil || t.Token == nil || t.AccessToken == "" {
 		return errors.New("client: there is no access token")
 	}
-	if err := checkDestination(r.URL); err != nil {
+	if err := endpoint.CheckScheme(r.URL); err != nil { // RFC 6750 §5.3
 		return fmt.Errorf("client: the request goes to %w, which must not have the token", err)
 	}
 	switch strings.ToLower(t.TokenType) { // RFC 6749 §7.1: a type that is not understood is not used
@@ -198,14 +198,6 @@ func (c *Client) Authorize(r *http.Request, t *Tokens) error {
 	r.Header.Set("Authorization", "DPoP "+t.AccessToken)
 	r.Header.Set("DPoP", proof)
 	return nil
-}
-
-// checkDestination takes https, and http on loopback (RFC 6750 §5.3).
-func checkDestination(u *url.URL) error {
-	if u == nil {
-		return errors.New("nowhere")
-	}
-	return endpoint.CheckURL((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String())
 }
 
 // LearnNonce keeps the DPoP-Nonce that an API's answer has for the next request there

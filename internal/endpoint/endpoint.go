@@ -192,7 +192,16 @@ func CheckURL(u string) error {
 		return errors.New("a URL with user info")
 	case p.Fragment != "" || strings.Contains(u, "#"):
 		return errors.New("a URL with a fragment")
-	case p.Scheme == "https", p.Scheme == "http" && isLoopback(p.Hostname()):
+	}
+	return CheckScheme(p)
+}
+
+// CheckScheme is CheckURL for a request's URL: it looks at where it leads alone.
+func CheckScheme(u *url.URL) error {
+	switch {
+	case u == nil || u.Hostname() == "":
+		return errors.New("not an absolute URL")
+	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
 		return nil
 	}
 	return errors.New("not an https URL (http is taken on loopback alone)")
