@@ -71,9 +71,21 @@ func (p *person) do(what string, steps ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	if err := chromedp.Do(ctx, steps...); err != nil {
+	if err := settled(func() error { return chromedp.Do(ctx, steps...) }); err != nil {
 		p.t.Fatalf("%s: %v", what, err)
 	}
+}
+
+// settled asks again while the browser has one page in the place of another: then there is
+// none for a moment.
+func settled(ask func() error) (err error) {
+	for range 50 {
+		if err = ask(); err == nil || !strings.Contains(err.Error(), "Not attached to an active page") {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return err
 }
 
 // load takes steps that lead to another page, and gives its HTTP status.
@@ -93,7 +105,8 @@ func read[T any](p *person, what string, action chromedp.Action[T]) T {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	v, err := chromedp.Run(ctx, action)
+	var v T
+	err := settled(func() (err error) { v, err = chromedp.Run(ctx, action); return err })
 	if err != nil {
 		p.t.Fatalf("%s: %v", what, err)
 	}
