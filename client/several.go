@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/countersign/countersign/idtoken"
+	"github.com/countersign/countersign/internal/endpoint"
 )
 
 // Issuer is the issuer identifier of the client's server, as configured.
@@ -65,14 +66,8 @@ func leadsTo(redirectURL string) string {
 	if err != nil || u.Host == "" {
 		return redirectURL
 	}
-	host := strings.ToLower(u.Host)
-	switch u.Scheme {
-	case "https":
-		host = strings.TrimSuffix(host, ":443")
-	case "http":
-		host = strings.TrimSuffix(host, ":80")
-	}
-	return u.Scheme + "://" + host + u.RequestURI()
+	u.Host = strings.ToLower(u.Host)
+	return endpoint.Origin(u) + u.RequestURI()
 }
 
 // namesIssuer tells whether every response that this client takes says whose it is.

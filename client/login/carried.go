@@ -96,18 +96,16 @@ type carrier struct {
 	own carried // what the browser has
 }
 
-func (c *carrier) key() string { return tokensKey(hashed(c.s.ID)) }
-
 func (c *carrier) bring(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.l.carried.observe(ctx, c.key(), c.own)
+	return c.l.carried.observe(ctx, c.s.tokensKey(), c.own)
 }
 
 func (c *carrier) take(ctx context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	v, ok := c.l.carried.latest(ctx, c.key())
+	v, ok := c.l.carried.latest(ctx, c.s.tokensKey())
 	if !ok || !v.At.After(c.own.At) {
 		return
 	}
@@ -134,7 +132,7 @@ func (l *sealedSessions) brought(r *http.Request, s *session) carried {
 // kept gives the latest that is known here.
 func (l *sealedSessions) kept(r *http.Request, s *session) (*client.Kept, error) {
 	v := l.brought(r, s)
-	if known, ok := l.carried.latest(r.Context(), tokensKey(hashed(s.ID))); ok && known.At.After(v.At) {
+	if known, ok := l.carried.latest(r.Context(), s.tokensKey()); ok && known.At.After(v.At) {
 		v = known
 	}
 	kept := &client.Kept{}
@@ -144,8 +142,12 @@ func (l *sealedSessions) kept(r *http.Request, s *session) (*client.Kept, error)
 // carry seals tokens into cookies. If they do not fit, the ID token, which is there for
 // the logout alone, is left out.
 func (l *sealedSessions) carry(w http.ResponseWriter, r *http.Request, s *session, v carried) error {
-	err := l.carryAll(w, r, s, v)
-	if err != errTooLarge {
+	beside, err := l.seal(s)
+	if err != nil {
+		return err
+	}
+	room := maxCookies - len(beside)
+	if err := l.carryAll(w, r, s, v, room); err != errTooLarge {
 		return err
 	}
 	kept := &client.Kept{}
@@ -156,19 +158,15 @@ func (l *sealedSessions) carry(w http.ResponseWriter, r *http.Request, s *sessio
 	if v.Kept, err = json.Marshal(kept); err != nil {
 		return err
 	}
-	return l.carryAll(w, r, s, v)
+	return l.carryAll(w, r, s, v, room)
 }
 
-func (l *sealedSessions) carryAll(w http.ResponseWriter, r *http.Request, s *session, v carried) error {
-	beside, err := l.seal(s)
-	if err != nil {
-		return err
-	}
+func (l *sealedSessions) carryAll(w http.ResponseWriter, r *http.Request, s *session, v carried, room int) error {
 	sealed, err := l.sealJSON(forTokens, l.tokensCookie(), v)
 	if err != nil {
 		return err
 	}
-	if len(beside)+len(sealed) > maxCookies {
+	if len(sealed) > room {
 		return errTooLarge
 	}
 	return l.cookies.setLong(w, r, l.tokensCookie(), sealed, l.until(s).Sub(l.config.Now()))

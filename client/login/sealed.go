@@ -72,7 +72,7 @@ func (l *sealedSessions) forget(ctx context.Context, s *session) error {
 		return nil
 	}
 	ended := l.shared.Save(ctx, "ended:"+hashed(s.ID), []byte("1"), l.until(s))
-	if err := errors.Join(ended, l.carried.Delete(ctx, tokensKey(hashed(s.ID)))); err != nil {
+	if err := errors.Join(ended, l.carried.Delete(ctx, s.tokensKey())); err != nil {
 		return storeDown(err)
 	}
 	return nil

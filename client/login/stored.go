@@ -26,6 +26,8 @@ func (l *storedSessions) cookie() string { return l.cookies.name("") }
 func sessionKey(hash string) string { return "session:" + hash }
 func tokensKey(hash string) string  { return "tokens:" + hash }
 
+func (s *session) tokensKey() string { return tokensKey(hashed(s.ID)) }
+
 // The sets that a session is in. Their names hold nothing of the user.
 func sidIndex(iss, sid string) string { return "sid:" + hashed(iss+"\x00"+sid) }
 func subIndex(iss, sub string) string { return "sub:" + hashed(iss+"\x00"+sub) }
@@ -88,7 +90,7 @@ func (l *storedSessions) begin(w http.ResponseWriter, r *http.Request, s *sessio
 func (l *storedSessions) save(ctx context.Context, s *session, tokens *client.Tokens) error {
 	s.IDToken = l.keptOf(tokens).IDToken
 	if l.config.KeepTokens {
-		if err := l.refreshers[s.Client].Keep(ctx, tokensKey(hashed(s.ID)), tokens); err != nil {
+		if err := l.refreshers[s.Client].Keep(ctx, s.tokensKey(), tokens); err != nil {
 			return err
 		}
 	}

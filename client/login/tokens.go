@@ -91,7 +91,7 @@ func (s *source) around(ctx context.Context, get func(context.Context) (*client.
 }
 
 func (l *Login) refresher(s *session) client.TokenSource {
-	return l.refreshers[s.Client].Source(tokensKey(hashed(s.ID)))
+	return l.refreshers[s.Client].Source(s.tokensKey())
 }
 
 func (l *storedSessions) source(_ http.ResponseWriter, _ *http.Request, s *session) *source {
@@ -105,7 +105,7 @@ func (l *sealedSessions) source(w http.ResponseWriter, r *http.Request, s *sessi
 // kept is that of the login where the tokens are of no use any more.
 func (l *storedSessions) kept(r *http.Request, s *session) (*client.Kept, error) {
 	kept := &client.Kept{IDToken: s.IDToken}
-	plain, err := sealedValues{l.Login}.Load(r.Context(), tokensKey(hashed(s.ID)))
+	plain, err := sealedValues{l.Login}.Load(r.Context(), s.tokensKey())
 	if err != nil || plain == nil {
 		return kept, err
 	}

@@ -5,13 +5,15 @@ import (
 	"strings"
 )
 
+var defaultPorts = map[string]string{"http": "80", "https": "443"}
+
 // Origin is the origin of an absolute URL, with its port always: two URLs are of one
 // origin if these are equal (RFC 6454 §5). Letters that are not ASCII stay as they are: in
 // lower case they can be those of another host (İ is i).
 func Origin(u *url.URL) string {
 	host, port := strings.Map(lowerASCII, u.Hostname()), u.Port()
 	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+		port = defaultPorts[u.Scheme]
 	}
 	return u.Scheme + "://" + host + ":" + port
 }
