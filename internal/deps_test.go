@@ -18,17 +18,18 @@ const module = "github.com/countersign/countersign"
 // graph names, for every package, which of ours it may import, lower ones first. A
 // package that is not here does not belong into the module.
 var graph = map[string][]string{
+	"internal/redact":     {},
 	"internal/jose":       {},
-	"pkce":                {},
-	"internal/endpoint":   {"internal/jose"},
+	"pkce":                {"internal/redact"},
+	"internal/endpoint":   {"internal/jose", "internal/redact"},
 	"internal/dpop":       {"internal/jose"},
-	"discovery":           {"internal/endpoint", "internal/jose"},
-	"par":                 {"internal/endpoint", "internal/jose"},
-	"idtoken":             {"internal/jose"},
-	"client":              {"discovery", "idtoken", "internal/dpop", "internal/endpoint", "internal/jose", "par", "pkce"},
-	"client/login":        {"client", "idtoken"},
-	"client/registration": {"client", "discovery", "internal/endpoint", "internal/jose"},
-	"rs":                  {"discovery", "internal/dpop", "internal/endpoint", "internal/jose"},
+	"discovery":           {"internal/endpoint", "internal/jose", "internal/redact"},
+	"par":                 {"internal/endpoint", "internal/jose", "internal/redact"},
+	"idtoken":             {"internal/jose", "internal/redact"},
+	"client":              {"discovery", "idtoken", "internal/dpop", "internal/endpoint", "internal/jose", "internal/redact", "par", "pkce"},
+	"client/login":        {"client", "idtoken", "internal/redact"},
+	"client/registration": {"client", "discovery", "internal/endpoint", "internal/jose", "internal/redact"},
+	"rs":                  {"discovery", "internal/dpop", "internal/endpoint", "internal/jose", "internal/redact"},
 	"internal/optest":     {}, // for tests alone
 	"internal/badtoken":   {"internal/optest"},
 	"internal":            {},
