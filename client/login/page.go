@@ -1,10 +1,10 @@
 package login
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
-	"html/template"
+	"fmt"
+	"html"
 	"net/http"
 )
 
@@ -19,24 +19,24 @@ a:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 .quiet { color: var(--quiet); font-size: .875rem; }
 `
 
-var layout = template.Must(template.New("problem").Parse(`<!doctype html>
+// layout is the page. Its verbs are, in order: title, heading, text, link, code, reference.
+const layout = `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{.Title}}</title>
+<title>%s</title>
 <style>` + style + `</style>
 </head>
 <body>
 <main>
-<h1>{{.Title}}</h1>
-<p>{{.Text}}</p>
-{{with .Retry}}<p><a class="button" href="{{.}}">Sign in</a></p>
-{{end}}<p class="quiet">Code <strong id="code">{{.Code}}</strong>, reference <strong id="reference">{{.ID}}</strong>. Whoever looks after this site can find the reason by it.</p>
+<h1>%s</h1>
+<p>%s</p>
+%s<p class="quiet">Code <strong id="code">%s</strong>, reference <strong id="reference">%s</strong>. Give this reference to the site's support.</p>
 </main>
 </body>
 </html>
-`))
+`
 
 // policy lets the page load nothing and run nothing; its style sheet is named by its hash.
 var policy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; style-src 'sha256-" + styleHash() + "'"
@@ -64,19 +64,26 @@ var texts = map[string]words{
 	CodeLogout:      {"You are signed out here", "The answer of the site where you sign in was not for this browser. You may still be signed in there."},
 }
 
-func writePage(w http.ResponseWriter, p Problem) {
-	var b bytes.Buffer
-	err := layout.Execute(&b, struct {
-		Problem
-		words
-	}{p, texts[p.Code]})
-	if err != nil {
-		http.Error(w, p.Code+" "+p.ID, p.Status)
-		return
+// render gives the page. Everything that is not constant is escaped.
+func render(p Problem, says words) []byte {
+	title := html.EscapeString(says.Title)
+	return fmt.Appendf(nil, layout, title, title, html.EscapeString(says.Text),
+		retryLink(p.Retry), html.EscapeString(p.Code), html.EscapeString(p.ID))
+}
+
+// retryLink gives the link to sign in again. Escaping does not make a URL safe in an href
+// (javascript:), so that only a path of this site becomes a link.
+func retryLink(to string) string {
+	if !isSitePath(to) {
+		return ""
 	}
+	return `<p><a class="button" href="` + html.EscapeString(to) + `">Sign in</a></p>` + "\n"
+}
+
+func writePage(w http.ResponseWriter, p Problem) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", policy)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(p.Status)
-	w.Write(b.Bytes())
+	w.Write(render(p, texts[p.Code]))
 }

@@ -27,7 +27,12 @@ func cleanReturnTo(s string) (path string, ok bool) {
 // isPlainPath: one slash at the start, and visible ASCII without backslashes after it. A
 // browser drops tabs and line breaks, and takes a backslash for a slash.
 func isPlainPath(s string) bool {
-	if len(s) > maxReturnTo || s == "" || s[0] != '/' || len(s) > 1 && s[1] == '/' {
+	return len(s) <= maxReturnTo && isSitePath(s)
+}
+
+// isSitePath is isPlainPath for an address of any length.
+func isSitePath(s string) bool {
+	if s == "" || s[0] != '/' || len(s) > 1 && s[1] == '/' {
 		return false
 	}
 	for i := range len(s) {

@@ -1,11 +1,11 @@
 package loopback
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
-	"html/template"
+	"fmt"
+	"html"
 	"net/http"
 	"strconv"
 
@@ -18,23 +18,23 @@ body { margin: 0 auto; max-width: 36rem; padding: 2rem 1rem; font: 1.125rem/1.5 
 h1 { font-size: 1.5rem; line-height: 1.25; }
 `
 
-var layout = template.Must(template.New("page").Parse(`<!doctype html>
+// layout is the page. Its verbs are, in order: title, heading, text, code.
+const layout = `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{.Title}}</title>
+<title>%s</title>
 <style>` + style + `</style>
 </head>
 <body>
 <main>
-<h1>{{.Title}}</h1>
-<p>{{.Text}}</p>
-{{with .Code}}<p>Code: <strong>{{.}}</strong></p>
-{{end}}</main>
+<h1>%s</h1>
+<p>%s</p>
+%s</main>
 </body>
 </html>
-`))
+`
 
 // page is what the browser shows in the end. Code is the error's, and nothing else of it.
 type page struct{ Title, Text, Code string }
@@ -66,17 +66,25 @@ func hash(s string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
+// html gives the page. Everything that is not constant is escaped.
+func (p page) html() []byte {
+	title, code := html.EscapeString(p.Title), ""
+	if p.Code != "" {
+		code = "<p>Code: <strong>" + html.EscapeString(p.Code) + "</strong></p>\n"
+	}
+	return fmt.Appendf(nil, layout, title, title, html.EscapeString(p.Text), code)
+}
+
 // write sends the page. Its address holds a code: nobody is to keep it or to be told.
 func (p page) write(w http.ResponseWriter, status int) {
-	var b bytes.Buffer
-	layout.Execute(&b, p) // strings into a constant: it cannot fail
+	body := p.html()
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("Content-Security-Policy", policy)
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	w.Write(b.Bytes())
+	w.Write(body)
 }
