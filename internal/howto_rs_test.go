@@ -41,7 +41,7 @@ func dialects(issuer string, keys rs.KeySet) []rs.Verifier {
 		Typ: "JWT", Claims: map[string]string{"typ": "Bearer"}, ClientIDClaim: "azp",
 	}
 	pingFederate := &rs.JWT{Issuer: issuer, Audience: "photos", Keys: keys, Typ: rs.NoTyp}
-	spring := &rs.JWT{Issuer: issuer, Audience: "web-app", Keys: keys, Typ: rs.NoTyp, ScopeList: true}
+	spring := &rs.JWT{Issuer: issuer, Audience: "web-app", Keys: keys, Typ: rs.NoTyp}
 	return []rs.Verifier{keycloak, pingFederate, spring}
 }
 

@@ -80,7 +80,7 @@ func (c *claims) checkComplete(j *JWT) error {
 		{"sub", !j.InsecureMissingSubject && c.principal.Subject == ""},
 		{"client_id", j.ClientIDClaim == "" && c.principal.ClientID == ""},
 		{"iat", c.issuedAt.IsZero()},
-		{"jti", !c.hasID},
+		{"jti", c.principal.ID == ""},
 	} {
 		if claim.missing {
 			return fmt.Errorf("%s is missing (RFC 9068 §2.2)", claim.name)

@@ -30,7 +30,6 @@ type claims struct {
 
 	wrong   string // the claim that could not be read
 	marks   int    // how many of the dialect's claims are as they must be
-	hasID   bool   // jti is there, and not empty
 	nonce   bool   // nonce is there, which some servers write into access tokens too
 	idToken bool   // a claim of ID tokens alone is there
 	other   bool   // the token says itself that it is of another kind
@@ -112,16 +111,17 @@ func (c *claims) set(name []byte, v jsontext.Value) error {
 			return setText(&c.principal.Subject, v, "")
 		}
 	case "jti":
-		c.hasID = string(v) != `""`
-		return checkText(v)
+		return setText(&c.principal.ID, v, "")
+	case "sid":
+		c.inform(claimSID, setText(&c.principal.SessionID, v, ""))
 	case "acr":
-		return setText(&c.principal.ACR, v, "")
+		c.inform(claimACR, setText(&c.principal.ACR, v, ""))
 	case "tid":
 		if c.dialect.tenants {
 			return setText(&c.tenant, v, "")
 		}
 	case "azp":
-		_ = setText(&c.party, v, c.dialect.audience) // what is no string is no mark of an ID token
+		return setText(&c.party, v, c.dialect.audience)
 	case "aud":
 		return c.setAudience(v)
 	case "exp":
@@ -134,9 +134,9 @@ func (c *claims) set(name []byte, v jsontext.Value) error {
 		}
 		return c.notBefore.Parse(v)
 	case "auth_time":
-		return c.authTime.Parse(v)
+		c.inform(claimAuthTime, c.authTime.Parse(v))
 	case "amr":
-		return c.setMethods(v)
+		c.inform(claimAMR, c.setMethods(v))
 	case "cnf":
 		c.cnf = v.Clone()
 	case "act":
@@ -194,10 +194,9 @@ func (c *claims) setAudience(v jsontext.Value) error {
 	return setList(&c.principal.Audience, v)
 }
 
-// setMethods reads an array of strings (RFC 8176 §1). Of answers no RFC says so, and some
-// servers write a single one as a string there.
+// setMethods reads an array of strings (RFC 8176 §1). One string is a list of one.
 func (c *claims) setMethods(v jsontext.Value) error {
-	if c.answer == nil || v.Kind() != '"' {
+	if v.Kind() != '"' {
 		return setList(&c.principal.AMR, v)
 	}
 	c.principal.AMR = make([]string, 1)

@@ -19,8 +19,9 @@ type Confirmation struct {
 // IsZero tells whether the token is bound to nothing.
 func (c Confirmation) IsZero() bool { return c == Confirmation{} }
 
-// Actor is who acts for the user, RFC 8693 §4.1. Act is the actor before, if any;
-// only the outermost counts for a decision.
+// Actor is the party that acts for the user, RFC 8693 §4.1. Act is the previous actor, if
+// there is one; only the outermost actor counts for a decision. An act claim that cannot
+// be read gives an Actor with empty fields.
 type Actor struct {
 	Issuer   string `json:"iss"`
 	Subject  string `json:"sub"`
@@ -81,6 +82,16 @@ func thumbprint(v jsontext.Value) (string, error) {
 func isThumbprint(s string) bool {
 	sum, err := jose.DecodeBase64(s)
 	return err == nil && len(sum) == 32
+}
+
+// actor reads act. If it cannot be read, the result has no Subject: an application that
+// asks whether somebody acts for the user still gets the right answer.
+func actor(v jsontext.Value) *Actor {
+	var a Actor
+	if err := jose.Decode(v, &a, jose.TokenLimits); err != nil {
+		return &Actor{}
+	}
+	return &a
 }
 
 func authorizationDetails(v jsontext.Value) ([]AuthorizationDetail, error) {

@@ -3,9 +3,12 @@ package rs
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/countersign/countersign/internal/jose"
 )
 
 // dialect is how a server writes what the RFCs call client_id and scope, and what
@@ -14,7 +17,6 @@ type dialect struct {
 	claims           map[string]string
 	subject          string // name of a claim; "" means that of the RFCs, and so it is of these:
 	clientID, scope  string
-	list             bool   // the scope may be an array
 	issuer, audience string // what is expected
 	tenants          bool   // tid is read
 }
@@ -55,18 +57,15 @@ func (d *dialect) check(c *claims) error {
 	return nil
 }
 
-// readScopes splits at spaces and nothing else (RFC 6749 §3.3). No scope claim means
-// no scope.
+// readScopes reads one string, split at spaces and nothing else (RFC 6749 §3.3), or an
+// array of strings, as many servers write it. No scope claim means no scope.
 func (d *dialect) readScopes(to *[]string, v jsontext.Value) error {
-	if d.list && v.Kind() == '[' {
-		if setList(to, v) != nil {
-			return errors.New("the scope is not an array of strings")
-		}
-		return nil
-	}
 	var text string
-	if setText(&text, v, "") != nil {
-		return errors.New("the scope is not a string (see ScopeList)")
+	switch {
+	case v.Kind() == '[' && setList(to, v) == nil:
+		return nil
+	case setText(&text, v, "") != nil:
+		return fmt.Errorf("%s is neither a string nor an array of strings", jose.Quote(d.scopeName()))
 	}
 	*to = make([]string, 0, 1+bytes.Count(v, []byte(" ")))
 	for s := range strings.SplitSeq(text, " ") {

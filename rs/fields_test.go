@@ -69,7 +69,6 @@ func TestEmptyFields(t *testing.T) {
 		{"JWT.ScopeClaim", bare, bearer(s.AccessToken(m{"scope": nil, "scp": "photos.read"}, nil)), 403},
 		{"JWT.InsecureMissingSubject", bare, bearer(s.AccessToken(m{"sub": nil}, nil)), 401},
 		{"JWT.InsecureNonce", edited(s, func(j *rs.JWT) { j.Typ, j.Claims = "JWT", map[string]string{"typ": "Bearer"} }), bearer(s.AccessToken(m{"nonce": "n", "typ": "Bearer"}, m{"typ": "JWT"})), 401},
-		{"JWT.ScopeList", bare, bearer(s.AccessToken(m{"scope": []string{"photos.read"}}, nil)), 401},
 		{"JWT.Skew", bare, bearer(s.AccessToken(m{"exp": now - 31}, nil)), 401},
 		{"JWT.MaxSize", bare, bearer(s.AccessToken(m{"x": strings.Repeat("x", 20<<10)}, nil)), 401},
 		{"Introspection.URL Introspection.Server", asked(func(i *rs.Introspection) { i.URL = "" }, nil), opaque, 503},
@@ -79,7 +78,6 @@ func TestEmptyFields(t *testing.T) {
 		{"Introspection.Audience", asked(func(i *rs.Introspection) { i.Audience = "" }, nil), opaque, 401},
 		{"Introspection.InsecureMissingTokenType", asked(func(i *rs.Introspection) { i.Audience = "" }, m{"active": true, "sub": "alice"}), opaque, 401},
 		{"Introspection.SubjectClaim", asked(nil, m{"active": true, "username": "alice", "aud": optest.Audience}), opaque, 401},
-		{"Introspection.ScopeList", asked(nil, m{"active": true, "sub": "alice", "aud": optest.Audience, "scope": []string{"photos.read"}}), opaque, 401},
 		{"Introspection.Skew", asked(nil, m{"active": true, "sub": "alice", "aud": optest.Audience, "exp": now - 31}), opaque, 401},
 		{"SignedAnswers.Algs SignedAnswers.DecryptionKeys", asked(func(i *rs.Introspection) {
 			i.Signed = &rs.SignedAnswers{Recipient: "x", Keys: static(t, s.Keys[0], nil)}

@@ -102,7 +102,7 @@ func RequireACR(values ...string) func(http.Handler) http.Handler {
 			return nil
 		}
 		e := insufficientAuthentication()
-		e.ACRValues = wanted
+		e.ACRValues, e.Err = wanted, p.wrongACR(wanted)
 		return e
 	})
 }
@@ -115,11 +115,12 @@ func RequireACR(values ...string) func(http.Handler) http.Handler {
 func RequireMaxAge(age time.Duration) func(http.Handler) http.Handler {
 	return Require(func(r *http.Request, p *Principal) error {
 		protection, _ := protectionOf(r)
-		ago := now(protection.Now).Sub(p.AuthTime)
+		ago := now(protection.Now).Sub(p.AuthTime) // saturates, and never overflows
 		if !p.AuthTime.IsZero() && -maxSkew <= ago && age >= 0 && ago <= age {
 			return nil
 		}
 		e := insufficientAuthentication()
+		e.Err = p.wrongAge(ago, age)
 		age := max(age, 0)
 		e.MaxAge = &age
 		return e
@@ -136,6 +137,6 @@ func RequireAuthorizationDetails(typ string, match func(*http.Request, Authoriza
 				return nil
 			}
 		}
-		return errors.New("no authorization detail of the type that is needed fits")
+		return p.wrongDetails(typ)
 	})
 }

@@ -61,10 +61,6 @@ type Introspection struct {
 	// missing. "" means "sub".
 	SubjectClaim string
 
-	// ScopeList says that the scope is a JSON array of strings instead of one string, or
-	// may be: some servers write no array where there is one scope.
-	ScopeList bool
-
 	// Skew is how far the server's clock may be off. 0 means 30 seconds; at most 5 minutes.
 	Skew time.Duration
 
@@ -104,7 +100,7 @@ func (i *Introspection) verify(ctx context.Context, token string) (*Principal, e
 
 // read makes a Principal of the answer's members.
 func (i *Introspection) read(body []byte) (*Principal, error) {
-	d := dialect{subject: i.SubjectClaim, list: i.ScopeList, issuer: i.Issuer, audience: i.Audience}
+	d := dialect{subject: i.SubjectClaim, issuer: i.Issuer, audience: i.Audience}
 	c := &claims{dialect: d, answer: &answerClaims{}}
 	if err := c.decode(body); err != nil {
 		return nil, &unavailable{fmt.Errorf("introspection: %w", err)}

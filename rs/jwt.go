@@ -87,13 +87,9 @@ type JWT struct {
 	// servers write "azp", "appid" or "cid".
 	ClientIDClaim string
 
-	// ScopeClaim is the claim that holds the scope. "" means "scope"; some servers
-	// write "scp".
+	// ScopeClaim is the claim that holds the scope: one string, or an array of strings. ""
+	// means "scope"; some servers write "scp".
 	ScopeClaim string
-
-	// ScopeList says that the scope is a JSON array of strings instead of one string, or
-	// may be: some servers write no array where there is one scope.
-	ScopeList bool
 
 	// Skew is how far the server's clock may be off. 0 means 30 seconds; at most 5 minutes.
 	Skew time.Duration
@@ -213,7 +209,7 @@ func (j *JWT) checkHeader(h jose.Header) error {
 
 func (j *JWT) dialect() dialect {
 	return dialect{
-		claims: j.Claims, clientID: j.ClientIDClaim, scope: j.ScopeClaim, list: j.ScopeList,
+		claims: j.Claims, clientID: j.ClientIDClaim, scope: j.ScopeClaim,
 		issuer: j.Issuer, audience: j.Audience, tenants: j.isTemplate(),
 	}
 }

@@ -11,28 +11,35 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// Principal is who sent a request, and what they may do: the content of an
-// access token that passed. A user is the pair of Issuer and Subject. Its slices may
-// be shared by the requests of one token, and must not be changed.
+// Principal is the user and the client of a request, and what they may do: the content
+// of an access token that passed all checks. A user is the pair of Issuer and Subject.
+// Requests with the same token may share its slices. Do not change them.
+//
+// ACR, AMR, AuthTime, SessionID, Act and AuthorizationDetails are informational: a value
+// of another JSON type counts as absent, and only the guard that needs it rejects the request.
 type Principal struct {
 	Issuer   string
-	Subject  string // the user; of a client that acts for itself often the client ID
+	Subject  string // the user; for a client that acts for itself often the client ID
 	ClientID string
-	Scopes   []string // those granted; none if the token names none
+	Scopes   []string // the granted scopes; empty if the token names none
 	Audience []string
-	Expiry   time.Time // zero when an introspection answer does not say
-	IssuedAt time.Time // zero when the token does not say
+	Expiry   time.Time // zero if an introspection answer has no exp
+	IssuedAt time.Time // zero if the token has no iat
 
-	ACR      string    // how the user authenticated, RFC 9470 §6; "" when the token does not say
-	AMR      []string  // with what, RFC 8176
-	AuthTime time.Time // when, RFC 9470 §6; zero when the token does not say
+	ID        string // jti, RFC 7519 §4.1.7; "" if the token has none
+	SessionID string // sid, the user's session at the server; "" if the token has none
+
+	ACR      string    // how the user authenticated, RFC 9470 §6; "" if the token has no acr
+	AMR      []string  // the authentication methods, RFC 8176
+	AuthTime time.Time // when the user authenticated, RFC 9470 §6; zero if the token has no auth_time
 
 	AuthorizationDetails []AuthorizationDetail // RFC 9396 §9
-	Act                  *Actor                // who acts for the user, RFC 8693 §4.1; nil for nobody
+	Act                  *Actor                // who acts for the user, RFC 8693 §4.1; nil if nobody does
 	Cnf                  Confirmation          // what the token is bound to
 
-	payload []byte
-	origin  origin
+	payload    []byte
+	origin     origin
+	unreadable claimSet // informational claims that have the wrong JSON type
 }
 
 // origin is by what a Principal was vouched for: what a [Cache] goes by.
@@ -64,7 +71,7 @@ func clean(s string) string {
 	return s
 }
 
-// finish makes the Principal of claims that were checked.
+// finish makes the Principal from checked claims.
 func (c *claims) finish(payload []byte) (*Principal, error) {
 	p := &c.principal
 	p.Expiry, p.IssuedAt, p.AuthTime, p.payload = c.expiry.Time, c.issuedAt.Time, c.authTime.Time, payload
@@ -77,7 +84,8 @@ func (c *claims) finish(payload []byte) (*Principal, error) {
 	return p, nil
 }
 
-// addDetails reads the claims that are objects. They are rare.
+// addDetails reads the claims that are objects. They are rare. Only cnf limits who may
+// use the token, so only a cnf that cannot be read rejects it.
 func (c *claims) addDetails(p *Principal) (err error) {
 	if c.cnf != nil {
 		if p.Cnf, err = confirmation(c.cnf); err != nil {
@@ -85,14 +93,14 @@ func (c *claims) addDetails(p *Principal) (err error) {
 		}
 	}
 	if c.act != nil {
-		if err := jose.Decode(c.act, &p.Act, jose.TokenLimits); err != nil {
-			return err
-		}
+		p.Act = actor(c.act)
 	}
 	if c.details != nil {
-		p.AuthorizationDetails, err = authorizationDetails(c.details)
+		if p.AuthorizationDetails, err = authorizationDetails(c.details); err != nil {
+			p.unreadable |= claimDetails
+		}
 	}
-	return err
+	return nil
 }
 
 // requestContext is the context of a request that came through a [Protection]: one

@@ -53,7 +53,6 @@ func verifier(issuer, audience string) rs.Verifier {
 	provider := &discovery.Provider{Issuer: issuer}
 	jwts := &rs.JWT{Issuer: issuer, Audience: audience, Keys: provider.Keys()}
 	jwts.Typ = os.Getenv("TYP")
-	jwts.ScopeList = jwts.Typ != "" // such servers may write the scope as a list
 	id, secret := os.Getenv("CLIENT_ID"), os.Getenv("CLIENT_SECRET")
 	if id == "" {
 		return jwts
