@@ -172,15 +172,16 @@ func (c *Client) front(ctx context.Context, m *discovery.Metadata, params url.Va
 	return c.repeat(packed, params, push), nil
 }
 
-// repeat adds the parameters that some servers want to see beside request or
-// request_uri (OpenID Connect Core §6.1, §6.2), and FAPI 1.0 Advanced (§5.2.3) has there
-// unless the request was pushed.
+// repeat adds parameters beside request or request_uri. An OpenID request that is not
+// pushed must have response_type, client_id and a scope with openid there (OpenID Connect
+// Core §6.1, §6.2), and so must every request of FAPI 1.0 Advanced (§5.2.3). Some servers
+// want them beside a pushed request too.
 func (c *Client) repeat(packed, params url.Values, pushed bool) url.Values {
 	var names []string
 	switch {
 	case c.config.RepeatParameters:
 		names = []string{"response_type", "scope", "redirect_uri"}
-	case c.config.Profile == FAPI1Advanced && !pushed:
+	case !pushed && (c.config.Profile == FAPI1Advanced || slices.Contains(strings.Fields(params.Get("scope")), "openid")):
 		names = []string{"response_type", "scope"}
 	}
 	for _, name := range names {

@@ -125,10 +125,8 @@ func checkCode(code string) (string, error) {
 	if len(code) > maxCode {
 		return "", fmt.Errorf("a code of %d characters", len(code))
 	}
-	for i := range len(code) {
-		if code[i] < 0x20 || code[i] > 0x7e {
-			return "", errors.New("code has a character that a code cannot have")
-		}
+	if !printable(code) {
+		return "", errors.New("code contains a character that is not printable ASCII")
 	}
 	return code, nil
 }

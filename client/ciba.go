@@ -92,7 +92,7 @@ func (c *Client) newBackchannel(req *BackchannelRequest) (*Backchannel, error) {
 	if c.config.Auth.method == "none" {
 		return nil, errors.New("a public client cannot ask for a login elsewhere")
 	}
-	if err := req.check(); err != nil {
+	if err := errors.Join(req.check(), c.config.Profile.checkBackchannel(req)); err != nil {
 		return nil, err
 	}
 	_, kept, err := c.newKey()
@@ -159,8 +159,8 @@ type backchannelResponse struct {
 }
 
 func (r *backchannelResponse) fill(b *Backchannel, now time.Time) (err error) {
-	if r.AuthReqID == "" || !visible(r.AuthReqID) {
-		return errors.New("auth_req_id is missing, or has a character that it cannot have")
+	if r.AuthReqID == "" || !printable(r.AuthReqID) {
+		return errors.New("auth_req_id is missing, or contains a character that is not printable ASCII")
 	}
 	b.AuthReqID = r.AuthReqID
 	b.Expiry, b.Interval, err = pollTimes(now, r.ExpiresIn, r.Interval)

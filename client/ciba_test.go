@@ -127,7 +127,7 @@ func TestBackchannelRefused(t *testing.T) {
 	}
 	for name, h := range map[string]http.HandlerFunc{
 		"HTML": answer(200, "text/html", "<html>"), "no ID": answer(200, "application/json", `{"expires_in":60}`),
-		"an ID with a space": answer(200, "application/json", `{"auth_req_id":"a b","expires_in":60}`), "no expiry": answer(200, "application/json", `{"auth_req_id":"canary"}`),
+		"an ID with a line break": answer(200, "application/json", `{"auth_req_id":"a\nb","expires_in":60}`), "no expiry": answer(200, "application/json", `{"auth_req_id":"canary"}`),
 		"a refusal": answer(400, "application/json", `{"error":"unknown_user_id"}`), "an error with 200": answer(200, "application/json", `{"auth_req_id":"canary","expires_in":60,"error":"x"}`),
 	} {
 		s.Replace("/backchannel", h)

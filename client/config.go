@@ -44,7 +44,8 @@ type Config struct {
 	// Issuer is the server's issuer identifier, exactly as the server writes it.
 	Issuer string
 
-	// Profile is a set of rules to be kept. The zero value is none.
+	// Profile is a set of rules to be kept. The zero value is none. Rules for logins in the
+	// browser apply only to a client with a RedirectURL.
 	Profile Profile
 
 	// IssuerAlias and Tenants are those of idtoken.Verifier: for Google, and for Entra ID
@@ -212,6 +213,9 @@ func New(config Config) (*Client, error) {
 	}
 	if err := config.check(); err != nil {
 		return nil, err
+	}
+	if config.RedirectURL == "" && len(config.IDTokenAlgs) == 0 {
+		config.IDTokenAlgs = config.Profile.algs()
 	}
 	provider := &discovery.Provider{Issuer: config.Issuer, URL: config.DiscoveryURL, Static: config.Metadata, HTTP: config.HTTP, Now: config.Now}
 	return &Client{

@@ -127,8 +127,8 @@ func (r *deviceResponse) device(now time.Time) (*Device, error) {
 		DeviceCode: r.DeviceCode, UserCode: r.UserCode,
 		VerificationURI: cmp.Or(r.VerificationURI, r.VerificationURL), VerificationURIComplete: r.VerificationURIComplete,
 	}
-	if d.DeviceCode == "" || !visible(d.DeviceCode) {
-		return nil, errors.New("device_code is missing, or has a character that a code cannot have")
+	if d.DeviceCode == "" || !printable(d.DeviceCode) {
+		return nil, errors.New("device_code is missing, or contains a character that is not printable ASCII")
 	}
 	if strings.TrimSpace(d.UserCode) == "" || len(d.UserCode) > maxUserCode || !visible(strings.ReplaceAll(d.UserCode, " ", "")) {
 		return nil, errors.New("user_code is missing, or nothing that a user can type")

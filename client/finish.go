@@ -217,14 +217,3 @@ func (c *Client) hasTLS(ctx context.Context) bool {
 	m, err := c.metadata(ctx)
 	return err == nil && strings.HasPrefix(m.TokenEndpoint, "https://")
 }
-
-// visible reports whether s is made of visible ASCII. RFC 6749 §A.12 allows spaces too,
-// but they cannot go into a header (RFC 6750 §2.1), and line breaks would end one early.
-func visible(s string) bool {
-	for i := range len(s) {
-		if s[i] < 0x21 || s[i] > 0x7e {
-			return false
-		}
-	}
-	return true
-}

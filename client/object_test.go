@@ -73,7 +73,7 @@ func TestRequestObject(t *testing.T) {
 		t.Fatal(err)
 	}
 	front := query(t, redirect)
-	if len(front) != 2 || objectClaims(t, k, front.Get("request")).Get("state") != pending.State {
+	if len(front) != 4 || front.Get("scope") != "openid photos.read" || front.Get("response_type") != "code" || front.Get("client_id") != optest.ClientID || objectClaims(t, k, front.Get("request")).Get("state") != pending.State {
 		t.Errorf("by value: %v", front)
 	}
 

@@ -23,6 +23,7 @@ const (
 	FAPI1Advanced       Profile = "FAPI 1.0 Advanced"         // request objects, bound tokens, ID tokens as detached signatures or JARM
 	FAPI2Security       Profile = "FAPI 2.0 Security Profile" // PAR, S256, iss, asymmetric authentication, bound tokens
 	FAPI2MessageSigning Profile = "FAPI 2.0 Message Signing"  // and signed requests and responses
+	FAPICIBA            Profile = "FAPI-CIBA"                 // FAPI for logins on another device: see BeginBackchannel
 )
 
 // rule is something that a profile wants of a configuration.
@@ -32,7 +33,7 @@ type rule struct {
 }
 
 func (p Profile) valid() bool {
-	return slices.Contains([]Profile{NoProfile, OIDCBasic, OAuth21, FAPI1Advanced, FAPI2Security, FAPI2MessageSigning}, p)
+	return slices.Contains([]Profile{NoProfile, OIDCBasic, OAuth21, FAPI1Advanced, FAPI2Security, FAPI2MessageSigning, FAPICIBA}, p)
 }
 
 // missing lists what the configuration lacks for its profile.
@@ -46,27 +47,43 @@ func (c *Config) missing() []string {
 	return out
 }
 
+// rules depend on what the client is configured to do: one without RedirectURL begins no
+// login in the browser, and the rules for that do not apply to it.
 func (c *Config) rules() []rule {
 	if c.Profile == NoProfile {
 		return nil
 	}
-	insecure := c.InsecureMissingTokenType || c.InsecureUnnamedUserInfo || c.InsecureDraftLogout || c.InsecureSkipSignature || c.DPoP != nil && c.DPoP.InsecureAllowBearer
-	rules := []rule{{!insecure, "no Insecure switch"}}
+	rules := []rule{{len(c.insecure()) == 0, "no Insecure switch: " + strings.Join(c.insecure(), ", ")}}
+	if c.Profile.isFAPI() {
+		rules = append(rules, c.fapiRules()...)
+	}
+	if c.Profile == FAPICIBA {
+		return append(rules, rule{c.RedirectURL == "", "no RedirectURL (make another Client, with another FAPI profile, for logins in the browser)"})
+	}
+	if c.RedirectURL == "" {
+		return rules
+	}
+	return append(rules, c.redirectRules()...)
+}
+
+// redirectRules are for logins in the browser.
+func (c *Config) redirectRules() []rule {
 	code := rule{c.ResponseType == "" || c.ResponseType == ResponseCode, "ResponseType code"}
+	s256 := rule{c.PKCE == pkce.S256, "PKCE S256"}
 	switch c.Profile {
 	case OIDCBasic:
-		return append(rules, code, rule{slices.Contains(c.Scopes, "openid"), "the scope openid"})
+		return []rule{code, {slices.Contains(c.Scopes, "openid"), "the scope openid"}}
 	case OAuth21:
-		return append(rules, code, rule{c.PKCE == pkce.S256, "PKCE S256"})
+		return []rule{code, s256}
 	case FAPI1Advanced:
-		return slices.Concat(rules, c.fapiRules(), c.fapi1Rules())
+		return append(c.fapi1Rules(), s256)
 	case FAPI2Security:
-		return slices.Concat(rules, c.fapiRules(), c.fapi2Rules())
+		return append(c.fapi2Rules(), code, s256)
 	}
-	return slices.Concat(rules, c.fapiRules(), c.fapi2Rules(), []rule{
-		{c.RequestObject != nil, "RequestObject"},
-		{c.signedMode(), "a signed ResponseMode"},
-	})
+	return append(c.fapi2Rules(), code, s256,
+		rule{c.RequestObject != nil, "RequestObject"},
+		rule{c.signedMode(), "a signed ResponseMode"},
+	)
 }
 
 // fapiRules are common to the FAPI profiles.
@@ -76,14 +93,14 @@ func (c *Config) fapiRules() []rule {
 		{c.Auth.overTLS() || c.Auth.method == "private_key_jwt", "Auth PrivateKeyJWT, TLS or SelfSignedTLS"},
 		{c.Auth.assertion == nil || c.Auth.assertion.Audience == "", "an Assertion for the issuer"},
 		{c.Auth.alg == nil || c.allows(c.Auth.alg()), "an Assertion by " + algs},
-		{c.CertificateBound || c.DPoP != nil && !c.DPoP.InsecureAllowBearer && c.Profile.isFAPI2(), "access tokens bound by CertificateBound or (FAPI 2.0) DPoP"},
+		{c.CertificateBound || c.DPoP != nil && !c.DPoP.InsecureAllowBearer && c.Profile != FAPI1Advanced, "access tokens bound by CertificateBound or (FAPI 2.0) DPoP"},
 		{c.DPoP == nil || c.DPoP.Keys == nil || c.allows(algOf(c.DPoP.Keys)), "DPoP.Keys by " + algs},
-		{c.allows(c.IDTokenAlgs...), "IDTokenAlgs of " + algs},
+		{c.allows(c.IDTokenAlgs...) || c.RedirectURL == "" && len(c.IDTokenAlgs) == 0, "IDTokenAlgs of " + algs},
 		{len(c.ResponseAlgs) == 0 && !c.signedMode() || c.allows(c.ResponseAlgs...), "ResponseAlgs of " + algs},
 		{len(c.UserInfoAlgs) == 0 || c.allows(c.UserInfoAlgs...), "UserInfoAlgs of " + algs},
 		{len(c.IntrospectionAlgs) == 0 || c.allows(c.IntrospectionAlgs...), "IntrospectionAlgs of " + algs},
-		{c.PKCE == pkce.S256, "PKCE S256"},
 		{c.IssuerAlias == "" && len(c.Tenants) == 0, "one issuer (no IssuerAlias, no Tenants)"},
+		{!c.Profile.isFAPI2() || c.Skew == 0 || c.Skew >= minFAPI2Skew && c.Skew <= maxFAPI2Skew, "a Skew from 10s to 1m"},
 		{!weakTLS(c.HTTP), "TLS 1.2 and the server's certificate checked (HTTP)"},
 		{!c.CertificateBound && !c.Auth.overTLS() || showsCertificate(c.HTTP), "an HTTP that presents the client's certificate"},
 	}, c.objectRules(algs)...)
@@ -101,19 +118,17 @@ func (c *Config) objectRules(algs string) []rule {
 	}
 }
 
+// The bounds that servers keep (FAPI 2.0 Security Profile §5.3.2.1).
 const (
 	minFAPI2Skew = 10 * time.Second
 	maxFAPI2Skew = time.Minute
 )
 
-// fapi2Rules: FAPI 2.0 Security Profile §5.3.3. The bounds of Skew are those that servers
-// keep (§5.3.2.1).
+// fapi2Rules: FAPI 2.0 Security Profile §5.3.3.
 func (c *Config) fapi2Rules() []rule {
 	return []rule{
-		{c.ResponseType == "" || c.ResponseType == ResponseCode, "ResponseType code"},
 		{c.PAR != PAROff, "PAR"},
 		{!c.RepeatParameters, "nothing but client_id and request_uri in the browser (RepeatParameters)"},
-		{c.Skew == 0 || c.Skew >= minFAPI2Skew && c.Skew <= maxFAPI2Skew, "a Skew from 10s to 1m"},
 	}
 }
 
@@ -134,7 +149,7 @@ func (p Profile) algs() []string {
 	switch {
 	case p == FAPI1Advanced:
 		return []string{"PS256", "ES256"}
-	case p.isFAPI2():
+	case p.isFAPI(): // of FAPI-CIBA too, which may be used with either
 		return []string{"PS256", "ES256", "EdDSA", "Ed25519"}
 	}
 	return nil
@@ -153,7 +168,7 @@ func (p Profile) checkAlg(alg string) error {
 	return nil
 }
 
-func (p Profile) isFAPI() bool  { return p == FAPI1Advanced || p.isFAPI2() }
+func (p Profile) isFAPI() bool  { return p == FAPI1Advanced || p == FAPICIBA || p.isFAPI2() }
 func (p Profile) isFAPI2() bool { return p == FAPI2Security || p == FAPI2MessageSigning }
 
 // requiresPAR, requiresIss and requiresStateHash are what a profile wants of requests and
@@ -166,9 +181,9 @@ func (p Profile) requiresStateHash() bool { return p == FAPI1Advanced }
 func (c *Config) checkMetadata(m *discovery.Metadata) error {
 	var missing []string
 	for _, r := range []rule{
-		{!c.Profile.requiresPAR() || m.PushedAuthorizationRequestEndpoint != "", "pushed_authorization_request_endpoint"},
+		{!c.Profile.requiresPAR() || c.RedirectURL == "" || m.PushedAuthorizationRequestEndpoint != "", "pushed_authorization_request_endpoint"},
 		// RFC 9207 §2.4: the issuer is in a signed response already
-		{!c.Profile.requiresIss() || c.signedMode() || m.AuthorizationResponseIssParameterSupported, "authorization_response_iss_parameter_supported"},
+		{!c.Profile.requiresIss() || c.RedirectURL == "" || c.signedMode() || m.AuthorizationResponseIssParameterSupported, "authorization_response_iss_parameter_supported"},
 		// nothing in an answer tells that a token is bound to a certificate
 		{!c.Profile.isFAPI() || c.DPoP != nil || m.TLSClientCertificateBoundAccessTokens, "tls_client_certificate_bound_access_tokens"},
 	} {

@@ -74,8 +74,8 @@ func aboutToken(token, hint string) (url.Values, error) {
 	switch {
 	case token == "":
 		return nil, errors.New("there is no token")
-	case !visible(token):
-		return nil, errors.New("the token has a character that a token cannot have")
+	case !printable(token): // a refresh token may contain spaces
+		return nil, errors.New("the token contains a character that RFC 6749 does not allow in tokens")
 	}
 	form := url.Values{"token": {token}}
 	if hint != "" {

@@ -141,7 +141,7 @@ func TestNoEndpoint(t *testing.T) {
 func TestRevokeNothing(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, config(s))
-	for _, token := range []string{"", "canary\r\n", "canary token"} {
+	for _, token := range []string{"", "canary\r\n", "canary\x7f", "canary-é"} {
 		if err := c.Revoke(t.Context(), token, ""); err == nil {
 			t.Errorf("%q was taken", token)
 		}

@@ -123,12 +123,13 @@ func (t *tokenResponse) check(bound *DPoP) (err error) {
 	switch {
 	case t.AccessToken == "":
 		return errors.New("access_token is missing")
-	case !visible(t.AccessToken) || !visible(t.RefreshToken) || !visible(t.IDToken):
-		return errors.New("a token has a character that a token cannot have")
 	case t.TokenType == "":
 		return errors.New("token_type is missing (see Config.InsecureMissingTokenType)")
 	case !t.isOfType(bound):
 		return fmt.Errorf("token_type %s is not what was asked for", jose.Quote(t.TokenType))
+	}
+	if err := t.checkAlphabets(); err != nil {
+		return err
 	}
 	t.lifetime, err = lifetime("expires_in", t.ExpiresIn)
 	return err
@@ -147,13 +148,16 @@ func (t *tokenResponse) isOfType(bound *DPoP) bool {
 }
 
 // lifetime reads a number of seconds such as expires_in, in a string too as some servers
-// write it. Missing and null mean that the server does not say. Of what is beyond ten years
+// write it. Missing, null and "" mean that the server does not say. Of what is beyond ten years
 // ten are left: a login is not lost over it.
 func lifetime(name string, v jsontext.Value) (*time.Duration, error) {
 	if isNull(v) {
 		return nil, nil
 	}
 	number := jsontext.Value(strings.Trim(string(v), `"`))
+	if len(number) == 0 {
+		return nil, nil
+	}
 	seconds, err := strconv.ParseFloat(string(number), 64)
 	if err != nil || !number.IsValid() || !(seconds >= 0) { // Go reads 0x10p0 too
 		return nil, fmt.Errorf("%s %s is not a number of seconds", name, jose.Quote(string(v)))

@@ -1,0 +1,137 @@
+package client_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/internal/optest"
+)
+
+// fapiDaemon keeps the rules of the FAPI profiles, and begins no login in a browser.
+func fapiDaemon(s *optest.Server, profile client.Profile) client.Config {
+	key := client.SigningKey{KeyID: "k", Alg: "PS256", Key: optest.NewKey("k", "PS256").Private}
+	return client.Config{
+		Profile: profile, Issuer: s.URL, ClientID: "rp", Auth: client.PrivateKeyJWT(key, client.Assertion{}),
+		CertificateBound: true, HTTP: withCertificate,
+	}
+}
+
+// plainServer has neither PAR nor RFC 9207: clients without a browser need neither.
+func plainServer(t *testing.T) *optest.Server {
+	s := optest.New(t)
+	s.Asserted = true
+	s.Rotate(optest.NewKey("k1", "PS256"))
+	s.Edit = func(md map[string]any) {
+		for _, name := range []string{"pushed_authorization_request_endpoint", "authorization_response_iss_parameter_supported"} {
+			delete(md, name)
+		}
+		md["tls_client_certificate_bound_access_tokens"] = true
+	}
+	return s
+}
+
+// TestProfileWithoutRedirect: the rules for logins in the browser do not apply to a client
+// that begins none. The others do. FAPI-05.
+func TestProfileWithoutRedirect(t *testing.T) {
+	all := []client.Profile{client.OIDCBasic, client.OAuth21, client.FAPI1Advanced, client.FAPI2Security, client.FAPI2MessageSigning, client.FAPICIBA}
+	for _, profile := range all {
+		s := plainServer(t)
+		if !strings.HasPrefix(string(profile), "FAPI") {
+			s.Rotate(optest.NewKey("k1", "RS256"))
+		}
+		c, err := client.New(fapiDaemon(s, profile))
+		if err != nil {
+			t.Errorf("%s: %v", profile, err)
+			continue
+		}
+		if _, err := c.ClientCredentials(t.Context(), client.TokenRequest{}); err != nil {
+			t.Errorf("%s: client credentials: %v", profile, err)
+		}
+		s.Waits = nil
+		b, err := c.BeginBackchannel(t.Context(), client.BackchannelRequest{LoginHint: "alice", BindingMessage: "W4SCT"})
+		if err == nil {
+			b.Notified = true
+			_, err = c.FinishBackchannel(t.Context(), b)
+		}
+		if err != nil {
+			t.Errorf("%s: a login on another device: %v", profile, err)
+		}
+		if _, _, err := c.Begin(t.Context(), client.Request{}); err == nil || !strings.Contains(err.Error(), "RedirectURL") {
+			t.Errorf("%s: a login in the browser: %v", profile, err)
+		}
+		for says, edit := range map[string]func(*client.Config){
+			"no Insecure switch: InsecureMissingTokenType": func(c *client.Config) { c.InsecureMissingTokenType = true },
+			"Auth PrivateKeyJWT":                           func(c *client.Config) { c.Auth = client.SecretBasic("s") },
+			"access tokens bound":                          func(c *client.Config) { c.CertificateBound = false },
+			"IDTokenAlgs":                                  func(c *client.Config) { c.IDTokenAlgs = []string{"RS256"} },
+		} {
+			cfg := fapiDaemon(s, profile)
+			edit(&cfg)
+			isFAPI := strings.HasPrefix(string(profile), "FAPI")
+			if _, err := client.New(cfg); (isFAPI || strings.HasPrefix(says, "no")) && (err == nil || !strings.Contains(err.Error(), says)) {
+				t.Errorf("%s: want %q: %v", profile, says, err)
+			}
+		}
+	}
+}
+
+// TestProfileAlgsWithoutRedirect: an ID token by an algorithm that the profile does not have
+// is rejected also where the configuration names none. FAPI-05.
+func TestProfileAlgsWithoutRedirect(t *testing.T) {
+	for profile, algs := range map[client.Profile]map[string]bool{
+		client.FAPI1Advanced: {"PS256": true, "ES256": true, "RS256": false, "EdDSA": false},
+		client.FAPICIBA:      {"PS256": true, "ES256": true, "RS256": false, "EdDSA": true},
+	} {
+		for alg, ok := range algs {
+			s := plainServer(t)
+			s.Rotate(optest.NewKey("k1", alg))
+			c := newClient(t, fapiDaemon(s, profile))
+			b, err := c.BeginBackchannel(t.Context(), client.BackchannelRequest{LoginHint: "alice", BindingMessage: "W4SCT"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.Notified = true
+			if _, err := c.FinishBackchannel(t.Context(), b); (err == nil) != ok {
+				t.Errorf("%s, %s: %v", profile, alg, err)
+			}
+		}
+	}
+}
+
+// TestFAPICIBA: FAPI-CIBA §5.2.3. FAPI-05.
+func TestFAPICIBA(t *testing.T) {
+	s := plainServer(t)
+	cfg := fapiDaemon(s, client.FAPICIBA)
+	c := newClient(t, cfg)
+	for name, test := range map[string]struct {
+		req client.BackchannelRequest
+		ok  bool
+	}{
+		"nothing to see for the user": {client.BackchannelRequest{LoginHint: "alice"}, false},
+		"a binding message":           {client.BackchannelRequest{LoginHint: "alice", BindingMessage: "W4SCT"}, true},
+		"authorization details": {client.BackchannelRequest{LoginHint: "alice", TokenRequest: client.TokenRequest{
+			AuthorizationDetails: []m{{"type": "payment"}},
+		}}, true},
+	} {
+		_, err := c.BeginBackchannel(t.Context(), test.req)
+		if (err == nil) != test.ok || err != nil && !strings.Contains(err.Error(), "BindingMessage") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for says, edit := range map[string]func(*client.Config){
+		"no RedirectURL": func(c *client.Config) { c.RedirectURL = optest.RedirectURL },
+		"Auth":           func(c *client.Config) { c.Auth = client.Public() },
+		"an Assertion for the issuer": func(c *client.Config) {
+			c.Auth = client.PrivateKeyJWT(client.SigningKey{Alg: "PS256", Key: optest.NewKey("k", "PS256").Private}, client.Assertion{Audience: "x"})
+		},
+	} {
+		cfg := fapiDaemon(s, client.FAPICIBA)
+		edit(&cfg)
+		if _, err := client.New(cfg); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("want %q: %v", says, err)
+		}
+	}
+	cfg.CertificateBound, cfg.DPoP = false, &client.DPoP{} // with FAPI 2.0
+	newClient(t, cfg)
+}
