@@ -1,0 +1,194 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const version = "v0.1.0"
+
+// environment makes the go command use the proxy in dir for the modules of this
+// repository, and what was downloaded before for all others.
+func environment(t *testing.T, proxy string) []string {
+	t.Helper()
+	value := func(name string) string {
+		out, err := output(".", "go", "env", name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	cache := t.TempDir()
+	t.Cleanup(func() { _, _ = output(".", "chmod", "-R", "u+w", cache) }) // the go command writes it read-only
+	return append(os.Environ(),
+		"GOMODCACHE="+cache, "GOFLAGS=-mod=mod", "GONOSUMDB="+rootPath+","+rootPath+"/*",
+		"GOPROXY=file://"+proxy+",file://"+filepath.Join(value("GOMODCACHE"), "cache", "download")+","+value("GOPROXY"))
+}
+
+// goCommand runs the go command and fails the test with its output.
+func goCommand(t *testing.T, env []string, dir string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("go", args...)
+	cmd.Dir, cmd.Env = dir, env
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// Each released module is fetched alone by an empty program, which compiles the module's
+// Examples.
+func TestEachModuleAlone(t *testing.T) {
+	modules, err := findModules("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := t.TempDir()
+	if err := writeProxy(proxy, version, modules); err != nil {
+		t.Fatal(err)
+	}
+	env := environment(t, proxy)
+	for _, m := range modules {
+		t.Run(strings.TrimPrefix(m.path, "github.com/"), func(t *testing.T) {
+			if strings.Contains(m.path, "/cmd/") {
+				runsCommand(t, env, m)
+				return
+			}
+			compilesExamples(t, env, m)
+		})
+	}
+}
+
+func compilesExamples(t *testing.T, env []string, m *goModule) {
+	examples, err := examplesOf(m.dir)
+	if err != nil || len(examples) == 0 {
+		t.Fatalf("%s has no Example in an external test package: %v", m.path, err)
+	}
+	dir := t.TempDir()
+	goCommand(t, env, dir, "mod", "init", "example.com/app")
+	goCommand(t, env, dir, "get", m.path+"@"+version)
+	for i, name := range examples {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		place := filepath.Join(dir, "p"+string(rune('a'+i)))
+		if err := os.MkdirAll(place, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(place, "example_test.go"), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	goCommand(t, env, dir, "mod", "tidy")
+	goCommand(t, env, dir, "vet", "./...")
+	if mod, _ := os.ReadFile(filepath.Join(dir, "go.mod")); bytes.Contains(mod, []byte("replace")) || !bytes.Contains(mod, []byte(m.path+" "+version)) {
+		t.Errorf("go.mod of the program:\n%s", mod)
+	}
+}
+
+// examplesOf finds the example_test.go files of a module that use exported packages only,
+// as programs of users do.
+func examplesOf(dir string) ([]string, error) {
+	var names []string
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && path != dir {
+			_, err := os.Stat(filepath.Join(path, "go.mod"))
+			if err == nil || d.Name() == "internal" || strings.HasPrefix(d.Name(), ".") {
+				return filepath.SkipDir
+			}
+		}
+		if d.Name() != "example_test.go" {
+			return nil
+		}
+		data, err := os.ReadFile(path)
+		if err == nil && !bytes.Contains(data, []byte(rootPath+"/internal/")) {
+			names = append(names, path)
+		}
+		return err
+	})
+	return names, err
+}
+
+// The command runs without a checkout of this repository.
+func runsCommand(t *testing.T, env []string, m *goModule) {
+	cmd := exec.Command("go", "run", m.path+"@"+version, "-h")
+	cmd.Dir, cmd.Env = t.TempDir(), env
+	out, err := cmd.CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("doctor")) {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// A replace directive to anything but a sibling would be lost in a release, so it is an
+// error.
+func TestForeignReplaceIsRejected(t *testing.T) {
+	dir := t.TempDir()
+	mod := "module " + rootPath + "/x\n\ngo 1.26.0\n\nrequire golang.org/x/mod v0.43.0\n\nreplace golang.org/x/mod => ../mod\n"
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte(mod), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m, err := readModule(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.require(version); err == nil || !strings.Contains(err.Error(), "golang.org/x/mod") {
+		t.Errorf("error %v, expected one that names the module", err)
+	}
+}
+
+// The gate compares two versions of a small module in a repository with a tag.
+func TestGate(t *testing.T) {
+	const before = "package p\n\n// F is exported.\nfunc F(s string) {}\n"
+	for name, test := range map[string]struct {
+		after string
+		wrong string
+	}{
+		"same":      {before, ""},
+		"addition":  {before + "\n// G is new.\nfunc G() {}\n", ""},
+		"removal":   {"package p\n", "F: removed"},
+		"signature": {"package p\n\n// F is exported.\nfunc F(n int) {}\n", "F: changed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			repo := t.TempDir()
+			write := func(name, text string) {
+				t.Helper()
+				if err := os.MkdirAll(filepath.Dir(filepath.Join(repo, name)), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(repo, name), []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			must := func(args ...string) {
+				t.Helper()
+				if _, err := git(repo, append([]string{"-c", "user.name=t", "-c", "user.email=t@t.example"}, args...)...); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write("go.mod", "module example.com/m\n\ngo 1.26.0\n")
+			write("p/p.go", before)
+			write("p/example_test.go", "package p_test\n\nimport \"example.com/m/p\"\n\nfunc ExampleF() { p.F(\"\") }\n")
+			must("init", "-q")
+			must("add", ".")
+			must("commit", "-q", "-m", "one")
+			if err := compareWithLastTag(new(bytes.Buffer), repo); err != nil {
+				t.Fatal("without a tag:", err)
+			}
+			must("tag", "v0.1.0")
+			write("p/p.go", test.after)
+			err := compareWithLastTag(new(bytes.Buffer), repo)
+			if test.wrong == "" && err != nil || test.wrong != "" && (err == nil || !strings.Contains(err.Error(), test.wrong)) {
+				t.Errorf("error %v, expected %q", err, test.wrong)
+			}
+		})
+	}
+}
