@@ -2,7 +2,6 @@ package client_test
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -14,13 +13,14 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/internal/jose"
 	"github.com/countersign/countersign/internal/optest"
 )
 
 // posted is what an Auth adds to a form, and to the header.
-func posted(t *testing.T, a client.Auth) (url.Values, string) {
+func posted(t *testing.T, a auth.Method) (url.Values, string) {
 	t.Helper()
 	r := httptest.NewRequest("POST", "https://as.example/token", nil)
 	form := url.Values{}
@@ -28,26 +28,6 @@ func posted(t *testing.T, a client.Auth) (url.Values, string) {
 		t.Fatal(err)
 	}
 	return form, r.Header.Get("Authorization")
-}
-
-// TestAuth: TE-08.
-func TestAuth(t *testing.T) {
-	const secret = "a+b c/%:ä"
-	form, header := posted(t, client.SecretBasic(secret))
-	want := "Basic " + base64.StdEncoding.EncodeToString([]byte("rp%3A1:a%2Bb+c%2F%25%3A%C3%A4"))
-	if header != want || len(form) != 0 {
-		t.Errorf("basic: %s, %v", header, form)
-	}
-	form, header = posted(t, client.SecretPost(secret))
-	if header != "" || form.Encode() != (url.Values{"client_id": {"rp:1"}, "client_secret": {secret}}).Encode() {
-		t.Errorf("post: %s, %v", header, form)
-	}
-	for _, a := range []client.Auth{client.Public(), client.TLS(), client.SelfSignedTLS()} {
-		form, header = posted(t, a)
-		if header != "" || form.Encode() != "client_id=rp%3A1" {
-			t.Errorf("%s: %s, %v", a.Method(), header, form)
-		}
-	}
 }
 
 // assertion reads the header and the claims of the client_assertion in a form.
@@ -73,88 +53,25 @@ func assertion(t *testing.T, set *jose.Set, form url.Values) (header, claims m) 
 
 type m = map[string]any
 
-// TestPrivateKeyJWT: TE-09.
-func TestPrivateKeyJWT(t *testing.T) {
-	k := optest.NewKey("k1", "PS256")
-	set, err := jose.ParseSet(optest.JWKS(k))
-	if err != nil {
-		t.Fatal(err)
-	}
-	key := client.SigningKey{KeyID: "k1", Alg: "PS256", Key: k.Private}
-	auth := client.PrivateKeyJWT(key, client.Assertion{})
-	form, _ := posted(t, auth)
-	header, claims := assertion(t, set, form)
-	if header["typ"] != "client-authentication+jwt" || header["kid"] != "k1" || header["alg"] != "PS256" || len(header) != 3 {
-		t.Errorf("header %v", header)
-	}
-	if claims["aud"] != "https://as.example" || claims["iss"] != "rp:1" || claims["sub"] != "rp:1" || claims["exp"].(float64)-claims["iat"].(float64) != 60 {
-		t.Errorf("claims %v", claims)
-	}
-	if again, _ := posted(t, auth); again.Get("client_assertion") == form.Get("client_assertion") {
-		t.Error("an assertion was used twice")
-	} else if _, c := assertion(t, set, again); c["jti"] == claims["jti"] {
-		t.Error("a jti was used twice")
-	}
-
-	cert := &x509.Certificate{Raw: []byte("certificate")}
-	form, _ = posted(t, client.PrivateKeyJWT(client.SigningKey{Alg: "PS256", Key: k.Private}, client.Assertion{
-		Audience: "https://as.example/token", Typ: "JWT", Certificate: cert, Lifetime: 5 * time.Minute,
-	}))
-	header, claims = assertion(t, set, form)
-	if header["typ"] != "JWT" || header["kid"] != nil || header["x5t#S256"] == nil || claims["aud"] != "https://as.example/token" || claims["exp"].(float64)-claims["iat"].(float64) != 300 {
-		t.Errorf("%v, %v", header, claims)
-	}
-	form, _ = posted(t, client.PrivateKeyJWT(key, client.Assertion{Typ: client.NoTyp}))
-	if header, _ = assertion(t, set, form); header["typ"] != nil {
-		t.Errorf("header %v", header)
-	}
-}
-
-func TestSecretJWT(t *testing.T) {
-	const secret = "canary-secret that is long enough for HS256"
-	form, _ := posted(t, client.SecretJWT(secret, client.Assertion{}))
-	header, claims := assertion(t, jose.NewSecretSet([]byte(secret)), form)
-	if header["alg"] != "HS256" || claims["aud"] != "https://as.example" {
-		t.Errorf("%v, %v", header, claims)
-	}
-}
-
 // rotating is a KeySource whose key changes.
 type rotating struct {
-	keys []client.SigningKey
+	keys []auth.SigningKey
 	n    atomic.Int32
 }
 
-func (r *rotating) Current() client.SigningKey { return r.keys[int(r.n.Load())%len(r.keys)] }
-
-func TestSigningKeyRotation(t *testing.T) {
-	a, b := optest.NewKey("a", "ES256"), optest.NewKey("b", "EdDSA")
-	set, err := jose.ParseSet(optest.JWKS(a, b))
-	if err != nil {
-		t.Fatal(err)
-	}
-	source := &rotating{keys: []client.SigningKey{{KeyID: "a", Key: a.Private}, {KeyID: "b", Key: b.Private}}}
-	auth := client.PrivateKeyJWT(source, client.Assertion{})
-	for _, want := range []string{"a", "b", "a"} {
-		form, _ := posted(t, auth)
-		if header, _ := assertion(t, set, form); header["kid"] != want {
-			t.Errorf("kid %v, want %s", header["kid"], want)
-		}
-		source.n.Add(1)
-	}
-}
+func (r *rotating) Current() auth.SigningKey { return r.keys[int(r.n.Load())%len(r.keys)] }
 
 func TestAuthRefused(t *testing.T) {
 	rs := optest.NewKey("k", "RS256")
-	for name, a := range map[string]client.Auth{
+	for name, a := range map[string]auth.Method{
 		"nothing":             {},
-		"no key":              client.PrivateKeyJWT(client.SigningKey{}, client.Assertion{}),
-		"no source":           client.PrivateKeyJWT(nil, client.Assertion{}),
-		"RSA without alg":     client.PrivateKeyJWT(client.SigningKey{Key: rs.Private}, client.Assertion{}),
-		"a lifetime too long": client.PrivateKeyJWT(client.SigningKey{Key: rs.Private, Alg: "PS256"}, client.Assertion{Lifetime: 6 * time.Minute}),
-		"a negative lifetime": client.SecretJWT("a secret that is long enough for HS256", client.Assertion{Lifetime: -1}),
-		"a short secret":      client.SecretJWT("short", client.Assertion{}),
-		"no secret":           client.SecretBasic(""),
+		"no key":              auth.PrivateKeyJWT(auth.SigningKey{}, auth.Assertion{}),
+		"no source":           auth.PrivateKeyJWT(nil, auth.Assertion{}),
+		"RSA without alg":     auth.PrivateKeyJWT(auth.SigningKey{Key: rs.Private}, auth.Assertion{}),
+		"a lifetime too long": auth.PrivateKeyJWT(auth.SigningKey{Key: rs.Private, Alg: "PS256"}, auth.Assertion{Lifetime: 6 * time.Minute}),
+		"a negative lifetime": auth.SecretJWT("a secret that is long enough for HS256", auth.Assertion{Lifetime: -1}),
+		"a short secret":      auth.SecretJWT("short", auth.Assertion{}),
+		"no secret":           auth.SecretBasic(""),
 	} {
 		c := client.Config{Issuer: "https://as.example", ClientID: "rp", Auth: a, RedirectURL: "https://rp.example/cb"}
 		if _, err := client.New(c); err == nil || !strings.Contains(err.Error(), "Config.Auth") {
@@ -164,7 +81,7 @@ func TestAuthRefused(t *testing.T) {
 			t.Errorf("%s: authenticates all the same", name)
 		}
 	}
-	raw := client.Config{Issuer: "https://as.example", ClientID: "https://rp.example/id", Auth: client.SecretBasicRaw("canary:secret"), RedirectURL: "https://rp.example/cb"}
+	raw := client.Config{Issuer: "https://as.example", ClientID: "https://rp.example/id", Auth: auth.SecretBasicRaw("canary:secret"), RedirectURL: "https://rp.example/cb"}
 	if _, err := client.New(raw); err == nil || !strings.Contains(err.Error(), "colon") {
 		t.Errorf("a colon in the ID that goes as it is: %v", err)
 	}
@@ -172,7 +89,7 @@ func TestAuthRefused(t *testing.T) {
 	if _, err := client.New(raw); err != nil {
 		t.Errorf("a colon in the secret: %v", err)
 	}
-	c := client.Config{Issuer: "https://as.example", ClientID: "rp", Auth: client.TLS(), RedirectURL: "https://rp.example/cb"}
+	c := client.Config{Issuer: "https://as.example", ClientID: "rp", Auth: auth.TLS(), RedirectURL: "https://rp.example/cb"}
 	if _, err := client.New(c); err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("TLS without a certificate: %v", err)
 	}
@@ -191,7 +108,7 @@ func TestMTLSAliases(t *testing.T) {
 	cfg := config(s)
 	cfg.HTTP = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: alias.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}}}
 	for name, edit := range map[string]func(*client.Config){
-		"by authentication": func(c *client.Config) { c.Auth = client.TLS() },
+		"by authentication": func(c *client.Config) { c.Auth = auth.TLS() },
 		"by binding":        func(c *client.Config) { c.CertificateBound = true },
 	} {
 		cfg := cfg

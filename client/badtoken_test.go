@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/internal/badtoken"
 	"github.com/countersign/countersign/internal/endpoint"
@@ -28,7 +29,7 @@ func TestBadTokens(t *testing.T) {
 		}))
 		defer keys.Close()
 		c, err := New(Config{
-			Issuer: keys.URL, ClientID: "rp", Auth: Public(), RedirectURL: "https://rp.example/cb", ResponseMode: "jwt",
+			Issuer: keys.URL, ClientID: "rp", Auth: auth.Public(), RedirectURL: "https://rp.example/cb", ResponseMode: "jwt",
 			ResponseAlgs: []string{alg}, UserInfoAlgs: []string{alg}, Metadata: &discovery.Metadata{
 				Issuer: keys.URL, AuthorizationEndpoint: keys.URL + "/a", TokenEndpoint: keys.URL + "/t", JWKSURI: keys.URL + "/jwks",
 			},

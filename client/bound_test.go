@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -94,7 +95,7 @@ func TestGrantsMTLS(t *testing.T) {
 		}
 	}
 	cfg := daemon(s)
-	cfg.Auth = client.TLS()
+	cfg.Auth = auth.TLS()
 	cfg.HTTP = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: alias.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}}}
 	c := newClient(t, cfg)
 	everyGrant(t, c)

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/idtoken"
 	"github.com/countersign/countersign/internal/endpoint"
@@ -88,7 +89,7 @@ func TestUserInfoChallenge(t *testing.T) {
 		w.WriteHeader(http.StatusForbidden)
 	}))
 	defer s.Close()
-	c, err := New(Config{Issuer: s.URL, ClientID: "rp", Auth: Public(), RedirectURL: "https://rp.example/cb", Metadata: &discovery.Metadata{
+	c, err := New(Config{Issuer: s.URL, ClientID: "rp", Auth: auth.Public(), RedirectURL: "https://rp.example/cb", Metadata: &discovery.Metadata{
 		Issuer: s.URL, AuthorizationEndpoint: s.URL + "/a", TokenEndpoint: s.URL + "/t", UserInfoEndpoint: s.URL + "/u", JWKSURI: s.URL + "/j",
 	}})
 	if err != nil {

@@ -64,11 +64,8 @@ func (c *Config) needsKeys() bool {
 
 func (c *Config) checkClient(w *complaints) {
 	w.add(c.ClientID == "", "ClientID is empty")
-	w.field("Auth", c.Auth.check())
-	if c.Auth.raw {
-		w.field("Auth:", checkRawID(c.ClientID))
-	}
-	w.add((c.Auth.overTLS() || c.CertificateBound) && (c.HTTP == nil || c.HTTP.Transport == nil), "HTTP must present the client's certificate")
+	w.field("Auth", c.Auth.Check(c.ClientID))
+	w.add((c.Auth.UsesCertificate() || c.CertificateBound) && (c.HTTP == nil || c.HTTP.Transport == nil), "HTTP must present the client's certificate")
 	for name, address := range map[string]string{"RedirectURL": c.RedirectURL, "PostLogoutRedirectURL": c.PostLogoutRedirectURL} {
 		if address != "" {
 			w.field(name, checkRedirectURL(address))
@@ -103,7 +100,7 @@ func (c *Config) checkKeys(w *complaints) {
 	w.add(len(c.IntrospectionDecryptionKeys) > 0 && len(c.IntrospectionAlgs) == 0, "IntrospectionDecryptionKeys needs IntrospectionAlgs")
 	w.add(len(c.ResponseDecryptionKeys) > 0 && !strings.HasSuffix(c.ResponseMode, "jwt"), "ResponseDecryptionKeys needs a signed ResponseMode")
 	if c.DPoP != nil && c.DPoP.Keys != nil {
-		_, err := c.DPoP.Keys.Current().signer()
+		_, err := c.DPoP.Keys.Current().Algorithm()
 		w.field("DPoP.Keys:", err)
 	}
 	if c.RequestObject != nil {

@@ -89,7 +89,7 @@ func (c *Client) BeginBackchannel(ctx context.Context, req BackchannelRequest) (
 }
 
 func (c *Client) newBackchannel(req *BackchannelRequest) (*Backchannel, error) {
-	if c.config.Auth.method == "none" {
+	if c.config.Auth.Name() == "none" {
 		return nil, errors.New("a public client cannot ask for a login elsewhere")
 	}
 	if err := errors.Join(req.check(), c.config.Profile.checkBackchannel(req)); err != nil {

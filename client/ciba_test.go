@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/internal/jose"
 	"github.com/countersign/countersign/internal/optest"
 )
@@ -70,7 +71,7 @@ func TestBackchannelSigned(t *testing.T) {
 	s := optest.New(t)
 	key := optest.NewKey("k1", "ES256")
 	cfg := daemon(s)
-	cfg.RequestObject = &client.RequestObject{Keys: client.SigningKey{KeyID: "k1", Key: key.Private}}
+	cfg.RequestObject = &client.RequestObject{Keys: auth.SigningKey{KeyID: "k1", Key: key.Private}}
 	b, err := newClient(t, cfg).BeginBackchannel(t.Context(), client.BackchannelRequest{IDTokenHint: "e.y.J", Ping: true})
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +112,7 @@ func TestBackchannelRefused(t *testing.T) {
 		"a negative expiry":      {req: client.BackchannelRequest{LoginHint: "alice", RequestedExpiry: -time.Second}},
 		"half a second":          {req: client.BackchannelRequest{LoginHint: "alice", RequestedExpiry: time.Second / 2}},
 		"a parameter of ours":    {req: client.BackchannelRequest{LoginHint: "alice", TokenRequest: client.TokenRequest{Extra: url.Values{"user_code": {"x"}}}}},
-		"a public client":        {func(c *client.Config) { c.ClientID, c.Auth = optest.PublicID, client.Public() }, client.BackchannelRequest{LoginHint: "alice"}},
+		"a public client":        {func(c *client.Config) { c.ClientID, c.Auth = optest.PublicID, auth.Public() }, client.BackchannelRequest{LoginHint: "alice"}},
 		"no scope by the config": {func(c *client.Config) { c.Scopes = []string{} }, client.BackchannelRequest{LoginHint: "alice"}},
 	} {
 		cfg := daemon(s)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/idtoken"
 	"github.com/countersign/countersign/internal/dpop"
@@ -67,7 +68,7 @@ type Config struct {
 
 	// Auth is how the client authenticates: Secret, SecretBasic, SecretPost, SecretJWT,
 	// PrivateKeyJWT, TLS, SelfSignedTLS, or Public for a client without a secret.
-	Auth Auth
+	Auth auth.Method
 
 	// RedirectURL is the redirect_uri of the registration, sent as it is. It is
 	// never derived from a request. "" is for a client that gets tokens in other ways

@@ -10,7 +10,7 @@ import (
 // an ID token would be of nobody who signed in, so neither is given to the caller. A
 // client that is Public is refused. Every error is an [*Error].
 func (c *Client) ClientCredentials(ctx context.Context, req TokenRequest) (*Tokens, error) {
-	if c.config.Auth.method == "none" {
+	if c.config.Auth.Name() == "none" {
 		return nil, fail(StepToken, errors.New("a public client has no credentials to get a token with"))
 	}
 	form, err := req.form()

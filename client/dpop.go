@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/internal/dpop"
 	"github.com/countersign/countersign/internal/endpoint"
 )
@@ -26,7 +27,7 @@ type DPoP struct {
 	// goes with its Pending and then with its Tokens. A login that is under way when Keys
 	// gives another key is lost: the server has bound its code to the one before (RFC 9449
 	// §10).
-	Keys KeySource
+	Keys auth.KeySource
 
 	// InsecureAllowBearer takes an access token that the server did not bind.
 	InsecureAllowBearer bool
@@ -36,23 +37,23 @@ const useNonce = "use_dpop_nonce" // RFC 9449 §8
 
 // newKey gives the key for a new login, and how a Pending keeps it: not at all if it is
 // the client's own.
-func (d *DPoP) newKey() (key SigningKey, kept string, err error) {
+func (d *DPoP) newKey() (key auth.SigningKey, kept string, err error) {
 	if d.Keys != nil {
 		return d.Keys.Current(), "", nil
 	}
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return SigningKey{}, "", err
+		return auth.SigningKey{}, "", err
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(private)
-	return SigningKey{Key: private}, base64.StdEncoding.EncodeToString(der), err
+	return auth.SigningKey{Key: private}, base64.StdEncoding.EncodeToString(der), err
 }
 
 // keptKey is the key of a Pending.
-func (d *DPoP) keptKey(kept string) (SigningKey, error) {
+func (d *DPoP) keptKey(kept string) (auth.SigningKey, error) {
 	if kept == "" {
 		if d.Keys == nil {
-			return SigningKey{}, errors.New("the login has no DPoP key")
+			return auth.SigningKey{}, errors.New("the login has no DPoP key")
 		}
 		return d.Keys.Current(), nil
 	}
@@ -60,36 +61,33 @@ func (d *DPoP) keptKey(kept string) (SigningKey, error) {
 }
 
 // parseKey reads a key as a Pending and Kept have it.
-func parseKey(kept string) (SigningKey, error) {
+func parseKey(kept string) (auth.SigningKey, error) {
 	malformed := errors.New("the login's DPoP key is malformed")
 	der, err := base64.StdEncoding.DecodeString(kept)
 	if err != nil {
-		return SigningKey{}, malformed
+		return auth.SigningKey{}, malformed
 	}
 	private, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
-		return SigningKey{}, malformed
+		return auth.SigningKey{}, malformed
 	}
 	signer, ok := private.(crypto.Signer)
 	if !ok {
-		return SigningKey{}, errors.New("the login's DPoP key does not sign")
+		return auth.SigningKey{}, errors.New("the login's DPoP key does not sign")
 	}
-	return SigningKey{Key: signer}, nil
+	return auth.SigningKey{Key: signer}, nil
 }
 
 // prover is nil where tokens are not bound by DPoP.
-func (c *Client) prover(key SigningKey) (*dpop.Prover, error) {
+func (c *Client) prover(key auth.SigningKey) (*dpop.Prover, error) {
 	if c.config.DPoP == nil {
 		return nil, nil
 	}
 	if key.Key == nil && c.config.DPoP.Keys != nil {
 		key = c.config.DPoP.Keys.Current()
 	}
-	signer, err := key.signer()
+	signer, err := c.config.Profile.signer(key)
 	if err != nil {
-		return nil, fmt.Errorf("DPoP key: %w", err)
-	}
-	if err := c.config.Profile.checkAlg(signer.Alg()); err != nil {
 		return nil, fmt.Errorf("DPoP key: %w", err)
 	}
 	return dpop.NewProver(signer, &c.nonces, c.config.Now)
@@ -114,16 +112,16 @@ func (c *Client) bindRequest(p *Pending, params url.Values) error {
 }
 
 // giveKey gives a login the key that its tokens are to be bound to, if they are.
-func (c *Client) giveKey(p *Pending) (key SigningKey, err error) {
+func (c *Client) giveKey(p *Pending) (key auth.SigningKey, err error) {
 	key, p.DPoPKey, err = c.newKey()
 	return key, err
 }
 
 // newKey is a key that tokens are to be bound to, if they are, and how it is kept until
 // they come: not at all if it is the client's own.
-func (c *Client) newKey() (key SigningKey, kept string, err error) {
+func (c *Client) newKey() (key auth.SigningKey, kept string, err error) {
 	if c.config.DPoP == nil {
-		return SigningKey{}, "", nil
+		return auth.SigningKey{}, "", nil
 	}
 	return c.config.DPoP.newKey()
 }
@@ -131,30 +129,38 @@ func (c *Client) newKey() (key SigningKey, kept string, err error) {
 // post posts a form, with the client's authentication and, where there is a prover,
 // with a proof. A server that wants a nonce of its own in the proof is asked once more:
 // it has not looked at the grant yet (RFC 9449 §8).
-func (c *Client) post(ctx context.Context, u string, auth Authenticator, form url.Values, prover *dpop.Prover) (*endpoint.Response, error) {
+func (c *Client) post(ctx context.Context, u string, by auth.Authenticator, form url.Values, prover *dpop.Prover) (*endpoint.Response, error) {
 	if prover == nil {
-		return c.http.PostForm(ctx, u, auth, form, "application/json")
+		return c.http.PostForm(ctx, u, by, form, "application/json")
 	}
-	resp, learned, err := c.postProof(ctx, u, auth, form, prover)
+	resp, learned, err := c.postProof(ctx, u, by, form, prover)
 	if err == nil && learned && resp.Status >= 400 && resp.Failure("").Code == useNonce {
-		resp, _, err = c.postProof(ctx, u, auth, form, prover)
+		resp, _, err = c.postProof(ctx, u, by, form, prover)
 	}
 	return resp, err
 }
 
-func (c *Client) postProof(ctx context.Context, u string, auth Authenticator, form url.Values, prover *dpop.Prover) (resp *endpoint.Response, learned bool, err error) {
-	proving := authenticatorFunc(func(r *http.Request, form url.Values) error {
-		proof, err := prover.Proof(dpop.Authorization, r.Method, r.URL, "")
-		if err != nil {
-			return err
-		}
-		r.Header.Set("DPoP", proof)
-		return auth.Authenticate(r, form)
-	})
-	if resp, err = c.http.PostForm(ctx, u, proving, form, "application/json"); err != nil {
+func (c *Client) postProof(ctx context.Context, u string, by auth.Authenticator, form url.Values, prover *dpop.Prover) (resp *endpoint.Response, learned bool, err error) {
+	if resp, err = c.http.PostForm(ctx, u, &proving{by, prover}, form, "application/json"); err != nil {
 		return nil, false, err
 	}
 	return resp, c.learn(dpop.Authorization, u, resp.Header), nil
+}
+
+// proving adds a DPoP proof to a client's authentication.
+type proving struct {
+	auth.Authenticator
+	prover *dpop.Prover
+}
+
+// Authenticate implements auth.Authenticator.
+func (p *proving) Authenticate(r *http.Request, form url.Values) error {
+	proof, err := p.prover.Proof(dpop.Authorization, r.Method, r.URL, "")
+	if err != nil {
+		return err
+	}
+	r.Header.Set("DPoP", proof)
+	return p.Authenticator.Authenticate(r, form)
 }
 
 // learn keeps the nonce in the header of an answer, and tells whether it had one. Several, or one

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -205,7 +206,7 @@ func TestDPoPClientKey(t *testing.T) {
 	s, _ := demanding(t)
 	cfg := config(s)
 	k := optest.NewKey("dpop", "EdDSA")
-	cfg.DPoP = &client.DPoP{Keys: client.SigningKey{Key: k.Private}}
+	cfg.DPoP = &client.DPoP{Keys: auth.SigningKey{Key: k.Private}}
 	c := newClient(t, cfg)
 	pending, q := begun(t, s, c)
 	if pending.DPoPKey != "" {
@@ -223,7 +224,7 @@ func TestDPoPClientKey(t *testing.T) {
 			t.Errorf("a login with the key %q was finished", kept)
 		}
 	}
-	cfg.DPoP = &client.DPoP{Keys: client.SigningKey{}}
+	cfg.DPoP = &client.DPoP{Keys: auth.SigningKey{}}
 	if _, err := client.New(cfg); err == nil {
 		t.Error("a DPoP without a key was accepted")
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/idtoken"
 	"github.com/countersign/countersign/internal/endpoint"
@@ -83,7 +84,7 @@ func pollTimes(now time.Time, expiresIn, interval jsontext.Value) (time.Time, ti
 }
 
 // loginTokens makes the tokens of such a login.
-func (c *Client) loginTokens(ctx context.Context, t *tokenResponse, scopes []string, key SigningKey, want idtoken.Expected) (*Tokens, error) {
+func (c *Client) loginTokens(ctx context.Context, t *tokenResponse, scopes []string, key auth.SigningKey, want idtoken.Expected) (*Tokens, error) {
 	tokens := t.tokens(scopes, key, c.config.Now())
 	if t.IDToken == "" && !slices.Contains(scopes, "openid") {
 		return tokens, nil

@@ -7,6 +7,7 @@ import (
 	"net/url"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
 )
 
@@ -16,7 +17,7 @@ func ExampleClient_Begin() {
 	c, err := client.New(client.Config{
 		Issuer:      "https://as.example",
 		ClientID:    "web",
-		Auth:        client.SecretBasic("of the registration"),
+		Auth:        auth.SecretBasic("of the registration"),
 		RedirectURL: "https://app.example/callback",
 		Metadata: &discovery.Metadata{
 			Issuer:                "https://as.example",
@@ -52,7 +53,7 @@ func ExampleNew() {
 
 // A daemon's token, kept fresh, and put into the requests to one API.
 func ExampleClient_ClientCredentials() {
-	c, err := client.New(client.Config{Issuer: "https://as.example", ClientID: "night-shift", Auth: client.SecretBasic("of the registration")})
+	c, err := client.New(client.Config{Issuer: "https://as.example", ClientID: "night-shift", Auth: auth.SecretBasic("of the registration")})
 	if err != nil {
 		panic(err)
 	}
@@ -67,7 +68,7 @@ func ExampleClient_ClientCredentials() {
 
 // The door is for grants that have no method: those that have one check more.
 func ExampleClient_Grant() {
-	c, err := client.New(client.Config{Issuer: "https://as.example", ClientID: "night-shift", Auth: client.SecretBasic("of the registration")})
+	c, err := client.New(client.Config{Issuer: "https://as.example", ClientID: "night-shift", Auth: auth.SecretBasic("of the registration")})
 	if err != nil {
 		panic(err)
 	}

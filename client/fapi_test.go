@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/internal/optest"
 	"github.com/countersign/countersign/pkce"
 )
@@ -78,15 +79,15 @@ func issuedIn(d time.Duration) func(*optest.Server, *client.Config) {
 // TestProfileAfterRotation: a key of another algorithm that comes by rotation does not sign.
 // FAPI-01.
 func TestProfileAfterRotation(t *testing.T) {
-	good := client.SigningKey{KeyID: "k", Alg: "PS256", Key: optest.NewKey("k", "PS256").Private}
-	bad := client.SigningKey{KeyID: "k", Alg: "RS256", Key: optest.NewKey("k", "RS256").Private}
-	for name, edit := range map[string]func(*client.Config, client.KeySource){
-		"assertion":      func(c *client.Config, k client.KeySource) { c.Auth = client.PrivateKeyJWT(k, client.Assertion{}) },
-		"request object": func(c *client.Config, k client.KeySource) { c.RequestObject = &client.RequestObject{Keys: k} },
-		"DPoP proof":     func(c *client.Config, k client.KeySource) { c.DPoP = &client.DPoP{Keys: k} },
+	good := auth.SigningKey{KeyID: "k", Alg: "PS256", Key: optest.NewKey("k", "PS256").Private}
+	bad := auth.SigningKey{KeyID: "k", Alg: "RS256", Key: optest.NewKey("k", "RS256").Private}
+	for name, edit := range map[string]func(*client.Config, auth.KeySource){
+		"assertion":      func(c *client.Config, k auth.KeySource) { c.Auth = auth.PrivateKeyJWT(k, auth.Assertion{}) },
+		"request object": func(c *client.Config, k auth.KeySource) { c.RequestObject = &client.RequestObject{Keys: k} },
+		"DPoP proof":     func(c *client.Config, k auth.KeySource) { c.DPoP = &client.DPoP{Keys: k} },
 	} {
 		s, cfg := fapiServer(t)
-		source := &rotating{keys: []client.SigningKey{good, bad}}
+		source := &rotating{keys: []auth.SigningKey{good, bad}}
 		edit(&cfg, source)
 		c := newClient(t, cfg)
 		if _, _, err := c.Begin(t.Context(), client.Request{}); err != nil {
@@ -137,7 +138,7 @@ func TestFAPI1ByValue(t *testing.T) {
 	s, cfg := fapiServer(t)
 	s.Edit = func(m map[string]any) { m["tls_client_certificate_bound_access_tokens"] = true }
 	cfg.Profile, cfg.ResponseMode, cfg.CertificateBound, cfg.HTTP, cfg.DPoP = client.FAPI1Advanced, "jwt", true, withCertificate, nil
-	cfg.RequestObject = &client.RequestObject{Keys: client.SigningKey{Alg: "PS256", Key: optest.NewKey("k", "PS256").Private}}
+	cfg.RequestObject = &client.RequestObject{Keys: auth.SigningKey{Alg: "PS256", Key: optest.NewKey("k", "PS256").Private}}
 	for mode, want := range map[client.PARMode]string{client.PAROff: "client_id request response_type scope", client.PARAuto: "client_id request_uri"} {
 		cfg.PAR = mode
 		redirect, _, err := newClient(t, cfg).Begin(t.Context(), client.Request{})

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/idtoken"
 	"github.com/countersign/countersign/pkce"
 )
@@ -173,9 +174,9 @@ func (c *Client) redeem(ctx context.Context, p *Pending, code string) (*Tokens, 
 
 // keyOf is the key that the tokens of a login are bound to, if they are, from how it was
 // kept.
-func (c *Client) keyOf(kept string) (SigningKey, error) {
+func (c *Client) keyOf(kept string) (auth.SigningKey, error) {
 	if c.config.DPoP == nil {
-		return SigningKey{}, nil
+		return auth.SigningKey{}, nil
 	}
 	return c.config.DPoP.keptKey(kept)
 }

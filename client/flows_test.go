@@ -5,14 +5,15 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/internal/optest"
 )
 
 // fapiDaemon keeps the rules of the FAPI profiles, and begins no login in a browser.
 func fapiDaemon(s *optest.Server, profile client.Profile) client.Config {
-	key := client.SigningKey{KeyID: "k", Alg: "PS256", Key: optest.NewKey("k", "PS256").Private}
+	key := auth.SigningKey{KeyID: "k", Alg: "PS256", Key: optest.NewKey("k", "PS256").Private}
 	return client.Config{
-		Profile: profile, Issuer: s.URL, ClientID: "rp", Auth: client.PrivateKeyJWT(key, client.Assertion{}),
+		Profile: profile, Issuer: s.URL, ClientID: "rp", Auth: auth.PrivateKeyJWT(key, auth.Assertion{}),
 		CertificateBound: true, HTTP: withCertificate,
 	}
 }
@@ -62,7 +63,7 @@ func TestProfileWithoutRedirect(t *testing.T) {
 		}
 		for says, edit := range map[string]func(*client.Config){
 			"no Insecure switch: InsecureMissingTokenType": func(c *client.Config) { c.InsecureMissingTokenType = true },
-			"Auth PrivateKeyJWT":                           func(c *client.Config) { c.Auth = client.SecretBasic("s") },
+			"Auth PrivateKeyJWT":                           func(c *client.Config) { c.Auth = auth.SecretBasic("s") },
 			"access tokens bound":                          func(c *client.Config) { c.CertificateBound = false },
 			"IDTokenAlgs":                                  func(c *client.Config) { c.IDTokenAlgs = []string{"RS256"} },
 		} {
@@ -121,9 +122,9 @@ func TestFAPICIBA(t *testing.T) {
 	}
 	for says, edit := range map[string]func(*client.Config){
 		"no RedirectURL": func(c *client.Config) { c.RedirectURL = optest.RedirectURL },
-		"Auth":           func(c *client.Config) { c.Auth = client.Public() },
+		"Auth":           func(c *client.Config) { c.Auth = auth.Public() },
 		"an Assertion for the issuer": func(c *client.Config) {
-			c.Auth = client.PrivateKeyJWT(client.SigningKey{Alg: "PS256", Key: optest.NewKey("k", "PS256").Private}, client.Assertion{Audience: "x"})
+			c.Auth = auth.PrivateKeyJWT(auth.SigningKey{Alg: "PS256", Key: optest.NewKey("k", "PS256").Private}, auth.Assertion{Audience: "x"})
 		},
 	} {
 		cfg := fapiDaemon(s, client.FAPICIBA)

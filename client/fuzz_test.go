@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/internal/endpoint"
 )
@@ -20,7 +21,7 @@ func FuzzCallback(f *testing.F) {
 	} {
 		f.Add(q)
 	}
-	c, err := New(Config{Issuer: "https://as.example", ClientID: "rp", Auth: Public(), RedirectURL: "https://rp.example/cb"})
+	c, err := New(Config{Issuer: "https://as.example", ClientID: "rp", Auth: auth.Public(), RedirectURL: "https://rp.example/cb"})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -61,7 +62,7 @@ func FuzzTokenResponse(f *testing.F) {
 			}
 			return
 		}
-		tokens := r.tokens(nil, SigningKey{}, time.Now())
+		tokens := r.tokens(nil, auth.SigningKey{}, time.Now())
 		header := http.Header{}
 		header.Set("Authorization", tokens.Type()+" "+tokens.AccessToken)
 		if tokens.AccessToken == "" || tokens.Type() != "Bearer" || strings.ContainsAny(header.Get("Authorization")[7:], " \r\n\x00") || tokens.Expiry.After(time.Now().AddDate(11, 0, 0)) || r.Error != nil {

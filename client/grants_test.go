@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/internal/jose"
 	"github.com/countersign/countersign/internal/optest"
 )
@@ -63,7 +64,7 @@ func TestClientCredentialsRefused(t *testing.T) {
 		edit func(*client.Config)
 		req  client.TokenRequest
 	}{
-		"a public client":     {edit: func(c *client.Config) { c.ClientID, c.Auth = optest.PublicID, client.Public() }},
+		"a public client":     {edit: func(c *client.Config) { c.ClientID, c.Auth = optest.PublicID, auth.Public() }},
 		"a parameter of ours": {req: client.TokenRequest{Extra: url.Values{"grant_type": {"x"}}}},
 		"another one":         {req: client.TokenRequest{Extra: url.Values{"client_secret": {"x"}}}},
 		"two scopes in one":   {req: client.TokenRequest{Scopes: []string{"a b"}}},
@@ -82,7 +83,7 @@ func TestClientCredentialsRefused(t *testing.T) {
 		t.Error("a token request was sent")
 	}
 	cfg := daemon(s)
-	cfg.Auth = client.SecretBasic("canary-wrong")
+	cfg.Auth = auth.SecretBasic("canary-wrong")
 	_, err := newClient(t, cfg).ClientCredentials(t.Context(), client.TokenRequest{})
 	var e *client.TokenError
 	if !errors.As(err, &e) || e.Code != "invalid_client" || e.Status != 401 {
@@ -143,9 +144,9 @@ func everyGrant(t *testing.T, c *client.Client) map[string]error {
 // TestGrantAuthentication: every grant is sent with the client's authentication, and with
 // the certificate's endpoints where there are such.
 func TestGrantAuthentication(t *testing.T) {
-	for name, auth := range map[string]client.Auth{
-		"Authorization": client.SecretBasic(optest.ClientSecret), "client_secret": client.SecretPost(optest.ClientSecret),
-		"client_assertion": client.SecretJWT("canary: a secret that is long enough", client.Assertion{}),
+	for name, auth := range map[string]auth.Method{
+		"Authorization": auth.SecretBasic(optest.ClientSecret), "client_secret": auth.SecretPost(optest.ClientSecret),
+		"client_assertion": auth.SecretJWT("canary: a secret that is long enough", auth.Assertion{}),
 	} {
 		s := optest.New(t)
 		cfg := daemon(s)
@@ -173,7 +174,7 @@ func TestJWTBearer(t *testing.T) {
 
 	key := optest.NewKey("k1", "ES256")
 	own := client.AssertionRequest{
-		Keys: client.SigningKey{KeyID: "k1", Key: key.Private}, Subject: optest.Subject, Claims: m{"scope": "photos.read"},
+		Keys: auth.SigningKey{KeyID: "k1", Key: key.Private}, Subject: optest.Subject, Claims: m{"scope": "photos.read"},
 		TokenRequest: client.TokenRequest{Scopes: []string{"openid"}},
 	}
 	tokens, err := c.JWTBearer(t.Context(), own)
@@ -188,7 +189,7 @@ func TestJWTBearer(t *testing.T) {
 		t.Errorf("claims %v", claims)
 	}
 	jti := claims["jti"]
-	own.Issuer, own.Audience, own.Typ = "of the registration", "https://as.example/token", client.NoTyp
+	own.Issuer, own.Audience, own.Typ = "of the registration", "https://as.example/token", auth.OmitTyp
 	if _, err := c.JWTBearer(t.Context(), own); err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +215,7 @@ func grantAssertion(t *testing.T, key optest.Key, s *optest.Server) (header, cla
 func TestJWTBearerRefused(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, daemon(s))
-	key := client.SigningKey{Key: optest.NewKey("k1", "ES256").Private}
+	key := auth.SigningKey{Key: optest.NewKey("k1", "ES256").Private}
 	for name, req := range map[string]client.AssertionRequest{
 		"neither":              {},
 		"both":                 {Assertion: "a.b.c", Keys: key, Subject: "alice"},
@@ -222,7 +223,7 @@ func TestJWTBearerRefused(t *testing.T) {
 		"a claim of ours":      {Keys: key, Subject: "alice", Claims: m{"aud": "https://evil.example"}},
 		"too long a life":      {Keys: key, Subject: "alice", Lifetime: 6 * 60e9},
 		"a negative life":      {Keys: key, Subject: "alice", Lifetime: -1},
-		"a key that is none":   {Keys: client.SigningKey{}, Subject: "alice"},
+		"a key that is none":   {Keys: auth.SigningKey{}, Subject: "alice"},
 		"a claim not for JSON": {Keys: key, Subject: "alice", Claims: m{"x": func() {}}},
 		"with a line break":    {Assertion: "a.b\r\n.c"},
 		"a parameter of ours":  {Assertion: "a.b.c", TokenRequest: client.TokenRequest{Extra: url.Values{"assertion": {"x"}}}},

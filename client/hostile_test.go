@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/idtoken"
 	"github.com/countersign/countersign/internal/optest"
@@ -268,23 +269,23 @@ func TestLoopbackSSRF(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	for _, algs := range [][]string{{"none"}, {"rs256"}, {""}} {
-		if _, err := client.New(client.Config{Issuer: "https://as.example", ClientID: "rp", Auth: client.Public(), RedirectURL: "https://rp.example/cb", IDTokenAlgs: algs}); err == nil {
+		if _, err := client.New(client.Config{Issuer: "https://as.example", ClientID: "rp", Auth: auth.Public(), RedirectURL: "https://rp.example/cb", IDTokenAlgs: algs}); err == nil {
 			t.Errorf("New takes IDTokenAlgs %q", algs)
 		}
 	}
 	for _, iss := range []string{"as.example", "http://as.example", "https://as.example?x"} {
-		if _, err := client.New(client.Config{Issuer: iss, ClientID: "rp", Auth: client.Public(), RedirectURL: "https://rp.example/cb"}); err == nil {
+		if _, err := client.New(client.Config{Issuer: iss, ClientID: "rp", Auth: auth.Public(), RedirectURL: "https://rp.example/cb"}); err == nil {
 			t.Errorf("New takes Issuer %q", iss)
 		}
 	}
-	if _, err := client.New(client.Config{Issuer: "https://as.example", Metadata: &discovery.Metadata{Issuer: "https://as.example"}, ClientID: "rp", Auth: client.Public(), RedirectURL: "https://rp.example/cb"}); err == nil {
+	if _, err := client.New(client.Config{Issuer: "https://as.example", Metadata: &discovery.Metadata{Issuer: "https://as.example"}, ClientID: "rp", Auth: auth.Public(), RedirectURL: "https://rp.example/cb"}); err == nil {
 		t.Errorf("New takes Metadata without endpoints")
 	}
-	if _, err := client.New(client.Config{Issuer: "http://as.example", Metadata: &discovery.Metadata{Issuer: "http://as.example", TokenEndpoint: "https://as.example/t", AuthorizationEndpoint: "https://as.example/t", JWKSURI: "https://as.example/t"}, ClientID: "rp", Auth: client.Public(), RedirectURL: "https://rp.example/cb"}); err == nil {
+	if _, err := client.New(client.Config{Issuer: "http://as.example", Metadata: &discovery.Metadata{Issuer: "http://as.example", TokenEndpoint: "https://as.example/t", AuthorizationEndpoint: "https://as.example/t", JWKSURI: "https://as.example/t"}, ClientID: "rp", Auth: auth.Public(), RedirectURL: "https://rp.example/cb"}); err == nil {
 		t.Errorf("New takes http issuer with static Metadata")
 	}
 	for _, ru := range []string{"javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "com.example:/cb#"} {
-		if _, err := client.New(client.Config{Issuer: "https://as.example", ClientID: "rp", Auth: client.Public(), RedirectURL: ru}); err == nil {
+		if _, err := client.New(client.Config{Issuer: "https://as.example", ClientID: "rp", Auth: auth.Public(), RedirectURL: ru}); err == nil {
 			t.Errorf("New takes RedirectURL %q", ru)
 		}
 	}

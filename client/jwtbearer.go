@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"maps"
 	"time"
+
+	"github.com/countersign/countersign/client/auth"
 )
 
 const grantTyp = "authorization-grant+jwt" // RFC 10070
@@ -22,7 +24,7 @@ type AssertionRequest struct {
 	Assertion string
 
 	// Keys sign a JWT of this client's own, a new one for every request.
-	Keys KeySource
+	Keys auth.KeySource
 
 	// Issuer is its iss. "" means Config.ClientID.
 	Issuer string
@@ -79,22 +81,22 @@ func (r *AssertionRequest) assertion(c *Client) (string, error) {
 	if err := r.checkOwn(); err != nil {
 		return "", err
 	}
-	signer, err := r.Keys.Current().signer()
-	if err == nil {
-		err = c.config.Profile.checkAlg(signer.Alg())
+	b := c.binding()
+	b.ClientID = cmp.Or(r.Issuer, b.ClientID)
+	claims := maps.Clone(r.Claims)
+	if claims == nil {
+		claims = map[string]any{}
 	}
-	if err != nil {
-		return "", err
-	}
-	return signer.Sign(r.header(), r.claims(c))
+	claims["sub"] = r.Subject
+	return auth.Assertion{Audience: r.Audience, Typ: cmp.Or(r.Typ, grantTyp), Lifetime: r.Lifetime}.Sign(r.Keys, b, claims)
 }
 
 func (r *AssertionRequest) checkOwn() error {
 	if r.Subject == "" {
 		return errors.New("AssertionRequest.Subject is empty; a JWT says for whom it asks")
 	}
-	if r.Lifetime < 0 || r.Lifetime > maxAssertionLifetime {
-		return fmt.Errorf("AssertionRequest.Lifetime is %v; it goes from 0 to %v", r.Lifetime, maxAssertionLifetime)
+	if r.Lifetime < 0 || r.Lifetime > auth.MaxAssertionLifetime {
+		return fmt.Errorf("AssertionRequest.Lifetime is %v; it goes from 0 to %v", r.Lifetime, auth.MaxAssertionLifetime)
 	}
 	for _, name := range []string{"iss", "sub", "aud", "exp", "iat", "nbf", "jti"} {
 		if _, set := r.Claims[name]; set {
@@ -102,28 +104,6 @@ func (r *AssertionRequest) checkOwn() error {
 		}
 	}
 	return nil
-}
-
-func (r *AssertionRequest) header() map[string]any {
-	switch r.Typ {
-	case "":
-		return map[string]any{"typ": grantTyp}
-	case NoTyp:
-		return nil
-	}
-	return map[string]any{"typ": r.Typ}
-}
-
-// claims are those of RFC 7523 §3.
-func (r *AssertionRequest) claims(c *Client) map[string]any {
-	by := binding{clientID: cmp.Or(r.Issuer, c.config.ClientID), issuer: c.config.Issuer, now: c.config.Now}
-	out := maps.Clone(r.Claims)
-	if out == nil {
-		out = map[string]any{}
-	}
-	maps.Copy(out, (&Assertion{Audience: r.Audience, Lifetime: r.Lifetime}).claims(by))
-	out["sub"] = r.Subject
-	return out
 }
 
 // Format implements fmt.Formatter: no verb prints the assertion.

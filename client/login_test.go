@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/internal/optest"
 	"github.com/countersign/countersign/pkce"
 )
@@ -18,7 +19,7 @@ import (
 // config is that of the client the fake server knows.
 func config(s *optest.Server) client.Config {
 	return client.Config{
-		Issuer: s.URL, ClientID: optest.ClientID, Auth: client.SecretBasic(optest.ClientSecret), RedirectURL: optest.RedirectURL,
+		Issuer: s.URL, ClientID: optest.ClientID, Auth: auth.SecretBasic(optest.ClientSecret), RedirectURL: optest.RedirectURL,
 	}
 }
 
@@ -47,8 +48,8 @@ func TestLogin(t *testing.T) {
 		edit func(*client.Config)
 	}{
 		{"client_secret_basic", func(*client.Config) {}},
-		{"client_secret_post", func(c *client.Config) { c.Auth = client.SecretPost(optest.ClientSecret) }},
-		{"none", func(c *client.Config) { c.ClientID, c.Auth = optest.PublicID, client.Public() }},
+		{"client_secret_post", func(c *client.Config) { c.Auth = auth.SecretPost(optest.ClientSecret) }},
+		{"none", func(c *client.Config) { c.ClientID, c.Auth = optest.PublicID, auth.Public() }},
 		{"plain", func(c *client.Config) { c.PKCE = pkce.Plain }},
 		{"plain without the method parameter", func(c *client.Config) { c.PKCE = pkce.PlainImplicit }},
 		{"PAR off", func(c *client.Config) { c.PAR = client.PAROff }},
@@ -233,12 +234,12 @@ func TestPAR(t *testing.T) {
 	t.Run("a public client is told what to change", func(t *testing.T) {
 		s := optest.New(t)
 		s.Replace("/par", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) })
-		for told, auth := range map[bool]client.Auth{true: client.Public(), false: client.SecretBasic(optest.ClientSecret)} {
+		for told, method := range map[bool]auth.Method{true: auth.Public(), false: auth.SecretBasic(optest.ClientSecret)} {
 			cfg := config(s)
-			cfg.Auth = auth
+			cfg.Auth = method
 			_, _, err := newClient(t, cfg).Begin(t.Context(), client.Request{})
 			if err == nil || strings.Contains(err.Error(), "PAROff") != told {
-				t.Errorf("%s: %v", auth.Method(), err)
+				t.Errorf("%s: %v", method.Name(), err)
 			}
 		}
 	})

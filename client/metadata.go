@@ -4,21 +4,23 @@ import (
 	"context"
 	"errors"
 
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
 )
 
 // auth is the client's authentication at the server with this metadata.
-func (c *Client) auth(m *discovery.Metadata) Authenticator {
-	a := c.method(m)
-	return a.authenticator(binding{c.config.ClientID, c.config.Issuer, c.config.Profile, c.config.Now})
+func (c *Client) auth(m *discovery.Metadata) auth.Authenticator {
+	return c.method(m).Bind(c.binding())
 }
 
 // method is the one that the server's metadata names, of those there are.
-func (c *Client) method(m *discovery.Metadata) Auth {
-	if a := c.config.Auth; a.choose == nil {
-		return a
-	}
-	return c.config.Auth.choose(m.TokenEndpointAuthMethodsSupported)
+func (c *Client) method(m *discovery.Metadata) auth.Method {
+	return c.config.Auth.Choose(m.TokenEndpointAuthMethodsSupported)
+}
+
+// binding is this client as it authenticates and signs.
+func (c *Client) binding() auth.Binding {
+	return auth.Binding{ClientID: c.config.ClientID, Issuer: c.config.Issuer, CheckAlg: c.config.Profile.checkAlg, Now: c.config.Now}
 }
 
 var errUnmade = errors.New("the Client was not made by New")
@@ -36,7 +38,7 @@ func (c *Client) metadata(ctx context.Context) (*discovery.Metadata, error) {
 	if err := c.config.checkMetadata(m); err != nil {
 		return nil, fail(StepDiscovery, err)
 	}
-	if c.config.Auth.overTLS() || c.config.CertificateBound {
+	if c.config.Auth.UsesCertificate() || c.config.CertificateBound {
 		return m.MTLS(), nil
 	}
 	return m, nil

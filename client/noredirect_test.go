@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/internal/optest"
 	"github.com/countersign/countersign/pkce"
@@ -38,7 +39,7 @@ func TestNoRedirectURL(t *testing.T) {
 // TestMetadataOfNoLogin: who signs users in needs authorization_endpoint, and nobody else.
 func TestMetadataOfNoLogin(t *testing.T) {
 	cfg := client.Config{
-		Issuer: "https://as.example", ClientID: "rp", Auth: client.Public(),
+		Issuer: "https://as.example", ClientID: "rp", Auth: auth.Public(),
 		Metadata: &discovery.Metadata{Issuer: "https://as.example", TokenEndpoint: "https://as.example/token"},
 	}
 	newClient(t, cfg)

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/internal/jose"
 	"github.com/countersign/countersign/par"
 )
@@ -16,7 +17,7 @@ import (
 // must be set.
 type RequestObject struct {
 	// Keys sign the object.
-	Keys KeySource
+	Keys auth.KeySource
 
 	// EncryptionAlg and EncryptionEnc have the signed object encrypted to a key of the
 	// server's key set: RSA-OAEP-256, ECDH-ES or one of its A*KW forms, and A*GCM or
@@ -45,7 +46,7 @@ func (o *RequestObject) check() error {
 	if o.Keys == nil {
 		return errors.New("has no Keys")
 	}
-	if _, err := o.Keys.Current().signer(); err != nil {
+	if _, err := o.Keys.Current().Algorithm(); err != nil {
 		return err
 	}
 	if o.Lifetime < 0 || o.Lifetime > 5*time.Minute {
@@ -72,10 +73,7 @@ func (e encrypter) Encrypt(ctx context.Context, jwt string) (string, error) {
 // and request, and nothing that would have to be compared with it (RFC 9101 §5).
 func (c *Client) pack(ctx context.Context, params url.Values) (url.Values, error) {
 	o := c.config.RequestObject
-	signer, err := o.Keys.Current().signer()
-	if err == nil {
-		err = c.config.Profile.checkAlg(signer.Alg())
-	}
+	signer, err := c.config.Profile.signer(o.Keys.Current())
 	if err != nil {
 		return nil, err
 	}

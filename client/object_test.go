@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/internal/jose"
 	"github.com/countersign/countersign/internal/optest"
 	"github.com/countersign/countersign/par"
@@ -53,7 +54,7 @@ func TestRequestObject(t *testing.T) {
 		t.Error("the server requires signed requests, and got a plain one")
 	}
 	cfg.Scopes = []string{"openid", "photos.read"}
-	cfg.RequestObject = &client.RequestObject{Keys: client.SigningKey{KeyID: "jar", Alg: "PS256", Key: k.Private}}
+	cfg.RequestObject = &client.RequestObject{Keys: auth.SigningKey{KeyID: "jar", Alg: "PS256", Key: k.Private}}
 
 	redirect, pending, err := newClient(t, cfg).Begin(t.Context(), client.Request{})
 	if err != nil {
@@ -104,7 +105,7 @@ func TestRequestObjectEncrypted(t *testing.T) {
 		optest.JSON(w, 200, m{"keys": []any{s.Keys[0].JWK(), encJWK}})
 	})
 	cfg := config(s)
-	cfg.RequestObject = &client.RequestObject{Keys: client.SigningKey{KeyID: "jar", Key: k.Private}, EncryptionAlg: "RSA-OAEP-256", EncryptionEnc: "A256GCM"}
+	cfg.RequestObject = &client.RequestObject{Keys: auth.SigningKey{KeyID: "jar", Key: k.Private}, EncryptionAlg: "RSA-OAEP-256", EncryptionEnc: "A256GCM"}
 	_, pending, err := newClient(t, cfg).Begin(t.Context(), client.Request{})
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +128,7 @@ func TestRequestObjectEncrypted(t *testing.T) {
 			t.Errorf("encrypted to a key %s", name)
 		}
 	}
-	for _, bad := range []client.RequestObject{{}, {Keys: client.SigningKey{Key: k.Private}, EncryptionAlg: "RSA1_5", EncryptionEnc: "A256GCM"}, {Keys: client.SigningKey{Key: k.Private}, EncryptionAlg: "ECDH-ES"}, {Keys: client.SigningKey{Key: k.Private}, Lifetime: 1e18}} {
+	for _, bad := range []client.RequestObject{{}, {Keys: auth.SigningKey{Key: k.Private}, EncryptionAlg: "RSA1_5", EncryptionEnc: "A256GCM"}, {Keys: auth.SigningKey{Key: k.Private}, EncryptionAlg: "ECDH-ES"}, {Keys: auth.SigningKey{Key: k.Private}, Lifetime: 1e18}} {
 		cfg.RequestObject = &bad
 		if _, err := client.New(cfg); err == nil {
 			t.Errorf("%+v: accepted", bad)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/countersign/countersign/client/auth"
 	"maps"
 	"net/url"
 	"time"
@@ -21,7 +22,7 @@ const (
 // on another device.
 type poll struct {
 	form     url.Values
-	key      SigningKey
+	key      auth.SigningKey
 	interval time.Duration
 	expiry   time.Time
 	atOnce   bool // the first time without waiting

@@ -2,13 +2,9 @@ package client
 
 import (
 	"crypto/x509"
-	"errors"
-	"net/http"
-	"net/url"
 	"strings"
-	"time"
 
-	"github.com/countersign/countersign/internal/jose"
+	"github.com/countersign/countersign/client/auth"
 )
 
 // The presets are what is fixed about a server, as plain values: add ClientID, Auth,
@@ -64,8 +60,8 @@ func EntraTenants(tenantIDs ...string) Config {
 
 // EntraAssertion is the client assertion that Microsoft Entra ID documents: for the token
 // endpoint, with the certificate's thumbprint.
-func EntraAssertion(tenantID string, certificate *x509.Certificate) Assertion {
-	return Assertion{Audience: entra + tenantID + "/oauth2/v2.0/token", Typ: "JWT", Certificate: certificate}
+func EntraAssertion(tenantID string, certificate *x509.Certificate) auth.Assertion {
+	return auth.Assertion{Audience: entra + tenantID + "/oauth2/v2.0/token", Typ: "JWT", Certificate: certificate}
 }
 
 // Google is Google. Some of its ID tokens have an issuer without a scheme. A refresh
@@ -98,34 +94,3 @@ const apple = "https://appleid.apple.com"
 // Apple is Sign in with Apple. With the scopes name and email it answers with a form
 // that it posts from its own site; see AppleSecret for Auth.
 func Apple() Config { return Config{Issuer: apple, ResponseMode: "form_post"} }
-
-// AppleSecret authenticates to Apple: its client secret is a JWT that the team's key
-// signs (ES256), sent as client_secret_post. Every request gets one of its own.
-func AppleSecret(teamID string, key SigningKey) Auth {
-	_, err := jose.NewSigner(key.Key, "ES256", key.KeyID)
-	if err == nil && teamID == "" {
-		err = errors.New("has no team ID")
-	}
-	return Auth{method: "client_secret_post", err: err, bind: func(b binding) Authenticator {
-		return authenticatorFunc(func(_ *http.Request, form url.Values) error {
-			secret, err := appleSecret(teamID, key, b)
-			if err != nil {
-				return err
-			}
-			form.Set("client_id", b.clientID)
-			form.Set("client_secret", secret)
-			return nil
-		})
-	}}
-}
-
-func appleSecret(teamID string, key SigningKey, b binding) (string, error) {
-	signer, err := jose.NewSigner(key.Key, "ES256", key.KeyID)
-	if err != nil {
-		return "", err
-	}
-	now := b.now()
-	return signer.Sign(nil, map[string]any{
-		"iss": teamID, "sub": b.clientID, "aud": apple, "iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(),
-	})
-}

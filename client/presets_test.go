@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/internal/jose"
 	"github.com/countersign/countersign/internal/optest"
 )
@@ -27,7 +28,7 @@ type deployed struct {
 	token     m   // beside access_token, token_type and id_token
 	claims    m   // beside iss, sub, aud, iat, exp and nonce
 	front     any // what is pushed, and then what is in the browser's address: space-separated names
-	auth      client.Auth
+	auth      auth.Method
 	edit      func(*client.Config)
 	check     func(t *testing.T, w *wire, tokens *client.Tokens)
 	refused   map[string]func(*turn) // the neighbouring forms, which are not the server's
@@ -68,8 +69,8 @@ func (d *deployed) signIn(t *testing.T, edit func(*turn)) (*client.Tokens, *wire
 	w := newWire(t, map[string]any{})
 	cfg := d.preset
 	cfg.ClientID, cfg.Auth, cfg.RedirectURL, cfg.HTTP = optest.ClientID, d.auth, "https://rp.example/cb", &http.Client{Transport: w}
-	if d.auth.Method() == "" {
-		cfg.Auth = client.Secret("canary-secret")
+	if d.auth.Name() == "" {
+		cfg.Auth = auth.Secret("canary-secret")
 	}
 	if d.edit != nil {
 		d.edit(&cfg)
@@ -183,7 +184,7 @@ func TestEntraAssertion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	form, _ := posted(t, client.PrivateKeyJWT(client.SigningKey{Alg: "PS256", Key: k.Private}, client.EntraAssertion("t", &x509.Certificate{Raw: []byte("x")})))
+	form, _ := posted(t, auth.PrivateKeyJWT(auth.SigningKey{Alg: "PS256", Key: k.Private}, client.EntraAssertion("t", &x509.Certificate{Raw: []byte("x")})))
 	header, claims := assertion(t, set, form)
 	if header["typ"] != "JWT" || header["x5t#S256"] == nil || header["kid"] != nil || claims["aud"] != "https://login.microsoftonline.com/t/oauth2/v2.0/token" {
 		t.Errorf("%v, %v", header, claims)
@@ -192,14 +193,14 @@ func TestEntraAssertion(t *testing.T) {
 
 func TestAppleSecret(t *testing.T) {
 	k := optest.NewKey("kid", "ES256")
-	form, header := posted(t, client.AppleSecret("team", client.SigningKey{KeyID: "kid", Key: k.Private}))
+	form, header := posted(t, auth.AppleSecret("team", auth.SigningKey{KeyID: "kid", Key: k.Private}))
 	claims := objectClaims(t, k, form.Get("client_secret"))
 	if header != "" || len(form) != 2 || claims.Get("iss") != "team" || claims.Get("sub") != "rp:1" || claims.Get("aud") != "https://appleid.apple.com" {
 		t.Errorf("%v, %v", form, claims)
 	}
 	cfg := client.Apple()
 	cfg.ClientID, cfg.RedirectURL = "rp", "https://rp.example/cb"
-	for _, a := range []client.Auth{client.AppleSecret("", client.SigningKey{Key: k.Private}), client.AppleSecret("team", client.SigningKey{})} {
+	for _, a := range []auth.Method{auth.AppleSecret("", auth.SigningKey{Key: k.Private}), auth.AppleSecret("team", auth.SigningKey{})} {
 		cfg.Auth = a
 		if _, err := client.New(cfg); err == nil {
 			t.Error("accepted without team or key")
@@ -210,7 +211,7 @@ func TestAppleSecret(t *testing.T) {
 // TestInitiatedForTenants: the tenants that are configured, and no other. WEB-05.
 func TestInitiatedForTenants(t *testing.T) {
 	cfg := client.EntraTenants("t-1", "t-2")
-	cfg.ClientID, cfg.Auth, cfg.RedirectURL = "app", client.Public(), "https://rp.example/cb"
+	cfg.ClientID, cfg.Auth, cfg.RedirectURL = "app", auth.Public(), "https://rp.example/cb"
 	c, err := client.New(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -35,7 +36,7 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	c, err := client.New(client.Config{
-		Issuer: os.Getenv(issuerOf), ClientID: optest.ClientID, Auth: client.SecretBasic(optest.ClientSecret), RedirectURL: optest.RedirectURL,
+		Issuer: os.Getenv(issuerOf), ClientID: optest.ClientID, Auth: auth.SecretBasic(optest.ClientSecret), RedirectURL: optest.RedirectURL,
 	})
 	if err != nil {
 		fmt.Println(err)

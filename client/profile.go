@@ -6,7 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
+	"github.com/countersign/countersign/internal/jose"
 	"github.com/countersign/countersign/pkce"
 )
 
@@ -88,11 +90,11 @@ func (c *Config) redirectRules() []rule {
 
 // fapiRules are common to the FAPI profiles.
 func (c *Config) fapiRules() []rule {
-	algs := strings.Join(c.Profile.algs(), ", ")
+	algs, assertion := strings.Join(c.Profile.algs(), ", "), c.Auth.Assertion()
 	return append([]rule{
-		{c.Auth.overTLS() || c.Auth.method == "private_key_jwt", "Auth PrivateKeyJWT, TLS or SelfSignedTLS"},
-		{c.Auth.assertion == nil || c.Auth.assertion.Audience == "", "an Assertion for the issuer"},
-		{c.Auth.alg == nil || c.allows(c.Auth.alg()), "an Assertion by " + algs},
+		{c.Auth.UsesCertificate() || c.Auth.Name() == "private_key_jwt", "Auth PrivateKeyJWT, TLS or SelfSignedTLS"},
+		{assertion == nil || assertion.Audience == "", "an Assertion for the issuer"},
+		{assertion == nil || c.allows(c.Auth.Alg()), "an Assertion by " + algs},
 		{c.CertificateBound || c.DPoP != nil && !c.DPoP.InsecureAllowBearer && c.Profile != FAPI1Advanced, "access tokens bound by CertificateBound or (FAPI 2.0) DPoP"},
 		{c.DPoP == nil || c.DPoP.Keys == nil || c.allows(algOf(c.DPoP.Keys)), "DPoP.Keys by " + algs},
 		{c.allows(c.IDTokenAlgs...) || c.RedirectURL == "" && len(c.IDTokenAlgs) == 0, "IDTokenAlgs of " + algs},
@@ -102,7 +104,7 @@ func (c *Config) fapiRules() []rule {
 		{c.IssuerAlias == "" && len(c.Tenants) == 0, "one issuer (no IssuerAlias, no Tenants)"},
 		{!c.Profile.isFAPI2() || c.Skew == 0 || c.Skew >= minFAPI2Skew && c.Skew <= maxFAPI2Skew, "a Skew from 10s to 1m"},
 		{!weakTLS(c.HTTP), "TLS 1.2 and the server's certificate checked (HTTP)"},
-		{!c.CertificateBound && !c.Auth.overTLS() || showsCertificate(c.HTTP), "an HTTP that presents the client's certificate"},
+		{!c.CertificateBound && !c.Auth.UsesCertificate() || showsCertificate(c.HTTP), "an HTTP that presents the client's certificate"},
 	}, c.objectRules(algs)...)
 }
 
@@ -166,6 +168,24 @@ func (p Profile) checkAlg(alg string) error {
 		return fmt.Errorf("Profile %s has no signatures by %q", p, alg)
 	}
 	return nil
+}
+
+// signer gives the signer of a key, if the profile has its algorithm.
+func (p Profile) signer(key auth.SigningKey) (*jose.Signer, error) {
+	s, err := jose.NewSigner(key.Key, key.Alg, key.KeyID)
+	if err != nil {
+		return nil, err
+	}
+	return s, p.checkAlg(s.Alg())
+}
+
+// algOf is the algorithm by which a source signs, "" when it cannot.
+func algOf(keys auth.KeySource) string {
+	if keys == nil {
+		return ""
+	}
+	alg, _ := keys.Current().Algorithm()
+	return alg
 }
 
 func (p Profile) isFAPI() bool  { return p == FAPI1Advanced || p == FAPICIBA || p.isFAPI2() }

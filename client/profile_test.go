@@ -10,24 +10,25 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/internal/optest"
 	"github.com/countersign/countersign/pkce"
 )
 
 // fapi2 is a configuration that keeps the rules of FAPI 2.0 Message Signing.
 func fapi2() client.Config {
-	key := client.SigningKey{KeyID: "k", Alg: "PS256", Key: optest.NewKey("k", "PS256").Private}
+	key := auth.SigningKey{KeyID: "k", Alg: "PS256", Key: optest.NewKey("k", "PS256").Private}
 	return client.Config{
 		Profile: client.FAPI2MessageSigning, Issuer: "https://as.example", ClientID: "rp", RedirectURL: "https://rp.example/cb",
-		Auth: client.PrivateKeyJWT(key, client.Assertion{}), DPoP: &client.DPoP{}, RequestObject: &client.RequestObject{Keys: key},
+		Auth: auth.PrivateKeyJWT(key, auth.Assertion{}), DPoP: &client.DPoP{}, RequestObject: &client.RequestObject{Keys: key},
 		ResponseMode: "jwt", ResponseAlgs: []string{"PS256"}, IDTokenAlgs: []string{"PS256"},
 	}
 }
 
 // TestProfile: every weaker option fails at construction, by its name. FAPI-01, FAPI-03, RP-02.
 func TestProfile(t *testing.T) {
-	rs := client.SigningKey{KeyID: "k", Alg: "RS256", Key: optest.NewKey("k", "RS256").Private}
-	ps := client.SigningKey{KeyID: "k", Alg: "PS256", Key: optest.NewKey("k", "PS256").Private}
+	rs := auth.SigningKey{KeyID: "k", Alg: "RS256", Key: optest.NewKey("k", "RS256").Private}
+	ps := auth.SigningKey{KeyID: "k", Alg: "PS256", Key: optest.NewKey("k", "PS256").Private}
 	for _, profile := range []client.Profile{client.FAPI2Security, client.FAPI2MessageSigning} {
 		cfg := fapi2()
 		cfg.Profile = profile
@@ -39,15 +40,15 @@ func TestProfile(t *testing.T) {
 		says string
 		edit func(*client.Config)
 	}{
-		{"Auth PrivateKeyJWT", func(c *client.Config) { c.Auth = client.SecretBasic("s") }},
-		{"Auth PrivateKeyJWT", func(c *client.Config) { c.Auth = client.Public() }},
+		{"Auth PrivateKeyJWT", func(c *client.Config) { c.Auth = auth.SecretBasic("s") }},
+		{"Auth PrivateKeyJWT", func(c *client.Config) { c.Auth = auth.Public() }},
 		{"Auth PrivateKeyJWT", func(c *client.Config) {
-			c.Auth = client.SecretJWT("a secret that is long enough for HS256", client.Assertion{})
+			c.Auth = auth.SecretJWT("a secret that is long enough for HS256", auth.Assertion{})
 		}},
 		{"an Assertion for the issuer", func(c *client.Config) {
-			c.Auth = client.PrivateKeyJWT(ps, client.Assertion{Audience: "https://as.example/token"})
+			c.Auth = auth.PrivateKeyJWT(ps, auth.Assertion{Audience: "https://as.example/token"})
 		}},
-		{"an Assertion by PS256", func(c *client.Config) { c.Auth = client.PrivateKeyJWT(rs, client.Assertion{}) }},
+		{"an Assertion by PS256", func(c *client.Config) { c.Auth = auth.PrivateKeyJWT(rs, auth.Assertion{}) }},
 		{"access tokens bound", func(c *client.Config) { c.DPoP = nil }},
 		{"access tokens bound", func(c *client.Config) { c.DPoP = &client.DPoP{InsecureAllowBearer: true} }},
 		{"IDTokenAlgs", func(c *client.Config) { c.IDTokenAlgs = nil }},
@@ -114,7 +115,7 @@ func TestProfile(t *testing.T) {
 			t.Errorf("%s: %v", profile, err)
 		}
 	}
-	_, err := client.New(client.Config{Profile: client.FAPI2Security, Issuer: "https://as.example", ClientID: "rp", RedirectURL: "https://rp.example/cb", Auth: client.Public()})
+	_, err := client.New(client.Config{Profile: client.FAPI2Security, Issuer: "https://as.example", ClientID: "rp", RedirectURL: "https://rp.example/cb", Auth: auth.Public()})
 	for _, want := range []string{"Auth", "bound", "IDTokenAlgs"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is not in the list: %v", want, err)
@@ -131,7 +132,7 @@ func withTLS(c *tls.Config) *http.Client {
 // TestProfileServer: what only metadata can tell, at the first use; what only the answer
 // can, there.
 func TestProfileServer(t *testing.T) {
-	key := client.SigningKey{KeyID: "k", Alg: "PS256", Key: optest.NewKey("k", "PS256").Private}
+	key := auth.SigningKey{KeyID: "k", Alg: "PS256", Key: optest.NewKey("k", "PS256").Private}
 	for name, edit := range map[string]func(map[string]any){
 		"pushed_authorization_request_endpoint":          func(m map[string]any) { delete(m, "pushed_authorization_request_endpoint") },
 		"authorization_response_iss_parameter_supported": func(m map[string]any) { delete(m, "authorization_response_iss_parameter_supported") },
@@ -139,7 +140,7 @@ func TestProfileServer(t *testing.T) {
 		s := optest.New(t)
 		s.Edit = edit
 		cfg := fapi2()
-		cfg.Profile, cfg.Issuer, cfg.ResponseMode, cfg.Auth = client.FAPI2Security, s.URL, "", client.PrivateKeyJWT(key, client.Assertion{})
+		cfg.Profile, cfg.Issuer, cfg.ResponseMode, cfg.Auth = client.FAPI2Security, s.URL, "", auth.PrivateKeyJWT(key, auth.Assertion{})
 		_, _, err := newClient(t, cfg).Begin(t.Context(), client.Request{})
 		var e *client.Error
 		if !errors.As(err, &e) || e.Step != client.StepDiscovery || !strings.Contains(err.Error(), name) {

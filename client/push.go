@@ -43,7 +43,7 @@ func (c *Client) push(ctx context.Context, m *discovery.Metadata, params url.Val
 // rules are those of the token endpoint (RFC 9126 §2).
 func (c *Client) explain(err error) error {
 	var e *par.Error
-	if c.config.Auth.Method() != "none" || !errors.As(err, &e) || e.Status != http.StatusUnauthorized {
+	if c.config.Auth.Name() != "none" || !errors.As(err, &e) || e.Status != http.StatusUnauthorized {
 		return err
 	}
 	return fmt.Errorf("%w (if the server lets no public client push, set Config.PAR to PAROff)", err)

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -227,7 +228,7 @@ func TestNoLeaseForDiscovery(t *testing.T) {
 func TestKeptRSA(t *testing.T) {
 	private, _ := rsa.GenerateKey(rand.Reader, 2048)
 	tokens := ending(time.Hour)
-	tokens.TokenType, tokens.DPoPKey = "DPoP", client.SigningKey{Alg: "PS256", Key: private}
+	tokens.TokenType, tokens.DPoPKey = "DPoP", auth.SigningKey{Alg: "PS256", Key: private}
 	cfg := config(optest.New(t))
 	cfg.DPoP = &client.DPoP{Keys: tokens.DPoPKey}
 	c := newClient(t, cfg)

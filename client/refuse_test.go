@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/internal/endpoint"
 	"github.com/countersign/countersign/internal/optest"
 )
@@ -291,16 +292,16 @@ func TestUserInfoRefused(t *testing.T) {
 }
 
 func TestNew(t *testing.T) {
-	good := client.Config{Issuer: "https://as.example", ClientID: "rp", Auth: client.Public(), RedirectURL: "https://rp.example/cb"}
+	good := client.Config{Issuer: "https://as.example", ClientID: "rp", Auth: auth.Public(), RedirectURL: "https://rp.example/cb"}
 	if _, err := client.New(good); err != nil {
 		t.Fatal(err)
 	}
 	for name, edit := range map[string]func(*client.Config){
 		"Issuer":      func(c *client.Config) { c.Issuer = "" },
 		"ClientID":    func(c *client.Config) { c.ClientID = "" },
-		"Auth":        func(c *client.Config) { c.Auth = client.Auth{} },
-		"Auth secret": func(c *client.Config) { c.Auth = client.SecretBasic("") },
-		"Auth post":   func(c *client.Config) { c.Auth = client.SecretPost("") },
+		"Auth":        func(c *client.Config) { c.Auth = auth.Method{} },
+		"Auth secret": func(c *client.Config) { c.Auth = auth.SecretBasic("") },
+		"Auth post":   func(c *client.Config) { c.Auth = auth.SecretPost("") },
 		"relative":    func(c *client.Config) { c.RedirectURL = "/cb" },
 		"http":        func(c *client.Config) { c.RedirectURL = "http://rp.example/cb" },
 		"fragment":    func(c *client.Config) { c.RedirectURL = "https://rp.example/cb#x" },

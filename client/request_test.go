@@ -14,6 +14,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/idtoken"
 	"github.com/countersign/countersign/internal/optest"
@@ -221,7 +222,7 @@ func TestConfigIsCopied(t *testing.T) {
 // needs. DISC-05.
 func TestStaticMetadata(t *testing.T) {
 	m := &discovery.Metadata{Issuer: "https://as.example", AuthorizationEndpoint: "https://as.example/a", TokenEndpoint: "https://as.example/t"}
-	cfg := client.Config{Issuer: m.Issuer, Metadata: m, ClientID: "rp", Auth: client.Public(), RedirectURL: "https://rp.example/cb"}
+	cfg := client.Config{Issuer: m.Issuer, Metadata: m, ClientID: "rp", Auth: auth.Public(), RedirectURL: "https://rp.example/cb"}
 	if _, err := client.New(cfg); err == nil || !strings.Contains(err.Error(), "jwks_uri") {
 		t.Errorf("an ID token without keys to check it: %v", err)
 	}
@@ -261,7 +262,7 @@ func TestAuthorizeType(t *testing.T) {
 	cfg := config(s)
 	cfg.DPoP = &client.DPoP{}
 	c := newClient(t, cfg)
-	key := client.SigningKey{Key: optest.NewKey("k", "ES256").Private}
+	key := auth.SigningKey{Key: optest.NewKey("k", "ES256").Private}
 	for kind, want := range map[string]string{"DPoP": "DPoP t", "dpop": "DPoP t", "Bearer": "Bearer t", "bearer": "Bearer t", "": "Bearer t", "mac": "", "N_A": ""} {
 		r := httptest.NewRequest("GET", "https://api.example/", nil)
 		err := c.Authorize(r, &client.Tokens{Token: &oauth2.Token{AccessToken: "t", TokenType: kind}, DPoPKey: key})
@@ -302,7 +303,7 @@ func TestRequestObjectSwitches(t *testing.T) {
 	k := optest.NewKey("jar", "PS256")
 	s := optest.New(t)
 	cfg := config(s)
-	cfg.RequestObject = &client.RequestObject{Keys: client.SigningKey{Alg: "PS256", Key: k.Private}, Audience: "https://as.example/authorize", Typ: "JWT"}
+	cfg.RequestObject = &client.RequestObject{Keys: auth.SigningKey{Alg: "PS256", Key: k.Private}, Audience: "https://as.example/authorize", Typ: "JWT"}
 	if _, _, err := newClient(t, cfg).Begin(t.Context(), client.Request{}); err != nil {
 		t.Fatal(err)
 	}
@@ -329,7 +330,7 @@ func TestPublisher(t *testing.T) {
 		"https://rp.example/o/1": true, "https://rp.example/o/1#hash": true, "http://rp.example/o/1": false, "urn:x": false, "": false, "https:///o": false,
 		"https://u@rp.example/o": false, "https://rp.example/" + strings.Repeat("x", 512): false,
 	} {
-		cfg.RequestObject = &client.RequestObject{Keys: client.SigningKey{Key: optest.NewKey("jar", "ES256").Private}, Publisher: publisher(uri)}
+		cfg.RequestObject = &client.RequestObject{Keys: auth.SigningKey{Key: optest.NewKey("jar", "ES256").Private}, Publisher: publisher(uri)}
 		redirect, _, err := newClient(t, cfg).Begin(t.Context(), client.Request{})
 		if (err == nil) != ok || ok && query(t, redirect).Get("request_uri") != uri {
 			t.Errorf("%.60s: %s, %v", uri, redirect, err)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/idtoken"
 	"github.com/countersign/countersign/internal/jose"
 	"github.com/countersign/countersign/internal/optest"
@@ -311,7 +312,7 @@ func TestResponseConfig(t *testing.T) {
 		"algorithm none":             func(c *client.Config) { c.ResponseAlgs = []string{"none"} },
 		"UserInfo algorithm":         func(c *client.Config) { c.UserInfoAlgs = []string{"RS257"} },
 	} {
-		c := client.Config{Issuer: "https://as.example", ClientID: "rp", Auth: client.Public(), RedirectURL: "https://rp.example/cb"}
+		c := client.Config{Issuer: "https://as.example", ClientID: "rp", Auth: auth.Public(), RedirectURL: "https://rp.example/cb"}
 		edit(&c)
 		if _, err := client.New(c); err == nil {
 			t.Errorf("%s: accepted", name)

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -17,23 +18,23 @@ import (
 func TestRevoke(t *testing.T) {
 	for _, test := range []struct {
 		name   string
-		auth   client.Auth
+		auth   auth.Method
 		answer http.HandlerFunc
 		code   string // "" if the token is revoked
 		after  time.Duration
 	}{
-		{name: "revoked", auth: client.SecretBasic(optest.ClientSecret)},
-		{name: "client_secret_post", auth: client.SecretPost(optest.ClientSecret)},
-		{name: "text that means nothing", auth: client.Public(), answer: answer(200, "text/html", "<p>bye")},
-		{name: "an empty object", auth: client.Public(), answer: answer(200, "application/json", "{}")},
-		{name: "another secret", auth: client.SecretBasic("canary wrong"), code: "invalid_client"},
-		{name: "a kind that it does not revoke", auth: client.Public(), answer: answer(400, "application/json", `{"error":"unsupported_token_type"}`), code: "unsupported_token_type"},
-		{name: "an error with status 200, of a token that had ended", auth: client.Public(), answer: answer(200, "application/json", `{"error":"invalid_token"}`)},
-		{name: "another 2xx", auth: client.Public(), answer: answer(202, "", ""), code: "login_failed"},
-		{name: "a redirect", auth: client.Public(), answer: func(w http.ResponseWriter, r *http.Request) {
+		{name: "revoked", auth: auth.SecretBasic(optest.ClientSecret)},
+		{name: "client_secret_post", auth: auth.SecretPost(optest.ClientSecret)},
+		{name: "text that means nothing", auth: auth.Public(), answer: answer(200, "text/html", "<p>bye")},
+		{name: "an empty object", auth: auth.Public(), answer: answer(200, "application/json", "{}")},
+		{name: "another secret", auth: auth.SecretBasic("canary wrong"), code: "invalid_client"},
+		{name: "a kind that it does not revoke", auth: auth.Public(), answer: answer(400, "application/json", `{"error":"unsupported_token_type"}`), code: "unsupported_token_type"},
+		{name: "an error with status 200, of a token that had ended", auth: auth.Public(), answer: answer(200, "application/json", `{"error":"invalid_token"}`)},
+		{name: "another 2xx", auth: auth.Public(), answer: answer(202, "", ""), code: "login_failed"},
+		{name: "a redirect", auth: auth.Public(), answer: func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/jwks", http.StatusTemporaryRedirect)
 		}, code: "login_failed"},
-		{name: "later", auth: client.Public(), answer: func(w http.ResponseWriter, _ *http.Request) {
+		{name: "later", auth: auth.Public(), answer: func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "120")
 			w.WriteHeader(503)
 		}, code: "temporarily_unavailable", after: 2 * time.Minute},
@@ -72,7 +73,7 @@ func TestRevokeSecretChosen(t *testing.T) {
 		m["revocation_endpoint_auth_methods_supported"] = []string{"client_secret_post"}
 	}
 	cfg := config(s)
-	cfg.Auth = client.Secret(optest.ClientSecret)
+	cfg.Auth = auth.Secret(optest.ClientSecret)
 	if err := newClient(t, cfg).Revoke(t.Context(), "canary-token", ""); err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +94,7 @@ func TestAliases(t *testing.T) {
 	s.Replace("/mtls/revoke", answer(200, "", ""))
 	s.Replace("/mtls/introspect", answer(200, "application/json", `{"active":false}`))
 	cfg := config(s)
-	cfg.Auth = client.TLS()
+	cfg.Auth = auth.TLS()
 	cfg.HTTP = &http.Client{Transport: http.DefaultTransport}
 	c := newClient(t, cfg)
 	if err := c.Revoke(t.Context(), "canary-token", ""); err != nil || s.Hits("/mtls/revoke") != 1 {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/idtoken"
 	"github.com/countersign/countersign/internal/optest"
 )
@@ -142,7 +143,7 @@ func servers() []deployed {
 			},
 		},
 		{
-			name: "Cloudentity, with a certificate", preset: client.Cloudentity("t", "eu", "w"), issuer: "https://t.eu.authz.cloudentity.io/t/w", auth: client.TLS(),
+			name: "Cloudentity, with a certificate", preset: client.Cloudentity("t", "eu", "w"), issuer: "https://t.eu.authz.cloudentity.io/t/w", auth: auth.TLS(),
 			metadata: m{"mtls_issuer": "https://t.mtls.eu.authz.cloudentity.io/t/w", "mtls_endpoint_aliases": m{"token_endpoint": "https://t.mtls.eu.authz.cloudentity.io/t/w/oauth2/token"}},
 			check:    postedTo("https://t.mtls.eu.authz.cloudentity.io/t/w/oauth2/token"),
 			refused:  map[string]func(*turn){"the issuer of the other host": claim("iss", "https://t.mtls.eu.authz.cloudentity.io/t/w")},
@@ -166,7 +167,7 @@ func servers() []deployed {
 		{
 			name: "Entra", preset: client.Entra(tenant), issuer: "https://login.microsoftonline.com/" + tenant + "/v2.0",
 			jwk: m{"alg": nil, "issuer": "https://login.microsoftonline.com/" + tenant + "/v2.0", "x5t": "x"}, endpoints: "https://login.microsoftonline.com/" + tenant + "/oauth2/v2.0",
-			auth:     client.PrivateKeyJWT(client.SigningKey{Alg: "PS256", Key: optest.NewKey("rp", "PS256").Private}, client.EntraAssertion(tenant, &x509.Certificate{Raw: []byte("x")})),
+			auth:     auth.PrivateKeyJWT(auth.SigningKey{Alg: "PS256", Key: optest.NewKey("rp", "PS256").Private}, client.EntraAssertion(tenant, &x509.Certificate{Raw: []byte("x")})),
 			callback: url.Values{"session_state": {"s"}, "client_info": {"x"}}, token: m{"expires_in": "3599", "ext_expires_in": 3599, "scope": "openid profile email"},
 			claims: m{"tid": tenant, "ver": "2.0", "oid": "o", "rh": "r", "uti": "u"},
 			check: func(t *testing.T, w *wire, tokens *client.Tokens) {
@@ -220,7 +221,7 @@ func servers() []deployed {
 		},
 		{
 			name: "Auth0", preset: client.Auth0("x.eu.auth0.com"), issuer: "https://x.eu.auth0.com/",
-			auth:  client.PrivateKeyJWT(client.SigningKey{Alg: "RS256", Key: rpKey.Private}, client.Assertion{}),
+			auth:  auth.PrivateKeyJWT(auth.SigningKey{Alg: "RS256", Key: rpKey.Private}, auth.Assertion{}),
 			token: m{"access_token": "at", "expires_in": 86400, "scope": "openid"}, claims: m{"sid": "s"},
 			check: func(t *testing.T, w *wire, _ *client.Tokens) {
 				if aud := objectClaims(t, rpKey, w.posted["https://x.eu.auth0.com/token"].Get("client_assertion")).Get("aud"); aud != "https://x.eu.auth0.com/" {
@@ -252,7 +253,7 @@ func servers() []deployed {
 			},
 		},
 		{
-			name: "Apple", preset: client.Apple(), issuer: "https://appleid.apple.com", auth: client.AppleSecret("team", client.SigningKey{KeyID: "kid", Key: optest.NewKey("kid", "ES256").Private}),
+			name: "Apple", preset: client.Apple(), issuer: "https://appleid.apple.com", auth: auth.AppleSecret("team", auth.SigningKey{KeyID: "kid", Key: optest.NewKey("kid", "ES256").Private}),
 			callback: url.Values{"user": {`{"name":{"firstName":"Alice"},"email":"alice@example.com"}`}}, claims: m{"nonce_supported": true, "email_verified": "true", "is_private_email": true},
 			check: func(t *testing.T, w *wire, _ *client.Tokens) {
 				form := w.posted["https://appleid.apple.com/token"]
@@ -327,7 +328,7 @@ func TestEveryAlias(t *testing.T) {
 		metadata[name] = plain + "/" + name // which nobody answers at
 	}
 	w.answers[plain+"/.well-known/openid-configuration"] = metadata
-	c := newClient(t, client.Config{Issuer: plain, ClientID: "rp", Auth: client.TLS(), RedirectURL: "https://rp.example/cb", HTTP: &http.Client{Transport: w}})
+	c := newClient(t, client.Config{Issuer: plain, ClientID: "rp", Auth: auth.TLS(), RedirectURL: "https://rp.example/cb", HTTP: &http.Client{Transport: w}})
 	_, pending, err := c.Begin(t.Context(), client.Request{})
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/internal/optest"
 )
@@ -13,7 +14,7 @@ import (
 // issuer in the response.
 func TestMixUp(t *testing.T) {
 	make := func(issuer, redirect string, edit func(*client.Config)) *client.Client {
-		c := client.Config{Issuer: issuer, ClientID: "web", Auth: client.Public(), RedirectURL: redirect}
+		c := client.Config{Issuer: issuer, ClientID: "web", Auth: auth.Public(), RedirectURL: redirect}
 		if edit != nil {
 			edit(&c)
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -26,7 +27,7 @@ func TestSecretFromMetadata(t *testing.T) {
 		s := optest.New(t)
 		s.Edit = func(m map[string]any) { m["token_endpoint_auth_methods_supported"] = test.methods }
 		cfg := config(s)
-		cfg.Auth = client.Secret(optest.ClientSecret)
+		cfg.Auth = auth.Secret(optest.ClientSecret)
 		if _, err := login(t, s, newClient(t, cfg)); err != nil {
 			t.Errorf("%v: %v", test.methods, err)
 		}
@@ -36,13 +37,13 @@ func TestSecretFromMetadata(t *testing.T) {
 			}
 		}
 	}
-	if _, err := client.New(client.Config{Issuer: "https://as.example", ClientID: "rp", RedirectURL: "https://rp.example/cb", Auth: client.Secret("")}); err == nil {
+	if _, err := client.New(client.Config{Issuer: "https://as.example", ClientID: "rp", RedirectURL: "https://rp.example/cb", Auth: auth.Secret("")}); err == nil {
 		t.Error("an empty secret was accepted")
 	}
 }
 
 func TestSecretBasicRaw(t *testing.T) {
-	a, r := client.SecretBasicRaw("a+b:c"), httptest.NewRequest("POST", "/", nil)
+	a, r := auth.SecretBasicRaw("a+b:c"), httptest.NewRequest("POST", "/", nil)
 	if err := a.For("rp@1", "").Authenticate(r, url.Values{}); err != nil || r.Header.Get("Authorization") != "Basic cnBAMTphK2I6Yw==" { // rp@1:a+b:c
 		t.Errorf("got %s, %v", r.Header.Get("Authorization"), err)
 	}
@@ -54,16 +55,16 @@ func TestRefusedClient(t *testing.T) {
 	s := optest.New(t)
 	s.Replace("/token", answer(401, "application/json", `{"error":"invalid_client"}`))
 	for name, test := range map[string]struct {
-		auth client.Auth
+		auth auth.Method
 		told string
 	}{
-		"encoded":             {client.SecretBasic("canary+b c"), "SecretBasicRaw"},
-		"encoded, chosen":     {client.Secret("canary!"), "SecretBasicRaw"},
-		"nothing to encode":   {client.SecretBasic("canary-b_c.d"), ""},
-		"raw":                 {client.SecretBasicRaw("canary+b c"), ""},
-		"in the form":         {client.SecretPost("canary+b c"), ""},
-		"an assertion":        {client.SecretJWT(strings.Repeat("canary", 6), client.Assertion{}), "Assertion.Audience"},
-		"an assertion of old": {client.SecretJWT(strings.Repeat("canary", 6), client.Assertion{Audience: s.URL + "/token", Typ: "JWT"}), ""},
+		"encoded":             {auth.SecretBasic("canary+b c"), "SecretBasicRaw"},
+		"encoded, chosen":     {auth.Secret("canary!"), "SecretBasicRaw"},
+		"nothing to encode":   {auth.SecretBasic("canary-b_c.d"), ""},
+		"raw":                 {auth.SecretBasicRaw("canary+b c"), ""},
+		"in the form":         {auth.SecretPost("canary+b c"), ""},
+		"an assertion":        {auth.SecretJWT(strings.Repeat("canary", 6), auth.Assertion{}), "Assertion.Audience"},
+		"an assertion of old": {auth.SecretJWT(strings.Repeat("canary", 6), auth.Assertion{Audience: s.URL + "/token", Typ: "JWT"}), ""},
 	} {
 		cfg := config(s)
 		cfg.Auth = test.auth

@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/oauth2"
 
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/idtoken"
 	"github.com/countersign/countersign/internal/endpoint"
@@ -43,7 +44,7 @@ type tokenResponse struct {
 // requestToken posts a grant to the token endpoint, once: a code must not be
 // sent again after it may have arrived.
 // key is the one to bind the tokens to, where Config.DPoP says that they are bound.
-func (c *Client) requestToken(ctx context.Context, form url.Values, key SigningKey) (*tokenResponse, error) {
+func (c *Client) requestToken(ctx context.Context, form url.Values, key auth.SigningKey) (*tokenResponse, error) {
 	ctx = endpoint.For(ctx, c.config.Issuer)
 	m, err := c.metadata(ctx)
 	if err != nil {
@@ -70,13 +71,8 @@ func (c *Client) requestToken(ctx context.Context, form url.Values, key SigningK
 // explainAuth says what can be done about a server that does not know a client as the RFCs
 // have it: one that does not decode ID and secret, or wants assertions as they were before RFC 10070.
 func (c *Client) explainAuth(m *discovery.Metadata, e *TokenError) *TokenError {
-	a := c.method(m)
-	switch {
-	case e.Code != "invalid_client":
-	case a.encoded != nil && a.encoded(c.config.ClientID):
-		e.Err = fmt.Errorf("%w (if ID and secret are right, the server may not decode them: see SecretBasicRaw)", e.Err)
-	case a.assertion != nil && *a.assertion == Assertion{}:
-		e.Err = fmt.Errorf("%w (if the key is right, the server may be older than RFC 10070: see Assertion.Audience and Typ)", e.Err)
+	if hint := c.method(m).Hint(c.config.ClientID); hint != "" && e.Code == "invalid_client" {
+		e.Err = fmt.Errorf("%w (%s)", e.Err, hint)
 	}
 	return e
 }
@@ -171,7 +167,7 @@ func isNull(v jsontext.Value) bool { return len(v) == 0 || v.Kind() == 'n' }
 
 // tokens makes what the application gets. A scope that the server leaves out is
 // the one that was asked for (RFC 6749 §5.1); nothing else widens it.
-func (t *tokenResponse) tokens(asked []string, key SigningKey, now time.Time) *Tokens {
+func (t *tokenResponse) tokens(asked []string, key auth.SigningKey, now time.Time) *Tokens {
 	out := &Tokens{
 		Token: (&oauth2.Token{
 			AccessToken: t.AccessToken, TokenType: t.kind(), RefreshToken: t.RefreshToken,

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/idtoken"
 )
 
@@ -30,7 +31,7 @@ type Tokens struct {
 
 	// DPoPKey is the key that the access token is bound to, if it is (TokenType "DPoP"). It is
 	// needed to use and to refresh the tokens.
-	DPoPKey SigningKey
+	DPoPKey auth.SigningKey
 
 	// Scopes are those that were granted.
 	Scopes []string

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/internal/jose"
 	"github.com/countersign/countersign/internal/optest"
@@ -104,7 +105,7 @@ func pingFederate(w *wire) client.Config {
 	return client.Config{
 		Issuer: pf, ClientID: "ac_oic_client", Scopes: []string{"openid", "profile"}, HTTP: &http.Client{Transport: w},
 		RedirectURL: pf + "/OAuthPlayground/case1A-callback.jsp",
-		Auth:        client.SecretPost("abc123DEFghijklmnop4567rstuvwxyzZYXWUT8910SRQPOnmlijhoauthplaygroundapplication"),
+		Auth:        auth.SecretPost("abc123DEFghijklmnop4567rstuvwxyzZYXWUT8910SRQPOnmlijhoauthplaygroundapplication"),
 		Metadata: &discovery.Metadata{
 			Issuer: pf, AuthorizationEndpoint: pf + "/as/authorization.oauth2", TokenEndpoint: pf + "/as/token.oauth2",
 			JWKSURI: pf + "/pf/JWKS", UserInfoEndpoint: pf + "/idp/userinfo.openid",
@@ -156,7 +157,7 @@ func TestPingFederateMobile(t *testing.T) {
 	key := optest.NewKey("4oiu8", "RS256")
 	w := newWire(t, map[string]any{pf + "/pf/JWKS": json.RawMessage(optest.JWKS(key))})
 	cfg := pingFederate(w)
-	cfg.Auth, cfg.PKCE, cfg.RedirectURL = client.Public(), pkce.PlainImplicit, "com.pingidentity.developer.oauthplayground://oidc_callback"
+	cfg.Auth, cfg.PKCE, cfg.RedirectURL = auth.Public(), pkce.PlainImplicit, "com.pingidentity.developer.oauthplayground://oidc_callback"
 	c := newClient(t, cfg)
 	redirect, pending, err := c.Begin(t.Context(), client.Request{})
 	if err != nil {
@@ -177,9 +178,9 @@ func TestPingFederateMobile(t *testing.T) {
 
 const aic = "https://tenant.example.com/am/oauth2/realms/root/realms/alpha"
 
-func aicConfig(w *wire, auth client.Auth) client.Config {
+func aicConfig(w *wire, method auth.Method) client.Config {
 	return client.Config{
-		Issuer: "https://tenant.example.com:443/am/oauth2/realms/root/realms/alpha", ClientID: "myClient", Auth: auth,
+		Issuer: "https://tenant.example.com:443/am/oauth2/realms/root/realms/alpha", ClientID: "myClient", Auth: method,
 		RedirectURL: "https://www.example.com:443/callback", Scopes: []string{"write"}, HTTP: &http.Client{Transport: w}, RepeatParameters: true,
 		Metadata: &discovery.Metadata{
 			Issuer:                "https://tenant.example.com:443/am/oauth2/realms/root/realms/alpha",
@@ -194,7 +195,7 @@ func aicConfig(w *wire, auth client.Auth) client.Config {
 func TestAdvancedIdentityCloud(t *testing.T) {
 	token := m{"access_token": "access-token", "refresh_token": "refresh-token", "scope": "write", "token_type": "Bearer", "expires_in": 3599}
 	w := newWire(t, map[string]any{aic + "/par": pushed201{"zizBvZPwAmzfcDOMKTPv0QTaRA8", 90}, aic + "/access_token": token})
-	redirect, pending, err := newClient(t, aicConfig(w, client.SecretPost("mySecret"))).Begin(t.Context(), client.Request{})
+	redirect, pending, err := newClient(t, aicConfig(w, auth.SecretPost("mySecret"))).Begin(t.Context(), client.Request{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +208,7 @@ func TestAdvancedIdentityCloud(t *testing.T) {
 	same(t, "authorization request", query(t, redirect), values(
 		"client_id", "myClient", "response_type", "code", "request_uri", "zizBvZPwAmzfcDOMKTPv0QTaRA8", "scope", "write", "redirect_uri", "https://www.example.com:443/callback"))
 
-	c := newClient(t, aicConfig(w, client.SecretBasic("forgerock")))
+	c := newClient(t, aicConfig(w, auth.SecretBasic("forgerock")))
 	callback := values("code", "authorization-code", "iss", "https://tenant.example.com:443/am/oauth2/realms/root/realms/alpha", "state", pending.State, "client_id", "myClient", "scope", "write")
 	tokens, err := c.Finish(t.Context(), pending, callback)
 	if err != nil {
@@ -241,8 +242,8 @@ func TestAdvancedIdentityCloudObject(t *testing.T) {
 	jwks := m{"keys": []m{{"kty": "RSA", "use": "enc", "kid": "MYv/TlhD38w0GVgX3sohEWb6th0=", "alg": "RSA-OAEP-256", "n": optest.B64(enc.N.Bytes()), "e": optest.B64(big.NewInt(int64(enc.E)).Bytes())}}}
 	w := newWire(t, map[string]any{aic + "/par": pushed201{"zizBvZPwAmzfcDOMKTPv0QTaRA8", 90}, aic + "/connect/jwk_uri": jwks})
 	k := optest.NewKey("jar", "PS256")
-	cfg := aicConfig(w, client.SecretPost("forgerock"))
-	cfg.RequestObject = &client.RequestObject{Keys: client.SigningKey{KeyID: "jar", Alg: "PS256", Key: k.Private}, EncryptionAlg: "RSA-OAEP-256", EncryptionEnc: "A256GCM"}
+	cfg := aicConfig(w, auth.SecretPost("forgerock"))
+	cfg.RequestObject = &client.RequestObject{Keys: auth.SigningKey{KeyID: "jar", Alg: "PS256", Key: k.Private}, EncryptionAlg: "RSA-OAEP-256", EncryptionEnc: "A256GCM"}
 	_, pending, err := newClient(t, cfg).Begin(t.Context(), client.Request{})
 	if err != nil {
 		t.Fatal(err)
@@ -264,7 +265,7 @@ func TestCloudentity(t *testing.T) {
 	const base = "https://tenant.eu.authz.cloudentity.io/tenant/workspace"
 	w := newWire(t, map[string]any{base + "/oauth2/token": m{"access_token": "a", "token_type": "bearer", "expires_in": 3600, "scope": ""}})
 	c := newClient(t, client.Config{
-		Issuer: base, ClientID: "CLIENT_ID", Auth: client.SecretPost("CLIENT_SECRET"), RedirectURL: "https://app.example/callback", Scopes: []string{},
+		Issuer: base, ClientID: "CLIENT_ID", Auth: auth.SecretPost("CLIENT_SECRET"), RedirectURL: "https://app.example/callback", Scopes: []string{},
 		HTTP:     &http.Client{Transport: w},
 		Metadata: &discovery.Metadata{Issuer: base, AuthorizationEndpoint: base + "/oauth2/authorize", TokenEndpoint: base + "/oauth2/token"},
 	})

@@ -26,9 +26,10 @@ var graph = map[string][]string{
 	"discovery":           {"internal/endpoint", "internal/jose", "internal/redact"},
 	"par":                 {"internal/endpoint", "internal/jose", "internal/redact"},
 	"idtoken":             {"internal/jose", "internal/redact"},
-	"client":              {"discovery", "idtoken", "internal/dpop", "internal/endpoint", "internal/jose", "internal/redact", "par", "pkce"},
+	"client/auth":         {"internal/jose", "internal/redact"},
+	"client":              {"client/auth", "discovery", "idtoken", "internal/dpop", "internal/endpoint", "internal/jose", "internal/redact", "par", "pkce"},
 	"client/login":        {"client", "idtoken", "internal/redact"},
-	"client/registration": {"client", "discovery", "internal/endpoint", "internal/jose", "internal/redact"},
+	"client/registration": {"client", "client/auth", "discovery", "internal/endpoint", "internal/jose", "internal/redact"},
 	"rs":                  {"discovery", "internal/dpop", "internal/endpoint", "internal/jose", "internal/redact"},
 	"internal/optest":     {}, // for tests alone
 	"internal/badtoken":   {"internal/optest"},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/registration"
 	"github.com/countersign/countersign/discovery"
 )
@@ -52,17 +53,17 @@ func askAbout(ctx context.Context, c *client.Client, token string) (user string,
 	return about.Subject, nil
 }
 
-func ownKeys(mux *http.ServeMux, january, july crypto.Signer) (client.Auth, error) {
-	ring := &client.KeyRing{}
+func ownKeys(mux *http.ServeMux, january, july crypto.Signer) (auth.Method, error) {
+	ring := &auth.KeyRing{}
 	mux.Handle("GET /jwks", ring)
 	err := errors.Join(
-		ring.Rotate(client.SigningKey{KeyID: "2026-01", Alg: "PS256", Key: january}, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)),
-		ring.Rotate(client.SigningKey{KeyID: "2026-07", Alg: "PS256", Key: july}, time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC)),
+		ring.Rotate(auth.SigningKey{KeyID: "2026-01", Alg: "PS256", Key: january}, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)),
+		ring.Rotate(auth.SigningKey{KeyID: "2026-07", Alg: "PS256", Key: july}, time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC)),
 	)
-	return client.PrivateKeyJWT(ring, client.Assertion{}), err
+	return auth.PrivateKeyJWT(ring, auth.Assertion{}), err
 }
 
-func registerClient(ctx context.Context, initialAccessToken string, keys client.KeySource) (*client.Client, *registration.Registered, error) {
+func registerClient(ctx context.Context, initialAccessToken string, keys auth.KeySource) (*client.Client, *registration.Registered, error) {
 	server := &discovery.Provider{Issuer: "https://as.example"}
 	registrar := &registration.Registrar{Server: server, InitialAccessToken: initialAccessToken}
 	registered, err := registrar.Register(ctx, registration.Metadata{
@@ -87,7 +88,7 @@ func renameClient(ctx context.Context, registrar *registration.Registrar, regist
 	return registered, err
 }
 
-func byDocument(mux *http.ServeMux, server *discovery.Provider, keys client.KeySource) (*client.Client, error) {
+func byDocument(mux *http.ServeMux, server *discovery.Provider, keys auth.KeySource) (*client.Client, error) {
 	document := &registration.Document{
 		ClientID: "https://app.example/oauth-client",
 		Metadata: registration.Metadata{

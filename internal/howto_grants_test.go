@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 )
 
 // The code of docs/tokens-without-a-login.md, compiled.
@@ -16,7 +17,7 @@ var _ = []any{
 }
 
 func asItself(ctx context.Context, issuer, secret string) (*client.Tokens, error) {
-	c, err := client.New(client.Config{Issuer: issuer, ClientID: "night-shift", Auth: client.SecretBasic(secret)})
+	c, err := client.New(client.Config{Issuer: issuer, ClientID: "night-shift", Auth: auth.SecretBasic(secret)})
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +31,7 @@ func keptFresh(c *client.Client) *client.Transport {
 	return &client.Transport{Client: c, Tokens: refresher.Source("night-shift"), Origins: []string{"https://photos.example"}}
 }
 
-func asSubject(ctx context.Context, c *client.Client, key client.SigningKey) (*client.Tokens, error) {
+func asSubject(ctx context.Context, c *client.Client, key auth.SigningKey) (*client.Tokens, error) {
 	return c.JWTBearer(ctx, client.AssertionRequest{
 		Keys:    key,
 		Subject: "alice@example.com",

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/rs"
 )
@@ -30,7 +30,7 @@ func introspect(server *discovery.Provider, secret string) *rs.Introspection {
 		Server:   server,
 		Issuer:   server.Issuer,
 		Audience: "https://photos.example/",
-		Auth:     client.SecretBasic(secret).For("photos-api", server.Issuer),
+		Auth:     auth.SecretBasic(secret).For("photos-api", server.Issuer),
 	}
 	return tokens
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/idtoken"
 	"github.com/countersign/countersign/pkce"
@@ -22,7 +23,7 @@ func newClient(secret string) (*client.Client, error) {
 	c, err := client.New(client.Config{
 		Issuer:      "https://as.example",
 		ClientID:    "web",
-		Auth:        client.SecretBasic(secret),
+		Auth:        auth.SecretBasic(secret),
 		RedirectURL: "https://app.example/callback",
 		Scopes:      []string{"openid", "profile"},
 	})
@@ -30,8 +31,8 @@ func newClient(secret string) (*client.Client, error) {
 }
 
 func strong(config client.Config, signer crypto.Signer) (*client.Client, error) {
-	key := client.SigningKey{KeyID: "2026-01", Alg: "PS256", Key: signer}
-	config.Auth = client.PrivateKeyJWT(key, client.Assertion{})
+	key := auth.SigningKey{KeyID: "2026-01", Alg: "PS256", Key: signer}
+	config.Auth = auth.PrivateKeyJWT(key, auth.Assertion{})
 	config.DPoP = &client.DPoP{}
 	config.Profile = client.FAPI2Security
 	return client.New(config)
@@ -39,7 +40,7 @@ func strong(config client.Config, signer crypto.Signer) (*client.Client, error) 
 
 func byName(secret string) (*client.Client, error) {
 	config := client.Keycloak("https://sso.example", "main")
-	config.ClientID, config.Auth, config.RedirectURL = "web", client.SecretBasic(secret), "https://app.example/callback"
+	config.ClientID, config.Auth, config.RedirectURL = "web", auth.SecretBasic(secret), "https://app.example/callback"
 	return client.New(config)
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/internal/optest"
 	"github.com/countersign/countersign/rs"
@@ -37,7 +38,7 @@ func TestStepUp(t *testing.T) {
 			s := optest.New(t)
 			api := stepUpAPI(t, s)
 			c, err := client.New(client.Config{
-				Issuer: s.URL, ClientID: optest.ClientID, Auth: client.SecretBasic(optest.ClientSecret), RedirectURL: optest.RedirectURL,
+				Issuer: s.URL, ClientID: optest.ClientID, Auth: auth.SecretBasic(optest.ClientSecret), RedirectURL: optest.RedirectURL,
 			})
 			if err != nil {
 				t.Fatal(err)

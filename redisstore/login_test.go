@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/login"
 	"github.com/countersign/countersign/internal/optest"
 	"github.com/countersign/countersign/internal/redistest"
@@ -39,7 +40,7 @@ func (s *site) machine(as *optest.Server, server *redistest.Server) http.Handler
 	t, address := s.t, s.address
 	t.Helper()
 	c, err := client.New(client.Config{
-		Issuer: as.URL, ClientID: optest.ClientID, Auth: client.SecretBasic(optest.ClientSecret), RedirectURL: address + "/callback", PAR: client.PAROff, Now: s.now,
+		Issuer: as.URL, ClientID: optest.ClientID, Auth: auth.SecretBasic(optest.ClientSecret), RedirectURL: address + "/callback", PAR: client.PAROff, Now: s.now,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/internal/optest"
 	"github.com/countersign/countersign/internal/redistest"
 	"github.com/countersign/countersign/redisstore"
@@ -62,7 +63,7 @@ func child(task string) {
 // refresh wants the tokens of alice, many times at once, and gives what all of it came to.
 func refresh(ctx context.Context, s *redisstore.Store, issuer string) string {
 	c, err := client.New(client.Config{
-		Issuer: issuer, ClientID: optest.ClientID, Auth: client.SecretBasic(optest.ClientSecret), RedirectURL: optest.RedirectURL,
+		Issuer: issuer, ClientID: optest.ClientID, Auth: auth.SecretBasic(optest.ClientSecret), RedirectURL: optest.RedirectURL,
 	})
 	if err != nil {
 		return err.Error()
@@ -195,7 +196,7 @@ func TestRefresh(t *testing.T) {
 
 func newClient(t *testing.T, as *optest.Server) *client.Client {
 	t.Helper()
-	c, err := client.New(client.Config{Issuer: as.URL, ClientID: optest.ClientID, Auth: client.SecretBasic(optest.ClientSecret), RedirectURL: optest.RedirectURL})
+	c, err := client.New(client.Config{Issuer: as.URL, ClientID: optest.ClientID, Auth: auth.SecretBasic(optest.ClientSecret), RedirectURL: optest.RedirectURL})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/login"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/idtoken"
@@ -110,7 +111,7 @@ func TestSharedIntrospection(t *testing.T) {
 		return &rs.Cache{
 			Tokens: &rs.Introspection{
 				URL: as.URL + "/introspect", Issuer: as.URL, Audience: optest.Audience,
-				Auth: client.SecretBasic(optest.ClientSecret).For(optest.ClientID, as.URL),
+				Auth: auth.SecretBasic(optest.ClientSecret).For(optest.ClientID, as.URL),
 			},
 			Shared: open(t, server, nil), SharedKey: []byte("canary-key of thirty-two bytes or more"),
 		}

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/internal/optest"
 	"github.com/countersign/countersign/rs"
@@ -73,7 +73,7 @@ func TestIntrospection(t *testing.T) {
 		{"no authentication configured", good(nil), func(i *rs.Introspection) { i.Auth = nil }, 503},
 		{"the endpoint from metadata", good(nil), func(i *rs.Introspection) { i.URL, i.Server = "", &discovery.Provider{Issuer: s.URL} }, 200},
 		{"the endpoint from another's metadata", good(nil), func(i *rs.Introspection) { i.URL, i.Server = "", &discovery.Provider{Issuer: "https://other.example"} }, 503},
-		{"a wrong secret", good(nil), func(i *rs.Introspection) { i.Auth = client.SecretBasic("canary-wrong").For(optest.ClientID, "") }, 503},
+		{"a wrong secret", good(nil), func(i *rs.Introspection) { i.Auth = auth.SecretBasic("canary-wrong").For(optest.ClientID, "") }, 503},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s.Active = test.answer

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/internal/jose"
 	"github.com/countersign/countersign/internal/optest"
@@ -338,7 +338,7 @@ func TestPingValidateBearer(t *testing.T) {
 			defer server.Close()
 			v := &rs.PingValidateBearer{
 				URL: server.URL, Issuer: "https://pf.example", Clients: []string{"rp"}, SubjectClaim: "Username",
-				Auth: client.SecretBasic("s").For("api", ""),
+				Auth: auth.SecretBasic("s").For("api", ""),
 			}
 			if test.edit != nil {
 				test.edit(v)

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/internal/optest"
 	"github.com/countersign/countersign/rs"
@@ -32,7 +32,7 @@ func jwtVerifier(s *optest.Server) *rs.JWT {
 func introspection(s *optest.Server) *rs.Introspection {
 	return &rs.Introspection{
 		URL: s.URL + "/introspect", Issuer: s.URL, Audience: optest.Audience,
-		Auth: client.SecretBasic(optest.ClientSecret).For(optest.ClientID, s.URL),
+		Auth: auth.SecretBasic(optest.ClientSecret).For(optest.ClientID, s.URL),
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/login"
 	"github.com/countersign/countersign/internal/optest"
 )
@@ -100,7 +101,7 @@ func start(t testing.TB, set setting) *app {
 	a.as.Now = a.clock.now
 	a.as.Unlock()
 	cfg := client.Config{
-		Issuer: a.as.URL, ClientID: optest.ClientID, Auth: client.SecretBasic(optest.ClientSecret),
+		Issuer: a.as.URL, ClientID: optest.ClientID, Auth: auth.SecretBasic(optest.ClientSecret),
 		RedirectURL: base + "/callback", PostLogoutRedirectURL: base + "/bye", Now: a.clock.now,
 	}
 	if set.client != nil {

@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/login"
 )
 
 func newClient(t testing.TB, issuer, redirect string, edit func(*client.Config)) *client.Client {
 	t.Helper()
-	cfg := client.Config{Issuer: issuer, ClientID: "web", Auth: client.Public(), RedirectURL: redirect}
+	cfg := client.Config{Issuer: issuer, ClientID: "web", Auth: auth.Public(), RedirectURL: redirect}
 	if edit != nil {
 		edit(&cfg)
 	}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/login"
 	"github.com/countersign/countersign/discovery"
 )
@@ -17,7 +18,7 @@ func ExampleNew() {
 	c, err := client.New(client.Config{
 		Issuer:      "https://as.example",
 		ClientID:    "web",
-		Auth:        client.SecretBasic("of the registration"),
+		Auth:        auth.SecretBasic("of the registration"),
 		RedirectURL: "https://app.example/callback",
 		Metadata: &discovery.Metadata{
 			Issuer:                "https://as.example",

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/login"
 	"github.com/countersign/countersign/internal/optest"
 )
@@ -292,7 +293,7 @@ func TestSeveralIssuers(t *testing.T) {
 	a := start(t, setting{as: first, config: func(c *login.Config) {
 		base := strings.TrimSuffix(c.Clients["main"].RedirectURL(), "/callback")
 		other, err := client.New(client.Config{
-			Issuer: second.URL, ClientID: optest.ClientID, Auth: client.SecretBasic(optest.ClientSecret),
+			Issuer: second.URL, ClientID: optest.ClientID, Auth: auth.SecretBasic(optest.ClientSecret),
 			RedirectURL: base + "/callback/second", PostLogoutRedirectURL: base + "/bye", Now: c.Now,
 		})
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/loopback"
 )
 
@@ -16,7 +17,7 @@ func Example() {
 	tokens, err := loopback.Login(ctx, loopback.Config{Client: client.Config{
 		Issuer:      "https://as.example",
 		ClientID:    "photoctl",
-		Auth:        client.Public(),
+		Auth:        auth.Public(),
 		RedirectURL: "http://127.0.0.1/callback",
 	}})
 	if err != nil {
@@ -29,7 +30,7 @@ func Example() {
 // A program that prints the address too, for those whose browser does not open.
 func ExampleConfig() {
 	config := loopback.Config{
-		Client: client.Config{Issuer: "https://as.example", ClientID: "photoctl", Auth: client.Public()},
+		Client: client.Config{Issuer: "https://as.example", ClientID: "photoctl", Auth: auth.Public()},
 		Open: func(ctx context.Context, address string) error {
 			fmt.Println("Open this address in a browser:", address)
 			loopback.Browser(ctx, address) // if there is one

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -28,7 +29,7 @@ func FuzzServe(f *testing.F) {
 	waits := map[bool]*wait{}
 	for signed, mode := range map[bool]string{false: "", true: "query.jwt"} {
 		c, err := client.New(client.Config{
-			Issuer: s.URL, ClientID: optest.ClientID, Auth: client.SecretBasic(optest.ClientSecret),
+			Issuer: s.URL, ClientID: optest.ClientID, Auth: auth.SecretBasic(optest.ClientSecret),
 			RedirectURL: "http://127.0.0.1:1/callback", ResponseMode: mode,
 		})
 		if err != nil {

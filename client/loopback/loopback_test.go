@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -52,7 +53,7 @@ func request(t *testing.T, method, address string) *http.Request {
 // redirect URI in it.
 func config(t *testing.T, s *optest.Server, visit func(address string, redirect *url.URL)) Config {
 	return Config{
-		Client: client.Config{Issuer: s.URL, ClientID: optest.ClientID, Auth: client.SecretBasic(optest.ClientSecret), PAR: client.PAROff},
+		Client: client.Config{Issuer: s.URL, ClientID: optest.ClientID, Auth: auth.SecretBasic(optest.ClientSecret), PAR: client.PAROff},
 		Open: func(_ context.Context, address string) error {
 			u, err := url.Parse(address)
 			if err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
 )
 
@@ -54,7 +55,7 @@ func (d *Document) JSON() ([]byte, error) {
 }
 
 // Config is the configuration of the client at a server, as that of [Registered.Config].
-func (d *Document) Config(server *discovery.Provider, keys client.KeySource) client.Config {
+func (d *Document) Config(server *discovery.Provider, keys auth.KeySource) client.Config {
 	return (&Registered{ClientID: d.ClientID, Metadata: d.Metadata}).Config(server, keys)
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/internal/endpoint"
 	"github.com/countersign/countersign/internal/jose"
@@ -54,7 +55,7 @@ func (r Registered) redacted() string { return fmt.Sprintf("[registration of %q]
 // method, addresses, scopes and algorithms. keys are those that it signs with, for
 // private_key_jwt; nil otherwise. Keys to decrypt with are the caller's to add. A method
 // that this module does not know leaves Auth empty, which client.New refuses.
-func (r *Registered) Config(server *discovery.Provider, keys client.KeySource) client.Config {
+func (r *Registered) Config(server *discovery.Provider, keys auth.KeySource) client.Config {
 	m := &r.Metadata
 	c := client.Config{
 		Issuer: server.Issuer, DiscoveryURL: server.URL, Metadata: server.Static, HTTP: server.HTTP,
@@ -73,24 +74,24 @@ func (r *Registered) Config(server *discovery.Provider, keys client.KeySource) c
 	return c
 }
 
-func (r *Registered) auth(keys client.KeySource) client.Auth {
+func (r *Registered) auth(keys auth.KeySource) auth.Method {
 	switch r.Metadata.TokenEndpointAuthMethod {
 	case "", "client_secret_basic":
-		return client.SecretBasic(r.ClientSecret)
+		return auth.SecretBasic(r.ClientSecret)
 	case "client_secret_post":
-		return client.SecretPost(r.ClientSecret)
+		return auth.SecretPost(r.ClientSecret)
 	case "client_secret_jwt":
-		return client.SecretJWT(r.ClientSecret, client.Assertion{})
+		return auth.SecretJWT(r.ClientSecret, auth.Assertion{})
 	case "private_key_jwt":
-		return client.PrivateKeyJWT(keys, client.Assertion{})
+		return auth.PrivateKeyJWT(keys, auth.Assertion{})
 	case "tls_client_auth":
-		return client.TLS()
+		return auth.TLS()
 	case "self_signed_tls_client_auth":
-		return client.SelfSignedTLS()
+		return auth.SelfSignedTLS()
 	case "none":
-		return client.Public()
+		return auth.Public()
 	}
-	return client.Auth{}
+	return auth.Method{}
 }
 
 func first(list []string) string {

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/registration"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/internal/optest"
@@ -232,7 +233,7 @@ func TestRefusals(t *testing.T) {
 
 // TestConfig: every method leads to its authentication, one that is not known to none.
 func TestConfig(t *testing.T) {
-	key := client.SigningKey{Key: optest.NewKey("a", "ES256").Private}
+	key := auth.SigningKey{Key: optest.NewKey("a", "ES256").Private}
 	server := &discovery.Provider{Issuer: "https://as.example", URL: "https://as.example/metadata"}
 	for _, method := range []string{"client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth", "none"} {
 		r := &registration.Registered{ClientID: "x", ClientSecret: strings.Repeat("canary", 8), Metadata: registration.Metadata{
@@ -240,7 +241,7 @@ func TestConfig(t *testing.T) {
 		}}
 		config := r.Config(server, key)
 		config.HTTP = &http.Client{Transport: http.DefaultTransport}
-		if _, err := client.New(config); err != nil || config.Auth.Method() != method || config.DiscoveryURL != server.URL || !slices.Equal(config.IDTokenAlgs, []string{"ES256"}) {
+		if _, err := client.New(config); err != nil || config.Auth.Name() != method || config.DiscoveryURL != server.URL || !slices.Equal(config.IDTokenAlgs, []string{"ES256"}) {
 			t.Errorf("%s: %v", method, err)
 		}
 	}

@@ -19,7 +19,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/rs"
 )
@@ -58,6 +58,6 @@ func verifier(issuer, audience string) rs.Verifier {
 		return jwts
 	}
 	return &rs.Either{JWT: jwts, Opaque: &rs.Introspection{
-		Server: provider, Issuer: issuer, Audience: audience, Auth: client.SecretBasic(secret).For(id, issuer),
+		Server: provider, Issuer: issuer, Audience: audience, Auth: auth.SecretBasic(secret).For(id, issuer),
 	}}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/loopback"
 	"github.com/countersign/countersign/examples/internal/authserver"
 )
@@ -25,7 +26,7 @@ func startNative(t *testing.T) client.Config {
 		t.Fatal(err)
 	}
 	t.Cleanup(stop)
-	return client.Config{Issuer: issuer, ClientID: "photoctl", Auth: client.Public(), PAR: client.PAROff}
+	return client.Config{Issuer: issuer, ClientID: "photoctl", Auth: auth.Public(), PAR: client.PAROff}
 }
 
 // TestLoopback: the browser that a program opens ends on a page that says so. NAT-01.

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/login"
 	"github.com/countersign/countersign/examples/internal/authserver"
 	"github.com/countersign/countersign/examples/internal/page"
@@ -83,7 +84,7 @@ func startSite(t *testing.T, mode string) *site {
 func (s *site) application(t *testing.T, mode string) http.Handler {
 	t.Helper()
 	c, err := client.New(client.Config{
-		Issuer: s.issuer, ClientID: "shop", Auth: client.SecretBasic("canary-secret"), RedirectURL: s.app + "/callback",
+		Issuer: s.issuer, ClientID: "shop", Auth: auth.SecretBasic("canary-secret"), RedirectURL: s.app + "/callback",
 		ResponseMode: mode, HTTP: toLoopback(), Now: s.clock.now,
 	})
 	if err != nil {

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/examples/internal/authserver"
 	"github.com/countersign/countersign/examples/internal/demo"
 )
@@ -64,7 +65,7 @@ func newAPI() (*http.Client, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	c, err := client.New(client.Config{Issuer: reg.issuer, ClientID: reg.id, Auth: client.Secret(reg.secret)})
+	c, err := client.New(client.Config{Issuer: reg.issuer, ClientID: reg.id, Auth: auth.Secret(reg.secret)})
 	if err != nil {
 		return nil, "", err
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/login"
 	"github.com/countersign/countersign/pkce"
 )
@@ -225,7 +226,7 @@ func TestLimit(t *testing.T) {
 func TestNothingSecretIsShown(t *testing.T) {
 	a := startApp(t)
 	var log bytes.Buffer
-	b, err := newBackend(client.Config{Issuer: a.issuer, ClientID: appID, Auth: client.Public(), RedirectURL: appRedirect})
+	b, err := newBackend(client.Config{Issuer: a.issuer, ClientID: appID, Auth: auth.Public(), RedirectURL: appRedirect})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/login"
 )
 
@@ -38,7 +39,7 @@ func main() {
 		return
 	}
 	b, err := newBackend(client.Config{
-		Issuer: issuer, ClientID: os.Getenv("CLIENT_ID"), Auth: client.Public(),
+		Issuer: issuer, ClientID: os.Getenv("CLIENT_ID"), Auth: auth.Public(),
 		RedirectURL: cmp.Or(os.Getenv("REDIRECT_URI"), "com.example.app://callback"),
 	})
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/examples/internal/authserver"
 	"github.com/countersign/countersign/examples/internal/visitor"
 	"github.com/countersign/countersign/pkce"
@@ -52,7 +53,7 @@ func start(out io.Writer) (a *app, stop func(), err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	b, err := newBackend(client.Config{Issuer: issuer, ClientID: appID, Auth: client.Public(), RedirectURL: appRedirect})
+	b, err := newBackend(client.Config{Issuer: issuer, ClientID: appID, Auth: auth.Public(), RedirectURL: appRedirect})
 	if err != nil {
 		return nil, stopServer, err
 	}

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/loopback"
 	"github.com/countersign/countersign/examples/internal/authserver"
 	"github.com/countersign/countersign/examples/internal/visitor"
@@ -78,7 +79,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if *headless {
 		p.visitor = &visitor.Visitor{Username: demoUser.Username, Password: demoUser.Password}
 	}
-	p.client = client.Config{Issuer: *issuer, ClientID: *id, Auth: client.Public(), Scopes: strings.Fields(*scopes)}
+	p.client = client.Config{Issuer: *issuer, ClientID: *id, Auth: auth.Public(), Scopes: strings.Fields(*scopes)}
 	return p.run(ctx)
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/examples/internal/visitor"
 )
 
@@ -47,7 +48,7 @@ func TestNo(t *testing.T) {
 		}
 		defer stop()
 		p := &program{
-			client: client.Config{Issuer: issuer, ClientID: demoID, Auth: client.Public()}, device: device,
+			client: client.Config{Issuer: issuer, ClientID: demoID, Auth: auth.Public()}, device: device,
 			visitor: &visitor.Visitor{Cancel: true}, out: &bytes.Buffer{},
 		}
 		var e *client.Error
@@ -66,7 +67,7 @@ func TestGivenUp(t *testing.T) {
 		}
 		defer stop()
 		ctx, cancel := context.WithCancel(t.Context())
-		p := &program{client: client.Config{Issuer: issuer, ClientID: demoID, Auth: client.Public()}, device: device, out: cancelling{cancel}}
+		p := &program{client: client.Config{Issuer: issuer, ClientID: demoID, Auth: auth.Public()}, device: device, out: cancelling{cancel}}
 		t.Setenv("PATH", "") // no browser
 		if err := p.run(ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("device %v: %v", device, err)

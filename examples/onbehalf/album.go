@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 )
 
 // album is the service in the middle: an API for the phone, a client for the printer.
@@ -18,7 +19,7 @@ type album struct {
 }
 
 func newAlbum(issuer, printer string) (*album, error) {
-	c, err := client.New(client.Config{Issuer: issuer, ClientID: "photo-album", Auth: client.SecretBasic(albumSecret)})
+	c, err := client.New(client.Config{Issuer: issuer, ClientID: "photo-album", Auth: auth.SecretBasic(albumSecret)})
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/examples/internal/authserver"
 	"github.com/countersign/countersign/examples/internal/demo"
 )
@@ -71,7 +72,7 @@ func start() (*system, error) {
 
 // signIn plays alice, who allows her phone to read her photos.
 func (s *system) signIn(ctx context.Context) (*client.Client, *client.Tokens, error) {
-	c, err := client.New(client.Config{Issuer: s.issuer, ClientID: "phone", Auth: client.Public(), Scopes: []string{"openid", "photos.read"}})
+	c, err := client.New(client.Config{Issuer: s.issuer, ClientID: "phone", Auth: auth.Public(), Scopes: []string{"openid", "photos.read"}})
 	if err != nil {
 		return nil, nil, err
 	}

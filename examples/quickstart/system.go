@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/examples/internal/authserver"
 	"github.com/countersign/countersign/examples/internal/session"
@@ -119,24 +120,24 @@ func (s *system) verifier() rs.Verifier {
 	}
 	return &rs.Either{JWT: byItself, Opaque: &rs.Introspection{
 		Server: provider, Issuer: s.issuer, Audience: s.audience,
-		Auth: client.SecretBasic(s.secret).For(apiID, s.issuer),
+		Auth: auth.SecretBasic(s.secret).For(apiID, s.issuer),
 	}}
 }
 
 func (s *system) application() (*app, error) {
-	auth := client.Public()
+	method := auth.Public()
 	if s.clientSecret != "" {
-		auth = client.Secret(s.clientSecret)
+		method = auth.Secret(s.clientSecret)
 	}
 	c, err := client.New(client.Config{
-		Issuer: s.issuer, ClientID: s.clientID, Auth: auth, RedirectURL: s.callback(),
+		Issuer: s.issuer, ClientID: s.clientID, Auth: method, RedirectURL: s.callback(),
 		Scopes: strings.Fields(s.scopes), HTTP: s.http,
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &app{
-		client: c, api: s.api, audience: s.audience, method: auth.Method(), log: s.log, say: s.say,
+		client: c, api: s.api, audience: s.audience, method: method.Name(), log: s.log, say: s.say,
 		sessions: session.Store{Cookie: "print_shop"},
 	}, nil
 }

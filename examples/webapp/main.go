@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/login"
 	"github.com/countersign/countersign/examples/internal/page"
 	"github.com/countersign/countersign/redisstore"
@@ -49,12 +50,12 @@ func newApp() (http.Handler, error) {
 			return nil, err
 		}
 	}
-	auth := client.Public()
+	method := auth.Public()
 	if secret := os.Getenv("CLIENT_SECRET"); secret != "" {
-		auth = client.Secret(secret)
+		method = auth.Secret(secret)
 	}
 	c, err := client.New(client.Config{
-		Issuer: os.Getenv("ISSUER"), ClientID: os.Getenv("CLIENT_ID"), Auth: auth, RedirectURL: baseURL + "/callback",
+		Issuer: os.Getenv("ISSUER"), ClientID: os.Getenv("CLIENT_ID"), Auth: method, RedirectURL: baseURL + "/callback",
 		Scopes: strings.Fields(cmp.Or(os.Getenv("SCOPES"), "openid")),
 	})
 	if err != nil {

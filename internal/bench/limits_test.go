@@ -6,7 +6,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/internal/optest"
 	"github.com/countersign/countersign/rs"
@@ -58,7 +58,7 @@ func heap() uint64 {
 // and reports how often the server was asked, at most.
 func BenchmarkCold(b *testing.B) {
 	s := optest.New(b)
-	auth := client.SecretBasic(optest.ClientSecret).For(optest.ClientID, s.URL)
+	auth := auth.SecretBasic(optest.ClientSecret).For(optest.ClientID, s.URL)
 	c := &rs.Cache{Tokens: &rs.Introspection{URL: s.URL + "/introspect", Issuer: s.URL, Audience: optest.Audience, Auth: auth}}
 	h := (&rs.Protection{Tokens: c}).Handler(okHandler)
 	most := 0

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/rs"
 )
 
@@ -87,7 +88,7 @@ func TestIntrospectEncrypted(t *testing.T) {
 // signedIntrospection is how an API asks that wants the answers signed.
 func (s *server) signedIntrospection(id string, keys []rs.DecryptionKey) *rs.Introspection {
 	out := s.introspection("")
-	out.Auth = client.SecretBasic(secret).For(id, s.issuer)
+	out.Auth = auth.SecretBasic(secret).For(id, s.issuer)
 	out.Signed = &rs.SignedAnswers{Recipient: id, Keys: s.provider.Keys(), Algs: []string{"PS256"}, DecryptionKeys: keys}
 	return out
 }
@@ -115,7 +116,7 @@ func TestRevoke(t *testing.T) {
 		if err := c.RevokeTokens(t.Context(), tokens); err != nil {
 			t.Errorf("revoked once more: %v", err)
 		}
-		config.Auth = client.SecretBasic("another secret")
+		config.Auth = auth.SecretBasic("another secret")
 		checkStep(t, newClient(t, config).Revoke(t.Context(), tokens.RefreshToken, ""), client.StepRevoke,
 			"invalid_client", "unauthorized_client") // the latter is Keycloak's
 	})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/rs"
 )
 
@@ -125,7 +126,7 @@ func TestIntrospectionRefused(t *testing.T) {
 	eachServer(t, func(t *testing.T, s *server) {
 		token := signIn(t, s, s.config("basic"), "").AccessToken
 		verifier := s.introspection("")
-		verifier.Auth = client.SecretBasic("wrong").For(apiID, s.issuer)
+		verifier.Auth = auth.SecretBasic("wrong").For(apiID, s.issuer)
 		checkStatus(t, newAPI(t, verifier)+"/photos", token, []string{"503"})
 	})
 }

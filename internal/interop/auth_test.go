@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/rs"
 )
 
@@ -28,18 +29,18 @@ func checkKnown(t *testing.T, config client.Config) {
 	tokens := logIn(t, c, client.Request{})
 	checkAbout(t, c, tokens)
 	checkAbout(t, c, refresh(t, c, tokens))
-	works(t, "pushed, code redeemed, refreshed, as %s", config.Auth.Method())
+	works(t, "pushed, code redeemed, refreshed, as %s", config.Auth.Name())
 }
 
 func TestPrivateKeyJWT(t *testing.T) {
 	privateKeyJWT.each(t, func(t *testing.T, s *server) {
 		config := s.config("private-key-jwt")
-		config.Auth = client.PrivateKeyJWT(signingKey(t), client.Assertion{})
+		config.Auth = auth.PrivateKeyJWT(signingKey(t), auth.Assertion{})
 		checkKnown(t, config)
 
-		config.Auth = client.PrivateKeyJWT(strangeKey(t), client.Assertion{})
+		config.Auth = auth.PrivateKeyJWT(strangeKey(t), auth.Assertion{})
 		checkUnknown(t, config)
-		config.Auth = client.PrivateKeyJWT(signingKey(t), client.Assertion{Audience: "https://other.example"})
+		config.Auth = auth.PrivateKeyJWT(signingKey(t), auth.Assertion{Audience: "https://other.example"})
 		checkUnknown(t, config)
 	})
 }
@@ -47,10 +48,10 @@ func TestPrivateKeyJWT(t *testing.T) {
 func TestSecretJWT(t *testing.T) {
 	secretJWT.each(t, func(t *testing.T, s *server) {
 		config := s.config("secret-jwt")
-		config.Auth = client.SecretJWT(longSecret, client.Assertion{})
+		config.Auth = auth.SecretJWT(longSecret, auth.Assertion{})
 		checkKnown(t, config)
 
-		config.Auth = client.SecretJWT(longSecret+"!", client.Assertion{})
+		config.Auth = auth.SecretJWT(longSecret+"!", auth.Assertion{})
 		checkUnknown(t, config)
 	})
 }
@@ -60,7 +61,7 @@ func TestSecretJWT(t *testing.T) {
 func TestTLSAuth(t *testing.T) {
 	tlsAuth.eachTLS(t, "client", func(t *testing.T, s *server) {
 		config := s.config("tls")
-		config.Auth = client.TLS()
+		config.Auth = auth.TLS()
 		checkKnown(t, config)
 
 		config.HTTP = &http.Client{Transport: transport(t, "other")}
@@ -74,7 +75,7 @@ func TestTLSAuth(t *testing.T) {
 func TestSelfSigned(t *testing.T) {
 	selfSigned.eachTLS(t, "self", func(t *testing.T, s *server) {
 		config := s.config("self-signed")
-		config.Auth = client.SelfSignedTLS()
+		config.Auth = auth.SelfSignedTLS()
 		checkKnown(t, config)
 
 		config.HTTP = &http.Client{Transport: transport(t, "client")}

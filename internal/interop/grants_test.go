@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 )
 
 // daemon is the configuration of a client that begins no login in a browser.
@@ -39,7 +40,7 @@ func TestClientCredentials(t *testing.T) {
 		}
 		works(t, "a token bound to the daemon's key")
 
-		config.Auth = client.SecretBasic(secret + "!")
+		config.Auth = auth.SecretBasic(secret + "!")
 		_, err = newClient(t, config).ClientCredentials(t.Context(), client.TokenRequest{})
 		checkToken(t, err, "invalid_client", "unauthorized_client") // the latter is Keycloak's
 	})

@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/idtoken"
 )
 
@@ -42,19 +42,19 @@ func privateKey(t *testing.T, name string) crypto.Signer {
 }
 
 // signingKey is the clients', which the servers know.
-func signingKey(t *testing.T) client.SigningKey {
+func signingKey(t *testing.T) auth.SigningKey {
 	t.Helper()
-	return client.SigningKey{KeyID: "sign", Alg: "PS256", Key: privateKey(t, "sign")}
+	return auth.SigningKey{KeyID: "sign", Alg: "PS256", Key: privateKey(t, "sign")}
 }
 
 // strangeKey says that it is signingKey, and is not.
-func strangeKey(t *testing.T) client.SigningKey {
+func strangeKey(t *testing.T) auth.SigningKey {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return client.SigningKey{KeyID: "sign", Alg: "PS256", Key: key}
+	return auth.SigningKey{KeyID: "sign", Alg: "PS256", Key: key}
 }
 
 // decryptionKeys are the clients'; the servers encrypt to them.

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 )
 
 // checkProfile logs in by the rules of a profile, asks about the user and refreshes.
@@ -20,7 +21,7 @@ func checkProfile(t *testing.T, config client.Config, profile client.Profile) {
 // fapiConfig is that of a client whose every signature is by PS256.
 func fapiConfig(t *testing.T, s *server, clientID string) client.Config {
 	config := s.config(clientID)
-	config.Auth = client.PrivateKeyJWT(signingKey(t), client.Assertion{})
+	config.Auth = auth.PrivateKeyJWT(signingKey(t), auth.Assertion{})
 	config.IDTokenAlgs = []string{"PS256"}
 	return config
 }
@@ -56,7 +57,7 @@ func TestFAPI2(t *testing.T) {
 func TestFAPI1(t *testing.T) {
 	profileFAPI1.eachTLS(t, "client", func(t *testing.T, s *server) {
 		config := signed(t, fapiConfig(t, s, "fapi1"))
-		config.Auth, config.CertificateBound = client.TLS(), true
+		config.Auth, config.CertificateBound = auth.TLS(), true
 		checkProfile(t, config, client.FAPI1Advanced)
 		config.PAR = client.PAROff
 		checkProfile(t, config, client.FAPI1Advanced)

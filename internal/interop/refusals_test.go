@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/par"
 	"github.com/countersign/countersign/pkce"
@@ -91,7 +92,7 @@ func TestPushDemanded(t *testing.T) {
 func TestWrongSecret(t *testing.T) {
 	const wrong = "wrong-secret-of-basic"
 	eachServer(t, func(t *testing.T, s *server) {
-		for _, auth := range []client.Auth{client.SecretBasic(wrong), client.SecretPost(wrong)} {
+		for _, auth := range []auth.Method{auth.SecretBasic(wrong), auth.SecretPost(wrong)} {
 			config := s.config("basic")
 			config.Auth = auth
 			_, _, err := newClient(t, config).Begin(t.Context(), client.Request{})

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/registration"
 )
 
@@ -44,7 +45,7 @@ func registerClient(t *testing.T, s *server, metadata registration.Metadata) *re
 }
 
 // registeredConfig is what a test needs of a client that was registered.
-func (s *server) registeredConfig(r *registration.Registered, keys client.KeySource) client.Config {
+func (s *server) registeredConfig(r *registration.Registered, keys auth.KeySource) client.Config {
 	config := r.Config(s.provider, keys)
 	config.Scopes = []string{"openid", "email"}
 	return config
@@ -116,13 +117,13 @@ func TestRegistrationRefused(t *testing.T) {
 }
 
 // newRing is a key ring on a clock of its own, with a key; add puts another one in.
-func newRing(t *testing.T, now *time.Time) (ring *client.KeyRing, add func()) {
+func newRing(t *testing.T, now *time.Time) (ring *auth.KeyRing, add func()) {
 	t.Helper()
-	ring = &client.KeyRing{MaxAge: time.Hour, Now: func() time.Time { return *now }}
+	ring = &auth.KeyRing{MaxAge: time.Hour, Now: func() time.Time { return *now }}
 	add = func() {
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err == nil {
-			err = ring.Rotate(client.SigningKey{Key: key}, time.Time{})
+			err = ring.Rotate(auth.SigningKey{Key: key}, time.Time{})
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/rs"
 )
@@ -26,10 +27,10 @@ const (
 )
 
 // auths are the clients by their way to authenticate, which is their client ID too.
-var auths = map[string]client.Auth{
-	"basic":  client.SecretBasic(secret),
-	"post":   client.SecretPost(secret),
-	"public": client.Public(),
+var auths = map[string]auth.Method{
+	"basic":  auth.SecretBasic(secret),
+	"post":   auth.SecretPost(secret),
+	"public": auth.Public(),
 }
 
 // server is an authorization server that runs.
@@ -93,7 +94,7 @@ func (s *server) keycloakJWT() rs.Verifier {
 func (s *server) introspection(audience string) *rs.Introspection {
 	return &rs.Introspection{
 		Server: s.provider, Issuer: s.issuer, Audience: audience,
-		Auth: client.SecretBasic(secret).For(apiID, s.issuer),
+		Auth: auth.SecretBasic(secret).For(apiID, s.issuer),
 	}
 }
 
@@ -157,12 +158,12 @@ func missing(t *testing.T, name, why string) {
 // config is that of a client at the server. Every test makes its own: a client.Client
 // remembers what it has finished.
 func (s *server) config(clientID string) client.Config {
-	auth, ok := auths[clientID]
+	method, ok := auths[clientID]
 	if !ok {
-		auth = client.SecretBasic(secret)
+		method = auth.SecretBasic(secret)
 	}
 	return client.Config{
-		Issuer: s.issuer, ClientID: clientID, Auth: auth, RedirectURL: appURL + "/callback",
+		Issuer: s.issuer, ClientID: clientID, Auth: method, RedirectURL: appURL + "/callback",
 		Scopes: []string{"openid", "email", "photos.read"}, HTTP: s.http,
 	}
 }

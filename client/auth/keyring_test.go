@@ -1,4 +1,4 @@
-package client_test
+package auth_test
 
 import (
 	"bytes"
@@ -19,13 +19,14 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/idtoken"
 	"github.com/countersign/countersign/internal/jose"
 	"github.com/countersign/countersign/internal/optest"
 )
 
 // served asks the ring as a server does, and gives the IDs of the keys.
-func served(t *testing.T, ring *client.KeyRing) []string {
+func served(t *testing.T, ring *auth.KeyRing) []string {
 	t.Helper()
 	w := httptest.NewRecorder()
 	ring.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/jwks", nil))
@@ -48,15 +49,15 @@ func served(t *testing.T, ring *client.KeyRing) []string {
 	return ids
 }
 
-func signingKey(id, alg string) client.SigningKey {
+func signingKey(id, alg string) auth.SigningKey {
 	k := optest.NewKey(id, alg)
-	return client.SigningKey{KeyID: id, Alg: alg, Key: k.Private}
+	return auth.SigningKey{KeyID: id, Alg: alg, Key: k.Private}
 }
 
 // TestKeyRing rotates: a key is served before it signs, and after.
 func TestKeyRing(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
-	ring := &client.KeyRing{MaxAge: time.Hour, Now: func() time.Time { return now }}
+	ring := &auth.KeyRing{MaxAge: time.Hour, Now: func() time.Time { return now }}
 	if served(t, ring) != nil || ring.Current().Key != nil {
 		t.Error("an empty ring has keys")
 	}
@@ -102,10 +103,10 @@ func TestKeyRing(t *testing.T) {
 func TestKeyRingOfManyProcesses(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	a, b := signingKey("a", "ES256"), signingKey("b", "ES256")
-	var rings []*client.KeyRing
+	var rings []*auth.KeyRing
 	for range 2 {
-		ring := &client.KeyRing{Now: func() time.Time { return now }}
-		for key, from := range map[client.SigningKey]time.Time{a: now.Add(-48 * time.Hour), b: now.Add(time.Minute)} {
+		ring := &auth.KeyRing{Now: func() time.Time { return now }}
+		for key, from := range map[auth.SigningKey]time.Time{a: now.Add(-48 * time.Hour), b: now.Add(time.Minute)} {
 			if err := ring.Rotate(key, from); err != nil {
 				t.Fatal(err)
 			}
@@ -123,7 +124,7 @@ func TestKeyRingOfManyProcesses(t *testing.T) {
 // TestKeyRingServesNoPrivateKey parses what is served, of every kind of key, and has
 // signatures checked and messages opened by it.
 func TestKeyRingServesNoPrivateKey(t *testing.T) {
-	ring := &client.KeyRing{}
+	ring := &auth.KeyRing{}
 	var private []string
 	for _, alg := range []string{"RS256", "PS384", "ES256", "ES384", "ES512", "EdDSA"} {
 		key := signingKey("", alg)
@@ -193,12 +194,12 @@ func secretNumbers(key any) []string {
 
 // TestKeyRingRefuses what is no key, is there already, or is one too many.
 func TestKeyRingRefuses(t *testing.T) {
-	ring := &client.KeyRing{}
+	ring := &auth.KeyRing{}
 	good := signingKey("a", "ES256")
 	if err := ring.Rotate(good, time.Time{}); err != nil {
 		t.Fatal(err)
 	}
-	for name, key := range map[string]client.SigningKey{
+	for name, key := range map[string]auth.SigningKey{
 		"nothing": {}, "the same": good, "another with its ID": signingKey("a", "ES256"), "RSA without alg": {Key: signingKey("r", "RS256").Key},
 		"an alg that does not fit": {Key: good.Key, Alg: "RS256"},
 	} {
@@ -215,7 +216,7 @@ func TestKeyRingRefuses(t *testing.T) {
 		t.Error("a seventeenth key was taken")
 	}
 	for _, age := range []time.Duration{-1, 25 * time.Hour} {
-		if (&client.KeyRing{MaxAge: age}).Rotate(good, time.Time{}) == nil {
+		if (&auth.KeyRing{MaxAge: age}).Rotate(good, time.Time{}) == nil {
 			t.Errorf("MaxAge %v was taken", age)
 		}
 	}
@@ -232,7 +233,7 @@ func TestKeyRingRefuses(t *testing.T) {
 }
 
 func TestKeyRingHandler(t *testing.T) {
-	ring := &client.KeyRing{}
+	ring := &auth.KeyRing{}
 	w := httptest.NewRecorder()
 	if ring.ServeHTTP(w, httptest.NewRequest("GET", "/jwks", nil)); w.Header().Get("Cache-Control") != "no-store" {
 		t.Errorf("an empty set may be kept: %v", w.Header())
@@ -267,7 +268,7 @@ func TestKeyRingHandler(t *testing.T) {
 // TestKeyRingSigns authenticates by the ring's key, rotated between two requests.
 func TestKeyRingSigns(t *testing.T) {
 	now := time.Now()
-	ring := &client.KeyRing{Now: func() time.Time { return now }}
+	ring := &auth.KeyRing{Now: func() time.Time { return now }}
 	if err := ring.Rotate(signingKey("a", "ES256"), time.Time{}); err != nil {
 		t.Fatal(err)
 	}
@@ -281,9 +282,10 @@ func TestKeyRingSigns(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	cfg := config(s)
-	cfg.Auth = client.PrivateKeyJWT(ring, client.Assertion{})
-	c := newClient(t, cfg)
+	c, err := client.New(client.Config{Issuer: s.URL, ClientID: optest.ClientID, Auth: auth.PrivateKeyJWT(ring, auth.Assertion{})})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for range 2 {
 		if err := c.Revoke(t.Context(), "canary-token", ""); err != nil {
 			t.Fatal(err)
@@ -293,15 +295,15 @@ func TestKeyRingSigns(t *testing.T) {
 		}
 		now = now.Add(2 * time.Hour)
 	}
-	if _, err := client.New(client.Config{Issuer: s.URL, ClientID: "rp", Auth: client.PrivateKeyJWT(&client.KeyRing{}, client.Assertion{})}); err == nil {
+	if _, err := client.New(client.Config{Issuer: s.URL, ClientID: "rp", Auth: auth.PrivateKeyJWT(&auth.KeyRing{}, auth.Assertion{})}); err == nil {
 		t.Error("an empty ring authenticates")
 	}
 }
 
 // TestKeyRingAtOnce: signers, servers and a rotation in each other's way.
 func TestKeyRingAtOnce(t *testing.T) {
-	ring := &client.KeyRing{}
-	keys := []client.SigningKey{signingKey("a", "ES256"), signingKey("b", "ES256"), signingKey("c", "ES256")}
+	ring := &auth.KeyRing{}
+	keys := []auth.SigningKey{signingKey("a", "ES256"), signingKey("b", "ES256"), signingKey("c", "ES256")}
 	var wg sync.WaitGroup
 	for _, k := range keys {
 		wg.Go(func() {

@@ -1,4 +1,4 @@
-package client
+package auth
 
 import (
 	"crypto"
@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/countersign/countersign/idtoken"
 	"github.com/countersign/countersign/internal/jose"
 )
 
@@ -21,7 +20,7 @@ const (
 	ringMaxAge    = time.Hour
 	ringMaxMaxAge = 24 * time.Hour
 	ringMargin    = time.Minute              // from when the set is written to when a server begins to keep it, and for clocks
-	ringKeep      = 2 * maxAssertionLifetime // the longest life of a JWT that a client signs, and as much for clocks
+	ringKeep      = 2 * MaxAssertionLifetime // the longest life of a JWT that a client signs, and as much for clocks
 	maxRing       = 16                       // keys of each use
 )
 
@@ -59,7 +58,7 @@ type ringKey struct {
 // there is such a key ID already, or too many keys wait to sign.
 func (r *KeyRing) Rotate(key SigningKey, from time.Time) error {
 	if r.MaxAge < 0 || r.MaxAge > ringMaxMaxAge {
-		return fmt.Errorf("client: KeyRing.MaxAge is %v; it goes from 0 to %v", r.MaxAge, ringMaxMaxAge)
+		return fmt.Errorf("auth: KeyRing.MaxAge is %v; it goes from 0 to %v", r.MaxAge, ringMaxMaxAge)
 	}
 	added, err := newRingKey(key)
 	if err != nil {
@@ -69,7 +68,7 @@ func (r *KeyRing) Rotate(key SigningKey, from time.Time) error {
 	defer r.mu.Unlock()
 	r.signing = r.alive()
 	if r.has(added.key.KeyID) || len(r.signing) == maxRing {
-		return fmt.Errorf("client: KeyRing: key ID %q is there already, or there are %d keys", added.key.KeyID, maxRing)
+		return fmt.Errorf("auth: KeyRing: key ID %q is there already, or there are %d keys", added.key.KeyID, maxRing)
 	}
 	added.from = r.begin(from)
 	r.signing = append(r.signing, added)
@@ -91,19 +90,19 @@ func (r *KeyRing) begin(from time.Time) time.Time {
 // Publish has the public parts of these keys served for servers to encrypt to, in place
 // of those before. Go on decrypting with a key that is no longer among them for MaxAge
 // and as long as what was encrypted may take. Every key needs a KeyID.
-func (r *KeyRing) Publish(keys ...idtoken.DecryptionKey) error {
+func (r *KeyRing) Publish(keys ...DecryptionKey) error {
 	if len(keys) > maxRing {
-		return fmt.Errorf("client: KeyRing: %d keys; at most %d", len(keys), maxRing)
+		return fmt.Errorf("auth: KeyRing: %d keys; at most %d", len(keys), maxRing)
 	}
 	var all []json.RawMessage
 	for _, k := range keys {
 		private, ok := k.Key.(interface{ Public() crypto.PublicKey })
 		if !ok || k.KeyID == "" {
-			return errors.New("client: KeyRing: a key to decrypt with that has no KeyID, or no public part")
+			return errors.New("auth: KeyRing: a key to decrypt with that has no KeyID, or no public part")
 		}
 		public, _, err := publicJWK(private.Public(), map[string]any{"kid": k.KeyID, "use": "enc"})
 		if err != nil {
-			return fmt.Errorf("client: KeyRing: %w", err)
+			return fmt.Errorf("auth: KeyRing: %w", err)
 		}
 		all = append(all, public)
 	}
@@ -196,11 +195,11 @@ func (r *KeyRing) alive() []ringKey {
 func newRingKey(key SigningKey) (ringKey, error) {
 	signer, err := key.signer()
 	if err != nil {
-		return ringKey{}, fmt.Errorf("client: KeyRing: %w", err)
+		return ringKey{}, fmt.Errorf("auth: KeyRing: %w", err)
 	}
 	public, thumbprint, err := publicJWK(key.Key.Public(), map[string]any{"kid": key.KeyID, "use": "sig", "alg": signer.Alg()})
 	if err != nil {
-		return ringKey{}, fmt.Errorf("client: KeyRing: %w", err)
+		return ringKey{}, fmt.Errorf("auth: KeyRing: %w", err)
 	}
 	if key.KeyID == "" {
 		key.KeyID = thumbprint

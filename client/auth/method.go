@@ -1,0 +1,165 @@
+package auth
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/countersign/countersign/internal/jose"
+)
+
+// Authenticator adds the client's authentication to a request's header, or to
+// the form that is about to be posted, RFC 6749 §2.3.
+type Authenticator interface {
+	Authenticate(r *http.Request, form url.Values) error
+}
+
+// Method is a client authentication method, OpenID Connect Core §9 and RFC 8705 §2. Make
+// one with Secret, SecretBasic, SecretPost, SecretJWT, PrivateKeyJWT, TLS, SelfSignedTLS or
+// Public. The zero value is rejected. It never prints its secret.
+type Method struct {
+	name      string
+	assertion *Assertion    // of the two methods that have one
+	alg       func() string // of the assertion's signature; nil without one
+	err       error
+	raw       bool                            // the header has the ID as it is
+	encoded   func(clientID string) bool      // whether the header holds others than these texts; nil without a header
+	choose    func(supported []string) Method // of Secret, once the metadata is there; nil for the others
+	bind      func(Binding) Authenticator     // a func: nothing in it can be printed
+}
+
+// Binding is the client that authenticates, and where.
+type Binding struct {
+	ClientID string
+
+	// Issuer is the server's issuer identifier: the audience of assertions.
+	Issuer string
+
+	// CheckAlg rejects a signature algorithm that the client must not sign with. nil
+	// accepts every supported one.
+	CheckAlg func(alg string) error
+
+	// Now is the clock. nil means time.Now.
+	Now func() time.Time
+}
+
+// signer gives the signer of the current key, if the client may sign with its algorithm.
+func (b Binding) signer(keys KeySource) (*jose.Signer, error) {
+	s, err := keys.Current().signer()
+	if err != nil {
+		return nil, err
+	}
+	return s, b.checkAlg(s.Alg())
+}
+
+func (b Binding) checkAlg(alg string) error {
+	if b.CheckAlg == nil {
+		return nil
+	}
+	return b.CheckAlg(alg)
+}
+
+func (b Binding) now() time.Time {
+	if b.Now == nil {
+		return time.Now()
+	}
+	return b.Now()
+}
+
+// Name gives the method's name, as in token_endpoint_auth_method.
+func (m Method) Name() string { return m.name }
+
+// Alg gives the algorithm that signs the assertion now. It is "" for a method without an
+// assertion, and for a key that does not sign.
+func (m Method) Alg() string {
+	if m.alg == nil {
+		return ""
+	}
+	return m.alg()
+}
+
+// Assertion gives how the assertion of PrivateKeyJWT or SecretJWT looks; nil for the other
+// methods.
+func (m Method) Assertion() *Assertion {
+	if m.assertion == nil {
+		return nil
+	}
+	a := *m.assertion
+	return &a
+}
+
+// For gives the method for a client at a server: what par.Push and rs.Introspection accept.
+// A method that Check rejects gives one that fails.
+func (m Method) For(clientID, issuer string) Authenticator {
+	return m.Bind(Binding{ClientID: clientID, Issuer: issuer})
+}
+
+// Bind is For with the client's own clock and rules.
+func (m Method) Bind(b Binding) Authenticator {
+	if err := m.check(); err != nil {
+		return authenticatorFunc(func(*http.Request, url.Values) error { return err })
+	}
+	return m.bind(b)
+}
+
+// Check reports an error if the client cannot authenticate with this method. The error
+// completes a sentence that begins with the method's field.
+func (m Method) Check(clientID string) error {
+	if err := m.check(); err != nil || !m.raw {
+		return err
+	}
+	return checkRawID(clientID)
+}
+
+func (m Method) check() error {
+	if m.bind == nil {
+		return errors.New("is missing; for a client without a secret say Public()")
+	}
+	return m.err
+}
+
+// Choose gives the method that the server's list of methods names
+// (token_endpoint_auth_methods_supported). Only Secret leaves a choice.
+func (m Method) Choose(supported []string) Method {
+	if m.choose == nil {
+		return m
+	}
+	return m.choose(supported)
+}
+
+// Hint names the setting that may help where the server answers invalid_client although
+// the credentials are right; "" if there is none. Some servers do not decode ID and secret,
+// others want assertions as they were before RFC 10070.
+func (m Method) Hint(clientID string) string {
+	switch {
+	case m.encoded != nil && m.encoded(clientID):
+		return "if ID and secret are right, the server may not decode them: see SecretBasicRaw"
+	case m.assertion != nil && *m.assertion == Assertion{}:
+		return "if the key is right, the server may be older than RFC 10070: see Assertion.Audience and Typ"
+	}
+	return ""
+}
+
+// UsesCertificate tells whether the client authenticates with the certificate of its TLS
+// connection.
+func (m Method) UsesCertificate() bool {
+	return m.name == "tls_client_auth" || m.name == "self_signed_tls_client_auth"
+}
+
+// authenticatorFunc is an Authenticator that is one function.
+type authenticatorFunc func(r *http.Request, form url.Values) error
+
+func (f authenticatorFunc) Authenticate(r *http.Request, form url.Values) error { return f(r, form) }
+
+// idAlone is the form field by which a client is known that proves itself elsewhere, or
+// not at all.
+func idAlone(b Binding) Authenticator {
+	return authenticatorFunc(func(_ *http.Request, form url.Values) error {
+		form.Set("client_id", b.ClientID)
+		return nil
+	})
+}
+
+// Public is for clients without a secret (none): they send their client_id alone.
+func Public() Method { return Method{name: "none", bind: idAlone} }

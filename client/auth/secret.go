@@ -1,0 +1,77 @@
+package auth
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Secret sends the secret in the way that the server's metadata names
+// (token_endpoint_auth_methods_supported): in the form if that is among them and the
+// header is not, else in the header. Nothing is tried out.
+func Secret(secret string) Method {
+	a := SecretBasic(secret)
+	a.choose = func(supported []string) Method {
+		if len(supported) > 0 && !slices.Contains(supported, "client_secret_basic") && slices.Contains(supported, "client_secret_post") {
+			return SecretPost(secret)
+		}
+		return SecretBasic(secret)
+	}
+	return a
+}
+
+// SecretBasicRaw is SecretBasic for servers that do not decode what RFC 6749 §2.3.1 has
+// encoded: ID and secret go into the header as they are.
+func SecretBasicRaw(secret string) Method {
+	return Method{name: "client_secret_basic", raw: true, err: checkSecret(secret), bind: func(b Binding) Authenticator {
+		return authenticatorFunc(func(r *http.Request, _ url.Values) error {
+			if err := checkRawID(b.ClientID); err != nil {
+				return err
+			}
+			r.SetBasicAuth(b.ClientID, secret)
+			return nil
+		})
+	}}
+}
+
+// checkRawID refuses an ID that the server would take for a shorter one and a part of the
+// secret (RFC 7617 §2).
+func checkRawID(clientID string) error {
+	if strings.Contains(clientID, ":") {
+		return errors.New("is SecretBasicRaw, which cannot send a ClientID with a colon")
+	}
+	return nil
+}
+
+// SecretBasic sends the secret in the Authorization header (client_secret_basic).
+// Client ID and secret are form-urlencoded first, as RFC 6749 §2.3.1 wants it.
+func SecretBasic(secret string) Method {
+	a := Method{name: "client_secret_basic", err: checkSecret(secret), bind: func(b Binding) Authenticator {
+		return authenticatorFunc(func(r *http.Request, _ url.Values) error {
+			r.SetBasicAuth(url.QueryEscape(b.ClientID), url.QueryEscape(secret))
+			return nil
+		})
+	}}
+	a.encoded = func(clientID string) bool { return url.QueryEscape(clientID+secret) != clientID+secret }
+	return a
+}
+
+// SecretPost sends client ID and secret in the form (client_secret_post).
+func SecretPost(secret string) Method {
+	return Method{name: "client_secret_post", err: checkSecret(secret), bind: func(b Binding) Authenticator {
+		return authenticatorFunc(func(_ *http.Request, form url.Values) error {
+			form.Set("client_id", b.ClientID)
+			form.Set("client_secret", secret)
+			return nil
+		})
+	}}
+}
+
+func checkSecret(secret string) error {
+	if secret == "" {
+		return errors.New("has an empty secret; for a client without one say Public()")
+	}
+	return nil
+}

@@ -1,0 +1,56 @@
+package auth
+
+import (
+	"crypto"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/countersign/countersign/internal/jose"
+)
+
+// SigningKey is a private key of the client, registered at the server. Key may be in a
+// KMS or an HSM. It redacts itself in fmt, log/slog and encoding.
+type SigningKey struct {
+	// KeyID is the kid under which the public key is registered. "" sends none.
+	KeyID string
+
+	// Alg is the signature algorithm. "" is for EC and Ed25519 keys, which have only
+	// one; for an RSA key say "PS256" or "RS256".
+	Alg string
+
+	// Key signs. It hears of no context, and what waits for it waits as long as it takes: one
+	// that is elsewhere must give up by itself.
+	Key crypto.Signer
+}
+
+// KeySource gives the key to sign with. It is asked for every JWT, so that keys can
+// be rotated while the program runs. A SigningKey is the source of itself.
+type KeySource interface {
+	Current() SigningKey
+}
+
+// Current implements KeySource.
+func (k SigningKey) Current() SigningKey { return k }
+
+// Format implements fmt.Formatter: the key ID is all that any verb prints.
+func (k SigningKey) Format(f fmt.State, _ rune) { io.WriteString(f, k.redacted()) }
+
+// LogValue implements slog.LogValuer.
+func (k SigningKey) LogValue() slog.Value { return slog.StringValue(k.redacted()) }
+
+// MarshalText implements encoding.TextMarshaler with the key ID alone.
+func (k SigningKey) MarshalText() ([]byte, error) { return []byte(k.redacted()), nil }
+
+func (k SigningKey) redacted() string { return fmt.Sprintf("[signing key %q]", k.KeyID) }
+
+// Algorithm gives the signature algorithm of the key, or why it cannot sign.
+func (k SigningKey) Algorithm() (string, error) {
+	s, err := k.signer()
+	if err != nil {
+		return "", err
+	}
+	return s.Alg(), nil
+}
+
+func (k SigningKey) signer() (*jose.Signer, error) { return jose.NewSigner(k.Key, k.Alg, k.KeyID) }
