@@ -36,7 +36,7 @@ release:
 fuzz:
 	@set -e; git grep -oE '^func Fuzz[A-Za-z0-9]+' -- '*_test.go' | sed 's|/[^/]*:func | |' | while read -r dir target; do \
 		case $$dir in internal/jose | idtoken) n=$(TOKENFUZZTIME);; *) n=$(FUZZTIME);; esac; \
-		go -C $$dir test . -run '^$$' -fuzz "^$$target$$" -fuzztime $$n; done
+		go -C $$dir test . -run '^$$' -fuzz "^$$target$$" -fuzztime $$n </dev/null; done
 
 # 10,000 logins while the server fails in every way; 2,000 visitors whose sessions are on Redis.
 soak:
