@@ -172,28 +172,31 @@ func (c *Cache) miss(ctx context.Context, key tokenKey, token string, at time.Ti
 	return p, err
 }
 
-// Invalidate forgets a token: that it was good, and that it was not; with Shared in all
-// processes, at once or when they look there again. An error is the store's: then the
-// others may take the token until MaxAge.
+// Invalidate forgets what is known of a token. A request that begins after Invalidate
+// returned asks the server again, also while an earlier call about the token is under way.
+// With Shared, other processes do the same after 5 seconds at most. An error is the
+// store's: then the other processes may accept the token until MaxAge.
 func (c *Cache) Invalidate(ctx context.Context, token string) error {
 	key := keyOf(token)
 	c.good.removals.Add(1)
 	c.inactive.removals.Add(1)
 	c.good.remove(key, c.size())
 	c.inactive.remove(key, c.size())
+	c.flights.detach(key)
 	if c.Shared == nil {
 		return nil
 	}
 	return c.invalidateShared(ctx, token)
 }
 
-// InvalidateIf forgets every token whose principal match accepts: all of a user's, say.
-// It does so in this process, which also takes nothing from Shared any more that was
-// there before: tell every process.
+// InvalidateIf forgets every token whose principal match accepts, for example all tokens of
+// one user. Like [Cache.Invalidate] it also reaches the calls under way. It works in this
+// process alone, which then uses no older answer from Shared: call it in every process.
 func (c *Cache) InvalidateIf(match func(*Principal) bool) {
 	c.forgotten.Store(now(c.Now).UnixNano())
 	c.good.removals.Add(1)
 	c.good.removeIf(match)
+	c.flights.detachAll()
 }
 
 // asks tells whether verifying the token means to ask a server, so that to ask once for
@@ -245,7 +248,21 @@ func (f *flights) join(key tokenKey) *flight {
 func (f *flights) leave(key tokenKey, call *flight) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if call.users--; call.users == 0 {
+	if call.users--; call.users == 0 && f.calls[key] == call {
 		delete(f.calls, key)
 	}
+}
+
+// detach lets nobody else join the call about a token: its answer is from before now.
+func (f *flights) detach(key tokenKey) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.calls, key)
+}
+
+// detachAll is detach for every call: which user it is about is not known yet.
+func (f *flights) detachAll() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	clear(f.calls)
 }

@@ -28,47 +28,56 @@ func (j *JWT) checkClaims(c *claims) error {
 	} else if err := c.checkNoIDToken(j); err != nil {
 		return err
 	}
-	return checkTimes(now(j.Now), j.Skew, c.expiry, c.issuedAt, c.notBefore)
+	return clock{now(j.Now), j.Skew, "JWT.Skew"}.check(c.expiry, c.issuedAt, c.notBefore)
 }
 
-// checkIssuer compares to the letter (RFC 9068 §4). Of a template one tenant is taken
-// out, which must be on the list, and the one that the token is of by its tid too.
+// checkIssuer compares byte for byte (RFC 9068 §4). With a template, the tenant that iss
+// names must be in Tenants, and must be the token's tid.
 func (j *JWT) checkIssuer(c *claims) error {
 	switch {
 	case c.principal.Issuer == "" && j.InsecureMissingIssuer:
 		c.principal.Issuer = j.Issuer
 	case !j.issues(c.principal.Issuer):
-		return fmt.Errorf("iss is %s, not %s", jose.Quote(c.principal.Issuer), jose.Quote(j.Issuer))
+		return wrongIssuer(c.principal.Issuer, j.Issuer, "JWT.Issuer")
 	case j.isTemplate() && c.tenant != j.tenantOf(c.principal.Issuer):
 		return errors.New("tid is not the tenant that iss names")
 	}
 	return nil
 }
 
-// checkAudience wants this API among those that the token is for. Servers that name
-// none must be told by the client the token was issued to.
+// wrongIssuer names the setting: a missing iss is reported as missing.
+func wrongIssuer(got, want, field string) error {
+	if got == "" {
+		return fmt.Errorf("iss is missing, expected %s", jose.Quote(want))
+	}
+	return fmt.Errorf("iss is %s, expected %s: set %s to the issuer exactly as the server writes it", jose.Quote(got), jose.Quote(want), field)
+}
+
+// checkAudience requires this API in aud. Tokens of servers that write no aud are
+// recognized by their client.
 func (j *JWT) checkAudience(c *claims) error {
 	if len(j.AudienceClients) == 0 {
 		if !slices.Contains(c.principal.Audience, j.Audience) {
-			return c.notFor(j.Audience)
+			return c.notFor(j.Audience, "JWT.Audience")
 		}
 		return nil
 	}
 	if len(c.principal.Audience) > 0 {
-		return errors.New("the token has an aud; say in JWT.Audience which is ours")
+		return fmt.Errorf("aud is %s, expected none: set JWT.Audience instead of JWT.AudienceClients", jose.Quote(strings.Join(c.principal.Audience, " ")))
 	}
 	if !slices.Contains(j.AudienceClients, c.principal.ClientID) {
-		return fmt.Errorf("client %s is not one of AudienceClients", jose.Quote(c.principal.ClientID))
+		return fmt.Errorf("client %s is not in JWT.AudienceClients", jose.Quote(c.principal.ClientID))
 	}
 	return nil
 }
 
-// notFor says whom the token is for instead.
-func (c *claims) notFor(audience string) error {
+// notFor says which audience the token has instead.
+func (c *claims) notFor(audience, field string) error {
 	if len(c.principal.Audience) == 0 {
-		return fmt.Errorf("aud is missing; it must contain %s", jose.Quote(audience))
+		return fmt.Errorf("aud is missing, expected %s: configure the server to put this API's audience into its access tokens", jose.Quote(audience))
 	}
-	return fmt.Errorf("aud does not contain %s; it is %s", jose.Quote(audience), jose.Quote(strings.Join(c.principal.Audience, " ")))
+	return fmt.Errorf("aud is %s, expected %s: configure the server to add this API's audience (in Keycloak an audience mapper), or set %s",
+		jose.Quote(strings.Join(c.principal.Audience, " ")), jose.Quote(audience), field)
 }
 
 // checkComplete names the claims of RFC 9068 §2.2 that are missing.
@@ -89,28 +98,37 @@ func (c *claims) checkComplete(j *JWT) error {
 	return nil
 }
 
-// checkNoIDToken refuses the server's other JWTs where typ does not.
+// checkNoIDToken rejects the server's other JWTs where typ does not tell them apart.
 func (c *claims) checkNoIDToken(j *JWT) error {
 	switch {
 	case c.idToken:
-		return errors.New("this is an ID token")
+		return errors.New("this is an ID token by its at_hash, c_hash or s_hash: send the access token, or use IDToken for an API that receives ID tokens")
 	case c.nonce && !j.InsecureNonce:
-		return errors.New("this is an ID token by its nonce (see JWT.InsecureNonce)")
+		return errors.New("this is an ID token by its nonce: send the access token, use IDToken for an API that receives ID tokens, or set JWT.InsecureNonce for a server that writes nonce into access tokens")
 	case c.other:
 		return errors.New("this is a token of another kind, by its typ, token_use, token_class or tokenName")
 	case c.event:
 		return errors.New("this is a security event token or an introspection answer")
-	case len(j.Claims) == 0 && c.forItself():
-		return errors.New("this may be an ID token: it is for the client that it was issued to (azp), and has no scope; say in JWT.Claims what marks access tokens")
+	case len(j.Claims) == 0 && len(c.principal.Scopes) == 0:
+		return c.checkUnmarked()
 	}
 	return nil
 }
 
-// forItself tells whether nothing sets the token apart from an ID token without nonce, such
-// as those of a refresh: azp is its one audience (OpenID Connect Core §2), and it grants nothing.
-func (c *claims) forItself() bool {
+// checkUnmarked rejects a token that an ID token without nonce, such as one from a refresh,
+// may look like: neither Claims nor a scope says that it is an access token.
+func (c *claims) checkUnmarked() error {
+	const remedy = "set JWT.Claims to a claim that only the server's access tokens have, or JWT.ScopeClaim and JWT.ClientIDClaim to their names there"
 	p := &c.principal
-	return len(p.Scopes) == 0 && len(p.Audience) == 1 && c.party == p.Audience[0]
+	switch {
+	case c.mark != "":
+		return fmt.Errorf("this may be an ID token: it has %s and no scope: %s", c.mark, remedy)
+	case p.ClientID == "":
+		return errors.New("this may be an ID token: it names no client and grants no scope: " + remedy)
+	case len(p.Audience) == 1 && c.party == p.Audience[0]:
+		return errors.New("this may be an ID token: its aud is the client that it was issued to (azp), and it grants no scope: " + remedy)
+	}
+	return nil
 }
 
 func now(clock func() time.Time) time.Time {
@@ -118,26 +136,4 @@ func now(clock func() time.Time) time.Time {
 		return clock()
 	}
 	return time.Now()
-}
-
-const tenYears = 3653 * 24 * time.Hour
-
-// checkTimes wants exp, and the others to be right if they are there.
-func checkTimes(now time.Time, skew time.Duration, exp, iat, nbf jose.Instant) error {
-	if skew == 0 {
-		skew = defaultSkew
-	}
-	switch {
-	case exp.IsZero():
-		return errors.New("exp is missing")
-	case !now.Before(exp.Add(skew)):
-		return fmt.Errorf("expired at %s", exp.UTC().Format(time.RFC3339))
-	case exp.After(now.Add(tenYears)):
-		return errors.New("exp is more than ten years ahead")
-	case iat.After(now.Add(skew)):
-		return fmt.Errorf("issued at %s, in the future", iat.UTC().Format(time.RFC3339))
-	case nbf.After(now.Add(skew)):
-		return fmt.Errorf("not valid before %s", nbf.UTC().Format(time.RFC3339))
-	}
-	return nil
 }

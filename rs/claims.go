@@ -33,6 +33,7 @@ type claims struct {
 	nonce   bool   // nonce is there, which some servers write into access tokens too
 	idToken bool   // a claim of ID tokens alone is there
 	other   bool   // the token says itself that it is of another kind
+	mark    string // auth_time, sid or email is there, which ID tokens have more often
 	event   bool   // a claim of security event tokens, or of signed introspection answers
 	fault   error  // a claim whose name or form is configuration is not as configured
 }
@@ -113,6 +114,7 @@ func (c *claims) set(name []byte, v jsontext.Value) error {
 	case "jti":
 		return setText(&c.principal.ID, v, "")
 	case "sid":
+		c.mark = "sid"
 		c.inform(claimSID, setText(&c.principal.SessionID, v, ""))
 	case "acr":
 		c.inform(claimACR, setText(&c.principal.ACR, v, ""))
@@ -133,7 +135,10 @@ func (c *claims) set(name []byte, v jsontext.Value) error {
 			return nil
 		}
 		return c.notBefore.Parse(v)
+	case "email":
+		c.mark = "email"
 	case "auth_time":
+		c.mark = "auth_time"
 		c.inform(claimAuthTime, c.authTime.Parse(v))
 	case "amr":
 		c.inform(claimAMR, c.setMethods(v))

@@ -55,6 +55,7 @@ func (p *Protection) fromHeader(r *http.Request) (credentials, *Error) {
 		return credentials{}, invalidRequest("more than one Authorization header")
 	}
 	scheme, token, _ := strings.Cut(fields[0], " ")
+	token = strings.TrimLeft(token, " ") // 1*SP
 	c := credentials{token: token, dpop: p.DPoP != nil && strings.EqualFold(scheme, "DPoP")}
 	if !c.dpop && !strings.EqualFold(scheme, "Bearer") {
 		return credentials{}, nil

@@ -1,6 +1,7 @@
 package rs
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -38,8 +39,15 @@ type DPoP struct {
 	// Empty means no nonces.
 	NonceKey []byte `json:"-"`
 
-	// Replay remembers proofs, so that none is used twice. nil means memory of this
-	// process, which is enough for an API on one machine alone.
+	// MaxAge is how old a proof's iat may be, and MaxAhead how far it may be ahead of the
+	// local clock, for clients whose clocks differ (RFC 9449 §11.1). 0 means 60 and 10
+	// seconds, and 5 minutes each with NonceKey: then the nonce limits the age. Each is at
+	// most 5 minutes, and an hour with NonceKey.
+	MaxAge, MaxAhead time.Duration
+
+	// Replay remembers proofs, so that each is accepted once. It gets each until no
+	// replica can accept it, with 2 minutes more for clocks that differ. nil means the
+	// memory of this process, which is enough for an API in one process alone.
 	Replay ReplayStore
 
 	// Now is the clock. nil means time.Now.
@@ -73,13 +81,41 @@ func (d *DPoP) algs() []string {
 
 func (d *DPoP) required() bool { return d != nil && d.Required }
 
-const minNonceKey = 32
+const (
+	minNonceKey    = 32
+	clocksDiffer   = 2 * time.Minute // among replicas, when proofs are remembered
+	nonceWindow    = 5 * time.Minute
+	maxWindow      = 5 * time.Minute
+	maxNonceWindow = time.Hour
+)
+
+// window gives MaxAge and MaxAhead with their defaults, and their bound.
+func (d *DPoP) window() (back, ahead, most time.Duration) {
+	back, ahead, most = dpop.MaxAge, dpop.MaxAhead, maxWindow
+	if len(d.NonceKey) > 0 {
+		back, ahead, most = nonceWindow, nonceWindow, maxNonceWindow
+	}
+	return cmp.Or(d.MaxAge, back), cmp.Or(d.MaxAhead, ahead), most
+}
+
+// remember is for how long a proof that is accepted now must be remembered: until no
+// replica accepts it any more. A nonce is accepted for three times its life at most.
+func (d *DPoP) remember() time.Duration {
+	back, ahead, _ := d.window()
+	if len(d.NonceKey) > 0 {
+		return min(back+ahead, 3*nonceLife) + clocksDiffer
+	}
+	return back + ahead + clocksDiffer
+}
 
 // configured normalizes BaseURL, once.
 func (d *DPoP) configured() error {
 	d.once.Do(func() {
 		base, err := dpop.NormalizeURL(d.BaseURL)
+		back, ahead, most := d.window()
 		switch {
+		case back < 0 || back > most || ahead < 0 || ahead > most:
+			d.bad = fmt.Errorf("DPoP.MaxAge is %v and DPoP.MaxAhead is %v, expected 0 to %v: set NonceKey for a wider window", back, ahead, most)
 		case err != nil || strings.ContainsAny(d.BaseURL, "?#"):
 			d.bad = errors.New("DPoP.BaseURL is not an absolute URL without query")
 		case len(d.NonceKey) > 0 && len(d.NonceKey) < minNonceKey:
@@ -112,14 +148,15 @@ func (d *DPoP) check(r *http.Request, token, thumbprint string) *Error {
 		return badProof(fmt.Errorf("%d DPoP headers", len(proofs)))
 	}
 	clock := now(d.Now)
+	back, ahead, _ := d.window()
 	proof, err := dpop.Check(proofs[0], dpop.Expected{
 		Method: r.Method, URL: d.base + requestPath(r), AccessToken: token, Thumbprint: thumbprint,
-		Algs: d.algs(), Nonce: d.checkNonce(clock), Now: clock,
+		Algs: d.algs(), Nonce: d.checkNonce(clock), Now: clock, MaxAge: back, MaxAhead: ahead,
 	})
 	if err != nil {
 		return d.refusal(err, clock)
 	}
-	return d.useOnce(r.Context(), thumbprint, proof)
+	return d.useOnce(r.Context(), thumbprint, proof, clock)
 }
 
 // refusal: a proof by another key is as if there were no key (RFC 9449 §7.1); a nonce
@@ -143,12 +180,11 @@ func badProof(err error) *Error {
 	return &Error{Status: http.StatusUnauthorized, Code: InvalidDPoPProof, Description: "the DPoP proof is not valid here", Err: err, dpop: true}
 }
 
-// useOnce refuses a proof that was seen before (RFC 9449 §11.1), for as long as its iat
-// would let it pass. A store that does not answer refuses everything.
-func (d *DPoP) useOnce(ctx context.Context, thumbprint string, proof *dpop.Checked) *Error {
+// useOnce rejects a proof that was seen before (RFC 9449 §11.1). If the store does not
+// answer, every proof is rejected.
+func (d *DPoP) useOnce(ctx context.Context, thumbprint string, proof *dpop.Checked, clock time.Time) *Error {
 	sum := sha256.Sum256([]byte(thumbprint + "." + proof.ID))
-	until := proof.IssuedAt.Add(dpop.MaxAge + time.Second)
-	isNew, err := d.use(ctx, sum, until)
+	isNew, err := d.use(ctx, sum, clock.Add(d.remember()), clock)
 	if err != nil {
 		return notAvailable(fmt.Errorf("replay store: %w", err))
 	}
@@ -158,13 +194,13 @@ func (d *DPoP) useOnce(ctx context.Context, thumbprint string, proof *dpop.Check
 	return nil
 }
 
-func (d *DPoP) use(ctx context.Context, sum [sha256.Size]byte, until time.Time) (bool, error) {
+func (d *DPoP) use(ctx context.Context, sum [sha256.Size]byte, until, clock time.Time) (bool, error) {
 	if d.Replay != nil {
 		ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 		defer cancel()
 		return d.Replay.Once(ctx, base64.RawURLEncoding.EncodeToString(sum[:]), until)
 	}
-	return d.memory.use(proofID(sum[:16]), until, now(d.Now))
+	return d.memory.use(proofID(sum[:16]), until, clock)
 }
 
 // requestPath is the path as the client sent it: routers take prefixes off r.URL.

@@ -39,6 +39,9 @@ func TestEmptyFields(t *testing.T) {
 	xfcc := bearer(s.AccessToken(m{"cnf": m{"x5t#S256": optest.B64(make([]byte, 32))}}, nil))
 	xfcc.Set("Client-Cert", "Hash="+strings.Repeat("00", 32))
 	proven := func() http.Header { return dpopHeader(bound, h.proof(bound, base+"/", nil)) }
+	aged := func(seconds int64) http.Header {
+		return dpopHeader(bound, h.proof(bound, base+"/", m{"iat": now + seconds}))
+	}
 	named := map[string]bool{}
 	for _, test := range []struct {
 		fields string
@@ -89,6 +92,8 @@ func TestEmptyFields(t *testing.T) {
 			return quiet(&rs.PingValidateBearer{URL: s.URL + "/none", Issuer: s.URL, Clients: []string{"rp"}, Auth: noAuth{}})
 		}, opaque, 503},
 		{"DPoP.Required", func() *rs.Protection { return withDPoP(jwtVerifier(s), &rs.DPoP{}) }, free, 200},
+		{"DPoP.MaxAge", func() *rs.Protection { return withDPoP(jwtVerifier(s), &rs.DPoP{}) }, aged(-61), 401},
+		{"DPoP.MaxAhead", func() *rs.Protection { return withDPoP(jwtVerifier(s), &rs.DPoP{}) }, aged(15), 401},
 		{"DPoP.Now", func() *rs.Protection { return withDPoP(jwtVerifier(s), &rs.DPoP{}) }, proven(), 200},
 		{"MTLS.Required", mtls(&rs.MTLS{}), free, 200},
 		{"MTLS.XFCC", mtls(&rs.MTLS{Header: "Client-Cert", Proxies: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}}), xfcc, 401},

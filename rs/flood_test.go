@@ -3,7 +3,6 @@ package rs_test
 import (
 	"context"
 	"fmt"
-	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -74,12 +73,7 @@ func TestBadTokensBehind(t *testing.T) {
 	} {
 		p := withDPoP(v, &rs.DPoP{})
 		t.Run(name, func(t *testing.T) {
-			badtoken.Run(t, b, true, func(_ context.Context, raw string) error {
-				r := httptest.NewRequest("GET", "/", nil)
-				r.Header["Authorization"] = []string{"Bearer " + raw}
-				_, err := p.Check(r)
-				return err
-			})
+			badtoken.Run(t, b, true, func(ctx context.Context, raw string) error { return checkRaw(ctx, p, raw) })
 		})
 	}
 }

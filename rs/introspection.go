@@ -205,15 +205,15 @@ func (i *Introspection) endpoint(ctx context.Context) (string, error) {
 func (i *Introspection) check(c *claims) error {
 	switch {
 	case c.principal.Issuer != "" && c.principal.Issuer != i.Issuer:
-		return fmt.Errorf("iss is %s, not %s", jose.Quote(c.principal.Issuer), jose.Quote(i.Issuer))
+		return wrongIssuer(c.principal.Issuer, i.Issuer, "Introspection.Issuer")
 	case i.Audience == "" && len(c.principal.Audience) > 0:
-		return fmt.Errorf("the answer names the audience %s; say in Introspection.Audience which is ours", jose.Quote(strings.Join(c.principal.Audience, " ")))
+		return fmt.Errorf("aud is %s: set Introspection.Audience to this API's audience", jose.Quote(strings.Join(c.principal.Audience, " ")))
 	case i.Audience != "" && !slices.Contains(c.principal.Audience, i.Audience):
-		return c.notFor(i.Audience)
+		return c.notFor(i.Audience, "Introspection.Audience")
 	case c.cnf == nil && strings.EqualFold(c.answer.tokenType, "DPoP"): // RFC 9449 §6.2
 		return errors.New("the answer says DPoP, and not which key (cnf)")
 	case !i.isAccessToken(c.answer):
-		return errors.New("the answer does not say that this is an access token (token_type)")
+		return errors.New("the answer does not say that this is an access token (token_type): set Introspection.Audience, or InsecureMissingTokenType for a server that writes neither aud nor token_type")
 	case (c.idToken || c.nonce) && c.answer.tokenType == "" && c.answer.tokenUse == "" && !i.InsecureMissingTokenType:
 		return errors.New("this is an ID token")
 	case c.answer.expired:
@@ -221,10 +221,12 @@ func (i *Introspection) check(c *claims) error {
 	case c.principal.Subject == "" && c.principal.ClientID == "":
 		return errors.New("the answer names neither a user nor a client; this may be a refresh token")
 	case c.expiry.IsZero(): // optional here: the server has just said that the token is active
-		return checkTimes(now(i.Now), i.Skew, jose.Instant{Time: now(i.Now).Add(time.Second)}, c.issuedAt, c.notBefore)
+		return i.clock().check(jose.Instant{Time: now(i.Now).Add(time.Second)}, c.issuedAt, c.notBefore)
 	}
-	return checkTimes(now(i.Now), i.Skew, c.expiry, c.issuedAt, c.notBefore)
+	return i.clock().check(c.expiry, c.issuedAt, c.notBefore)
 }
+
+func (i *Introspection) clock() clock { return clock{now(i.Now), i.Skew, "Introspection.Skew"} }
 
 // accessTyps are the values of typ, in small letters, that servers have for access
 // tokens: Keycloak writes there whether it is Bearer, Refresh, Offline or ID.

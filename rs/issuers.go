@@ -40,9 +40,16 @@ func (is Issuers) verify(ctx context.Context, token string) (*Principal, error) 
 		return nil, err
 	}
 	if j == nil {
-		return nil, fmt.Errorf("iss is %s, which is none of Issuers", jose.Quote(iss))
+		return nil, is.unknown(iss)
 	}
 	return j.verify(ctx, token)
+}
+
+func (is Issuers) unknown(iss string) error {
+	if iss == "" {
+		return errors.New("iss is missing, expected the Issuer of one of Issuers")
+	}
+	return fmt.Errorf("iss is %s, expected the Issuer of one of Issuers", jose.Quote(iss))
 }
 
 // issuerOf reads iss alone: how the other claims are read is the issuer's to say.

@@ -138,7 +138,7 @@ func TestTenants(t *testing.T) {
 			if test.edit != nil {
 				test.edit(j)
 			}
-			claims := m{"iss": test.iss, "aud": "api", "sub": "alice", "exp": now + 60}
+			claims := m{"iss": test.iss, "aud": "api", "sub": "alice", "client_id": "rp", "exp": now + 60}
 			if test.tid != "" {
 				claims["tid"] = test.tid
 			}

@@ -149,7 +149,7 @@ func TestMalformed(t *testing.T) {
 		"JWT": jwtVerifier(s), "issuers": rs.Issuers{jwtVerifier(s)}, "introspection": introspection(s), "cache": &rs.Cache{Tokens: jwtVerifier(s)},
 		"cache of introspection": &rs.Cache{Tokens: introspection(s)}, "either": &rs.Either{JWT: jwtVerifier(s), Opaque: introspection(s)},
 	} {
-		for _, token := range []string{"", " ", good + " ", " " + good, good + "," + good, good + "\x00", "a\r\nb", "a b", "=", "a=b", "é", strings.Repeat("a", 70_000)} {
+		for _, token := range []string{"", " ", good + " ", "\t" + good, good + "," + good, good + "\x00", "a\r\nb", "a b", "=", "a=b", "é", strings.Repeat("a", 70_000)} {
 			if w := ask(quiet(v), bearer(token), "/"); w.Code != 400 {
 				t.Errorf("%s: %.20q: %d", name, token, w.Code)
 			}

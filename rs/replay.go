@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// maxReplay bounds the memory of proofs, at some 40 MB: 7,000 new ones a second or
-// more, for as long as each has to be remembered.
-const maxReplay = 1 << 20
+// maxReplay bounds the memory of proofs to about 80 MB. With the default window that is
+// enough for 5,000 new proofs a second.
+const maxReplay = 1 << 21
 
 var errReplayFull = errors.New("too many proofs to remember")
 

@@ -72,9 +72,10 @@ func TestHandler(t *testing.T) {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
 		}
 	}
-	w := ask(quiet(jwtVerifier(s)), http.Header{"Authorization": {"bEARER " + s.AccessToken(nil, nil)}}, "/")
-	if w.Code != 200 {
-		t.Errorf("the scheme in another case: %d", w.Code)
+	for _, scheme := range []string{"bEARER ", "Bearer  ", "Bearer     "} { // RFC 6750 §2.1: 1*SP
+		if w := ask(quiet(jwtVerifier(s)), http.Header{"Authorization": {scheme + s.AccessToken(nil, nil)}}, "/"); w.Code != 200 {
+			t.Errorf("%q: %d", scheme, w.Code)
+		}
 	}
 }
 
@@ -100,7 +101,10 @@ func TestAnswers(t *testing.T) {
 		{"no scope at all", bearer(s.AccessToken(m{"scope": nil}, nil)), "/", 403, realm + `, error="insufficient_scope", error_description="the access token lacks a scope", scope="photos.read"`},
 		{"two headers", http.Header{"Authorization": {"Bearer " + good, "Bearer " + good}}, "/", 400, realm + `, error="invalid_request", error_description="more than one Authorization header"`},
 		{"no token after Bearer", http.Header{"Authorization": {"Bearer"}}, "/", 400, realm + `, error="invalid_request", error_description="the Authorization header is malformed"`},
-		{"two spaces", http.Header{"Authorization": {"Bearer  " + good}}, "/", 400, realm + `, error="invalid_request", error_description="the Authorization header is malformed"`},
+		{"a tab", http.Header{"Authorization": {"Bearer\t" + good}}, "/", 401, realm},
+		{"a space and a tab", http.Header{"Authorization": {"Bearer \t" + good}}, "/", 400, realm + `, error="invalid_request", error_description="the Authorization header is malformed"`},
+		{"spaces alone", http.Header{"Authorization": {"Bearer   "}}, "/", 400, realm + `, error="invalid_request", error_description="the Authorization header is malformed"`},
+		{"a space at the end", http.Header{"Authorization": {"Bearer " + good + " "}}, "/", 400, realm + `, error="invalid_request", error_description="the Authorization header is malformed"`},
 		{"two tokens", bearer(good + "," + good), "/", 400, realm + `, error="invalid_request", error_description="the Authorization header is malformed"`},
 		{"in the query alone", nil, "/?access_token=" + good, 400, realm + `, error="invalid_request", error_description="an access token in the query is not accepted"`},
 		{"in the query too", bearer(good), "/?access_token=x", 400, realm + `, error="invalid_request", error_description="an access token in the query is not accepted"`},

@@ -29,14 +29,15 @@ const (
 	storeTimeout = 2 * time.Second  // for one call of a shared store
 	localAge     = 5 * time.Second  // how long a process does not look there again
 	maxShared    = 64 << 10         // for one answer
-	unsettled    = 30 * time.Second // after Invalidate: answers under way, and clocks that differ
+	unsettled    = 30 * time.Second // by how much the processes' clocks may differ
 	minSharedKey = 32
 )
 
-// record is what a Cache.Shared holds of a token.
+// record is an answer in a Cache.Shared, or the mark that Invalidate leaves there. A mark
+// has its own name in the store: an older answer that is saved late does not replace it.
 type record struct {
-	asked  time.Time // before the server was; of one without an answer, until when none is to be saved
-	answer []byte    // nil after Invalidate
+	asked  time.Time // when the server was asked; of a mark, up to when answers are not used
+	answer []byte    // nil for a mark
 }
 
 // shares gives the verifier whose answer about the token is shared. Only what can be
@@ -67,7 +68,7 @@ func (c *Cache) missShared(ctx context.Context, key tokenKey, token string, at t
 	removals := c.good.removals.Load()
 	slot := c.slot(i, token)
 	r, err := c.load(ctx, slot)
-	if p := c.usable(r, i, at); p != nil {
+	if p := c.usable(r, i, at); p != nil && !c.invalidated(ctx, slot, r.asked) {
 		count(ctx, c.Counter, SharedHit)
 		c.good.put(key, entry{principal: p.copy(), since: at, until: c.localUntil(r.asked, at)}, c.size(), removals)
 		return p, nil
@@ -120,7 +121,16 @@ func (c *Cache) save(ctx context.Context, s slot, at time.Time, p *Principal) {
 	}
 }
 
-// invalidateShared forgets a token in the store: it leaves word that what was asked before is not to be saved any more.
+// invalidated tells whether Invalidate was called in some process after the answer was
+// asked for. It is looked up after the answer, so that no Invalidate falls between the two.
+// If the store fails, the answer is not used.
+func (c *Cache) invalidated(ctx context.Context, s slot, asked time.Time) bool {
+	mark, err := c.load(ctx, s.mark())
+	return err != nil || !asked.After(mark.asked)
+}
+
+// invalidateShared leaves a mark in the store: answers from before now are not used. It is
+// there for as long as such an answer may be, by clocks that differ.
 func (c *Cache) invalidateShared(ctx context.Context, token string) error {
 	if err := c.configured(); err != nil {
 		return err
@@ -129,8 +139,8 @@ func (c *Cache) invalidateShared(ctx context.Context, token string) error {
 	if i == nil {
 		return nil
 	}
-	until := now(c.Now).Add(unsettled)
-	return c.put(ctx, c.slot(i, token), record{asked: until}, until)
+	asked := now(c.Now).Add(unsettled)
+	return c.put(ctx, c.slot(i, token).mark(), record{asked: asked}, asked.Add(c.maxAge()+unsettled))
 }
 
 func (c *Cache) put(ctx context.Context, s slot, r record, until time.Time) error {
@@ -192,6 +202,9 @@ func (c *Cache) slot(i *Introspection, token string) slot {
 	}
 	return slot{"rs:" + base64.RawURLEncoding.EncodeToString(derive("countersign rs shared answer: name")), aead}
 }
+
+// mark is the slot of the mark that Invalidate leaves.
+func (s slot) mark() slot { return slot{s.name + ":mark", s.aead} }
 
 func (s slot) seal(r record) []byte {
 	plain := binary.BigEndian.AppendUint64(nil, uint64(r.asked.UnixNano()))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -102,11 +103,16 @@ func (i *Introspection) checkSigned(h jose.Header, c *signedClaims) error {
 	}
 	switch {
 	case c.Issuer != i.Issuer:
-		return fmt.Errorf("the answer's iss is %s, not %s", jose.Quote(c.Issuer), jose.Quote(i.Issuer))
+		return fmt.Errorf("the signed answer: %w", wrongIssuer(c.Issuer, i.Issuer, "Introspection.Issuer"))
+	case len(c.Audience) == 0:
+		return fmt.Errorf("the signed answer: aud is missing, expected %s", jose.Quote(i.Signed.Recipient))
 	case !slices.Contains(c.Audience, i.Signed.Recipient):
-		return fmt.Errorf("the answer's aud does not contain %s", jose.Quote(i.Signed.Recipient))
-	case c.IssuedAt.IsZero() || c.IssuedAt.After(clock.Add(skew)) || c.IssuedAt.Before(clock.Add(-signedMaxAge)):
-		return errors.New("the answer's iat is missing, or not of now")
+		return fmt.Errorf("the signed answer: aud is %s, expected %s: set SignedAnswers.Recipient to the client ID of this API's credentials",
+			jose.Quote(strings.Join(c.Audience, " ")), jose.Quote(i.Signed.Recipient))
+	case c.IssuedAt.IsZero():
+		return errors.New("the signed answer: iat is missing")
+	case c.IssuedAt.After(clock.Add(skew)) || c.IssuedAt.Before(clock.Add(-signedMaxAge)):
+		return fmt.Errorf("the clocks differ, or the signed answer is old: its iat is %v after the local clock", c.IssuedAt.Sub(clock).Round(time.Second))
 	case c.Answer.Kind() != '{':
 		return errors.New("token_introspection is not an object")
 	}

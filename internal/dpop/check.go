@@ -1,6 +1,7 @@
 package dpop
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -11,8 +12,8 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// How old a proof may be, and how far ahead its clock. Clients make one for every
-// request, so that it need not live longer (RFC 9449 §11.1).
+// The default window for iat: how old a proof may be, and how far ahead of the local clock.
+// A client makes a proof for every request, so it need not live longer (RFC 9449 §11.1).
 const (
 	MaxAge   = 60 * time.Second
 	MaxAhead = 10 * time.Second
@@ -27,6 +28,8 @@ type Expected struct {
 	Algs        []string           // that are taken
 	Nonce       func(string) error // checks the nonce, "" when there is none
 	Now         time.Time
+
+	MaxAge, MaxAhead time.Duration // 0 means the default
 }
 
 // Checked is what a good proof says of itself.
@@ -104,20 +107,22 @@ func (c *proofClaims) check(want Expected) error {
 	case !sameHash(c.Hash, want.AccessToken):
 		return errHash
 	}
-	if err := checkAge(c.IssuedAt, want.Now); err != nil {
+	if err := want.checkAge(c.IssuedAt); err != nil {
 		return err
 	}
 	return want.Nonce(c.Nonce)
 }
 
-func checkAge(iat jose.Instant, now time.Time) error {
-	switch age := now.Sub(iat.Time); {
+// checkAge says by how much the clocks differ, and in which direction.
+func (e Expected) checkAge(iat jose.Instant) error {
+	back, ahead := cmp.Or(e.MaxAge, MaxAge), cmp.Or(e.MaxAhead, MaxAhead)
+	switch age := e.Now.Sub(iat.Time); {
 	case iat.IsZero():
 		return errors.New("iat is missing")
-	case age > MaxAge:
-		return fmt.Errorf("the proof is %v old", age.Truncate(time.Second))
-	case age < -MaxAhead:
-		return fmt.Errorf("the proof is %v ahead", (-age).Truncate(time.Second))
+	case age > back:
+		return fmt.Errorf("the proof is %v old, and DPoP.MaxAge is %v: the proof was kept, or the client's clock is behind", age.Truncate(time.Second), back)
+	case age < -ahead:
+		return fmt.Errorf("the proof's iat is %v ahead of the local clock, and DPoP.MaxAhead is %v: the client's clock is ahead, or the local one is behind", (-age).Truncate(time.Second), ahead)
 	}
 	return nil
 }

@@ -1,0 +1,53 @@
+package rs
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/countersign/countersign/internal/jose"
+)
+
+const tenYears = 3653 * 24 * time.Hour
+
+// clock is the local time, and how far the server's clock may differ from it.
+type clock struct {
+	now   time.Time
+	skew  time.Duration // 0 means defaultSkew
+	field string        // the setting of skew, for errors
+}
+
+// check requires exp, and correct values of the others if they are present.
+func (c clock) check(exp, iat, nbf jose.Instant) error {
+	if c.skew == 0 {
+		c.skew = defaultSkew
+	}
+	switch {
+	case exp.IsZero():
+		return errors.New("exp is missing")
+	case !c.now.Before(exp.Add(c.skew)):
+		return c.expired(exp, iat)
+	case exp.After(c.now.Add(tenYears)):
+		return errors.New("exp is more than ten years ahead")
+	case iat.After(c.now.Add(c.skew)):
+		return c.ahead("iat", iat)
+	case nbf.After(c.now.Add(c.skew)):
+		return c.ahead("nbf", nbf)
+	}
+	return nil
+}
+
+// ahead reports clocks that differ: by how much, and in which direction.
+func (c clock) ahead(claim string, at jose.Instant) error {
+	return fmt.Errorf("the clocks differ: %s is %s, %v ahead of the local clock (%s); %s allows %v: set the local clock, which is behind, or the server's, which is ahead",
+		claim, at.UTC().Format(time.RFC3339), at.Sub(c.now).Round(time.Second), c.now.UTC().Format(time.RFC3339), c.field, c.skew)
+}
+
+func (c clock) expired(exp, iat jose.Instant) error {
+	err := fmt.Errorf("the token expired at %s, %v before the local clock (%s)",
+		exp.UTC().Format(time.RFC3339), c.now.Sub(exp.Time).Round(time.Second), c.now.UTC().Format(time.RFC3339))
+	if !iat.IsZero() {
+		return fmt.Errorf("%w: if it was issued just now, the clocks differ: the local clock is ahead by %v", err, c.now.Sub(iat.Time).Round(time.Second))
+	}
+	return err
+}
