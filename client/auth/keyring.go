@@ -43,6 +43,7 @@ type KeyRing struct {
 	mu         sync.Mutex
 	signing    []ringKey // in the order in which they sign
 	encryption []json.RawMessage
+	certified  []json.RawMessage // see PublishCertificates
 }
 
 type ringKey struct {
@@ -134,7 +135,7 @@ func (r *KeyRing) JWKS() json.RawMessage {
 	for _, k := range r.alive() {
 		keys = append(keys, k.public)
 	}
-	set, _ := json.Marshal(map[string]any{"keys": append(keys, r.encryption...)})
+	set, _ := json.Marshal(map[string]any{"keys": append(append(keys, r.encryption...), r.certified...)})
 	return set
 }
 

@@ -52,9 +52,10 @@ func (r Registered) LogValue() slog.Value { return slog.StringValue(r.redacted()
 func (r Registered) redacted() string { return fmt.Sprintf("[registration of %q]", r.ClientID) }
 
 // Config is the configuration of the registered client at the server: its authentication
-// method, addresses, scopes and algorithms. keys are those that it signs with, for
-// private_key_jwt; nil otherwise. Keys to decrypt with are the caller's to add. A method
-// that this module does not know leaves Auth empty, which client.New refuses.
+// method, addresses, scopes, response type, algorithms and request objects. keys sign its
+// assertions (private_key_jwt) and its request objects; nil if it has neither. The caller
+// adds keys to decrypt with. client.New rejects what this module does not support: an
+// unknown authentication method leaves Auth empty.
 func (r *Registered) Config(server *discovery.Provider, keys auth.KeySource) client.Config {
 	m := &r.Metadata
 	c := client.Config{
@@ -64,6 +65,10 @@ func (r *Registered) Config(server *discovery.Provider, keys auth.KeySource) cli
 		IDTokenAlgs: list(m.IDTokenSignedResponseAlg), UserInfoAlgs: list(m.UserInfoSignedResponseAlg),
 		ResponseAlgs: list(m.AuthorizationSignedResponseAlg), IntrospectionAlgs: list(m.IntrospectionSignedResponseAlg),
 		CertificateBound: m.TLSClientCertificateBoundAccessTokens,
+		ResponseType:     responseType(m.ResponseTypes), RequestObject: m.requestObject(keys),
+	}
+	if m.RequirePushedAuthorizationRequests {
+		c.PAR = client.PARRequired
 	}
 	if m.Scope != "" {
 		c.Scopes = strings.Fields(m.Scope)
@@ -83,7 +88,7 @@ func (r *Registered) auth(keys auth.KeySource) auth.Method {
 	case "client_secret_jwt":
 		return auth.SecretJWT(r.ClientSecret, auth.Assertion{})
 	case "private_key_jwt":
-		return auth.PrivateKeyJWT(keys, auth.Assertion{})
+		return auth.PrivateKeyJWT(by(r.Metadata.TokenEndpointAuthSigningAlg, keys), auth.Assertion{})
 	case "tls_client_auth":
 		return auth.TLS()
 	case "self_signed_tls_client_auth":
@@ -118,36 +123,39 @@ type credentials struct {
 	URI          string   `json:"registration_client_uri"`
 }
 
-// read reads an answer about a client, and holds it against what was sent.
-func (r *Registrar) read(resp *endpoint.Response, sent map[string]json.RawMessage) (*Registered, error) {
+// read reads an answer about a client that authenticates by method, and compares it with
+// what was sent. Beside an error it returns what is needed to delete the client, if that came.
+func (r *Registrar) read(resp *endpoint.Response, sent map[string]json.RawMessage, method string) (*Registered, error) {
 	if resp.MediaType != "application/json" {
 		return nil, errors.New("the answer is not application/json by its Content-Type")
 	}
 	var c credentials
 	var all map[string]jsontext.Value
-	if err := jose.Decode(resp.Body, &c, jose.DocumentLimits); err != nil {
-		return nil, err
-	}
 	if err := jose.Decode(resp.Body, &all, jose.DocumentLimits); err != nil {
 		return nil, err
 	}
-	if err := c.check(r.MissingSecretExpiry); err != nil {
-		return nil, err
+	if err := jose.Decode(resp.Body, &c, jose.DocumentLimits); err != nil {
+		return unusable(all), err
 	}
-	return &Registered{
+	if err := c.check(); err != nil {
+		return unusable(all), err
+	}
+	out := &Registered{
 		ClientID: c.ClientID, ClientSecret: c.ClientSecret, IssuedAt: at(c.IssuedAt), SecretExpiry: at(c.SecretExpiry),
 		AccessToken: c.AccessToken, URI: c.URI, Metadata: readMetadata(all), Changed: changes(sent, all),
-	}, nil
+	}
+	if c.ClientSecret != "" && c.SecretExpiry == nil && !r.MissingSecretExpiry && usesSecret(method) {
+		return out, errNoSecretExpiry
+	}
+	return out, nil
 }
 
 const maxText = 8 << 10 // characters of an identifier, a secret or a token; the RFC names no limit
 
-func (c *credentials) check(noExpiry bool) error {
+func (c *credentials) check() error {
 	switch {
 	case c.ClientID == "":
 		return errors.New("client_id is missing")
-	case c.ClientSecret != "" && c.SecretExpiry == nil && !noExpiry: // RFC 7591 §3.2.1
-		return errors.New("client_secret_expires_at is missing (see Registrar.MissingSecretExpiry); the client is registered")
 	case slices.ContainsFunc([]string{c.ClientID, c.ClientSecret}, func(s string) bool { return !printable(s, ' ') }):
 		return errors.New("client_id or client_secret is malformed")
 	case !printable(c.AccessToken, '!') || !printable(c.URI, '!'):

@@ -30,8 +30,9 @@ type Registrar struct {
 	// are used, where it has some (RFC 8705 §5).
 	MutualTLS bool
 
-	// MissingSecretExpiry takes a secret without client_secret_expires_at, which RFC 7591
-	// §3.2.1 requires and Django OAuth Toolkit leaves out, for one that does not expire.
+	// MissingSecretExpiry accepts a secret without client_secret_expires_at as one that does
+	// not expire. RFC 7591 §3.2.1 requires that member; Django OAuth Toolkit leaves it out.
+	// For a client that authenticates without a secret the switch is not needed.
 	MissingSecretExpiry bool
 
 	// HTTP sends the requests. Its Transport is used (tracing, proxies); time-outs,
@@ -51,6 +52,9 @@ func (r Registrar) redacted() string { return fmt.Sprintf("[registrar at %v]", r
 // those of m: see Registered.Changed, and hold what matters against it before you use the
 // client. The request is sent once: a second one would make a second client. Every error
 // is an [*Error].
+//
+// If the server registered the client and the answer cannot be used, the registration is
+// returned with the error: give it to [Registrar.Delete], so that no client is left behind.
 func (r *Registrar) Register(ctx context.Context, m Metadata) (*Registered, error) {
 	sent, err := m.members()
 	if err != nil {
@@ -71,7 +75,7 @@ func (r *Registrar) Register(ctx context.Context, m Metadata) (*Registered, erro
 	if err != nil {
 		return nil, wrap(err)
 	}
-	return r.answer(resp, sent, http.StatusCreated, http.StatusOK)
+	return r.answer(resp, sent, m.TokenEndpointAuthMethod, http.StatusCreated, http.StatusOK)
 }
 
 // Read asks how a client is registered now, RFC 7592 §2.1. What the server issued anew,
@@ -164,13 +168,14 @@ func (r *Registrar) http() endpoint.Client {
 	return endpoint.Client{HTTP: r.Server.HTTP}
 }
 
-// answer reads an answer that has one of the statuses.
-func (r *Registrar) answer(resp *endpoint.Response, sent map[string]json.RawMessage, statuses ...int) (*Registered, error) {
+// answer reads an answer that has one of the statuses, about a client that authenticates by
+// method.
+func (r *Registrar) answer(resp *endpoint.Response, sent map[string]json.RawMessage, method string, statuses ...int) (*Registered, error) {
 	for _, status := range statuses {
 		if resp.Status == status {
-			out, err := r.read(resp, sent)
+			out, err := r.read(resp, sent, method)
 			if err != nil {
-				return nil, wrap(resp.Refuse(err))
+				return out, wrap(resp.Refuse(err))
 			}
 			return out, nil
 		}
@@ -181,8 +186,8 @@ func (r *Registrar) answer(resp *endpoint.Response, sent map[string]json.RawMess
 // follow reads an answer about a client that was registered before. What the server
 // issued then and does not repeat stays.
 func (r *Registrar) follow(resp *endpoint.Response, old *Registered, sent map[string]json.RawMessage) (*Registered, error) {
-	out, err := r.answer(resp, sent, http.StatusOK)
-	if err != nil {
+	out, err := r.answer(resp, sent, old.Metadata.TokenEndpointAuthMethod, http.StatusOK)
+	if out == nil {
 		return nil, err
 	}
 	if out.ClientID != old.ClientID { // RFC 7592 §2.1
@@ -197,7 +202,7 @@ func (r *Registrar) follow(resp *endpoint.Response, old *Registered, sent map[st
 	if out.URI == "" {
 		out.URI = old.URI
 	}
-	return out, nil
+	return out, err
 }
 
 func quoted(s string) json.RawMessage {

@@ -1,0 +1,39 @@
+package auth
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// PublishCertificates has the ring serve these certificates as keys with x5c, in place of
+// those before: the server of a client with SelfSignedTLS knows its certificates by them
+// (RFC 8705 §2.2.2). Their key IDs are their SHA-256 thumbprints. At most 16; while they
+// rotate, publish the new one for MaxAge before the connections show it.
+func (r *KeyRing) PublishCertificates(certificates ...*x509.Certificate) error {
+	if len(certificates) > maxRing {
+		return fmt.Errorf("auth: KeyRing: %d certificates; at most %d", len(certificates), maxRing)
+	}
+	var all []json.RawMessage
+	for _, certificate := range certificates {
+		if certificate == nil || len(certificate.Raw) == 0 {
+			return errors.New("auth: KeyRing: a certificate is empty; parse it with x509.ParseCertificate")
+		}
+		thumbprint := sha256.Sum256(certificate.Raw)
+		name := base64.RawURLEncoding.EncodeToString(thumbprint[:])
+		public, _, err := publicJWK(certificate.PublicKey, map[string]any{
+			"kid": name, "use": "sig", "x5t#S256": name, "x5c": []string{base64.StdEncoding.EncodeToString(certificate.Raw)},
+		})
+		if err != nil {
+			return fmt.Errorf("auth: KeyRing: certificate: %w", err)
+		}
+		all = append(all, public)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.certified = all
+	return nil
+}
