@@ -37,6 +37,8 @@ var graph = map[string][]string{
 
 	"client/loopback": {"client"},
 
+	"discovery/issuertest": {"internal/jose"}, // the test kit, see TestKit
+
 	"internal/redistest": {}, // for tests alone
 }
 
@@ -92,6 +94,35 @@ func TestGraph(t *testing.T) {
 			}
 		}
 	}
+}
+
+// kit is what users import in tests alone.
+var kit = []string{"discovery/issuertest"}
+
+// TestKit: no package of a production program links the test kit, and the kit links no
+// package that changes a program's flags.
+func TestKit(t *testing.T) {
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(p.ImportPath, module+"/")
+		isKit, isInternal := slices.Contains(kit, name), strings.HasPrefix(name, "internal/")
+		for _, path := range deps(t, p.ImportPath) {
+			ours, _ := strings.CutPrefix(path, module+"/")
+			switch {
+			case !isKit && !isInternal && slices.Contains(kit, ours):
+				t.Errorf("%s links %s", name, ours)
+			case isKit && (path == "testing" || path == "flag" || path == "net/http/httptest"):
+				t.Errorf("%s links %s", name, path)
+			}
+		}
+	}
+}
+
+func deps(t *testing.T, path string) []string {
+	out, err := exec.Command("go", "list", "-deps", path).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Fields(string(out))
 }
 
 // moduleOf gives the module of an import that is not the standard library's.

@@ -1,0 +1,253 @@
+package issuertest
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The client, the API and the user of an issuer whose Config names none.
+const (
+	ClientID     = "web"
+	ClientSecret = "web-secret"
+	Audience     = "https://api.example"
+	Subject      = "alice"
+)
+
+// Format is the form of access tokens.
+type Format int
+
+const (
+	Default Format = iota // for a Client: the Config's format; for a Config: JWT
+	JWT                   // RFC 9068
+	Opaque                // a random string, for introspection
+)
+
+// Config describes an issuer. The zero value is complete: one confidential client
+// ([ClientID], [ClientSecret]), one user ([Subject]), TLS on a free port of loopback.
+type Config struct {
+	// Issuer is the issuer identifier: an http or https URL without query and fragment.
+	// "" means the address that the issuer listens on.
+	Issuer string
+
+	// Listen is the address to listen on. "" means a free port of 127.0.0.1.
+	Listen string
+
+	// PlainHTTP serves without TLS, for browsers that do not trust the issuer's certificate.
+	PlainHTTP bool
+
+	// Clients are the registered clients. Empty means one, see Config.
+	Clients []Client
+
+	// Users are the accounts. Empty means one with the subject "alice", a name and an email
+	// address. The first one is signed in where nobody chooses.
+	Users []User
+
+	// Page shows a page with a choice of users at the authorization endpoint and for
+	// devices, and asks before a logout. False signs the user in at once: the one that
+	// login_hint names by subject, otherwise the first.
+	Page bool
+
+	// Algorithm signs. "" means RS256.
+	Algorithm string
+
+	// AccessTokens is the form of access tokens. The zero value means JWT.
+	AccessTokens Format
+
+	// Audience is the aud of access tokens where the request names no resource. Empty means
+	// the constant Audience.
+	Audience []string
+
+	// Lifetime is that of access and ID tokens. 0 means five minutes. Refresh tokens last a day.
+	Lifetime time.Duration
+
+	// PollInterval is the interval of the device and CIBA grants, in whole seconds. 0 means 1 second.
+	PollInterval time.Duration
+
+	// Delay is how long the fault Slow delays a response. 0 means one minute.
+	Delay time.Duration
+
+	// Metadata is laid over the metadata. A nil value removes a member.
+	Metadata map[string]any
+
+	// Faults are injected from the start, see [Issuer.Inject].
+	Faults []Fault
+
+	// HTTP sends back-channel logout tokens and CIBA pings. nil means a client with a
+	// time-out of five seconds that trusts every certificate.
+	HTTP *http.Client
+
+	// Observe is called after every request, also by several goroutines at once. It sees
+	// secrets: it is for development. nil means nothing is called.
+	Observe func(Exchange)
+
+	// Now is the clock. nil means time.Now. [Issuer.Advance] adds to it.
+	Now func() time.Time
+}
+
+// Client is a registered client. A client with neither Secret nor Keys nor Certificate is public.
+type Client struct {
+	ID     string
+	Name   string // for the login page; "" means the ID
+	Secret string
+
+	// Keys is the client's JWK Set: public keys for private_key_jwt and request objects
+	// (use "sig"), and for encrypted ID tokens (use "enc").
+	Keys []byte
+
+	// Certificate authenticates the client by TLS (RFC 8705 §2). Access tokens are then
+	// bound to it.
+	Certificate *x509.Certificate
+
+	// AuthMethod is the only token_endpoint_auth_method accepted. "" means any that the
+	// credentials allow.
+	AuthMethod string
+
+	// RedirectURLs are the redirect URIs, compared exactly; the port of a loopback address
+	// is free (RFC 8252 §7.3). Empty accepts any.
+	RedirectURLs []string
+
+	// PostLogoutRedirectURLs are where a logout may lead. Empty accepts any.
+	PostLogoutRedirectURLs []string
+
+	BackChannelLogoutURL  string // gets logout tokens; "" for none
+	FrontChannelLogoutURL string // is loaded in a frame at a logout; "" for none
+	NotificationURL       string // gets CIBA pings; "" means the poll mode
+
+	// Scopes are those that it may get. Empty allows any.
+	Scopes []string
+
+	// Audience is the aud of its access tokens where the request names no resource. Empty
+	// means Config.Audience.
+	Audience []string
+
+	// AccessTokens is the form of its access tokens. The zero value means Config.AccessTokens.
+	AccessTokens Format
+
+	RequirePAR  bool // RFC 9126 §6
+	RequireDPoP bool // RFC 9449 §5.2 (dpop_bound_access_tokens)
+
+	// IDTokenAlg signs its ID tokens with the client secret: HS256, HS384 or HS512. ""
+	// means Config.Algorithm.
+	IDTokenAlg string
+
+	// IDTokenEncryptionAlg and IDTokenEncryptionEnc encrypt its ID tokens to Keys, such as
+	// "ECDH-ES" with "A256GCM". "" means that they are not encrypted.
+	IDTokenEncryptionAlg, IDTokenEncryptionEnc string
+
+	// SignedUserInfo answers at the UserInfo endpoint with a JWT.
+	SignedUserInfo bool
+
+	registrationToken string
+}
+
+// User is an account.
+type User struct {
+	Subject string
+
+	// Claims are about the user. Those of the scopes profile, email, address and phone
+	// (OpenID Connect Core §5.4) need their scope. Any other claim is always issued.
+	Claims map[string]any
+
+	// ACR and AMR tell how the user authenticates. ACR "" means the first of the request's
+	// acr_values.
+	ACR string
+	AMR []string
+}
+
+func (u *User) name() string {
+	if s, ok := u.Claims["name"].(string); ok {
+		return s
+	}
+	return u.Subject
+}
+
+func (c *Client) name() string {
+	if c.Name != "" {
+		return c.Name
+	}
+	return c.ID
+}
+
+func (c *Client) public() bool { return c.Secret == "" && c.Keys == nil && c.Certificate == nil }
+
+func defaultUser() User {
+	return User{Subject: Subject, Claims: map[string]any{
+		"name": "Alice Liddell", "given_name": "Alice", "family_name": "Liddell", "email": "alice@example.com", "email_verified": true,
+	}}
+}
+
+// complete fills in what the zero values mean.
+func (c Config) complete() (Config, error) {
+	if len(c.Clients) == 0 {
+		c.Clients = []Client{{ID: ClientID, Secret: ClientSecret}}
+	}
+	if len(c.Users) == 0 {
+		c.Users = []User{defaultUser()}
+	}
+	c.Algorithm = or(c.Algorithm, "RS256")
+	if len(c.Audience) == 0 {
+		c.Audience = []string{Audience}
+	}
+	c.AccessTokens = or(c.AccessTokens, JWT)
+	c.Lifetime = or(c.Lifetime, 5*time.Minute)
+	c.PollInterval = or(c.PollInterval, time.Second)
+	c.Delay = or(c.Delay, time.Minute)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.HTTP == nil {
+		c.HTTP = trusting()
+	}
+	return c, c.check()
+}
+
+func or[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}
+
+var algorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"}
+
+func (c *Config) check() error {
+	if !slices.Contains(algorithms, c.Algorithm) {
+		return fmt.Errorf("issuertest: Config.Algorithm is %q, expected one of %s", c.Algorithm, strings.Join(algorithms, ", "))
+	}
+	seen := map[string]bool{}
+	for _, client := range c.Clients {
+		if client.ID == "" || seen[client.ID] {
+			return fmt.Errorf("issuertest: Config.Clients: the ID %q is empty or not unique", client.ID)
+		}
+		seen[client.ID] = true
+	}
+	seen = map[string]bool{}
+	for _, user := range c.Users {
+		if user.Subject == "" || seen[user.Subject] {
+			return fmt.Errorf("issuertest: Config.Users: the Subject %q is empty or not unique", user.Subject)
+		}
+		seen[user.Subject] = true
+	}
+	for _, f := range c.Faults {
+		if err := f.check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkIssuer reports an error unless s is an issuer identifier.
+func checkIssuer(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" {
+		return nil, errors.New("issuertest: Config.Issuer must be an http or https URL without query and fragment")
+	}
+	return u, nil
+}

@@ -1,0 +1,121 @@
+package issuertest
+
+import (
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+const pollLifetime = 10 * time.Minute
+
+// device is the device authorization endpoint, RFC 8628 §3.1.
+func (i *Issuer) device(w http.ResponseWriter, r *http.Request) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	c, e := i.authenticate(r)
+	if e == nil {
+		e = c.allowed(strings.Fields(r.PostForm.Get("scope")))
+	}
+	if e != nil {
+		e.answer(w)
+		return
+	}
+	letters := rand.Text()
+	user := letters[:4] + "-" + letters[4:8]
+	deviceCode, page := secret(), i.URL+string(DevicePage)
+	i.state.polls.put(deviceCode, &polled{client: c, request: r.PostForm, userCode: user}, i.Now().Add(pollLifetime))
+	answerJSON(w, http.StatusOK, map[string]any{
+		"device_code": deviceCode, "user_code": user, "verification_uri": page,
+		"verification_uri_complete": page + "?user_code=" + user, "expires_in": int(pollLifetime / time.Second),
+		"interval": int(i.config.PollInterval / time.Second),
+	})
+}
+
+// poll answers a device or a client that asks whether the user has decided.
+func (i *Issuer) poll(t *tokenRequest, id string) (map[string]any, *refusal) {
+	p, ok := i.state.polls.get(id, i.Now())
+	switch {
+	case ok && p.client != t.client:
+		return nil, refuse("invalid_grant", "this is the login of another client")
+	case !ok || i.faults.has(PollExpired):
+		return nil, refuse("expired_token", "the login is unknown, or it has expired")
+	case i.faults.take(PollSlowDown):
+		return nil, refuse("slow_down", "ask five seconds less often")
+	case p.denied:
+		return nil, refuse("access_denied", "the user denied the login")
+	case p.grant == nil || i.faults.has(PollPending):
+		return nil, refuse("authorization_pending", "the user has not decided yet")
+	}
+	i.state.polls.take(id, i.Now())
+	return i.issue(t, p.grant, p.grant.scopes, true)
+}
+
+func (i *Issuer) pollDevice(t *tokenRequest) (map[string]any, *refusal) {
+	return i.poll(t, t.form("device_code"))
+}
+
+// Approve plays a user who allows a device or CIBA login. code is the user code that the
+// device shows, or the auth_req_id. Subject "" means the first user.
+func (i *Issuer) Approve(code, subject string) error { return i.decided(code, subject, true) }
+
+// Deny plays a user who denies a device or CIBA login.
+func (i *Issuer) Deny(code string) error { return i.decided(code, "", false) }
+
+func (i *Issuer) decided(code, subject string, allowed bool) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	user := i.user(or(subject, i.config.Users[0].Subject))
+	id, p := i.pollOf(code)
+	if p == nil || user == nil {
+		return fmt.Errorf("issuertest: no login with the code, or no user %q", subject)
+	}
+	p.denied = !allowed
+	if allowed {
+		p.grant = i.granted(p.client, p.request, user)
+	}
+	i.ping(id, p)
+	return nil
+}
+
+func (i *Issuer) pollOf(code string) (string, *polled) {
+	now := i.Now()
+	for id := range i.state.polls.values {
+		if p, ok := i.state.polls.get(id, now); ok && (id == code || p.userCode == code && code != "") {
+			return id, p
+		}
+	}
+	return "", nil
+}
+
+var devicePage = newPage(`Sign in on a device`, `{{with .Wrong}}<p role="alert">{{.}}</p>{{end}}
+<form method="post"><p><label for="user_code">The code that the device shows</label>
+<input id="user_code" name="user_code" value="{{.Code}}" autocapitalize="characters" autocomplete="off" required></p>
+{{range .Users}}<button name="user" value="{{.Subject}}">Allow as {{.Name}} <small>{{.Subject}}</small></button>
+{{end}}<button name="action" value="cancel" class="quiet">Deny</button></form>`)
+
+// devicePage is the verification URI, RFC 8628 §3.3. Without Config.Page a user code in the
+// query is allowed at once.
+func (i *Issuer) devicePage(w http.ResponseWriter, r *http.Request) {
+	code := strings.ToUpper(strings.TrimSpace(r.FormValue("user_code")))
+	if r.Method != http.MethodPost && (i.config.Page || code == "") {
+		i.showDevice(w, http.StatusOK, code, "")
+		return
+	}
+	err := i.Deny
+	said := "The device is not signed in"
+	if r.FormValue("action") != "cancel" {
+		err = func(code string) error { return i.Approve(code, r.FormValue("user")) }
+		said = "The device is signed in"
+	}
+	if err(code) != nil {
+		i.showDevice(w, http.StatusBadRequest, code, "No device waits with this code.")
+		return
+	}
+	showPage(w, http.StatusOK, donePage, said)
+}
+
+func (i *Issuer) showDevice(w http.ResponseWriter, status int, code, wrong string) {
+	showPage(w, status, devicePage, map[string]any{"Code": code, "Wrong": wrong, "Users": i.choices()})
+}

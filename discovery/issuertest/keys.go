@@ -1,0 +1,128 @@
+package issuertest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// rsaPool keeps the RSA keys of issuers that were closed: to make one takes a tenth of a
+// second. No two open issuers have the same key.
+var rsaPool struct {
+	sync.Mutex
+	free []Key
+}
+
+// borrow takes a key from the pool, or makes one.
+func borrow(id, alg string) Key {
+	if !isRSA(alg) {
+		return NewKey(id, alg)
+	}
+	rsaPool.Lock()
+	defer rsaPool.Unlock()
+	n := len(rsaPool.free)
+	if n == 0 {
+		return NewKey(id, alg)
+	}
+	k := rsaPool.free[n-1]
+	rsaPool.free = rsaPool.free[:n-1]
+	return Key{ID: id, Alg: alg, Private: k.Private}
+}
+
+func isRSA(alg string) bool { return strings.HasPrefix(alg, "RS") || strings.HasPrefix(alg, "PS") }
+
+// keys are an issuer's. They are made when they are first used.
+type keys struct {
+	mu      sync.Mutex
+	alg     string
+	made    int
+	signing Key   // the current one
+	former  []Key // published too
+	foreign Key   // never published
+	lent    []Key // all that go back into the pool
+}
+
+func (k *keys) make() Key {
+	k.made++
+	key := borrow(fmt.Sprintf("key-%d", k.made), k.alg)
+	k.lent = append(k.lent, key)
+	return key
+}
+
+// current gives the key that signs.
+func (k *keys) current() Key {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.signing.ID == "" {
+		k.signing = k.make()
+	}
+	return k.signing
+}
+
+// other gives a key that the issuer does not publish.
+func (k *keys) other() Key {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.foreign.ID == "" {
+		k.foreign = k.make()
+		k.foreign.ID = "foreign"
+	}
+	return k.foreign
+}
+
+// set gives the JWK Set.
+func (k *keys) set() []byte {
+	current := k.current()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return JWKS(append([]Key{current}, k.former...)...)
+}
+
+func (k *keys) rotate(keep bool) {
+	current := k.current()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.former = append(k.former, current)
+	if !keep {
+		k.former = nil
+	}
+	k.signing = k.make()
+}
+
+func (k *keys) use(list []Key) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.signing, k.former = list[0], slices.Clone(list[1:])
+}
+
+// giveBack returns the keys to the pool.
+func (k *keys) giveBack() {
+	k.mu.Lock()
+	lent := k.lent
+	k.lent = nil
+	k.mu.Unlock()
+	rsaPool.Lock()
+	defer rsaPool.Unlock()
+	for _, key := range lent {
+		if isRSA(key.Alg) && len(rsaPool.free) < 64 {
+			rsaPool.free = append(rsaPool.free, key)
+		}
+	}
+}
+
+// Key gives the key that signs at the moment.
+func (i *Issuer) Key() Key { return i.keys.current() }
+
+// RotateKey makes a new signing key. The JWK Set keeps the former keys, so that tokens that
+// were issued before stay good.
+func (i *Issuer) RotateKey() { i.keys.rotate(true) }
+
+// ReplaceKey makes a new signing key and removes the former keys from the JWK Set, as after
+// a leak.
+func (i *Issuer) ReplaceKey() { i.keys.rotate(false) }
+
+// UseKeys replaces the keys. The first one signs; the JWK Set has all of them.
+func (i *Issuer) UseKeys(signing Key, others ...Key) {
+	i.keys.use(append([]Key{signing}, others...))
+}

@@ -1,0 +1,97 @@
+package issuertest
+
+import (
+	"context"
+	"fmt"
+	"html"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// SignIn plays the browser of a user who signs in. It requests the authorization URL that
+// the application redirects to, and returns the parameters of the callback: from the query,
+// the fragment or the form, by the response mode. The user is that of login_hint, or the
+// first one.
+func (i *Issuer) SignIn(t T, authorizationURL string) url.Values {
+	t.Helper()
+	return i.SignInAs(t, authorizationURL, "")
+}
+
+// SignInAs is SignIn for the user with this subject.
+func (i *Issuer) SignInAs(t T, authorizationURL, subject string) url.Values {
+	t.Helper()
+	callback, err := i.Authorize(context.Background(), authorizationURL, subject)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return callback
+}
+
+// Authorize is SignInAs for programs. Subject "" means the user of SignIn. An error response
+// of the issuer is a callback, not an error.
+func (i *Issuer) Authorize(ctx context.Context, authorizationURL, subject string) (callback url.Values, err error) {
+	hc := i.Browser()
+	defer hc.CloseIdleConnections()
+	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, authorizationURL, nil)
+	if err != nil {
+		return nil, fmt.Errorf("issuertest: %w", err)
+	}
+	resp, body, err := send(hc, r)
+	if err != nil {
+		return nil, err
+	}
+	if m := waitingID.FindStringSubmatch(body); resp.StatusCode == http.StatusOK && m != nil {
+		form := url.Values{"id": {m[1]}, "user": {or(subject, i.config.Users[0].Subject)}}
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, i.URL+string(SignInPage), strings.NewReader(form.Encode()))
+		if err != nil {
+			return nil, err
+		}
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if resp, body, err = send(hc, r); err != nil {
+			return nil, err
+		}
+	}
+	return readCallback(resp, body)
+}
+
+var (
+	waitingID = regexp.MustCompile(`name="id" value="([A-Z0-9]+)"`)
+	hidden    = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`)
+	alert     = regexp.MustCompile(`<p role="alert">([^<]*)</p>`)
+)
+
+func send(hc *http.Client, r *http.Request) (*http.Response, string, error) {
+	resp, err := hc.Do(r)
+	if err != nil {
+		return nil, "", fmt.Errorf("issuertest: %w", err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	return resp, string(body), err
+}
+
+func readCallback(resp *http.Response, body string) (url.Values, error) {
+	if resp.StatusCode == http.StatusOK {
+		callback := url.Values{}
+		for _, m := range hidden.FindAllStringSubmatch(body, -1) {
+			callback.Add(html.UnescapeString(m[1]), html.UnescapeString(m[2]))
+		}
+		return callback, nil
+	}
+	to, err := resp.Location()
+	if err != nil {
+		reason := resp.Status
+		if m := alert.FindStringSubmatch(body); m != nil {
+			reason = html.UnescapeString(m[1])
+		}
+		return nil, fmt.Errorf("issuertest: the issuer does not redirect back: %s", reason)
+	}
+	if to.Fragment != "" {
+		return url.ParseQuery(to.EscapedFragment())
+	}
+	return to.Query(), nil
+}

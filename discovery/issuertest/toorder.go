@@ -1,0 +1,99 @@
+package issuertest
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"time"
+)
+
+// AccessToken describes an access token to order. The zero value is a bearer token of the
+// first user for the first client.
+type AccessToken struct {
+	Subject  string // "" means the first user
+	ClientID string // "" means the first client
+	Scopes   []string
+	Audience []string // empty means that of the client or the Config
+	ACR      string
+	AuthTime time.Time // zero means now
+
+	KeyThumbprint string            // of a DPoP key (jkt), "" for none
+	Certificate   *x509.Certificate // that the token is bound to, nil for none
+
+	// Claims are laid over the claims. A nil value removes a claim.
+	Claims map[string]any
+}
+
+// AccessToken issues an access token without a login, for tests of an API. Introspection,
+// revocation and UserInfo know it. It panics if the subject or the client is unknown.
+func (i *Issuer) AccessToken(t AccessToken) string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	g := i.ordered(t.ClientID, t.Subject)
+	g.scopes, g.acr = t.Scopes, t.ACR
+	if !t.AuthTime.IsZero() {
+		g.authTime = t.AuthTime
+	}
+	a := &access{grant: g, scopes: t.Scopes, audience: t.Audience, extra: t.Claims}
+	if len(a.audience) == 0 {
+		a.audience = i.audienceOf(g.client)
+	}
+	switch {
+	case t.KeyThumbprint != "":
+		a.cnf = map[string]any{"jkt": t.KeyThumbprint}
+	case t.Certificate != nil:
+		sum := sha256.Sum256(t.Certificate.Raw)
+		a.cnf = map[string]any{"x5t#S256": encode(sum[:])}
+	}
+	return i.mint(a)
+}
+
+// IDToken describes an ID token to order.
+type IDToken struct {
+	Subject     string // "" means the first user
+	ClientID    string // "" means the first client
+	Nonce       string
+	AccessToken string // that at_hash is of, "" for none
+	Code        string // that c_hash is of, "" for none
+	SessionID   string // sid; "" means a new one
+
+	// Claims are laid over the claims. A nil value removes a claim.
+	Claims map[string]any
+}
+
+// IDToken issues an ID token without a login. Faults apply to it. It panics if the subject
+// or the client is unknown.
+func (i *Issuer) IDToken(t IDToken) string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	g := i.ordered(t.ClientID, t.Subject)
+	g.nonce, g.sid = t.Nonce, or(t.SessionID, g.sid)
+	g.scopes = []string{"openid", "profile", "email", "address", "phone"}
+	return i.idTokenWith(g, t.AccessToken, t.Code, t.Claims)
+}
+
+// SignJWT signs any claims with the current key, for JWTs that no method issues. header is
+// laid over alg, kid and typ.
+func (i *Issuer) SignJWT(claims, header map[string]any) string {
+	return i.keys.current().Sign(claims, header)
+}
+
+func (i *Issuer) ordered(clientID, subject string) *grant {
+	c, u := i.state.clients[0], &i.config.Users[0]
+	if clientID != "" {
+		c = i.state.client(clientID)
+	}
+	if subject != "" {
+		u = i.user(subject)
+	}
+	if c == nil || u == nil {
+		panic("issuertest: no client " + clientID + " or no user " + subject + " in the Config")
+	}
+	return &grant{client: c, user: u, authTime: i.Now(), acr: u.ACR, sid: secret()}
+}
+
+func (i *Issuer) audienceOf(c *Client) []string {
+	if len(c.Audience) > 0 {
+		return c.Audience
+	}
+	return i.config.Audience
+}
