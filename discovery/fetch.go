@@ -67,7 +67,8 @@ func OAuthURL(issuer string) (string, error) {
 // only https endpoints. hc may be nil. It takes at most 10 seconds and 1 MiB. Every error
 // is an [*Error].
 func Fetch(ctx context.Context, hc *http.Client, issuer string) (*Metadata, error) {
-	f, err := fetch(ctx, hc, "", issuer)
+	p := &Provider{Issuer: issuer}
+	f, err := fetch(p.Context(ctx), hc, p.policy(), "", issuer)
 	if err == nil {
 		err = f.incomplete
 	}
@@ -84,19 +85,19 @@ type found struct {
 }
 
 // fetch reads the metadata of issuer from u, or from where the issuer must have it.
-func fetch(ctx context.Context, hc *http.Client, u, issuer string) (*found, error) {
-	if err := CheckIssuer(issuer); err != nil {
+func fetch(ctx context.Context, hc *http.Client, policy endpoint.Policy, u, issuer string) (*found, error) {
+	if err := policy.CheckIssuer(issuer); err != nil {
 		return nil, wrap(metadataDocument, err)
 	}
 	if u == "" {
 		u = strings.TrimSuffix(issuer, "/") + wellKnown
 	}
-	resp, err := get(endpoint.For(ctx, u), hc, metadataDocument, u, endpoint.MaxDocument)
+	resp, err := get(ctx, hc, metadataDocument, u, endpoint.MaxDocument)
 	if err != nil {
 		return nil, err
 	}
 	f := &found{}
-	if f.metadata, err = parse(resp.Body, issuer); err != nil {
+	if f.metadata, err = parse(resp.Body, issuer, policy); err != nil {
 		return nil, wrap(metadataDocument, resp.Refuse(err))
 	}
 	if err := f.metadata.checkComplete(!strings.Contains(u, oauthWellKnown)); err != nil {

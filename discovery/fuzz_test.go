@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"testing"
 	"time"
+
+	"github.com/countersign/countersign/internal/endpoint"
 )
 
 // FuzzMetadata: a document that is taken is the issuer's, and leads nowhere but to https.
@@ -19,7 +21,7 @@ func FuzzMetadata(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		m, err := parse(body, issuer)
+		m, err := parse(body, issuer, endpoint.Policy{})
 		if err != nil {
 			return
 		}

@@ -144,7 +144,7 @@ func (p *Provider) fetchKeys(ctx context.Context) (*jose.Set, time.Duration, err
 	if err != nil {
 		return nil, 0, err
 	}
-	ctx = endpoint.For(ctx, p.Issuer)
+	ctx = p.Context(ctx)
 	set, fresh, err := p.getKeys(ctx, m.JWKSURI)
 	p.reportFailure(ctx, err)
 	if err != nil {

@@ -3,7 +3,6 @@ package discovery
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -143,7 +142,7 @@ func (m *Metadata) MTLS() *Metadata {
 // acts on are read strictly. Another one that is of the wrong type is left out:
 // administrators edit these documents, and a mistake in one that nobody uses must not end
 // every login.
-func parse(body []byte, issuer string) (*Metadata, error) {
+func parse(body []byte, issuer string, policy endpoint.Policy) (*Metadata, error) {
 	var members map[string]jsontext.Value
 	if err := jose.Decode(body, &members, jose.DocumentLimits); err != nil {
 		return nil, err
@@ -161,8 +160,8 @@ func parse(body []byte, issuer string) (*Metadata, error) {
 			field.SetZero()
 		}
 	}
-	m.dropUnused(issuer)
-	return m, m.check(issuer)
+	m.dropUnused(issuer, policy)
+	return m, m.check(issuer, policy)
 }
 
 // strict are the members that a login acts on.
@@ -184,11 +183,11 @@ func (m *Metadata) fields() map[string]reflect.Value {
 
 // dropUnused leaves out endpoints that a login does not call if they cannot be called: who
 // asks for them is told that there is none.
-func (m *Metadata) dropUnused(issuer string) {
+func (m *Metadata) dropUnused(issuer string, policy endpoint.Policy) {
 	fields := m.fields()
 	for _, e := range m.endpoints() {
 		field, ok := fields[e.name]
-		if ok && !slices.Contains(strict, e.name) && checkEndpoint(e.url, issuer) != nil {
+		if ok && !slices.Contains(strict, e.name) && checkEndpoint(e.url, issuer, policy) != nil {
 			field.SetZero()
 		}
 	}
@@ -197,7 +196,7 @@ func (m *Metadata) dropUnused(issuer string) {
 // check reports an error unless the metadata is that of issuer (the two are
 // compared character by character: OpenID Connect Discovery 1.0 §4.3, RFC 8414
 // §3.3) and names only https endpoints (http on loopback, where the issuer is there).
-func (m *Metadata) check(issuer string) error {
+func (m *Metadata) check(issuer string, policy endpoint.Policy) error {
 	if m.Issuer != issuer {
 		return fmt.Errorf("the metadata is of issuer %s, configured is %s: they must be the same, character by character",
 			jose.Quote(m.Issuer), jose.Quote(issuer))
@@ -207,7 +206,7 @@ func (m *Metadata) check(issuer string) error {
 		if e.url == "" {
 			continue
 		}
-		if err := checkEndpoint(e.url, issuer); err != nil {
+		if err := checkEndpoint(e.url, issuer, policy); err != nil {
 			wrong = append(wrong, e.name+" is "+err.Error())
 		}
 	}
@@ -215,11 +214,11 @@ func (m *Metadata) check(issuer string) error {
 }
 
 // checkEndpoint wants https from a server that has https itself.
-func checkEndpoint(u, issuer string) error {
-	if strings.HasPrefix(issuer, "https:") && strings.HasPrefix(u, "http:") {
-		return errors.New("not an https URL")
+func checkEndpoint(u, issuer string, policy endpoint.Policy) error {
+	if !policy.InsecureHTTP && strings.HasPrefix(issuer, "https:") && strings.HasPrefix(u, "http:") {
+		return errors.New("not an https URL, as the issuer is")
 	}
-	return endpoint.CheckURL(u)
+	return policy.CheckURL(u)
 }
 
 // signsIn tells whether the server says that it sends browsers around: one whose
@@ -289,16 +288,5 @@ func (a *EndpointAliases) endpoints() []namedEndpoint {
 }
 
 // CheckIssuer reports an error unless issuer is a URL as OpenID Connect
-// Discovery 1.0 §3 and RFC 8414 §2 want it: https, no query, no fragment.
-func CheckIssuer(issuer string) error {
-	if issuer == "" {
-		return errors.New("the issuer is empty")
-	}
-	if err := endpoint.CheckURL(issuer); err != nil {
-		return fmt.Errorf("issuer %s is %w", jose.Quote(issuer), err)
-	}
-	if u, err := url.Parse(issuer); err != nil || u.RawQuery != "" || u.ForceQuery {
-		return fmt.Errorf("issuer %s has a query", jose.Quote(issuer))
-	}
-	return nil
-}
+// Discovery 1.0 §3 and RFC 8414 §2 require it: https, no query, no fragment.
+func CheckIssuer(issuer string) error { return endpoint.Policy{}.CheckIssuer(issuer) }

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/countersign/countersign/internal/endpoint"
 )
 
 const metadataFresh = time.Hour
@@ -22,9 +24,23 @@ type Provider struct {
 	// Issuer's. "" means Issuer + "/.well-known/openid-configuration".
 	URL string
 
-	// HTTP sends the requests. Its Transport is used (tracing, proxies); time-outs,
-	// limits and the refusal of redirects stay the module's. nil means a client of our own.
+	// HTTP sends the requests. Its Transport is used (tracing, proxies, credentials for
+	// servers that answer 401 or 403 without them). The module still sets time-outs and
+	// size limits, and follows no redirect. Another Transport than nil loses the guard
+	// against private addresses, unless it connects with a [Dialer]. nil means the
+	// module's own client.
 	HTTP *http.Client
+
+	// UntrustedIssuer says that somebody else than the operator chose Issuer, for example
+	// a customer of the application. No request then reaches a private, link-local or
+	// loopback address. Otherwise the hosts of Issuer and URL may be at such an address,
+	// and the guard covers every other host that the metadata names.
+	UntrustedIssuer bool
+
+	// InsecureHTTP accepts http for the issuer and its endpoints on every host, such as
+	// http://keycloak:8080. It is for development: anybody on the network can read and
+	// change what is sent. Otherwise http is accepted only on loopback.
+	InsecureHTTP bool
 
 	// Static is metadata that the operator configured. When it is set nothing is
 	// discovered. nil means discovery.
@@ -44,6 +60,18 @@ type Provider struct {
 // Format implements fmt.Formatter: every verb prints the issuer, and nothing that
 // other goroutines may be changing.
 func (p *Provider) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "[server %s]", p.Issuer) }
+
+// Context marks ctx: requests of this module under it may go where p's metadata may lead
+// to. Packages that call endpoints of p's metadata use it; applications need not.
+func (p *Provider) Context(ctx context.Context) context.Context { return endpoint.With(ctx, p.policy()) }
+
+func (p *Provider) policy() endpoint.Policy {
+	out := endpoint.Policy{Guarded: true, InsecureHTTP: p.InsecureHTTP}
+	if !p.UntrustedIssuer {
+		out.Own = []string{p.Issuer, p.URL}
+	}
+	return out
+}
 
 func (p *Provider) now() time.Time {
 	if p.Now != nil {
@@ -83,9 +111,9 @@ func (p *Provider) anyMetadata(ctx context.Context) (*Metadata, error) {
 }
 
 func (p *Provider) static() (*Metadata, error) {
-	err := CheckIssuer(p.Issuer)
+	err := p.policy().CheckIssuer(p.Issuer)
 	if err == nil {
-		err = p.Static.check(p.Issuer)
+		err = p.Static.check(p.Issuer, p.policy())
 	}
 	if err != nil {
 		return nil, wrap(metadataDocument, err)
@@ -94,7 +122,7 @@ func (p *Provider) static() (*Metadata, error) {
 }
 
 func (p *Provider) fetchMetadata(ctx context.Context) (*found, time.Duration, error) {
-	f, err := fetch(ctx, p.HTTP, p.URL, p.Issuer)
+	f, err := fetch(p.Context(ctx), p.HTTP, p.policy(), p.URL, p.Issuer)
 	p.reportFailure(ctx, err)
 	return f, metadataFresh, err
 }

@@ -216,7 +216,7 @@ func TestResourceServerRefused(t *testing.T) {
 func TestResourceServerElsewhere(t *testing.T) {
 	s := optest.New(t)
 	for _, issuer := range []string{s.URL, strings.Replace(s.URL, "127.0.0.1", "localhost", 1)} {
-		resource := &discovery.Resource{Resource: "https://192.0.2.1/mcp", AuthorizationServers: []string{issuer}}
+		resource := &discovery.Resource{Resource: "https://api.example/mcp", AuthorizationServers: []string{issuer}}
 		_, err := resource.Server(t.Context(), nil, all)
 		if err == nil || !strings.Contains(err.Error(), "private address") {
 			t.Errorf("%s: %v", issuer, err)
@@ -225,7 +225,7 @@ func TestResourceServerElsewhere(t *testing.T) {
 	if s.Hits("/.well-known/oauth-authorization-server")+s.Hits("/.well-known/openid-configuration") != 0 {
 		t.Error("it was asked")
 	}
-	resource := &discovery.Resource{Resource: "https://192.0.2.1/mcp", AuthorizationServers: []string{s.URL}}
+	resource := &discovery.Resource{Resource: "https://api.example/mcp", AuthorizationServers: []string{s.URL}}
 	if _, err := resource.Server(t.Context(), &http.Client{Transport: http.DefaultTransport}, all); err != nil {
 		t.Errorf("the caller's own transport has the caller's own policy: %v", err)
 	}

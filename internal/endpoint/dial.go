@@ -2,98 +2,103 @@ package endpoint
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"slices"
 	"syscall"
 	"time"
 )
 
-// A server's metadata names the hosts that the module calls. So that it cannot lead to
-// machines which only we can reach, addresses that are private, link-local or loopback
-// are refused, unless the server is at such an address itself. The address is looked at
-// when the connection is made: a name that resolves to something else then does not help.
-// A caller who brings a Transport brings its own policy.
+// The address is checked when the connection is made: a name that resolves to another
+// address by then does not help an attacker.
 
-type issuerKey struct{}
-
-// For marks ctx: the calls made under it go to endpoints that the metadata of issuer names.
-func For(ctx context.Context, issuer string) context.Context {
-	return context.WithValue(ctx, issuerKey{}, issuer)
-}
-
-// viaProxy tells whether the environment sends r through a proxy. Then the connection is to
-// the proxy, which may well be at a private address, and it is the proxy's to say where it
-// goes on to.
-func viaProxy(r *http.Request) bool {
-	proxy, err := http.ProxyFromEnvironment(r)
-	return err == nil && proxy != nil
-}
-
-// addressError is a connection that was refused here.
+// addressError is a connection that the guard rejected.
 type addressError struct{}
 
 func (*addressError) Error() string {
-	return "the host is at a private address, and the issuer is not"
+	return "the host is at a private address, which is allowed only for the issuer's own host: " +
+		"to allow it, set HTTP to a client whose Transport connects with discovery.Dialer and Allow"
 }
 
 var dialer = net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}
 
-// dial connects, to addresses that the issuer's metadata may lead to.
-func dial(ctx context.Context, network, address string) (net.Conn, error) {
-	issuer, _ := ctx.Value(issuerKey{}).(string)
-	if issuer == "" || sameHost(issuer, address) || isPrivateHost(ctx, issuer) {
-		return dialer.DialContext(ctx, network, address)
-	}
-	return dialGuarded(ctx, network, address)
+// newTransport is http.DefaultTransport with a shorter wait for a connection.
+func newTransport(dial func(context.Context, string, string) (net.Conn, error)) *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DialContext = dial
+	t.TLSHandshakeTimeout = connectTimeout
+	t.MaxIdleConnsPerHost = 16
+	return t
 }
 
-// dialGuarded connects to addresses that are not private.
-func dialGuarded(ctx context.Context, network, address string) (net.Conn, error) {
+// Requests that may not reach private addresses share no connections with those that may.
+var (
+	openTransport    = newTransport(dialOpen)
+	guardedTransport = newTransport(Dialer{}.DialContext)
+)
+
+// Guarded is a client that connects to no private address, whatever the policy allows.
+// A resource that was read at a private address, or is written as one, may lead to others:
+// for that, seen or the literal in origin, it is the default client.
+func Guarded(origin string, seen bool) *http.Client {
+	if seen || isPrivateOrigin(origin) {
+		return &http.Client{}
+	}
+	return &http.Client{Transport: strictTransport}
+}
+
+var strictTransport = newTransport(func(ctx context.Context, network, address string) (net.Conn, error) {
+	if way, _ := ctx.Value(routeKey{}).(route); way.proxied {
+		return dialOpen(ctx, network, address)
+	}
+	return dialGuarded(ctx, network, address, nil)
+})
+
+// Dialer connects to private addresses only where the policy of the call, or Allow, says so.
+type Dialer struct{ Allow []netip.Prefix }
+
+// DialContext connects. Under a context that is not of this package it is guarded.
+func (d Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	if way, _ := ctx.Value(routeKey{}).(route); way.private || way.proxied {
+		return dialOpen(ctx, network, address)
+	}
+	return dialGuarded(ctx, network, address, d.Allow)
+}
+
+// dialOpen connects to any address. Names under localhost are loopback, whatever a
+// resolver says (RFC 6761 §6.3).
+func dialOpen(ctx context.Context, network, address string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || !isLocalhost(host) {
+		return dialer.DialContext(ctx, network, address)
+	}
+	c, err := dialer.DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
+	if err == nil {
+		return c, nil
+	}
+	if c, err6 := dialer.DialContext(ctx, network, net.JoinHostPort("::1", port)); err6 == nil {
+		return c, nil
+	}
+	return nil, err
+}
+
+// dialGuarded connects to addresses that are public, or in allow.
+func dialGuarded(ctx context.Context, network, address string, allow []netip.Prefix) (net.Conn, error) {
 	guarded := dialer
-	guarded.Control = func(_, address string, _ syscall.RawConn) error {
-		if at, err := netip.ParseAddrPort(address); err != nil || isPrivate(at.Addr()) {
+	guarded.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
+		at, err := netip.ParseAddrPort(address)
+		if err != nil {
+			return errors.Join(&addressError{}, err)
+		}
+		allowed := slices.ContainsFunc(allow, func(p netip.Prefix) bool { return p.Contains(at.Addr().Unmap().WithZone("")) })
+		if isPrivate(at.Addr()) && !allowed {
 			return &addressError{}
 		}
 		return nil
 	}
 	return guarded.DialContext(ctx, network, address)
-}
-
-func sameHost(issuer, address string) bool {
-	u, err := url.Parse(issuer)
-	host, _, splitErr := net.SplitHostPort(address)
-	return err == nil && splitErr == nil && u.Hostname() == host
-}
-
-func isPrivateHost(ctx context.Context, issuer string) bool {
-	u, err := url.Parse(issuer)
-	if err != nil {
-		return false
-	}
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
-	return err == nil && slices.ContainsFunc(addrs, isPrivate)
-}
-
-// inside are networks that netip does not call private: "this network" (RFC 791), addresses
-// that providers share (RFC 6598) and those of protocols (RFC 6890); some clouds have
-// their metadata there.
-var inside = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24")}
-
-// translated is where networks without IPv4 have that of others (RFC 6052): at the end.
-var translated = netip.MustParsePrefix("64:ff9b::/96")
-
-// isPrivate covers RFC 1918, RFC 4193, link-local, loopback and what else is inside.
-func isPrivate(a netip.Addr) bool {
-	a = a.Unmap()
-	if translated.Contains(a) {
-		all := a.As16()
-		a = netip.AddrFrom4([4]byte(all[12:]))
-	}
-	return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsUnspecified() || a.IsMulticast() ||
-		slices.ContainsFunc(inside, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // IsPrivate tells whether a connection is to a private address.

@@ -7,17 +7,19 @@ package endpoint
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/countersign/countersign/internal/jose"
 )
 
 // Limits of a call.
@@ -50,63 +52,65 @@ type Client struct {
 	HTTP *http.Client // its Transport is used; nil means one of our own
 }
 
-// defaultTransport is http.DefaultTransport with a shorter wait for a connection.
-var defaultTransport = func() http.RoundTripper {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.DialContext = dial
-	t.TLSHandshakeTimeout = connectTimeout
-	t.MaxIdleConnsPerHost = 16
-	return t
-}()
-
-// bounded is the caller's client with the limits that are ours: no redirects (they
+// bounded is the caller's client with the module's limits: no redirects (they
 // would carry the form, or the token, to another place) and no cookies.
-func (c Client) bounded() *http.Client {
-	out := http.Client{Transport: defaultTransport}
+func (c Client) bounded() http.Client {
+	out := http.Client{}
 	if c.HTTP != nil {
 		out = *c.HTTP
 	}
-	if out.Transport == nil {
-		out.Transport = defaultTransport
-	}
 	out.Jar = nil
 	out.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &out
+	return out
 }
 
 // Do sends one request and reads at most max bytes of the answer. An answer of
-// any status but a redirect is given back for the caller to judge.
+// any status but a redirect is given back for the caller to judge. Where the request may
+// go is for the Policy of ctx to say.
 func (c Client) Do(ctx context.Context, r *http.Request, max int) (*Response, error) {
-	if err := CheckURL(r.URL.String()); err != nil {
+	policy, _ := ctx.Value(policyKey{}).(Policy)
+	if err := policy.CheckURL(r.URL.String()); err != nil {
 		return nil, &Error{URL: location(r.URL), Err: err}
 	}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	if viaProxy(r) {
-		ctx = For(ctx, "")
-	}
-	resp, err := c.bounded().Do(r.WithContext(ctx))
+	resp, err := c.send(ctx, policy, r)
 	if err != nil {
 		return nil, transportError(ctx, r.URL, err)
 	}
 	defer resp.Body.Close()
-	return read(ctx, r.URL, resp, max)
+	return read(ctx, r, resp, max)
 }
 
-func read(ctx context.Context, u *url.URL, resp *http.Response, max int) (*Response, error) {
-	out := &Response{URL: location(u), Status: resp.StatusCode, Header: resp.Header, MediaType: mediaType(resp.Header)}
+func (c Client) send(ctx context.Context, policy Policy, r *http.Request) (*http.Response, error) {
+	hc := c.bounded()
+	way, err := policy.route(r, cmp.Or[http.RoundTripper](hc.Transport, openTransport))
+	if err != nil {
+		return nil, err
+	}
+	if hc.Transport == nil {
+		hc.Transport = guardedTransport
+		if way.private {
+			hc.Transport = openTransport
+		}
+	}
+	return hc.Do(r.WithContext(context.WithValue(ctx, routeKey{}, way)))
+}
+
+func read(ctx context.Context, r *http.Request, resp *http.Response, max int) (*Response, error) {
+	out := &Response{URL: location(r.URL), Status: resp.StatusCode, Header: resp.Header, MediaType: mediaType(resp.Header)}
 	fail := func(err error) (*Response, error) {
 		return nil, &Error{URL: out.URL, Status: out.Status, RetryAfter: retryAfter(out.Header), Err: err}
 	}
 	if out.Status >= 300 && out.Status < 400 {
-		return fail(errors.New("the server redirects; redirects are not followed"))
+		return fail(errors.New("the server redirects to " + target(r, resp) + "; redirects are not followed: configure the address that it redirects to"))
 	}
 	if e := resp.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") && !resp.Uncompressed {
-		return fail(errors.New("the body has a content encoding that nobody asked for"))
+		return fail(errors.New("the body has a content encoding that was not requested"))
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(max)+1))
 	if err != nil {
-		return nil, transportError(ctx, u, err)
+		return nil, transportError(ctx, r.URL, err)
 	}
 	if len(body) > max {
 		return fail(fmt.Errorf("the body is larger than %d bytes", max))
@@ -115,6 +119,31 @@ func read(ctx context.Context, u *url.URL, resp *http.Response, max int) (*Respo
 	return out, nil
 }
 
+// target is where a response redirects to, fit for a log: no query, and nothing that was sent.
+func target(r *http.Request, resp *http.Response) string {
+	u, err := resp.Location()
+	if err != nil {
+		return "an address that it does not name"
+	}
+	return redact(location(u), secretsOf(r, formOf(r)))
+}
+
+// formOf reads the form that r was sent with.
+func formOf(r *http.Request) url.Values {
+	if r.GetBody == nil || r.Header.Get("Content-Type") != formType {
+		return nil
+	}
+	body, err := r.GetBody()
+	if err != nil {
+		return nil
+	}
+	raw, _ := io.ReadAll(body)
+	form, _ := url.ParseQuery(string(raw))
+	return form
+}
+
+const formType = "application/x-www-form-urlencoded"
+
 // PostForm posts a form. auth, which may be nil for a form that needs no more,
 // completes it last. POSTs are never repeated.
 func (c Client) PostForm(ctx context.Context, u string, auth Authenticator, form url.Values, accept string) (*Response, error) {
@@ -122,7 +151,7 @@ func (c Client) PostForm(ctx context.Context, u string, auth Authenticator, form
 	if err != nil {
 		return nil, &Error{Err: errors.New("the endpoint's URL is malformed")}
 	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Content-Type", formType)
 	r.Header.Set("Accept", accept)
 	if auth != nil {
 		if err := auth.Authenticate(r, form); err != nil {
@@ -178,36 +207,19 @@ func (r *Response) IsJSON() bool {
 	return r.MediaType == "application/json" || strings.HasPrefix(r.MediaType, "application/") && strings.HasSuffix(r.MediaType, "+json")
 }
 
+// IsUntyped tells whether the answer says nothing about its content: files in a bucket
+// have no Content-Type, or application/octet-stream.
+func (r *Response) IsUntyped() bool {
+	return r.Header.Get("Content-Type") == "" || r.MediaType == "application/octet-stream"
+}
+
+// NotJSON is the error for an answer of another Content-Type.
+func (r *Response) NotJSON() error {
+	if r.Header.Get("Content-Type") == "" {
+		return errors.New("the answer has no Content-Type, expected application/json")
+	}
+	return fmt.Errorf("the answer's Content-Type is %s, expected application/json", jose.Quote(r.Header.Get("Content-Type")))
+}
+
 // IsEmpty tells whether the body has nothing in it.
 func (r *Response) IsEmpty() bool { return len(bytes.TrimSpace(r.Body)) == 0 }
-
-// CheckURL reports an error unless u is an absolute URL that a call may go to:
-// https, or http on loopback, without user info and without fragment.
-func CheckURL(u string) error {
-	p, err := url.Parse(u)
-	switch {
-	case err != nil || p.Host == "" || p.Hostname() == "":
-		return errors.New("not an absolute URL")
-	case p.User != nil:
-		return errors.New("a URL with user info")
-	case p.Fragment != "" || strings.Contains(u, "#"):
-		return errors.New("a URL with a fragment")
-	}
-	return CheckScheme(p)
-}
-
-// CheckScheme is CheckURL for a request's URL: it looks at where it leads alone.
-func CheckScheme(u *url.URL) error {
-	switch {
-	case u == nil || u.Hostname() == "":
-		return errors.New("not an absolute URL")
-	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
-		return nil
-	}
-	return errors.New("not an https URL (http is taken on loopback alone)")
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}

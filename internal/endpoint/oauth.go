@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -9,7 +10,7 @@ import (
 )
 
 const (
-	maxDescription = 200
+	maxDescription = 500
 	minSecret      = 8 // characters; anything shorter would blank out words
 )
 
@@ -23,7 +24,9 @@ func (r *Response) Failure(cause string) *Error {
 		URI         string `json:"error_uri"`
 	}
 	if r.IsJSON() && jose.Decode(r.Body, &body, jose.DocumentLimits) == nil && body.Error != "" {
-		e.Code, e.Description, e.URI = CleanCode(r.Redact(body.Error)), Clean(r.Redact(body.Description)), Clean(r.Redact(body.URI))
+		code := r.Redact(body.Error)
+		e.Code, e.Description, e.URI = CleanCode(code), Clean(r.Redact(body.Description)), Clean(r.Redact(body.URI))
+		e.Err = OddCode(code)
 		return e
 	}
 	e.Err = errors.New(cause)
@@ -60,6 +63,14 @@ func CleanCode(s string) string {
 		return "invalid_error_code"
 	}
 	return s
+}
+
+// OddCode is what the log gets about an error code that CleanCode replaces, nil for others.
+func OddCode(s string) error {
+	if CleanCode(s) == s {
+		return nil
+	}
+	return fmt.Errorf("the server's error code is %s", jose.Quote(s))
 }
 
 func notCode(r rune) bool {

@@ -1,0 +1,132 @@
+package endpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/countersign/countersign/internal/jose"
+)
+
+// A server's metadata names hosts that the module then calls. A Policy keeps that from
+// leading to machines that only the application can reach (RFC 9728 §7.7, RFC 8414 §6).
+
+// Policy says which URLs the calls under a context may go to. The zero value is for URLs
+// that the operator configured: any host, https only.
+type Policy struct {
+	// Guarded rejects hosts at private addresses, other than those of Own.
+	Guarded bool
+
+	// Own are absolute URLs that the operator named. Their hosts may be at any address.
+	Own []string
+
+	// InsecureHTTP accepts http on every host.
+	InsecureHTTP bool
+}
+
+type (
+	policyKey struct{}
+	routeKey  struct{}
+)
+
+// route says how a request may connect.
+type route struct{ private, proxied bool }
+
+// With marks ctx: the calls made under it follow p.
+func With(ctx context.Context, p Policy) context.Context {
+	return context.WithValue(ctx, policyKey{}, p)
+}
+
+// For marks ctx: the calls made under it go to endpoints that the metadata of issuer
+// names. issuer "" removes the guard.
+func For(ctx context.Context, issuer string) context.Context {
+	if issuer == "" {
+		return With(ctx, Policy{})
+	}
+	return With(ctx, Policy{Guarded: true, Own: []string{issuer}})
+}
+
+// route decides whether r may go to a private address. A proxy may be at one, and decides
+// itself where it connects to; a host that is written as a private address is not even
+// asked of a proxy.
+func (p Policy) route(r *http.Request, transport http.RoundTripper) (route, error) {
+	out := route{private: !p.Guarded || p.owns(r.URL.Hostname()), proxied: viaProxy(r, transport)}
+	if !out.private && out.proxied && isPrivateName(r.URL.Hostname()) {
+		return out, &addressError{}
+	}
+	return out, nil
+}
+
+// owns tells whether host is the host of an URL that the operator named.
+func (p Policy) owns(host string) bool {
+	for _, own := range p.Own {
+		if u, err := url.Parse(own); err == nil && sameHost(u.Hostname(), host) {
+			return true
+		}
+	}
+	return false
+}
+
+func sameHost(a, b string) bool { return strings.Map(lowerASCII, a) == strings.Map(lowerASCII, b) }
+
+// viaProxy tells whether transport sends r through a proxy.
+func viaProxy(r *http.Request, transport http.RoundTripper) bool {
+	find := http.ProxyFromEnvironment
+	if t, ok := transport.(*http.Transport); ok {
+		find = t.Proxy
+	}
+	if find == nil {
+		return false
+	}
+	proxy, err := find(r)
+	return err == nil && proxy != nil
+}
+
+// CheckURL reports an error unless u is an absolute URL that a call may go to:
+// https, or http on loopback, without user info and without fragment.
+func CheckURL(u string) error { return Policy{}.CheckURL(u) }
+
+// CheckURL is the function CheckURL under p.
+func (p Policy) CheckURL(u string) error {
+	parsed, err := url.Parse(u)
+	switch {
+	case err != nil || parsed.Host == "" || parsed.Hostname() == "":
+		return errors.New("not an absolute URL")
+	case parsed.User != nil:
+		return errors.New("a URL with user info")
+	case parsed.Fragment != "" || strings.Contains(u, "#"):
+		return errors.New("a URL with a fragment")
+	}
+	return p.checkScheme(parsed)
+}
+
+// CheckScheme is CheckURL for a request's URL: it looks only at scheme and host.
+func CheckScheme(u *url.URL) error { return Policy{}.checkScheme(u) }
+
+func (p Policy) checkScheme(u *url.URL) error {
+	switch {
+	case u == nil || u.Hostname() == "":
+		return errors.New("not an absolute URL")
+	case u.Scheme == "https", u.Scheme == "http" && (p.InsecureHTTP || isLoopback(u.Hostname())):
+		return nil
+	}
+	return errors.New("not an https URL (http is accepted only on loopback; for development elsewhere set InsecureHTTP)")
+}
+
+// CheckIssuer reports an error unless issuer is a URL as OpenID Connect
+// Discovery 1.0 §3 and RFC 8414 §2 require it: https, no query, no fragment.
+func (p Policy) CheckIssuer(issuer string) error {
+	if issuer == "" {
+		return errors.New("the issuer is empty")
+	}
+	if err := p.CheckURL(issuer); err != nil {
+		return fmt.Errorf("issuer %s is %w", jose.Quote(issuer), err)
+	}
+	if u, err := url.Parse(issuer); err != nil || u.RawQuery != "" || u.ForceQuery {
+		return fmt.Errorf("issuer %s has a query", jose.Quote(issuer))
+	}
+	return nil
+}
