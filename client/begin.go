@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/discovery"
-	"github.com/countersign/countersign/internal/endpoint"
 	"github.com/countersign/countersign/pkce"
 )
 
@@ -93,7 +92,7 @@ func (c *Client) Begin(ctx context.Context, req Request) (redirect string, pendi
 	if err := req.check(); err != nil {
 		return "", nil, fail(StepRequest, err)
 	}
-	ctx = endpoint.For(ctx, c.config.Issuer)
+	ctx = c.provider.Context(ctx)
 	m, err := c.metadata(ctx)
 	if err != nil {
 		return "", nil, err

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/internal/endpoint"
 	"github.com/countersign/countersign/internal/jose"
 )
@@ -42,11 +41,11 @@ func (c *Config) checkServer(w *complaints) {
 	if c.Issuer == "" {
 		w.add(true, "Issuer is empty")
 	} else {
-		w.field("Issuer:", discovery.CheckIssuer(c.Issuer))
+		w.field("Issuer:", c.policy().CheckIssuer(c.Issuer))
 	}
 	w.add(strings.Contains(c.Issuer, "{tenantid}") != (len(c.Tenants) > 0), "Tenants are for an Issuer with {tenantid}, and needed there")
 	if c.DiscoveryURL != "" {
-		w.field("DiscoveryURL is", endpoint.CheckURL(c.DiscoveryURL))
+		w.field("DiscoveryURL is", c.policy().CheckURL(c.DiscoveryURL))
 	}
 	if m := c.Metadata; m != nil {
 		w.add(m.Issuer != c.Issuer, "Metadata is of another issuer than Config.Issuer")
@@ -55,6 +54,8 @@ func (c *Config) checkServer(w *complaints) {
 		w.add(m.JWKSURI == "" && c.needsKeys(), "Metadata lacks jwks_uri, and there are no IDTokenKeys")
 	}
 }
+
+func (c *Config) policy() endpoint.Policy { return endpoint.Policy{InsecureHTTP: c.InsecureHTTP} }
 
 // needsKeys tells whether a login ends with a JWT that only the server's keys can check.
 func (c *Config) needsKeys() bool {

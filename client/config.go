@@ -63,6 +63,15 @@ type Config struct {
 	// issuer must be Issuer. nil means discovery at the first use.
 	Metadata *discovery.Metadata
 
+	// UntrustedIssuer says that somebody else than the operator chose Issuer, for example
+	// a customer of the application: no request reaches a private address. See
+	// discovery.Provider, and discovery.Dialer where HTTP has a Transport.
+	UntrustedIssuer bool
+
+	// InsecureHTTP accepts http for the issuer and its endpoints on every host, such as
+	// http://keycloak:8080, in development. Profiles reject it.
+	InsecureHTTP bool
+
 	// ClientID is the client_id of the registration.
 	ClientID string
 
@@ -218,7 +227,10 @@ func New(config Config) (*Client, error) {
 	if config.RedirectURL == "" && len(config.IDTokenAlgs) == 0 {
 		config.IDTokenAlgs = config.Profile.algs()
 	}
-	provider := &discovery.Provider{Issuer: config.Issuer, URL: config.DiscoveryURL, Static: config.Metadata, HTTP: config.HTTP, Now: config.Now}
+	provider := &discovery.Provider{
+		Issuer: config.Issuer, URL: config.DiscoveryURL, Static: config.Metadata, HTTP: config.HTTP, Now: config.Now,
+		UntrustedIssuer: config.UntrustedIssuer, InsecureHTTP: config.InsecureHTTP,
+	}
 	return &Client{
 		config:   config,
 		provider: provider,

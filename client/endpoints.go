@@ -22,7 +22,7 @@ type place struct {
 // postTo posts a form, once, with the client's authentication. Where the
 // server has no list of methods for the endpoint, that of the token endpoint is taken.
 func (c *Client) postTo(ctx context.Context, step Step, at func(*discovery.Metadata) place, form url.Values, accept string) (*endpoint.Response, error) {
-	ctx = endpoint.For(ctx, c.config.Issuer)
+	ctx = c.provider.Context(ctx)
 	m, err := c.metadata(ctx)
 	if err != nil {
 		return nil, err

@@ -94,7 +94,7 @@ func (c *Client) Introspect(ctx context.Context, token, hint string) (*Introspec
 	if resp.Status != http.StatusOK {
 		return nil, fail(StepIntrospect, tokenError(resp.Failure("the server does not answer about the token")))
 	}
-	body, err := c.answerBody(endpoint.For(ctx, c.config.Issuer), resp)
+	body, err := c.answerBody(c.provider.Context(ctx), resp)
 	if err != nil {
 		return nil, fail(StepIntrospect, tokenError(resp.Refuse(err)))
 	}

@@ -86,7 +86,7 @@ func (c *Client) LogoutURL(ctx context.Context, l Logout) (redirect, state strin
 		params.Set("client_id", c.config.ClientID)
 		return authorizationURL(own.URL, params), "", nil
 	}
-	m, err := c.metadata(endpoint.For(ctx, c.config.Issuer))
+	m, err := c.metadata(c.provider.Context(ctx))
 	if err != nil {
 		return "", "", err
 	}

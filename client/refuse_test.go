@@ -116,7 +116,7 @@ func TestCallbackError(t *testing.T) {
 		{"access_denied", "the visitor said no", "access_denied", "the visitor said no"},
 		{"interaction_required", "", "interaction_required", ""},
 		{"<script>\"", "a\r\nSet-Cookie: x\x1b[31m\u202e\"", "invalid_error_code", "a??Set-Cookie: x?[31m??"},
-		{"e", strings.Repeat("long ", 1000), "e", strings.Repeat("long ", 40)},
+		{"e", strings.Repeat("long ", 1000), "e", strings.Repeat("long ", 100)},
 	} {
 		pending, q := begun(t, s, c)
 		q.Del("code")

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/countersign/countersign/internal/endpoint"
 )
 
 // A refresh under a lease. The request ends before the lease does, so that what it brings
@@ -78,7 +77,7 @@ func (r *Refresher) prepare(ctx context.Context) error {
 	if r.Fetch != nil {
 		return nil
 	}
-	_, err := r.Client.metadata(endpoint.For(ctx, r.Client.config.Issuer))
+	_, err := r.Client.metadata(r.Client.provider.Context(ctx))
 	return err
 }
 

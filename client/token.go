@@ -45,7 +45,7 @@ type tokenResponse struct {
 // sent again after it may have arrived.
 // key is the one to bind the tokens to, where Config.DPoP says that they are bound.
 func (c *Client) requestToken(ctx context.Context, form url.Values, key auth.SigningKey) (*tokenResponse, error) {
-	ctx = endpoint.For(ctx, c.config.Issuer)
+	ctx = c.provider.Context(ctx)
 	m, err := c.metadata(ctx)
 	if err != nil {
 		return nil, err

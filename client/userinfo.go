@@ -29,7 +29,7 @@ func (c *Client) UserInfo(ctx context.Context, tokens *Tokens) (*UserInfo, error
 	if tokens == nil || tokens.Token == nil || tokens.subject() == "" {
 		return nil, fail(StepUserInfo, errors.New("there is no ID token to hold the answer against"))
 	}
-	ctx = endpoint.For(ctx, c.config.Issuer)
+	ctx = c.provider.Context(ctx)
 	m, err := c.metadata(ctx)
 	if err != nil {
 		return nil, err

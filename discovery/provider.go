@@ -66,6 +66,9 @@ func (p *Provider) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "[server %s]", p
 func (p *Provider) Context(ctx context.Context) context.Context { return endpoint.With(ctx, p.policy()) }
 
 func (p *Provider) policy() endpoint.Policy {
+	if p == nil {
+		return endpoint.Policy{Guarded: true}
+	}
 	out := endpoint.Policy{Guarded: true, InsecureHTTP: p.InsecureHTTP}
 	if !p.UntrustedIssuer {
 		out.Own = []string{p.Issuer, p.URL}

@@ -158,7 +158,7 @@ func (r *Registrar) metadata(ctx context.Context) (context.Context, *discovery.M
 	if err == nil && r.MutualTLS {
 		m = m.MTLS()
 	}
-	return endpoint.For(ctx, r.Server.Issuer), m, err
+	return r.Server.Context(ctx), m, err
 }
 
 func (r *Registrar) http() endpoint.Client {
