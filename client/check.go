@@ -69,7 +69,7 @@ func (c *Config) checkClient(w *complaints) {
 	w.add((c.Auth.UsesCertificate() || c.CertificateBound) && (c.HTTP == nil || c.HTTP.Transport == nil), "HTTP must present the client's certificate")
 	for name, address := range map[string]string{"RedirectURL": c.RedirectURL, "PostLogoutRedirectURL": c.PostLogoutRedirectURL} {
 		if address != "" {
-			w.field(name, checkRedirectURL(address))
+			w.field(name, c.checkRedirectURL(address))
 		}
 	}
 	w.field("LogoutEndpoint", c.LogoutEndpoint.check())
@@ -109,15 +109,15 @@ func (c *Config) checkKeys(w *complaints) {
 	}
 }
 
-// checkRedirectURL takes https, http on loopback, and the private schemes of
+// checkRedirectURL accepts https, http on loopback (elsewhere with InsecureHTTP), and the private schemes of
 // native apps (RFC 6749 §3.1.2, RFC 8252 §7).
-func checkRedirectURL(s string) error {
+func (c *Config) checkRedirectURL(s string) error {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil || u.Scheme == "":
 		return errors.New("is not an absolute URL")
 	case u.Scheme == "http" || u.Scheme == "https":
-		if err := endpoint.CheckURL(s); err != nil {
+		if err := c.policy().CheckURL(s); err != nil {
 			return fmt.Errorf("is %w", err)
 		}
 	case strings.Contains(s, "#"):

@@ -68,8 +68,9 @@ type Config struct {
 	// discovery.Provider, and discovery.Dialer where HTTP has a Transport.
 	UntrustedIssuer bool
 
-	// InsecureHTTP accepts http for the issuer and its endpoints on every host, such as
-	// http://keycloak:8080, in development. Profiles reject it.
+	// InsecureHTTP accepts http for RedirectURL, the issuer and its endpoints on every host,
+	// such as http://keycloak:8080, in development. Otherwise http is accepted only on
+	// loopback. Profiles reject it.
 	InsecureHTTP bool
 
 	// ClientID is the client_id of the registration.

@@ -48,7 +48,7 @@ func ExampleNew() {
 	// Output:
 	// client: Config.Issuer is empty
 	// client: Config.Auth is missing; for a client without a secret say Public()
-	// client: Config.RedirectURL is not an https URL (http is taken on loopback alone)
+	// client: Config.RedirectURL is not an https URL (http is accepted only on loopback; for development elsewhere set InsecureHTTP)
 }
 
 // A daemon's token, kept fresh, and put into the requests to one API.

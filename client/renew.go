@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"time"
-
 )
 
 // A refresh under a lease. The request ends before the lease does, so that what it brings

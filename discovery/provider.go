@@ -63,7 +63,9 @@ func (p *Provider) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "[server %s]", p
 
 // Context marks ctx: requests of this module under it may go where p's metadata may lead
 // to. Packages that call endpoints of p's metadata use it; applications need not.
-func (p *Provider) Context(ctx context.Context) context.Context { return endpoint.With(ctx, p.policy()) }
+func (p *Provider) Context(ctx context.Context) context.Context {
+	return endpoint.With(ctx, p.policy())
+}
 
 func (p *Provider) policy() endpoint.Policy {
 	if p == nil {
