@@ -1,0 +1,176 @@
+package ssf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/countersign/countersign/discovery"
+	"github.com/countersign/countersign/internal/endpoint"
+	"github.com/countersign/countersign/internal/jose"
+)
+
+// Metadata is a transmitter's configuration, SSF 1.0 §7.1.
+type Metadata struct {
+	SpecVersion              string   `json:"spec_version"`
+	Issuer                   string   `json:"issuer"`
+	JWKSURI                  string   `json:"jwks_uri"`
+	DeliveryMethodsSupported []string `json:"delivery_methods_supported"`
+	ConfigurationEndpoint    string   `json:"configuration_endpoint"`
+	StatusEndpoint           string   `json:"status_endpoint"`
+	AddSubjectEndpoint       string   `json:"add_subject_endpoint"`
+	RemoveSubjectEndpoint    string   `json:"remove_subject_endpoint"`
+	VerificationEndpoint     string   `json:"verification_endpoint"`
+	CriticalSubjectMembers   []string `json:"critical_subject_members"`
+	DefaultSubjects          string   `json:"default_subjects"`
+}
+
+const (
+	metadataFresh = time.Hour
+	metadataLimit = 24 * time.Hour // how long it is used when the transmitter is down
+	metadataRetry = 5 * time.Second
+	wellKnown     = "/.well-known/ssf-configuration"
+)
+
+// metadataCache holds the last document.
+type metadataCache struct {
+	mu      sync.Mutex
+	got     *Metadata
+	at      time.Time // when it was fetched
+	tried   time.Time // when that failed last
+	failure error
+	flight  endpoint.Flight[*Metadata]
+}
+
+// Metadata gives the transmitter's metadata: fetched at the first call and again after an hour. While that
+// fails, the last document is used for up to 24 hours.
+func (r *Receiver) Metadata(ctx context.Context) (*Metadata, error) {
+	if r.Issuer == "" {
+		return nil, errors.New("ssf: Receiver.Issuer is empty")
+	}
+	if m, err := r.metadata.current(r.now()); m != nil || err != nil {
+		return m, err
+	}
+	m, err := r.metadata.flight.Do(ctx, r.fetchMetadata)
+	if ctx.Err() != nil {
+		return m, err // the caller's end says nothing about the transmitter
+	}
+	return r.metadata.keep(m, err, r.now())
+}
+
+// current gives the document while it is fresh, and the last failure for five seconds.
+func (c *metadataCache) current(now time.Time) (*Metadata, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.got != nil && now.Sub(c.at) < metadataFresh:
+		return c.got, nil
+	case c.failure == nil || now.Sub(c.tried) >= metadataRetry:
+		return nil, nil
+	case c.got != nil && now.Sub(c.at) < metadataLimit:
+		return c.got, nil
+	}
+	return nil, c.failure
+}
+
+func (c *metadataCache) keep(m *Metadata, err error, now time.Time) (*Metadata, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil {
+		c.got, c.at, c.failure = m, now, nil
+		return m, nil
+	}
+	c.tried, c.failure = now, err
+	if c.got != nil && now.Sub(c.at) < metadataLimit {
+		return c.got, nil
+	}
+	return nil, err
+}
+
+func (r *Receiver) fetchMetadata(ctx context.Context) (*Metadata, error) {
+	u, err := r.configurationURL()
+	if err != nil {
+		return nil, err
+	}
+	resp, err := endpoint.Client{HTTP: r.HTTP}.Get(ctx, u, "application/json", nil, endpoint.MaxDocument)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("ssf: metadata: %w", err)
+	case resp.Status != http.StatusOK:
+		return nil, fmt.Errorf("ssf: metadata: %w", resp.Failure("no metadata found (see Receiver.ConfigurationURL)"))
+	case !resp.IsJSON():
+		return nil, fmt.Errorf("ssf: metadata: %w", resp.Refuse(errors.New("the response is not JSON by its Content-Type")))
+	}
+	m, err := parseMetadata(resp.Body, r.Issuer)
+	if err != nil {
+		return nil, fmt.Errorf("ssf: metadata: %w", resp.Refuse(err))
+	}
+	return m, nil
+}
+
+// parseMetadata applies SSF 1.0 §7.2.4, and wants every URL to be one that a request may go to.
+func parseMetadata(body []byte, issuer string) (*Metadata, error) {
+	var m Metadata
+	if err := jose.Decode(body, &m, jose.DocumentLimits); err != nil {
+		return nil, err
+	}
+	if m.Issuer != issuer {
+		return nil, fmt.Errorf("issuer is %s, expected %s (see Receiver.Issuer)", jose.Quote(m.Issuer), jose.Quote(issuer))
+	}
+	for name, u := range map[string]string{
+		"jwks_uri": m.JWKSURI, "configuration_endpoint": m.ConfigurationEndpoint, "status_endpoint": m.StatusEndpoint,
+		"verification_endpoint": m.VerificationEndpoint,
+	} {
+		if u == "" {
+			continue
+		}
+		if err := endpoint.CheckURL(u); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return &m, nil
+}
+
+// configurationURL is where the metadata is, SSF 1.0 §7.2.
+func (r *Receiver) configurationURL() (string, error) {
+	if r.ConfigurationURL != "" {
+		return r.ConfigurationURL, nil
+	}
+	u, err := url.Parse(r.Issuer)
+	if err != nil || endpoint.CheckURL(r.Issuer) != nil || u.RawQuery != "" {
+		return "", errors.New("ssf: Receiver.Issuer is not an https URL without query and fragment")
+	}
+	return u.Scheme + "://" + u.Host + wellKnown + strings.TrimSuffix(u.EscapedPath(), "/"), nil
+}
+
+// keySet gives Keys, or the rotating set at jwks_uri.
+func (r *Receiver) keySet(ctx context.Context) (KeySet, error) {
+	if r.Keys != nil {
+		return r.Keys, nil
+	}
+	r.mu.Lock()
+	keys, at := r.keys, r.keysAt
+	r.mu.Unlock()
+	m, err := r.Metadata(ctx)
+	switch {
+	case err != nil && keys != nil:
+		return keys, nil // they have their own limit
+	case err != nil:
+		return nil, &unavailable{err}
+	case m.JWKSURI == "":
+		return nil, &unavailable{errors.New("ssf: the metadata has no jwks_uri: set Receiver.Keys")}
+	case keys != nil && at == m.JWKSURI:
+		return keys, nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.keysAt != m.JWKSURI {
+		r.keys, r.keysAt = discovery.KeysAt(m.JWKSURI, r.HTTP), m.JWKSURI
+	}
+	return r.keys, nil
+}

@@ -1,0 +1,87 @@
+package ssf
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+
+	"github.com/countersign/countersign/internal/jose"
+)
+
+// Handler receives events by push, RFC 8935: it is the delivery endpoint of a stream. It answers 202 when the
+// events are applied, 400 with an error code to a token that is rejected, 401 to a request without the value of
+// Authorization, and 503 when an effect or the Store failed, so that the transmitter sends the token again.
+func (r *Receiver) Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		if req.Method != http.MethodPost {
+			w.Header().Set("Allow", http.MethodPost)
+			w.WriteHeader(http.StatusMethodNotAllowed)
+			return
+		}
+		raw, err := r.pushed(w, req)
+		if err != nil {
+			r.note(req.Context(), err)
+		} else {
+			err = r.Apply(req.Context(), raw)
+		}
+		answer(w, err)
+	})
+}
+
+// pushed reads the one token that the request carries, RFC 8935 §2.1.
+func (r *Receiver) pushed(w http.ResponseWriter, req *http.Request) (string, error) {
+	if !r.isAuthorized(req.Header.Values("Authorization")) {
+		return "", reject(AuthenticationFailed, errors.New("the push request does not have the value of Receiver.Authorization"))
+	}
+	if typ, _, err := mime.ParseMediaType(req.Header.Get("Content-Type")); err != nil || typ != "application/secevent+jwt" {
+		return "", reject(InvalidRequest, errors.New("Content-Type is not application/secevent+jwt (RFC 8935 §2.1)"))
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, jose.MaxSize))
+	if err != nil {
+		return "", reject(InvalidRequest, errors.New("the body cannot be read, or is larger than 64 KiB"))
+	}
+	return string(body), nil
+}
+
+func (r *Receiver) isAuthorized(fields []string) bool {
+	if r.Authorization == "" {
+		return true
+	}
+	if len(fields) != 1 {
+		return false
+	}
+	got, want := sha256.Sum256([]byte(fields[0])), sha256.Sum256([]byte(r.Authorization))
+	return subtle.ConstantTimeCompare(got[:], want[:]) == 1
+}
+
+// answer writes RFC 8935 §2.2 and §2.3.
+func answer(w http.ResponseWriter, err error) {
+	var rejected *Error
+	switch {
+	case err == nil:
+		w.WriteHeader(http.StatusAccepted)
+	case !errors.As(err, &rejected):
+		w.Header().Set("Retry-After", "5")
+		w.WriteHeader(http.StatusServiceUnavailable)
+	default:
+		status := http.StatusBadRequest
+		if rejected.Code == AuthenticationFailed {
+			status = http.StatusUnauthorized
+			w.Header().Set("WWW-Authenticate", "Bearer")
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Language", "en")
+		w.WriteHeader(status)
+		json.NewEncoder(w).Encode(rejected.wire())
+	}
+}
+
+// wire is what the transmitter is told.
+func (e *Error) wire() map[string]string {
+	return map[string]string{"err": e.Code, "description": e.Description}
+}

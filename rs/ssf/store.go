@@ -1,0 +1,83 @@
+package ssf
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"sync"
+	"time"
+)
+
+// Store is what all processes of an application share: which tokens were applied, and which verifications
+// were requested. redisstore.Store and login.Memory are Stores.
+type Store interface {
+	// Load gives the value that was saved under key, or nil if there is none.
+	Load(ctx context.Context, key string) ([]byte, error)
+
+	// Save keeps value under key until then.
+	Save(ctx context.Context, key string, value []byte, until time.Time) error
+}
+
+const storeTimeout = 2 * time.Second // for one call of the Store
+
+// generation is how many values one generation of a memory holds, at some 150 bytes each.
+const generation = 100_000
+
+// memory is the Store of one process. It keeps the last 100,000 values at least. An event that was forgotten
+// and comes again is applied again, which ends nothing that has begun since. The zero value is ready.
+type memory struct {
+	mu         sync.Mutex
+	young, old map[string]kept
+}
+
+type kept struct {
+	value []byte
+	until time.Time
+}
+
+func (m *memory) load(key string, now time.Time) []byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	k, ok := m.young[key]
+	if !ok {
+		k, ok = m.old[key]
+	}
+	if !ok || !now.Before(k.until) {
+		return nil
+	}
+	return k.value
+}
+
+func (m *memory) save(key string, value []byte, until time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.young == nil || len(m.young) >= generation {
+		m.old, m.young = m.young, map[string]kept{}
+	}
+	m.young[key] = kept{value, until}
+}
+
+func (r *Receiver) load(ctx context.Context, key string) ([]byte, error) {
+	if r.Store == nil {
+		return r.memory.load(key, r.now()), nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	return r.Store.Load(ctx, key)
+}
+
+func (r *Receiver) save(ctx context.Context, key string, value []byte, until time.Time) error {
+	if r.Store == nil {
+		r.memory.save(key, value, until)
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	return r.Store.Save(ctx, key, value, until)
+}
+
+// key is of one length, and holds nothing to read: transmitters write jti as they like.
+func (r *Receiver) key(kind, id string) string {
+	sum := sha256.Sum256([]byte(r.Issuer + "\x00" + r.Audience + "\x00" + id))
+	return "ssf:" + kind + ":" + base64.RawURLEncoding.EncodeToString(sum[:])
+}
