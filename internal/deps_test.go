@@ -31,6 +31,7 @@ var graph = map[string][]string{
 	"client/login":        {"client", "idtoken", "internal/redact"},
 	"client/registration": {"client", "client/auth", "discovery", "internal/endpoint", "internal/jose", "internal/redact"},
 	"rs":                  {"discovery", "internal/dpop", "internal/endpoint", "internal/jose", "internal/redact"},
+	"rs/ssf":              {"discovery", "internal/endpoint", "internal/jose"},
 	"internal/optest":     {}, // for tests alone
 	"internal/badtoken":   {"internal/optest"},
 	"internal":            {},
@@ -48,7 +49,7 @@ var importers = map[string][]string{
 	"github.com/coreos/go-oidc/v3":       {"idtoken"},
 	"golang.org/x/oauth2":                {"client"},
 	"github.com/go-jose/go-jose/v4":      {}, // go-oidc's; as an oracle in fuzz tests alone
-	"github.com/go-json-experiment/json": {"client", "client/registration", "discovery", "idtoken", "internal/jose", "par", "rs"},
+	"github.com/go-json-experiment/json": {"client", "client/registration", "discovery", "idtoken", "internal/jose", "par", "rs", "rs/ssf"},
 }
 
 type pkg struct {
