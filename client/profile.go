@@ -93,7 +93,7 @@ func (c *Config) fapiRules() []rule {
 	algs, assertion := strings.Join(c.Profile.algs(), ", "), c.Auth.Assertion()
 	return append([]rule{
 		{c.Auth.UsesCertificate() || c.Auth.Name() == "private_key_jwt", "Auth PrivateKeyJWT, TLS or SelfSignedTLS"},
-		{assertion == nil || assertion.Audience == "", "an Assertion for the issuer"},
+		{assertion == nil || assertion.Audience == "" && len(assertion.Endpoints) == 0, "an Assertion for the issuer"},
 		{assertion == nil || c.allows(c.Auth.Alg()), "an Assertion by " + algs},
 		{c.CertificateBound || c.DPoP != nil && !c.DPoP.InsecureAllowBearer && c.Profile != FAPI1Advanced, "access tokens bound by CertificateBound or (FAPI 2.0) DPoP"},
 		{c.DPoP == nil || c.DPoP.Keys == nil || c.allows(algOf(c.DPoP.Keys)), "DPoP.Keys by " + algs},

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/countersign/countersign/internal/jose"
@@ -31,9 +32,15 @@ const MaxAssertionLifetime = 5 * time.Minute
 // that of RFC 10070; the fields are for servers that are not there yet.
 type Assertion struct {
 	// Audience is the one value of aud. "" means the server's issuer identifier. It is
-	// never taken from metadata: whoever controls that could have the client make
-	// assertions for another server. FAPI profiles take no other.
+	// never taken from metadata: an attacker who controls that could have the client make
+	// assertions for another server. FAPI profiles accept no other.
 	Audience string
+
+	// Endpoints are for servers that want the URL of the called endpoint as aud, such as
+	// PingOne Advanced Identity Cloud: the URLs of those endpoints, as the server's metadata
+	// writes them. A request to another endpoint gets Audience. They are pinned here, and
+	// never taken from metadata. FAPI profiles reject them.
+	Endpoints []string
 
 	// Typ is the header's typ. "" means "client-authentication+jwt"; "JWT" and OmitTyp are
 	// for servers that refuse that.
@@ -86,16 +93,21 @@ func (a *Assertion) check() error {
 	if a.Lifetime < 0 || a.Lifetime > MaxAssertionLifetime {
 		return fmt.Errorf("has Assertion.Lifetime %v; it goes from 0 to %v", a.Lifetime, MaxAssertionLifetime)
 	}
+	for _, u := range a.Endpoints {
+		if p, err := url.Parse(u); err != nil || p.Scheme == "" || p.Host == "" || p.RawQuery != "" || p.Fragment != "" {
+			return fmt.Errorf("has Assertion.Endpoints with %q, which is not an absolute URL without query", u)
+		}
+	}
 	return nil
 }
 
 func (a *Assertion) authenticator(b Binding, signer func() (*jose.Signer, error)) Authenticator {
-	return authenticatorFunc(func(_ *http.Request, form url.Values) error {
+	return authenticatorFunc(func(r *http.Request, form url.Values) error {
 		s, err := signer()
 		if err != nil {
 			return err
 		}
-		jwt, err := s.Sign(a.header(), a.claims(b))
+		jwt, err := s.Sign(a.header(), a.at(r.URL).claims(b))
 		if err != nil {
 			return err
 		}
@@ -120,6 +132,20 @@ func (a *Assertion) header() map[string]any {
 		h["x5t#S256"] = base64.RawURLEncoding.EncodeToString(sum[:])
 	}
 	return h
+}
+
+// at is a for a request to that URL: its aud is the URL, if Endpoints lists it.
+func (a *Assertion) at(u *url.URL) *Assertion {
+	if len(a.Endpoints) == 0 {
+		return a
+	}
+	called := *u
+	called.RawQuery, called.ForceQuery = "", false
+	out := *a
+	if slices.Contains(a.Endpoints, called.String()) {
+		out.Audience = called.String()
+	}
+	return &out
 }
 
 // claims are those of RFC 7523 §3, with one audience, as a string.

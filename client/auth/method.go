@@ -16,8 +16,8 @@ type Authenticator interface {
 }
 
 // Method is a client authentication method, OpenID Connect Core §9 and RFC 8705 §2. Make
-// one with Secret, SecretBasic, SecretPost, SecretJWT, PrivateKeyJWT, TLS, SelfSignedTLS or
-// Public. The zero value is rejected. It never prints its secret.
+// one with Secret, SecretBasic, SecretPost, SecretJWT, PrivateKeyJWT, TLS, SelfSignedTLS,
+// FederatedFile, FederatedFunc, SPIFFE or Public. The zero value is rejected. It never prints its secret.
 type Method struct {
 	name      string
 	assertion *Assertion    // of the two methods that have one
@@ -135,8 +135,10 @@ func (m Method) Hint(clientID string) string {
 	switch {
 	case m.encoded != nil && m.encoded(clientID):
 		return "if ID and secret are right, the server may not decode them: see SecretBasicRaw"
-	case m.assertion != nil && *m.assertion == Assertion{}:
-		return "if the key is right, the server may be older than RFC 10070: see Assertion.Audience and Typ"
+	case m.assertion != nil && m.assertion.Audience == "" && len(m.assertion.Endpoints) == 0 && m.assertion.Typ == "":
+		return "if the key is right, the server may be older than RFC 10070: see Assertion.Audience, Endpoints and Typ"
+	case m.name == "federated_jwt" || m.name == "spiffe_jwt":
+		return "the server must trust the issuer of the platform's assertions, and know their subject as this client"
 	}
 	return ""
 }
