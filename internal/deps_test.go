@@ -28,9 +28,9 @@ var graph = map[string][]string{
 	"idtoken":             {"internal/jose", "internal/redact"},
 	"client/auth":         {"internal/jose", "internal/redact"},
 	"client":              {"client/auth", "discovery", "idtoken", "internal/dpop", "internal/endpoint", "internal/jose", "internal/redact", "par", "pkce"},
-	"client/login":        {"client", "idtoken", "internal/redact"},
+	"client/login":        {"client", "idtoken", "internal/redact", "internal/testseam"},
 	"client/registration": {"client", "client/auth", "discovery", "internal/endpoint", "internal/jose", "internal/redact"},
-	"rs":                  {"discovery", "internal/dpop", "internal/endpoint", "internal/jose", "internal/redact"},
+	"rs":                  {"discovery", "internal/dpop", "internal/endpoint", "internal/jose", "internal/redact", "internal/testseam"},
 	"rs/ssf":              {"discovery", "internal/endpoint", "internal/jose"},
 	"internal/optest":     {}, // for tests alone
 	"internal/badtoken":   {"internal/optest"},
@@ -38,7 +38,11 @@ var graph = map[string][]string{
 
 	"client/loopback": {"client"},
 
-	"discovery/issuertest": {"internal/jose"}, // the test kit, see TestKit
+	// The test kit, see TestKit.
+	"discovery/issuertest": {"internal/jose"},
+	"rs/rstest":            {"internal/testseam", "rs"},
+	"client/logintest":     {"client", "client/login", "internal/testseam"},
+	"internal/testseam":    {},
 
 	"internal/redistest": {}, // for tests alone
 }
@@ -98,7 +102,7 @@ func TestGraph(t *testing.T) {
 }
 
 // kit is what users import in tests alone.
-var kit = []string{"discovery/issuertest"}
+var kit = []string{"discovery/issuertest", "rs/rstest", "client/logintest"}
 
 // TestKit: no package of a production program links the test kit, and the kit links no
 // package that changes a program's flags.

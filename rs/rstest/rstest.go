@@ -1,0 +1,129 @@
+// Package rstest tests the handlers of an API without a network, a server and tokens.
+//
+// For a handler behind a [rs.Protection], With puts the caller into the request:
+//
+//	r := httptest.NewRequest("GET", "/photos", nil)
+//	r = rstest.With(r, rstest.Principal{Subject: "alice", Scopes: []string{"photos.read"}})
+//	handler.ServeHTTP(httptest.NewRecorder(), r)
+//
+// For routes that contain the Protection itself, [Tokens] takes the place of the Verifier.
+// rs.FromContext, Principal.Claims and the guards behave as they do for a real token. For
+// real tokens over a network, see package issuertest.
+package rstest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign/internal/testseam"
+	"github.com/countersign/countersign/rs"
+)
+
+// Issuer is the iss of a Principal that names none.
+const Issuer = "https://issuer.example"
+
+// Principal describes the caller of an API. Empty fields are claims that the token lacks,
+// but for Issuer, IssuedAt and Expiry.
+type Principal struct {
+	Issuer   string // "" means the constant Issuer
+	Subject  string
+	ClientID string
+	Scopes   []string
+	Audience []string
+
+	IssuedAt time.Time // zero means now
+	Expiry   time.Time // zero means five minutes after IssuedAt
+
+	ID        string // jti
+	SessionID string // sid
+
+	ACR      string
+	AMR      []string
+	AuthTime time.Time
+
+	// Claims are all other claims, such as "roles", "cnf", "act" and
+	// "authorization_details". They are laid over those of the fields above, so a nil
+	// value removes a claim.
+	Claims map[string]any
+}
+
+// With gives r with p in its context, as [rs.Protection.Handler] does for an access token
+// with the claims of p. It panics if the claims are such that rs rejects every token with
+// them.
+func With(r *http.Request, p Principal) *http.Request {
+	made, err := p.principal()
+	if err != nil {
+		panic("rstest: " + err.Error())
+	}
+	return testseam.WithPrincipal(r, made)
+}
+
+// Tokens is an [rs.Verifier] for tests: it maps access tokens to who sends them. Put it into
+// Protection.Tokens and send "Authorization: Bearer" with a key of the map. Any other token
+// is rejected, and so is one whose Expiry is past.
+type Tokens map[string]Principal
+
+// VerifyToken implements [rs.Verifier].
+func (t Tokens) VerifyToken(_ context.Context, token string) (*rs.Principal, error) {
+	p, ok := t[token]
+	if !ok {
+		return nil, errors.New("the token is not in rstest.Tokens")
+	}
+	made, err := p.principal()
+	if err != nil {
+		return nil, err
+	}
+	if !time.Now().Before(made.Expiry) {
+		return nil, errors.New("the token of rstest.Tokens has expired")
+	}
+	return made, nil
+}
+
+func (p Principal) principal() (*rs.Principal, error) {
+	payload, err := json.Marshal(p.claims())
+	if err != nil {
+		return nil, err
+	}
+	made, err := testseam.Principal(payload)
+	if err != nil {
+		return nil, err
+	}
+	return made.(*rs.Principal), nil
+}
+
+// claims are those of the access token that p describes.
+func (p Principal) claims() map[string]any {
+	if p.IssuedAt.IsZero() {
+		p.IssuedAt = time.Now()
+	}
+	if p.Expiry.IsZero() {
+		p.Expiry = p.IssuedAt.Add(5 * time.Minute)
+	}
+	if p.Issuer == "" {
+		p.Issuer = Issuer
+	}
+	claims := map[string]any{"iss": p.Issuer, "iat": p.IssuedAt.Unix(), "exp": p.Expiry.Unix()}
+	for name, value := range map[string]string{
+		"sub": p.Subject, "client_id": p.ClientID, "scope": strings.Join(p.Scopes, " "), "jti": p.ID, "sid": p.SessionID, "acr": p.ACR,
+	} {
+		if value != "" {
+			claims[name] = value
+		}
+	}
+	for name, values := range map[string][]string{"aud": p.Audience, "amr": p.AMR} {
+		if len(values) > 0 {
+			claims[name] = values
+		}
+	}
+	if !p.AuthTime.IsZero() {
+		claims["auth_time"] = p.AuthTime.Unix()
+	}
+	maps.Copy(claims, p.Claims)
+	maps.DeleteFunc(claims, func(_ string, v any) bool { return v == nil })
+	return claims
+}

@@ -1,0 +1,22 @@
+package rs
+
+import (
+	"net/http"
+
+	"github.com/countersign/countersign/internal/testseam"
+)
+
+// For rs/rstest alone: the claims are read, and the context is filled, by the code that
+// does it for tokens.
+func init() {
+	testseam.Principal = func(payload []byte) (any, error) {
+		c, err := (&JWT{}).dialect().decode(payload)
+		if err != nil {
+			return nil, err
+		}
+		return c.finish(payload)
+	}
+	testseam.WithPrincipal = func(r *http.Request, principal any) *http.Request {
+		return r.WithContext(&requestContext{r.Context(), &Protection{}, principal.(*Principal)})
+	}
+}
