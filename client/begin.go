@@ -35,6 +35,12 @@ type Request struct {
 	// request is refused; to have one for certain, ask for MaxAge too.
 	Prompt []string
 
+	// Subject is the sub of the user who must sign in: set it for prompt "login" and for
+	// step-up, where another user at the same browser must not take over the session. A login
+	// of another user fails with a [*SubjectError]. It is not sent to the server. "" means any
+	// user.
+	Subject string
+
 	// LoginHint names the user who is about to sign in, as far as is known.
 	LoginHint string
 
@@ -232,11 +238,14 @@ func (c *Client) newPending(req Request) (*Pending, error) {
 	p := &Pending{
 		Issuer: c.config.Issuer, ClientID: c.config.ClientID, RedirectURL: c.config.RedirectURL,
 		State: random(), CodeVerifier: string(pkce.New()), Scopes: union(c.config.Scopes, req.Scopes),
-		ACRValues: acr, MaxAge: req.MaxAge, Prompt: req.Prompt, CreatedAt: c.config.Now(),
+		ACRValues: acr, MaxAge: req.MaxAge, Prompt: req.Prompt, Subject: req.Subject, CreatedAt: c.config.Now(),
 		ResponseType: c.config.ResponseType, ResponseMode: c.config.ResponseMode, Resources: req.Resources,
 	}
 	if p.wantsIDToken() {
 		p.Nonce = random()
+	}
+	if p.Subject != "" && !p.wantsIDToken() {
+		return nil, errors.New("Request.Subject is set, and the scopes have no openid: no ID token names the user")
 	}
 	return p, err
 }

@@ -11,14 +11,16 @@ import (
 func TestUsedStates(t *testing.T) {
 	var u usedStates
 	now := time.Now()
-	if !u.claim("a", now) || u.claim("a", now.Add(9*time.Minute)) {
+	soon := now.Add(pendingLifetime)
+	if !u.claim("a", now, soon) || u.claim("a", now.Add(10*time.Minute), soon) {
 		t.Error("a state can be claimed twice, or not at all")
 	}
-	if !u.claim("b", now.Add(21*time.Minute)) || len(u.seen) != 1 {
+	later := now.Add(13 * time.Minute)
+	if !u.claim("b", later, later) || len(u.seen) != 1 {
 		t.Errorf("%d states are remembered after their time", len(u.seen))
 	}
 	for i := range maxUsed + 10 {
-		if !u.claim(fmt.Sprint(i), now.Add(21*time.Minute)) {
+		if !u.claim(fmt.Sprint(i), later, later) {
 			t.Fatal("a new state is refused")
 		}
 	}

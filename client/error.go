@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/internal/endpoint"
+	"github.com/countersign/countersign/internal/jose"
 	"github.com/countersign/countersign/par"
 )
 
@@ -64,6 +65,17 @@ type CallbackError struct {
 
 func (e *CallbackError) Error() string {
 	return fmt.Sprintf("the server answers %s (%q)", e.Code, e.Description)
+}
+
+// SubjectError reports that another user signed in than Request.Subject names. The user's
+// earlier session must not be given to that user.
+type SubjectError struct {
+	Expected string // Request.Subject
+	Subject  string // sub of the ID token
+}
+
+func (e *SubjectError) Error() string {
+	return fmt.Sprintf("sub is %s, expected %s: another user signed in", jose.Quote(e.Subject), jose.Quote(e.Expected))
 }
 
 // TokenError is a request to the token, introspection or revocation endpoint that failed.

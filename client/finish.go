@@ -24,29 +24,42 @@ import (
 // A Pending can be finished once: drop it before calling. A second call in the
 // same process is refused, and the code is never sent twice.
 func (c *Client) Finish(ctx context.Context, pending *Pending, callback url.Values) (*Tokens, error) {
-	if err := c.checkPending(pending); err != nil {
-		return nil, fail(StepCallback, err)
-	}
-	m, err := c.metadata(ctx)
-	if err != nil {
-		return nil, err
-	}
-	response, err := c.readCallback(ctx, callback, pending, m)
+	response, err := c.checkResponse(ctx, pending, callback)
 	if err != nil {
 		c.endIfAnswered(pending, err)
-		return nil, fail(StepCallback, err)
+		return nil, err
 	}
-	if !c.used.claim(pending.State, c.config.Now()) {
+	if !c.claim(pending) {
 		return nil, fail(StepCallback, errors.New("this login was finished before"))
 	}
 	tokens, err := c.complete(ctx, pending, response)
 	if err == nil {
-		err = c.checkPrompt(pending, tokens)
+		err = c.checkUser(pending, tokens)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return tokens, nil
+}
+
+// checkUser checks that the user is the expected one, and authenticated as the login asked.
+func (c *Client) checkUser(p *Pending, t *Tokens) error {
+	if err := checkSubject(p, t); err != nil {
+		return fail(StepIDToken, err)
+	}
+	return c.checkPrompt(p, t)
+}
+
+func checkSubject(p *Pending, t *Tokens) error {
+	switch {
+	case p.Subject == "":
+		return nil
+	case t.IDToken == nil:
+		return errors.New("Request.Subject is set, and the login has no ID token that names the user: the scopes need openid")
+	case t.IDToken.Subject != p.Subject:
+		return &SubjectError{Expected: p.Subject, Subject: t.IDToken.Subject}
+	}
+	return nil
 }
 
 // checkPrompt refuses a user who did not sign in again where that was asked for: who is at
@@ -88,8 +101,13 @@ func (c *Client) complete(ctx context.Context, p *Pending, r *response) (*Tokens
 func (c *Client) endIfAnswered(p *Pending, err error) {
 	var answer *CallbackError
 	if errors.As(err, &answer) {
-		c.used.claim(p.State, c.config.Now())
+		c.claim(p)
 	}
+}
+
+// claim is true for the first caller with this login.
+func (c *Client) claim(p *Pending) bool {
+	return c.used.claim(p.State, c.config.Now(), p.CreatedAt.Add(pendingLifetime))
 }
 
 var errBegunElsewhere = errors.New("the login was begun by another client")

@@ -32,6 +32,7 @@ type Pending struct {
 	ACRValues    []string       `json:"acr_values,omitempty"`
 	MaxAge       *time.Duration `json:"max_age_ns,omitempty"`
 	Prompt       []string       `json:"prompt,omitempty"`
+	Subject      string         `json:"sub,omitempty"`           // who must sign in; "" is any user
 	ResponseType string         `json:"response_type,omitempty"` // "" is code
 	ResponseMode string         `json:"response_mode,omitempty"`
 	Resources    []string       `json:"resources,omitempty"`
@@ -74,9 +75,10 @@ func random() string {
 
 const maxUsed = 100_000
 
-// usedStates remembers the logins that were finished in this process, so that a
-// callback which comes twice, or many times at once, leads to one token request: a code
-// must not be used more than once (RFC 6749 §4.1.2). The zero value is ready.
+// usedStates remembers the logins that were finished in this process: a callback that
+// comes twice leads to one token request, because a code must not be used more than once
+// (RFC 6749 §4.1.2). It forgets a state when its Pending has expired, and the oldest
+// when it is full. The zero value is ready.
 type usedStates struct {
 	mu    sync.Mutex
 	seen  map[string]bool
@@ -85,11 +87,11 @@ type usedStates struct {
 
 type usedState struct {
 	state string
-	at    time.Time
+	until time.Time
 }
 
-// claim is true for the first caller with this state.
-func (u *usedStates) claim(state string, now time.Time) bool {
+// claim is true for the first caller with this state. It is remembered until the time given.
+func (u *usedStates) claim(state string, now, until time.Time) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.forget(now)
@@ -100,13 +102,16 @@ func (u *usedStates) claim(state string, now time.Time) bool {
 		u.seen = map[string]bool{}
 	}
 	u.seen[state] = true
-	u.order = append(u.order, usedState{state, now})
+	u.order = append(u.order, usedState{state, until.Add(usedMargin)})
 	return true
 }
 
+// usedMargin is for clocks that are set back meanwhile.
+const usedMargin = 2 * time.Minute
+
 // forget drops what is too old to be accepted again, and the oldest of too many.
 func (u *usedStates) forget(now time.Time) {
-	for len(u.order) > 0 && (len(u.order) >= maxUsed || now.Sub(u.order[0].at) > 2*pendingLifetime) {
+	for len(u.order) > 0 && (len(u.order) >= maxUsed || now.After(u.order[0].until)) {
 		delete(u.seen, u.order[0].state)
 		u.order = u.order[1:]
 	}

@@ -34,11 +34,15 @@ func (c *Client) ResponseMode() string {
 	return cmp.Or(c.config.ResponseMode, usual)
 }
 
-// CheckMixUp is for applications with several clients. One server must not be able to pass
-// the answer of another off as its own (RFC 9700 §4.4): clients of different issuers that
-// share a RedirectURL must all be sure of having an issuer in the response, by RequireIss,
-// a profile that has it, a signed response or an ID token in it. The error names those
-// that are not.
+// CheckMixUp checks the clients of one application against mix-up attacks (RFC 9700 §4.4): one
+// server must not be able to pass the response of another off as its own. Clients of different
+// issuers that share a RedirectURL must all receive the issuer in the response: by RequireIss,
+// a profile that has it, a signed response or an ID token in it. The error names those that
+// do not.
+//
+// CheckMixUp is half of the defence. Clients with different RedirectURLs pass it, and are safe
+// only if the application accepts a response at the RedirectURL of its own login alone
+// (§4.4.2.2). Package login does so; an application without it calls [Client.FinishAt].
 func CheckMixUp(clients ...*Client) error {
 	issuer := map[string]string{} // by RedirectURL
 	shared := map[string]bool{}
@@ -52,7 +56,7 @@ func CheckMixUp(clients ...*Client) error {
 	}
 	var errs []error
 	for _, c := range clients {
-		if at := c.config.RedirectURL; at != "" && shared[leadsTo(at)] && !c.namesIssuer() {
+		if at := c.config.RedirectURL; at != "" && shared[leadsTo(at)] && !c.NamesIssuer() {
 			errs = append(errs, fmt.Errorf("client: %s shares the RedirectURL %s with a client of another issuer: set Config.RequireIss, or give it a RedirectURL of its own", c, at))
 		}
 	}
@@ -68,12 +72,6 @@ func leadsTo(redirectURL string) string {
 	}
 	u.Host = strings.ToLower(u.Host)
 	return endpoint.Origin(u) + u.RequestURI()
-}
-
-// namesIssuer tells whether every response that this client takes says whose it is.
-func (c *Client) namesIssuer() bool {
-	return c.config.RequireIss || c.config.Profile.requiresIss() || strings.HasSuffix(c.config.ResponseMode, "jwt") ||
-		strings.Contains(c.config.ResponseType, "id_token") || c.config.Metadata != nil && c.config.Metadata.AuthorizationResponseIssParameterSupported
 }
 
 // CallbackState gives the state of an authorization response, "" when it has none: it

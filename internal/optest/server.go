@@ -215,7 +215,11 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	if s.Callback != nil {
 		s.Callback(back)
 	}
-	http.Redirect(w, r, q.Get("redirect_uri")+"?"+back.Encode(), http.StatusFound)
+	separator := "?"
+	if strings.Contains(q.Get("redirect_uri"), "?") {
+		separator = "&"
+	}
+	http.Redirect(w, r, q.Get("redirect_uri")+separator+back.Encode(), http.StatusFound)
 }
 
 // Visit plays the browser: it goes to the address and gives the parameters with which
