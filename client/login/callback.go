@@ -1,21 +1,20 @@
 package login
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"mime"
 	"net/http"
 	"net/url"
-	"slices"
 
 	"github.com/countersign/countersign/client"
 )
 
 const maxForm = 256 << 10 // bytes; an ID token and a code
 
-// Callback ends a login: what is mounted at the path of the clients' RedirectURL. It
-// takes GET, or POST for a client whose ResponseMode is form_post.
+// Callback ends a login. Mount it at the path of the clients' RedirectURL. It accepts GET, or
+// POST for a client whose ResponseMode is form_post. With several clients a response is
+// accepted only at the RedirectURL of the client that began the login (RFC 9700 §4.4.2.2).
 func (l *Login) Callback() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
 		q, err := parameters(w, r)
@@ -26,9 +25,9 @@ func (l *Login) Callback() http.Handler {
 		a, unread := l.find(w, r, q)
 		switch {
 		case a == nil:
-			l.strayCallback(w, r, unread)
+			l.strayCallback(w, r, q, unread)
 		case l.wantsPost(a.Client) != (r.Method == http.MethodPost):
-			l.failLogin(w, r, a, fmt.Errorf("a callback by %s is not what the client is registered for", r.Method))
+			l.failLogin(w, r, a, fmt.Errorf("the response came by %s, expected %s by the client's ResponseMode", r.Method, map[bool]string{true: "POST", false: "GET"}[l.wantsPost(a.Client)]))
 		default:
 			l.finish(w, r, a, q)
 		}
@@ -45,7 +44,7 @@ func parameters(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 		return q, nil
 	}
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
-		return nil, errors.New("what is posted is not a form by its Content-Type")
+		return nil, errors.New("the Content-Type of the post is not application/x-www-form-urlencoded")
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
@@ -54,32 +53,44 @@ func parameters(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	return r.PostForm, nil
 }
 
-var errStray = errors.New("a callback without a login under way in this browser: it came twice, cookies are off, " +
-	"or the login began under another host name than that of the RedirectURL (localhost, and not 127.0.0.1)")
+var errStray = errors.New("no login is under way in this browser: the callback came twice, cookies are off, " +
+	"or the login began under another host name than that of the RedirectURL (localhost instead of 127.0.0.1)")
 
 // strayCallback is one without a login under way in this browser: a reload, the back
 // button, an attempt to finish somebody else's login here, or a browser without cookies.
-// Whoever is signed in stays so.
-func (l *Login) strayCallback(w http.ResponseWriter, r *http.Request, unread error) {
+// A visitor who is signed in stays so.
+func (l *Login) strayCallback(w http.ResponseWriter, r *http.Request, q url.Values, unread error) {
 	s, err := l.sessions.load(r)
 	switch {
 	case err != nil || unread != nil && codeOf(unread) == CodeUnavailable:
 		l.fail(w, r, CodeUnavailable, errors.Join(err, unread))
-	case s != nil:
+	case s != nil, l.wasSilent(r, q):
 		redirect(w, l.config.HomePath)
 	default:
+		l.warnForeignAttempt(r, q)
 		l.fail(w, r, CodeUnknown, errors.Join(errStray, unread))
 	}
 }
 
-// finish consumes the login first. A callback that comes twice leads to where the first
-// one leads, whose answer alone drops the cookie: it may come after those of the others.
+// finish checks where the response arrived, then the response, and consumes the login last. A
+// callback that comes twice leads to where the first one leads, whose answer alone drops the
+// cookie: it may come after those of the others.
 func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, q url.Values) {
-	if a.Pending.Expired(l.config.Now()) { // which a Store need not remember
-		l.cookies.expire(w, a.cookie)
-		l.failWith(w, r, CodeExpired, a, errors.New("the login took longer than 10 minutes"))
+	if err := l.checkArrival(r, a.Client); err != nil {
+		l.failLogin(w, r, a, err)
 		return
 	}
+	if a.Pending.Expired(l.config.Now()) { // which a Store need not remember
+		l.cookies.expire(w, a.cookie)
+		l.end(w, r, a, &codeError{CodeExpired, errors.New("the login took longer than 10 minutes")})
+		return
+	}
+	if err := l.config.Clients[a.Client].CheckCallback(r.Context(), a.Pending, q); err != nil {
+		l.cookies.expire(w, a.cookie)
+		l.end(w, r, a, err)
+		return
+	}
+	l.warnSeveralProcesses(r, a)
 	isFirst, err := l.consume(r, a)
 	switch {
 	case err != nil:
@@ -91,7 +102,7 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, q url
 	}
 	l.cookies.expire(w, a.cookie)
 	if err := l.signIn(w, r, a, q); err != nil {
-		l.failLogin(w, r, a, err)
+		l.end(w, r, a, err)
 		return
 	}
 	l.cookies.set(w, l.markName(), "1", markLifetime)
@@ -99,41 +110,34 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, q url
 	redirect(w, a.ReturnTo)
 }
 
-func (l *Login) signIn(w http.ResponseWriter, r *http.Request, a *attempt, q url.Values) error {
-	c, begun := l.config.Clients[a.Client], l.config.Now() // before what a logout may overtake
-	tokens, err := c.Finish(r.Context(), a.Pending, q)
-	if err != nil {
-		return err
+// end ends a login that did not succeed: by another try, at the page where a silent login
+// started, or with a problem.
+func (l *Login) end(w http.ResponseWriter, r *http.Request, a *attempt, err error) {
+	switch {
+	case a.Silent:
+		l.logSilent(r, err)
+		redirect(w, a.ReturnTo)
+	case !a.Restarted && isStale(err):
+		l.restart(w, r, a, err)
+	default:
+		l.failLogin(w, r, a, err)
 	}
-	if tokens.IDToken == nil {
-		return errors.New("there is no ID token: the client's Scopes have no openid")
-	}
-	claims, err := l.claims(r, c, tokens)
-	if err != nil {
-		return err
-	}
-	return l.sessions.begin(w, r, l.newSession(a.Client, begun, tokens, claims), tokens)
 }
 
-// claims are those of Config.Claims, from the ID token before the UserInfo endpoint.
-func (l *Login) claims(r *http.Request, c *client.Client, tokens *client.Tokens) (map[string]json.RawMessage, error) {
-	all := map[string]json.RawMessage{}
-	if l.config.UserInfo {
-		info, err := c.UserInfo(r.Context(), tokens)
-		if err != nil {
-			return nil, err
-		}
-		if err := info.Claims(&all); err != nil {
-			return nil, fmt.Errorf("UserInfo: %w", err)
-		}
+// isStale tells of a login that the server has forgotten, and that succeeds when it begins
+// again: Keycloak answers so when the visitor has signed in in another tab meanwhile.
+func isStale(err error) bool {
+	var answer *client.CallbackError
+	return errors.As(err, &answer) && (answer.Code == expired || answer.Code == "temporarily_unavailable" && answer.Description == expired)
+}
+
+const expired = "authentication_expired"
+
+// restart begins a login again, once.
+func (l *Login) restart(w http.ResponseWriter, r *http.Request, a *attempt, err error) {
+	l.config.Log.InfoContext(r.Context(), "login: the server has forgotten the login, it begins again", "reason", err)
+	again := &attempt{Client: a.Client, ReturnTo: a.ReturnTo, Request: a.Request, Restarted: true, Issuer: a.Issuer, Subject: a.Subject}
+	if err := l.begin(w, r, again); err != nil {
+		l.failLogin(w, r, again, err)
 	}
-	if err := tokens.IDToken.Claims(&all); err != nil {
-		return nil, fmt.Errorf("ID token: %w", err)
-	}
-	for name := range all {
-		if !slices.Contains(l.config.Claims, name) {
-			delete(all, name)
-		}
-	}
-	return all, nil
 }

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -198,12 +197,4 @@ func eventually(t *testing.T, happens func() bool) {
 		time.Sleep(pause)
 	}
 	t.Error("it does not happen")
-}
-
-// TestNoOpenID: without an ID token nobody is signed in.
-func TestNoOpenID(t *testing.T) {
-	a := start(t, setting{client: func(c *client.Config) { c.Scopes = []string{"photos.read"} }})
-	b := a.browser(t)
-	b.want(b.get(a.URL+"/private/"), 400, "login_failed")
-	b.want(b.get(a.URL+"/"), 200, "nobody")
 }

@@ -2,6 +2,7 @@ package login
 
 import (
 	"cmp"
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -26,16 +27,21 @@ type Config struct {
 	// to another registration.
 	Clients map[string]*client.Client
 
-	// Keys seal the cookies and what is in the Store: secrets of 32 random bytes each; see
-	// ParseKeys. The first seals, all of them open: to rotate, put a new one in
-	// front, and take the last away when Lifetime is over. nil means one that is made
-	// now and gone with the process.
+	// Keys seal the cookies and the values in the Store: secrets of 32 random bytes each; see
+	// ParseKeys. The first seals, all of them open. To rotate, put a new key in front, and
+	// remove the last one after Lifetime. nil means a key that New makes: sessions end with the
+	// process. All processes need the same Keys, and without a Store that is not enough for
+	// them; see there.
 	Keys [][]byte
 
-	// Store is where sessions are kept, and what all processes need to know. nil means that
-	// sessions are in sealed cookies: back-channel logout is then not to be had, the end
-	// of a session is known to this browser and this process alone, and there is room for
-	// some 7 kB of tokens.
+	// Store is where sessions are kept, and what all processes share. Without one (nil) sessions
+	// are in sealed cookies, with these limits: back-channel logout is not available; a logout is
+	// known to the browser and this process alone; there is room for some 7 kB of tokens. And
+	// each process knows only the codes that it sent itself: a callback that reaches two
+	// processes at once sends its code twice, which the server rejects the second time and may
+	// answer by revoking the tokens (RFC 6749 §4.1.2). An application with several processes
+	// needs a Store. The log warns about it when a login begins at one process and ends at
+	// another one.
 	Store Store
 
 	// Request is what every login asks for beyond its client's Config.
@@ -52,12 +58,52 @@ type Config struct {
 	// KeepTokens keeps access and refresh token in the session, for [User.Tokens].
 	KeepTokens bool
 
+	// SignIn is called once per login, before a session exists. It gets the user, the tokens and
+	// the parameters of the callback (Apple's "user", say) without those of the protocol. With an
+	// error the user is rejected: 403, CodeDenied, no session. An error that is Temporary or a
+	// timeout, or a *url.Error of net/http, is CodeUnavailable.
+	//
+	// For a client without ID tokens (GitHub, plain OAuth 2.0) it must set user.Subject to an
+	// identifier that the server never gives to another user; user.Issuer is the client's
+	// Issuer. It cannot change what an ID token says. user.Claims has all claims here; Claims
+	// and user.SetClaim say which are kept. It may be called by many goroutines at once.
+	SignIn func(ctx context.Context, user *User, tokens *client.Tokens, callback url.Values) error
+
+	// OnProblem is called with each problem and its reason, which holds no secret. nil means
+	// that the log alone has it.
+	OnProblem func(ctx context.Context, p Problem, reason error)
+
+	// OnServerLogout is called after the server has ended sessions here, by a back-channel or
+	// front-channel logout.
+	OnServerLogout func(ctx context.Context, ended ServerLogout)
+
+	// Limit is called before a login starts: by Start, Begin, Require, Silent and Initiated. A
+	// positive duration rejects the login (429, CodeLimited) and is its Retry-After. nil means no
+	// limit: behind a proxy all visitors share one address, so that no default would fit. It
+	// may be called by many goroutines at once.
+	Limit func(r *http.Request) (retryAfter time.Duration)
+
+	// MaxCalls is how many calls to servers may be under way at once for logins that start, and
+	// as many for logins that end. Beyond it a login fails with 503. 0 means 100.
+	MaxCalls int
+
 	// Idle is how long a session lasts without a request. 0 means an hour, or Lifetime if
 	// that is shorter.
 	Idle time.Duration
 
 	// Lifetime is how long a session lasts at all. 0 means 12 hours.
 	Lifetime time.Duration
+
+	// BasePath is a prefix of the path, such as "/app", that a proxy or http.StripPrefix removes
+	// before the application sees a request. The other paths here, Ask.ReturnTo and return_to
+	// are as the application sees them; redirects and Problem.Retry have the prefix. A path that
+	// begins with BasePath already is left as it is. RedirectURL must be under it. "" means none.
+	BasePath string
+
+	// ProxyRewritesHost says that a proxy replaces the Host header, so that the host at which a
+	// response arrived is not compared with the RedirectURL of its client. Clients that the host
+	// alone tells apart are then rejected unless they have RequireIss.
+	ProxyRewritesHost bool
 
 	// StartPath is where Start is mounted, for links on error pages. "" means "/login".
 	StartPath string
@@ -81,8 +127,9 @@ type Config struct {
 	// other RedirectURL are then refused.
 	InsecureHTTP bool
 
-	// CrossOrigin refuses requests that other sites make with a visitor's cookies: to
-	// Logout, and to what is behind Require. nil means net/http's rules.
+	// CrossOrigin rejects requests that other origins make with a visitor's cookies: to
+	// Logout, and to what is behind Require, Identify and Silent. nil means net/http's rules. A
+	// WebSocket handshake is checked as a POST is.
 	CrossOrigin *http.CrossOriginProtection
 
 	// ErrorPage shows a Problem to the visitor. nil means a plain page in English.
@@ -100,7 +147,8 @@ func (c Config) withDefaults() Config {
 	c.Clients = maps.Clone(c.Clients)
 	c.Lifetime = cmp.Or(c.Lifetime, 12*time.Hour)
 	c.Idle = cmp.Or(c.Idle, min(time.Hour, c.Lifetime))
-	c.StartPath, c.HomePath = cmp.Or(c.StartPath, "/login"), cmp.Or(c.HomePath, "/")
+	c.BasePath = strings.TrimSuffix(c.BasePath, "/")
+	c.StartPath, c.HomePath, c.SignInPath = c.external(cmp.Or(c.StartPath, "/login")), c.external(cmp.Or(c.HomePath, "/")), c.external(c.SignInPath)
 	c.CookieName = cmp.Or(c.CookieName, "login")
 	c.CrossOrigin = cmp.Or(c.CrossOrigin, http.NewCrossOriginProtection())
 	c.Log = cmp.Or(c.Log, slog.Default())
@@ -137,11 +185,14 @@ func (c *Config) check() error {
 	var w complaints
 	c.checkClients(&w)
 	c.checkPaths(&w)
+	c.checkBasePath(&w)
+	c.checkHidden(&w)
 	if err := checkKeys(c.Keys); err != nil {
 		w = append(w, err)
 	}
 	w.add(c.Idle < 0 || c.Lifetime < 0, "Idle or Lifetime is negative")
 	w.add(c.Idle > c.Lifetime, "Idle is longer than Lifetime")
+	w.add(c.MaxCalls < 0, "MaxCalls is negative")
 	w.add(!isName(c.CookieName), "CookieName %q is not letters, digits, - and _", c.CookieName)
 	return errors.Join(w...)
 }
@@ -174,6 +225,9 @@ func (c *Config) checkClient(w *complaints, name string, one *client.Client) {
 	default:
 		w.add(c.InsecureHTTP, "InsecureHTTP is for loopback, and the RedirectURL of Clients[%q] is https", name)
 	}
+	w.add(!one.HasIDToken(c.Request.Scopes...) && c.SignIn == nil, "SignIn is nil, and no login of Clients[%q] can succeed: its Scopes have no openid, so that no ID token says who the user is. Add openid, or set SignIn", name)
+	w.add(c.UserInfo && !one.HasAccessToken(), "UserInfo is true, and Clients[%q] with ResponseType id_token gets no access token for that endpoint", name)
+	w.add(c.KeepTokens && !one.HasAccessToken(), "KeepTokens is true, and Clients[%q] with ResponseType id_token gets no access token", name)
 	w.add(strings.HasPrefix(one.ResponseMode(), "fragment"), "Clients[%q] has responses come in the fragment, which browsers do not send: set its ResponseMode", name)
 }
 

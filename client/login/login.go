@@ -1,11 +1,14 @@
 package login
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/countersign/countersign/client"
 )
@@ -20,10 +23,20 @@ type Login struct {
 
 	refreshers map[string]*client.Refresher
 	carried    *carriedTokens
+
+	begins, finishes gate   // a flood of logins that start keeps no room from those that end
+	process          string // made by New, to tell processes apart
+	*noted
 }
 
-// New makes a Login, or names everything that is wrong with the configuration. It does
-// not touch the network.
+// noted is what was seen since New.
+type noted struct {
+	silent atomic.Bool // Silent is in use
+	once   struct{ foreignCookie, missingClaim, severalProcesses sync.Once }
+}
+
+// New makes a Login. The error names everything that is wrong with the configuration. It makes
+// no request; [Login.Ready] does.
 func New(config Config) (*Login, error) {
 	made := config.Keys == nil
 	config = config.withDefaults()
@@ -37,7 +50,10 @@ func New(config Config) (*Login, error) {
 	if made {
 		config.Log.Warn("login: Config.Keys is nil: sessions end with this process")
 	}
-	l := &Login{config: config, sealer: sealer, cookies: cookies{config.CookieName, config.InsecureHTTP}}
+	l := &Login{
+		config: config, sealer: sealer, cookies: cookies{config.CookieName, config.InsecureHTTP},
+		begins: newGate(config.MaxCalls), finishes: newGate(config.MaxCalls), process: rand.Text(), noted: &noted{},
+	}
 	l.share()
 	l.newRefreshers()
 	return l, nil

@@ -20,7 +20,7 @@ const (
 // Logout), or to HomePath where the server has no address for that.
 func (l *Login) Logout() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
-		if err := l.config.CrossOrigin.Check(r); err != nil {
+		if err := l.checkOrigin(r); err != nil {
 			l.fail(w, r, CodeCrossOrigin, err)
 			return
 		}
@@ -28,6 +28,9 @@ func (l *Login) Logout() http.Handler {
 		if err != nil {
 			l.fail(w, r, CodeUnavailable, err)
 			return
+		}
+		if l.silent.Load() {
+			l.markSilent(w, l.config.Lifetime) // a visitor who signs out stays signed out
 		}
 		l.revoke(r.Context(), s, kept)
 		redirect(w, l.logoutAddress(w, r, s, kept))

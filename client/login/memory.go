@@ -1,11 +1,11 @@
 package login
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -13,10 +13,10 @@ import (
 // Memory is a Store in this process: sessions end with it. The zero value is ready, and
 // must not be copied once it is used.
 type Memory struct {
-	// MaxEntries is how much it holds: values, links and what was used once, together. What
-	// is still good is never dropped for something new, which is refused instead. 0 means
-	// 200,000, of which each session takes four at the most. What was used once takes half of
-	// it at most: logins that come to nothing are anybody's to make.
+	// MaxEntries is the limit of values, links and keys used once, together. 0 means 200,000; a
+	// session needs at most four. A value, link or lease that still counts is never dropped: a new
+	// one is rejected when the memory is full. Keys used once are at most half of the limit, and
+	// the oldest is forgotten for a new one: anybody can start logins that lead to nothing.
 	MaxEntries int
 
 	// Now is the clock. nil means time.Now.
@@ -26,7 +26,7 @@ type Memory struct {
 	entries map[string]entry
 	sets    map[string]map[string]time.Time // until when, by index and key
 	links   int
-	onces   int // of the entries
+	onces   list.List // the keys used once, oldest first
 	swept   time.Time
 	serial  uint64
 }
@@ -34,7 +34,8 @@ type Memory struct {
 type entry struct {
 	value  []byte
 	until  time.Time
-	serial uint64 // whose it is, of a lease
+	serial uint64        // whose it is, of a lease
+	once   *list.Element // of a key used once
 }
 
 const maxEntries = 200_000
@@ -87,14 +88,33 @@ func (m *Memory) Once(_ context.Context, key string, until time.Time) (bool, err
 	if !until.After(m.now()) {
 		return false, errOver
 	}
-	if !m.makeRoom(true) {
-		return false, errFull
+	m.forgetOnce(kindOnce + key) // which is over
+	m.roomForOnce()
+	if err := m.put(kindOnce+key, entry{until: until}); err != nil {
+		return false, err
 	}
-	if _, there := m.entries[kindOnce+key]; !there {
-		m.onces++
-	}
-	m.put(kindOnce+key, entry{until: until}) // for which there is room
+	e := m.entries[kindOnce+key]
+	e.once = m.onces.PushBack(kindOnce + key)
+	m.entries[kindOnce+key] = e
 	return true, nil
+}
+
+// roomForOnce forgets the keys used once that are over, and the oldest of too many.
+func (m *Memory) roomForOnce() {
+	for oldest := m.onces.Front(); oldest != nil; oldest = m.onces.Front() {
+		key := oldest.Value.(string)
+		if full := m.onces.Len() >= (m.most()+1)/2 || m.isFull(); !full && m.entries[key].until.After(m.now()) {
+			return
+		}
+		m.forgetOnce(key)
+	}
+}
+
+func (m *Memory) forgetOnce(key string) {
+	if e, there := m.entries[key]; there {
+		m.onces.Remove(e.once)
+		delete(m.entries, key)
+	}
 }
 
 // Acquire implements client.Leases.
@@ -124,7 +144,7 @@ func (m *Memory) release(key string, serial uint64) {
 func (m *Memory) Link(_ context.Context, index, key string, until time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.makeRoom(false) {
+	if !m.makeRoom() {
 		return errFull
 	}
 	if m.sets == nil {
@@ -172,7 +192,7 @@ func (m *Memory) live(key string) (entry, bool) {
 }
 
 func (m *Memory) put(key string, e entry) error {
-	if _, there := m.entries[key]; !there && !m.makeRoom(false) {
+	if _, there := m.entries[key]; !there && !m.makeRoom() {
 		return errFull
 	}
 	if m.entries == nil {
@@ -182,33 +202,38 @@ func (m *Memory) put(key string, e entry) error {
 	return nil
 }
 
-// makeRoom tells whether there is room for one more, which is used once or is not. What
-// is over is swept out every minute, and every second while there is no room.
-func (m *Memory) makeRoom(once bool) bool {
-	full, since := m.isFull(once), m.now().Sub(m.swept)
+// makeRoom tells whether there is room for one more. What is over is swept out every minute,
+// and every second while there is no room; then the oldest key used once makes room.
+func (m *Memory) makeRoom() bool {
+	full, since := m.isFull(), m.now().Sub(m.swept)
 	if since > time.Minute || since < 0 || full && since > time.Second {
 		m.sweep()
 	}
-	return !m.isFull(once)
+	if oldest := m.onces.Front(); oldest != nil && m.isFull() {
+		m.forgetOnce(oldest.Value.(string))
+	}
+	return !m.isFull()
 }
 
-func (m *Memory) isFull(once bool) bool {
-	most := m.MaxEntries
-	if most <= 0 {
-		most = maxEntries
+func (m *Memory) isFull() bool { return len(m.entries)+m.links >= m.most() }
+
+func (m *Memory) most() int {
+	if m.MaxEntries <= 0 {
+		return maxEntries
 	}
-	return len(m.entries)+m.links >= most || once && m.onces >= (most+1)/2
+	return m.MaxEntries
 }
 
 func (m *Memory) sweep() {
 	m.swept = m.now()
-	maps.DeleteFunc(m.entries, func(key string, e entry) bool {
-		over := !e.until.After(m.swept)
-		if over && strings.HasPrefix(key, kindOnce) {
-			m.onces--
+	for key, e := range m.entries {
+		if e.until.After(m.swept) {
+			continue
 		}
-		return over
-	})
+		if delete(m.entries, key); e.once != nil {
+			m.onces.Remove(e.once)
+		}
+	}
 	for index := range m.sets {
 		m.sweepSet(index)
 	}

@@ -111,12 +111,12 @@ func TestMemoryBound(t *testing.T) {
 		m.Save(ctx, fmt.Sprint(i), nil, soon)
 		m.Link(ctx, "i", fmt.Sprint(i), soon)
 	}
-	m.Once(ctx, "k", soon)
+	m.Save(ctx, "k", nil, soon)
 	m.Acquire(ctx, "k", time.Minute)
-	_, onceErr := m.Once(ctx, "l", soon)
 	_, _, leaseErr := m.Acquire(ctx, "l", time.Minute)
+	_, onceErr := m.Once(ctx, "l", soon)
 	if m.Save(ctx, "new", nil, soon) == nil || m.Link(ctx, "i", "new", soon) == nil || onceErr == nil || leaseErr == nil {
-		t.Error("it takes more than its bound")
+		t.Error("it accepts more than its bound")
 	}
 	if err := m.Save(ctx, "0", []byte("v"), soon); err != nil {
 		t.Errorf("what is there cannot be replaced: %v", err)
@@ -127,23 +127,38 @@ func TestMemoryBound(t *testing.T) {
 	}
 }
 
-// TestMemoryFlood is RP-09: whoever finishes logins that come to nothing, as many as it takes,
-// keeps no room from those who are signed in: their refreshes, and their logouts.
+// TestMemoryFlood is RP-09: logins that lead to nothing, however many, neither keep other logins
+// from ending, nor need more room than half of the bound, nor keep room from signed-in users.
 func TestMemoryFlood(t *testing.T) {
 	c, ctx := &clock{}, t.Context()
 	m := &login.Memory{Now: c.now, MaxEntries: 100}
-	soon, taken := c.now().Add(time.Minute), 0
+	soon := c.now().Add(time.Minute)
 	for i := range 200 {
-		if first, err := m.Once(ctx, fmt.Sprint(i), soon); first && err == nil {
-			taken++
+		if first, err := m.Once(ctx, fmt.Sprint(i), soon); !first || err != nil {
+			t.Fatalf("login %d: %t, %v", i, first, err)
 		}
 	}
-	if first, err := m.Once(ctx, "0", soon); first || err != nil || taken != 50 {
-		t.Errorf("%d taken; the first of them is new again: %t, %v", taken, first, err)
+	for _, still := range []string{"199", "150"} {
+		if first, err := m.Once(ctx, still, soon); first || err != nil {
+			t.Errorf("%s is new again, though it is not among the oldest: %v", still, err)
+		}
 	}
 	_, held, err := m.Acquire(ctx, "k", time.Minute)
-	if !held || err != nil || m.Save(ctx, "k", nil, soon) != nil || m.Link(ctx, "i", "k", soon) != nil {
-		t.Errorf("no room for anything else: %v", err)
+	for i := range 24 {
+		if m.Save(ctx, fmt.Sprint(i), nil, soon) != nil || m.Link(ctx, "i", fmt.Sprint(i), soon) != nil {
+			t.Fatal("no room for sessions")
+		}
+	}
+	if !held || err != nil {
+		t.Errorf("no room for a lease: %v", err)
+	}
+	for i := range 60 { // the sessions need the room of the logins
+		if m.Save(ctx, fmt.Sprint("more", i), nil, soon) != nil && i < 51 {
+			t.Fatalf("no room for session %d", i)
+		}
+	}
+	if first, err := m.Once(ctx, "new", soon); first || err == nil {
+		t.Errorf("more than the bound: %v", err)
 	}
 	c.turn(2 * time.Minute)
 	if first, err := m.Once(ctx, "new", c.now().Add(time.Minute)); !first || err != nil {

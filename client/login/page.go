@@ -19,7 +19,7 @@ a:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 .quiet { color: var(--quiet); font-size: .875rem; }
 `
 
-// layout is the page. Its verbs are, in order: title, heading, text, link, code, reference.
+// layout is the page. Its verbs are, in order: title, heading, text, reason, link, code, reference.
 const layout = `<!doctype html>
 <html lang="en">
 <head>
@@ -32,7 +32,7 @@ const layout = `<!doctype html>
 <main>
 <h1>%s</h1>
 <p>%s</p>
-%s<p class="quiet">Code <strong id="code">%s</strong>, reference <strong id="reference">%s</strong>. Give this reference to the site's support.</p>
+%s%s<p class="quiet">Code <strong id="code">%s</strong>, reference <strong id="reference">%s</strong>. Give this reference to the site's support.</p>
 </main>
 </body>
 </html>
@@ -50,25 +50,36 @@ func styleHash() string {
 type words struct{ Title, Text string }
 
 var texts = map[string]words{
-	CodeDenied:      {"You are not signed in", "The sign-in was cancelled, or you are not allowed to sign in here."},
-	CodeSignIn:      {"Please sign in", "This page is for visitors who are signed in."},
-	CodeFailed:      {"The sign-in did not work", "Something went wrong between this site and the one where you sign in. Try once more."},
-	CodeExpired:     {"That took too long", "A sign-in has to be finished within ten minutes. Nothing is lost: begin again."},
-	CodeUnknown:     {"This sign-in is not under way", "It was finished before, or begun in another browser, or your browser keeps no cookies. This site needs cookies to sign you in: allow them, then begin again."},
-	CodeLost:        {"Your browser does not keep you signed in", "You signed in, but the cookie that says so did not come back. Allow cookies for this site, then begin again."},
-	CodeTooLarge:    {"The sign-in did not work", "More was to be remembered about you than a browser can keep. Please tell whoever looks after this site."},
-	CodeUnavailable: {"Not available just now", "A part of this site, or the one where you sign in, does not answer. Try again in a moment."},
-	CodeRequest:     {"This link does not work", "The address is incomplete or not meant for this page."},
-	CodeMethod:      {"This link does not work", "The page cannot be opened in this way."},
-	CodeCrossOrigin: {"This was not done", "The request came from another site. Go to the page itself, and try there."},
-	CodeLogout:      {"You are signed out here", "The answer of the site where you sign in was not for this browser. You may still be signed in there."},
+	CodeDenied:        {"You are not signed in", "The sign-in was cancelled, or you are not allowed to sign in here."},
+	CodeSignIn:        {"Please sign in", "This page is for visitors who are signed in."},
+	CodeFailed:        {"The sign-in did not work", "Something went wrong between this site and the one where you sign in. Try once more."},
+	CodeConfiguration: {"The sign-in is not set up correctly", "Trying again does not help. Please tell the site's support."},
+	CodeAnotherUser:   {"Another user signed in", "This page asked for you to sign in again, and another user did. You are still signed in as before."},
+	CodeLimited:       {"Too many sign-ins just now", "Wait a moment, then try again."},
+	CodeExpired:       {"That took too long", "A sign-in has to be finished within ten minutes. Nothing is lost: begin again."},
+	CodeUnknown:       {"This sign-in is not under way", "It was finished before, or begun in another browser, or your browser keeps no cookies. This site needs cookies to sign you in: allow them, then begin again."},
+	CodeLost:          {"Your browser does not keep you signed in", "You signed in, but the cookie that says so did not come back. Allow cookies for this site, then begin again."},
+	CodeTooLarge:      {"The sign-in did not work", "More was to be remembered about you than a browser can keep. Please tell the site's support."},
+	CodeUnavailable:   {"Not available just now", "A part of this site, or the one where you sign in, does not answer. Try again in a moment."},
+	CodeRequest:       {"This link does not work", "The address is incomplete or not meant for this page."},
+	CodeMethod:        {"This link does not work", "The page cannot be opened in this way."},
+	CodeCrossOrigin:   {"This was not done", "The request came from another site. Go to the page itself, and try there."},
+	CodeLogout:        {"You are signed out here", "The answer of the site where you sign in was not for this browser. You may still be signed in there."},
 }
 
 // render gives the page. Everything that is not constant is escaped.
 func render(p Problem, says words) []byte {
 	title := html.EscapeString(says.Title)
 	return fmt.Appendf(nil, layout, title, title, html.EscapeString(says.Text),
-		retryLink(p.Retry), html.EscapeString(p.Code), html.EscapeString(p.ID))
+		reasonText(p.Reason), retryLink(p.Retry), html.EscapeString(p.Code), html.EscapeString(p.ID))
+}
+
+// reasonText is for development.
+func reasonText(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return `<p>Reason, shown because Config.InsecureHTTP is true: <code id="reason">` + html.EscapeString(reason) + "</code></p>\n"
 }
 
 // retryLink gives the link to sign in again. Escaping does not make a URL safe in an href

@@ -24,6 +24,13 @@ type attempt struct {
 	ReturnTo string          `json:"return_to"`
 	Pending  *client.Pending `json:"pending"`
 
+	Request   *client.Request `json:"request,omitempty"`   // of Ask, for another try
+	Silent    bool            `json:"silent,omitempty"`    // the visitor must notice nothing
+	Restarted bool            `json:"restarted,omitempty"` // it is another try
+	Issuer    string          `json:"iss,omitempty"`       // with Subject: who must sign in
+	Subject   string          `json:"sub,omitempty"`
+	Process   string          `json:"process"` // that it began at
+
 	cookie string // its name
 	size   int
 }
@@ -39,16 +46,10 @@ func (l *Login) attemptPrefix() string { return l.cookies.name("-p-") }
 // keep seals a login into a cookie, in place of the oldest of too many.
 func (l *Login) keep(w http.ResponseWriter, r *http.Request, a *attempt) error {
 	name := l.attemptName(a.Pending.State)
-	sealed, err := l.sealJSON(forAttempt, name, a)
-	if err == nil && len(sealed) > maxValue {
-		a.ReturnTo = l.config.HomePath
-		sealed, err = l.sealJSON(forAttempt, name, a)
-	}
+	a.Process = l.process
+	sealed, err := l.sealAttempt(r, name, a)
 	if err != nil {
 		return err
-	}
-	if len(sealed) > maxValue {
-		return errTooLarge
 	}
 	if l.wantsPost(a.Client) {
 		l.cookies.setForPost(w, name, sealed, attemptsLifetime)
@@ -57,6 +58,25 @@ func (l *Login) keep(w http.ResponseWriter, r *http.Request, a *attempt) error {
 	}
 	l.makeRoom(w, r)
 	return nil
+}
+
+// sealAttempt leaves out what is not essential if it does not fit: the request first, which
+// another try needs, and then the path to return to.
+func (l *Login) sealAttempt(r *http.Request, name string, a *attempt) (string, error) {
+	sealed, err := l.sealJSON(forAttempt, name, a)
+	if err == nil && len(sealed) > maxValue && a.Request != nil {
+		a.Request, a.Restarted = nil, true
+		sealed, err = l.sealJSON(forAttempt, name, a)
+	}
+	if err == nil && len(sealed) > maxValue {
+		l.config.Log.InfoContext(r.Context(), "login: the path to return to does not fit into a cookie, the visitor returns to HomePath", "bytes", len(a.ReturnTo))
+		a.ReturnTo = l.config.HomePath
+		sealed, err = l.sealJSON(forAttempt, name, a)
+	}
+	if err == nil && len(sealed) > maxValue {
+		err = errTooLarge
+	}
+	return sealed, err
 }
 
 // wantsPost tells whether the responses for a client come by POST.
@@ -148,11 +168,26 @@ func first(values []string) string {
 	return values[0]
 }
 
-// consume ends a login under way, and tells whether this is the first time: before the
-// code is sent, so that it is sent once, by whatever process.
+// consume ends a login under way, and is true for the first caller: before the code is sent,
+// so that it is sent once. All processes that share Config.Store are one here. The login is
+// remembered for as long as it may be accepted, by whatever clock.
 func (l *Login) consume(r *http.Request, a *attempt) (bool, error) {
-	return l.shared.Once(r.Context(), "state:"+hashed(a.Pending.State), a.Pending.CreatedAt.Add(3*attemptsLifetime))
+	return l.shared.Once(r.Context(), "state:"+hashed(a.Pending.State), a.Pending.CreatedAt.Add(attemptsLifetime+clockMargin))
 }
+
+// warnSeveralProcesses tells the operator once that Config.Store is needed.
+func (l *Login) warnSeveralProcesses(r *http.Request, a *attempt) {
+	if a.Process == l.process || l.config.Store != nil {
+		return
+	}
+	l.once.severalProcesses.Do(func() {
+		l.config.Log.WarnContext(r.Context(), "login: a login that began at another process ends here, and Config.Store is nil: "+
+			"several processes need a Store, or the same code may be sent twice (a restart of one process causes this once, too)")
+	})
+}
+
+// clockMargin is for processes whose clocks differ.
+const clockMargin = 2 * time.Minute
 
 func (l *Login) sealJSON(purpose, name string, v any) (string, error) {
 	plain, err := json.Marshal(v)
@@ -165,4 +200,30 @@ func (l *Login) sealJSON(purpose, name string, v any) (string, error) {
 func (l *Login) openJSON(purpose, name, sealed string, v any) bool {
 	plain, ok := l.sealer.open(purpose, name, sealed)
 	return ok && json.Unmarshal(plain, v) == nil
+}
+
+// openCookie opens a cookie of the request. It tells the operator once about one that the keys
+// do not open.
+func (l *Login) openCookie(r *http.Request, purpose, name string, v any) bool {
+	sealed := value(r, name)
+	if sealed == "" || l.openJSON(purpose, name, sealed, v) {
+		return sealed != ""
+	}
+	l.warnForeignCookie(r, name)
+	return false
+}
+
+func (l *Login) warnForeignCookie(r *http.Request, name string) {
+	l.once.foreignCookie.Do(func() {
+		l.config.Log.WarnContext(r.Context(), "login: Config.Keys do not open a cookie: give each application on this host its own Config.CookieName, "+
+			"and all processes of this application the same Config.Keys (a cookie from before a key was removed causes this once, too)", "cookie", name)
+	})
+}
+
+// warnForeignAttempt is for a callback whose login under way does not open.
+func (l *Login) warnForeignAttempt(r *http.Request, q map[string][]string) {
+	name := l.attemptName(first(q["state"]))
+	if value(r, name) != "" {
+		l.warnForeignCookie(r, name)
+	}
 }

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strconv"
+	"time"
 
 	"github.com/countersign/countersign/client"
 )
@@ -14,32 +16,41 @@ import (
 // Problem is what a visitor may know of a request that went wrong. The reason is in the
 // log, under ID.
 type Problem struct {
-	Status int    // of HTTP
-	Code   string // one of the Code constants
-	ID     string // made for this problem
-	Retry  string // address of this site to sign in at once more, "" when that is no help
+	Status     int           // of HTTP
+	Code       string        // one of the Code constants
+	ID         string        // made for this problem
+	Retry      string        // path of this site to sign in at again, "" if that does not help
+	RetryAfter time.Duration // how long to wait before that, 0 if it does not matter
+
+	// Reason is the text that the log has. It is set only with Config.InsecureHTTP, which is
+	// for development: visitors of a site must not see it.
+	Reason string
 }
 
 // The codes of problems.
 const (
-	CodeDenied      = "access_denied"           // the visitor or the server said no
-	CodeSignIn      = "login_required"          // nobody is signed in
-	CodeFailed      = "login_failed"            // anything else about a login
-	CodeExpired     = "login_expired"           // it took longer than 10 minutes
-	CodeUnknown     = "login_unknown"           // no login is under way in this browser
-	CodeLost        = "session_lost"            // the browser keeps no session
-	CodeTooLarge    = "session_too_large"       // it does not fit into cookies: see Config.Store
-	CodeUnavailable = "temporarily_unavailable" // the server or the Store does not answer
-	CodeRequest     = "invalid_request"         // a link that is not as it should be
-	CodeMethod      = "method_not_allowed"      // of HTTP
-	CodeCrossOrigin = "cross_origin"            // another site made the request
-	CodeLogout      = "logout_failed"           // the answer to a logout is not for this browser
+	CodeDenied        = "access_denied"           // the visitor, the server or Config.SignIn said no
+	CodeSignIn        = "login_required"          // nobody is signed in
+	CodeFailed        = "login_failed"            // anything else about a login
+	CodeConfiguration = "configuration_error"     // the operator must change the configuration or the registration
+	CodeAnotherUser   = "another_user"            // another user signed in than the one who was asked to
+	CodeExpired       = "login_expired"           // it took longer than 10 minutes
+	CodeUnknown       = "login_unknown"           // no login is under way in this browser
+	CodeLost          = "session_lost"            // the browser keeps no session
+	CodeTooLarge      = "session_too_large"       // it does not fit into cookies: see Config.Store
+	CodeLimited       = "too_many_requests"       // Config.Limit asks to wait
+	CodeUnavailable   = "temporarily_unavailable" // the server or the Store does not answer, or Config.MaxCalls is reached
+	CodeRequest       = "invalid_request"         // a link that is not as it should be
+	CodeMethod        = "method_not_allowed"      // of HTTP
+	CodeCrossOrigin   = "cross_origin"            // another site made the request
+	CodeLogout        = "logout_failed"           // the response to a logout is not for this browser
 )
 
 // statuses are those of HTTP. A code that is not here has status 400.
 var statuses = map[string]int{
-	CodeSignIn: http.StatusUnauthorized, CodeDenied: http.StatusForbidden, CodeCrossOrigin: http.StatusForbidden,
-	CodeMethod: http.StatusMethodNotAllowed, CodeTooLarge: http.StatusRequestEntityTooLarge, CodeUnavailable: http.StatusServiceUnavailable,
+	CodeSignIn: http.StatusUnauthorized, CodeDenied: http.StatusForbidden, CodeCrossOrigin: http.StatusForbidden, CodeAnotherUser: http.StatusForbidden,
+	CodeMethod: http.StatusMethodNotAllowed, CodeTooLarge: http.StatusRequestEntityTooLarge, CodeLimited: http.StatusTooManyRequests,
+	CodeConfiguration: http.StatusInternalServerError, CodeUnavailable: http.StatusServiceUnavailable,
 }
 
 // interactive are the answers to a login that was to go without the visitor (OpenID
@@ -48,22 +59,87 @@ var interactive = map[string]bool{
 	"login_required": true, "interaction_required": true, "account_selection_required": true, "consent_required": true,
 }
 
+// codeError is an error whose code is known.
+type codeError struct {
+	code string
+	err  error
+}
+
+func (e *codeError) Error() string { return e.err.Error() }
+func (e *codeError) Unwrap() error { return e.err }
+
 // codeOf gives the code for what ended a login. The server's own is not passed on:
 // anybody can write a callback.
 func codeOf(err error) string {
+	var known *codeError
 	var refused *client.CallbackError
-	var temporary interface{ Temporary() bool }
+	var another *client.SubjectError
+	var said *signInError
 	switch {
+	case errors.As(err, &known):
+		return known.code
 	case errors.Is(err, errTooLarge):
 		return CodeTooLarge
+	case errors.Is(err, errBusy):
+		return CodeUnavailable
+	case errors.As(err, new(*limitError)):
+		return CodeLimited
+	case errors.As(err, &said):
+		return said.code()
+	case errors.As(err, &another):
+		return CodeAnotherUser
 	case errors.As(err, &refused) && refused.Code == "access_denied":
 		return CodeDenied
 	case errors.As(err, &refused) && interactive[refused.Code]:
 		return CodeSignIn
-	case errors.As(err, &temporary) && temporary.Temporary():
+	case isTemporary(err):
 		return CodeUnavailable
+	case isConfiguration(err):
+		return CodeConfiguration
 	}
 	return CodeFailed
+}
+
+func isTemporary(err error) bool {
+	var temporary interface{ Temporary() bool }
+	return errors.As(err, &temporary) && temporary.Temporary()
+}
+
+// code of an error of Config.SignIn: a rejection, unless something did not answer.
+func (e *signInError) code() string {
+	var timeout interface{ Timeout() bool }
+	var call *url.Error // of net/http: the application could not ask
+	if isTemporary(e.err) || errors.As(e.err, &timeout) && timeout.Timeout() || errors.As(e.err, &call) {
+		return CodeUnavailable
+	}
+	return CodeDenied
+}
+
+// operatorCodes are the server's errors that no visitor can cause or cure (RFC 6749 §4.1.2.1,
+// §5.2, RFC 8707 §2, RFC 9126 §2.3).
+var operatorCodes = map[string]bool{
+	"invalid_client": true, "unauthorized_client": true, "invalid_request": true, "invalid_scope": true, "unsupported_grant_type": true,
+	"unsupported_response_type": true, "invalid_target": true, "invalid_redirect_uri": true, "invalid_request_object": true, "request_not_supported": true,
+}
+
+// isConfiguration tells of what the operator alone can fix: the configuration here, or the
+// registration at the server.
+func isConfiguration(err error) bool {
+	var arrived *arrivalError
+	if errors.As(err, &arrived) {
+		return arrived.operator
+	}
+	var e *client.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Step {
+	case client.StepDiscovery, client.StepRequest:
+		return true
+	case client.StepPush, client.StepToken, client.StepCallback:
+		return operatorCodes[e.Code]
+	}
+	return false
 }
 
 func (l *Login) failLogin(w http.ResponseWriter, r *http.Request, a *attempt, err error) {
@@ -74,14 +150,14 @@ func (l *Login) fail(w http.ResponseWriter, r *http.Request, code string, err er
 	l.failWith(w, r, code, nil, err)
 }
 
-// failWith answers with a problem of a login, which may be nil, and logs the reason.
+// failWith answers with a problem of a login, which may be nil, and reports the reason.
 func (l *Login) failWith(w http.ResponseWriter, r *http.Request, code string, a *attempt, err error) {
-	p := Problem{Status: statuses[code], Code: code, ID: rand.Text()[:12], Retry: l.retry(code, a)}
-	if p.Status == 0 {
-		p.Status = http.StatusBadRequest
-	}
-	l.config.Log.LogAttrs(r.Context(), level(p), "login: "+code, slog.String("id", p.ID), slog.Any("reason", err))
+	p := l.newProblem(code, a, err)
+	l.report(r, a, p, err)
 	private(w.Header())
+	if p.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.FormatInt(int64((p.RetryAfter+time.Second-1)/time.Second), 10))
+	}
 	switch {
 	case !wantsPage(r):
 		writeJSON(w, p)
@@ -92,18 +168,45 @@ func (l *Login) failWith(w http.ResponseWriter, r *http.Request, code string, a 
 	}
 }
 
-// level: what somebody should look at is an error.
-func level(p Problem) slog.Level {
-	if p.Status >= 500 || p.Code == CodeTooLarge {
+func (l *Login) newProblem(code string, a *attempt, err error) Problem {
+	p := Problem{Status: statuses[code], Code: code, ID: rand.Text()[:12], Retry: l.retry(code, a), RetryAfter: retryAfter(err)}
+	if p.Status == 0 {
+		p.Status = http.StatusBadRequest
+	}
+	if l.config.InsecureHTTP {
+		p.Reason = err.Error()
+	}
+	return p
+}
+
+// report tells the log and Config.OnProblem.
+func (l *Login) report(r *http.Request, a *attempt, p Problem, err error) {
+	attributes := []slog.Attr{slog.String("id", p.ID), slog.Any("reason", err)}
+	if a != nil && l.config.Clients[a.Client] != nil {
+		c := l.config.Clients[a.Client]
+		attributes = append(attributes, slog.String("client", a.Client), slog.String("issuer", c.Issuer()), slog.String("redirect_uri", c.RedirectURL()))
+	}
+	l.config.Log.LogAttrs(r.Context(), level(p, err), "login: "+p.Code, attributes...)
+	if l.config.OnProblem != nil {
+		l.config.OnProblem(r.Context(), p, err)
+	}
+}
+
+// level: what the operator must look at is an error, what a visitor did is information.
+func level(p Problem, err error) slog.Level {
+	switch {
+	case errors.Is(err, errBusy):
+		return slog.LevelWarn
+	case p.Status >= 500 || p.Code == CodeTooLarge:
 		return slog.LevelError
 	}
 	return slog.LevelInfo
 }
 
-// retry is the address to sign in at once more.
+// retry is the address to sign in at again.
 func (l *Login) retry(code string, a *attempt) string {
 	switch code {
-	case CodeRequest, CodeMethod, CodeCrossOrigin, CodeLogout, CodeTooLarge:
+	case CodeRequest, CodeMethod, CodeCrossOrigin, CodeLogout, CodeTooLarge, CodeConfiguration:
 		return ""
 	}
 	q := url.Values{}

@@ -75,7 +75,21 @@ func (l *storedSessions) logout(ctx context.Context, c *client.Client, raw strin
 	if err := used.remember(ctx); err != nil {
 		return storeDown(err)
 	}
+	l.onServerLogout(ctx, ServerLogout{Issuer: t.Issuer, Subject: t.Subject, SessionID: t.SessionID})
 	return nil
+}
+
+// ServerLogout says which sessions a server has ended here.
+type ServerLogout struct {
+	Issuer    string
+	Subject   string // "" if the server names the session alone
+	SessionID string // sid: the session at the server; "" means all sessions of Subject
+}
+
+func (l *Login) onServerLogout(ctx context.Context, ended ServerLogout) {
+	if l.config.OnServerLogout != nil {
+		l.config.OnServerLogout(ctx, ended)
+	}
 }
 
 // word is what a logout leaves for logins under way, whose sessions are in no set yet.
@@ -142,25 +156,35 @@ func (l *Login) FrontchannelLogout() http.Handler {
 			l.fail(w, r, CodeRequest, errors.New("a front-channel logout without iss and sid"))
 			return
 		}
-		if err := l.endFrom(w, r, iss, sid); err != nil {
+		ended, err := l.endFrom(w, r, iss, sid)
+		switch {
+		case err != nil:
 			l.fail(w, r, CodeUnavailable, err)
+		case ended:
+			l.onServerLogout(r.Context(), ServerLogout{Issuer: iss, SessionID: sid})
 		}
 	}, http.MethodGet)
 }
 
-// endFrom ends the sessions of a sid, and the browser's own if it is one of them.
-func (l *Login) endFrom(w http.ResponseWriter, r *http.Request, iss, sid string) error {
+// endFrom ends the sessions of a sid, and the browser's own if it is one of them. It tells
+// whether there were any.
+func (l *Login) endFrom(w http.ResponseWriter, r *http.Request, iss, sid string) (ended bool, err error) {
 	s, err := l.sessions.load(r)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if s != nil && s.Issuer == iss && s.SessionID == sid {
+	if ended = s != nil && s.Issuer == iss && s.SessionID == sid; ended {
 		if err := l.sessions.end(w, r, s); err != nil {
-			return err
+			return false, err
 		}
 	}
-	if stored, ok := l.sessions.(*storedSessions); ok {
-		return stored.endAll(r.Context(), sidIndex(iss, sid))
+	stored, ok := l.sessions.(*storedSessions)
+	if !ok {
+		return ended, nil
 	}
-	return nil
+	all, err := l.shared.Linked(r.Context(), sidIndex(iss, sid))
+	if err != nil {
+		return false, err
+	}
+	return ended || len(all) > 0, stored.endAll(r.Context(), sidIndex(iss, sid))
 }

@@ -8,18 +8,19 @@ import (
 	"time"
 )
 
-// Require lets visitors through who are signed in; [FromContext] tells next who it is. It
-// sends others to sign in, and they come back to the page that they asked for. A request
-// that is no navigation (a form, a script's fetch) is answered with status 401 instead.
+// Require lets signed-in visitors through; [FromContext] gives next the user. It sends other
+// visitors to sign in, and they return to the page that they asked for. A request that is no
+// navigation (a form, a script's fetch) is answered with status 401 instead.
 //
-// Requests that other sites make are refused by Config.CrossOrigin. Answers are marked
-// as not to be cached, which next may change.
+// Config.CrossOrigin rejects requests from other origins, WebSocket handshakes among them.
+// Answers are marked as not to be cached, which next may change.
 func (l *Login) Require(next http.Handler) http.Handler {
 	return l.identify(next, l.askToSignIn)
 }
 
-// Identify lets everybody through, and tells next by [FromContext] who is signed in: for
-// pages that greet visitors and do not require them to sign in.
+// Identify lets every visitor through; [FromContext] gives next the user if one is signed in.
+// It is for pages that greet users and do not require them to sign in. Config.CrossOrigin
+// applies as for Require.
 func (l *Login) Identify(next http.Handler) http.Handler {
 	return l.identify(next, next.ServeHTTP)
 }
@@ -28,7 +29,7 @@ func (l *Login) identify(next http.Handler, nobody http.HandlerFunc) http.Handle
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Add("Vary", "Cookie") // for a next that lets its answers be kept
-		if err := l.config.CrossOrigin.Check(r); err != nil {
+		if err := l.checkOrigin(r); err != nil {
 			l.fail(w, r, CodeCrossOrigin, err)
 			return
 		}
@@ -45,6 +46,25 @@ func (l *Login) identify(next http.Handler, nobody http.HandlerFunc) http.Handle
 	})
 }
 
+// checkOrigin applies Config.CrossOrigin. To net/http every GET is safe; a handshake is not: it
+// opens a connection in which the visitor's cookies count, and its answer is readable by the
+// page that made it (RFC 6455 §10.2).
+func (l *Login) checkOrigin(r *http.Request) error {
+	if isHandshake(r) {
+		unsafe := *r
+		unsafe.Method = http.MethodPost
+		r = &unsafe
+	}
+	return l.config.CrossOrigin.Check(r)
+}
+
+// isHandshake tells of a request that asks for another protocol, or that a browser makes to
+// open a WebSocket. Over HTTP/2 its method is CONNECT, which is not safe anyway.
+func isHandshake(r *http.Request) bool {
+	return len(r.Header["Upgrade"]) > 0 || len(r.Header["Sec-Websocket-Key"]) > 0 || len(r.Header["Sec-Websocket-Version"]) > 0 ||
+		strings.EqualFold(r.Header.Get("Sec-Fetch-Mode"), "websocket")
+}
+
 // markLifetime is how long a browser that comes from a login is expected to show up with
 // its session.
 const markLifetime = 30 * time.Second
@@ -55,19 +75,24 @@ func (l *Login) markName() string { return l.cookies.name("-done") }
 // askToSignIn is for a request without a session. A browser that has signed in a moment
 // ago, and was not seen with its session since, keeps none: to send it on would be a loop.
 func (l *Login) askToSignIn(w http.ResponseWriter, r *http.Request) {
-	to := l.returnTo(r.RequestURI)
+	to := l.returnTo(r, l.address(r))
 	switch {
 	case !isNavigation(r):
 		w.Header().Set("WWW-Authenticate", "Session")
-		l.fail(w, r, CodeSignIn, errors.New("a request that is no navigation, from nobody who is signed in"))
+		l.fail(w, r, CodeSignIn, errors.New("not signed in; a fetch or form post is answered with 401 instead of a redirect"))
 	case value(r, l.markName()) != "":
 		l.cookies.expire(w, l.markName())
-		l.failWith(w, r, CodeLost, &attempt{ReturnTo: to}, errors.New("the browser has signed in a moment ago, and has no session that opens here"))
+		l.failWith(w, r, CodeLost, &attempt{ReturnTo: to}, errors.New("no session cookie right after sign-in, or one that Config.Keys cannot open"))
 	case l.config.SignInPath != "":
 		private(w.Header())
 		redirect(w, withQuery(l.config.SignInPath, url.Values{"return_to": {to}}))
 	default:
-		l.Begin(w, r, Ask{ReturnTo: to})
+		private(w.Header())
+		a := &attempt{ReturnTo: to}
+		a.Client, _ = l.named("")
+		if err := l.begin(w, r, a); err != nil {
+			l.failLogin(w, r, a, err)
+		}
 	}
 }
 

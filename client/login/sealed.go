@@ -17,7 +17,7 @@ func (l *sealedSessions) cookie() string { return l.cookies.name("") }
 
 func (l *sealedSessions) load(r *http.Request) (*session, error) {
 	s := &session{}
-	if !l.openJSON(forSession, l.cookie(), value(r, l.cookie()), s) || !l.good(s) {
+	if !l.openCookie(r, forSession, l.cookie(), s) || !l.good(s) {
 		return nil, nil
 	}
 	ended, err := l.shared.Load(r.Context(), "ended:"+hashed(s.ID))

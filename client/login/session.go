@@ -52,14 +52,18 @@ type sessions interface {
 
 // newSession has an id that was never seen before: one that somebody planted in the
 // browser cannot become the visitor's (session fixation).
-func (l *Login) newSession(name string, begun time.Time, tokens *client.Tokens, claims map[string]json.RawMessage) *session {
+func (l *Login) newSession(begun time.Time, user *User, tokens *client.Tokens) *session {
 	id := make([]byte, 32)
 	rand.Read(id)
-	t := tokens.IDToken
-	return &session{
-		ID: base64.RawURLEncoding.EncodeToString(id), Client: name, At: hashed(l.config.Clients[name].String()), Issuer: t.Issuer, Subject: t.Subject, SessionID: t.SessionID,
-		ACR: t.ACR, AMR: t.AMR, AuthTime: t.AuthTime, Claims: claims, Begun: begun, Seen: begun,
+	s := &session{
+		ID: base64.RawURLEncoding.EncodeToString(id), Client: user.Client, At: hashed(l.config.Clients[user.Client].String()),
+		Issuer: user.Issuer, Subject: user.Subject, ACR: user.ACR, AMR: user.AMR, AuthTime: user.AuthTime,
+		Claims: user.claims, Begun: begun, Seen: begun,
 	}
+	if tokens.IDToken != nil {
+		s.SessionID = tokens.IDToken.SessionID
+	}
+	return s
 }
 
 // good tells whether a session still holds.

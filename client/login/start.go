@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/countersign/countersign/client"
 )
@@ -13,50 +14,101 @@ type Ask struct {
 	// Client is the name of one of Config.Clients; "" is that of the only one.
 	Client string
 
-	// Request is what this login asks for. nil means Config.Request.
+	// Request is what this login asks for. nil means Config.Request. If it asks a signed-in
+	// visitor to authenticate again or in a stronger way (Prompt "login", MaxAge, ACRValues), the
+	// same user must sign in: another one is rejected with CodeAnotherUser, and the session
+	// stays. Prompt "select_account" beside it allows another user.
 	Request *client.Request
 
-	// ReturnTo is the path of this site, with its query, to come back to. What is not
-	// such a path, and "", mean HomePath.
+	// ReturnTo is the path of the application, with its query, to return to: r.RequestURI,
+	// say. "" and everything that is not such a path mean HomePath.
 	ReturnTo string
 }
 
-// Begin sends the browser to the server to sign in: for logins that are not as every
-// other, such as one that an API wants to be more recent.
+// Begin sends the browser to the server to sign in. It is for logins that differ from
+// Config.Request, such as one that must be more recent. Everything that Start does applies.
 func (l *Login) Begin(w http.ResponseWriter, r *http.Request, ask Ask) {
 	private(w.Header())
 	name, c := l.named(ask.Client)
 	if c == nil {
-		l.fail(w, r, CodeRequest, errors.New("a login at a server whose name is none of Config.Clients"))
+		l.fail(w, r, CodeRequest, errors.New("the login names a client that is not in Config.Clients"))
 		return
 	}
-	request := l.config.Request
-	if ask.Request != nil {
-		request = *ask.Request
-	}
-	a := &attempt{Client: name, ReturnTo: l.returnTo(ask.ReturnTo)}
-	to, pending, err := c.Begin(r.Context(), request)
+	a := &attempt{Client: name, ReturnTo: l.returnTo(r, ask.ReturnTo), Request: ask.Request}
+	err := l.expectUser(r, a)
 	if err == nil {
-		a.Pending = pending
-		err = l.keep(w, r, a)
+		err = l.begin(w, r, a)
 	}
 	if err != nil {
 		l.failLogin(w, r, a, err)
-		return
+	}
+}
+
+// begin asks Config.Limit, makes the request, and redirects the browser. A login costs one
+// call to the server if requests are pushed.
+func (l *Login) begin(w http.ResponseWriter, r *http.Request, a *attempt) error {
+	if err := l.checkLimit(r); err != nil {
+		return err
+	}
+	leave, err := l.begins.enter()
+	if err != nil {
+		return err
+	}
+	to, pending, err := l.config.Clients[a.Client].Begin(r.Context(), l.requestOf(a))
+	leave()
+	if err != nil {
+		return err
+	}
+	a.Pending = pending
+	if err := l.keep(w, r, a); err != nil {
+		return err
 	}
 	redirect(w, to)
+	return nil
 }
 
-// returnTo gives s, or HomePath if s leads anywhere but to a path of this site.
-func (l *Login) returnTo(s string) string {
-	if path, ok := cleanReturnTo(s); ok {
-		return path
+// requestOf is what a login asks for.
+func (l *Login) requestOf(a *attempt) client.Request {
+	request := l.config.Request
+	if a.Request != nil {
+		request = *a.Request
 	}
-	return l.config.HomePath
+	if a.Silent {
+		request.Prompt = []string{"none"}
+	}
+	if a.Subject != "" && l.config.Clients[a.Client].HasIDToken(request.Scopes...) {
+		request.Subject = a.Subject
+	}
+	return request
 }
 
-// Start begins a login: GET, with the name of the client as {client} in the pattern or
-// as a parameter where there are several, and return_to, a path of this site.
+// expectUser has the same user sign in again, where a signed-in visitor is asked to.
+func (l *Login) expectUser(r *http.Request, a *attempt) error {
+	if a.Request == nil || !isStepUp(a.Request) {
+		return nil
+	}
+	s, err := l.sessions.load(r)
+	if err != nil {
+		return storeDown(err)
+	}
+	if s != nil && s.Client == a.Client {
+		a.Issuer, a.Subject = s.Issuer, s.Subject
+	}
+	return nil
+}
+
+// isStepUp tells whether a request is about how or when the user authenticates.
+func isStepUp(r *client.Request) bool {
+	if slices.Contains(r.Prompt, "select_account") {
+		return false
+	}
+	return slices.Contains(r.Prompt, "login") || r.MaxAge != nil || len(r.ACRValues) > 0 || r.Claims != nil
+}
+
+// Start begins a login: GET, with the name of the client as {client} in the pattern or as a
+// parameter if there are several, and return_to, a path of this site with its query. A login
+// that Config.Limit does not let start is answered with 429 and Retry-After, and one for which
+// Config.MaxCalls leaves no room with 503.
 func (l *Login) Start() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
 		name, _ := l.choose(r)
@@ -81,6 +133,9 @@ func (l *Login) Initiated() http.Handler {
 		}
 		request := l.config.Request
 		request.LoginHint = ask.Request.LoginHint
+		if !l.inApplication(ask.Target) {
+			ask.Target = ""
+		}
 		l.Begin(w, r, Ask{Client: name, Request: &request, ReturnTo: ask.Target})
 	}, http.MethodGet, http.MethodPost)
 }
@@ -101,7 +156,7 @@ func (l *Login) initiated(q url.Values, r *http.Request) (string, *client.Initia
 		case err != nil:
 			errs = append(errs, err)
 		case ask != nil:
-			return "", nil, errors.New("several clients are of the issuer that a third party names")
+			return "", nil, errors.New("several Clients are of the issuer that a third party names: let the request name the client")
 		default:
 			found, ask = name, one
 		}

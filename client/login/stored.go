@@ -42,7 +42,7 @@ func (s *session) indexes() []string {
 
 func (l *storedSessions) load(r *http.Request) (*session, error) {
 	var t ticket
-	if !l.openJSON(forTicket, l.cookie(), value(r, l.cookie()), &t) || t.ID == "" {
+	if !l.openCookie(r, forTicket, l.cookie(), &t) || t.ID == "" {
 		return nil, nil
 	}
 	key := sessionKey(hashed(t.ID))
@@ -78,7 +78,7 @@ func (l *storedSessions) begin(w http.ResponseWriter, r *http.Request, s *sessio
 	if err := l.save(r.Context(), s, tokens); err != nil {
 		return storeDown(err)
 	}
-	switch ended, err := l.endedMeanwhile(r.Context(), s, tokens.IDToken.IssuedAt); {
+	switch ended, err := l.endedMeanwhile(r.Context(), s, issuedAt(s, tokens)); {
 	case err != nil:
 		return storeDown(err)
 	case ended:

@@ -18,16 +18,17 @@ import (
 // User is a visitor who is signed in. An account is the pair of Issuer and Subject; an
 // email address can change hands and is not an identity.
 type User struct {
-	Issuer   string    // who says so
-	Subject  string    // sub
+	Issuer   string    // the server's issuer identifier
+	Subject  string    // sub; from Config.SignIn if the server has no ID token
 	Client   string    // the name in Config.Clients
-	ACR      string    // how the user authenticated at the server, "" when it did not say
-	AMR      []string  // by which means, empty when it did not say
-	AuthTime time.Time // when, zero when it did not say
+	ACR      string    // how the user authenticated at the server, "" if it does not say
+	AMR      []string  // by which methods, empty if it does not say
+	AuthTime time.Time // when, zero if it does not say
 	SignedIn time.Time // when the session here began
 
 	claims map[string]json.RawMessage
-	source *source // nil: the tokens are not kept
+	added  map[string]bool // of the claims: by SetClaim
+	source *source         // nil: the tokens are not kept
 }
 
 // Claims decodes the claims that Config.Claims has kept into v, by encoding/json.

@@ -1,0 +1,58 @@
+package login
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// defaultMaxCalls is Config.MaxCalls if that is 0.
+const defaultMaxCalls = 100
+
+// gate lets a number of callers in at once. It does not queue: those who wait would hold
+// connections, and a flood would exhaust them.
+type gate chan struct{}
+
+func newGate(n int) gate { return make(gate, cmp.Or(n, defaultMaxCalls)) }
+
+// enter gives the function to leave with, or errBusy.
+func (g gate) enter() (leave func(), err error) {
+	select {
+	case g <- struct{}{}:
+		return func() { <-g }, nil
+	default:
+		return nil, errBusy
+	}
+}
+
+var errBusy = errors.New("Config.MaxCalls calls to the server are under way")
+
+// limitError is a login that Config.Limit does not let start.
+type limitError struct{ wait time.Duration }
+
+func (e *limitError) Error() string { return fmt.Sprintf("Config.Limit asks to wait %s", e.wait) }
+
+// checkLimit asks Config.Limit.
+func (l *Login) checkLimit(r *http.Request) error {
+	if l.config.Limit == nil {
+		return nil
+	}
+	if wait := l.config.Limit(r); wait > 0 {
+		return &limitError{wait}
+	}
+	return nil
+}
+
+// retryAfter is the Retry-After of a problem, 0 for none.
+func retryAfter(err error) time.Duration {
+	var limited *limitError
+	switch {
+	case errors.As(err, &limited):
+		return limited.wait
+	case errors.Is(err, errBusy):
+		return time.Second
+	}
+	return 0
+}

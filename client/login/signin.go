@@ -1,0 +1,149 @@
+package login
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/countersign/countersign/client"
+)
+
+// signIn redeems the code, asks Config.SignIn, and begins the session.
+func (l *Login) signIn(w http.ResponseWriter, r *http.Request, a *attempt, q url.Values) error {
+	begun := l.config.Now() // before what a logout may overtake
+	user, tokens, err := l.redeem(r, a, q)
+	if err != nil {
+		return err
+	}
+	if err := l.askSignIn(r.Context(), user, tokens, q); err != nil {
+		return err
+	}
+	if a.Subject != "" && (user.Subject != a.Subject || user.Issuer != a.Issuer) {
+		return &client.SubjectError{Expected: a.Subject, Subject: user.Subject}
+	}
+	return l.sessions.begin(w, r, l.newSession(begun, user, tokens), tokens)
+}
+
+// redeem makes the calls to the server, of which Config.MaxCalls limits how many are under way.
+func (l *Login) redeem(r *http.Request, a *attempt, q url.Values) (*User, *client.Tokens, error) {
+	leave, err := l.finishes.enter()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer leave()
+	c := l.config.Clients[a.Client]
+	tokens, err := c.Finish(r.Context(), a.Pending, q)
+	if err != nil {
+		return nil, nil, err
+	}
+	claims, err := l.claims(r, c, tokens)
+	if err != nil {
+		return nil, nil, err
+	}
+	user := &User{Issuer: c.Issuer(), Client: a.Client, SignedIn: l.config.Now(), claims: claims}
+	if t := tokens.IDToken; t != nil {
+		user.Issuer, user.Subject, user.ACR, user.AMR, user.AuthTime = t.Issuer, t.Subject, t.ACR, slices.Clone(t.AMR), t.AuthTime
+	}
+	return user, tokens, nil
+}
+
+// claims are those of the ID token and, with Config.UserInfo, of the UserInfo endpoint; the
+// ID token's come first.
+func (l *Login) claims(r *http.Request, c *client.Client, tokens *client.Tokens) (map[string]json.RawMessage, error) {
+	all := map[string]json.RawMessage{}
+	if tokens.IDToken == nil {
+		return all, nil
+	}
+	if l.config.UserInfo {
+		info, err := c.UserInfo(r.Context(), tokens)
+		if err != nil {
+			return nil, err
+		}
+		if err := info.Claims(&all); err != nil {
+			return nil, fmt.Errorf("UserInfo: %w", err)
+		}
+	}
+	if err := tokens.IDToken.Claims(&all); err != nil {
+		return nil, fmt.Errorf("ID token: %w", err)
+	}
+	l.warnMissingClaims(r.Context(), all)
+	return all, nil
+}
+
+// warnMissingClaims tells the operator once about a claim that no login brings.
+func (l *Login) warnMissingClaims(ctx context.Context, all map[string]json.RawMessage) {
+	for _, name := range l.config.Claims {
+		if _, there := all[name]; !there && !l.config.UserInfo {
+			l.once.missingClaim.Do(func() {
+				l.config.Log.WarnContext(ctx, "login: the ID token lacks a claim of Config.Claims: set Config.UserInfo to get it from the UserInfo endpoint, or let Config.Request.Scopes ask for it", "claim", name)
+			})
+		}
+	}
+}
+
+// hiddenFromSignIn are the parameters of a callback that are secrets or serve the protocol alone.
+var hiddenFromSignIn = []string{"code", "state", "iss", "id_token", "access_token", "response"}
+
+// askSignIn asks the application whether the user may sign in, and who that is if the
+// server gives no ID token.
+func (l *Login) askSignIn(ctx context.Context, user *User, tokens *client.Tokens, q url.Values) error {
+	issuer, subject := user.Issuer, user.Subject
+	if l.config.SignIn != nil {
+		callback := maps.Clone(q)
+		for _, name := range hiddenFromSignIn {
+			callback.Del(name)
+		}
+		if err := l.config.SignIn(ctx, user, tokens, callback); err != nil {
+			return &signInError{err}
+		}
+	}
+	switch {
+	case user.Subject == "":
+		return &codeError{CodeConfiguration, errors.New("the login has no ID token, and Config.SignIn did not set User.Subject")}
+	case subject != "" && (user.Subject != subject || user.Issuer != issuer) || user.Issuer == "":
+		return &codeError{CodeConfiguration, errors.New("Config.SignIn changed the Issuer or the Subject that the ID token names")}
+	}
+	for name := range user.claims { // those that Config.Claims does not name were for Config.SignIn
+		if !slices.Contains(l.config.Claims, name) && !user.added[name] {
+			delete(user.claims, name)
+		}
+	}
+	return nil
+}
+
+// signInError is an error of Config.SignIn.
+type signInError struct{ err error }
+
+func (e *signInError) Error() string { return "Config.SignIn: " + e.err.Error() }
+func (e *signInError) Unwrap() error { return e.err }
+
+// SetClaim adds a claim for [User.Claims], or replaces one: for Config.SignIn, whose claims are
+// kept in the session. value is encoded by encoding/json.
+func (u *User) SetClaim(name string, value any) error {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("login: claim %q: %w", name, err)
+	}
+	if u.claims == nil {
+		u.claims = map[string]json.RawMessage{}
+	}
+	if u.added == nil {
+		u.added = map[string]bool{}
+	}
+	u.claims[name], u.added[name] = raw, true
+	return nil
+}
+
+// issuedAt is when the server issued the ID token of a login, or when the login ended here.
+func issuedAt(s *session, tokens *client.Tokens) time.Time {
+	if tokens.IDToken != nil {
+		return tokens.IDToken.IssuedAt
+	}
+	return s.Begun
+}

@@ -1,0 +1,136 @@
+package login
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// silentAgain is how long a visitor is not asked about again, whom a silent login did not
+// sign in.
+const silentAgain = 10 * time.Minute
+
+// silentProbe is the parameter of a page that is visited once more to see whether the browser
+// keeps cookies.
+const silentProbe = "login_probe"
+
+// Silent lets every visitor through, as Identify does. Before that it signs visitors in who
+// have a session at the server already: it sends the browser there with prompt=none (OpenID
+// Connect Core §3.1.2.1), and the visitor returns to the same page, signed in or not. No page
+// of the server and no error page is shown. The server is asked at most every 10 minutes, not
+// after a logout, and only for visits to pages by browsers that keep cookies. name is that of
+// one of Config.Clients; "" is that of the only one.
+func (l *Login) Silent(name string, next http.Handler) http.Handler {
+	l.silent.Store(true)
+	next = withoutProbe(next)
+	return l.identify(next, func(w http.ResponseWriter, r *http.Request) {
+		if !l.trySilently(w, r, name) {
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// withoutProbe hides silentProbe from the application.
+func withoutProbe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.Contains(r.URL.RawQuery, silentProbe) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		bare := r.Clone(r.Context())
+		bare.URL.RawQuery = dropProbe(bare.URL.RawQuery)
+		bare.RequestURI = dropProbeFrom(bare.RequestURI)
+		next.ServeHTTP(w, bare)
+	})
+}
+
+func dropProbeFrom(address string) string {
+	path, query, _ := strings.Cut(address, "?")
+	if query = dropProbe(query); query == "" {
+		return path
+	}
+	return path + "?" + query
+}
+
+// dropProbe leaves the rest of a query as it is.
+func dropProbe(query string) string {
+	var kept []string
+	for part := range strings.SplitSeq(query, "&") {
+		if part != silentProbe+"=1" {
+			kept = append(kept, part)
+		}
+	}
+	return strings.Join(kept, "&")
+}
+
+// silentName is the name of the cookie that marks a visitor who was asked about, or signed out.
+func (l *Login) silentName() string { return l.cookies.name("-silent") }
+
+// trySilently redirects the browser, or tells that the visitor is to see the page. A browser
+// that sends no cookie visits the page twice: one that keeps none must not be sent on.
+func (l *Login) trySilently(w http.ResponseWriter, r *http.Request, name string) bool {
+	_, c := l.named(name)
+	if c == nil || !isVisit(r) || value(r, l.silentName()) != "" {
+		return false
+	}
+	probed := r.URL.Query().Has(silentProbe)
+	switch {
+	case len(r.Cookies()) > 0 && value(r, l.probeName()) != "", len(r.Cookies()) > 0 && !probed:
+		return l.beginSilently(w, r, name)
+	case probed:
+		return false
+	}
+	l.cookies.set(w, l.probeName(), "1", time.Minute)
+	private(w.Header())
+	redirect(w, withQueryText(l.address(r), silentProbe+"=1"))
+	return true
+}
+
+func (l *Login) probeName() string { return l.cookies.name("-probe") }
+
+func (l *Login) beginSilently(w http.ResponseWriter, r *http.Request, name string) bool {
+	name, _ = l.named(name)
+	a := &attempt{Client: name, ReturnTo: l.returnTo(r, dropProbeFrom(l.address(r))), Silent: true}
+	l.cookies.expireIfSent(w, r, l.probeName())
+	l.markSilent(w, silentAgain)
+	if err := l.begin(w, r, a); err != nil {
+		l.logSilent(r, err)
+		return false
+	}
+	private(w.Header())
+	return true
+}
+
+func (l *Login) markSilent(w http.ResponseWriter, age time.Duration) {
+	l.cookies.set(w, l.silentName(), "1", age)
+}
+
+// wasSilent tells of an answer to prompt=none whose login this browser has lost: it was asked
+// about, and must see no error.
+func (l *Login) wasSilent(r *http.Request, q url.Values) bool {
+	return l.silent.Load() && value(r, l.silentName()) != "" && interactive[first(q["error"])]
+}
+
+// logSilent logs why a silent login did not sign the visitor in; that it did not is usual.
+func (l *Login) logSilent(r *http.Request, err error) {
+	if code := codeOf(err); code != CodeSignIn {
+		p := l.newProblem(code, nil, err)
+		l.report(r, nil, p, err)
+	}
+}
+
+// isVisit tells of a visitor who opens a page, and not of a frame or a page that a browser
+// fetches ahead.
+func isVisit(r *http.Request) bool {
+	destination := r.Header.Get("Sec-Fetch-Dest")
+	return r.Method == http.MethodGet && wantsPage(r) && (destination == "" || destination == "document") &&
+		r.Header.Get("Sec-Purpose") == "" && r.Header.Get("Purpose") == ""
+}
+
+func withQueryText(path, query string) string {
+	if strings.Contains(path, "?") {
+		return path + "&" + query
+	}
+	return path + "?" + query
+}
