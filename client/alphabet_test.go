@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/grant"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -20,9 +21,9 @@ func TestAlphabets(t *testing.T) {
 	}
 	exchange := func(t *testing.T, s *optest.Server, c *client.Client, kind, value string) error {
 		s.Token = func(out map[string]any) {
-			out["access_token"], out["token_type"], out["issued_token_type"] = value, kind, client.RefreshTokenType
+			out["access_token"], out["token_type"], out["issued_token_type"] = value, kind, grant.RefreshTokenType
 		}
-		_, err := c.TokenExchange(t.Context(), client.ExchangeRequest{SubjectToken: "canary-subject", RequestedTokenType: client.RefreshTokenType})
+		_, err := grant.TokenExchange(t.Context(), c, grant.ExchangeRequest{SubjectToken: "canary-subject", RequestedTokenType: grant.RefreshTokenType})
 		return err
 	}
 	for _, test := range []struct {
@@ -50,7 +51,7 @@ func TestAlphabets(t *testing.T) {
 		}},
 		{"A.12 access_token", false, func(t *testing.T, s *optest.Server, c *client.Client, value string) error {
 			s.Token = func(out map[string]any) { out["access_token"] = value }
-			_, err := c.ClientCredentials(t.Context(), client.TokenRequest{})
+			_, err := grant.ClientCredentials(t.Context(), c, client.TokenRequest{})
 			return err
 		}},
 		{"access_token of a token exchange that is for a header", false, func(t *testing.T, s *optest.Server, c *client.Client, value string) error {
@@ -85,14 +86,14 @@ func TestAlphabets(t *testing.T) {
 			s.Replace("/device", func(w http.ResponseWriter, _ *http.Request) {
 				optest.JSON(w, 200, m{"device_code": value, "user_code": "AB CD", "verification_uri": "https://as.example/activate", "expires_in": 60})
 			})
-			_, err := c.BeginDevice(t.Context(), client.TokenRequest{})
+			_, err := grant.BeginDevice(t.Context(), c, client.TokenRequest{})
 			return err
 		}},
 		{"auth_req_id, CIBA", true, func(t *testing.T, s *optest.Server, c *client.Client, value string) error {
 			s.Replace("/backchannel", func(w http.ResponseWriter, _ *http.Request) {
 				optest.JSON(w, 200, m{"auth_req_id": value, "expires_in": 60})
 			})
-			_, err := c.BeginBackchannel(t.Context(), client.BackchannelRequest{LoginHint: "alice"})
+			_, err := grant.BeginBackchannel(t.Context(), c, grant.BackchannelRequest{LoginHint: "alice"})
 			return err
 		}},
 	} {

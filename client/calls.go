@@ -87,7 +87,12 @@ func (c *calls) remember(key string, f failure) {
 
 // pauseAfter is how long nobody tries again.
 func pauseAfter(err error) time.Duration {
-	return min(max(backOff, retryAfter(err)), maxBackOff)
+	var asked time.Duration
+	var e *Error
+	if errors.As(err, &e) {
+		asked = e.RetryAfter()
+	}
+	return min(max(backOff, asked), maxBackOff)
 }
 
 // forgive forgets a failure: there are other tokens now.

@@ -1,7 +1,6 @@
 package client
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -209,7 +208,6 @@ type Client struct {
 	http     endpoint.Client
 	used     usedStates
 	nonces   dpop.Nonces
-	wait     func(context.Context, time.Duration) error // between two polls
 }
 
 // New makes a Client, or names everything that is wrong with the configuration. It
@@ -237,7 +235,6 @@ func New(config Config) (*Client, error) {
 		provider: provider,
 		verifier: config.verifier(provider.Keys()),
 		http:     endpoint.Client{HTTP: config.HTTP},
-		wait:     waitFor,
 	}, nil
 }
 
@@ -269,6 +266,9 @@ func (c Config) own() Config {
 	}
 	return c
 }
+
+// Config gives a copy of the configuration.
+func (c *Client) Config() Config { return c.config.own() }
 
 // String names the client; it has no secret to hide, and no state that a log needs.
 func (c *Client) String() string {

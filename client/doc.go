@@ -9,9 +9,8 @@
 //	// keep pending, redirect the browser; later, in the callback:
 //	tokens, err := c.Finish(ctx, pending, r.URL.Query())
 //
-// Tokens without a browser are got by [Client.ClientCredentials], [Client.JWTBearer],
-// [Client.TokenExchange] and [Client.Grant]; for a user at another device there are
-// [Client.BeginDevice] (RFC 8628) and [Client.BeginBackchannel] (OpenID Connect CIBA).
+// How the client authenticates is in package client/auth. Grants without a browser redirect
+// are in package client/grant, built on [Client.Grant].
 //
 // Nothing touches the network before the first Begin.
 package client

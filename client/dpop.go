@@ -113,13 +113,14 @@ func (c *Client) bindRequest(p *Pending, params url.Values) error {
 
 // giveKey gives a login the key that its tokens are to be bound to, if they are.
 func (c *Client) giveKey(p *Pending) (key auth.SigningKey, err error) {
-	key, p.DPoPKey, err = c.newKey()
+	key, p.DPoPKey, err = c.NewDPoPKey()
 	return key, err
 }
 
-// newKey is a key that tokens are to be bound to, if they are, and how it is kept until
-// they come: not at all if it is the client's own.
-func (c *Client) newKey() (key auth.SigningKey, kept string, err error) {
+// NewDPoPKey makes the key that the tokens of a login are bound to. Store kept with the login
+// until [Client.DPoPKey] reads it: it is a secret. kept is "" for a key of Config.DPoP.Keys.
+// Without Config.DPoP both results are zero.
+func (c *Client) NewDPoPKey() (key auth.SigningKey, kept string, err error) {
 	if c.config.DPoP == nil {
 		return auth.SigningKey{}, "", nil
 	}

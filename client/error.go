@@ -26,9 +26,6 @@ const (
 	StepIntrospect Step = "introspection"
 	StepRevoke     Step = "revocation"
 	StepLogout     Step = "logout"
-
-	StepDevice      Step = "device authorization request"
-	StepBackchannel Step = "backchannel authentication request"
 )
 
 // Error says at which step a login ended. Every error of a Client's methods is
@@ -51,6 +48,15 @@ func (e *Error) Unwrap() error { return e.Err }
 func (e *Error) Temporary() bool {
 	var t interface{ Temporary() bool }
 	return e.Code == unavailable || errors.As(e.Err, &t) && t.Temporary()
+}
+
+// RetryAfter is how long the server wants to be left alone, 0 when it does not say.
+func (e *Error) RetryAfter() time.Duration {
+	var t *TokenError
+	if errors.As(e.Err, &t) {
+		return t.RetryAfter
+	}
+	return 0
 }
 
 const unavailable = "temporarily_unavailable" // RFC 6749 §4.1.2.1
@@ -103,7 +109,9 @@ func tokenError(err error) *TokenError {
 	return out
 }
 
-// fail makes the error of a step.
+// NewError makes the error of a step, with the code of its cause.
+func NewError(step Step, err error) *Error { return fail(step, err) }
+
 func fail(step Step, err error) *Error {
 	e := &Error{Step: step, Err: err, Code: "login_failed"}
 	var callback *CallbackError

@@ -8,6 +8,7 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/client/grant"
 	"github.com/countersign/countersign/discovery"
 )
 
@@ -52,13 +53,13 @@ func ExampleNew() {
 }
 
 // A daemon's token, kept fresh, and put into the requests to one API.
-func ExampleClient_ClientCredentials() {
+func Example_clientCredentials() {
 	c, err := client.New(client.Config{Issuer: "https://as.example", ClientID: "night-shift", Auth: auth.SecretBasic("of the registration")})
 	if err != nil {
 		panic(err)
 	}
 	refresher := &client.Refresher{Client: c, Fetch: func(ctx context.Context, _ *client.Tokens) (*client.Tokens, error) {
-		return c.ClientCredentials(ctx, client.TokenRequest{Scopes: []string{"photos.read"}})
+		return grant.ClientCredentials(ctx, c, client.TokenRequest{Scopes: []string{"photos.read"}})
 	}}
 	api := &http.Client{Transport: &client.Transport{
 		Client: c, Tokens: refresher.Source("night-shift"), Origins: []string{"https://photos.example"},
@@ -66,14 +67,14 @@ func ExampleClient_ClientCredentials() {
 	_ = api // use it for all requests to that API
 }
 
-// The door is for grants that have no method: those that have one check more.
+// Grant rejects the grants that package client/grant has functions for: those check more.
 func ExampleClient_Grant() {
 	c, err := client.New(client.Config{Issuer: "https://as.example", ClientID: "night-shift", Auth: auth.SecretBasic("of the registration")})
 	if err != nil {
 		panic(err)
 	}
-	_, err = c.Grant(context.Background(), "client_credentials", nil)
+	_, err = c.Grant(context.Background(), client.Grant{Type: "client_credentials"})
 	fmt.Println(err)
 	// Output:
-	// client: token request: this grant has a method of its own: ClientCredentials
+	// client: token request: this grant has checks of its own: use grant.ClientCredentials
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/client/grant"
 	"github.com/countersign/countersign/internal/optest"
 	"github.com/countersign/countersign/rs"
 )
@@ -44,16 +45,16 @@ func TestFederatedEverywhere(t *testing.T) {
 		{"/par", func() error { _, _, err := c.Begin(ctx, client.Request{}); return err }},
 		{"/token", func() (err error) { tokens, err = login(t, s, c); return err }},
 		{"/token", func() error { _, err := c.Refresh(ctx, tokens); return err }},
-		{"/token", func() error { _, err := c.ClientCredentials(ctx, client.TokenRequest{}); return err }},
+		{"/token", func() error { _, err := grant.ClientCredentials(ctx, c, client.TokenRequest{}); return err }},
 		{"/token", func() error {
-			_, err := c.TokenExchange(ctx, client.ExchangeRequest{SubjectToken: "canary-subject"})
+			_, err := grant.TokenExchange(ctx, c, grant.ExchangeRequest{SubjectToken: "canary-subject"})
 			return err
 		}},
 		{"/revoke", func() error { return c.Revoke(ctx, "canary-token", "") }},
 		{"/introspect", func() error { _, err := c.Introspect(ctx, "canary-opaque", ""); return err }},
-		{"/device", func() error { _, err := c.BeginDevice(ctx, client.TokenRequest{}); return err }},
+		{"/device", func() error { _, err := grant.BeginDevice(ctx, c, client.TokenRequest{}); return err }},
 		{"/backchannel", func() error {
-			_, err := c.BeginBackchannel(ctx, client.BackchannelRequest{LoginHint: "alice"})
+			_, err := grant.BeginBackchannel(ctx, c, grant.BackchannelRequest{LoginHint: "alice"})
 			return err
 		}},
 		{"/introspect", func() error {
@@ -78,11 +79,11 @@ func TestFederatedEverywhere(t *testing.T) {
 	}
 	hits := s.Hits("/token")
 	var e *client.Error
-	if _, err := c.ClientCredentials(ctx, client.TokenRequest{}); !errors.As(err, &e) || e.Step != client.StepToken || s.Hits("/token") != hits {
+	if _, err := grant.ClientCredentials(ctx, c, client.TokenRequest{}); !errors.As(err, &e) || e.Step != client.StepToken || s.Hits("/token") != hits {
 		t.Errorf("without an assertion: %v", err)
 	}
 	renew()
-	_, err := c.ClientCredentials(ctx, client.TokenRequest{Extra: url.Values{"client_assertion": {"canary"}}})
+	_, err := grant.ClientCredentials(ctx, c, client.TokenRequest{Extra: url.Values{"client_assertion": {"canary"}}})
 	if err == nil || !strings.Contains(err.Error(), "client_assertion") {
 		t.Errorf("an assertion in Extra: %v", err)
 	}

@@ -172,7 +172,7 @@ func (c *Client) redeem(ctx context.Context, p *Pending, code string) (*Tokens, 
 	if len(p.Resources) == 1 { // RFC 8707 §2.2; of several, the server chooses what the first token is for
 		form["resource"] = p.Resources
 	}
-	key, err := c.keyOf(p.DPoPKey)
+	key, err := c.DPoPKey(p.DPoPKey)
 	if err != nil {
 		return nil, fail(StepToken, err)
 	}
@@ -190,9 +190,9 @@ func (c *Client) redeem(ctx context.Context, p *Pending, code string) (*Tokens, 
 	})
 }
 
-// keyOf is the key that the tokens of a login are bound to, if they are, from how it was
-// kept.
-func (c *Client) keyOf(kept string) (auth.SigningKey, error) {
+// DPoPKey reads the key of a login that [Client.NewDPoPKey] made. Without Config.DPoP it is
+// zero.
+func (c *Client) DPoPKey(kept string) (auth.SigningKey, error) {
 	if c.config.DPoP == nil {
 		return auth.SigningKey{}, nil
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/client/grant"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -46,14 +47,14 @@ func TestProfileWithoutRedirect(t *testing.T) {
 			t.Errorf("%s: %v", profile, err)
 			continue
 		}
-		if _, err := c.ClientCredentials(t.Context(), client.TokenRequest{}); err != nil {
+		if _, err := grant.ClientCredentials(t.Context(), c, client.TokenRequest{}); err != nil {
 			t.Errorf("%s: client credentials: %v", profile, err)
 		}
 		s.Waits = nil
-		b, err := c.BeginBackchannel(t.Context(), client.BackchannelRequest{LoginHint: "alice", BindingMessage: "W4SCT"})
+		b, err := grant.BeginBackchannel(t.Context(), c, grant.BackchannelRequest{LoginHint: "alice", BindingMessage: "W4SCT"})
 		if err == nil {
 			b.Notified = true
-			_, err = c.FinishBackchannel(t.Context(), b)
+			_, err = grant.FinishBackchannel(t.Context(), c, b)
 		}
 		if err != nil {
 			t.Errorf("%s: a login on another device: %v", profile, err)
@@ -88,12 +89,12 @@ func TestProfileAlgsWithoutRedirect(t *testing.T) {
 			s := plainServer(t)
 			s.Rotate(optest.NewKey("k1", alg))
 			c := newClient(t, fapiDaemon(s, profile))
-			b, err := c.BeginBackchannel(t.Context(), client.BackchannelRequest{LoginHint: "alice", BindingMessage: "W4SCT"})
+			b, err := grant.BeginBackchannel(t.Context(), c, grant.BackchannelRequest{LoginHint: "alice", BindingMessage: "W4SCT"})
 			if err != nil {
 				t.Fatal(err)
 			}
 			b.Notified = true
-			if _, err := c.FinishBackchannel(t.Context(), b); (err == nil) != ok {
+			if _, err := grant.FinishBackchannel(t.Context(), c, b); (err == nil) != ok {
 				t.Errorf("%s, %s: %v", profile, alg, err)
 			}
 		}
@@ -106,16 +107,16 @@ func TestFAPICIBA(t *testing.T) {
 	cfg := fapiDaemon(s, client.FAPICIBA)
 	c := newClient(t, cfg)
 	for name, test := range map[string]struct {
-		req client.BackchannelRequest
+		req grant.BackchannelRequest
 		ok  bool
 	}{
-		"nothing to see for the user": {client.BackchannelRequest{LoginHint: "alice"}, false},
-		"a binding message":           {client.BackchannelRequest{LoginHint: "alice", BindingMessage: "W4SCT"}, true},
-		"authorization details": {client.BackchannelRequest{LoginHint: "alice", TokenRequest: client.TokenRequest{
+		"nothing to see for the user": {grant.BackchannelRequest{LoginHint: "alice"}, false},
+		"a binding message":           {grant.BackchannelRequest{LoginHint: "alice", BindingMessage: "W4SCT"}, true},
+		"authorization details": {grant.BackchannelRequest{LoginHint: "alice", TokenRequest: client.TokenRequest{
 			AuthorizationDetails: []m{{"type": "payment"}},
 		}}, true},
 	} {
-		_, err := c.BeginBackchannel(t.Context(), test.req)
+		_, err := grant.BeginBackchannel(t.Context(), c, test.req)
 		if (err == nil) != test.ok || err != nil && !strings.Contains(err.Error(), "BindingMessage") {
 			t.Errorf("%s: %v", name, err)
 		}

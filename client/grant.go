@@ -4,37 +4,41 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/discovery"
+	"github.com/countersign/countersign/idtoken"
+	"github.com/countersign/countersign/internal/endpoint"
+	"github.com/countersign/countersign/internal/jose"
 )
 
-// The grants that are not a login in this client's browser.
-const (
-	grantClientCredentials = "client_credentials"                              // RFC 6749 §4.4
-	grantJWTBearer         = "urn:ietf:params:oauth:grant-type:jwt-bearer"     // RFC 7523 §2.1
-	grantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693 §2.1
-	grantDevice            = "urn:ietf:params:oauth:grant-type:device_code"    // RFC 8628 §3.4
-	grantBackchannel       = "urn:openid:params:grant-type:ciba"               // OpenID Connect CIBA Core 1.0 §10.1
-)
+const grantTokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693 §2.1
 
-// methods names what to use for the grant types that Grant does not take: each has checks
-// of its own.
-var methods = map[string]string{
-	"authorization_code":   "Finish or Exchange",
-	"refresh_token":        "Refresh",
-	grantClientCredentials: "ClientCredentials",
-	grantJWTBearer:         "JWTBearer",
-	grantTokenExchange:     "TokenExchange",
-	grantDevice:            "FinishDevice",
-	grantBackchannel:       "FinishBackchannel",
+// functions names what to use for the grant types that have checks of their own.
+var functions = map[string]string{
+	"client_credentials":                           "grant.ClientCredentials", // RFC 6749 §4.4
+	"urn:ietf:params:oauth:grant-type:jwt-bearer":  "grant.JWTBearer",         // RFC 7523 §2.1
+	grantTokenExchange:                             "grant.TokenExchange",
+	"urn:ietf:params:oauth:grant-type:device_code": "grant.FinishDevice",      // RFC 8628 §3.4
+	"urn:openid:params:grant-type:ciba":            "grant.FinishBackchannel", // OpenID Connect CIBA Core 1.0 §10.1
+}
+
+// ownGrants are the grant types that Grant never sends.
+var ownGrants = map[string]string{
+	"authorization_code": "this grant has methods of its own: Finish and Exchange",
+	"refresh_token":      "this grant has a method of its own: Refresh",
+	"password":           "the password grant is not supported; it shows the user's password to the client", // RFC 9700 §2.4
 }
 
 // TokenRequest is what tokens are asked for without a browser. The zero value asks for
 // what the server gives unasked.
 type TokenRequest struct {
-	// Scopes are asked for. nil asks for none by name; for a login on another device
-	// (BeginDevice, BeginBackchannel) it means Config.Scopes.
+	// Scopes are requested. nil requests none by name; for a login on another device
+	// (grant.BeginDevice, grant.BeginBackchannel) it means Config.Scopes.
 	Scopes []string
 
 	// Resources are the APIs that the access token is for, RFC 8707: absolute URIs.
@@ -69,8 +73,8 @@ func (r *TokenRequest) check() error {
 	return checkResources(r.Resources)
 }
 
-// form gives the parameters.
-func (r *TokenRequest) form() (url.Values, error) {
+// Form gives the parameters of the request, or an error where one of them is malformed.
+func (r *TokenRequest) Form() (url.Values, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
@@ -84,31 +88,92 @@ func (r *TokenRequest) form() (url.Values, error) {
 	return v, setJSON(v, "authorization_details", r.AuthorizationDetails)
 }
 
-// Grant gets tokens by a grant that this package knows nothing of (RFC 6749 §4.5): form
-// holds its parameters, grantType is an absolute URI or a name of the server's own. Grants
-// that have a method of their own are refused, and so is the password grant (RFC 9700
-// §2.4). An ID token in the answer is validated as that of a login without nonce. Every
-// error is an [*Error].
-func (c *Client) Grant(ctx context.Context, grantType string, form url.Values) (*Tokens, error) {
-	if err := checkGrant(grantType, form); err != nil {
-		return nil, fail(StepToken, err)
-	}
-	return c.obtain(ctx, grantType, cloneValues(form), nil)
+// Grant is the token request of a grant (RFC 6749 §4.5), and what its response must hold.
+// Package client/grant is built on it.
+type Grant struct {
+	// Type is the grant_type: an absolute URI, or a name that the server defines.
+	Type string
+
+	// Form holds the parameters of the grant. [TokenRequest.Form] makes the common ones.
+	Form url.Values
+
+	// Scopes were requested by an earlier step. nil means the parameter scope of Form.
+	Scopes []string
+
+	// DPoPKey is the key that an earlier step made with [Client.NewDPoPKey]. The zero value
+	// makes a new key, where Config.DPoP binds tokens to keys.
+	DPoPKey auth.SigningKey
+
+	// AccessTokenOnly drops a refresh token and an ID token from the response.
+	AccessTokenOnly bool
+
+	// IDToken says what the ID token must hold; the response must then have one. nil requires
+	// none; an ID token in the response is still validated, as one without nonce.
+	IDToken *idtoken.Expected
+
+	// Check rejects a response by returning an error, before the ID token is validated. nil
+	// accepts the response. The grant types of package client/grant need a Check.
+	Check func(*Tokens) error
 }
 
-func checkGrant(grantType string, form url.Values) error {
-	if method := methods[grantType]; method != "" {
-		return errors.New("this grant has a method of its own: " + method)
+// Grant gets tokens by a grant that this package does not know, RFC 6749 §4.5. The grants of
+// a login, and the password grant (RFC 9700 §2.4), are rejected. The request is sent once.
+// Every error is an [*Error].
+func (c *Client) Grant(ctx context.Context, g Grant) (*Tokens, error) {
+	if err := g.check(); err != nil {
+		return nil, fail(StepToken, err)
 	}
-	if grantType == "password" {
-		return errors.New("the password grant is not supported; it shows the user's password to the client")
+	key, err := c.grantKey(g.DPoPKey)
+	if err != nil {
+		return nil, fail(StepToken, err)
 	}
-	if !isGrantType(grantType) {
-		return errors.New("grantType is neither an absolute URI nor a name")
+	form := cloneValues(g.Form)
+	form.Set("grant_type", g.Type)
+	response, err := c.requestToken(ctx, form, key)
+	if err != nil {
+		return nil, err
+	}
+	if g.AccessTokenOnly {
+		response.keepAccessToken()
+	}
+	scopes := g.Scopes
+	if scopes == nil {
+		scopes = strings.Fields(form.Get("scope"))
+	}
+	tokens := response.tokens(scopes, key, c.config.Now())
+	if g.Check != nil {
+		if err := g.Check(tokens); err != nil {
+			return nil, fail(StepToken, err)
+		}
+	}
+	if response.IDToken == "" && g.IDToken == nil {
+		return tokens, nil
+	}
+	return c.addIDToken(ctx, tokens, response.IDToken, response.expected(g.IDToken))
+}
+
+// grantKey is the key of an earlier step, or a new one.
+func (c *Client) grantKey(earlier auth.SigningKey) (auth.SigningKey, error) {
+	if earlier.Key != nil {
+		return earlier, nil
+	}
+	key, _, err := c.NewDPoPKey()
+	return key, err
+}
+
+func (g *Grant) check() error {
+	if reason := ownGrants[g.Type]; reason != "" {
+		return errors.New(reason)
+	}
+	if function := functions[g.Type]; function != "" && g.Check == nil {
+		return errors.New("this grant has checks of its own: use " + function)
+	}
+	if !isGrantType(g.Type) {
+		return errors.New("Grant.Type is neither an absolute URI nor a name")
 	}
 	for _, name := range []string{"grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type"} {
-		if form.Has(name) {
-			return fmt.Errorf("form must not hold %q", name)
+		if g.Form.Has(name) {
+			return fmt.Errorf("Grant.Form must not hold %q", name)
 		}
 	}
 	return nil
@@ -126,26 +191,47 @@ func isGrantType(s string) bool {
 	return err == nil && u.IsAbs() && visible(s)
 }
 
-// obtain gets tokens by a grant, once. check, which may be nil, says whether the answer is
-// what the grant wants. An ID token that nobody asked for is validated all the same.
-func (c *Client) obtain(ctx context.Context, grantType string, form url.Values, check func(*tokenResponse) error) (*Tokens, error) {
-	form.Set("grant_type", grantType)
-	key, _, err := c.newKey()
+// keepAccessToken drops the other tokens of a response.
+func (t *tokenResponse) keepAccessToken() {
+	t.RefreshToken, t.IDToken = "", ""
+	delete(t.extra, "refresh_token")
+	delete(t.extra, "id_token")
+}
+
+// PostForm posts a form, with the client's authentication, to the endpoint that endpoint
+// picks from the server's metadata, and decodes the JSON object of the response into answer
+// by exact names. It is for the step of a grant before its token request, and step names
+// that. The form is sent once. Every error is an [*Error]; errors.Is finds [ErrNoEndpoint]
+// where endpoint gives "".
+func (c *Client) PostForm(ctx context.Context, step Step, endpoint func(*discovery.Metadata) string, form url.Values, answer any) error {
+	resp, err := c.postTo(ctx, step, func(m *discovery.Metadata) place { return place{url: endpoint(m)} }, form, "application/json")
 	if err != nil {
-		return nil, fail(StepToken, err)
+		return err
 	}
-	response, err := c.requestToken(ctx, form, key)
-	if err != nil {
-		return nil, err
+	if err := readAnswer(resp, answer); err != nil {
+		return fail(step, tokenError(err))
 	}
-	if check != nil {
-		if err := check(response); err != nil {
-			return nil, fail(StepToken, err)
-		}
+	return nil
+}
+
+func readAnswer(resp *endpoint.Response, answer any) error {
+	if resp.Status != http.StatusOK {
+		return resp.Failure("the answer is not an OAuth error")
 	}
-	tokens := response.tokens(strings.Fields(form.Get("scope")), key, c.config.Now())
-	if response.IDToken == "" {
-		return tokens, nil
+	if resp.MediaType != "application/json" {
+		return resp.Refuse(errNotJSON)
 	}
-	return c.addIDToken(ctx, tokens, response.IDToken, response.expected())
+	var failed struct {
+		Error *string `json:"error"`
+	}
+	if err := jose.Decode(resp.Body, &failed, jose.DocumentLimits); err != nil {
+		return resp.Refuse(err)
+	}
+	if failed.Error != nil {
+		return resp.Failure(errInBody.Error())
+	}
+	if err := jose.Decode(resp.Body, answer, jose.DocumentLimits); err != nil {
+		return resp.Refuse(err)
+	}
+	return nil
 }

@@ -1,7 +1,6 @@
 package client
 
 import (
-	"errors"
 	"reflect"
 	"strings"
 )
@@ -23,13 +22,4 @@ func switchedOn(prefix string, v reflect.Value) (out []string) {
 		}
 	}
 	return out
-}
-
-// checkBackchannel applies FAPI-CIBA §5.2.3 to a login on another device: the user must see
-// what the request is about.
-func (p Profile) checkBackchannel(r *BackchannelRequest) error {
-	if p == FAPICIBA && r.BindingMessage == "" && r.AuthorizationDetails == nil && len(r.Extra) == 0 {
-		return errors.New("Profile FAPI-CIBA needs a BindingMessage, AuthorizationDetails, or parameters in Extra that say what the user allows")
-	}
-	return nil
 }

@@ -10,7 +10,7 @@ import (
 
 // auth is the client's authentication at the server with this metadata.
 func (c *Client) auth(m *discovery.Metadata) auth.Authenticator {
-	return c.method(m).Bind(c.binding())
+	return c.method(m).Bind(c.Binding())
 }
 
 // method is the one that the server's metadata names, of those there are.
@@ -18,8 +18,9 @@ func (c *Client) method(m *discovery.Metadata) auth.Method {
 	return c.config.Auth.Choose(m.TokenEndpointAuthMethodsSupported)
 }
 
-// binding is this client as it authenticates and signs.
-func (c *Client) binding() auth.Binding {
+// Binding is this client as it authenticates and signs: its ID, its server, the algorithms of
+// its profile and its clock.
+func (c *Client) Binding() auth.Binding {
 	return auth.Binding{ClientID: c.config.ClientID, Issuer: c.config.Issuer, CheckAlg: c.config.Profile.checkAlg, Now: c.config.Now}
 }
 

@@ -69,6 +69,17 @@ func (e encrypter) Encrypt(ctx context.Context, jwt string) (string, error) {
 	return e.c.provider.Encrypt(ctx, jwt, o.EncryptionAlg, o.EncryptionEnc)
 }
 
+// PackRequest packs the parameters of a request into a request object, where the client has
+// Config.RequestObject. Otherwise it gives the parameters as they are.
+func (c *Client) PackRequest(ctx context.Context, params url.Values) (url.Values, error) {
+	if c.config.RequestObject == nil {
+		return params, nil
+	}
+	packed := cloneValues(params)
+	packed.Set("client_id", c.config.ClientID)
+	return c.pack(ctx, packed)
+}
+
 // pack gives the parameters with which a request object goes to the server: client_id
 // and request, and nothing that would have to be compared with it (RFC 9101 §5).
 func (c *Client) pack(ctx context.Context, params url.Values) (url.Values, error) {

@@ -292,7 +292,16 @@ func (r *Refresher) keepUntil(t *Tokens) time.Time {
 }
 
 // sleep waits for about d.
-func sleep(ctx context.Context, d time.Duration) error { return waitFor(ctx, d/2+rand.N(d)) }
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d/2 + rand.N(d))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 // tooLate says that somebody did not wait for the end of a refresh.
 type tooLate struct{ err error }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/client/grant"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -103,10 +104,10 @@ func TestAliases(t *testing.T) {
 	if _, err := c.Introspect(t.Context(), "canary-token", ""); err != nil || s.Hits("/mtls/introspect") != 1 {
 		t.Error(err)
 	}
-	if _, err := c.BeginDevice(t.Context(), client.TokenRequest{}); err != nil || s.Hits("/mtls/device") != 1 {
+	if _, err := grant.BeginDevice(t.Context(), c, client.TokenRequest{}); err != nil || s.Hits("/mtls/device") != 1 {
 		t.Error(err)
 	}
-	if _, err := c.BeginBackchannel(t.Context(), client.BackchannelRequest{LoginHint: "alice"}); err != nil || s.Hits("/mtls/ciba") != 1 {
+	if _, err := grant.BeginBackchannel(t.Context(), c, grant.BackchannelRequest{LoginHint: "alice"}); err != nil || s.Hits("/mtls/ciba") != 1 {
 		t.Error(err)
 	}
 }

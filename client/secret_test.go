@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/grant"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -72,26 +73,26 @@ func TestGrantsPrintNoSecret(t *testing.T) {
 	cfg := daemon(s)
 	cfg.DPoP = &client.DPoP{InsecureAllowBearer: true}
 	c := newClient(t, cfg)
-	d, err := c.BeginDevice(t.Context(), client.TokenRequest{})
+	d, err := grant.BeginDevice(t.Context(), c, client.TokenRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := c.BeginBackchannel(t.Context(), client.BackchannelRequest{LoginHint: "alice", Ping: true})
+	b, err := grant.BeginBackchannel(t.Context(), c, grant.BackchannelRequest{LoginHint: "alice", Ping: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	d.DPoPKey, b.DPoPKey, b.NotificationToken = "canary", "canary", "canary"
-	exchange := client.ExchangeRequest{SubjectToken: "canary", ActorToken: "canary"}
-	assertion := client.AssertionRequest{Assertion: "canary"}
-	backchannel := client.BackchannelRequest{LoginHintToken: "canary", IDTokenHint: "canary", UserCode: "canary"}
-	tokens, err := c.TokenExchange(t.Context(), exchange)
+	exchange := grant.ExchangeRequest{SubjectToken: "canary", ActorToken: "canary"}
+	assertion := grant.AssertionRequest{Assertion: "canary"}
+	backchannel := grant.BackchannelRequest{LoginHintToken: "canary", IDTokenHint: "canary", UserCode: "canary"}
+	tokens, err := grant.TokenExchange(t.Context(), c, exchange)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := httptest.NewRequest("POST", "/", strings.NewReader(`{"auth_req_id":"canary"}`))
 	r.Header.Set("Authorization", "Bearer canary")
 	r.Header.Set("Content-Type", "application/json")
-	ping, err := client.ReadPing(r)
+	ping, err := grant.ReadPing(r)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/client/grant"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -68,7 +69,7 @@ func TestRefusedClient(t *testing.T) {
 	} {
 		cfg := config(s)
 		cfg.Auth = test.auth
-		_, err := newClient(t, cfg).ClientCredentials(t.Context(), client.TokenRequest{})
+		_, err := grant.ClientCredentials(t.Context(), newClient(t, cfg), client.TokenRequest{})
 		var e *client.TokenError
 		if !errors.As(err, &e) || e.Code != "invalid_client" || !strings.Contains(err.Error(), test.told) || strings.Contains(err.Error(), " (if ") != (test.told != "") || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: %v", name, err)

@@ -23,6 +23,11 @@ import (
 
 const maxLifetime = 10 * 365 * 24 * time.Hour
 
+// notApplicable is the token_type of a token that gives access to nothing (RFC 8693 §2.2.1).
+const notApplicable = "N_A"
+
+const accessTokenType = "urn:ietf:params:oauth:token-type:access_token" // RFC 8693 §3
+
 // tokenResponse is a token endpoint's answer, RFC 6749 §5.1 and OpenID Connect
 // Core §3.1.3.3, read strictly.
 type tokenResponse struct {
@@ -127,7 +132,7 @@ func (t *tokenResponse) check(bound *DPoP) (err error) {
 	if err := t.checkAlphabets(); err != nil {
 		return err
 	}
-	t.lifetime, err = lifetime("expires_in", t.ExpiresIn)
+	t.lifetime, err = ParseSeconds("expires_in", t.ExpiresIn)
 	return err
 }
 
@@ -135,7 +140,7 @@ func (t *tokenResponse) check(bound *DPoP) (err error) {
 // taken, and one that is weaker than what was asked for only if the operator says so.
 func (t *tokenResponse) isOfType(bound *DPoP) bool {
 	if strings.EqualFold(t.TokenType, notApplicable) {
-		return t.exchanged && t.IssuedTokenType != AccessTokenType
+		return t.exchanged && t.IssuedTokenType != accessTokenType
 	}
 	if bound != nil && strings.EqualFold(t.TokenType, "DPoP") {
 		return true
@@ -143,10 +148,11 @@ func (t *tokenResponse) isOfType(bound *DPoP) bool {
 	return strings.EqualFold(t.TokenType, "Bearer") && (bound == nil || bound.InsecureAllowBearer)
 }
 
-// lifetime reads a number of seconds such as expires_in, in a string too as some servers
+// ParseSeconds reads a number of seconds in a response, such as expires_in, in a string too as some servers
 // write it. Missing, null and "" mean that the server does not say. Of what is beyond ten years
 // ten are left: a login is not lost over it.
-func lifetime(name string, v jsontext.Value) (*time.Duration, error) {
+func ParseSeconds(name string, value []byte) (*time.Duration, error) {
+	v := jsontext.Value(value)
 	if isNull(v) {
 		return nil, nil
 	}
@@ -194,7 +200,12 @@ func (t *tokenResponse) kind() string {
 	return "Bearer"
 }
 
-// expected is what the ID token of an answer is held against where there was no nonce.
-func (t *tokenResponse) expected() idtoken.Expected {
-	return idtoken.Expected{AccessToken: t.AccessToken, FromTokenEndpoint: true}
+// expected is what the ID token of a response without nonce must hold, besides more.
+func (t *tokenResponse) expected(more *idtoken.Expected) idtoken.Expected {
+	var out idtoken.Expected
+	if more != nil {
+		out = *more
+	}
+	out.AccessToken, out.FromTokenEndpoint = t.AccessToken, true
+	return out
 }

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/grant"
 )
 
 // TestUnmade: a Client that New has not made refuses, and does not end in a panic.
@@ -18,17 +19,17 @@ func TestUnmade(t *testing.T) {
 			return err
 		},
 		"ClientCredentials": func(ctx context.Context, c *client.Client) error {
-			_, err := c.ClientCredentials(ctx, client.TokenRequest{})
+			_, err := grant.ClientCredentials(ctx, c, client.TokenRequest{})
 			return err
 		},
 		"Refresh":     func(ctx context.Context, c *client.Client) error { _, err := c.Refresh(ctx, tokens); return err },
 		"TokenSource": func(_ context.Context, c *client.Client) error { _, err := c.TokenSource(tokens); return err },
 		"BeginDevice": func(ctx context.Context, c *client.Client) error {
-			_, err := c.BeginDevice(ctx, client.TokenRequest{})
+			_, err := grant.BeginDevice(ctx, c, client.TokenRequest{})
 			return err
 		},
 		"FinishDevice": func(ctx context.Context, c *client.Client) error {
-			_, err := c.FinishDevice(ctx, &client.Device{DeviceCode: "canary-code"})
+			_, err := grant.FinishDevice(ctx, c, &grant.Device{DeviceCode: "canary-code"})
 			return err
 		},
 		"Introspect": func(ctx context.Context, c *client.Client) error {

@@ -28,6 +28,7 @@ var graph = map[string][]string{
 	"idtoken":             {"internal/jose", "internal/redact"},
 	"client/auth":         {"internal/jose", "internal/redact"},
 	"client":              {"client/auth", "discovery", "idtoken", "internal/dpop", "internal/endpoint", "internal/jose", "internal/redact", "par", "pkce"},
+	"client/grant":        {"client", "client/auth", "discovery", "idtoken"}, // nothing internal: it proves the door for others
 	"client/login":        {"client", "idtoken", "internal/redact", "internal/testseam"},
 	"client/registration": {"client", "client/auth", "discovery", "internal/endpoint", "internal/jose", "internal/redact"},
 	"rs":                  {"discovery", "internal/dpop", "internal/endpoint", "internal/jose", "internal/redact", "internal/testseam"},
@@ -53,7 +54,7 @@ var importers = map[string][]string{
 	"github.com/coreos/go-oidc/v3":       {"idtoken"},
 	"golang.org/x/oauth2":                {"client"},
 	"github.com/go-jose/go-jose/v4":      {}, // go-oidc's; as an oracle in fuzz tests alone
-	"github.com/go-json-experiment/json": {"client", "client/registration", "discovery", "idtoken", "internal/jose", "par", "rs", "rs/ssf"},
+	"github.com/go-json-experiment/json": {"client", "client/grant", "client/registration", "discovery", "idtoken", "internal/jose", "par", "rs", "rs/ssf"},
 }
 
 type pkg struct {

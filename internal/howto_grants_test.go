@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/client/grant"
 )
 
 // The code of docs/tokens-without-a-login.md, compiled.
@@ -21,33 +23,33 @@ func asItself(ctx context.Context, issuer, secret string) (*client.Tokens, error
 	if err != nil {
 		return nil, err
 	}
-	return c.ClientCredentials(ctx, client.TokenRequest{Scopes: []string{"photos.read"}})
+	return grant.ClientCredentials(ctx, c, client.TokenRequest{Scopes: []string{"photos.read"}})
 }
 
 func keptFresh(c *client.Client) *client.Transport {
 	refresher := &client.Refresher{Client: c, Fetch: func(ctx context.Context, _ *client.Tokens) (*client.Tokens, error) {
-		return c.ClientCredentials(ctx, client.TokenRequest{Scopes: []string{"photos.read"}})
+		return grant.ClientCredentials(ctx, c, client.TokenRequest{Scopes: []string{"photos.read"}})
 	}}
 	return &client.Transport{Client: c, Tokens: refresher.Source("night-shift"), Origins: []string{"https://photos.example"}}
 }
 
 func asSubject(ctx context.Context, c *client.Client, key auth.SigningKey) (*client.Tokens, error) {
-	return c.JWTBearer(ctx, client.AssertionRequest{
+	return grant.JWTBearer(ctx, c, grant.AssertionRequest{
 		Keys:    key,
 		Subject: "alice@example.com",
 	})
 }
 
 func onBehalf(ctx context.Context, c *client.Client, token string) (*client.Tokens, error) {
-	return c.TokenExchange(ctx, client.ExchangeRequest{
+	return grant.TokenExchange(ctx, c, grant.ExchangeRequest{
 		SubjectToken: token,
 		Audiences:    []string{"printer"},
 		TokenRequest: client.TokenRequest{Scopes: []string{"photos.print"}},
 	})
 }
 
-func beginOnDevice(ctx context.Context, c *client.Client) (*client.Device, error) {
-	device, err := c.BeginDevice(ctx, client.TokenRequest{})
+func beginOnDevice(ctx context.Context, c *client.Client) (*grant.Device, error) {
+	device, err := grant.BeginDevice(ctx, c, client.TokenRequest{})
 	if err != nil {
 		return nil, err
 	}
@@ -55,8 +57,8 @@ func beginOnDevice(ctx context.Context, c *client.Client) (*client.Device, error
 	return device, nil
 }
 
-func finishOnDevice(ctx context.Context, c *client.Client, device *client.Device) (*client.Tokens, error) {
-	tokens, err := c.FinishDevice(ctx, device)
+func finishOnDevice(ctx context.Context, c *client.Client, device *grant.Device) (*client.Tokens, error) {
+	tokens, err := grant.FinishDevice(ctx, c, device)
 	var e *client.Error
 	if errors.As(err, &e) && (e.Code == "access_denied" || e.Code == "expired_token") {
 		return nil, fmt.Errorf("please start again: %s", e.Code)
@@ -65,27 +67,27 @@ func finishOnDevice(ctx context.Context, c *client.Client, device *client.Device
 }
 
 func onPhone(ctx context.Context, c *client.Client) (*client.Tokens, error) {
-	login, err := c.BeginBackchannel(ctx, client.BackchannelRequest{LoginHint: "alice", BindingMessage: "W4SCT"})
+	login, err := grant.BeginBackchannel(ctx, c, grant.BackchannelRequest{LoginHint: "alice", BindingMessage: "W4SCT"})
 	if err != nil {
 		return nil, err
 	}
-	return c.FinishBackchannel(ctx, login)
+	return grant.FinishBackchannel(ctx, c, login)
 }
 
-func pinged(kept client.TokenStore, finish chan<- *client.Backchannel) {
-	http.Handle("/ping", &client.PingHandler{
-		Find: func(ctx context.Context, id string) (*client.Backchannel, error) {
+func pinged(kept client.TokenStore, finish chan<- *grant.Backchannel) {
+	http.Handle("/ping", &grant.PingHandler{
+		Find: func(ctx context.Context, id string) (*grant.Backchannel, error) {
 			value, err := kept.Load(ctx, "login:"+id)
 			if err != nil || value == nil {
 				return nil, err
 			}
-			login := &client.Backchannel{}
+			login := &grant.Backchannel{}
 			return login, json.Unmarshal(value, login)
 		},
-		Notify: func(_ context.Context, login *client.Backchannel) { finish <- login },
+		Notify: func(_ context.Context, login *grant.Backchannel) { finish <- login },
 	})
 }
 
 func byExtension(ctx context.Context, c *client.Client, assertion string) (*client.Tokens, error) {
-	return c.Grant(ctx, "urn:ietf:params:oauth:grant-type:saml2-bearer", map[string][]string{"assertion": {assertion}})
+	return c.Grant(ctx, client.Grant{Type: "urn:ietf:params:oauth:grant-type:saml2-bearer", Form: url.Values{"assertion": {assertion}}})
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/client/grant"
 	"github.com/countersign/countersign/client/loopback"
 	"github.com/countersign/countersign/examples/internal/authserver"
 )
@@ -79,7 +80,7 @@ func TestDevicePages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := c.BeginDevice(t.Context(), client.TokenRequest{})
+	d, err := grant.BeginDevice(t.Context(), c, client.TokenRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +94,7 @@ func TestDevicePages(t *testing.T) {
 	p.picture("device-form")
 	p.fill(alice.Password)
 	p.picture("device-done")
-	if tokens, err := c.FinishDevice(t.Context(), d); err != nil || tokens.IDToken.Subject != alice.Subject {
+	if tokens, err := grant.FinishDevice(t.Context(), c, d); err != nil || tokens.IDToken.Subject != alice.Subject {
 		t.Error(err)
 	}
 }

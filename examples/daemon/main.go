@@ -25,6 +25,7 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/client/grant"
 	"github.com/countersign/countersign/examples/internal/authserver"
 	"github.com/countersign/countersign/examples/internal/demo"
 )
@@ -70,7 +71,7 @@ func newAPI() (*http.Client, string, error) {
 		return nil, "", err
 	}
 	tokens := &client.Refresher{Client: c, Fetch: func(ctx context.Context, _ *client.Tokens) (*client.Tokens, error) {
-		return c.ClientCredentials(ctx, reg.request)
+		return grant.ClientCredentials(ctx, c, reg.request)
 	}}
 	at, err := url.Parse(reg.api)
 	if err != nil {

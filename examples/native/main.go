@@ -24,6 +24,7 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/client/grant"
 	"github.com/countersign/countersign/client/loopback"
 	"github.com/countersign/countersign/examples/internal/authserver"
 	"github.com/countersign/countersign/examples/internal/visitor"
@@ -123,7 +124,7 @@ func (p *program) onDevice(ctx context.Context) (*client.Tokens, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := c.BeginDevice(ctx, client.TokenRequest{})
+	d, err := grant.BeginDevice(ctx, c, client.TokenRequest{})
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +134,7 @@ func (p *program) onDevice(ctx context.Context) (*client.Tokens, error) {
 			return nil, err
 		}
 	}
-	return c.FinishDevice(ctx, d)
+	return grant.FinishDevice(ctx, c, d)
 }
 
 // play is the user: it fills in the form at an address, and goes on to the page after it.

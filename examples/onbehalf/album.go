@@ -9,6 +9,7 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/client/grant"
 )
 
 // album is the service in the middle: an API for the phone, a client for the printer.
@@ -30,9 +31,9 @@ func newAlbum(issuer, printer string) (*album, error) {
 // that it exchanges: one that is for the album, of a user who may read photos.
 func (a *album) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	tokens, err := a.client.TokenExchange(r.Context(), client.ExchangeRequest{
+	tokens, err := grant.TokenExchange(r.Context(), a.client, grant.ExchangeRequest{
 		SubjectToken:       token,
-		RequestedTokenType: client.AccessTokenType,
+		RequestedTokenType: grant.AccessTokenType,
 		TokenRequest:       client.TokenRequest{Scopes: []string{"photos.print"}, Resources: []string{a.printer}},
 	})
 	if err != nil {

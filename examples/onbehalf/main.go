@@ -12,6 +12,7 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/client/grant"
 	"github.com/countersign/countersign/examples/internal/authserver"
 	"github.com/countersign/countersign/examples/internal/demo"
 )
@@ -76,14 +77,14 @@ func (s *system) signIn(ctx context.Context) (*client.Client, *client.Tokens, er
 	if err != nil {
 		return nil, nil, err
 	}
-	device, err := c.BeginDevice(ctx, client.TokenRequest{})
+	device, err := grant.BeginDevice(ctx, c, client.TokenRequest{})
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := demo.Allow(ctx, device.VerificationURI, device.UserCode); err != nil {
 		return nil, nil, err
 	}
-	tokens, err := c.FinishDevice(ctx, device)
+	tokens, err := grant.FinishDevice(ctx, c, device)
 	return c, tokens, err
 }
 

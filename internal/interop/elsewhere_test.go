@@ -13,15 +13,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/grant"
 )
 
 // elsewhere is what the servers call: the users' phones, which Keycloak has somebody else
 // ask, the clients' notification endpoint, and the app whose sessions they end.
 type elsewhere struct {
 	mu       sync.Mutex
-	begun    map[string]*client.Backchannel
-	notified map[string]chan *client.Backchannel
+	begun    map[string]*grant.Backchannel
+	notified map[string]chan *grant.Backchannel
 	app      http.Handler
 }
 
@@ -31,9 +31,9 @@ var phones = sync.OnceValues(func() (*elsewhere, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &elsewhere{begun: map[string]*client.Backchannel{}, notified: map[string]chan *client.Backchannel{}}
+	e := &elsewhere{begun: map[string]*grant.Backchannel{}, notified: map[string]chan *grant.Backchannel{}}
 	mux := http.NewServeMux()
-	mux.Handle("/ping", &client.PingHandler{Find: e.find, Notify: e.notify})
+	mux.Handle("/ping", &grant.PingHandler{Find: e.find, Notify: e.notify})
 	mux.HandleFunc("POST /channel", e.channel)
 	mux.HandleFunc("POST /backchannel-logout", e.logout)
 	go http.Serve(l, mux)
@@ -50,21 +50,21 @@ func theElsewhere(t *testing.T) *elsewhere {
 }
 
 // await keeps a login for the server's ping.
-func (e *elsewhere) await(b *client.Backchannel) <-chan *client.Backchannel {
+func (e *elsewhere) await(b *grant.Backchannel) <-chan *grant.Backchannel {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	told := make(chan *client.Backchannel, 1)
+	told := make(chan *grant.Backchannel, 1)
 	e.begun[b.AuthReqID], e.notified[b.AuthReqID] = b, told
 	return told
 }
 
-func (e *elsewhere) find(_ context.Context, id string) (*client.Backchannel, error) {
+func (e *elsewhere) find(_ context.Context, id string) (*grant.Backchannel, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.begun[id], nil
 }
 
-func (e *elsewhere) notify(_ context.Context, b *client.Backchannel) {
+func (e *elsewhere) notify(_ context.Context, b *grant.Backchannel) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	select {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/client/grant"
 )
 
 // daemon is the configuration of a client that begins no login in a browser.
@@ -21,7 +22,7 @@ func TestClientCredentials(t *testing.T) {
 	clientCredentials.each(t, func(t *testing.T, s *server) {
 		config := s.daemon("daemon")
 		kind := s.tokens[0]
-		tokens, err := newClient(t, config).ClientCredentials(t.Context(), client.TokenRequest{
+		tokens, err := grant.ClientCredentials(t.Context(), newClient(t, config), client.TokenRequest{
 			Scopes: []string{"photos.read"}, Resources: kind.request().Resources,
 		})
 		if err != nil {
@@ -35,13 +36,13 @@ func TestClientCredentials(t *testing.T) {
 
 		bound := config
 		bound.DPoP = &client.DPoP{}
-		if tokens, err = newClient(t, bound).ClientCredentials(t.Context(), client.TokenRequest{}); err != nil || tokens.TokenType != "DPoP" {
+		if tokens, err = grant.ClientCredentials(t.Context(), newClient(t, bound), client.TokenRequest{}); err != nil || tokens.TokenType != "DPoP" {
 			t.Errorf("with DPoP: %v, %v", tokens, err)
 		}
 		works(t, "a token bound to the daemon's key")
 
 		config.Auth = auth.SecretBasic(secret + "!")
-		_, err = newClient(t, config).ClientCredentials(t.Context(), client.TokenRequest{})
+		_, err = grant.ClientCredentials(t.Context(), newClient(t, config), client.TokenRequest{})
 		checkToken(t, err, "invalid_client", "unauthorized_client") // the latter is Keycloak's
 	})
 }
@@ -51,11 +52,11 @@ func TestClientCredentials(t *testing.T) {
 func TestJWTBearer(t *testing.T) {
 	jwtBearer.each(t, func(t *testing.T, s *server) {
 		c := newClient(t, s.daemon("assertions"))
-		request := client.AssertionRequest{
+		request := grant.AssertionRequest{
 			Keys: signingKey(t), Issuer: "https://assertions.example", Subject: "alice at work",
 			TokenRequest: client.TokenRequest{Scopes: []string{"openid", "photos.read"}},
 		}
-		tokens, err := c.JWTBearer(t.Context(), request)
+		tokens, err := grant.JWTBearer(t.Context(), c, request)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,10 +67,10 @@ func TestJWTBearer(t *testing.T) {
 		works(t, "the API knows the user of the assertion")
 
 		request.Keys = strangeKey(t)
-		_, err = c.JWTBearer(t.Context(), request)
+		_, err = grant.JWTBearer(t.Context(), c, request)
 		checkToken(t, err, "invalid_grant")
 		request.Keys, request.Subject = signingKey(t), "mallory at work"
-		_, err = c.JWTBearer(t.Context(), request)
+		_, err = grant.JWTBearer(t.Context(), c, request)
 		checkToken(t, err, "invalid_grant")
 	})
 }
@@ -80,11 +81,11 @@ func TestTokenExchange(t *testing.T) {
 	tokenExchange.each(t, func(t *testing.T, s *server) {
 		alice := logIn(t, newClient(t, s.config("basic")), client.Request{})
 		c := newClient(t, s.daemon(apiID))
-		request := client.ExchangeRequest{
-			SubjectToken: alice.AccessToken, RequestedTokenType: client.AccessTokenType,
+		request := grant.ExchangeRequest{
+			SubjectToken: alice.AccessToken, RequestedTokenType: grant.AccessTokenType,
 			TokenRequest: client.TokenRequest{Scopes: []string{"photos.read"}},
 		}
-		tokens, err := c.TokenExchange(t.Context(), request)
+		tokens, err := grant.TokenExchange(t.Context(), c, request)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,16 +95,16 @@ func TestTokenExchange(t *testing.T) {
 		}
 		works(t, "the token is alice's, and the API's")
 
-		request.RequestedTokenType = client.IDTokenType
-		if tokens, err = c.TokenExchange(t.Context(), request); err != nil || tokens.TokenType != "N_A" {
+		request.RequestedTokenType = grant.IDTokenType
+		if tokens, err = grant.TokenExchange(t.Context(), c, request); err != nil || tokens.TokenType != "N_A" {
 			t.Errorf("an ID token: %v, %v", tokens, err)
 		}
 		works(t, "an ID token, which gives access to nothing")
 
 		request.SubjectToken += "x"
-		_, err = c.TokenExchange(t.Context(), request)
+		_, err = grant.TokenExchange(t.Context(), c, request)
 		checkToken(t, err, "invalid_request", "invalid_token")
-		_, err = newClient(t, s.daemon("daemon")).TokenExchange(t.Context(), client.ExchangeRequest{SubjectToken: alice.AccessToken})
+		_, err = grant.TokenExchange(t.Context(), newClient(t, s.daemon("daemon")), grant.ExchangeRequest{SubjectToken: alice.AccessToken})
 		checkToken(t, err, "invalid_request", "unauthorized_client", "access_denied")
 	})
 }
@@ -118,7 +119,7 @@ func TestDevice(t *testing.T) {
 		if err := v.decide(device.VerificationURIComplete); err != nil {
 			t.Fatal(err)
 		}
-		tokens, err := c.FinishDevice(t.Context(), device)
+		tokens, err := grant.FinishDevice(t.Context(), c, device)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,14 +136,14 @@ func TestDevice(t *testing.T) {
 		if err := v.decide(device.VerificationURIComplete); err != nil {
 			t.Fatal(err)
 		}
-		_, err = c.FinishDevice(t.Context(), device)
+		_, err = grant.FinishDevice(t.Context(), c, device)
 		checkToken(t, err, "access_denied")
 	})
 }
 
-func beginDevice(t *testing.T, c *client.Client) *client.Device {
+func beginDevice(t *testing.T, c *client.Client) *grant.Device {
 	t.Helper()
-	device, err := c.BeginDevice(t.Context(), client.TokenRequest{})
+	device, err := grant.BeginDevice(t.Context(), c, client.TokenRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,19 +157,19 @@ func TestBackchannel(t *testing.T) {
 		t.Parallel()
 		theElsewhere(t)
 		c := newClient(t, s.daemon("ciba"))
-		b := beginBackchannel(t, c, client.BackchannelRequest{LoginHint: user, BindingMessage: "W4SCT"})
-		tokens, err := c.FinishBackchannel(t.Context(), b)
+		b := beginBackchannel(t, c, grant.BackchannelRequest{LoginHint: user, BindingMessage: "W4SCT"})
+		tokens, err := grant.FinishBackchannel(t.Context(), c, b)
 		if err != nil {
 			t.Fatal(err)
 		}
 		checkAbout(t, c, tokens)
 		works(t, "alice allows it on her phone")
 
-		b = beginBackchannel(t, c, client.BackchannelRequest{LoginHint: user, BindingMessage: "deny"})
-		_, err = c.FinishBackchannel(t.Context(), b)
+		b = beginBackchannel(t, c, grant.BackchannelRequest{LoginHint: user, BindingMessage: "deny"})
+		_, err = grant.FinishBackchannel(t.Context(), c, b)
 		checkToken(t, err, "access_denied")
-		_, err = c.BeginBackchannel(t.Context(), client.BackchannelRequest{LoginHint: "nobody knows him"})
-		checkStep(t, err, client.StepBackchannel, "unknown_user_id", "invalid_request")
+		_, err = grant.BeginBackchannel(t.Context(), c, grant.BackchannelRequest{LoginHint: "nobody knows him"})
+		checkStep(t, err, grant.StepBackchannel, "unknown_user_id", "invalid_request")
 	})
 }
 
@@ -178,13 +179,13 @@ func TestBackchannelPing(t *testing.T) {
 		t.Parallel()
 		e := theElsewhere(t)
 		c := newClient(t, s.daemon("ciba-ping"))
-		b := beginBackchannel(t, c, client.BackchannelRequest{LoginHint: user, BindingMessage: "W4SCT", Ping: true})
+		b := beginBackchannel(t, c, grant.BackchannelRequest{LoginHint: user, BindingMessage: "W4SCT", Ping: true})
 		select {
 		case b = <-e.await(b):
 		case <-time.After(20 * time.Second):
 			t.Fatal("there is no ping")
 		}
-		tokens, err := c.FinishBackchannel(t.Context(), b)
+		tokens, err := grant.FinishBackchannel(t.Context(), c, b)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -200,13 +201,13 @@ func TestBackchannelSigned(t *testing.T) {
 		t.Parallel()
 		theElsewhere(t)
 		config := s.daemon("ciba-signed")
-		request := client.BackchannelRequest{LoginHint: user, BindingMessage: "W4SCT"}
+		request := grant.BackchannelRequest{LoginHint: user, BindingMessage: "W4SCT"}
 		config.RequestObject = &client.RequestObject{Keys: strangeKey(t)}
-		_, err := newClient(t, config).BeginBackchannel(t.Context(), request)
-		checkStep(t, err, client.StepBackchannel, "invalid_request", "invalid_request_object", "invalid_client")
+		_, err := grant.BeginBackchannel(t.Context(), newClient(t, config), request)
+		checkStep(t, err, grant.StepBackchannel, "invalid_request", "invalid_request_object", "invalid_client")
 		config.RequestObject.Keys = signingKey(t)
 		c := newClient(t, config)
-		tokens, err := c.FinishBackchannel(t.Context(), beginBackchannel(t, c, request))
+		tokens, err := grant.FinishBackchannel(t.Context(), c, beginBackchannel(t, c, request))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -215,9 +216,9 @@ func TestBackchannelSigned(t *testing.T) {
 	})
 }
 
-func beginBackchannel(t *testing.T, c *client.Client, request client.BackchannelRequest) *client.Backchannel {
+func beginBackchannel(t *testing.T, c *client.Client, request grant.BackchannelRequest) *grant.Backchannel {
 	t.Helper()
-	b, err := c.BeginBackchannel(t.Context(), request)
+	b, err := grant.BeginBackchannel(t.Context(), c, request)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package client
+package grant
 
 import (
 	"cmp"
@@ -10,6 +10,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
 )
 
@@ -18,7 +19,7 @@ const grantTyp = "authorization-grant+jwt" // RFC 10070
 // AssertionRequest is a request for tokens with a JWT that says for whom, RFC 7523. The
 // JWT is Assertion, or is made by Keys. It redacts itself in fmt, log/slog and encoding.
 type AssertionRequest struct {
-	TokenRequest
+	client.TokenRequest
 
 	// Assertion is a JWT that somebody else made, whom the server trusts.
 	Assertion string
@@ -52,22 +53,22 @@ type AssertionRequest struct {
 
 // JWTBearer gets tokens with a JWT as the grant, RFC 7523 §2.1. The client authenticates
 // as always; where the server wants no more than the JWT it is Public (§3.1). An ID token
-// in the answer is validated as that of a login without nonce. Every error is an [*Error].
-func (c *Client) JWTBearer(ctx context.Context, req AssertionRequest) (*Tokens, error) {
-	form, err := req.form()
+// in the answer is validated as that of a login without nonce. Every error is a [*client.Error].
+func JWTBearer(ctx context.Context, c *client.Client, req AssertionRequest) (*client.Tokens, error) {
+	form, err := req.Form()
 	if err != nil {
-		return nil, fail(StepToken, err)
+		return nil, client.NewError(client.StepToken, err)
 	}
 	assertion, err := req.assertion(c)
 	if err != nil {
-		return nil, fail(StepToken, err)
+		return nil, client.NewError(client.StepToken, err)
 	}
 	form.Set("assertion", assertion)
-	return c.obtain(ctx, grantJWTBearer, form, nil)
+	return c.Grant(ctx, client.Grant{Type: "urn:ietf:params:oauth:grant-type:jwt-bearer", Form: form, Check: accept})
 }
 
 // assertion is the one that was given, or a new one.
-func (r *AssertionRequest) assertion(c *Client) (string, error) {
+func (r *AssertionRequest) assertion(c *client.Client) (string, error) {
 	switch given := r.Assertion != ""; {
 	case given && r.Keys != nil:
 		return "", errors.New("there is an Assertion, and there are Keys to make one")
@@ -81,7 +82,7 @@ func (r *AssertionRequest) assertion(c *Client) (string, error) {
 	if err := r.checkOwn(); err != nil {
 		return "", err
 	}
-	b := c.binding()
+	b := c.Binding()
 	b.ClientID = cmp.Or(r.Issuer, b.ClientID)
 	claims := maps.Clone(r.Claims)
 	if claims == nil {

@@ -1,4 +1,4 @@
-package client_test
+package grant_test
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/grant"
 )
 
 // TestPing: OpenID Connect CIBA Core 1.0 §10.2.
@@ -46,18 +46,18 @@ func TestPing(t *testing.T) {
 		{"a push of an ID token", nil, `{"auth_req_id":"` + id + `","id_token":"b"}`, 400},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			var told []*client.Backchannel
-			kept := map[string]*client.Backchannel{
+			var told []*grant.Backchannel
+			kept := map[string]*grant.Backchannel{
 				id: {AuthReqID: id, NotificationToken: token}, "other": {AuthReqID: "other", NotificationToken: "canary-other"}, "polled": {AuthReqID: "polled"},
 			}
-			h := &client.PingHandler{
-				Find: func(_ context.Context, id string) (*client.Backchannel, error) {
+			h := &grant.PingHandler{
+				Find: func(_ context.Context, id string) (*grant.Backchannel, error) {
 					if id == "down" {
 						return nil, errors.New("canary: down")
 					}
 					return kept[id], nil
 				},
-				Notify: func(_ context.Context, b *client.Backchannel) { told = append(told, b) },
+				Notify: func(_ context.Context, b *grant.Backchannel) { told = append(told, b) },
 			}
 			r := httptest.NewRequest("POST", "/ping", strings.NewReader(test.body))
 			r.Header.Set("Authorization", "Bearer "+token)
@@ -85,26 +85,26 @@ func TestPingOfAnother(t *testing.T) {
 	r := httptest.NewRequest("POST", "/ping", strings.NewReader(`{"auth_req_id":"a"}`))
 	r.Header.Set("Authorization", "Bearer canary-token")
 	r.Header.Set("Content-Type", "application/json")
-	p, err := client.ReadPing(r)
-	if err != nil || !p.IsFor(&client.Backchannel{AuthReqID: "a", NotificationToken: "canary-token"}) {
+	p, err := grant.ReadPing(r)
+	if err != nil || !p.IsFor(&grant.Backchannel{AuthReqID: "a", NotificationToken: "canary-token"}) {
 		t.Fatalf("%v, %v", p, err)
 	}
-	for name, b := range map[string]*client.Backchannel{
+	for name, b := range map[string]*grant.Backchannel{
 		"nothing": nil, "another ID": {AuthReqID: "b", NotificationToken: "canary-token"}, "another token": {AuthReqID: "a", NotificationToken: "canary-other"}, "no token": {AuthReqID: "a"},
 	} {
 		if p.IsFor(b) {
 			t.Errorf("taken for %s", name)
 		}
 	}
-	if (&client.Ping{AuthReqID: "a"}).IsFor(&client.Backchannel{AuthReqID: "a"}) {
+	if (&grant.Ping{AuthReqID: "a"}).IsFor(&grant.Backchannel{AuthReqID: "a"}) {
 		t.Error("a ping without a token was taken for a login without one")
 	}
 	r.Body = io.NopCloser(iotest{})
-	if _, err := client.ReadPing(r); err == nil {
+	if _, err := grant.ReadPing(r); err == nil {
 		t.Error("a body that breaks off was read")
 	}
 	r.Body = nil
-	if _, err := client.ReadPing(r); err == nil {
+	if _, err := grant.ReadPing(r); err == nil {
 		t.Error("a request without a body was read")
 	}
 }
@@ -115,7 +115,7 @@ func TestPingHandlerEmpty(t *testing.T) {
 	r.Header.Set("Authorization", "Bearer canary-token")
 	r.Header.Set("Content-Type", "application/json")
 	w := httptest.NewRecorder()
-	(&client.PingHandler{}).ServeHTTP(w, r)
+	(&grant.PingHandler{}).ServeHTTP(w, r)
 	if w.Code != 500 {
 		t.Errorf("status %d", w.Code)
 	}

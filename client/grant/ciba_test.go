@@ -1,4 +1,4 @@
-package client_test
+package grant_test
 
 import (
 	"encoding/json"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/client/grant"
 	"github.com/countersign/countersign/internal/jose"
 	"github.com/countersign/countersign/internal/optest"
 )
@@ -21,7 +22,7 @@ func TestBackchannel(t *testing.T) {
 		claims["acr"], claims["urn:openid:params:jwt:claim:auth_req_id"] = "silver", optest.AuthReqID
 	}
 	c, k := polling(t, s, daemon(s))
-	b, err := c.BeginBackchannel(t.Context(), client.BackchannelRequest{
+	b, err := grant.BeginBackchannel(t.Context(), c, grant.BackchannelRequest{
 		LoginHint: "alice", BindingMessage: "W4SCT", UserCode: "canary-user-code", RequestedExpiry: 2 * time.Minute, ACRValues: []string{"gold", "silver"},
 		TokenRequest: client.TokenRequest{Extra: url.Values{"audience": {"photos"}}},
 	})
@@ -34,11 +35,11 @@ func TestBackchannel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var back client.Backchannel
+	var back grant.Backchannel
 	if err := json.Unmarshal(stored, &back); err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := c.FinishBackchannel(t.Context(), &back)
+	tokens, err := grant.FinishBackchannel(t.Context(), c, &back)
 	if err != nil || tokens.IDToken.Subject != optest.Subject || tokens.IDToken.ACR != "silver" {
 		t.Fatalf("%v, %v", tokens, err)
 	}
@@ -52,7 +53,7 @@ func TestBackchannel(t *testing.T) {
 func TestBackchannelNotified(t *testing.T) {
 	s := optest.New(t)
 	c, k := polling(t, s, daemon(s))
-	b, err := c.BeginBackchannel(t.Context(), client.BackchannelRequest{LoginHint: "alice", Ping: true})
+	b, err := grant.BeginBackchannel(t.Context(), c, grant.BackchannelRequest{LoginHint: "alice", Ping: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +62,7 @@ func TestBackchannelNotified(t *testing.T) {
 	}
 	b.Notified = true
 	s.Waits = []string{"authorization_pending"}
-	if tokens, err := c.FinishBackchannel(t.Context(), b); err != nil || !slices.Equal(k.waited, seconds(0, 2)) {
+	if tokens, err := grant.FinishBackchannel(t.Context(), c, b); err != nil || !slices.Equal(k.waited, seconds(0, 2)) {
 		t.Errorf("%v, %v after %v", tokens, err, k.waited)
 	}
 }
@@ -72,7 +73,7 @@ func TestBackchannelSigned(t *testing.T) {
 	key := optest.NewKey("k1", "ES256")
 	cfg := daemon(s)
 	cfg.RequestObject = &client.RequestObject{Keys: auth.SigningKey{KeyID: "k1", Key: key.Private}}
-	b, err := newClient(t, cfg).BeginBackchannel(t.Context(), client.BackchannelRequest{IDTokenHint: "e.y.J", Ping: true})
+	b, err := grant.BeginBackchannel(t.Context(), newClient(t, cfg), grant.BackchannelRequest{IDTokenHint: "e.y.J", Ping: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,23 +104,23 @@ func TestBackchannelRefused(t *testing.T) {
 	s := optest.New(t)
 	for name, test := range map[string]struct {
 		edit func(*client.Config)
-		req  client.BackchannelRequest
+		req  grant.BackchannelRequest
 	}{
 		"no hint":                {},
-		"two hints":              {req: client.BackchannelRequest{LoginHint: "alice", IDTokenHint: "canary"}},
-		"three hints":            {req: client.BackchannelRequest{LoginHint: "alice", IDTokenHint: "canary", LoginHintToken: "canary"}},
-		"no openid":              {req: client.BackchannelRequest{LoginHint: "alice", TokenRequest: client.TokenRequest{Scopes: []string{"photos.read"}}}},
-		"a negative expiry":      {req: client.BackchannelRequest{LoginHint: "alice", RequestedExpiry: -time.Second}},
-		"half a second":          {req: client.BackchannelRequest{LoginHint: "alice", RequestedExpiry: time.Second / 2}},
-		"a parameter of ours":    {req: client.BackchannelRequest{LoginHint: "alice", TokenRequest: client.TokenRequest{Extra: url.Values{"user_code": {"x"}}}}},
-		"a public client":        {func(c *client.Config) { c.ClientID, c.Auth = optest.PublicID, auth.Public() }, client.BackchannelRequest{LoginHint: "alice"}},
-		"no scope by the config": {func(c *client.Config) { c.Scopes = []string{} }, client.BackchannelRequest{LoginHint: "alice"}},
+		"two hints":              {req: grant.BackchannelRequest{LoginHint: "alice", IDTokenHint: "canary"}},
+		"three hints":            {req: grant.BackchannelRequest{LoginHint: "alice", IDTokenHint: "canary", LoginHintToken: "canary"}},
+		"no openid":              {req: grant.BackchannelRequest{LoginHint: "alice", TokenRequest: client.TokenRequest{Scopes: []string{"photos.read"}}}},
+		"a negative expiry":      {req: grant.BackchannelRequest{LoginHint: "alice", RequestedExpiry: -time.Second}},
+		"half a second":          {req: grant.BackchannelRequest{LoginHint: "alice", RequestedExpiry: time.Second / 2}},
+		"a parameter of ours":    {req: grant.BackchannelRequest{LoginHint: "alice", TokenRequest: client.TokenRequest{Extra: url.Values{"user_code": {"x"}}}}},
+		"a public client":        {func(c *client.Config) { c.ClientID, c.Auth = optest.PublicID, auth.Public() }, grant.BackchannelRequest{LoginHint: "alice"}},
+		"no scope by the config": {func(c *client.Config) { c.Scopes = []string{} }, grant.BackchannelRequest{LoginHint: "alice"}},
 	} {
 		cfg := daemon(s)
 		if test.edit != nil {
 			test.edit(&cfg)
 		}
-		if b, err := newClient(t, cfg).BeginBackchannel(t.Context(), test.req); b != nil || stepOf(err) != client.StepBackchannel {
+		if b, err := grant.BeginBackchannel(t.Context(), newClient(t, cfg), test.req); b != nil || stepOf(err) != grant.StepBackchannel {
 			t.Errorf("%s: %v, %v", name, b, err)
 		}
 	}
@@ -132,8 +133,8 @@ func TestBackchannelRefused(t *testing.T) {
 		"a refusal": answer(400, "application/json", `{"error":"unknown_user_id"}`), "an error with 200": answer(200, "application/json", `{"auth_req_id":"canary","expires_in":60,"error":"x"}`),
 	} {
 		s.Replace("/backchannel", h)
-		b, err := newClient(t, daemon(s)).BeginBackchannel(t.Context(), client.BackchannelRequest{LoginHint: "alice"})
-		if b != nil || stepOf(err) != client.StepBackchannel {
+		b, err := grant.BeginBackchannel(t.Context(), newClient(t, daemon(s)), grant.BackchannelRequest{LoginHint: "alice"})
+		if b != nil || stepOf(err) != grant.StepBackchannel {
 			t.Errorf("%s: %v, %v", name, b, err)
 			continue
 		}
@@ -144,27 +145,27 @@ func TestBackchannelRefused(t *testing.T) {
 func TestFinishBackchannelRefused(t *testing.T) {
 	s := optest.New(t)
 	c, _ := polling(t, s, daemon(s))
-	begin := func() *client.Backchannel {
-		b, err := c.BeginBackchannel(t.Context(), client.BackchannelRequest{LoginHint: "alice", ACRValues: []string{"gold"}})
+	begin := func() *grant.Backchannel {
+		b, err := grant.BeginBackchannel(t.Context(), c, grant.BackchannelRequest{LoginHint: "alice", ACRValues: []string{"gold"}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return b
 	}
-	for name, edit := range map[string]func(*client.Backchannel){
-		"another server": func(b *client.Backchannel) { b.Issuer = "https://other.example" },
-		"another client": func(b *client.Backchannel) { b.ClientID = "other" },
-		"no ID":          func(b *client.Backchannel) { b.AuthReqID = "" },
-		"no openid":      func(b *client.Backchannel) { b.Scopes = nil },
-		"no expiry":      func(b *client.Backchannel) { b.Expiry = time.Time{} },
+	for name, edit := range map[string]func(*grant.Backchannel){
+		"another server": func(b *grant.Backchannel) { b.Issuer = "https://other.example" },
+		"another client": func(b *grant.Backchannel) { b.ClientID = "other" },
+		"no ID":          func(b *grant.Backchannel) { b.AuthReqID = "" },
+		"no openid":      func(b *grant.Backchannel) { b.Scopes = nil },
+		"no expiry":      func(b *grant.Backchannel) { b.Expiry = time.Time{} },
 	} {
 		b := begin()
 		edit(b)
-		if tokens, err := c.FinishBackchannel(t.Context(), b); tokens != nil || stepOf(err) == "" {
+		if tokens, err := grant.FinishBackchannel(t.Context(), c, b); tokens != nil || stepOf(err) == "" {
 			t.Errorf("%s: %v, %v", name, tokens, err)
 		}
 	}
-	if _, err := c.FinishBackchannel(t.Context(), nil); err == nil || s.Hits("/token") != 0 {
+	if _, err := grant.FinishBackchannel(t.Context(), c, nil); err == nil || s.Hits("/token") != 0 {
 		t.Errorf("a token request was sent, or nothing was a login: %v", err)
 	}
 	for name, edit := range map[string]func(map[string]any){
@@ -181,12 +182,12 @@ func TestFinishBackchannelRefused(t *testing.T) {
 		},
 	} {
 		s.EditID = edit
-		if tokens, err := c.FinishBackchannel(t.Context(), begin()); tokens != nil || stepOf(err) != client.StepIDToken {
+		if tokens, err := grant.FinishBackchannel(t.Context(), c, begin()); tokens != nil || stepOf(err) != client.StepIDToken {
 			t.Errorf("%s: %v, %v", name, tokens, err)
 		}
 	}
 	s.EditID = func(claims map[string]any) { claims["acr"] = "gold" }
-	if tokens, err := c.FinishBackchannel(t.Context(), begin()); err != nil {
+	if tokens, err := grant.FinishBackchannel(t.Context(), c, begin()); err != nil {
 		t.Errorf("without the claim: %v, %v", tokens, err)
 	}
 }

@@ -1,7 +1,9 @@
-package client
+package grant
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,8 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
-
+	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/idtoken"
 )
@@ -22,7 +23,7 @@ import (
 // Connect CIBA Core 1.0 §7.1. Exactly one of the three hints must be set. It redacts itself
 // in fmt, log/slog and encoding.
 type BackchannelRequest struct {
-	TokenRequest
+	client.TokenRequest
 
 	// LoginHint names the user, LoginHintToken is a token that does, and IDTokenHint an ID
 	// token of the user's, as the server issued it.
@@ -64,43 +65,55 @@ type Backchannel struct {
 	DPoPKey           string        `json:"dpop_key,omitempty"` // the login's own key: PKCS #8, base64
 }
 
+// StepBackchannel is the step that has the server ask the user.
+const StepBackchannel client.Step = "backchannel authentication request"
+
 // BeginBackchannel has the server ask the user. The scope must have openid, and the client
 // must authenticate. With Config.RequestObject the request is signed (CIBA Core §7.1.1).
 // Tokens are polled for, at once after a ping if there is one; the push mode, in which
-// they would come unasked, is not supported. Every error is an [*Error].
-func (c *Client) BeginBackchannel(ctx context.Context, req BackchannelRequest) (*Backchannel, error) {
-	b, err := c.newBackchannel(&req)
+// they would come unasked, is not supported. Every error is a [*client.Error].
+func BeginBackchannel(ctx context.Context, c *client.Client, req BackchannelRequest) (*Backchannel, error) {
+	b, err := newBackchannel(c, &req)
 	if err != nil {
-		return nil, fail(StepBackchannel, err)
+		return nil, client.NewError(StepBackchannel, err)
 	}
-	form, err := c.backchannelForm(ctx, &req, b)
+	form, err := req.form(ctx, c, b)
 	if err != nil {
-		return nil, fail(StepBackchannel, err)
+		return nil, client.NewError(StepBackchannel, err)
 	}
 	var answer backchannelResponse
-	err = c.ask(ctx, StepBackchannel, func(m *discovery.Metadata) place { return place{url: m.BackchannelAuthenticationEndpoint} }, form, &answer)
+	err = c.PostForm(ctx, StepBackchannel, func(m *discovery.Metadata) string { return m.BackchannelAuthenticationEndpoint }, form, &answer)
 	if err != nil {
 		return nil, err
 	}
-	if err := answer.fill(b, c.config.Now()); err != nil {
-		return nil, fail(StepBackchannel, err)
+	if err := answer.fill(b, c.Config().Now()); err != nil {
+		return nil, client.NewError(StepBackchannel, err)
 	}
 	return b, nil
 }
 
-func (c *Client) newBackchannel(req *BackchannelRequest) (*Backchannel, error) {
-	if c.config.Auth.Name() == "none" {
+func newBackchannel(c *client.Client, req *BackchannelRequest) (*Backchannel, error) {
+	if isPublic(c) {
 		return nil, errors.New("a public client cannot ask for a login elsewhere")
 	}
-	if err := errors.Join(req.check(), c.config.Profile.checkBackchannel(req)); err != nil {
+	if err := errors.Join(req.check(), req.checkProfile(c.Config().Profile)); err != nil {
 		return nil, err
 	}
-	_, kept, err := c.newKey()
-	b := &Backchannel{Issuer: c.config.Issuer, ClientID: c.config.ClientID, ACRValues: slices.Clone(req.ACRValues), DPoPKey: kept}
+	_, kept, err := c.NewDPoPKey()
+	b := &Backchannel{Issuer: c.Issuer(), ClientID: c.Config().ClientID, ACRValues: slices.Clone(req.ACRValues), DPoPKey: kept}
 	if req.Ping {
-		b.NotificationToken = random()
+		b.NotificationToken = rand.Text() + rand.Text() // 260 bits
 	}
 	return b, err
+}
+
+// checkProfile applies FAPI-CIBA §5.2.3 to a login on another device: the user must see
+// what the request is about.
+func (r *BackchannelRequest) checkProfile(p client.Profile) error {
+	if p == client.FAPICIBA && r.BindingMessage == "" && r.AuthorizationDetails == nil && len(r.Extra) == 0 {
+		return errors.New("Profile FAPI-CIBA needs a BindingMessage, AuthorizationDetails, or parameters in Extra that say what the user allows")
+	}
+	return nil
 }
 
 // check is that of the request without its scopes, which form checks.
@@ -120,9 +133,9 @@ func (r *BackchannelRequest) check() error {
 	return nil
 }
 
-// backchannelForm gives the parameters, or those that stand for them.
-func (c *Client) backchannelForm(ctx context.Context, req *BackchannelRequest, b *Backchannel) (url.Values, error) {
-	form, scopes, err := c.loginForm(req.TokenRequest)
+// form gives the parameters, or those that stand for them.
+func (r *BackchannelRequest) form(ctx context.Context, c *client.Client, b *Backchannel) (url.Values, error) {
+	form, scopes, err := loginForm(c, r.TokenRequest)
 	if err != nil {
 		return nil, err
 	}
@@ -130,22 +143,25 @@ func (c *Client) backchannelForm(ctx context.Context, req *BackchannelRequest, b
 		return nil, errors.New("the scope lacks openid")
 	}
 	b.Scopes = scopes
-	req.addTo(form)
-	if b.NotificationToken != "" {
-		form.Set("client_notification_token", b.NotificationToken)
+	r.addTo(form)
+	setGiven(form, "client_notification_token", b.NotificationToken)
+	return c.PackRequest(ctx, form)
+}
+
+// setGiven sets a parameter that has a value.
+func setGiven(form url.Values, name, value string) {
+	if value != "" {
+		form.Set(name, value)
 	}
-	if c.config.RequestObject == nil {
-		return form, nil
-	}
-	form.Set("client_id", c.config.ClientID)
-	return c.pack(ctx, form)
 }
 
 func (r *BackchannelRequest) addTo(form url.Values) {
-	setGiven(form, map[string]string{
-		"login_hint": r.LoginHint, "login_hint_token": r.LoginHintToken, "id_token_hint": r.IDTokenHint,
-		"binding_message": r.BindingMessage, "user_code": r.UserCode, "acr_values": strings.Join(r.ACRValues, " "),
-	})
+	setGiven(form, "login_hint", r.LoginHint)
+	setGiven(form, "login_hint_token", r.LoginHintToken)
+	setGiven(form, "id_token_hint", r.IDTokenHint)
+	setGiven(form, "binding_message", r.BindingMessage)
+	setGiven(form, "user_code", r.UserCode)
+	setGiven(form, "acr_values", strings.Join(r.ACRValues, " "))
 	if r.RequestedExpiry > 0 {
 		form.Set("requested_expiry", strconv.Itoa(int(r.RequestedExpiry/time.Second)))
 	}
@@ -153,9 +169,9 @@ func (r *BackchannelRequest) addTo(form url.Values) {
 
 // backchannelResponse is the answer of CIBA Core §7.3.
 type backchannelResponse struct {
-	AuthReqID string         `json:"auth_req_id"`
-	ExpiresIn jsontext.Value `json:"expires_in"`
-	Interval  jsontext.Value `json:"interval"`
+	AuthReqID string          `json:"auth_req_id"`
+	ExpiresIn json.RawMessage `json:"expires_in"`
+	Interval  json.RawMessage `json:"interval"`
 }
 
 func (r *backchannelResponse) fill(b *Backchannel, now time.Time) (err error) {
@@ -171,30 +187,25 @@ func (r *backchannelResponse) fill(b *Backchannel, now time.Time) (err error) {
 // the interval that the server wants, the first time at once if the server has notified
 // the client, until the user has allowed or denied it, the request has expired
 // (Error.Code "expired_token"), or ctx ends. The ID token is validated as that of a login
-// without nonce. Every error is an [*Error].
-func (c *Client) FinishBackchannel(ctx context.Context, b *Backchannel) (*Tokens, error) {
-	if err := c.checkBackchannel(b); err != nil {
-		return nil, fail(StepBackchannel, err)
+// without nonce. Every error is a [*client.Error].
+func FinishBackchannel(ctx context.Context, c *client.Client, b *Backchannel) (*client.Tokens, error) {
+	if err := checkBackchannel(c, b); err != nil {
+		return nil, client.NewError(StepBackchannel, err)
 	}
-	key, err := c.keyOf(b.DPoPKey)
+	key, err := c.DPoPKey(b.DPoPKey)
 	if err != nil {
-		return nil, fail(StepToken, err)
+		return nil, client.NewError(client.StepToken, err)
 	}
-	response, err := c.poll(ctx, &poll{
-		form: url.Values{"grant_type": {grantBackchannel}, "auth_req_id": {b.AuthReqID}},
-		key:  key, interval: max(b.Interval, minInterval), expiry: b.Expiry, atOnce: b.Notified,
-	})
-	if err != nil {
-		return nil, err
-	}
-	want := response.expected()
-	want.ACRValues = b.ACRValues
-	tokens, err := c.loginTokens(ctx, response, b.Scopes, key, want)
+	p := &poll{grant: client.Grant{
+		Type: "urn:openid:params:grant-type:ciba", Form: url.Values{"auth_req_id": {b.AuthReqID}},
+		Scopes: b.Scopes, DPoPKey: key, IDToken: &idtoken.Expected{ACRValues: b.ACRValues}, Check: accept,
+	}, interval: max(b.Interval, minInterval), expiry: b.Expiry, atOnce: b.Notified}
+	tokens, err := p.run(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	if err := b.checkClaim(tokens.IDToken); err != nil {
-		return nil, fail(StepIDToken, err)
+		return nil, client.NewError(client.StepIDToken, err)
 	}
 	return tokens, nil
 }
@@ -214,11 +225,11 @@ func (b *Backchannel) checkClaim(t *idtoken.Token) error {
 	return nil
 }
 
-func (c *Client) checkBackchannel(b *Backchannel) error {
+func checkBackchannel(c *client.Client, b *Backchannel) error {
 	switch {
 	case b == nil || b.AuthReqID == "":
 		return errors.New("there is no login under way")
-	case !c.began(b.Issuer, b.ClientID):
+	case !began(c, b.Issuer, b.ClientID):
 		return errBegunElsewhere
 	case !slices.Contains(b.Scopes, "openid"):
 		return errors.New("the scope lacks openid")

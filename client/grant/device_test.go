@@ -1,4 +1,4 @@
-package client_test
+package grant_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/grant"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -40,7 +41,7 @@ func polling(t *testing.T, s *optest.Server, cfg client.Config) (*client.Client,
 	k := newClock()
 	cfg.Now, s.Now = k.Now, k.Now
 	c := newClient(t, cfg)
-	c.SetWait(k.wait)
+	grant.SetWait(t, k.wait)
 	return c, k
 }
 
@@ -56,7 +57,7 @@ func TestDevice(t *testing.T) {
 	s := optest.New(t)
 	s.Waits = []string{"authorization_pending", "authorization_pending"}
 	c, k := polling(t, s, daemon(s))
-	d, err := c.BeginDevice(t.Context(), client.TokenRequest{})
+	d, err := grant.BeginDevice(t.Context(), c, client.TokenRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,11 +70,11 @@ func TestDevice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var back client.Device
+	var back grant.Device
 	if err := json.Unmarshal(stored, &back); err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := c.FinishDevice(t.Context(), &back)
+	tokens, err := grant.FinishDevice(t.Context(), c, &back)
 	if err != nil || tokens.IDToken.Subject != optest.Subject || tokens.Report.Err() != nil || tokens.Login == nil {
 		t.Fatalf("%v, %v", tokens, err)
 	}
@@ -106,11 +107,11 @@ func TestPolling(t *testing.T) {
 			s := optest.New(t)
 			s.Waits = test.waits
 			c, k := polling(t, s, daemon(s))
-			d, err := c.BeginDevice(t.Context(), client.TokenRequest{})
+			d, err := grant.BeginDevice(t.Context(), c, client.TokenRequest{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			tokens, err := c.FinishDevice(t.Context(), d)
+			tokens, err := grant.FinishDevice(t.Context(), c, d)
 			code := ""
 			var e *client.Error
 			if errors.As(err, &e) {
@@ -132,7 +133,7 @@ func TestPollingEnds(t *testing.T) {
 	s := optest.New(t)
 	s.Waits = slices.Repeat([]string{"authorization_pending"}, 50)
 	c, k := polling(t, s, daemon(s))
-	d, err := c.BeginDevice(t.Context(), client.TokenRequest{})
+	d, err := grant.BeginDevice(t.Context(), c, client.TokenRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +143,7 @@ func TestPollingEnds(t *testing.T) {
 			cancel()
 		}
 	}
-	if _, err := c.FinishDevice(ctx, d); !errors.Is(err, context.Canceled) || stepOf(err) != client.StepToken || s.Hits("/token") != 2 {
+	if _, err := grant.FinishDevice(ctx, c, d); !errors.Is(err, context.Canceled) || stepOf(err) != client.StepToken || s.Hits("/token") != 2 {
 		t.Errorf("while it waits: %v after %d requests", err, s.Hits("/token"))
 	}
 	k.during = nil
@@ -153,14 +154,14 @@ func TestPollingEnds(t *testing.T) {
 		<-r.Context().Done()
 	})
 	before := s.Hits("/token")
-	if _, err := c.FinishDevice(ctx, d); !errors.Is(err, context.Canceled) || s.Hits("/token") != before+1 {
+	if _, err := grant.FinishDevice(ctx, c, d); !errors.Is(err, context.Canceled) || s.Hits("/token") != before+1 {
 		t.Errorf("while it asks: %v after %d requests", err, s.Hits("/token")-before)
 	}
 	real := newClient(t, daemon(s))
 	d.Interval = time.Hour / 12
 	ctx, cancel = context.WithCancel(t.Context())
 	time.AfterFunc(10*time.Millisecond, cancel)
-	if _, err := real.FinishDevice(ctx, d); !errors.Is(err, context.Canceled) {
+	if _, err := grant.FinishDevice(ctx, real, d); !errors.Is(err, context.Canceled) {
 		t.Errorf("by a clock that is real: %v", err)
 	}
 }
@@ -169,7 +170,7 @@ func TestPollingEnds(t *testing.T) {
 func TestPollingErrorWith200(t *testing.T) {
 	s := optest.New(t)
 	c, k := polling(t, s, daemon(s))
-	d, err := c.BeginDevice(t.Context(), client.TokenRequest{})
+	d, err := grant.BeginDevice(t.Context(), c, client.TokenRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,12 +180,12 @@ func TestPollingErrorWith200(t *testing.T) {
 			s.Replace("/token", nil)
 		}
 	}
-	if tokens, err := c.FinishDevice(t.Context(), d); err != nil || !slices.Equal(k.waited, seconds(5, 5, 5)) {
+	if tokens, err := grant.FinishDevice(t.Context(), c, d); err != nil || !slices.Equal(k.waited, seconds(5, 5, 5)) {
 		t.Errorf("%v, %v after %v", tokens, err, k.waited)
 	}
 	d.Expiry = k.now.AddDate(100, 0, 0)
 	s.Replace("/token", answer(200, "application/json", `{"error":"slow_down"}`))
-	if _, err := c.FinishDevice(t.Context(), d); err == nil || time.Until(k.now) > 25*time.Hour {
+	if _, err := grant.FinishDevice(t.Context(), c, d); err == nil || time.Until(k.now) > 25*time.Hour {
 		t.Errorf("a login for a century ended with %v at %v", err, k.now)
 	}
 }
@@ -242,12 +243,12 @@ func TestDeviceResponse(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			s := optest.New(t)
 			s.Replace("/device", deviceAnswer(test.member, test.value))
-			d, err := newClient(t, daemon(s)).BeginDevice(t.Context(), client.TokenRequest{})
+			d, err := grant.BeginDevice(t.Context(), newClient(t, daemon(s)), client.TokenRequest{})
 			if (err == nil) != test.ok || (d != nil) != test.ok {
 				t.Fatalf("%v, %v", d, err)
 			}
 			if err != nil {
-				if stepOf(err) != client.StepDevice || strings.ContainsAny(err.Error(), "\x1b\u202e") {
+				if stepOf(err) != grant.StepDevice || strings.ContainsAny(err.Error(), "\x1b\u202e") {
 					t.Errorf("got %v", err)
 				}
 				noCanary(t, err.Error())
@@ -267,7 +268,7 @@ func TestDeviceOddities(t *testing.T) {
 	s.Replace("/device", func(w http.ResponseWriter, _ *http.Request) {
 		optest.JSON(w, 200, m{"device_code": "canary", "user_code": "GQVQ-JKEC", "verification_url": "https://as.example/device", "expires_in": 9 * 365 * 24 * 3600})
 	})
-	d, err := newClient(t, daemon(s)).BeginDevice(t.Context(), client.TokenRequest{})
+	d, err := grant.BeginDevice(t.Context(), newClient(t, daemon(s)), client.TokenRequest{})
 	if err != nil || d.VerificationURI != "https://as.example/device" || time.Until(d.Expiry) > 25*time.Hour {
 		t.Errorf("%+v, %v", d, err)
 	}
@@ -282,16 +283,16 @@ func TestDeviceRefused(t *testing.T) {
 	} {
 		s := optest.New(t)
 		s.Replace("/device", h)
-		d, err := newClient(t, daemon(s)).BeginDevice(t.Context(), client.TokenRequest{})
+		d, err := grant.BeginDevice(t.Context(), newClient(t, daemon(s)), client.TokenRequest{})
 		var e *client.TokenError
-		if d != nil || stepOf(err) != client.StepDevice || !errors.As(err, &e) || s.Hits("/device") != 1 {
+		if d != nil || stepOf(err) != grant.StepDevice || !errors.As(err, &e) || s.Hits("/device") != 1 {
 			t.Errorf("%s: %v, %v", name, d, err)
 		}
 		noCanary(t, err.Error())
 	}
 	s := optest.New(t)
 	s.Edit = func(md map[string]any) { delete(md, "device_authorization_endpoint") }
-	if d, err := newClient(t, daemon(s)).BeginDevice(t.Context(), client.TokenRequest{}); d != nil || stepOf(err) != client.StepDevice {
+	if d, err := grant.BeginDevice(t.Context(), newClient(t, daemon(s)), client.TokenRequest{}); d != nil || stepOf(err) != grant.StepDevice {
 		t.Errorf("a server that has no such endpoint: %v, %v", d, err)
 	}
 }
@@ -300,27 +301,27 @@ func TestDeviceRefused(t *testing.T) {
 func TestFinishDeviceRefused(t *testing.T) {
 	s := optest.New(t)
 	c, k := polling(t, s, daemon(s))
-	begin := func() *client.Device {
-		d, err := c.BeginDevice(t.Context(), client.TokenRequest{})
+	begin := func() *grant.Device {
+		d, err := grant.BeginDevice(t.Context(), c, client.TokenRequest{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return d
 	}
-	for name, edit := range map[string]func(*client.Device){
-		"another server": func(d *client.Device) { d.Issuer = "https://other.example" },
-		"another client": func(d *client.Device) { d.ClientID = "other" },
-		"no code":        func(d *client.Device) { d.DeviceCode = "" },
-		"no expiry":      func(d *client.Device) { d.Expiry = time.Time{} },
-		"expired":        func(d *client.Device) { d.Expiry = k.now },
+	for name, edit := range map[string]func(*grant.Device){
+		"another server": func(d *grant.Device) { d.Issuer = "https://other.example" },
+		"another client": func(d *grant.Device) { d.ClientID = "other" },
+		"no code":        func(d *grant.Device) { d.DeviceCode = "" },
+		"no expiry":      func(d *grant.Device) { d.Expiry = time.Time{} },
+		"expired":        func(d *grant.Device) { d.Expiry = k.now },
 	} {
 		d := begin()
 		edit(d)
-		if tokens, err := c.FinishDevice(t.Context(), d); tokens != nil || stepOf(err) == "" {
+		if tokens, err := grant.FinishDevice(t.Context(), c, d); tokens != nil || stepOf(err) == "" {
 			t.Errorf("%s: %v, %v", name, tokens, err)
 		}
 	}
-	if _, err := c.FinishDevice(t.Context(), nil); err == nil || s.Hits("/token") != 0 {
+	if _, err := grant.FinishDevice(t.Context(), c, nil); err == nil || s.Hits("/token") != 0 {
 		t.Errorf("a token request was sent, or nothing was a login: %v", err)
 	}
 	for name, edit := range map[string]func(map[string]any){
@@ -329,23 +330,23 @@ func TestFinishDeviceRefused(t *testing.T) {
 		"another issuer":     func(claims map[string]any) { claims["iss"] = "https://other.example" },
 	} {
 		s.EditID = edit
-		if tokens, err := c.FinishDevice(t.Context(), begin()); tokens != nil || stepOf(err) != client.StepIDToken {
+		if tokens, err := grant.FinishDevice(t.Context(), c, begin()); tokens != nil || stepOf(err) != client.StepIDToken {
 			t.Errorf("%s: %v, %v", name, tokens, err)
 		}
 	}
 	s.Token = func(out map[string]any) { delete(out, "id_token") }
-	if tokens, err := c.FinishDevice(t.Context(), begin()); tokens != nil || stepOf(err) != client.StepIDToken {
+	if tokens, err := grant.FinishDevice(t.Context(), c, begin()); tokens != nil || stepOf(err) != client.StepIDToken {
 		t.Errorf("no ID token: %v, %v", tokens, err)
 	}
-	d, err := c.BeginDevice(t.Context(), client.TokenRequest{Scopes: []string{"photos.read"}})
+	d, err := grant.BeginDevice(t.Context(), c, client.TokenRequest{Scopes: []string{"photos.read"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if tokens, err := c.FinishDevice(t.Context(), d); err != nil || tokens.IDToken != nil {
+	if tokens, err := grant.FinishDevice(t.Context(), c, d); err != nil || tokens.IDToken != nil {
 		t.Errorf("without openid: %v, %v", tokens, err)
 	}
 	s.Token = func(out map[string]any) { out["id_token"] = "canary.of.nobody" }
-	if tokens, err := c.FinishDevice(t.Context(), d); tokens != nil || stepOf(err) != client.StepIDToken {
+	if tokens, err := grant.FinishDevice(t.Context(), c, d); tokens != nil || stepOf(err) != client.StepIDToken {
 		t.Errorf("an ID token that nobody asked for, and that is none: %v, %v", tokens, err)
 	}
 }

@@ -1,4 +1,4 @@
-package client_test
+package grant_test
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/client/grant"
 	"github.com/countersign/countersign/internal/jose"
 	"github.com/countersign/countersign/internal/optest"
 )
@@ -39,7 +40,7 @@ func stepOf(err error) client.Step {
 func TestClientCredentials(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, daemon(s))
-	tokens, err := c.ClientCredentials(t.Context(), client.TokenRequest{
+	tokens, err := grant.ClientCredentials(t.Context(), c, client.TokenRequest{
 		Scopes: []string{"photos.read", "openid"}, Resources: []string{"https://api.example/", "https://other.example/"},
 		AuthorizationDetails: []m{{"type": "payment"}}, Extra: url.Values{"audience": {"photos"}},
 	})
@@ -53,7 +54,7 @@ func TestClientCredentials(t *testing.T) {
 	if tokens.IDToken != nil || tokens.RefreshToken != "" || tokens.Extra("id_token") != nil || tokens.Extra("refresh_token") != nil {
 		t.Errorf("more than an access token was taken: %v", tokens)
 	}
-	if tokens, err = c.ClientCredentials(t.Context(), client.TokenRequest{}); err != nil || len(tokens.Scopes) != 0 || sent(s, "/token").Has("scope") {
+	if tokens, err = grant.ClientCredentials(t.Context(), c, client.TokenRequest{}); err != nil || len(tokens.Scopes) != 0 || sent(s, "/token").Has("scope") {
 		t.Errorf("without a scope: %v, %v", tokens, err)
 	}
 }
@@ -75,7 +76,7 @@ func TestClientCredentialsRefused(t *testing.T) {
 		if test.edit != nil {
 			test.edit(&cfg)
 		}
-		if tokens, err := newClient(t, cfg).ClientCredentials(t.Context(), test.req); tokens != nil || stepOf(err) != client.StepToken {
+		if tokens, err := grant.ClientCredentials(t.Context(), newClient(t, cfg), test.req); tokens != nil || stepOf(err) != client.StepToken {
 			t.Errorf("%s: %v, %v", name, tokens, err)
 		}
 	}
@@ -84,7 +85,7 @@ func TestClientCredentialsRefused(t *testing.T) {
 	}
 	cfg := daemon(s)
 	cfg.Auth = auth.SecretBasic("canary-wrong")
-	_, err := newClient(t, cfg).ClientCredentials(t.Context(), client.TokenRequest{})
+	_, err := grant.ClientCredentials(t.Context(), newClient(t, cfg), client.TokenRequest{})
 	var e *client.TokenError
 	if !errors.As(err, &e) || e.Code != "invalid_client" || e.Status != 401 {
 		t.Errorf("a wrong secret: %v", err)
@@ -109,7 +110,7 @@ func TestGrantAnswers(t *testing.T) {
 		"a redirect": func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, foreign.URL+"/token", http.StatusTemporaryRedirect)
 		},
-		"N_A, an access token":   answer(200, js, `{"access_token":"canary","token_type":"N_A","issued_token_type":"`+client.AccessTokenType+`"}`),
+		"N_A, an access token":   answer(200, js, `{"access_token":"canary","token_type":"N_A","issued_token_type":"`+grant.AccessTokenType+`"}`),
 		"an ID token that is no": answer(200, js, `{"access_token":"canary","token_type":"Bearer","issued_token_type":"urn:x","id_token":"a.b.c"}`),
 	} {
 		s := optest.New(t)
@@ -134,10 +135,10 @@ func TestGrantAnswers(t *testing.T) {
 // everyGrant tries the grants that are one token request, and gives how they ended.
 func everyGrant(t *testing.T, c *client.Client) map[string]error {
 	out := map[string]error{}
-	_, out["client credentials"] = c.ClientCredentials(t.Context(), client.TokenRequest{})
-	_, out["JWT bearer"] = c.JWTBearer(t.Context(), client.AssertionRequest{Assertion: "eyJ.canary.x"})
-	_, out["token exchange"] = c.TokenExchange(t.Context(), client.ExchangeRequest{SubjectToken: "canary-subject"})
-	_, out["extension"] = c.Grant(t.Context(), "urn:example:grant", url.Values{"secret": {"canary-in-form"}})
+	_, out["client credentials"] = grant.ClientCredentials(t.Context(), c, client.TokenRequest{})
+	_, out["JWT bearer"] = grant.JWTBearer(t.Context(), c, grant.AssertionRequest{Assertion: "eyJ.canary.x"})
+	_, out["token exchange"] = grant.TokenExchange(t.Context(), c, grant.ExchangeRequest{SubjectToken: "canary-subject"})
+	_, out["extension"] = c.Grant(t.Context(), client.Grant{Type: "urn:example:grant", Form: url.Values{"secret": {"canary-in-form"}}})
 	return out
 }
 
@@ -156,8 +157,8 @@ func TestGrantAuthentication(t *testing.T) {
 		if form := s.Form("/token"); !form.Has(name) || form.Get("grant_type") != "urn:example:grant" || s.Hits("/token") != 4 {
 			t.Errorf("%s: %v", name, form)
 		}
-		c.BeginDevice(t.Context(), client.TokenRequest{})
-		c.BeginBackchannel(t.Context(), client.BackchannelRequest{LoginHint: "alice"})
+		grant.BeginDevice(t.Context(), c, client.TokenRequest{})
+		grant.BeginBackchannel(t.Context(), c, grant.BackchannelRequest{LoginHint: "alice"})
 		if !s.Form("/device").Has(name) || !s.Form("/backchannel").Has(name) {
 			t.Errorf("%s: %v, %v", name, s.Form("/device"), s.Form("/backchannel"))
 		}
@@ -167,17 +168,17 @@ func TestGrantAuthentication(t *testing.T) {
 func TestJWTBearer(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, daemon(s))
-	if _, err := c.JWTBearer(t.Context(), client.AssertionRequest{Assertion: "eyJ.of.another"}); err != nil {
+	if _, err := grant.JWTBearer(t.Context(), c, grant.AssertionRequest{Assertion: "eyJ.of.another"}); err != nil {
 		t.Fatal(err)
 	}
 	same(t, "token request", sent(s, "/token"), values("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion", "eyJ.of.another"))
 
 	key := optest.NewKey("k1", "ES256")
-	own := client.AssertionRequest{
+	own := grant.AssertionRequest{
 		Keys: auth.SigningKey{KeyID: "k1", Key: key.Private}, Subject: optest.Subject, Claims: m{"scope": "photos.read"},
 		TokenRequest: client.TokenRequest{Scopes: []string{"openid"}},
 	}
-	tokens, err := c.JWTBearer(t.Context(), own)
+	tokens, err := grant.JWTBearer(t.Context(), c, own)
 	if err != nil || tokens.IDToken.Subject != optest.Subject {
 		t.Fatalf("%v, %v", tokens, err)
 	}
@@ -190,7 +191,7 @@ func TestJWTBearer(t *testing.T) {
 	}
 	jti := claims["jti"]
 	own.Issuer, own.Audience, own.Typ = "of the registration", "https://as.example/token", auth.OmitTyp
-	if _, err := c.JWTBearer(t.Context(), own); err != nil {
+	if _, err := grant.JWTBearer(t.Context(), c, own); err != nil {
 		t.Fatal(err)
 	}
 	header, claims = grantAssertion(t, key, s)
@@ -216,7 +217,7 @@ func TestJWTBearerRefused(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, daemon(s))
 	key := auth.SigningKey{Key: optest.NewKey("k1", "ES256").Private}
-	for name, req := range map[string]client.AssertionRequest{
+	for name, req := range map[string]grant.AssertionRequest{
 		"neither":              {},
 		"both":                 {Assertion: "a.b.c", Keys: key, Subject: "alice"},
 		"no subject":           {Keys: key},
@@ -228,7 +229,7 @@ func TestJWTBearerRefused(t *testing.T) {
 		"with a line break":    {Assertion: "a.b\r\n.c"},
 		"a parameter of ours":  {Assertion: "a.b.c", TokenRequest: client.TokenRequest{Extra: url.Values{"assertion": {"x"}}}},
 	} {
-		if tokens, err := c.JWTBearer(t.Context(), req); tokens != nil || stepOf(err) != client.StepToken {
+		if tokens, err := grant.JWTBearer(t.Context(), c, req); tokens != nil || stepOf(err) != client.StepToken {
 			t.Errorf("%s: %v, %v", name, tokens, err)
 		}
 	}
@@ -240,17 +241,17 @@ func TestJWTBearerRefused(t *testing.T) {
 func TestTokenExchange(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, daemon(s))
-	tokens, err := c.TokenExchange(t.Context(), client.ExchangeRequest{
-		SubjectToken: "canary-subject", ActorToken: "canary-actor", ActorTokenType: client.JWTType, RequestedTokenType: client.AccessTokenType,
+	tokens, err := grant.TokenExchange(t.Context(), c, grant.ExchangeRequest{
+		SubjectToken: "canary-subject", ActorToken: "canary-actor", ActorTokenType: grant.JWTType, RequestedTokenType: grant.AccessTokenType,
 		Audiences: []string{"photos", "prints"}, TokenRequest: client.TokenRequest{Scopes: []string{"photos.read"}, Resources: []string{"https://api.example/"}},
 	})
-	if err != nil || tokens.TokenType != "Bearer" || tokens.Extra("issued_token_type") != client.AccessTokenType {
+	if err != nil || tokens.TokenType != "Bearer" || tokens.Extra("issued_token_type") != grant.AccessTokenType {
 		t.Fatalf("%v, %v", tokens, err)
 	}
 	same(t, "token request", sent(s, "/token"), url.Values{
 		"grant_type": {"urn:ietf:params:oauth:grant-type:token-exchange"}, "scope": {"photos.read"}, "resource": {"https://api.example/"},
-		"subject_token": {"canary-subject"}, "subject_token_type": {client.AccessTokenType}, "actor_token": {"canary-actor"},
-		"actor_token_type": {client.JWTType}, "requested_token_type": {client.AccessTokenType}, "audience": {"photos", "prints"},
+		"subject_token": {"canary-subject"}, "subject_token_type": {grant.AccessTokenType}, "actor_token": {"canary-actor"},
+		"actor_token_type": {grant.JWTType}, "requested_token_type": {grant.AccessTokenType}, "audience": {"photos", "prints"},
 	})
 }
 
@@ -260,14 +261,14 @@ func TestTokenExchangeType(t *testing.T) {
 		name, asked, issued, kind string
 		ok                        bool
 	}{
-		{"an access token", "", client.AccessTokenType, "Bearer", true},
-		{"a JWT that gives access", client.JWTType, client.JWTType, "bearer", true},
-		{"an ID token", client.IDTokenType, client.IDTokenType, "N_A", true},
-		{"a refresh token", client.RefreshTokenType, client.RefreshTokenType, "n_a", true},
+		{"an access token", "", grant.AccessTokenType, "Bearer", true},
+		{"a JWT that gives access", grant.JWTType, grant.JWTType, "bearer", true},
+		{"an ID token", grant.IDTokenType, grant.IDTokenType, "N_A", true},
+		{"a refresh token", grant.RefreshTokenType, grant.RefreshTokenType, "n_a", true},
 		{"nothing said of the type", "", "", "Bearer", false},
-		{"another type", client.AccessTokenType, client.JWTType, "Bearer", false},
-		{"an access token for nothing", client.AccessTokenType, client.AccessTokenType, "N_A", false},
-		{"an unknown token type", "", client.JWTType, "pop", false},
+		{"another type", grant.AccessTokenType, grant.JWTType, "Bearer", false},
+		{"an access token for nothing", grant.AccessTokenType, grant.AccessTokenType, "N_A", false},
+		{"an unknown token type", "", grant.JWTType, "pop", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := optest.New(t)
@@ -275,7 +276,7 @@ func TestTokenExchangeType(t *testing.T) {
 				out["token_type"], out["issued_token_type"] = test.kind, test.issued
 			}
 			c := newClient(t, daemon(s))
-			tokens, err := c.TokenExchange(t.Context(), client.ExchangeRequest{SubjectToken: "canary", SubjectTokenType: client.IDTokenType, RequestedTokenType: test.asked})
+			tokens, err := grant.TokenExchange(t.Context(), c, grant.ExchangeRequest{SubjectToken: "canary", SubjectTokenType: grant.IDTokenType, RequestedTokenType: test.asked})
 			if (err == nil) != test.ok {
 				t.Fatalf("%v, %v", tokens, err)
 			}
@@ -293,8 +294,8 @@ func TestTokenExchangeType(t *testing.T) {
 // TestNotApplicable: the type N_A is an exchanged token's alone.
 func TestNotApplicable(t *testing.T) {
 	s := optest.New(t)
-	s.Token = func(out map[string]any) { out["token_type"], out["issued_token_type"] = "N_A", client.JWTType }
-	if tokens, err := newClient(t, daemon(s)).ClientCredentials(t.Context(), client.TokenRequest{}); err == nil {
+	s.Token = func(out map[string]any) { out["token_type"], out["issued_token_type"] = "N_A", grant.JWTType }
+	if tokens, err := grant.ClientCredentials(t.Context(), newClient(t, daemon(s)), client.TokenRequest{}); err == nil {
 		t.Errorf("accepted: %v", tokens)
 	}
 	if tokens, err := login(t, s, newClient(t, config(s))); err == nil {
@@ -305,15 +306,15 @@ func TestNotApplicable(t *testing.T) {
 func TestTokenExchangeRefused(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, daemon(s))
-	for name, req := range map[string]client.ExchangeRequest{
+	for name, req := range map[string]grant.ExchangeRequest{
 		"no subject":                 {},
-		"a type of no actor":         {SubjectToken: "canary", ActorTokenType: client.JWTType},
+		"a type of no actor":         {SubjectToken: "canary", ActorTokenType: grant.JWTType},
 		"a type that is no URI":      {SubjectToken: "canary", SubjectTokenType: "jwt"},
 		"a wanted type that is none": {SubjectToken: "canary", RequestedTokenType: "access_token"},
 		"audience in Extra":          {SubjectToken: "canary", TokenRequest: client.TokenRequest{Extra: url.Values{"audience": {"x"}}}},
 		"a parameter of ours":        {SubjectToken: "canary", TokenRequest: client.TokenRequest{Extra: url.Values{"subject_token": {"x"}}}},
 	} {
-		if tokens, err := c.TokenExchange(t.Context(), req); tokens != nil || stepOf(err) != client.StepToken {
+		if tokens, err := grant.TokenExchange(t.Context(), c, req); tokens != nil || stepOf(err) != client.StepToken {
 			t.Errorf("%s: %v, %v", name, tokens, err)
 		}
 	}
@@ -326,7 +327,7 @@ func TestGrant(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, daemon(s))
 	form := url.Values{"scope": {"openid"}, "ticket": {"canary-ticket"}}
-	tokens, err := c.Grant(t.Context(), "urn:example:grant", form)
+	tokens, err := c.Grant(t.Context(), client.Grant{Type: "urn:example:grant", Form: form})
 	if err != nil || tokens.IDToken.Subject != optest.Subject || strings.Join(tokens.Scopes, " ") != "openid" || tokens.RefreshToken == "" {
 		t.Fatalf("%v, %v", tokens, err)
 	}
@@ -334,11 +335,11 @@ func TestGrant(t *testing.T) {
 	if len(form) != 2 {
 		t.Errorf("the caller's form is now %v", form)
 	}
-	if _, err := c.Grant(t.Context(), "of_the_servers-own.1", nil); stepOf(err) != client.StepToken || !strings.Contains(err.Error(), "unsupported_grant_type") {
+	if _, err := c.Grant(t.Context(), client.Grant{Type: "of_the_servers-own.1"}); stepOf(err) != client.StepToken || !strings.Contains(err.Error(), "unsupported_grant_type") {
 		t.Errorf("got %v", err)
 	}
 	s.EditID = func(claims map[string]any) { claims["nonce"] = "of another request" }
-	if tokens, err := c.Grant(t.Context(), "urn:example:grant", form); stepOf(err) != client.StepIDToken {
+	if tokens, err := c.Grant(t.Context(), client.Grant{Type: "urn:example:grant", Form: form}); stepOf(err) != client.StepIDToken {
 		t.Errorf("an ID token of another request: %v, %v", tokens, err)
 	}
 }
@@ -351,12 +352,12 @@ func TestGrantRefused(t *testing.T) {
 		"urn:ietf:params:oauth:grant-type:jwt-bearer", "urn:ietf:params:oauth:grant-type:token-exchange",
 		"urn:ietf:params:oauth:grant-type:device_code", "urn:openid:params:grant-type:ciba",
 	} {
-		if tokens, err := c.Grant(t.Context(), grantType, url.Values{}); tokens != nil || stepOf(err) != client.StepToken {
+		if tokens, err := c.Grant(t.Context(), client.Grant{Type: grantType, Form: url.Values{}}); tokens != nil || stepOf(err) != client.StepToken {
 			t.Errorf("%q: %v, %v", grantType, tokens, err)
 		}
 	}
 	for _, name := range []string{"grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type"} {
-		if tokens, err := c.Grant(t.Context(), "urn:example:grant", url.Values{name: {"x"}}); tokens != nil || stepOf(err) != client.StepToken {
+		if tokens, err := c.Grant(t.Context(), client.Grant{Type: "urn:example:grant", Form: url.Values{name: {"x"}}}); tokens != nil || stepOf(err) != client.StepToken {
 			t.Errorf("with %s: %v, %v", name, tokens, err)
 		}
 	}

@@ -1,4 +1,4 @@
-package client
+package grant
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"net/url"
 	"slices"
 
-	"github.com/countersign/countersign/internal/jose"
+	"github.com/countersign/countersign/client"
 )
 
 // The types of tokens, RFC 8693 §3.
@@ -22,13 +22,10 @@ const (
 	JWTType          = "urn:ietf:params:oauth:token-type:jwt"
 )
 
-// notApplicable is the token_type of a token that gives access to nothing (RFC 8693 §2.2.1).
-const notApplicable = "N_A"
-
 // ExchangeRequest is a request for a token in exchange for another, RFC 8693 §2.1.
 // SubjectToken must be set. It redacts itself in fmt, log/slog and encoding.
 type ExchangeRequest struct {
-	TokenRequest
+	client.TokenRequest
 
 	// SubjectToken is of the party on whose behalf the request is made, and
 	// SubjectTokenType says what it is: "" means AccessTokenType.
@@ -48,21 +45,24 @@ type ExchangeRequest struct {
 
 // TokenExchange gets a token in exchange for another: for a service behind this one, on
 // behalf of the user who called. What came is in Token.Extra("issued_token_type"); where
-// that is not an access token TokenType may be "N_A", and [Client.Authorize] refuses it. An
-// ID token beside it is validated as that of a login without nonce. Every error is an [*Error].
-func (c *Client) TokenExchange(ctx context.Context, req ExchangeRequest) (*Tokens, error) {
+// that is not an access token TokenType may be "N_A", and [client.Client.Authorize] refuses it. An
+// ID token beside it is validated as that of a login without nonce. Every error is a [*client.Error].
+func TokenExchange(ctx context.Context, c *client.Client, req ExchangeRequest) (*client.Tokens, error) {
 	form, err := req.exchangeForm()
 	if err != nil {
-		return nil, fail(StepToken, err)
+		return nil, client.NewError(client.StepToken, err)
 	}
-	return c.obtain(ctx, grantTokenExchange, form, func(t *tokenResponse) error { return t.checkIssued(req.RequestedTokenType) })
+	return c.Grant(ctx, client.Grant{
+		Type: "urn:ietf:params:oauth:grant-type:token-exchange", Form: form,
+		Check: func(t *client.Tokens) error { return checkIssued(t, req.RequestedTokenType) },
+	})
 }
 
 func (r *ExchangeRequest) exchangeForm() (url.Values, error) {
 	if err := r.checkTokens(); err != nil {
 		return nil, err
 	}
-	v, err := r.form()
+	v, err := r.Form()
 	if err != nil {
 		return nil, err
 	}
@@ -108,12 +108,12 @@ func (r *ExchangeRequest) checkTokens() error {
 
 // checkIssued applies RFC 8693 §2.2.1: the answer says what was issued, and that is what
 // was asked for.
-func (t *tokenResponse) checkIssued(requested string) error {
-	switch {
-	case t.IssuedTokenType == "":
+func checkIssued(t *client.Tokens, requested string) error {
+	switch issued, _ := t.Extra("issued_token_type").(string); {
+	case issued == "":
 		return errors.New("issued_token_type is missing")
-	case requested != "" && t.IssuedTokenType != requested:
-		return fmt.Errorf("issued_token_type is %s, not what was asked for", jose.Quote(t.IssuedTokenType))
+	case requested != "" && issued != requested:
+		return fmt.Errorf("issued_token_type is %.100q, not what was asked for", issued)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package client_test
+package grant_test
 
 import (
 	"crypto/tls"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/client/grant"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -17,15 +18,17 @@ import (
 func TestGrantsDPoP(t *testing.T) {
 	for name, get := range map[string]func(*client.Client) (*client.Tokens, error){
 		"client credentials": func(c *client.Client) (*client.Tokens, error) {
-			return c.ClientCredentials(t.Context(), client.TokenRequest{})
+			return grant.ClientCredentials(t.Context(), c, client.TokenRequest{})
 		},
 		"JWT bearer": func(c *client.Client) (*client.Tokens, error) {
-			return c.JWTBearer(t.Context(), client.AssertionRequest{Assertion: "a.b.c"})
+			return grant.JWTBearer(t.Context(), c, grant.AssertionRequest{Assertion: "a.b.c"})
 		},
 		"token exchange": func(c *client.Client) (*client.Tokens, error) {
-			return c.TokenExchange(t.Context(), client.ExchangeRequest{SubjectToken: "canary"})
+			return grant.TokenExchange(t.Context(), c, grant.ExchangeRequest{SubjectToken: "canary"})
 		},
-		"extension":   func(c *client.Client) (*client.Tokens, error) { return c.Grant(t.Context(), "urn:example:grant", nil) },
+		"extension": func(c *client.Client) (*client.Tokens, error) {
+			return c.Grant(t.Context(), client.Grant{Type: "urn:example:grant"})
+		},
 		"device":      func(c *client.Client) (*client.Tokens, error) { return byDevice(t, c) },
 		"backchannel": func(c *client.Client) (*client.Tokens, error) { return byBackchannel(t, c) },
 	} {
@@ -51,19 +54,19 @@ func TestGrantsDPoP(t *testing.T) {
 
 // byDevice and byBackchannel are whole logins, stored on the way.
 func byDevice(t *testing.T, c *client.Client) (*client.Tokens, error) {
-	d, err := c.BeginDevice(t.Context(), client.TokenRequest{})
+	d, err := grant.BeginDevice(t.Context(), c, client.TokenRequest{})
 	if err != nil {
 		return nil, err
 	}
-	return c.FinishDevice(t.Context(), stored(t, d))
+	return grant.FinishDevice(t.Context(), c, stored(t, d))
 }
 
 func byBackchannel(t *testing.T, c *client.Client) (*client.Tokens, error) {
-	b, err := c.BeginBackchannel(t.Context(), client.BackchannelRequest{LoginHint: "alice"})
+	b, err := grant.BeginBackchannel(t.Context(), c, grant.BackchannelRequest{LoginHint: "alice"})
 	if err != nil {
 		return nil, err
 	}
-	return c.FinishBackchannel(t.Context(), stored(t, b))
+	return grant.FinishBackchannel(t.Context(), c, stored(t, b))
 }
 
 // stored is v after it was kept as JSON.

@@ -1,20 +1,21 @@
-package client
+package grant
 
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
-
+	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/discovery"
-	"github.com/countersign/countersign/internal/endpoint"
+	"github.com/countersign/countersign/idtoken"
 )
 
 // Device is a login on a device without a browser, while the user allows it on another
@@ -38,60 +39,82 @@ type Device struct {
 	DPoPKey                 string        `json:"dpop_key,omitempty"` // the login's own key: PKCS #8, base64
 }
 
+// StepDevice is the step that asks for the codes.
+const StepDevice client.Step = "device authorization request"
+
 // BeginDevice asks for a code that the user types in on another device, RFC 8628 §3.1.
-// Every error is an [*Error].
-func (c *Client) BeginDevice(ctx context.Context, req TokenRequest) (*Device, error) {
-	form, scopes, err := c.loginForm(req)
+// Every error is a [*client.Error].
+func BeginDevice(ctx context.Context, c *client.Client, req client.TokenRequest) (*Device, error) {
+	form, scopes, err := loginForm(c, req)
 	if err != nil {
-		return nil, fail(StepDevice, err)
+		return nil, client.NewError(StepDevice, err)
 	}
-	form.Set("client_id", c.config.ClientID) // some servers look for it beside an Authorization header too
+	form.Set("client_id", c.Config().ClientID) // some servers look for it beside an Authorization header too
 	var answer deviceResponse
-	err = c.ask(ctx, StepDevice, func(m *discovery.Metadata) place { return place{url: m.DeviceAuthorizationEndpoint} }, form, &answer)
+	err = c.PostForm(ctx, StepDevice, func(m *discovery.Metadata) string { return m.DeviceAuthorizationEndpoint }, form, &answer)
 	if err != nil {
 		return nil, err
 	}
-	d, err := answer.device(c.config.Now())
+	d, err := answer.device(c.Config().Now())
 	if err != nil {
-		return nil, fail(StepDevice, err)
+		return nil, client.NewError(StepDevice, err)
 	}
-	d.Issuer, d.ClientID, d.Scopes = c.config.Issuer, c.config.ClientID, scopes
-	if _, d.DPoPKey, err = c.newKey(); err != nil {
-		return nil, fail(StepDevice, err)
+	d.Issuer, d.ClientID, d.Scopes = c.Issuer(), c.Config().ClientID, scopes
+	if _, d.DPoPKey, err = c.NewDPoPKey(); err != nil {
+		return nil, client.NewError(StepDevice, err)
 	}
 	return d, nil
 }
 
-// FinishDevice waits for the user and gives the tokens, RFC 8628 §3.4: it asks in the
-// interval that the server wants, until the user has allowed or denied it, the code has
-// expired (Error.Code "expired_token"), or ctx ends. An ID token is validated as that of a
-// login without nonce, and required if the scope was openid. Every error is an [*Error].
-func (c *Client) FinishDevice(ctx context.Context, d *Device) (*Tokens, error) {
-	if err := c.checkDevice(d); err != nil {
-		return nil, fail(StepDevice, err)
+// loginForm gives the form of a login on another device, and its scopes.
+func loginForm(c *client.Client, req client.TokenRequest) (url.Values, []string, error) {
+	if req.Scopes == nil {
+		req.Scopes = c.Config().Scopes
 	}
-	key, err := c.keyOf(d.DPoPKey)
-	if err != nil {
-		return nil, fail(StepToken, err)
-	}
-	response, err := c.poll(ctx, &poll{
-		form: url.Values{"grant_type": {grantDevice}, "device_code": {d.DeviceCode}},
-		key:  key, interval: max(d.Interval, minInterval), expiry: d.Expiry,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return c.loginTokens(ctx, response, d.Scopes, key, response.expected())
+	form, err := req.Form()
+	return form, slices.Clone(req.Scopes), err
 }
 
-func (c *Client) checkDevice(d *Device) error {
+// FinishDevice waits for the user and gives the tokens, RFC 8628 §3.4. It asks at the
+// interval that the server wants, until the user has allowed or denied it, the code has
+// expired (Error.Code "expired_token"), or ctx ends. An ID token is validated as that of a
+// login without nonce, and required if the scope was openid. Every error is a
+// [*client.Error].
+func FinishDevice(ctx context.Context, c *client.Client, d *Device) (*client.Tokens, error) {
+	if err := checkDevice(c, d); err != nil {
+		return nil, client.NewError(StepDevice, err)
+	}
+	key, err := c.DPoPKey(d.DPoPKey)
+	if err != nil {
+		return nil, client.NewError(client.StepToken, err)
+	}
+	grant := client.Grant{
+		Type: "urn:ietf:params:oauth:grant-type:device_code", Form: url.Values{"device_code": {d.DeviceCode}},
+		Scopes: d.Scopes, DPoPKey: key, Check: accept,
+	}
+	if slices.Contains(d.Scopes, "openid") {
+		grant.IDToken = &idtoken.Expected{}
+	}
+	p := &poll{grant: grant, interval: max(d.Interval, minInterval), expiry: d.Expiry}
+	return p.run(ctx, c)
+}
+
+func checkDevice(c *client.Client, d *Device) error {
 	switch {
 	case d == nil || d.DeviceCode == "":
 		return errors.New("there is no login under way")
-	case !c.began(d.Issuer, d.ClientID):
+	case !began(c, d.Issuer, d.ClientID):
 		return errBegunElsewhere
 	}
 	return nil
+}
+
+var errBegunElsewhere = errors.New("the login was begun by another client")
+
+// began tells whether a login that was stored is this client's.
+func began(c *client.Client, issuer, clientID string) bool {
+	own := c.Config()
+	return issuer == own.Issuer && clientID == own.ClientID && clientID != ""
 }
 
 // Format implements fmt.Formatter: no verb prints the device code.
@@ -106,13 +129,13 @@ func (d Device) redacted() string {
 
 // deviceResponse is the answer of RFC 8628 §3.2.
 type deviceResponse struct {
-	DeviceCode              string         `json:"device_code"`
-	UserCode                string         `json:"user_code"`
-	VerificationURI         string         `json:"verification_uri"`
-	VerificationURL         string         `json:"verification_url"` // what Google calls it
-	VerificationURIComplete string         `json:"verification_uri_complete"`
-	ExpiresIn               jsontext.Value `json:"expires_in"`
-	Interval                jsontext.Value `json:"interval"`
+	DeviceCode              string          `json:"device_code"`
+	UserCode                string          `json:"user_code"`
+	VerificationURI         string          `json:"verification_uri"`
+	VerificationURL         string          `json:"verification_url"` // what Google calls it
+	VerificationURIComplete string          `json:"verification_uri_complete"`
+	ExpiresIn               json.RawMessage `json:"expires_in"`
+	Interval                json.RawMessage `json:"interval"`
 }
 
 const (
@@ -151,8 +174,23 @@ func checkShownURL(name, u string) error {
 	if len(u) > maxShownURL || !visible(u) {
 		return fmt.Errorf("%s has a character that a URL cannot have, or is too long", name)
 	}
-	if err := endpoint.CheckURL(u); err != nil {
+	if err := discovery.CheckURL(u); err != nil {
 		return fmt.Errorf("%s is %w", name, err)
 	}
 	return nil
+}
+
+// printable reports whether s consists of VSCHAR (RFC 6749 appendix A).
+func printable(s string) bool { return consistsOf(s, 0x20) }
+
+// visible reports whether s consists of visible ASCII.
+func visible(s string) bool { return consistsOf(s, 0x21) }
+
+func consistsOf(s string, lowest byte) bool {
+	for i := range len(s) {
+		if s[i] < lowest || s[i] > 0x7e {
+			return false
+		}
+	}
+	return true
 }

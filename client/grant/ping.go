@@ -1,8 +1,9 @@
-package client
+package grant
 
 import (
 	"context"
 	"crypto/subtle"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,9 +12,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
-
-	"github.com/countersign/countersign/internal/jose"
+	strict "github.com/go-json-experiment/json"
 )
 
 const maxPing = 16 << 10 // bytes; some servers make an auth_req_id of an encrypted JWT
@@ -30,32 +29,32 @@ type Ping struct {
 func ReadPing(r *http.Request) (*Ping, error) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || token == "" || len(r.Header.Values("Authorization")) != 1 {
-		return nil, errors.New("client: ping: there is no bearer token")
+		return nil, errors.New("grant: ping: there is no bearer token")
 	}
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return nil, errors.New("client: ping: it is not application/json by its Content-Type")
+		return nil, errors.New("grant: ping: it is not application/json by its Content-Type")
 	}
 	if r.Body == nil {
-		return nil, errors.New("client: ping: there is nothing in it")
+		return nil, errors.New("grant: ping: there is nothing in it")
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxPing+1))
 	if err != nil || len(body) > maxPing {
-		return nil, fmt.Errorf("client: ping: it cannot be read, or has more than %d bytes", maxPing)
+		return nil, fmt.Errorf("grant: ping: it cannot be read, or has more than %d bytes", maxPing)
 	}
 	id, err := readAuthReqID(body)
 	if err != nil {
-		return nil, fmt.Errorf("client: ping: %w", err)
+		return nil, fmt.Errorf("grant: ping: %w", err)
 	}
 	return &Ping{AuthReqID: id, token: token}, nil
 }
 
 func readAuthReqID(body []byte) (string, error) {
 	var ping struct {
-		AuthReqID   string         `json:"auth_req_id"`
-		AccessToken jsontext.Value `json:"access_token"`
-		IDToken     jsontext.Value `json:"id_token"`
+		AuthReqID   string          `json:"auth_req_id"`
+		AccessToken json.RawMessage `json:"access_token"`
+		IDToken     json.RawMessage `json:"id_token"`
 	}
-	if err := jose.Decode(body, &ping, jose.DocumentLimits); err != nil {
+	if err := strict.Unmarshal(body, &ping); err != nil {
 		return "", err
 	}
 	if len(ping.AccessToken) > 0 || len(ping.IDToken) > 0 {

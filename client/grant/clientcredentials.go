@@ -1,0 +1,28 @@
+package grant
+
+import (
+	"context"
+	"errors"
+
+	"github.com/countersign/countersign/client"
+)
+
+// ClientCredentials gets an access token for the client itself, RFC 6749 §4.4: it names no
+// user. Other tokens of the response are dropped: a refresh token is not needed (§4.4.3), and
+// an ID token would name somebody who did not sign in. A client that is Public is rejected.
+// Every error is a [*client.Error].
+func ClientCredentials(ctx context.Context, c *client.Client, req client.TokenRequest) (*client.Tokens, error) {
+	if isPublic(c) {
+		return nil, client.NewError(client.StepToken, errors.New("a public client has no credentials to get a token with"))
+	}
+	form, err := req.Form()
+	if err != nil {
+		return nil, client.NewError(client.StepToken, err)
+	}
+	return c.Grant(ctx, client.Grant{Type: "client_credentials", Form: form, AccessTokenOnly: true, Check: accept})
+}
+
+// accept is the check of a grant whose response holds nothing to compare with the request.
+func accept(*client.Tokens) error { return nil }
+
+func isPublic(c *client.Client) bool { return c.Config().Auth.Name() == "none" }
