@@ -60,19 +60,28 @@ const (
 )
 
 // get gives the document: the fresh one at once, else a new one, else for up to
-// [hardLimit] the one that was had before.
-func (d *document[T]) get(ctx context.Context, now func() time.Time, fetch fetcher[T]) (T, error) {
+// [hardLimit] the previous one. fetched tells that it arrived during this call.
+func (d *document[T]) get(ctx context.Context, now func() time.Time, fetch fetcher[T]) (value T, fetched bool, err error) {
 	have, state, err := d.current(now())
 	switch state {
 	case isFresh:
-		return have, nil
+		return have, false, nil
 	case isStale:
-		return d.freshen(ctx, have, now, fetch), nil
+		value, fetched = d.freshen(ctx, have, now, fetch)
+		return value, fetched, nil
 	}
 	if err != nil {
-		return have, err
+		return have, false, err
 	}
-	return d.fetch(ctx, now, fetch)
+	value, err = d.fetch(ctx, now, fetch)
+	return value, true, err
+}
+
+// held tells whether there is a document to go on with while the server is down.
+func (d *document[T]) held(now time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.at.IsZero() && now.Sub(d.at) < hardLimit
 }
 
 // current gives what is held. An error says that there is nothing, and that the
@@ -105,15 +114,15 @@ func (d *document[T]) current(now time.Time) (T, state, error) {
 }
 
 // freshen tries for a newer document, but lets nobody wait long for it.
-func (d *document[T]) freshen(ctx context.Context, have T, now func() time.Time, fetch fetcher[T]) T {
+func (d *document[T]) freshen(ctx context.Context, have T, now func() time.Time, fetch fetcher[T]) (value T, fetched bool) {
 	got, err, done := d.flight.Wait(ctx, patience, d.store(now, fetch))
 	if !done {
 		d.pause(now())
 	}
 	if !done || err != nil {
-		return have
+		return have, false
 	}
-	return got
+	return got, true
 }
 
 // fetch asks the server now, together with everybody who wants the same.

@@ -9,6 +9,7 @@ package discovery
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -22,7 +23,7 @@ const (
 	oauthWellKnown = "/.well-known/oauth-authorization-server"
 )
 
-// Error is a document of a server that could not be had or used.
+// Error is a document of a server that cannot be fetched or used.
 type Error struct {
 	Document   string        // "metadata", "key set" or "resource metadata"
 	Status     int           // HTTP status, 0 when there was no answer
@@ -51,7 +52,7 @@ const (
 // metadata: the well-known path goes between host and path of the issuer (RFC 8414
 // §3.1). It is for Provider.URL.
 func OAuthURL(issuer string) (string, error) {
-	if err := CheckIssuer(issuer); err != nil {
+	if err := (endpoint.Policy{InsecureHTTP: true}).CheckIssuer(issuer); err != nil {
 		return "", err
 	}
 	u, err := url.Parse(issuer)
@@ -106,24 +107,50 @@ func fetch(ctx context.Context, hc *http.Client, policy endpoint.Policy, u, issu
 	return f, nil
 }
 
-// missing says of each document what may be wrong where it is not found.
-var missing = map[string]string{
-	metadataDocument: "there is no metadata (is the issuer the server's own, with its path? some publish it elsewhere)",
-	keySetDocument:   "there is no key set",
-	resourceDocument: "there is no resource metadata",
+// hints are what to do about the answers of a server that does not give a document.
+type hints struct{ missing, forbidden, redirected, notJSON string }
+
+var hintsFor = map[string]hints{
+	metadataDocument: {
+		missing: "the server has no metadata at this address: set Issuer to the server's issuer with its path, " +
+			"or set Provider.URL (Config.DiscoveryURL) where the server publishes it elsewhere",
+		forbidden: "the server gives its metadata only to known callers: set Provider.HTTP (Config.HTTP) to a client whose Transport " +
+			"sends credentials, or configure Provider.Static (Config.Metadata)",
+		redirected: "set Issuer or Provider.URL (Config.DiscoveryURL)",
+		notJSON:    "correct the Content-Type at the server, or configure Provider.Static (Config.Metadata)",
+	},
+	keySetDocument: {
+		missing: "the server has no key set at this address: use KeysAt with the right address, or StaticKeys",
+		forbidden: "the server gives its keys only to known callers: set Provider.HTTP (Config.HTTP) to a client whose Transport " +
+			"sends credentials, or use StaticKeys",
+		redirected: "use KeysAt with that address, or StaticKeys",
+		notJSON:    "correct the Content-Type at the server, or use StaticKeys",
+	},
+	resourceDocument: {
+		missing:    "the API has no resource metadata at this address",
+		forbidden:  "the API gives its metadata only to known callers: use an HTTP client whose Transport sends credentials",
+		redirected: "use the resource identifier of that address",
+		notJSON:    "correct the Content-Type at the API",
+	},
 }
 
 // get fetches a JSON document; which one is for the error.
 func get(ctx context.Context, hc *http.Client, document, url string, max int) (*endpoint.Response, error) {
+	hint := hintsFor[document]
 	resp, err := endpoint.Client{HTTP: hc}.Get(ctx, url, "application/json", nil, max)
-	if err != nil {
-		return nil, wrap(document, err)
-	}
-	if resp.Status != http.StatusOK {
-		return nil, wrap(document, resp.Failure(missing[document]))
-	}
-	if !resp.IsJSON() {
-		return nil, wrap(document, resp.Refuse(errors.New("the answer is not JSON by its Content-Type")))
+	switch {
+	case err != nil:
+		e := wrap(document, err)
+		if e.Status >= 300 && e.Status < 400 {
+			e.Err = fmt.Errorf("%w (%s)", e.Err, hint.redirected)
+		}
+		return nil, e
+	case resp.Status == http.StatusUnauthorized || resp.Status == http.StatusForbidden:
+		return nil, wrap(document, resp.Failure(hint.forbidden))
+	case resp.Status != http.StatusOK:
+		return nil, wrap(document, resp.Failure(hint.missing))
+	case !resp.IsJSON() && !resp.IsUntyped():
+		return nil, wrap(document, resp.Refuse(fmt.Errorf("%w: %s", resp.NotJSON(), hint.notJSON)))
 	}
 	return resp, nil
 }

@@ -24,6 +24,6 @@ func (k *providerKeys) Ready(ctx context.Context) error {
 
 // Ready reports an error unless every part has a key set to verify with.
 func (j *joinedKeys) Ready(ctx context.Context) error {
-	_, missing := j.current(ctx)
+	_, _, missing := j.current(ctx)
 	return missing
 }

@@ -41,13 +41,13 @@ func (j *joinedKeys) VerifySignature(ctx context.Context, jwt string) ([]byte, e
 // VerifyToken implements jose.TokenVerifier. Only when no part has the token's kid are
 // the parts asked for newer sets, each out of its own budget.
 func (j *joinedKeys) VerifyToken(ctx context.Context, t *jose.Token) error {
-	sets, missing := j.current(ctx)
+	sets, fetched, missing := j.current(ctx)
 	err := j.join(sets).VerifyToken(ctx, t)
 	if !errors.Is(err, jose.ErrUnknownKey) {
 		return err
 	}
 	for i, part := range j.parts {
-		if p, ok := part.(*providerKeys); ok && sets[i] != nil {
+		if p, ok := part.(*providerKeys); ok && sets[i] != nil && !fetched[i] {
 			newer, fetchErr := p.p.newerKeySet(ctx, sets[i], t.Header.Kid)
 			if fetchErr != nil {
 				missing = fetchErr
@@ -64,16 +64,17 @@ func (j *joinedKeys) VerifyToken(ctx context.Context, t *jose.Token) error {
 
 // Holds tells whether key is one of the current keys.
 func (j *joinedKeys) Holds(ctx context.Context, key *jose.Key) (bool, error) {
-	sets, missing := j.current(ctx)
+	sets, _, missing := j.current(ctx)
 	if held, _ := j.join(sets).Holds(ctx, key); held {
 		return true, nil
 	}
 	return false, missing
 }
 
-// current gives every part's set; nil for one that could not be had, and why.
-func (j *joinedKeys) current(ctx context.Context) (sets []*jose.Set, missing error) {
-	sets = make([]*jose.Set, len(j.parts))
+// current gives every part's set, and whether it arrived during this call; nil for one
+// that cannot be fetched, and why.
+func (j *joinedKeys) current(ctx context.Context) (sets []*jose.Set, fetched []bool, missing error) {
+	sets, fetched = make([]*jose.Set, len(j.parts)), make([]bool, len(j.parts))
 	if len(sets) == 0 {
 		missing = wrap(keySetDocument, errors.New("JoinKeys was given no key set"))
 	}
@@ -83,14 +84,14 @@ func (j *joinedKeys) current(ctx context.Context) (sets []*jose.Set, missing err
 		case *jose.Set:
 			sets[i] = p
 		case *providerKeys:
-			if sets[i], err = p.p.keySet(ctx); err != nil {
+			if sets[i], fetched[i], err = p.p.currentKeySet(ctx); err != nil {
 				sets[i], missing = nil, err
 			}
 		default:
 			missing = wrap(keySetDocument, errors.New("JoinKeys takes key sets of package discovery alone"))
 		}
 	}
-	return sets, missing
+	return sets, fetched, missing
 }
 
 func (j *joinedKeys) join(sets []*jose.Set) *jose.Set {

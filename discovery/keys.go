@@ -46,6 +46,11 @@ func StaticKeys(jwks []byte) (KeySet, error) {
 // the server's Cache-Control says within 1 minute and 24 hours) and when a token
 // names a key that is not in it; the latter out of a small budget, so that bad
 // tokens cannot turn the key cache against the server.
+//
+// A set that arrived replaces the previous one, also when it is empty or has no usable
+// key: {"keys":[]} is a valid JWK Set (RFC 7517 §5), and a key that the server withdrew
+// must not verify a token. Every token is then rejected; the set is fetched again after a
+// minute. An answer that is not a JWK Set changes nothing.
 func (p *Provider) Keys() KeySet { return &providerKeys{p} }
 
 // Encrypt encrypts a JWT to a key that the server publishes for that: a request
@@ -69,7 +74,7 @@ func (k *providerKeys) VerifySignature(ctx context.Context, jwt string) ([]byte,
 
 // VerifyToken implements jose.TokenVerifier, for those who have parsed already.
 func (k *providerKeys) VerifyToken(ctx context.Context, t *jose.Token) error {
-	set, err := k.p.keySet(ctx)
+	set, fetched, err := k.p.currentKeySet(ctx)
 	if err != nil {
 		return err
 	}
@@ -78,9 +83,12 @@ func (k *providerKeys) VerifyToken(ctx context.Context, t *jose.Token) error {
 		return err
 	}
 	k.p.keys.unknownTokens.Add(1)
+	if fetched {
+		return err
+	}
 	newer, fetchErr := k.p.newerKeySet(ctx, set, t.Header.Kid)
 	if fetchErr != nil {
-		return fmt.Errorf("%w, and no newer set could be had: %w", err, fetchErr)
+		return fmt.Errorf("%w, and a newer key set cannot be fetched: %w", err, fetchErr)
 	}
 	if newer == set {
 		return err
@@ -102,6 +110,13 @@ type rotatingKeys struct {
 
 // keySet gives the current set, refreshed if it is due.
 func (p *Provider) keySet(ctx context.Context) (*jose.Set, error) {
+	set, _, err := p.currentKeySet(ctx)
+	return set, err
+}
+
+// currentKeySet is keySet, and tells whether the set arrived during this call: then a kid
+// that is not in it is unknown to the server, and asking again is useless.
+func (p *Provider) currentKeySet(ctx context.Context) (set *jose.Set, fetched bool, err error) {
 	return p.keys.get(ctx, p.now, p.fetchKeys)
 }
 
@@ -146,11 +161,14 @@ func (p *Provider) fetchKeys(ctx context.Context) (*jose.Set, time.Duration, err
 	}
 	ctx = p.Context(ctx)
 	set, fresh, err := p.getKeys(ctx, m.JWKSURI)
-	p.reportFailure(ctx, err)
+	p.reportFailure(ctx, keySetDocument, p.keys.held(p.now()), err)
 	if err != nil {
 		return nil, 0, err
 	}
 	p.report(ctx, set)
+	if set.Len() == 0 {
+		fresh = keysFreshMin // it may be a mistake that the server soon mends
+	}
 	return set, fresh, nil
 }
 

@@ -198,8 +198,7 @@ func (m *Metadata) dropUnused(issuer string, policy endpoint.Policy) {
 // §3.3) and names only https endpoints (http on loopback, where the issuer is there).
 func (m *Metadata) check(issuer string, policy endpoint.Policy) error {
 	if m.Issuer != issuer {
-		return fmt.Errorf("the metadata is of issuer %s, configured is %s: they must be the same, character by character",
-			jose.Quote(m.Issuer), jose.Quote(issuer))
+		return issuerError(m.Issuer, issuer)
 	}
 	var wrong []string
 	for _, e := range m.endpoints() {
@@ -211,6 +210,18 @@ func (m *Metadata) check(issuer string, policy endpoint.Policy) error {
 		}
 	}
 	return complaint(wrong)
+}
+
+// issuerError names the setting for the two servers whose metadata is of another issuer:
+// those that publish it under another address, and Entra ID.
+func issuerError(got, configured string) error {
+	if strings.Contains(got, "{tenantid}") {
+		return fmt.Errorf("the metadata is of issuer %s, expected %s: this address is for users of many tenants; "+
+			"use client.EntraTenants, or Issuer with the ID of one tenant", jose.Quote(got), jose.Quote(configured))
+	}
+	return fmt.Errorf("the metadata is of issuer %s, expected %s, the same in every character: set Issuer to what the metadata has if that is "+
+		"the server you mean, and Provider.URL (Config.DiscoveryURL) to the address of the metadata where it is not under that issuer",
+		jose.Quote(got), jose.Quote(configured))
 }
 
 // checkEndpoint wants https from a server that has https itself.

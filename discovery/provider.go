@@ -46,8 +46,9 @@ type Provider struct {
 	// discovered. nil means discovery.
 	Static *Metadata
 
-	// Logger hears of documents that cannot be refreshed and of keys that are not used.
-	// nil means slog.Default.
+	// Logger gets a WARN when a document cannot be refreshed and the previous one is still
+	// used, and one for each set with keys that cannot be used. A failure that the caller
+	// gets as an error is logged at DEBUG. nil means slog.Default.
 	Logger *slog.Logger
 
 	// Now is the clock. nil means time.Now.
@@ -92,7 +93,7 @@ func (p *Provider) Metadata(ctx context.Context) (*Metadata, error) {
 	if p.Static != nil {
 		return p.static()
 	}
-	f, err := p.metadata.get(ctx, p.now, p.fetchMetadata)
+	f, _, err := p.metadata.get(ctx, p.now, p.fetchMetadata)
 	if err == nil {
 		err = f.incomplete
 	}
@@ -102,13 +103,13 @@ func (p *Provider) Metadata(ctx context.Context) (*Metadata, error) {
 	return f.metadata, nil
 }
 
-// anyMetadata is Metadata for who needs the keys alone: there are servers that sign
-// tokens and log nobody in.
+// anyMetadata is Metadata for callers that need only the keys: some servers sign tokens
+// and have no login.
 func (p *Provider) anyMetadata(ctx context.Context) (*Metadata, error) {
 	if p.Static != nil {
 		return p.static()
 	}
-	f, err := p.metadata.get(ctx, p.now, p.fetchMetadata)
+	f, _, err := p.metadata.get(ctx, p.now, p.fetchMetadata)
 	if err != nil {
 		return nil, err
 	}
@@ -128,6 +129,6 @@ func (p *Provider) static() (*Metadata, error) {
 
 func (p *Provider) fetchMetadata(ctx context.Context) (*found, time.Duration, error) {
 	f, err := fetch(p.Context(ctx), p.HTTP, p.policy(), p.URL, p.Issuer)
-	p.reportFailure(ctx, err)
+	p.reportFailure(ctx, metadataDocument, p.metadata.held(p.now()), err)
 	return f, metadataFresh, err
 }

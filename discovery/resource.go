@@ -40,13 +40,40 @@ type Resource struct {
 
 // FetchResource reads the metadata of the API whose resource identifier is resource, from
 // where RFC 9728 §3.1 puts it, and checks that it is the metadata of exactly that resource
-// (§3.3). hc may be nil. It takes at most 10 seconds and 1 MiB. Every error is an [*Error].
+// (§3.3). If it is not there, it is looked for under the well-known path without the path of
+// the identifier, as clients of the Model Context Protocol do. An origin with a slash and
+// without one is the same resource. hc may be nil. A call lasts at most 10 seconds and reads
+// 1 MiB. Every error is an [*Error].
 func FetchResource(ctx context.Context, hc *http.Client, resource string) (*Resource, error) {
 	u, err := resourceURL(resource)
 	if err != nil {
 		return nil, wrap(resourceDocument, err)
 	}
-	return fetchResource(ctx, hc, u, resource)
+	ctx, cancel := context.WithTimeout(ctx, endpoint.Timeout)
+	defer cancel()
+	r, err := fetchResource(ctx, hc, u, resource)
+	if root := rootURL(u); root != u && notThere(err) {
+		if atRoot, rootErr := fetchResource(ctx, hc, root, resource); rootErr == nil {
+			return atRoot, nil
+		}
+	}
+	return r, err
+}
+
+// rootURL is the well-known path at the origin of u.
+func rootURL(u string) string {
+	parsed, err := url.Parse(u)
+	if err != nil {
+		return u
+	}
+	return parsed.Scheme + "://" + parsed.Host + resourceWellKnown
+}
+
+// notThere tells whether a server answered that it does not have a document. It says nothing
+// while it is down.
+func notThere(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Status != 0 && !e.Temporary()
 }
 
 // FetchChallenged reads the metadata from the address that an API names in a challenge
@@ -87,11 +114,22 @@ func parseResource(body []byte, resource string) (*Resource, error) {
 	if err := jose.Decode(body, r, jose.DocumentLimits); err != nil {
 		return nil, err
 	}
-	if r.Resource != resource {
-		return nil, fmt.Errorf("the metadata is of resource %s, asked was %s: they must be the same, character by character",
+	if !sameResource(r.Resource, resource) {
+		return nil, fmt.Errorf("the metadata is of resource %s, expected %s, the same in every character",
 			jose.Quote(r.Resource), jose.Quote(resource))
 	}
 	return r, nil
+}
+
+// sameResource compares resource identifiers. An origin with a slash and without one is the
+// same URI (RFC 3986 §6.2.3); everything else is compared by character.
+func sameResource(a, b string) bool { return a == b || withSlash(a) == withSlash(b) }
+
+func withSlash(resource string) string {
+	if u, err := url.Parse(resource); err == nil && u.Host != "" && resource == u.Scheme+"://"+u.Host {
+		return resource + "/"
+	}
+	return resource
 }
 
 // Server finds the authorization server for the resource: the first one that accept takes
@@ -109,7 +147,8 @@ func (r *Resource) Server(ctx context.Context, hc *http.Client, accept func(issu
 			return r.find(ctx, hc, issuer)
 		}
 	}
-	return nil, wrap(resourceDocument, errors.New("the resource names no authorization server that is accepted"))
+	return nil, wrap(resourceDocument, fmt.Errorf("the resource names the authorization servers %s; the application accepts none of them",
+		jose.Quote(strings.Join(r.AuthorizationServers, " "))))
 }
 
 func (r *Resource) find(ctx context.Context, hc *http.Client, issuer string) (*Provider, error) {
@@ -126,8 +165,7 @@ func (r *Resource) find(ctx context.Context, hc *http.Client, issuer string) (*P
 		if _, last = p.Metadata(ctx); last == nil {
 			return p, nil
 		}
-		var e *Error
-		if !errors.As(last, &e) || e.Status == 0 || e.Temporary() { // it may be there, and the server is down
+		if !notThere(last) {
 			break
 		}
 	}

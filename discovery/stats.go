@@ -4,13 +4,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// Stats counts what a Provider did since the program began: for whatever exports
-// metrics. StaleKeys that grow mean that tokens are checked with keys which the server
-// did not confirm; after 24 hours of that they are refused.
+// Stats counts what a Provider did since the program began, for an exporter of metrics.
+// Growing StaleKeys mean that the server did not confirm the keys that tokens are checked
+// with; after 24 hours of that every token is rejected.
 type Stats struct {
 	MetadataFetches, MetadataFailures uint64
 	KeyFetches, KeyFailures           uint64
@@ -43,32 +44,41 @@ func (p *Provider) logger() *slog.Logger {
 	return slog.Default()
 }
 
-// reportFailure says that a document could not be had, unless everybody who wanted it
-// has left.
-func (p *Provider) reportFailure(ctx context.Context, err error) {
-	if err != nil && ctx.Err() != context.Canceled {
-		p.logger().LogAttrs(ctx, slog.LevelWarn, "a document of the server cannot be had",
-			slog.String("issuer", p.Issuer), slog.String("reason", err.Error()))
+// reportFailure logs a failure that no caller sees, because the previous document is still
+// used, as WARN. Any other one is the caller's to log, if no second place has the document.
+func (p *Provider) reportFailure(ctx context.Context, document string, held bool, err error) {
+	if err == nil || ctx.Err() == context.Canceled {
+		return
 	}
+	level := slog.LevelDebug
+	if held {
+		level = slog.LevelWarn
+	}
+	p.logger().LogAttrs(ctx, level, "cannot fetch a document of the server",
+		slog.String("issuer", p.Issuer), slog.String("document", document), slog.Bool("previous_in_use", held), slog.String("reason", err.Error()))
 }
 
 const maxReasons = 5 // in one line of the log
 
-// report says once, of every set that differs in it, which keys are not used and why.
+// report logs once, for every set that differs in it, which keys are not used and why.
 func (p *Provider) report(ctx context.Context, set *jose.Set) {
-	reasons := ""
+	var reasons []string
 	for _, err := range set.Skipped[:min(len(set.Skipped), maxReasons)] {
-		reasons += err.Error() + "; "
+		reasons = append(reasons, err.Error())
 	}
 	if more := len(set.Skipped) - maxReasons; more > 0 {
-		reasons += fmt.Sprintf("and %d more", more)
+		reasons = append(reasons, fmt.Sprintf("and %d more", more))
 	}
+	if set.Len() == 0 {
+		reasons = append(reasons, "the server publishes no key that can be used")
+	}
+	text := strings.Join(reasons, "; ")
 	p.keys.budgetMu.Lock()
-	news := reasons != p.keys.reported
-	p.keys.reported = reasons
+	news := text != p.keys.reported
+	p.keys.reported = text
 	p.keys.budgetMu.Unlock()
-	if news && reasons != "" {
+	if news && text != "" {
 		p.logger().LogAttrs(ctx, slog.LevelWarn, "keys of the server are not used",
-			slog.String("issuer", p.Issuer), slog.Int("usable", set.Len()), slog.String("reasons", reasons))
+			slog.String("issuer", p.Issuer), slog.Int("usable", set.Len()), slog.String("reasons", text))
 	}
 }

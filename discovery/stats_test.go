@@ -41,7 +41,7 @@ func TestStats(t *testing.T) {
 	for range 5 {
 		verify(t, keys, token(good, 0), true)
 	}
-	if text := log.String(); strings.Count(text, "\n") != 2 || !strings.Contains(text, "cannot be had") {
+	if text := log.String(); strings.Count(text, "\n") != 2 || !strings.Contains(text, "cannot fetch a document") {
 		t.Errorf("the log has %s", text)
 	}
 	if got := p.Stats(); got.KeyFailures != 1 || got.StaleKeys != 5 {
