@@ -140,7 +140,7 @@ func (m *Memory) release(key string, serial uint64) {
 	}
 }
 
-// Link implements Index.
+// Link implements Index. Of two times for one key the later one counts.
 func (m *Memory) Link(_ context.Context, index, key string, until time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -153,10 +153,13 @@ func (m *Memory) Link(_ context.Context, index, key string, until time.Time) err
 	if m.sets[index] == nil {
 		m.sets[index] = map[string]time.Time{}
 	}
-	if _, known := m.sets[index][key]; !known {
+	old, known := m.sets[index][key]
+	if !known {
 		m.links++
 	}
-	m.sets[index][key] = until
+	if until.After(old) {
+		m.sets[index][key] = until
+	}
 	return nil
 }
 

@@ -33,7 +33,8 @@ type Values interface {
 
 // Index keeps sets of keys: the sessions of a user, and those of a session at the server.
 type Index interface {
-	// Link adds key to the set index, until the time given.
+	// Link adds key to the set index, until the time given. When key is in the set
+	// already, the later of the two times counts.
 	Link(ctx context.Context, index, key string, until time.Time) error
 
 	// Linked gives the set, in any order.

@@ -1,0 +1,168 @@
+// Package pgtest starts real PostgreSQL servers for the tests of every module: on a free
+// port of loopback, each with its own directory, and gone when the test ends. Where there
+// is no PostgreSQL the script internal/debian/find gets one.
+package pgtest
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Server is a running PostgreSQL.
+type Server struct {
+	dir, bin string
+	port     int
+	process  *exec.Cmd
+	done     chan struct{}
+}
+
+// Start makes a database and starts a server for it. The test is skipped where neither
+// PostgreSQL nor Debian's packages are available.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	s := &Server{dir: t.TempDir(), bin: programs(t), port: freePort(t)}
+	s.run(t, "initdb", "-D", s.data(), "-U", "test", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
+	s.Restart(t)
+	t.Cleanup(func() {
+		if s.process != nil {
+			s.Kill()
+		}
+	})
+	return s
+}
+
+func (s *Server) data() string { return filepath.Join(s.dir, "data") }
+
+// DSN is the connection string of the server, for a user without a password.
+func (s *Server) DSN() string {
+	return fmt.Sprintf("postgres://test@127.0.0.1:%d/postgres?sslmode=disable", s.port)
+}
+
+// Restart starts the server again after Kill, and waits until it answers.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	s.process = s.command("postgres", "-D", s.data(), "-p", fmt.Sprint(s.port), "-c", "listen_addresses=127.0.0.1",
+		"-c", "unix_socket_directories=", "-c", "max_connections=100")
+	s.done = make(chan struct{})
+	started := make(chan error)
+	go func() { // the kernel ends the child with the thread that started it
+		runtime.LockOSThread()
+		defer close(s.done)
+		err := s.process.Start()
+		started <- err
+		if err == nil {
+			s.process.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
+		t.Fatal(err)
+	}
+	s.await(t)
+}
+
+func (s *Server) await(t testing.TB) {
+	t.Helper()
+	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if out, err := s.command("psql", s.DSN(), "-c", "SELECT 1").CombinedOutput(); err == nil && bytes.Contains(out, []byte("1 row")) {
+			return
+		}
+		select {
+		case <-s.done:
+			t.Fatal("PostgreSQL ended at its start")
+		default:
+		}
+	}
+	t.Fatal("PostgreSQL does not answer")
+}
+
+// Kill ends the server at once, as a crash does.
+func (s *Server) Kill() {
+	s.process.Process.Kill()
+	<-s.done
+	s.process = nil
+}
+
+// Exec runs statements with psql.
+func (s *Server) Exec(t testing.TB, statements string) string {
+	t.Helper()
+	return s.run(t, "psql", s.DSN(), "-v", "ON_ERROR_STOP=1", "-A", "-t", "-q", "-c", statements)
+}
+
+func (s *Server) run(t testing.TB, program string, args ...string) string {
+	t.Helper()
+	out, err := s.command(program, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", program, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func (s *Server) command(program string, args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(s.bin, program), args...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "LD_LIBRARY_PATH="+libraries(s.bin))
+	isolate(cmd)
+	return cmd
+}
+
+// libraries are those unpacked beside the programs, where they were not installed.
+func libraries(bin string) string {
+	root, _, found := strings.Cut(bin, "/usr/lib/postgresql/")
+	if !found || root == "" {
+		return os.Getenv("LD_LIBRARY_PATH")
+	}
+	dirs, _ := filepath.Glob(root + "/usr/lib/*-linux-gnu")
+	return strings.Join(dirs, ":")
+}
+
+// programs finds the directory with initdb, postgres and psql.
+func programs(t testing.TB) string {
+	t.Helper()
+	if found := newest("/usr/lib/postgresql/*/bin/initdb"); found != "" {
+		return found
+	}
+	if path, err := exec.LookPath("initdb"); err == nil {
+		return filepath.Dir(path)
+	}
+	_, file, _, _ := runtime.Caller(0)
+	find := filepath.Join(filepath.Dir(file), "..", "debian", "find")
+	out, err := exec.Command(find, "initdb", "postgresql").Output()
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("no PostgreSQL, and it cannot be downloaded: %v", err)
+		}
+		t.Skip("no PostgreSQL, and it cannot be downloaded: install it")
+	}
+	root := filepath.Dir(strings.TrimSpace(string(out)))
+	if found := newest(root + "/usr/lib/postgresql/*/bin/initdb"); found != "" {
+		return found
+	}
+	t.Fatal("the downloaded PostgreSQL has no initdb")
+	return ""
+}
+
+func newest(pattern string) string {
+	found, _ := filepath.Glob(pattern)
+	if len(found) == 0 {
+		return ""
+	}
+	return filepath.Dir(slices.Max(found))
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}

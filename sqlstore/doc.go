@@ -1,0 +1,22 @@
+// Package sqlstore keeps in an SQL database what the processes of an application share:
+// sessions and tokens, leases, what may be used once, and which sessions a user has. One
+// [Store] is all of these: it has the methods that packages client/login, client/tokens,
+// idtoken and rs ask of a store, and imports none of them.
+//
+// PostgreSQL and SQLite are supported, through database/sql: the application chooses the
+// driver. The tests use the stdlib driver of github.com/jackc/pgx/v5 and modernc.org/sqlite.
+//
+// The package never creates or changes a table. [Schema] gives the statements for the
+// application's migrations, and [Store.Ping] reports a missing table by its name.
+//
+// Keys are hashed, because callers build them from identifiers and secrets. Values and the
+// members of an index are stored as they are given: whoever can read the database can read
+// them. The connection is the application's: use TLS to another machine.
+//
+// Times are those of the database, so the clocks of the processes may differ. Every call
+// ends within [Config].Timeout. A database that does not answer is an error with
+// Temporary() true, never an empty answer.
+//
+// Rows that have expired are removed in steps of at most 200, one after every 50th write.
+// [Store.Sweep] does the same for a scheduled task.
+package sqlstore

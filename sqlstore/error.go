@@ -1,0 +1,82 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strconv"
+	"strings"
+)
+
+// Error is a call that failed. Its text has no key, no value and no password: the texts of
+// drivers may quote what was sent, and are left out.
+type Error struct {
+	Op   string // load, save, delete, acquire, release, once, link, linked, unlink, sweep or ping
+	Code string // PostgreSQL's SQLSTATE or SQLite's result code; "" when the database did not answer
+	Err  error  // what happened
+
+	temporary bool
+}
+
+func (e *Error) Error() string { return "sqlstore: " + e.Op + ": " + e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Temporary reports whether the same call may succeed later: the database could not be
+// reached, was too slow or too busy.
+func (e *Error) Temporary() bool { return e.temporary }
+
+// Errors of the caller.
+var (
+	errKey     = errors.New("the key is empty")
+	errZero    = errors.New("until is the zero time")
+	errOver    = errors.New("until has passed")
+	errLease   = errors.New("the duration of the lease is not positive")
+	errFull    = errors.New("the index is full")
+	errForeign = errors.New("the stored value was not written by this package")
+)
+
+func misuse(op string, err error) *Error { return &Error{Op: op, Err: err} }
+
+func newError(op string, err error) *Error {
+	e := &Error{Op: op, Code: code(err)}
+	switch {
+	case e.Code != "":
+		e.Err, e.temporary = errors.New("the database answered with code "+e.Code), isTemporary(e.Code)
+	case errors.Is(err, context.Canceled):
+		e.Err, e.temporary = context.Canceled, true
+	case errors.Is(err, context.DeadlineExceeded):
+		e.Err, e.temporary = errors.New("no answer within Config.Timeout"), true
+	case errors.Is(err, sql.ErrConnDone), strings.Contains(err.Error(), "sql: database is closed"):
+		e.Err = errors.New("the database is closed")
+	default:
+		e.Err, e.temporary = errors.New("no connection to the database"), true
+	}
+	return e
+}
+
+// code is the database's own: drivers have different error types, and these methods.
+func code(err error) string {
+	var state interface{ SQLState() string } // pgx, lib/pq
+	if errors.As(err, &state) {
+		return state.SQLState()
+	}
+	var number interface{ Code() int } // modernc.org/sqlite
+	if errors.As(err, &number) {
+		return strconv.Itoa(number.Code())
+	}
+	return ""
+}
+
+// isTemporary reports whether a later try may succeed. Of PostgreSQL the classes 08
+// (connection), 40 (rolled back), 53 (resources), 55 (lock), 57 (operator) and 25006 (a
+// standby); of SQLite busy, locked, read-only, I/O error, full and cannot open. Everything
+// else stays wrong until somebody changes it: missing table or permission.
+func isTemporary(code string) bool {
+	if len(code) == 5 {
+		return strings.Contains(" 08 40 53 55 57 ", " "+code[:2]+" ") || code == "25006"
+	}
+	n, err := strconv.Atoi(code)
+	return err == nil && strings.Contains(" 5 6 8 10 13 14 ", " "+strconv.Itoa(n&0xff)+" ")
+}

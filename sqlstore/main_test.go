@@ -1,0 +1,93 @@
+package sqlstore_test
+
+import (
+	"database/sql"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+	_ "modernc.org/sqlite"
+
+	"github.com/countersign/countersign/internal/pgtest"
+	"github.com/countersign/countersign/sqlstore"
+)
+
+func TestMain(m *testing.M) {
+	if task := os.Getenv(taskVariable); task != "" {
+		child(task)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// A database is one that a test has made, with the tables.
+type database struct {
+	driver, dsn string
+	dialect     sqlstore.Dialect
+	server      *pgtest.Server // nil for SQLite
+}
+
+// open opens a handle, as another process does.
+func (d database) open(t testing.TB) *sqlstore.Store {
+	t.Helper()
+	return d.store(t, d.handle(t), "")
+}
+
+func (d database) handle(t testing.TB) *sql.DB {
+	t.Helper()
+	db, err := sql.Open(d.driver, d.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func (d database) store(t testing.TB, db *sql.DB, prefix string) *sqlstore.Store {
+	t.Helper()
+	s, err := sqlstore.New(sqlstore.Config{DB: db, Dialect: d.dialect, Prefix: prefix})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (d database) exec(t testing.TB, statements string) {
+	t.Helper()
+	if _, err := d.handle(t).ExecContext(t.Context(), statements); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func postgres(t testing.TB) database {
+	t.Helper()
+	server := pgtest.Start(t)
+	d := database{driver: "pgx", dsn: server.DSN(), dialect: sqlstore.PostgreSQL, server: server}
+	server.Exec(t, sqlstore.Schema(d.dialect, ""))
+	return d
+}
+
+func sqlite(t testing.TB) database {
+	t.Helper()
+	d := database{driver: "sqlite", dialect: sqlstore.SQLite, dsn: "file:" + filepath.Join(t.TempDir(), "app.db") +
+		"?_pragma=busy_timeout(2000)&_pragma=journal_mode(WAL)&_txlock=immediate"}
+	d.exec(t, sqlstore.Schema(d.dialect, ""))
+	return d
+}
+
+// each runs a test with both databases.
+func each(t *testing.T, test func(t *testing.T, d database)) {
+	t.Run("PostgreSQL", func(t *testing.T) { test(t, postgres(t)) })
+	t.Run("SQLite", func(t *testing.T) { test(t, sqlite(t)) })
+}
+
+// soon is a time that does not pass during a test.
+func soon() time.Time { return time.Now().Add(time.Minute) }
+
+// The secrets of these tests: neither may be in an error or in the name of a row.
+const (
+	secretKey   = "canary-key"
+	secretValue = "canary-value"
+)

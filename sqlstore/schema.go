@@ -1,0 +1,77 @@
+package sqlstore
+
+import "strings"
+
+// Dialect is a database's variant of SQL.
+type Dialect int
+
+// The dialects. The zero value is rejected by [New].
+const (
+	PostgreSQL Dialect = iota + 1 // version 13 or later
+	SQLite                        // version 3.42 or later
+)
+
+// DefaultPrefix begins the names of the tables.
+const DefaultPrefix = "countersign_"
+
+// The tables, without the prefix.
+const (
+	tableValues = "values"
+	tableMarks  = "marks"
+	tableLinks  = "links"
+)
+
+var tables = []string{tableValues, tableMarks, tableLinks}
+
+const schema = `-- What processes share until a time: sessions, tokens, cached answers.
+CREATE TABLE IF NOT EXISTS {prefix}values (
+  name  {bytes} NOT NULL PRIMARY KEY,
+  value {bytes} NOT NULL,
+  until BIGINT NOT NULL -- milliseconds since 1970
+);
+CREATE INDEX IF NOT EXISTS {prefix}values_until ON {prefix}values (until);
+
+-- What may be used once (kind 1), and leases (kind 2).
+CREATE TABLE IF NOT EXISTS {prefix}marks (
+  kind  SMALLINT NOT NULL,
+  name  {bytes} NOT NULL,
+  mark  TEXT NOT NULL,
+  until BIGINT NOT NULL,
+  PRIMARY KEY (kind, name)
+);
+CREATE INDEX IF NOT EXISTS {prefix}marks_until ON {prefix}marks (until);
+
+-- Which sessions a user has.
+CREATE TABLE IF NOT EXISTS {prefix}links (
+  name   {bytes} NOT NULL,
+  member TEXT NOT NULL,
+  until  BIGINT NOT NULL,
+  PRIMARY KEY (name, member)
+);
+CREATE INDEX IF NOT EXISTS {prefix}links_until ON {prefix}links (until);
+`
+
+// Schema gives the statements that create the tables and indexes, for the application's
+// migrations. prefix is that of Config; "" means [DefaultPrefix]. An unknown dialect or a
+// prefix that [New] rejects gives "".
+func Schema(d Dialect, prefix string) string {
+	if prefix == "" {
+		prefix = DefaultPrefix
+	}
+	if d != PostgreSQL && d != SQLite || !isPrefix(prefix) {
+		return ""
+	}
+	bytes := map[Dialect]string{PostgreSQL: "BYTEA", SQLite: "BLOB"}[d]
+	return strings.NewReplacer("{prefix}", prefix, "{bytes}", bytes).Replace(schema)
+}
+
+// isPrefix allows what needs no quotes in either dialect.
+func isPrefix(s string) bool {
+	for i, c := range []byte(s) {
+		letter := 'a' <= c && c <= 'z' || c == '_'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return len(s) <= 40
+}

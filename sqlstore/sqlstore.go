@@ -1,0 +1,159 @@
+package sqlstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	defaultTimeout = 2 * time.Second
+	maxTimeout     = 10 * time.Second
+)
+
+// Config says which database. DB and Dialect must be set.
+type Config struct {
+	// DB is the database. The application opens and closes it, and sets its limits: with
+	// SetMaxOpenConns callers wait for a connection, at most Timeout.
+	//
+	// For SQLite, the data source name needs a busy timeout and write-ahead logging, so
+	// that processes wait for each other:
+	// "file:app.db?_pragma=busy_timeout(2000)&_pragma=journal_mode(WAL)&_txlock=immediate"
+	// in the notation of modernc.org/sqlite.
+	DB *sql.DB
+
+	// Dialect is the database's variant of SQL.
+	Dialect Dialect
+
+	// Prefix begins the names of the tables: at most 40 lower-case letters, digits and
+	// "_", without a digit in front. "" means "countersign_". Applications that share a
+	// database need different prefixes.
+	Prefix string
+
+	// Timeout limits each call. 0 means 2 seconds; at most 10.
+	Timeout time.Duration
+}
+
+// Store is the shared state of an application. It may be used by many goroutines at once.
+type Store struct {
+	db      *sql.DB
+	sql     map[statement]string
+	dialect Dialect
+	prefix  string
+	timeout time.Duration
+	writes  atomic.Uint64
+}
+
+// New makes a Store. The error names every field that is wrong. New does not touch the
+// database: call [Store.Ping] to check that it answers and has the tables.
+func New(config Config) (*Store, error) {
+	if err := config.check(); err != nil {
+		return nil, err
+	}
+	s := &Store{db: config.DB, dialect: config.Dialect, prefix: config.Prefix, timeout: config.Timeout}
+	if s.prefix == "" {
+		s.prefix = DefaultPrefix
+	}
+	if s.timeout == 0 {
+		s.timeout = defaultTimeout
+	}
+	s.sql = statements(s.dialect, s.prefix)
+	return s, nil
+}
+
+func (c *Config) check() error {
+	var errs []error
+	wrong := func(bad bool, text string) {
+		if bad {
+			errs = append(errs, errors.New("sqlstore: Config."+text))
+		}
+	}
+	wrong(c.DB == nil, "DB is nil, expected an open *sql.DB")
+	wrong(c.Dialect != PostgreSQL && c.Dialect != SQLite, "Dialect is not set, expected PostgreSQL or SQLite")
+	wrong(!isPrefix(c.Prefix), "Prefix must be at most 40 lower-case letters, digits and underscores, without a digit in front")
+	wrong(c.Timeout < 0 || c.Timeout > maxTimeout, fmt.Sprintf("Timeout is %v, expected 0 to %v", c.Timeout, maxTimeout))
+	return errors.Join(errs...)
+}
+
+// Ping checks that the database answers and has the tables, for a readiness probe. The
+// error names a table that is missing.
+func (s *Store) Ping(ctx context.Context) error {
+	for _, table := range tables {
+		err := s.do(ctx, "ping", func(ctx context.Context) error {
+			rows, err := s.db.QueryContext(ctx, "SELECT until FROM "+s.prefix+table+" WHERE until = 0 LIMIT 1")
+			if err != nil {
+				return err
+			}
+			return errors.Join(rows.Close(), rows.Err())
+		})
+		var e *Error
+		if errors.As(err, &e) && !e.temporary {
+			e.Err = fmt.Errorf("table %s%s cannot be read: apply Schema and grant SELECT, INSERT, UPDATE and DELETE: %w", s.prefix, table, e.Err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// String names the store and nothing that is in it.
+func (s *Store) String() string { return fmt.Sprintf("[SQL store, prefix %q]", s.prefix) }
+
+// do makes one call to the database, within its time.
+func (s *Store) do(ctx context.Context, op string, call func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	if err := call(ctx); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return newError(op, err)
+	}
+	return nil
+}
+
+// exec runs a statement that writes and gives the number of rows that it changed.
+func (s *Store) exec(ctx context.Context, op string, st statement, args ...any) (rows int64, err error) {
+	err = s.do(ctx, op, func(ctx context.Context) error {
+		result, err := s.db.ExecContext(ctx, s.sql[st], args...)
+		if err != nil {
+			return err
+		}
+		rows, err = result.RowsAffected()
+		return err
+	})
+	if err == nil && s.writes.Add(1)%sweepEvery == 0 {
+		s.sweepStep(ctx, sweepRows) // a failure is tried again with a later write
+	}
+	return rows, err
+}
+
+// name is a key as it is stored: of one length, and without the caller's secrets.
+func name(key string) []byte {
+	sum := sha256.Sum256([]byte(key))
+	return sum[:]
+}
+
+// ttl is the time until then in milliseconds, rounded up. It is 0 or less when that time
+// has passed.
+func ttl(until time.Time) int64 {
+	d := time.Until(until)
+	if d <= 0 {
+		return 0
+	}
+	return milliseconds(d)
+}
+
+func milliseconds(d time.Duration) int64 { return int64((d-1)/time.Millisecond) + 1 }
+
+// fill puts the prefix, the clock and the other parts of the dialect into a statement.
+func fill(d Dialect, prefix, text string) string {
+	now, skip := "(extract(epoch FROM clock_timestamp()) * 1000)::bigint", " FOR UPDATE SKIP LOCKED"
+	if d == SQLite {
+		now, skip = "CAST(unixepoch('subsec') * 1000 AS INTEGER)", ""
+	}
+	return strings.NewReplacer("{prefix}", prefix, "{now}", now, "{skip}", skip).Replace(text)
+}

@@ -1,0 +1,32 @@
+package sqlstore
+
+import "context"
+
+const (
+	sweepEvery = 50  // writes
+	sweepRows  = 200 // rows of each table
+)
+
+// Sweep removes rows that have expired, at most 1,000 of each table, and gives their
+// number. Writes do the same in smaller steps, so an application need not call it.
+func (s *Store) Sweep(ctx context.Context) (removed int64, err error) {
+	return s.sweepStep(ctx, 1000)
+}
+
+func (s *Store) sweepStep(ctx context.Context, limit int) (removed int64, err error) {
+	for _, st := range []statement{sweepValues, sweepMarks, sweepLinks} {
+		err := s.do(ctx, "sweep", func(ctx context.Context) error {
+			result, err := s.db.ExecContext(ctx, s.sql[st], limit)
+			if err != nil {
+				return err
+			}
+			n, err := result.RowsAffected()
+			removed += n
+			return err
+		})
+		if err != nil {
+			return removed, err
+		}
+	}
+	return removed, nil
+}
