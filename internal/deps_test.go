@@ -45,7 +45,10 @@ var graph = map[string][]string{
 	"client/logintest":     {"client", "client/login", "internal/testseam"},
 	"internal/testseam":    {},
 
+	"internal/pgtest":    {}, // for tests alone
 	"internal/redistest": {}, // for tests alone
+
+	"client/login/storetest": {}, // for tests alone
 }
 
 // importers names who may import a module of somebody else.
