@@ -22,6 +22,10 @@ type Protection struct {
 	// means the TLS connection.
 	MTLS *MTLS
 
+	// Revocation rejects tokens that have been revoked since they were issued, on every request. Empty means
+	// that a token is accepted until it expires, or as long as the server says that it is active.
+	Revocation []RevocationCheck
+
 	// Optional lets requests without a token through too; FromContext then says false.
 	// A bad token is refused all the same, and so is, by the guards, a request without one.
 	Optional bool
@@ -93,10 +97,28 @@ func (p *Protection) check(r *http.Request) (*Principal, *Error) {
 		err.dpop = c.dpop
 		return nil, err
 	}
+	if err := p.checkRevocation(r, c, principal); err != nil {
+		return nil, err
+	}
 	if err := p.checkBinding(r, c, principal.Cnf); err != nil {
 		return nil, err
 	}
 	return principal, nil
+}
+
+// checkRevocation asks whether a good token was revoked since it was issued.
+func (p *Protection) checkRevocation(r *http.Request, c credentials, principal *Principal) *Error {
+	for _, check := range p.Revocation {
+		if check == nil {
+			return notAvailable(errors.New("Protection.Revocation has a nil in it"))
+		}
+		if err := check.CheckRevocation(r.Context(), c.token, principal); err != nil {
+			e := refusal(err)
+			e.dpop = c.dpop
+			return e
+		}
+	}
+	return nil
 }
 
 // checkBinding wants the proof that the sender holds what the token is bound to (cnf):

@@ -25,6 +25,11 @@ func (p *Protection) Ready(ctx context.Context) error {
 	if err := p.MTLS.configured(); err != nil {
 		return err
 	}
+	for _, check := range p.Revocation {
+		if err := ready(ctx, check); err != nil {
+			return err
+		}
+	}
 	return ready(ctx, p.Tokens)
 }
 

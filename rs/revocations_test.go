@@ -1,0 +1,463 @@
+package rs_test
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math/big"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/internal/optest"
+	"github.com/countersign/countersign/rs"
+)
+
+// revoking is an API behind a cache, and its list.
+func revoking(s *optest.Server, v *rs.Revocations) func(token string) int {
+	p := quiet(&rs.Cache{Tokens: &rs.Either{JWT: jwtVerifier(s), Opaque: introspection(s)}})
+	p.Revocation = []rs.RevocationCheck{v}
+	return func(token string) int { return ask(p, bearer(token), "/").Code }
+}
+
+// TestRevocations: each kind of entry rejects what it names, although the token is in the cache, and nothing
+// else. REV-01.
+func TestRevocations(t *testing.T) {
+	s := optest.New(t)
+	at := time.Now().Truncate(time.Second)
+	token := func(jti, sid, sub, client string, iat time.Time) string {
+		return s.AccessToken(m{"jti": jti, "sid": sid, "sub": sub, "client_id": client, "iat": iat.Unix(), "exp": at.Unix() + 600}, nil)
+	}
+	past := at.Add(-time.Minute)
+	mine := token("t1", "s1", "alice", "rp", past)
+	for _, test := range []struct {
+		name   string
+		access rs.RevokedAccess
+		other  string // goes on
+	}{
+		{"jti", rs.RevokedAccess{Issuer: s.URL, TokenID: "t1"}, token("t2", "s1", "alice", "rp", past)},
+		{"token", rs.RevokedAccess{Token: mine}, token("t2", "s1", "alice", "rp", past)},
+		{"session", rs.RevokedAccess{Issuer: s.URL, SessionID: "s1"}, token("t2", "s2", "alice", "rp", past)},
+		{"another user", rs.RevokedAccess{Issuer: s.URL, Subject: "alice", Before: at}, token("t2", "s2", "bob", "rp", past)},
+		{"issued later", rs.RevokedAccess{Issuer: s.URL, Subject: "alice", Before: at.Add(-30 * time.Second)}, token("t2", "s1", "alice", "rp", at)},
+		{"client", rs.RevokedAccess{Issuer: s.URL, ClientID: "rp", Before: at}, token("t2", "s1", "alice", "other", past)},
+		{"client, issued later", rs.RevokedAccess{Issuer: s.URL, ClientID: "rp", Before: past}, token("t2", "s1", "alice", "rp", at)},
+		{"issuer", rs.RevokedAccess{Issuer: s.URL, All: true, Before: past}, token("t2", "s1", "alice", "rp", at)},
+		{"the same second", rs.RevokedAccess{Issuer: s.URL, Subject: "alice", Before: past}, token("t2", "s1", "alice", "rp", past.Add(time.Second))},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			counter := &tally{}
+			v := &rs.Revocations{Counter: counter}
+			status := revoking(s, v)
+			for range 2 { // the second is from the cache
+				if status(mine) != 200 || status(test.other) != 200 {
+					t.Fatal("rejected before")
+				}
+			}
+			if err := v.Revoke(t.Context(), test.access); err != nil {
+				t.Fatal(err)
+			}
+			if status(mine) != 401 || status(test.other) != 200 {
+				t.Errorf("%d for the token, %d for another", status(mine), status(test.other))
+			}
+			if err := v.Ready(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for name, access := range map[string]rs.RevokedAccess{
+		"jti": {Issuer: "https://x.example", TokenID: "t1"}, "session": {Issuer: "https://x.example", SessionID: "s1"},
+		"user": {Issuer: "https://x.example", Subject: "alice", Before: at}, "issuer": {Issuer: "https://x.example", All: true, Before: at},
+		"a name of another kind": {Issuer: s.URL, SessionID: "t1"}, "issuer and name that run together": {Issuer: s.URL[:len(s.URL)-1], SessionID: s.URL[len(s.URL)-1:] + "s1"},
+	} {
+		v := &rs.Revocations{}
+		if err := v.Revoke(t.Context(), access); err != nil || revoking(s, v)(mine) != 200 {
+			t.Errorf("another issuer's %s rejects ours: %v", name, err)
+		}
+	}
+}
+
+// TestRevocationsUnknownTime: a token that does not say when it was issued may be older. REV-02.
+func TestRevocationsUnknownTime(t *testing.T) {
+	s := optest.New(t)
+	s.Active = m{"active": true, "sub": "alice", "aud": optest.Audience, "client_id": "rp", "scope": "photos.read", "token_type": "Bearer"}
+	v := &rs.Revocations{}
+	status := revoking(s, v)
+	if status("canary-opaque") != 200 {
+		t.Fatal("rejected before")
+	}
+	if err := v.EndAccess(t.Context(), s.URL, "alice", "", time.Now()); err != nil || status("canary-opaque") != 401 {
+		t.Errorf("%v: a cached introspection answer goes on", err)
+	}
+}
+
+// TestRevocationsSignature: an ECDSA signature can be written in two ways; both are the one token. REV-03.
+func TestRevocationsSignature(t *testing.T) {
+	s := optest.New(t)
+	s.Keys = []optest.Key{optest.NewKey("k1", "ES256")}
+	j := jwtVerifier(s)
+	j.Algs = []string{"ES256"}
+	v := &rs.Revocations{}
+	p := quiet(j)
+	p.Revocation = []rs.RevocationCheck{v}
+	token := s.AccessToken(nil, nil)
+	twin := twinOf(t, token)
+	if ask(p, bearer(token), "/").Code != 200 || ask(p, bearer(twin), "/").Code != 200 || twin == token {
+		t.Fatal("the second way to write it is not good")
+	}
+	if err := v.Revoke(t.Context(), rs.RevokedAccess{Token: token}); err != nil {
+		t.Fatal(err)
+	}
+	if ask(p, bearer(token), "/").Code != 401 || ask(p, bearer(twin), "/").Code != 401 {
+		t.Error("the token, or its twin, goes on")
+	}
+}
+
+// twinOf negates S of the signature.
+func twinOf(t *testing.T, token string) string {
+	t.Helper()
+	i := strings.LastIndexByte(token, '.')
+	sig, err := base64.RawURLEncoding.DecodeString(token[i+1:])
+	if err != nil || len(sig) != 64 {
+		t.Fatal(err)
+	}
+	order, _ := new(big.Int).SetString("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", 16)
+	other := new(big.Int).Sub(order, new(big.Int).SetBytes(sig[32:]))
+	return token[:i+1] + optest.B64(append(sig[:32:32], other.FillBytes(make([]byte, 32))...))
+}
+
+// TestRevocationsLife: a token that could outlive its revocation is rejected, by the name of the setting. REV-04.
+func TestRevocationsLife(t *testing.T) {
+	s := optest.New(t)
+	v := &rs.Revocations{TokenLife: time.Hour}
+	now := time.Now().Unix()
+	for life, want := range map[int64]bool{3600: true, 3601: false} {
+		err := check(t, s, v, m{"iat": now, "exp": now + life})
+		if (err == nil) != want || err != nil && !strings.Contains(err.Error(), "Revocations.TokenLife") {
+			t.Errorf("%d seconds: %v", life, err)
+		}
+	}
+}
+
+func check(t *testing.T, s *optest.Server, v *rs.Revocations, claims m) error {
+	t.Helper()
+	token := s.AccessToken(claims, nil)
+	p, err := jwtVerifier(s).VerifyToken(t.Context(), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v.CheckRevocation(t.Context(), token, p)
+}
+
+// TestRevocationsExpire: an entry goes when every token that it can concern has expired, and makes room. REV-05.
+func TestRevocationsExpire(t *testing.T) {
+	clock := time.Now()
+	v := &rs.Revocations{Size: 100, TokenLife: time.Hour, Now: func() time.Time { return clock }}
+	fill := func() (last error) {
+		for i := range 100 {
+			last = errors.Join(last, v.Revoke(t.Context(), rs.RevokedAccess{Issuer: "i", SessionID: fmt.Sprint(clock.Unix(), i)}))
+		}
+		return last
+	}
+	if err := fill(); err != nil {
+		t.Fatal(err)
+	}
+	p := &rs.Principal{Issuer: "i", SessionID: fmt.Sprint(clock.Unix(), 7)}
+	clock = clock.Add(time.Hour)
+	if v.CheckRevocation(t.Context(), "x", p) == nil {
+		t.Error("gone before the last token has expired")
+	}
+	if err := v.EndAccess(t.Context(), "i", "", "one more", clock); err == nil || !strings.Contains(err.Error(), "Revocations.Size") {
+		t.Errorf("more than Size: %v", err)
+	}
+	if v.CheckRevocation(t.Context(), "x", p) == nil {
+		t.Error("what was there was pushed out")
+	}
+	clock = clock.Add(6 * time.Minute)
+	if err := v.CheckRevocation(t.Context(), "x", p); err != nil {
+		t.Errorf("still there: %v", err)
+	}
+	if err := fill(); err != nil {
+		t.Errorf("no room was made: %v", err)
+	}
+	if err := v.Revoke(t.Context(), rs.RevokedAccess{Issuer: "i", Subject: "x", Before: clock.Add(-2 * time.Hour)}); err != nil {
+		t.Errorf("an entry that concerns nothing any more: %v", err)
+	}
+}
+
+// TestRevocationsMemory: at most 128 bytes an entry, whatever their number. REV-06.
+func TestRevocationsMemory(t *testing.T) {
+	for _, n := range []int{10_000, 50_000, 100_000, 130_000} {
+		v := &rs.Revocations{}
+		before := heapOf()
+		for i := range n {
+			if err := v.EndAccess(t.Context(), "https://as.example", "", fmt.Sprint("session ", i), time.Time{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		each := float64(heapOf()-before) / float64(n)
+		t.Logf("%d entries: %.0f bytes each", n, each)
+		if each > 128 {
+			t.Errorf("%d entries: %.0f bytes each", n, each)
+		}
+		runtime.KeepAlive(v)
+	}
+}
+
+func heapOf() uint64 {
+	var s runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&s)
+	return s.HeapAlloc
+}
+
+// TestRevocationsCrowd: 100,000 entries at once from many goroutines while requests are judged: none is lost,
+// and nothing else is rejected. REV-07.
+func TestRevocationsCrowd(t *testing.T) {
+	const n, writers = 100_000, 4
+	v := &rs.Revocations{}
+	good := &rs.Principal{Issuer: "i", SessionID: "never revoked", Subject: "alice"}
+	var all sync.WaitGroup
+	for w := range writers {
+		all.Go(func() {
+			for i := w; i < n; i += writers {
+				sid := fmt.Sprint(i)
+				if err := v.EndAccess(t.Context(), "i", "", sid, time.Time{}); err != nil {
+					t.Error(err)
+					return
+				}
+				if v.CheckRevocation(t.Context(), "x", &rs.Principal{Issuer: "i", SessionID: sid}) == nil {
+					t.Error("not rejected at once")
+					return
+				}
+				if err := v.CheckRevocation(t.Context(), "x", good); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	for i := range n {
+		if v.CheckRevocation(t.Context(), "x", &rs.Principal{Issuer: "i", SessionID: fmt.Sprint(i)}) == nil {
+			t.Fatalf("session %d is lost", i)
+		}
+	}
+}
+
+// sharedLog is a SharedLog in memory that can be cut off.
+type sharedLog struct {
+	mu     sync.Mutex
+	values [][]byte
+	fail   error
+}
+
+func (l *sharedLog) Append(_ context.Context, _ string, value []byte, _ time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fail == nil {
+		l.values = append(l.values, value)
+	}
+	return l.fail
+}
+
+func (l *sharedLog) Follow(ctx context.Context, _ string, heard func([]byte), current func()) error {
+	for from := 0; ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
+		l.mu.Lock()
+		if l.fail == nil {
+			for ; from < len(l.values); from++ {
+				heard(l.values[from])
+			}
+			current()
+		}
+		l.mu.Unlock()
+	}
+	return ctx.Err()
+}
+
+func (l *sharedLog) cut(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fail = err
+}
+
+var revocationKey = []byte("canary-key of 32 bytes or more to seal")
+
+func (l *sharedLog) process(t *testing.T, edit func(*rs.Revocations)) *rs.Revocations {
+	v := &rs.Revocations{Shared: l, SharedKey: revocationKey, Counter: &tally{}}
+	if edit != nil {
+		edit(v)
+	}
+	go v.Run(t.Context())
+	return v
+}
+
+func inTime(t *testing.T, ok func() bool) {
+	t.Helper()
+	for range 1000 {
+		if ok() {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatal("not in time")
+}
+
+// TestRevocationsShared: what one process revokes the others reject, those that start later too, and nobody can
+// read it on the way. REV-08.
+func TestRevocationsShared(t *testing.T) {
+	l := &sharedLog{}
+	a, b := l.process(t, nil), l.process(t, nil)
+	at := time.Now()
+	p := &rs.Principal{Issuer: "i", SessionID: "canary-sid", Subject: "alice", ClientID: "c", ID: "j", IssuedAt: at.Add(-time.Minute)}
+	inTime(t, func() bool { return a.Ready(t.Context()) == nil && b.Ready(t.Context()) == nil })
+	if err := b.CheckRevocation(t.Context(), "x", p); err != nil {
+		t.Fatal(err)
+	}
+	for name, access := range map[string]rs.RevokedAccess{
+		"session": {Issuer: "i", SessionID: "canary-sid"}, "user": {Issuer: "i", Subject: "alice", Before: at}, "client": {Issuer: "i", ClientID: "c", Before: at},
+		"jti": {Issuer: "i", TokenID: "j"}, "issuer": {Issuer: "i", All: true, Before: at}, "token": {Token: "x"},
+	} {
+		l := &sharedLog{}
+		a, b := l.process(t, nil), l.process(t, nil)
+		if err := a.Revoke(t.Context(), access); err != nil {
+			t.Fatal(name, err)
+		}
+		later := l.process(t, nil)
+		for _, v := range []*rs.Revocations{a, b, later} {
+			inTime(t, func() bool { err := v.CheckRevocation(t.Context(), "x", p); return err != nil && !isTemporary(err) })
+		}
+		if strings.Contains(fmt.Sprintf("%s", l.values), "canary") {
+			t.Errorf("%s: the store sees what is revoked", name)
+		}
+	}
+	foreign := l.process(t, func(v *rs.Revocations) { v.SharedKey = []byte("canary-another key of 32 bytes or more") })
+	if err := a.EndAccess(t.Context(), "i", "", "canary-sid", at); err != nil {
+		t.Fatal(err)
+	}
+	inTime(t, func() bool { return foreign.Ready(t.Context()) == nil && foreign.Counter.(*tally).has(rs.LogFailed) })
+	if foreign.CheckRevocation(t.Context(), "x", p) != nil {
+		t.Error("an entry that was sealed with another key counts")
+	}
+}
+
+func isTemporary(err error) bool {
+	w := ask(&rs.Protection{Tokens: failingVerifier{err}, Logger: quiet(nil).Logger}, bearer("x"), "/")
+	return w.Code == 503
+}
+
+type failingVerifier struct{ err error }
+
+func (f failingVerifier) VerifyToken(context.Context, string) (*rs.Principal, error) {
+	return nil, f.err
+}
+
+// tally is a Counter for many goroutines.
+type tally struct {
+	mu sync.Mutex
+	n  map[rs.Event]int
+}
+
+func (c *tally) Count(_ context.Context, event rs.Event, _ string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n == nil {
+		c.n = map[rs.Event]int{}
+	}
+	c.n[event]++
+}
+
+func (c *tally) has(event rs.Event) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.n[event] > 0
+}
+
+// TestRevocationsStale: while the shared list cannot be read, requests are rejected, or go on for the time that
+// was configured; Ready and Counter say so. REV-09.
+func TestRevocationsStale(t *testing.T) {
+	var mu sync.Mutex
+	clock := time.Now()
+	now := func() time.Time { mu.Lock(); defer mu.Unlock(); return clock }
+	wait := func(d time.Duration) { mu.Lock(); defer mu.Unlock(); clock = clock.Add(d) }
+	l := &sharedLog{fail: errors.New("down")}
+	p := &rs.Principal{Issuer: "i", SessionID: "s"}
+	strict := l.process(t, func(v *rs.Revocations) { v.Now = now })
+	patient := l.process(t, func(v *rs.Revocations) { v.Now, v.StaleFor = now, time.Minute })
+	idle := &rs.Revocations{Shared: l, SharedKey: revocationKey}
+	for name, v := range map[string]*rs.Revocations{"reject": strict, "continue": patient, "nobody runs it": idle} {
+		if err := v.CheckRevocation(t.Context(), "x", p); !isTemporary(err) || v.Ready(t.Context()) == nil {
+			t.Errorf("%s: before the list was read: %v", name, err)
+		}
+	}
+	if err := idle.Ready(t.Context()); !strings.Contains(err.Error(), "Revocations.Run") {
+		t.Error(err)
+	}
+	l.cut(nil)
+	inTime(t, func() bool { return strict.Ready(t.Context()) == nil && patient.Ready(t.Context()) == nil })
+	l.cut(errors.New("down"))
+	if err := strict.EndAccess(t.Context(), "i", "", "s", now()); !isTemporary(err) {
+		t.Errorf("what others do not know is no error: %v", err)
+	}
+	if err := strict.CheckRevocation(t.Context(), "x", p); err == nil || isTemporary(err) {
+		t.Errorf("this process goes on with it: %v", err)
+	}
+	wait(3 * time.Second)
+	if err := strict.CheckRevocation(t.Context(), "x", &rs.Principal{}); !isTemporary(err) {
+		t.Errorf("reject: %v", err)
+	}
+	if err := patient.CheckRevocation(t.Context(), "x", p); err != nil || patient.Ready(t.Context()) == nil {
+		t.Errorf("continue: %v, and ready", err)
+	}
+	wait(time.Minute)
+	if err := patient.CheckRevocation(t.Context(), "x", p); !isTemporary(err) || !strings.Contains(err.Error(), "StaleFor") {
+		t.Errorf("after StaleFor: %v", err)
+	}
+	if !patient.Counter.(*tally).has(rs.Stale) || !strict.Counter.(*tally).has(rs.LogFailed) {
+		t.Error("not counted")
+	}
+	l.cut(nil)
+	inTime(t, func() bool {
+		return patient.Ready(t.Context()) == nil && patient.CheckRevocation(t.Context(), "x", p) == nil
+	})
+}
+
+// TestRevocationsRefuses: what is configured or given wrong, by the name of the setting. REV-10.
+func TestRevocationsRefuses(t *testing.T) {
+	at := time.Now()
+	for wrong, v := range map[string]*rs.Revocations{
+		"Revocations.Size": {Size: -1}, "Revocations.TokenLife": {TokenLife: -1}, "Revocations.StaleFor": {StaleFor: -1},
+		"Revocations.SharedKey": {Shared: &sharedLog{}, SharedKey: []byte("canary-short")}, "*Revocations that is nil": nil,
+	} {
+		for _, err := range []error{
+			v.CheckRevocation(t.Context(), "x", &rs.Principal{}), v.Ready(t.Context()), v.Run(t.Context()), v.EndAccess(t.Context(), "i", "", "s", at),
+		} {
+			if err == nil || !strings.Contains(err.Error(), wrong) {
+				t.Errorf("%v, want %s", err, wrong)
+			}
+		}
+	}
+	if err := new(rs.Revocations).Run(t.Context()); err == nil {
+		t.Error("Run without Shared")
+	}
+	for name, a := range map[string]rs.RevokedAccess{
+		"nothing": {Issuer: "i"}, "two": {Issuer: "i", SessionID: "s", TokenID: "t"}, "no issuer": {SessionID: "s"}, "no instant": {Issuer: "i", Subject: "a"},
+		"an instant to come": {Issuer: "i", All: true, Before: at.Add(time.Hour)}, "all and one": {Issuer: "i", All: true, SessionID: "s", Before: at},
+	} {
+		if err := new(rs.Revocations).Revoke(t.Context(), a); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	s := optest.New(t)
+	p := quiet(jwtVerifier(s))
+	p.Revocation = []rs.RevocationCheck{nil}
+	if w := ask(p, bearer(s.AccessToken(nil, nil)), "/"); w.Code != 503 {
+		t.Errorf("a nil check: %d", w.Code)
+	}
+	if text := fmt.Sprintf("%v %+v %#v", rs.RevokedAccess{Token: "canary-token"}, rs.RevokedAccess{Token: "canary-token"}, rs.RevokedAccess{Token: "canary-token"}); strings.Contains(text, "canary") {
+		t.Error("prints the token")
+	}
+}
