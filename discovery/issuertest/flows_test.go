@@ -1,0 +1,555 @@
+package issuertest_test
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/client/grant"
+	"github.com/countersign/countersign/client/registration"
+	"github.com/countersign/countersign/discovery"
+	"github.com/countersign/countersign/discovery/issuertest"
+	"github.com/countersign/countersign/rs"
+)
+
+// wantCode reports whether err is an OAuth error response with the code.
+func wantCode(t *testing.T, err error, code string) {
+	t.Helper()
+	var e *client.TokenError
+	if !errors.As(err, &e) || e.Code != code {
+		t.Errorf("error %v, want %s", err, code)
+	}
+}
+
+func TestRefreshRotatesAndSeesReuse(t *testing.T) {
+	issuer := issuertest.New(t, issuertest.Config{})
+	c := newClient(t, issuer, nil)
+	first := mustLogin(t, issuer, c)
+	second, err := c.Refresh(t.Context(), first)
+	if err != nil || second.RefreshToken == first.RefreshToken || second.AccessToken == first.AccessToken {
+		t.Fatalf("no new tokens: %v", err)
+	}
+	if _, err := c.UserInfo(t.Context(), second); err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Refresh(t.Context(), first)
+	wantCode(t, err, "invalid_grant")
+	_, err = c.Refresh(t.Context(), second)
+	wantCode(t, err, "invalid_grant")
+	if _, err := c.UserInfo(t.Context(), second); err == nil {
+		t.Error("the access token is good after the reuse")
+	}
+}
+
+func TestRefreshOfAnotherUser(t *testing.T) {
+	issuer := issuertest.New(t, issuertest.Config{Faults: []issuertest.Fault{issuertest.RefreshOtherUser}})
+	c := newClient(t, issuer, nil)
+	if _, err := c.Refresh(t.Context(), mustLogin(t, issuer, c)); err == nil {
+		t.Error("the tokens of another user are accepted")
+	}
+}
+
+func TestUserInfoFaults(t *testing.T) {
+	for _, fault := range []issuertest.Fault{issuertest.UserInfoOtherUser, issuertest.UserInfoSubjectMissing} {
+		issuer := issuertest.New(t, issuertest.Config{Faults: []issuertest.Fault{fault}})
+		c := newClient(t, issuer, nil)
+		if _, err := c.UserInfo(t.Context(), mustLogin(t, issuer, c)); err == nil {
+			t.Errorf("%s: UserInfo is accepted", fault)
+		}
+	}
+}
+
+func TestMetadataFaults(t *testing.T) {
+	for _, fault := range []issuertest.Fault{issuertest.MetadataIssuerForeign, issuertest.MetadataEndpointsPlain} {
+		issuer := issuertest.New(t, issuertest.Config{Faults: []issuertest.Fault{fault}})
+		if _, err := login(t, issuer, newClient(t, issuer, nil), client.Request{}); err == nil {
+			t.Errorf("%s: the login succeeds", fault)
+		}
+	}
+}
+
+func TestRevocation(t *testing.T) {
+	issuer := issuertest.New(t, issuertest.Config{})
+	c := newClient(t, issuer, nil)
+	tokens := mustLogin(t, issuer, c)
+	if err := c.RevokeTokens(t.Context(), tokens); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.UserInfo(t.Context(), tokens); err == nil {
+		t.Error("a revoked token is good")
+	}
+	tokens = mustLogin(t, issuer, c)
+	issuer.RevokeAll()
+	if _, err := c.Refresh(t.Context(), tokens); err == nil {
+		t.Error("after RevokeAll a refresh succeeds")
+	}
+}
+
+func TestRequestObject(t *testing.T) {
+	key := issuertest.NewKey("client-key", "ES256")
+	config := issuertest.Config{Clients: []issuertest.Client{{ID: "web", Keys: issuertest.JWKS(key)}}}
+	for name, metadata := range map[string]map[string]any{"pushed": nil, "in the browser": {"pushed_authorization_request_endpoint": nil}} {
+		t.Run(name, func(t *testing.T) {
+			config.Metadata = metadata
+			issuer := issuertest.New(t, config)
+			signing := auth.SigningKey{KeyID: key.ID, Key: key.Private}
+			sign := func(c *client.Config) {
+				c.Auth, c.RequestObject = auth.PrivateKeyJWT(signing, auth.Assertion{}), &client.RequestObject{Keys: signing}
+			}
+			mustLogin(t, issuer, newClient(t, issuer, sign))
+			other := auth.SigningKey{KeyID: key.ID, Key: issuertest.NewKey("client-key", "ES256").Private}
+			if _, err := tryLogin(t, issuer, newClient(t, issuer, func(c *client.Config) {
+				sign(c)
+				c.RequestObject.Keys = other
+			})); err == nil {
+				t.Error("an object by another key is accepted")
+			}
+		})
+	}
+}
+
+// tryLogin is login for requests that the issuer may reject on a page.
+func tryLogin(t *testing.T, issuer *issuertest.Issuer, c *client.Client) (*client.Tokens, error) {
+	redirect, pending, err := c.Begin(t.Context(), client.Request{})
+	if err != nil {
+		return nil, err
+	}
+	callback, err := issuer.Authorize(t.Context(), redirect, "")
+	if err != nil {
+		return nil, err
+	}
+	return c.Finish(t.Context(), pending, callback)
+}
+
+func TestRedirectURLs(t *testing.T) {
+	issuer := issuertest.New(t, issuertest.Config{Clients: []issuertest.Client{{
+		ID: "web", Secret: "web-secret", RedirectURLs: []string{"https://app.example/callback", "http://127.0.0.1/callback"},
+	}}})
+	for redirect, good := range map[string]bool{
+		"https://app.example/callback": true, "http://127.0.0.1:4711/callback": true, "https://app.example/other": false,
+		"https://other.example/callback": false, "http://127.0.0.1:4711/other": false, "https://app.example:444/callback": false,
+	} {
+		_, err := tryLogin(t, issuer, newClient(t, issuer, func(c *client.Config) { c.RedirectURL = redirect }))
+		if (err == nil) != good {
+			t.Errorf("%s: %v", redirect, err)
+		}
+	}
+}
+
+func TestClientAuthentication(t *testing.T) {
+	issuer := issuertest.New(t, issuertest.Config{Clients: []issuertest.Client{
+		{ID: "web", Secret: "web-secret", AuthMethod: "client_secret_basic"}, {ID: "public"},
+	}})
+	for name, test := range map[string]struct {
+		id     string
+		method auth.Method
+		good   bool
+	}{
+		"right": {"web", auth.SecretBasic("web-secret"), true}, "wrong secret": {"web", auth.SecretBasic("other-secret"), false},
+		"wrong method": {"web", auth.SecretPost("web-secret"), false}, "none": {"web", auth.Public(), false},
+		"unknown": {"other", auth.SecretBasic("web-secret"), false}, "public": {"public", auth.Public(), true},
+		"secret of a public client": {"public", auth.SecretBasic("web-secret"), false},
+	} {
+		_, err := tryLogin(t, issuer, newClient(t, issuer, func(c *client.Config) { c.ClientID, c.Auth = test.id, test.method }))
+		if (err == nil) != test.good {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// api is a resource server of the issuer.
+func api(issuer *issuertest.Issuer, tokens rs.Verifier) *httptest.Server {
+	server := httptest.NewUnstartedServer(nil)
+	server.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
+	server.StartTLS()
+	protection := &rs.Protection{Tokens: tokens, DPoP: &rs.DPoP{BaseURL: server.URL, Now: issuer.Now}, Now: issuer.Now}
+	server.Config.Handler = protection.Handler(rs.RequireScope("photos.read")(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {})))
+	return server
+}
+
+func jwtVerifier(issuer *issuertest.Issuer) rs.Verifier {
+	provider := &discovery.Provider{Issuer: issuer.URL, HTTP: issuer.Client(), Now: issuer.Now}
+	return &rs.JWT{Issuer: issuer.URL, Audience: issuertest.Audience, Keys: provider.Keys(), Now: issuer.Now}
+}
+
+func introspection(issuer *issuertest.Issuer, signed bool) rs.Verifier {
+	provider := &discovery.Provider{Issuer: issuer.URL, HTTP: issuer.Client(), Now: issuer.Now}
+	v := &rs.Introspection{
+		Server: provider, Issuer: issuer.URL, Audience: issuertest.Audience, HTTP: issuer.Client(), Now: issuer.Now,
+		Auth: auth.SecretBasic(issuertest.ClientSecret).For(issuertest.ClientID, issuer.URL),
+	}
+	if signed {
+		v.Signed = &rs.SignedAnswers{Recipient: issuertest.ClientID, Keys: provider.Keys()}
+	}
+	return v
+}
+
+// TestAccessTokens: an API accepts every kind, and rejects it with every fault.
+func TestAccessTokens(t *testing.T) {
+	faults := []issuertest.Fault{issuertest.AccessTokenExpired, issuertest.AccessTokenIssuer, issuertest.AccessTokenAudience}
+	for name, test := range map[string]struct {
+		format issuertest.Format
+		tokens func(*issuertest.Issuer) rs.Verifier
+		more   []issuertest.Fault
+	}{
+		"JWT":    {issuertest.JWT, jwtVerifier, []issuertest.Fault{issuertest.AccessTokenKeySwapped}},
+		"opaque": {issuertest.Opaque, func(i *issuertest.Issuer) rs.Verifier { return introspection(i, false) }, []issuertest.Fault{issuertest.IntrospectionInactive, issuertest.IntrospectionActiveText}},
+		"signed": {issuertest.Opaque, func(i *issuertest.Issuer) rs.Verifier { return introspection(i, true) }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			issuer := issuertest.New(t, issuertest.Config{AccessTokens: test.format})
+			v := test.tokens(issuer)
+			order := issuertest.AccessToken{Scopes: []string{"photos.read"}, Claims: map[string]any{"roles": []string{"admin"}}}
+			p, err := v.VerifyToken(t.Context(), issuer.AccessToken(order))
+			if err != nil || p.Subject != "alice" || p.ClientID != "web" || !p.HasScope("photos.read") {
+				t.Fatalf("%+v, %v", p, err)
+			}
+			for _, fault := range append(faults, test.more...) {
+				issuer.Inject(fault)
+				if _, err := v.VerifyToken(t.Context(), issuer.AccessToken(order)); err == nil {
+					t.Errorf("%s: accepted", fault)
+				}
+				issuer.Behave()
+			}
+		})
+	}
+}
+
+func TestBoundTokens(t *testing.T) {
+	pair := issuertest.NewCertificate()
+	issuer := issuertest.New(t, issuertest.Config{Clients: []issuertest.Client{
+		{ID: "web", Secret: "web-secret", RequireDPoP: true}, {ID: "tls", Certificate: pair.Leaf},
+	}})
+	server := api(issuer, jwtVerifier(issuer))
+	defer server.Close()
+	for name, test := range map[string]struct {
+		change func(*client.Config)
+		fault  issuertest.Fault
+		hc     *http.Client
+	}{
+		"DPoP": {func(c *client.Config) { c.DPoP = &client.DPoP{} }, issuertest.TokenTypeBearer, server.Client()},
+		"TLS": {func(c *client.Config) {
+			c.ClientID, c.Auth, c.CertificateBound, c.HTTP = "tls", auth.SelfSignedTLS(), true, issuer.Client(pair)
+		}, issuertest.AccessTokenUnbound, withCertificate(server, pair)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newClient(t, issuer, func(config *client.Config) {
+				test.change(config)
+				config.Scopes = []string{"openid", "photos.read"}
+			})
+			tokens := mustLogin(t, issuer, c)
+			if _, err := c.UserInfo(t.Context(), tokens); err != nil {
+				t.Errorf("UserInfo: %v", err)
+			}
+			if status := call(t, test.hc, server.URL, func(r *http.Request) { c.Authorize(r, tokens) }); status != 200 {
+				t.Errorf("the API answers %d", status)
+			}
+			bearer := func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+tokens.AccessToken) }
+			if status := call(t, server.Client(), server.URL, bearer); status != 401 {
+				t.Errorf("the API answers %d without the proof", status)
+			}
+			if status := call(t, issuer.Client(), issuer.URL+string(issuertest.UserInfoEndpoint), bearer); status != 401 {
+				t.Errorf("UserInfo answers %d without the proof", status)
+			}
+			if _, err := c.Refresh(t.Context(), tokens); err != nil {
+				t.Errorf("Refresh: %v", err)
+			}
+		})
+	}
+	c := newClient(t, issuer, func(c *client.Config) { c.DPoP = &client.DPoP{} })
+	issuer.Inject(issuertest.TokenTypeBearer)
+	if _, err := login(t, issuer, c, client.Request{}); err == nil {
+		t.Error("a bearer token is accepted for a bound one")
+	}
+	issuer.Behave()
+	issuer.Inject(issuertest.DPoPNonceRequired)
+	mustLogin(t, issuer, c)
+	if _, err := tryLogin(t, issuer, newClient(t, issuer, nil)); err == nil {
+		t.Error("a client that must use DPoP gets bearer tokens")
+	}
+}
+
+func withCertificate(server *httptest.Server, pair tls.Certificate) *http.Client {
+	hc := *server.Client()
+	transport := hc.Transport.(*http.Transport).Clone()
+	transport.TLSClientConfig.Certificates = []tls.Certificate{pair}
+	hc.Transport = transport
+	return &hc
+}
+
+func call(t *testing.T, hc *http.Client, address string, authorize func(*http.Request)) int {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	authorize(r)
+	resp, err := hc.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp.StatusCode
+}
+
+func TestBoundTokensToOrder(t *testing.T) {
+	pair := issuertest.NewCertificate()
+	issuer := issuertest.New(t, issuertest.Config{})
+	server := api(issuer, jwtVerifier(issuer))
+	defer server.Close()
+	token := issuer.AccessToken(issuertest.AccessToken{Scopes: []string{"photos.read"}, Certificate: pair.Leaf})
+	bearer := func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) }
+	if status := call(t, withCertificate(server, pair), server.URL, bearer); status != 200 {
+		t.Errorf("with the certificate: %d", status)
+	}
+	if status := call(t, server.Client(), server.URL, bearer); status != 401 {
+		t.Errorf("without the certificate: %d", status)
+	}
+}
+
+func TestGrantsWithoutABrowser(t *testing.T) {
+	issuer := issuertest.New(t, issuertest.Config{})
+	c := newClient(t, issuer, nil)
+	own, err := grant.ClientCredentials(t.Context(), c, client.TokenRequest{Scopes: []string{"photos.read"}})
+	if err != nil || !slices.Equal(own.Scopes, []string{"photos.read"}) {
+		t.Fatalf("client credentials: %v", err)
+	}
+	tokens := mustLogin(t, issuer, c)
+	exchanged, err := grant.TokenExchange(t.Context(), c, grant.ExchangeRequest{
+		SubjectToken: tokens.AccessToken, ActorToken: own.AccessToken, Audiences: []string{"https://other-api.example"},
+	})
+	if err != nil {
+		t.Fatalf("token exchange: %v", err)
+	}
+	said, err := c.Introspect(t.Context(), exchanged.AccessToken, "")
+	var claims struct {
+		Act struct {
+			Subject string `json:"sub"`
+		} `json:"act"`
+	}
+	if err != nil || said.Subject != "alice" || !slices.Equal(said.Audience, []string{"https://other-api.example"}) || said.Claims(&claims) != nil || claims.Act.Subject != "web" {
+		t.Errorf("the exchanged token: %+v, %+v, %v", said, claims, err)
+	}
+	_, err = grant.TokenExchange(t.Context(), c, grant.ExchangeRequest{SubjectToken: "another-token"})
+	wantCode(t, err, "invalid_request")
+}
+
+func TestJWTBearer(t *testing.T) {
+	key := issuertest.NewKey("client-key", "ES256")
+	issuer := issuertest.New(t, issuertest.Config{Clients: []issuertest.Client{{ID: "web", Secret: "web-secret", Keys: issuertest.JWKS(key)}}})
+	c := newClient(t, issuer, nil)
+	signing := auth.SigningKey{KeyID: key.ID, Key: key.Private}
+	if _, err := grant.JWTBearer(t.Context(), c, grant.AssertionRequest{Keys: signing, Subject: "alice"}); err != nil {
+		t.Error(err)
+	}
+	_, err := grant.JWTBearer(t.Context(), c, grant.AssertionRequest{Keys: signing, Subject: "nobody"})
+	wantCode(t, err, "invalid_grant")
+}
+
+func TestDevice(t *testing.T) {
+	for name, test := range map[string]struct {
+		decide func(*issuertest.Issuer, *grant.Device) error
+		page   bool
+		want   string
+	}{
+		"approve": {func(i *issuertest.Issuer, d *grant.Device) error { return i.Approve(d.UserCode, "") }, true, ""},
+		"deny":    {func(i *issuertest.Issuer, d *grant.Device) error { return i.Deny(d.UserCode) }, true, "access_denied"},
+		"visit":   {func(i *issuertest.Issuer, d *grant.Device) error { return visit(i, d.VerificationURIComplete, nil) }, false, ""},
+		"page": {func(i *issuertest.Issuer, d *grant.Device) error {
+			return visit(i, d.VerificationURI, url.Values{"user_code": {d.UserCode}, "user": {"alice"}})
+		}, true, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			issuer := issuertest.New(t, issuertest.Config{Page: test.page, Faults: []issuertest.Fault{issuertest.PollPending}})
+			c := newClient(t, issuer, nil)
+			d, err := grant.BeginDevice(t.Context(), c, client.TokenRequest{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := test.decide(issuer, d); err != nil {
+				t.Fatal(err)
+			}
+			time.AfterFunc(100*time.Millisecond, func() { issuer.Behave() })
+			tokens, err := grant.FinishDevice(t.Context(), c, d)
+			if test.want != "" {
+				wantCode(t, err, test.want)
+			} else if err != nil || tokens.IDToken.Subject != "alice" {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func visit(i *issuertest.Issuer, address string, form url.Values) error {
+	get := i.Client().Get
+	if form != nil {
+		get = func(address string) (*http.Response, error) { return i.Client().PostForm(address, form) }
+	}
+	resp, err := get(address)
+	if err == nil {
+		resp.Body.Close()
+		if resp.StatusCode != 200 {
+			err = errors.New(resp.Status)
+		}
+	}
+	return err
+}
+
+func TestBackchannel(t *testing.T) {
+	pinged := make(chan *grant.Backchannel, 1)
+	var waiting *grant.Backchannel
+	handler := &grant.PingHandler{
+		Find:   func(context.Context, string) (*grant.Backchannel, error) { return waiting, nil },
+		Notify: func(_ context.Context, b *grant.Backchannel) { pinged <- b },
+	}
+	app := httptest.NewTLSServer(handler)
+	defer app.Close()
+	issuer := issuertest.New(t, issuertest.Config{Page: true, Clients: []issuertest.Client{{ID: "web", Secret: "web-secret", NotificationURL: app.URL}}})
+	c := newClient(t, issuer, nil)
+	b, err := grant.BeginBackchannel(t.Context(), c, grant.BackchannelRequest{LoginHint: "alice@example.com", Ping: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	waiting = b
+	if err := issuer.Approve(b.AuthReqID, ""); err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := grant.FinishBackchannel(t.Context(), c, <-pinged)
+	if err != nil || tokens.IDToken.Subject != "alice" {
+		t.Error(err)
+	}
+	_, err = grant.BeginBackchannel(t.Context(), c, grant.BackchannelRequest{LoginHint: "nobody"})
+	wantCode(t, err, "unknown_user_id")
+}
+
+func TestKeyRotation(t *testing.T) {
+	issuer := issuertest.New(t, issuertest.Config{})
+	v := jwtVerifier(issuer)
+	before := issuer.AccessToken(issuertest.AccessToken{})
+	issuer.RotateKey()
+	for _, token := range []string{before, issuer.AccessToken(issuertest.AccessToken{})} {
+		if _, err := v.VerifyToken(t.Context(), token); err != nil {
+			t.Error(err)
+		}
+	}
+	issuer.ReplaceKey()
+	if _, err := jwtVerifier(issuer).VerifyToken(t.Context(), before); err == nil {
+		t.Error("a token by a key that is gone is accepted")
+	}
+}
+
+func TestClock(t *testing.T) {
+	issuer := issuertest.New(t, issuertest.Config{})
+	v := jwtVerifier(issuer)
+	token := issuer.AccessToken(issuertest.AccessToken{})
+	if _, err := v.VerifyToken(t.Context(), token); err != nil {
+		t.Fatal(err)
+	}
+	issuer.Advance(time.Hour)
+	if _, err := v.VerifyToken(t.Context(), token); err == nil {
+		t.Error("a token is good after an hour")
+	}
+}
+
+func TestLogoutTokens(t *testing.T) {
+	issuer := issuertest.New(t, issuertest.Config{})
+	c := newClient(t, issuer, nil)
+	got, err := c.VerifyLogout(t.Context(), issuer.LogoutToken("web", "alice", "session-1"), nil)
+	if err != nil || got.SessionID != "session-1" {
+		t.Fatal(err)
+	}
+	for _, fault := range []issuertest.Fault{issuertest.LogoutTokenNonce, issuertest.LogoutTokenExpired, issuertest.LogoutTokenAudience,
+		issuertest.LogoutTokenEvents, issuertest.LogoutTokenKeySwapped} {
+		issuer.Inject(fault)
+		if _, err := c.VerifyLogout(t.Context(), issuer.LogoutToken("web", "alice", ""), nil); err == nil {
+			t.Errorf("%s: accepted", fault)
+		}
+		issuer.Behave()
+	}
+}
+
+// TestLogout: the browser leaves the issuer, and the application hears of it.
+func TestLogout(t *testing.T) {
+	heard := make(chan string, 1)
+	app := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { heard <- r.PostFormValue("logout_token") }))
+	defer app.Close()
+	issuer := issuertest.New(t, issuertest.Config{Clients: []issuertest.Client{{
+		ID: "web", Secret: "web-secret", BackChannelLogoutURL: app.URL, FrontChannelLogoutURL: "https://app.example/frame",
+		PostLogoutRedirectURLs: []string{"https://app.example/"},
+	}}})
+	c := newClient(t, issuer, func(c *client.Config) { c.PostLogoutRedirectURL = "https://app.example/" })
+	tokens := mustLogin(t, issuer, c)
+	redirect, _, err := c.LogoutURL(t.Context(), client.Logout{IDTokenHint: tokens.IDTokenHint()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := visit(issuer, redirect, nil); err != nil {
+		t.Fatal(err)
+	}
+	token, err := c.VerifyLogout(t.Context(), <-heard, nil)
+	if err != nil || token.SessionID != tokens.IDToken.SessionID || token.Subject != "alice" {
+		t.Error(err)
+	}
+	frame, err := url.Parse(issuer.FrontChannelLogoutURL("web", "s1"))
+	if err != nil || frame.Query().Get("sid") != "s1" || frame.Query().Get("iss") != issuer.URL {
+		t.Errorf("%v, %v", frame, err)
+	}
+	if status, err := issuer.SendLogout(t.Context(), "web", "alice", ""); err != nil || status != 200 || <-heard == "" {
+		t.Errorf("%d, %v", status, err)
+	}
+	if err := visit(issuer, issuer.URL+"/logout?client_id=web&post_logout_redirect_uri=https://other.example/", nil); err == nil {
+		t.Error("the browser is sent to an address that is not registered")
+	}
+}
+
+func TestRegistration(t *testing.T) {
+	issuer := issuertest.New(t, issuertest.Config{})
+	registrar := &registration.Registrar{Server: &discovery.Provider{Issuer: issuer.URL, HTTP: issuer.Client()}, HTTP: issuer.Client()}
+	made, err := registrar.Register(t.Context(), registration.Metadata{RedirectURIs: []string{callbackURL}, TokenEndpointAuthMethod: "client_secret_basic"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clients := issuer.Clients()
+	added := clients[len(clients)-1]
+	mustLogin(t, issuer, newClient(t, issuer, func(c *client.Config) { c.ClientID, c.Auth = added.ID, auth.SecretBasic(added.Secret) }))
+	if err := registrar.Delete(t.Context(), made); err != nil {
+		t.Error(err)
+	}
+	if n := len(issuer.Clients()); n != 1 {
+		t.Errorf("%d clients after Delete", n)
+	}
+}
+
+func TestEncryptedIDTokens(t *testing.T) {
+	key := issuertest.NewKey("enc", "ES256")
+	jwk := key.JWK()
+	jwk["use"], jwk["alg"] = "enc", "ECDH-ES"
+	issuer := issuertest.New(t, issuertest.Config{Clients: []issuertest.Client{{
+		ID: "web", Secret: "web-secret", Keys: marshal(t, map[string]any{"keys": []any{jwk}}), IDTokenEncryptionAlg: "ECDH-ES", IDTokenEncryptionEnc: "A256GCM",
+	}}})
+	mustLogin(t, issuer, newClient(t, issuer, func(c *client.Config) {
+		c.DecryptionKeys = []auth.DecryptionKey{{KeyID: "enc", Key: key.Private}}
+	}))
+	if _, err := tryLogin(t, issuer, newClient(t, issuer, nil)); err == nil {
+		t.Error("an encrypted token is accepted by a client without keys")
+	}
+}
+
+func marshal(t *testing.T, v any) []byte {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
