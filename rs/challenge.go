@@ -32,8 +32,8 @@ func (p *Protection) challenge(scheme string, e *Error, used bool) string {
 	if scheme == "DPoP" {
 		params.add("algs", strings.Join(p.DPoP.algs(), " "))
 	}
-	if e.Code == "" {
-		params.add("scope", strings.Join(p.Scopes, " "))
+	if e.Scope == "" && e.Status == http.StatusUnauthorized {
+		params.add("scope", strings.Join(p.Scopes, " ")) // RFC 6750 §3
 	}
 	params.add("resource_metadata", p.ResourceMetadata) // RFC 9728 §5.1
 	if len(params) == 0 {
@@ -76,9 +76,10 @@ func quote(s string) string {
 // answer writes the refusal: what the caller may see of it.
 func (p *Protection) answer(w http.ResponseWriter, r *http.Request, e *Error) {
 	h := w.Header()
-	if e.Status == http.StatusServiceUnavailable {
-		h.Set("Retry-After", "5")
-	} else {
+	switch e.Status {
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		h.Set("Retry-After", e.retryAfter())
+	default:
 		h["Www-Authenticate"] = p.challenges(e)
 	}
 	if e.nonce != "" {
@@ -93,6 +94,15 @@ func (p *Protection) answer(w http.ResponseWriter, r *http.Request, e *Error) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(e.Status)
 	json.NewEncoder(w).Encode(e.body())
+}
+
+// retryAfter is in whole seconds, rounded up (RFC 9110 §10.2.3).
+func (e *Error) retryAfter() string {
+	seconds := int64(5)
+	if e.RetryAfter > 0 {
+		seconds = int64((e.RetryAfter-1)/time.Second) + 1
+	}
+	return strconv.FormatInt(seconds, 10)
 }
 
 // body is the answer's JSON: the parameters of the challenge once more.

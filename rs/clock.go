@@ -3,12 +3,38 @@ package rs
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/countersign/countersign/internal/jose"
 )
 
 const tenYears = 3653 * 24 * time.Hour
+
+// errClock marks an error that clocks which differ may have caused.
+var errClock = errors.New("time")
+
+type clockError struct{ text string }
+
+func (e *clockError) Error() string        { return e.text }
+func (e *clockError) Is(target error) bool { return target == errClock }
+
+// serverClock adds what the Date header of the server's answer says about its clock.
+func serverClock(err error, date string, now time.Time) error {
+	at, perr := http.ParseTime(date)
+	if perr != nil {
+		return err
+	}
+	switch differs := at.Sub(now).Round(time.Second); {
+	case differs > time.Second:
+		return fmt.Errorf("%w: by its Date header the server's clock is %v ahead of the local clock", err, differs)
+	case differs < -time.Second:
+		return fmt.Errorf("%w: by the server's Date header the local clock is %v ahead of the server's", err, -differs)
+	}
+	return err
+}
+
+func clockErrorf(format string, args ...any) error { return &clockError{fmt.Sprintf(format, args...)} }
 
 // clock is the local time, and how far the server's clock may differ from it.
 type clock struct {
@@ -39,12 +65,12 @@ func (c clock) check(exp, iat, nbf jose.Instant) error {
 
 // ahead reports clocks that differ: by how much, and in which direction.
 func (c clock) ahead(claim string, at jose.Instant) error {
-	return fmt.Errorf("the clocks differ: %s is %s, %v ahead of the local clock (%s); %s allows %v: set the local clock, which is behind, or the server's, which is ahead",
+	return clockErrorf("the clocks differ: %s is %s, %v ahead of the local clock (%s); %s allows %v: set the local clock, which is behind, or the server's, which is ahead",
 		claim, at.UTC().Format(time.RFC3339), at.Sub(c.now).Round(time.Second), c.now.UTC().Format(time.RFC3339), c.field, c.skew)
 }
 
 func (c clock) expired(exp, iat jose.Instant) error {
-	err := fmt.Errorf("the token expired at %s, %v before the local clock (%s)",
+	err := clockErrorf("the token expired at %s, %v before the local clock (%s)",
 		exp.UTC().Format(time.RFC3339), c.now.Sub(exp.Time).Round(time.Second), c.now.UTC().Format(time.RFC3339))
 	if !iat.IsZero() {
 		return fmt.Errorf("%w: if it was issued just now, the clocks differ: the local clock is ahead by %v", err, c.now.Sub(iat.Time).Round(time.Second))

@@ -20,19 +20,21 @@ const (
 	UseDPoPNonce                   = "use_dpop_nonce"
 )
 
-// Error is a request that is not let through. Err is for the log alone; all the
-// rest goes to the caller.
+// Error is a request that is rejected. The client may see all of it except Err, which is
+// for the log.
 type Error struct {
 	Status      int
-	Code        string         // one of the constants; "" when the request had no token, or the server cannot be asked
-	Description string         // constant text of this package, nothing of the request
-	Scope       string         // what insufficient_scope asks for, space-separated
-	ACRValues   string         // what insufficient_user_authentication asks for, space-separated
-	MaxAge      *time.Duration // how old the user's authentication may be; nil when that is not what is wrong
-	Err         error          // why; nil when Description says it all
+	Code        string         // one of the constants; "" if the request had no token, or the token could not be checked
+	Description string         // for the client's developer; of the token it has at most the granted scopes
+	Scope       string         // the required scopes, space-separated
+	ACRValues   string         // the required authentication context classes, space-separated
+	MaxAge      *time.Duration // the required age of the user's authentication; nil if that is not the reason
+	RetryAfter  time.Duration  // when to try again, for status 429 and 503; 0 means 5 seconds
+	Err         error          // the reason; nil if Description has it
 
-	dpop  bool   // the request used the DPoP scheme, or must
-	nonce string // for the next proof
+	dpop  bool       // the request used the DPoP scheme, or must
+	nonce string     // for the next proof
+	who   *Principal // of a token that was verified; nil if it was not
 }
 
 func (e *Error) Error() string {
@@ -52,9 +54,10 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 const (
-	describeUnavailable = "the token cannot be checked now"
+	describeUnavailable = "the access token cannot be checked now"
 	describeInvalid     = "the access token is not valid here"
-	describeNone        = "an access token is needed"
+	describeNone        = "an access token is required"
+	describeLimited     = "too many requests"
 )
 
 func invalidRequest(description string) *Error {
@@ -67,6 +70,10 @@ func invalidToken(err error) *Error {
 
 func noToken() *Error {
 	return &Error{Status: http.StatusUnauthorized, Description: describeNone}
+}
+
+func tooManyRequests(wait time.Duration) *Error {
+	return &Error{Status: http.StatusTooManyRequests, Description: describeLimited, RetryAfter: wait}
 }
 
 func notAvailable(err error) *Error {
@@ -96,8 +103,8 @@ func (e *Error) own() *Error {
 	return &out
 }
 
-// isUnavailable tells whether err says nothing about the token: the server's
-// keys or its answer could not be had.
+// isUnavailable tells whether err says nothing about the token, because the server's keys
+// or its answer could not be fetched.
 func isUnavailable(err error) bool {
 	var u *unavailable
 	var d *discovery.Error

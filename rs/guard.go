@@ -2,6 +2,7 @@ package rs
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -45,45 +46,59 @@ func guard(r *http.Request, check func(*http.Request, *Principal) error) *Error 
 	}
 	var e *Error
 	if !errors.As(err, &e) {
-		e = insufficientScope("")
-		e.Err = err
+		e = &Error{Status: http.StatusForbidden, Code: InsufficientScope, Description: "the access token does not allow this request", Err: err}
 	}
 	e = e.own()
-	e.dpop = principal.Cnf.KeyThumbprint != ""
+	e.dpop, e.who = principal.Cnf.KeyThumbprint != "", principal
 	return e
 }
 
-func insufficientScope(scope string) *Error {
-	return &Error{Status: http.StatusForbidden, Code: InsufficientScope, Scope: scope, Description: "the access token lacks a scope"}
+// insufficientScope tells the client and the log which scopes are required, and which the
+// token has.
+func insufficientScope(scopes []string, required string, p *Principal) *Error {
+	granted := "none"
+	if len(p.Scopes) > 0 {
+		granted = quote(strings.Join(p.Scopes, " "))
+	}
+	if len(granted) > maxLogged {
+		granted = granted[:maxLogged] + "..."
+	}
+	all := strings.Join(scopes, " ")
+	e := &Error{
+		Status: http.StatusForbidden, Code: InsufficientScope, Scope: all,
+		Description: fmt.Sprintf("the access token lacks a scope: required %s%s, granted %s", required, all, granted),
+	}
+	if len(scopes) == 0 {
+		e.Description, e.Err = "no access token is accepted here", errors.New("the guard has no scopes, and so rejects every request: name the scopes")
+	}
+	return e
 }
 
 // RequireScope guards single routes behind a [Protection]: the token must have been
-// granted every one of scopes. Others are answered 403 insufficient_scope (RFC 6750
-// §3.1). No scope opens the route to nobody.
+// granted all of scopes. Other tokens are answered with 403 insufficient_scope (RFC 6750
+// §3.1). Without arguments every request is rejected.
 func RequireScope(scopes ...string) func(http.Handler) http.Handler {
-	wanted := strings.Join(scopes, " ")
 	return Require(func(_ *http.Request, p *Principal) error {
 		for _, s := range scopes {
 			if !p.HasScope(s) {
-				return insufficientScope(wanted)
+				return insufficientScope(scopes, "", p)
 			}
 		}
 		if len(scopes) == 0 {
-			return insufficientScope("")
+			return insufficientScope(nil, "", p)
 		}
 		return nil
 	})
 }
 
-// RequireAnyScope is [RequireScope] for a route that one of scopes opens. None opens
-// it to nobody.
+// RequireAnyScope is [RequireScope] for a route that needs one of scopes. Without
+// arguments every request is rejected.
 func RequireAnyScope(scopes ...string) func(http.Handler) http.Handler {
-	wanted := strings.Join(scopes, " ")
 	return Require(func(_ *http.Request, p *Principal) error {
 		if slices.ContainsFunc(scopes, p.HasScope) {
 			return nil
 		}
-		return insufficientScope(wanted)
+		return insufficientScope(scopes, "one of ", p)
 	})
 }
 

@@ -44,11 +44,12 @@ func TestGuards(t *testing.T) {
 		challenge string // a part of it
 	}{
 		{"all scopes", rs.RequireScope("openid", "photos.read"), nil, 200, ""},
-		{"one scope of two", rs.RequireScope("openid", "photos.write"), nil, 403, `error="insufficient_scope", error_description="the access token lacks a scope", scope="openid photos.write"`},
+		{"one scope of two", rs.RequireScope("openid", "photos.write"), nil, 403, `error="insufficient_scope", error_description="the access token lacks a scope: required openid photos.write, granted openid photos.read", scope="openid photos.write"`},
 		{"a scope in another case", rs.RequireScope("Openid"), nil, 403, "insufficient_scope"},
 		{"any scope", rs.RequireAnyScope("photos.write", "photos.read"), nil, 200, ""},
-		{"none of any", rs.RequireAnyScope("photos.write", "x"), nil, 403, `scope="photos.write x"`},
-		{"any of none", rs.RequireAnyScope(), nil, 403, "insufficient_scope"},
+		{"none of any", rs.RequireAnyScope("photos.write", "x"), nil, 403, `required one of photos.write x, granted openid photos.read", scope="photos.write x"`},
+		{"any of none", rs.RequireAnyScope(), nil, 403, "no access token is accepted here"},
+		{"a hostile scope", rs.RequireScope("a"), m{"scope": "b\"\r\nX:\\y é" + strings.Repeat(" c", 500)}, 403, `granted bX:y  c c`},
 		{"split at spaces alone", rs.RequireAnyScope("a"), m{"scope": "a\tb"}, 403, "insufficient_scope"},
 
 		{"acr", rs.RequireACR("gold", "silver"), m{"acr": "silver"}, 200, ""},

@@ -50,6 +50,17 @@ type Introspection struct {
 	// Auth authenticates this resource server to the endpoint (RFC 7662 §2.1).
 	Auth Authenticator
 
+	// Limit is called before each call to the server. It returns how long the client has
+	// to wait, and 0 for a call that is allowed. The request is answered with 429 and
+	// Retry-After if the client has to wait. A [Cache] before this Introspection calls the
+	// server, and so Limit, only for tokens that it does not know. The request is nil if
+	// VerifyToken was called without a [Protection]. nil means no limit.
+	Limit func(*http.Request) (wait time.Duration)
+
+	// MaxCalls is how many calls to the server may be under way at once. Further requests
+	// with unknown tokens are answered with 503. 0 means 100.
+	MaxCalls int
+
 	// Signed asks for signed answers (RFC 9701), and takes no others. nil means plain ones.
 	Signed *SignedAnswers
 
@@ -70,6 +81,8 @@ type Introspection struct {
 
 	// Now is the clock. nil means time.Now.
 	Now func() time.Time
+
+	underWay int32 // calls; atomic
 }
 
 var errInactive = errors.New("the server says that the token is not active")
@@ -84,16 +97,31 @@ func (i *Introspection) verify(ctx context.Context, token string) (*Principal, e
 	if err := i.configured(); err != nil {
 		return nil, &unavailable{err}
 	}
-	count(ctx, i.Counter, Asked)
-	body, err := i.ask(ctx, token)
-	var p *Principal
-	if err == nil {
-		p, err = i.read(body)
-	} else if !errors.Is(err, errInactive) {
-		err = &unavailable{err}
+	g := gate{i.Limit, i.MaxCalls, &i.underWay}
+	if err := g.enter(ctx); err != nil {
+		count(ctx, i.Counter, Limited)
+		return nil, err
 	}
+	defer g.leave()
+	count(ctx, i.Counter, Asked)
+	p, err := i.askAndRead(ctx, token)
 	if isUnavailable(err) {
 		count(ctx, i.Counter, Failed)
+	}
+	return p, err
+}
+
+func (i *Introspection) askAndRead(ctx context.Context, token string) (*Principal, error) {
+	body, date, err := i.ask(ctx, token)
+	switch {
+	case errors.Is(err, errInactive):
+		return nil, err
+	case err != nil:
+		return nil, &unavailable{err}
+	}
+	p, err := i.read(body)
+	if errors.Is(err, errClock) {
+		err = serverClock(err, date, now(i.Now))
 	}
 	return p, err
 }
@@ -136,33 +164,39 @@ func (i *Introspection) configured() error {
 		return errors.New("Introspection.Auth is nil")
 	case i.Skew < 0 || i.Skew > maxSkew:
 		return fmt.Errorf("Introspection.Skew is %v; it goes from 0 to %v", i.Skew, maxSkew)
-	case i.Signed != nil:
+	}
+	if err := checkMaxCalls("Introspection.MaxCalls", i.MaxCalls); err != nil {
+		return err
+	}
+	if i.Signed != nil {
 		return i.Signed.configured()
 	}
 	return nil
 }
 
-// ask posts the token. Whatever goes wrong here says nothing about the token.
-func (i *Introspection) ask(ctx context.Context, token string) ([]byte, error) {
-	u, err := i.endpoint(ctx)
+// ask posts the token, and returns the answer and its Date. Except for errInactive, no
+// error here says anything about the token.
+func (i *Introspection) ask(ctx context.Context, token string) (body []byte, date string, err error) {
+	ctx, u, err := i.endpoint(ctx)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}
 	resp, err := endpoint.Client{HTTP: i.HTTP}.PostForm(ctx, u, i.Auth, form, i.accept())
 	if err != nil {
-		return nil, fmt.Errorf("introspection: %w", err)
+		return nil, "", fmt.Errorf("introspection: %w", err)
 	}
-	if resp.Status != http.StatusOK {
-		return nil, i.failure(resp, u)
+	date = resp.Header.Get("Date")
+	switch {
+	case resp.Status != http.StatusOK:
+		return nil, date, i.failure(resp, u)
+	case i.Signed != nil:
+		body, err = i.open(ctx, resp)
+		return body, date, err
+	case resp.MediaType != "application/json":
+		return nil, date, fmt.Errorf("introspection: Content-Type is %s, expected application/json", jose.Quote(resp.MediaType))
 	}
-	if i.Signed != nil {
-		return i.open(ctx, resp)
-	}
-	if resp.MediaType != "application/json" {
-		return nil, errors.New("introspection: the answer is not application/json by its Content-Type")
-	}
-	return resp.Body, nil
+	return resp.Body, date, nil
 }
 
 func (i *Introspection) accept() string {
@@ -186,18 +220,21 @@ func (i *Introspection) failure(resp *endpoint.Response, u string) error {
 	return fmt.Errorf("introspection: %w", e)
 }
 
-func (i *Introspection) endpoint(ctx context.Context) (string, error) {
+// endpoint gives the URL, and the context to call it with: metadata does not lead to a
+// private address unless the issuer is at one.
+func (i *Introspection) endpoint(ctx context.Context) (context.Context, string, error) {
 	if i.URL != "" {
-		return i.URL, nil
+		return ctx, i.URL, nil
 	}
+	ctx = endpoint.For(ctx, i.Issuer)
 	m, err := i.Server.Metadata(ctx)
 	if err != nil {
-		return "", err
+		return ctx, "", err
 	}
 	if m.IntrospectionEndpoint == "" {
-		return "", errors.New("the server's metadata has no introspection_endpoint")
+		return ctx, "", errors.New("the server's metadata has no introspection_endpoint: set Introspection.URL")
 	}
-	return m.IntrospectionEndpoint, nil
+	return ctx, m.IntrospectionEndpoint, nil
 }
 
 // check holds the answer against the configuration: that the server calls a token

@@ -40,11 +40,17 @@ type PingValidateBearer struct {
 	// Auth authenticates this resource server.
 	Auth Authenticator
 
+	// Limit and MaxCalls bound the calls to the server, as those of [Introspection] do.
+	Limit    func(*http.Request) (wait time.Duration)
+	MaxCalls int
+
 	// HTTP sends the requests, as that of [Introspection] does.
 	HTTP *http.Client
 
 	// Now is the clock. nil means time.Now.
 	Now func() time.Time
+
+	underWay int32 // calls; atomic
 }
 
 // pingAnswer is a good answer. It names no time, only how long the token is good still.
@@ -61,6 +67,11 @@ func (v *PingValidateBearer) VerifyToken(ctx context.Context, token string) (*Pr
 	if err := v.configured(); err != nil {
 		return nil, &unavailable{err}
 	}
+	g := gate{v.Limit, v.MaxCalls, &v.underWay}
+	if err := g.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer g.leave()
 	form := url.Values{"grant_type": {pingValidateBearer}, "token": {token}}
 	resp, err := endpoint.Client{HTTP: v.HTTP}.PostForm(ctx, v.URL, v.Auth, form, "application/json")
 	if err != nil {
@@ -80,7 +91,7 @@ func (v *PingValidateBearer) configured() error {
 	if v == nil || v.URL == "" || v.Issuer == "" || len(v.Clients) == 0 || slices.Contains(v.Clients, "") || v.Auth == nil {
 		return errors.New("PingValidateBearer needs URL, Issuer, Clients and Auth")
 	}
-	return nil
+	return checkMaxCalls("PingValidateBearer.MaxCalls", v.MaxCalls)
 }
 
 // failure: 400 invalid_grant is what the server says of a bad token; anything else is

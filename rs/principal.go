@@ -108,7 +108,8 @@ func (c *claims) addDetails(p *Principal) (err error) {
 type requestContext struct {
 	context.Context
 	protection *Protection
-	principal  *Principal // nil for a request that had no token, and was let through
+	request    *http.Request
+	principal  *Principal // nil while the token is checked, and for a request without one
 }
 
 type contextKey struct{}
@@ -130,6 +131,14 @@ func FromContext(ctx context.Context) (*Principal, bool) {
 		return nil, false
 	}
 	return c.principal, true
+}
+
+// requestOf gives the request whose token is checked; nil if there is none.
+func requestOf(ctx context.Context) *http.Request {
+	if c, ok := ctx.Value(contextKey{}).(*requestContext); ok {
+		return c.request
+	}
+	return nil
 }
 
 // protectionOf leads the guards to the Protection that they stand behind.

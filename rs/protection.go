@@ -59,7 +59,9 @@ type Protection struct {
 	// Counter hears of every request. nil means nobody.
 	Counter Counter
 
-	// Logger gets a line for every request that is refused. nil means slog.Default.
+	// Logger gets a line for every request that is rejected: INFO for what the client did,
+	// such as a bad token, and ERROR for what only the operator can repair. nil means
+	// slog.Default.
 	Logger *slog.Logger
 
 	// Now is the clock. nil means time.Now.
@@ -69,7 +71,7 @@ type Protection struct {
 // Check gives who sent r, or an [*Error] that says what to answer. It does not look
 // at Optional.
 func (p *Protection) Check(r *http.Request) (*Principal, error) {
-	principal, err := p.check(r)
+	principal, err := p.check(&requestContext{Context: r.Context(), protection: p, request: r}, r)
 	switch {
 	case err != nil:
 		return nil, err
@@ -79,8 +81,8 @@ func (p *Protection) Check(r *http.Request) (*Principal, error) {
 	return principal, nil
 }
 
-// check is Check, with neither of both for a request that has no token.
-func (p *Protection) check(r *http.Request) (*Principal, *Error) {
+// check is Check, but returns nil and nil for a request that has no token.
+func (p *Protection) check(ctx *requestContext, r *http.Request) (*Principal, *Error) {
 	if p.Tokens == nil {
 		return nil, notAvailable(errors.New("Protection.Tokens is nil"))
 	}
@@ -88,7 +90,7 @@ func (p *Protection) check(r *http.Request) (*Principal, *Error) {
 	if err != nil || c.token == "" {
 		return nil, err
 	}
-	principal, verr := verify(r.Context(), p.Tokens, c.token)
+	principal, verr := verify(ctx, p.Tokens, c.token)
 	if verr != nil {
 		err = refusal(verr)
 		if !isB64Token(c.token) { // RFC 6750 §2.1
@@ -101,6 +103,7 @@ func (p *Protection) check(r *http.Request) (*Principal, *Error) {
 		return nil, err
 	}
 	if err := p.checkBinding(r, c, principal.Cnf); err != nil {
+		err.who = principal
 		return nil, err
 	}
 	return principal, nil
@@ -145,7 +148,8 @@ func (p *Protection) checkBinding(r *http.Request, c credentials, cnf Confirmati
 // any other request it answers itself.
 func (p *Protection) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		principal, err := p.check(r)
+		ctx := &requestContext{Context: r.Context(), protection: p, request: r}
+		principal, err := p.check(ctx, r)
 		if err == nil && principal == nil && !p.Optional {
 			err = noToken()
 		}
@@ -158,7 +162,8 @@ func (p *Protection) Handler(next http.Handler) http.Handler {
 		}
 		count(r.Context(), p.Counter, Accepted)
 		p.DPoP.offerNonce(w)
-		next.ServeHTTP(w, r.WithContext(&requestContext{r.Context(), p, principal}))
+		ctx.principal = principal
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
@@ -166,14 +171,6 @@ func (p *Protection) deny(w http.ResponseWriter, r *http.Request, e *Error) {
 	if p.Counter != nil {
 		p.Counter.Count(r.Context(), Refused, e.reason())
 	}
-	p.logger().LogAttrs(r.Context(), slog.LevelInfo, "request refused",
-		slog.Int("status", e.Status), slog.String("error", e.Code), slog.String("reason", e.Error()))
+	p.log(r, e)
 	p.answer(w, r, e)
-}
-
-func (p *Protection) logger() *slog.Logger {
-	if p.Logger != nil {
-		return p.Logger
-	}
-	return slog.Default()
 }

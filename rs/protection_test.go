@@ -135,7 +135,7 @@ func TestChallenge(t *testing.T) {
 	if got := ask(p, nil, "/").Header().Get("WWW-Authenticate"); got != `Bearer realm="photos", scope="a b", `+end {
 		t.Error(got)
 	}
-	if got := ask(p, bearer("x"), "/").Header().Get("WWW-Authenticate"); got != `Bearer realm="photos", error="invalid_token", error_description="the access token is not valid here", `+end {
+	if got := ask(p, bearer("x"), "/").Header().Get("WWW-Authenticate"); got != `Bearer realm="photos", error="invalid_token", error_description="the access token is not valid here", scope="a b", `+end {
 		t.Error(got)
 	}
 }

@@ -67,7 +67,7 @@ func (i *Introspection) Ready(ctx context.Context) error {
 	if err := i.configured(); err != nil {
 		return err
 	}
-	if _, err := i.endpoint(ctx); err != nil {
+	if _, _, err := i.endpoint(ctx); err != nil {
 		return err
 	}
 	if i.Signed != nil {

@@ -141,6 +141,8 @@ func (c *call) status() error {
 
 func code(httpStatus int) codes.Code {
 	switch {
+	case httpStatus == http.StatusTooManyRequests:
+		return codes.ResourceExhausted
 	case httpStatus >= http.StatusInternalServerError:
 		return codes.Unavailable
 	case httpStatus == http.StatusUnauthorized || httpStatus == http.StatusBadRequest:

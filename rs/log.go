@@ -1,0 +1,52 @@
+package rs
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/countersign/countersign/internal/jose"
+)
+
+// maxLogged bounds each part of the request in a log line.
+const maxLogged = 200
+
+// log writes the line of a rejected request. Client and subject are those of a token that
+// was verified: what a rejected token says about itself may be anything.
+func (p *Protection) log(r *http.Request, e *Error) {
+	attrs := []slog.Attr{
+		slog.Int("status", e.Status), slog.String("error", e.Code), slog.String("reason", e.Error()),
+		slog.String("method", logged(r.Method)), slog.String("path", logged(r.URL.Path)),
+	}
+	if e.who != nil {
+		attrs = append(attrs, slog.String("client", logged(e.who.ClientID)), slog.String("subject", logged(e.who.Subject)))
+	}
+	p.logger().LogAttrs(r.Context(), level(r, e), "request rejected", attrs...)
+}
+
+// level is INFO for what the client did, and ERROR for the API's own problems: its
+// configuration, the server, a store. A flood of unknown tokens is neither.
+func level(r *http.Request, e *Error) slog.Level {
+	switch {
+	case errors.Is(e.Err, errMaxCalls):
+		return slog.LevelWarn
+	case e.Status < http.StatusInternalServerError || r.Context().Err() != nil: // the client has left
+		return slog.LevelInfo
+	}
+	return slog.LevelError
+}
+
+// logged quotes what is not ordinary text, and cuts what is long.
+func logged(s string) string {
+	if len(s) <= maxLogged {
+		return clean(s)
+	}
+	return jose.Quote(s[:maxLogged])
+}
+
+func (p *Protection) logger() *slog.Logger {
+	if p.Logger != nil {
+		return p.Logger
+	}
+	return slog.Default()
+}
