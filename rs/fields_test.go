@@ -78,7 +78,7 @@ func TestEmptyFields(t *testing.T) {
 		{"Introspection.Issuer", asked(func(i *rs.Introspection) { i.Issuer = "" }, nil), opaque, 503},
 		{"Introspection.Auth", asked(func(i *rs.Introspection) { i.Auth = nil }, nil), opaque, 503},
 		{"Introspection.Signed Introspection.Counter Introspection.HTTP Introspection.Now", asked(nil, nil), opaque, 200},
-		{"Introspection.Limit Introspection.MaxCalls", asked(nil, nil), opaque, 200},
+		{"Introspection.Limit Introspection.MaxCalls Introspection.InsecureHTTP", asked(nil, nil), opaque, 200},
 		{"Introspection.Audience", asked(func(i *rs.Introspection) { i.Audience = "" }, nil), opaque, 401},
 		{"Introspection.InsecureMissingTokenType", asked(func(i *rs.Introspection) { i.Audience = "" }, m{"active": true, "sub": "alice"}), opaque, 401},
 		{"Introspection.SubjectClaim", asked(nil, m{"active": true, "username": "alice", "aud": optest.Audience}), opaque, 401},
@@ -89,7 +89,7 @@ func TestEmptyFields(t *testing.T) {
 		{"Cache.Size Cache.MaxAge Cache.Shared Cache.Counter Cache.Now", func() *rs.Protection { return quiet(&rs.Cache{Tokens: jwtVerifier(s)}) }, free, 200},
 		{"Cache.SharedKey", func() *rs.Protection { return quiet(&rs.Cache{Tokens: introspection(s), Shared: newStore()}) }, opaque, 503},
 		{"PingValidateBearer.URL PingValidateBearer.Issuer PingValidateBearer.Clients PingValidateBearer.Auth", func() *rs.Protection { return quiet(&rs.PingValidateBearer{}) }, opaque, 503},
-		{"PingValidateBearer.SubjectClaim PingValidateBearer.Limit PingValidateBearer.MaxCalls PingValidateBearer.HTTP PingValidateBearer.Now", func() *rs.Protection {
+		{"PingValidateBearer.SubjectClaim PingValidateBearer.Limit PingValidateBearer.InsecureHTTP PingValidateBearer.MaxCalls PingValidateBearer.HTTP PingValidateBearer.Now", func() *rs.Protection {
 			return quiet(&rs.PingValidateBearer{URL: s.URL + "/none", Issuer: s.URL, Clients: []string{"rp"}, Auth: noAuth{}})
 		}, opaque, 503},
 		{"DPoP.Required", func() *rs.Protection { return withDPoP(jwtVerifier(s), &rs.DPoP{}) }, free, 200},

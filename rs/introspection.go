@@ -50,6 +50,12 @@ type Introspection struct {
 	// Auth authenticates this resource server to the endpoint (RFC 7662 §2.1).
 	Auth Authenticator
 
+	// InsecureHTTP accepts http for URL on every host, such as http://keycloak:8080/…. It is
+	// for development: anybody on the network can read the tokens and this API's secret.
+	// For an endpoint from metadata set Server.InsecureHTTP. Otherwise http is accepted
+	// only on loopback.
+	InsecureHTTP bool
+
 	// Limit is called before each call to the server. It returns how long the client has
 	// to wait, and 0 for a call that is allowed. The request is answered with 429 and
 	// Retry-After if the client has to wait. A [Cache] before this Introspection calls the
@@ -160,6 +166,8 @@ func (i *Introspection) configured() error {
 		return errors.New("Introspection.Server is another server than Introspection.Issuer")
 	case i.Issuer == "":
 		return errors.New("Introspection.Issuer is empty")
+	case i.InsecureHTTP && i.URL == "":
+		return errors.New("Introspection.InsecureHTTP is for Introspection.URL: set Server.InsecureHTTP instead")
 	case i.Auth == nil:
 		return errors.New("Introspection.Auth is nil")
 	case i.Skew < 0 || i.Skew > maxSkew:
@@ -224,9 +232,9 @@ func (i *Introspection) failure(resp *endpoint.Response, u string) error {
 // private address unless the issuer is at one.
 func (i *Introspection) endpoint(ctx context.Context) (context.Context, string, error) {
 	if i.URL != "" {
-		return ctx, i.URL, nil
+		return endpoint.With(ctx, endpoint.Policy{InsecureHTTP: i.InsecureHTTP}), i.URL, nil
 	}
-	ctx = endpoint.For(ctx, i.Issuer)
+	ctx = i.Server.Context(ctx)
 	m, err := i.Server.Metadata(ctx)
 	if err != nil {
 		return ctx, "", err

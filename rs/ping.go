@@ -40,6 +40,9 @@ type PingValidateBearer struct {
 	// Auth authenticates this resource server.
 	Auth Authenticator
 
+	// InsecureHTTP accepts http for URL on every host, as that of [Introspection] does.
+	InsecureHTTP bool
+
 	// Limit and MaxCalls bound the calls to the server, as those of [Introspection] do.
 	Limit    func(*http.Request) (wait time.Duration)
 	MaxCalls int
@@ -72,6 +75,7 @@ func (v *PingValidateBearer) VerifyToken(ctx context.Context, token string) (*Pr
 		return nil, err
 	}
 	defer g.leave()
+	ctx = endpoint.With(ctx, endpoint.Policy{InsecureHTTP: v.InsecureHTTP})
 	form := url.Values{"grant_type": {pingValidateBearer}, "token": {token}}
 	resp, err := endpoint.Client{HTTP: v.HTTP}.PostForm(ctx, v.URL, v.Auth, form, "application/json")
 	if err != nil {

@@ -26,7 +26,9 @@ func TestMetadataLeadsInside(t *testing.T) {
 		fmt.Fprintf(w, `{"issuer":%q,"authorization_endpoint":"%[2]s/a","token_endpoint":"%[2]s/t","jwks_uri":"%[2]s/j","introspection_endpoint":"%[2]s/i","response_types_supported":["code"]}`, issuer, inside.URL)
 	}))
 	defer metadata.Close()
-	provider := func() *discovery.Provider { return &discovery.Provider{Issuer: issuer, URL: metadata.URL} }
+	provider := func() *discovery.Provider {
+		return &discovery.Provider{Issuer: issuer, URL: strings.Replace(metadata.URL, "127.0.0.1", "localhost", 1)}
+	}
 	asks := func() *rs.Introspection {
 		return &rs.Introspection{Server: provider(), Issuer: issuer, Audience: "api", Auth: auth.SecretBasic("canary-secret").For("rs", issuer)}
 	}

@@ -17,6 +17,6 @@ func init() {
 		return c.finish(payload)
 	}
 	testseam.WithPrincipal = func(r *http.Request, principal any) *http.Request {
-		return r.WithContext(&requestContext{r.Context(), &Protection{}, principal.(*Principal)})
+		return r.WithContext(&requestContext{Context: r.Context(), protection: &Protection{}, request: r, principal: principal.(*Principal)})
 	}
 }

@@ -26,15 +26,24 @@ func (i *Interceptors) Unary(ctx context.Context, req any, info *grpc.UnaryServe
 	return handler(ctx, req)
 }
 
-// Stream is a grpc.StreamServerInterceptor. A stream is judged when it begins: what a
-// handler sends after the Principal's Expiry is its own decision.
+// Stream is a grpc.StreamServerInterceptor. The token is checked when the stream begins.
+// When it expires, the stream ends with Unauthenticated (see Config.InsecureKeepStreams).
 func (i *Interceptors) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	ctx, trailer, err := i.judge(ss.Context(), info.FullMethod)
 	if err != nil {
 		ss.SetTrailer(trailer)
 		return err
 	}
-	return handler(srv, &stream{ss, ctx})
+	run := func(ctx context.Context) error { return handler(srv, &stream{ss, ctx}) }
+	left, expires := i.left(ctx)
+	if !expires {
+		return run(ctx)
+	}
+	err = untilExpiry(ctx, left, run)
+	if err == errExpired {
+		ss.SetTrailer(metadata.Pairs("www-authenticate", expiredChallenge))
+	}
+	return err
 }
 
 // stream is a ServerStream whose context knows who calls.
@@ -58,8 +67,8 @@ func (c *call) WriteHeader(int)             {}
 
 type callKey struct{}
 
-// judge gives the context for the handler of a call that is let through; of any other the
-// trailer and the status.
+// judge gives the context for the handler of an accepted call, and the trailer and the
+// status of any other.
 func (i *Interceptors) judge(ctx context.Context, method string) (context.Context, metadata.MD, error) {
 	if !strings.HasPrefix(method, "/") { // as a client may write it, and some versions of grpc let pass
 		method = "/" + method
@@ -101,7 +110,7 @@ func (i *Interceptors) request(ctx context.Context, method string) *http.Request
 	return r
 }
 
-// addPeer says what is known of the connection's other end.
+// addPeer copies the client's address and certificate.
 func addPeer(r *http.Request, p *peer.Peer) {
 	if p.Addr != nil {
 		r.RemoteAddr = p.Addr.String()

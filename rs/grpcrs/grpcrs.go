@@ -1,5 +1,5 @@
-// Package grpcrs is package rs for gRPC servers: interceptors that let a call through if
-// its access token is good, and tell the method's handler who calls.
+// Package grpcrs is package rs for gRPC servers: interceptors that verify the access token
+// of every call, and give the method's handler the user, the client and the scopes.
 //
 //	api, err := grpcrs.New(grpcrs.Config{
 //		Protection: &rs.Protection{Tokens: …},
@@ -7,15 +7,15 @@
 //	})
 //	server := grpc.NewServer(grpc.UnaryInterceptor(api.Unary), grpc.StreamInterceptor(api.Stream))
 //
-// Calls are judged as requests are by [rs.Protection.Handler]: one value of the metadata
-// "authorization", of the scheme Bearer, and the same verifiers, guards, counters and log
-// lines. [rs.FromContext] gives the caller in the handler. A call that is refused ends with
-// Unauthenticated, PermissionDenied or Unavailable, and what HTTP has in WWW-Authenticate
-// is in the trailer "www-authenticate".
+// Calls are checked like the requests of [rs.Protection.Handler]: one value of the metadata
+// "authorization", with the scheme Bearer, and the same verifiers, guards, counters and log
+// lines. [rs.FromContext] gives the caller in the handler. A rejected call ends with
+// Unauthenticated, PermissionDenied, ResourceExhausted or Unavailable. The trailer
+// "www-authenticate" has the challenge. A stream ends when its token expires.
 //
-// A token that is bound to a client certificate (RFC 8705) is held against that of the
-// call's TLS connection. One that is bound by DPoP (RFC 9449) is refused: its proofs are
-// for an HTTP method and address, which a gRPC call has none of that a client would sign.
+// A token that is bound to a client certificate (RFC 8705) is accepted only with that
+// certificate on the call's TLS connection. A token that is bound by DPoP (RFC 9449) is
+// rejected: its proofs are for an HTTP method and URL.
 package grpcrs
 
 import (
@@ -24,35 +24,40 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc"
 
 	"github.com/countersign/countersign/rs"
 )
 
-// Guard stands before a method, as it does before a route: rs.RequireScope and the others,
-// and rs.Require for anything else. The request that it sees has the method's full name as
-// its path, and of the metadata what package rs reads.
+// Guard protects one method as it protects a route: rs.RequireScope and the others, and
+// rs.Require for anything else. Its request has the method's full name as the path, and
+// the metadata that package rs reads as headers.
 type Guard = func(http.Handler) http.Handler
 
-// Config says what a server's methods need. Protection must be set. Every method is named
-// in full: "/package.Service/Method".
+// Config says what a server's methods require. Protection must be set. Methods have their
+// full names: "/package.Service/Method".
 type Config struct {
-	// Protection judges the calls. It may be that of an HTTP API too: its DPoP and its
-	// Deny are not used here, and one that requires DPoP is refused by New. Optional means
-	// what it means there: calls without a token get as far as no guard stands.
+	// Protection checks the calls. An HTTP API may use the same one: its DPoP and Deny are
+	// not used here, and New rejects one that requires DPoP. With Optional, calls without
+	// a token reach the methods that have no guard.
 	Protection *rs.Protection
 
-	// Methods says what single methods need beside a good token.
+	// Methods are the guards of single methods, which also need a valid token.
 	Methods map[string]Guard
 
-	// Default is the guard of every method that is not in Methods. nil means that a good
-	// token is enough; rs.RequireAnyScope() without a scope lets nobody call them.
+	// Default is the guard of every method that is not in Methods. nil means that a valid
+	// token is enough. rs.RequireAnyScope() without arguments rejects every call.
 	Default Guard
 
 	// Public are the methods that need no token. Health and reflection are methods like
-	// any other: they are public only if they stand here.
+	// any other: they are public only if they are listed here.
 	Public []string
+
+	// InsecureKeepStreams keeps a stream open after its token has expired. A token that
+	// was stolen or revoked then works for as long as the stream.
+	InsecureKeepStreams bool
 }
 
 // Interceptors are what a grpc.Server is protected with.
@@ -60,6 +65,9 @@ type Interceptors struct {
 	methods  map[string]http.Handler // nil for a public one
 	fallback http.Handler
 	header   string // in which a proxy forwards certificates
+
+	keepStreams bool
+	now         func() time.Time
 }
 
 // New makes the interceptors of a configuration, or says what is wrong with it.
@@ -69,7 +77,10 @@ func New(c Config) (*Interceptors, error) {
 	}
 	p := *c.Protection
 	p.DPoP, p.Deny = nil, refuse
-	i := &Interceptors{methods: map[string]http.Handler{}, fallback: guarded(&p, c.Default)}
+	i := &Interceptors{methods: map[string]http.Handler{}, fallback: guarded(&p, c.Default), keepStreams: c.InsecureKeepStreams, now: p.Now}
+	if i.now == nil {
+		i.now = time.Now
+	}
 	for method, guard := range c.Methods {
 		i.methods[method] = guarded(&p, guard)
 	}
@@ -127,9 +138,9 @@ func guarded(p *rs.Protection, guard Guard) http.Handler {
 	return p.Handler(last)
 }
 
-// Check holds the names in Config against the methods that the server has (its
-// GetServiceInfo, when everything is registered): a guard under a misspelt name guards
-// nothing, and its method is open to every good token.
+// Check compares the names in Config with the methods of the server (its GetServiceInfo,
+// after all services are registered). A guard under a misspelt name guards nothing, and
+// its method accepts every valid token.
 func (i *Interceptors) Check(services map[string]grpc.ServiceInfo) error {
 	var known, missing []string
 	for service, info := range services {

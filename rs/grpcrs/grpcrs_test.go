@@ -61,7 +61,13 @@ func (service) UnaryCall(ctx context.Context, _ *testpb.SimpleRequest) (*testpb.
 }
 
 func (service) FullDuplexCall(s testpb.TestService_FullDuplexCallServer) error {
-	return s.SendHeader(caller(s.Context()))
+	if err := s.SendHeader(caller(s.Context())); err != nil {
+		return err
+	}
+	if md, _ := metadata.FromIncomingContext(s.Context()); len(md.Get("echo")) > 0 {
+		return echo(s)
+	}
+	return nil
 }
 
 func (service) StreamingOutputCall(_ *testpb.StreamingOutputCallRequest, s testpb.TestService_StreamingOutputCallServer) error {
@@ -161,9 +167,9 @@ const (
 	invalid    = `Bearer error="invalid_token", error_description="the access token is not valid here"`
 	malformed  = `Bearer error="invalid_request", error_description="the Authorization header is malformed"`
 	twice      = `Bearer error="invalid_request", error_description="more than one Authorization header"`
-	noScope    = `Bearer error="insufficient_scope", error_description="the access token lacks a scope", scope="photos.read"`
+	noScope    = `Bearer error="insufficient_scope", error_description="the access token lacks a scope: required photos.read, granted photos", scope="photos.read"`
 	notGold    = `Bearer error="insufficient_user_authentication", error_description="the user must authenticate in another way or again", acr_values="urn:gold"`
-	unavailing = "the token cannot be checked now"
+	unavailing = "the access token cannot be checked now"
 )
 
 // TestCalls: unary calls and streams are let through and refused alike. RS-01, RS-03, RS-09, RS-17.
@@ -178,16 +184,16 @@ func TestCalls(t *testing.T) {
 	}{
 		{"good", []string{"Bearer " + good}, result{codes.OK, "", "", "alice"}},
 		{"the scheme in another case", []string{"bEARER " + good}, result{codes.OK, "", "", "alice"}},
-		{"no token", nil, result{codes.Unauthenticated, "an access token is needed", none, ""}},
-		{"another scheme", []string{"Basic " + good}, result{codes.Unauthenticated, "an access token is needed", none, ""}},
+		{"no token", nil, result{codes.Unauthenticated, "an access token is required", none, ""}},
+		{"another scheme", []string{"Basic " + good}, result{codes.Unauthenticated, "an access token is required", none, ""}},
 		{"two values", []string{"Bearer " + good, "Bearer " + good}, result{codes.Unauthenticated, "more than one Authorization header", twice, ""}},
 		{"malformed", []string{"Bearer a b"}, result{codes.Unauthenticated, "the Authorization header is malformed", malformed, ""}},
-		{"empty", []string{""}, result{codes.Unauthenticated, "an access token is needed", none, ""}},
+		{"empty", []string{""}, result{codes.Unauthenticated, "an access token is required", none, ""}},
 		{"expired", []string{"Bearer " + s.AccessToken(m{"exp": 1}, nil)}, result{codes.Unauthenticated, "the access token is not valid here", invalid, ""}},
 		{"for another API", []string{"Bearer " + s.AccessToken(m{"aud": "x"}, nil)}, result{codes.Unauthenticated, "the access token is not valid here", invalid, ""}},
-		{"without the scope", []string{"Bearer " + s.AccessToken(m{"scope": "photos"}, nil)}, result{codes.PermissionDenied, "the access token lacks a scope", noScope, ""}},
+		{"without the scope", []string{"Bearer " + s.AccessToken(m{"scope": "photos"}, nil)}, result{codes.PermissionDenied, "the access token lacks a scope: required photos.read, granted photos", noScope, ""}},
 		{"bound by DPoP, as Bearer", []string{"Bearer " + bound}, result{codes.Unauthenticated, "the access token is not valid here", invalid, ""}},
-		{"bound by DPoP, as DPoP", []string{"DPoP " + bound}, result{codes.Unauthenticated, "an access token is needed", none, ""}},
+		{"bound by DPoP, as DPoP", []string{"DPoP " + bound}, result{codes.Unauthenticated, "an access token is required", none, ""}},
 		{"bound to a certificate, without TLS", []string{"Bearer " + s.AccessToken(m{"cnf": m{"x5t#S256": strings.Repeat("A", 43)}}, nil)}, result{codes.Unauthenticated, "the access token is not valid here", invalid, ""}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

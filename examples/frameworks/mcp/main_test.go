@@ -41,8 +41,8 @@ func TestAnswers(t *testing.T) {
 		challenge   string
 	}{
 		{"no token", "", 401, `Bearer scope="photos.read", ` + metadata},
-		{"for another server", s.AccessToken(nil, nil), 401, `Bearer error="invalid_token", error_description="the access token is not valid here", ` + metadata},
-		{"no scope", s.AccessToken(map[string]any{"aud": resource, "scope": "x"}, nil), 403, `Bearer error="insufficient_scope", error_description="the access token lacks a scope", scope="photos.read", ` + metadata},
+		{"for another server", s.AccessToken(nil, nil), 401, `Bearer error="invalid_token", error_description="the access token is not valid here", scope="photos.read", ` + metadata},
+		{"no scope", s.AccessToken(map[string]any{"aud": resource, "scope": "x"}, nil), 403, `Bearer error="insufficient_scope", error_description="the access token lacks a scope: required photos.read, granted x", scope="photos.read", ` + metadata},
 	} {
 		r, _ := http.NewRequestWithContext(t.Context(), "POST", resource, strings.NewReader(`{}`))
 		if test.token != "" {

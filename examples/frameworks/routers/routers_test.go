@@ -29,11 +29,11 @@ func TestRouters(t *testing.T) {
 			status            int
 			challenge, body   string
 		}{
-			{"no token", "/photos/7", "", 401, "Bearer " + metadata, `{"error_description":"an access token is needed"}` + "\n"},
+			{"no token", "/photos/7", "", 401, "Bearer " + metadata, `{"error_description":"an access token is required"}` + "\n"},
 			{"a bad token", "/photos/7", s.AccessToken(map[string]any{"aud": "x"}, nil), 401, `Bearer error="invalid_token", error_description="the access token is not valid here", ` + metadata, `{"error":"invalid_token","error_description":"the access token is not valid here"}` + "\n"},
-			{"no scope", "/photos/7", s.AccessToken(map[string]any{"scope": "photos"}, nil), 403, `Bearer error="insufficient_scope", error_description="the access token lacks a scope", scope="photos.read", ` + metadata, `{"error":"insufficient_scope","error_description":"the access token lacks a scope","scope":"photos.read"}` + "\n"},
+			{"no scope", "/photos/7", s.AccessToken(map[string]any{"scope": "photos"}, nil), 403, `Bearer error="insufficient_scope", error_description="the access token lacks a scope: required photos.read, granted photos", scope="photos.read", ` + metadata, `{"error":"insufficient_scope","error_description":"the access token lacks a scope: required photos.read, granted photos","scope":"photos.read"}` + "\n"},
 			{"a good token", "/photos/7", s.AccessToken(nil, nil), 200, "", "photo 7 of alice"},
-			{"no such route, no token", "/other", "", 401, "Bearer " + metadata, `{"error_description":"an access token is needed"}` + "\n"},
+			{"no such route, no token", "/other", "", 401, "Bearer " + metadata, `{"error_description":"an access token is required"}` + "\n"},
 		} {
 			t.Run(name+"/"+test.name, func(t *testing.T) {
 				r := httptest.NewRequest("GET", test.path, nil)
