@@ -137,6 +137,8 @@ func (a *app) mount(mux *http.ServeMux) {
 	mux.Handle("/backchannel", l.BackchannelLogout())
 	mux.Handle("/frontchannel", l.FrontchannelLogout())
 	mux.Handle("/token", l.Require(http.HandlerFunc(accessToken)))
+	mux.Handle("/device-session", l.DeviceSession())
+	mux.Handle("/bound/", l.RequireDevice(http.HandlerFunc(whoAmI)))
 	mux.Handle("/private/", l.Require(http.HandlerFunc(whoAmI)))
 	mux.Handle("/", l.Identify(http.HandlerFunc(whoAmI)))
 }

@@ -127,6 +127,12 @@ type Config struct {
 	// other RedirectURL are then refused.
 	InsecureHTTP bool
 
+	// Device binds sessions to a key of the visitor's device. nil means that they are not bound.
+	Device *Device
+
+	// Counter counts events, for metrics. nil means that nothing is counted.
+	Counter Counter
+
 	// CrossOrigin rejects requests that other origins make with a visitor's cookies: to
 	// Logout, and to what is behind Require, Identify and Silent. nil means net/http's rules. A
 	// WebSocket handshake is checked as a POST is.
@@ -150,6 +156,12 @@ func (c Config) withDefaults() Config {
 	c.BasePath = strings.TrimSuffix(c.BasePath, "/")
 	c.StartPath, c.HomePath, c.SignInPath = c.external(cmp.Or(c.StartPath, "/login")), c.external(cmp.Or(c.HomePath, "/")), c.external(c.SignInPath)
 	c.CookieName = cmp.Or(c.CookieName, "login")
+	if c.Device != nil {
+		device := *c.Device
+		device.Path = c.external(cmp.Or(device.Path, "/device-session"))
+		device.Refresh = cmp.Or(device.Refresh, min(10*time.Minute, c.Lifetime))
+		c.Device = &device
+	}
 	c.CrossOrigin = cmp.Or(c.CrossOrigin, http.NewCrossOriginProtection())
 	c.Log = cmp.Or(c.Log, slog.Default())
 	if c.Now == nil {
@@ -194,7 +206,17 @@ func (c *Config) check() error {
 	w.add(c.Idle > c.Lifetime, "Idle is longer than Lifetime")
 	w.add(c.MaxCalls < 0, "MaxCalls is negative")
 	w.add(!isName(c.CookieName), "CookieName %q is not letters, digits, - and _", c.CookieName)
+	c.checkDevice(&w)
 	return errors.Join(w...)
+}
+
+func (c *Config) checkDevice(w *complaints) {
+	if c.Device == nil {
+		return
+	}
+	_, ok := cleanReturnTo(c.Device.Path)
+	w.add(!ok || strings.ContainsAny(c.Device.Path, `"?`), "Device.Path %q is not a path of this site", c.Device.Path)
+	w.add(c.Device.Refresh < minDeviceRefresh || c.Device.Refresh > c.Lifetime, "Device.Refresh is %v, expected %v to Lifetime (%v)", c.Device.Refresh, minDeviceRefresh, c.Lifetime)
 }
 
 func (c *Config) checkClients(w *complaints) {

@@ -24,8 +24,9 @@ type Login struct {
 	refreshers map[string]*client.Refresher
 	carried    *carriedTokens
 
-	begins, finishes gate   // a flood of logins that start keeps no room from those that end
-	process          string // made by New, to tell processes apart
+	begins, finishes gate     // a flood of logins that start keeps no room from those that end
+	refreshes        *budgets // of device bound sessions
+	process          string   // made by New, to tell processes apart
 	*noted
 }
 
@@ -52,7 +53,7 @@ func New(config Config) (*Login, error) {
 	}
 	l := &Login{
 		config: config, sealer: sealer, cookies: cookies{config.CookieName, config.InsecureHTTP},
-		begins: newGate(config.MaxCalls), finishes: newGate(config.MaxCalls), process: rand.Text(), noted: &noted{},
+		begins: newGate(config.MaxCalls), finishes: newGate(config.MaxCalls), process: rand.Text(), noted: &noted{}, refreshes: &budgets{},
 	}
 	l.share()
 	l.newRefreshers()

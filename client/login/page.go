@@ -64,6 +64,7 @@ var texts = map[string]words{
 	CodeRequest:       {"This link does not work", "The address is incomplete or not meant for this page."},
 	CodeMethod:        {"This link does not work", "The page cannot be opened in this way."},
 	CodeCrossOrigin:   {"This was not done", "The request came from another site. Go to the page itself, and try there."},
+	CodeDevice:        {"Your browser cannot open this page", "This page needs a browser that binds your sign-in to your device, such as a current Chrome. Sign in again, or use another browser."},
 	CodeLogout:        {"You are signed out here", "The answer of the site where you sign in was not for this browser. You may still be signed in there."},
 }
 

@@ -43,12 +43,13 @@ const (
 	CodeRequest       = "invalid_request"         // a link that is not as it should be
 	CodeMethod        = "method_not_allowed"      // of HTTP
 	CodeCrossOrigin   = "cross_origin"            // another site made the request
+	CodeDevice        = "device_required"         // the session is not bound to a device: see RequireDevice
 	CodeLogout        = "logout_failed"           // the response to a logout is not for this browser
 )
 
 // statuses are those of HTTP. A code that is not here has status 400.
 var statuses = map[string]int{
-	CodeSignIn: http.StatusUnauthorized, CodeDenied: http.StatusForbidden, CodeCrossOrigin: http.StatusForbidden, CodeAnotherUser: http.StatusForbidden,
+	CodeSignIn: http.StatusUnauthorized, CodeDenied: http.StatusForbidden, CodeCrossOrigin: http.StatusForbidden, CodeAnotherUser: http.StatusForbidden, CodeDevice: http.StatusForbidden,
 	CodeMethod: http.StatusMethodNotAllowed, CodeTooLarge: http.StatusRequestEntityTooLarge, CodeLimited: http.StatusTooManyRequests,
 	CodeConfiguration: http.StatusInternalServerError, CodeUnavailable: http.StatusServiceUnavailable,
 }

@@ -25,6 +25,9 @@ const (
 	forTicket  = "name of a session"
 	forTokens  = "tokens"
 	forStore   = "value in a store"
+
+	forChallenge = "challenge to a device"
+	forBound     = "bound to a device"
 )
 
 // sealer seals and opens with keys that are derived from its secrets.

@@ -24,7 +24,10 @@ func (l *sealedSessions) load(r *http.Request) (*session, error) {
 	if err != nil || ended != nil {
 		return nil, err
 	}
-	return s, nil
+	if l.config.Device != nil && s.Device == nil { // a cookie from before the registration
+		s.Device, err = l.keyOf(r.Context(), hashed(s.ID))
+	}
+	return s, err
 }
 
 func (l *sealedSessions) begin(w http.ResponseWriter, r *http.Request, s *session, tokens *client.Tokens) error {
@@ -64,6 +67,7 @@ func (l *sealedSessions) seal(s *session) (string, error) {
 func (l *sealedSessions) end(w http.ResponseWriter, r *http.Request, s *session) error {
 	l.cookies.expireIfSent(w, r, l.cookie())
 	l.cookies.expireLong(w, r, l.tokensCookie())
+	l.dropBound(w, r, s)
 	return l.forget(r.Context(), s)
 }
 

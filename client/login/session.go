@@ -26,6 +26,9 @@ type session struct {
 	Begun     time.Time                  `json:"begun"`
 	Seen      time.Time                  `json:"seen"`               // the last request, within an interval
 	IDToken   string                     `json:"id_token,omitempty"` // as it was issued; in the Store alone
+	Device    *boundKey                  `json:"device,omitempty"`   // nil: not bound to a device
+
+	bound bool // the request brings the cookie that is bound to Device
 }
 
 // sessions is where they are: in cookies or in the Store.
@@ -48,6 +51,8 @@ type sessions interface {
 
 	// kept gives what was kept of the tokens of s.
 	kept(r *http.Request, s *session) (*client.Kept, error)
+
+	deviceSessions
 }
 
 // newSession has an id that was never seen before: one that somebody planted in the
@@ -68,10 +73,15 @@ func (l *Login) newSession(begun time.Time, user *User, tokens *client.Tokens) *
 
 // good tells whether a session still holds.
 func (l *Login) good(s *session) bool {
-	c, now := l.config.Clients[s.Client], l.config.Now()
-	return c != nil && s.At == hashed(c.String()) && s.ID != "" && s.Subject != "" &&
-		now.Before(l.until(s)) && now.Before(s.Seen.Add(l.config.Idle)) &&
+	now := l.config.Now()
+	return l.holds(s) && now.Before(s.Seen.Add(l.config.Idle)) &&
 		!now.Before(s.Seen.Add(-time.Minute)) // from the future: another clock's, or nobody's
+}
+
+// holds is good without the time of the last use.
+func (l *Login) holds(s *session) bool {
+	c := l.config.Clients[s.Client]
+	return c != nil && s.At == hashed(c.String()) && s.ID != "" && s.Subject != "" && l.config.Now().Before(l.until(s))
 }
 
 // until is when a session ends at the latest.
@@ -85,6 +95,10 @@ func (l *Login) cookieAge(s *session) time.Duration {
 // session gives that of a request, and notes that it is in use.
 func (l *Login) session(w http.ResponseWriter, r *http.Request) (*session, error) {
 	s, err := l.sessions.load(r)
+	if s != nil && err == nil && !l.isBound(r, s) {
+		l.deviceMissing(r, s)
+		return nil, nil
+	}
 	if s == nil || err != nil || l.config.Now().Sub(s.Seen) < l.config.Idle/20 {
 		return s, err
 	}

@@ -27,7 +27,11 @@ func (l *Login) signIn(w http.ResponseWriter, r *http.Request, a *attempt, q url
 	if a.Subject != "" && (user.Subject != a.Subject || user.Issuer != a.Issuer) {
 		return &client.SubjectError{Expected: a.Subject, Subject: user.Subject}
 	}
-	return l.sessions.begin(w, r, l.newSession(begun, user, tokens), tokens)
+	s := l.newSession(begun, user, tokens)
+	if err := l.sessions.begin(w, r, s, tokens); err != nil {
+		return err
+	}
+	return l.offerDevice(w, s)
 }
 
 // redeem makes the calls to the server, of which Config.MaxCalls limits how many are under way.

@@ -94,6 +94,10 @@ func (l *storedSessions) save(ctx context.Context, s *session, tokens *client.To
 			return err
 		}
 	}
+	return l.write(ctx, s)
+}
+
+func (l *storedSessions) write(ctx context.Context, s *session) error {
 	key := sessionKey(hashed(s.ID))
 	sealed, err := l.sealJSON(forStore, key, s)
 	if err != nil {
@@ -115,6 +119,7 @@ func (l *storedSessions) end(w http.ResponseWriter, r *http.Request, s *session)
 	if s == nil {
 		return nil
 	}
+	l.dropBound(w, r, s)
 	return l.forget(r.Context(), s)
 }
 
@@ -129,7 +134,11 @@ func (l *storedSessions) forget(ctx context.Context, s *session) error {
 }
 
 func (l *storedSessions) drop(ctx context.Context, hash string) error {
-	return errors.Join(l.shared.Delete(ctx, sessionKey(hash)), l.anyRefresher().Forget(ctx, tokensKey(hash)))
+	var err error
+	if l.config.Device != nil { // a registration under way must not bring the session back: see bind
+		err = l.shared.Save(ctx, "ended:"+sessionKey(hash), []byte("1"), l.config.Now().Add(attemptsLifetime))
+	}
+	return errors.Join(err, l.shared.Delete(ctx, sessionKey(hash)), l.anyRefresher().Forget(ctx, tokensKey(hash)))
 }
 
 // endAll ends every session of a set.

@@ -26,6 +26,10 @@ type User struct {
 	AuthTime time.Time // when, zero if it does not say
 	SignedIn time.Time // when the session here began
 
+	// DeviceBound says that the session is bound to a key of the device, and that the request
+	// brings the cookie that only a proof of possession gives. See Config.Device.
+	DeviceBound bool
+
 	claims map[string]json.RawMessage
 	added  map[string]bool // of the claims: by SetClaim
 	source *source         // nil: the tokens are not kept
@@ -98,7 +102,7 @@ func withUser(r *http.Request, u *User) *http.Request {
 func (l *Login) user(w http.ResponseWriter, r *http.Request, s *session) *User {
 	u := &User{
 		Issuer: s.Issuer, Subject: s.Subject, Client: s.Client, ACR: s.ACR, AMR: slices.Clone(s.AMR),
-		AuthTime: s.AuthTime, SignedIn: s.Begun, claims: maps.Clone(s.Claims),
+		AuthTime: s.AuthTime, SignedIn: s.Begun, DeviceBound: s.bound, claims: maps.Clone(s.Claims),
 	}
 	if l.config.KeepTokens {
 		u.source = l.sessions.source(w, r, s)

@@ -38,17 +38,20 @@ type embeddedKey struct {
 }
 
 var (
+	errAsymmetric = errors.New("header: alg is not an asymmetric one")
+
 	errEmbedded = errors.New("header: jwk is not a usable public key")
 	errPrivate  = errors.New("header: jwk has a private or symmetric key in it")
 )
 
 // VerifyEmbedded checks t's signature under the key in its own header, and gives that
-// key's SHA-256 thumbprint (RFC 7638). It is for DPoP proofs alone (RFC 9449 §4.2): such
-// a signature says that the sender has the key, not who the sender is.
+// key's SHA-256 thumbprint (RFC 7638). It is for DPoP proofs (RFC 9449 §4.2) and for the
+// registration of a device bound session alone: such a signature says that the sender has
+// the key, not who the sender is.
 func VerifyEmbedded(t *Token) (thumbprint string, err error) {
 	a := algorithms[t.Header.Alg]
 	if a == nil || a.family == hmacSHA {
-		return "", errors.New("header: alg is not an asymmetric one")
+		return "", errAsymmetric
 	}
 	if t.embedded == nil {
 		if t.embedded, err = parseEmbedded(t.Header.JWK); err != nil {
@@ -65,10 +68,34 @@ func VerifyEmbedded(t *Token) (thumbprint string, err error) {
 	return t.embedded.thumbprint, nil
 }
 
+// EmbeddedJWK gives the key in t's header that [VerifyEmbedded] has used: its required
+// members alone, in the order of RFC 7638 §3.2. "" before that.
+func (t *Token) EmbeddedJWK() string {
+	if t.embedded == nil {
+		return ""
+	}
+	return t.embedded.canonical
+}
+
+// VerifyJWK checks t's signature under one public JWK, which the caller has kept. A key in
+// t's header is not looked at.
+func VerifyJWK(t *Token, jwk string) error {
+	a := algorithms[t.Header.Alg]
+	if a == nil || a.family == hmacSHA {
+		return errAsymmetric
+	}
+	known, err := parseEmbedded([]byte(jwk))
+	if err != nil {
+		return err
+	}
+	return a.verify(t, known.key.material)
+}
+
 // embedded is the key in a header.
 type embedded struct {
 	key        Key
 	thumbprint string
+	canonical  string // what the thumbprint is of
 }
 
 func parseEmbedded(jwk []byte) (*embedded, error) {
@@ -76,16 +103,18 @@ func parseEmbedded(jwk []byte) (*embedded, error) {
 	if err := Decode(jwk, &w, Limits{Bytes: maxHeader, Depth: 4, Members: 50}); err != nil {
 		return nil, errEmbedded
 	}
-	k, thumbprint, err := w.key()
+	k, canonical, err := w.key()
 	if err != nil {
 		return nil, err
 	}
 	if err := k.checkStrength(); err != nil {
 		return nil, err
 	}
-	return &embedded{k, thumbprint}, nil
+	sum := sha256.Sum256([]byte(canonical))
+	return &embedded{k, base64.RawURLEncoding.EncodeToString(sum[:]), canonical}, nil
 }
 
+// key gives the key, and its required members as RFC 7638 §3.2 writes them.
 func (w *embeddedKey) key() (Key, string, error) {
 	for _, secret := range [...]jsontext.Value{w.D, w.P, w.Q, w.DP, w.DQ, w.QI, w.Oth, w.K} {
 		if secret != nil {
@@ -111,8 +140,7 @@ func (w *embeddedKey) key() (Key, string, error) {
 	if k.material == nil {
 		return Key{}, "", errEmbedded
 	}
-	sum := sha256.Sum256([]byte(canonical))
-	return k, base64.RawURLEncoding.EncodeToString(sum[:]), nil
+	return k, canonical, nil
 }
 
 // curves of RFC 7518 §6.2.1.1, with the size of a coordinate.

@@ -1,0 +1,161 @@
+package login
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Device binds sessions to a key of the visitor's device (W3C Device Bound Session
+// Credentials). A browser that supports this creates a key after the sign-in, which does not
+// leave the device, and proves every few minutes that it has it. A copy of the cookies then
+// works for [Device.Refresh] at most. Other browsers ignore the offer, and their sessions
+// work as without Device.
+//
+// Mount [Login.DeviceSession] at Path. Browsers bind sessions on https only.
+//
+// Without a Store the proof that a challenge was used, and that a session was bound, is
+// known to one process: a cookie that was copied in the moment between the sign-in and the
+// registration still works at another process. With a Store it does not.
+type Device struct {
+	// Path is where DeviceSession is mounted. "" means "/device-session".
+	Path string
+
+	// Refresh is how long a bound cookie is valid. The browser gets a new one shortly
+	// before that. 0 means 10 minutes, or Lifetime if that is shorter. At least 10 seconds:
+	// browsers limit how often they sign, and under 5 minutes Chromium may skip a refresh.
+	Refresh time.Duration
+}
+
+const (
+	minDeviceRefresh = 10 * time.Second
+
+	// deviceGrace is how long after the registration a request without the bound cookie is
+	// accepted: the browser had sent it before it got the cookie.
+	deviceGrace = 10 * time.Second
+)
+
+// The header fields of the specification.
+const (
+	headerRegistration = "Secure-Session-Registration"
+	headerChallenge    = "Secure-Session-Challenge"
+	headerResponse     = "Secure-Session-Response"
+	headerSessionID    = "Sec-Secure-Session-Id"
+	headerSkipped      = "Secure-Session-Skipped"
+)
+
+// boundKey is the key that a session is bound to.
+type boundKey struct {
+	JWK   string    `json:"jwk"`
+	Since time.Time `json:"since"`
+}
+
+// offerDevice invites the browser to bind a new session, in the answer to its callback. The
+// browser's registration may come without cookies: the callback comes from another site, so
+// that SameSite holds them back. The challenge therefore names the session.
+func (l *Login) offerDevice(w http.ResponseWriter, s *session) error {
+	if l.config.Device == nil {
+		return nil
+	}
+	challenge, err := l.newChallenge(forRegistration, hashed(s.ID))
+	if err != nil {
+		return err
+	}
+	authorization, err := l.sessions.authorization(s)
+	if err != nil {
+		return err
+	}
+	offer := `(ES256 RS256);path="` + l.config.Device.Path + `";challenge="` + challenge + `"`
+	if authorization != "" {
+		offer += `;authorization="` + authorization + `"`
+	}
+	w.Header().Add(headerRegistration, offer)
+	return nil
+}
+
+// isBound tells whether a request for s is accepted: s has no key, or the request brings the
+// bound cookie, or s was bound just now.
+func (l *Login) isBound(r *http.Request, s *session) bool {
+	if l.config.Device == nil || s.Device == nil {
+		return true
+	}
+	s.bound = l.openBound(s, value(r, l.boundName(hashed(s.ID))))
+	return s.bound || l.config.Now().Before(s.Device.Since.Add(min(deviceGrace, l.config.Device.Refresh)))
+}
+
+// deviceMissing reports a bound session without its bound cookie.
+func (l *Login) deviceMissing(r *http.Request, s *session) {
+	reason := skipReason(r)
+	l.count(r.Context(), DeviceCookieMissing, reason)
+	l.config.Log.WarnContext(r.Context(), "login: a session that is bound to a device came without its bound cookie; its cookie may have been copied",
+		"session", hashed(s.ID)[:12], "issuer", s.Issuer, "sub", s.Subject, "skipped", reason)
+}
+
+// skipReason is why the browser says that it did not refresh the bound cookie.
+func skipReason(r *http.Request) string {
+	for _, value := range r.Header[headerSkipped] {
+		for _, reason := range [...]string{"unreachable", "server_error", "quota_exceeded"} {
+			if strings.Contains(value, reason) {
+				return reason
+			}
+		}
+	}
+	return "none"
+}
+
+// boundName is the name of the cookie that is bound to the key of the session with that
+// hash: browsers may still refresh the cookie of a session before this one.
+func (l *Login) boundName(hash string) string { return l.cookies.name("-b-" + hash[:22]) }
+
+// setBound sets the bound cookie. The browser drops it a little before it expires here, so
+// that no request brings one that expires on the way.
+func (l *Login) setBound(w http.ResponseWriter, hash string) error {
+	name, refresh := l.boundName(hash), l.config.Device.Refresh
+	expires, err := l.config.Now().Add(refresh).MarshalText()
+	if err != nil {
+		return err
+	}
+	sealed, err := l.sealer.seal(forBound, name, expires)
+	if err != nil {
+		return err
+	}
+	l.cookies.set(w, name, sealed, refresh-min(30*time.Second, refresh/10))
+	return nil
+}
+
+// dropBound drops the bound cookie of a session that has ended, which may be nil.
+func (l *Login) dropBound(w http.ResponseWriter, r *http.Request, s *session) {
+	if s != nil && l.config.Device != nil {
+		l.cookies.expireIfSent(w, r, l.boundName(hashed(s.ID)))
+	}
+}
+
+// openBound tells whether a bound cookie is one of s, and has not expired.
+func (l *Login) openBound(s *session, sealed string) bool {
+	plain, ok := l.sealer.open(forBound, l.boundName(hashed(s.ID)), sealed)
+	var expires time.Time
+	return ok && expires.UnmarshalText(plain) == nil && l.config.Now().Before(expires)
+}
+
+// identified is what the browser names with Sec-Secure-Session-Id.
+type identified struct {
+	hash string // of the session's id
+	key  *boundKey
+}
+
+// deviceSessions is the part of sessions for bound ones.
+type deviceSessions interface {
+	// authorization gives what a registration must bring back, "" where nothing is needed.
+	authorization(s *session) (string, error)
+
+	// bind gives the session with that hash its key. nil means that it has ended, or has a
+	// key already.
+	bind(ctx context.Context, w http.ResponseWriter, authorization, hash string, key *boundKey) (*session, error)
+
+	// identifier gives the name that the browser uses for a bound session.
+	identifier(s *session) (string, error)
+
+	// identify reads that name. nil means that the session has ended or is unknown.
+	identify(ctx context.Context, identifier string) (*identified, error)
+}
