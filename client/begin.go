@@ -141,7 +141,7 @@ func (c *Client) checkOffer(m *discovery.Metadata) error {
 	switch {
 	case m.AuthorizationEndpoint == "":
 		return errors.New("the metadata has no authorization_endpoint")
-	case c.config.PKCE == pkce.S256 && slices.Contains(methods, "plain") && !slices.Contains(methods, "S256"):
+	case !c.config.InsecureNoPKCE && c.config.PKCE == pkce.S256 && slices.Contains(methods, "plain") && !slices.Contains(methods, "S256"):
 		return errors.New("the server supports PKCE by plain alone, and Config.PKCE is S256")
 	}
 	return nil
@@ -237,7 +237,7 @@ func (c *Client) newPending(req Request) (*Pending, error) {
 	}
 	p := &Pending{
 		Issuer: c.config.Issuer, ClientID: c.config.ClientID, RedirectURL: c.config.RedirectURL,
-		State: random(), CodeVerifier: string(pkce.New()), Scopes: union(c.config.Scopes, req.Scopes),
+		State: random(), CodeVerifier: c.newVerifier(), Scopes: union(c.config.Scopes, req.Scopes),
 		ACRValues: acr, MaxAge: req.MaxAge, Prompt: req.Prompt, Subject: req.Subject, CreatedAt: c.config.Now(),
 		ResponseType: c.config.ResponseType, ResponseMode: c.config.ResponseMode, Resources: req.Resources,
 	}
@@ -305,8 +305,8 @@ func (c *Client) parameters(req Request, p *Pending) (url.Values, error) {
 		"scope":                 strings.Join(p.Scopes, " "),
 		"state":                 p.State,
 		"nonce":                 p.Nonce,
-		"code_challenge":        pkce.Verifier(p.CodeVerifier).Challenge(c.config.PKCE),
-		"code_challenge_method": c.config.PKCE.String(),
+		"code_challenge":        c.challenge(p),
+		"code_challenge_method": c.challengeMethod(),
 		"acr_values":            strings.Join(req.ACRValues, " "),
 		"prompt":                strings.Join(req.Prompt, " "),
 		"login_hint":            req.LoginHint,

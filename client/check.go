@@ -10,6 +10,7 @@ import (
 
 	"github.com/countersign/countersign/internal/endpoint"
 	"github.com/countersign/countersign/internal/jose"
+	"github.com/countersign/countersign/pkce"
 )
 
 // complaints are what is wrong with a configuration: all of it, by the fields' names.
@@ -43,7 +44,7 @@ func (c *Config) checkServer(w *complaints) {
 	} else {
 		w.field("Issuer:", c.policy().CheckIssuer(c.Issuer))
 	}
-	w.add(strings.Contains(c.Issuer, "{tenantid}") != (len(c.Tenants) > 0), "Tenants are for an Issuer with {tenantid}, and needed there")
+	c.checkTenants(w)
 	if c.DiscoveryURL != "" {
 		w.field("DiscoveryURL is", c.policy().CheckURL(c.DiscoveryURL))
 	}
@@ -78,6 +79,7 @@ func (c *Config) checkClient(w *complaints) {
 	w.add(c.PAR < PARAuto || c.PAR > PAROff, "PAR is none of the modes")
 	w.add(c.DefaultLifetime < 0 || c.DefaultLifetime > maxLifetime, "DefaultLifetime is %v; it goes from 0 to ten years", c.DefaultLifetime)
 	w.add(c.Skew < 0 || c.Skew > 5*time.Minute, "Skew is %v; it goes from 0 to 5m", c.Skew)
+	c.checkBindings(w)
 }
 
 func (c *Config) checkResponse(w *complaints) {
@@ -86,6 +88,18 @@ func (c *Config) checkResponse(w *complaints) {
 	if c.ResponseType != "" && c.ResponseType != ResponseCode {
 		w.add(!slices.Contains(c.Scopes, "openid"), "ResponseType %q needs the scope openid", c.ResponseType)
 		w.add(strings.HasPrefix(c.ResponseMode, "query"), "ResponseMode %q would put an ID token into the query", c.ResponseMode)
+	}
+}
+
+// checkBindings wants each login to be bound to its request, by PKCE or by a nonce
+// (RFC 9700 §2.1.1).
+func (c *Config) checkBindings(w *complaints) {
+	w.add(c.InsecureMissingNonce && (c.InsecureNoPKCE || c.PKCE != pkce.S256), "InsecureMissingNonce needs PKCE S256 (no InsecureNoPKCE): one of the two must bind the response to the request")
+	w.add(c.InsecureNoPKCE && c.Auth.Name() == "none", "InsecureNoPKCE needs a client that authenticates (Auth)")
+	w.add(c.InsecureNoPKCE && !slices.Contains(c.Scopes, "openid"), "InsecureNoPKCE needs the scope openid: the nonce of the ID token must bind the response to the request")
+	w.add(c.MaxSize < 0 || c.MaxSize > jose.MaxSize, "MaxSize is %d; it goes from 0 to %d", c.MaxSize, jose.MaxSize)
+	for _, kind := range c.TokenTypes {
+		w.add(kind == "" || strings.EqualFold(kind, "DPoP") || strings.EqualFold(kind, notApplicable), "TokenTypes has %q, which is not a bearer token", kind)
 	}
 }
 

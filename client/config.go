@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -52,6 +53,11 @@ type Config struct {
 	// where Issuer has {tenantid} in it.
 	IssuerAlias string
 	Tenants     []string
+
+	// AcceptTenant decides about tenants that Tenants does not list, for products that any
+	// organization can join. It is asked after the tenant's form was checked; answers are
+	// cached for a minute. nil means that only Tenants may sign in.
+	AcceptTenant func(ctx context.Context, tenantID string) (bool, error)
 
 	// DiscoveryURL is where the metadata is, for servers that do not publish it under
 	// their issuer identifier; see discovery.Provider. "" means where OpenID Connect
@@ -162,6 +168,15 @@ type Config struct {
 	// Skew is how far the server's clock may be off. 0 means 30 seconds; at most 5 minutes.
 	Skew time.Duration
 
+	// MaxSize is the size of an ID token or a signed response in bytes. 0 means 16 KiB; at
+	// most 64 KiB.
+	MaxSize int
+
+	// TokenTypes are other values of token_type that this server writes for bearer tokens.
+	// nil means "Bearer" alone, in any case of letters. They are not accepted for tokens
+	// that must be bound to a key.
+	TokenTypes []string
+
 	// RequireIss refuses authorization responses without iss (RFC 9207) from servers that do
 	// not announce it too. One that is there is always checked.
 	RequireIss bool
@@ -172,6 +187,16 @@ type Config struct {
 
 	// InsecureMissingTokenType takes token responses without token_type for bearer tokens.
 	InsecureMissingTokenType bool
+
+	// InsecureMissingNonce accepts ID tokens from the token endpoint without nonce, from
+	// servers that drop it, such as LinkedIn. PKCE must be S256: it is then what binds the
+	// response to the request. A nonce that is there is still checked.
+	InsecureMissingNonce bool
+
+	// InsecureNoPKCE sends no code_challenge and no code_verifier, for servers that reject
+	// them. The client must authenticate, and every login needs an ID token with nonce: it
+	// is then what binds the response to the request (RFC 9700 §2.1.1).
+	InsecureNoPKCE bool
 
 	// InsecureUnnamedUserInfo takes signed UserInfo answers that do not say by whom and for
 	// whom they are (iss, aud), which OpenID Connect Core §5.3.2 recommends alone.
@@ -241,7 +266,7 @@ func New(config Config) (*Client, error) {
 // own is a copy that the caller does not change after it was checked.
 func (c Config) own() Config {
 	for _, list := range []*[]string{
-		&c.Tenants, &c.Scopes, &c.ResponseAlgs, &c.UserInfoAlgs, &c.IDTokenAlgs, &c.IntrospectionAlgs, &c.TrustedAudiences, &c.AuthorizedParties,
+		&c.Tenants, &c.Scopes, &c.TokenTypes, &c.ResponseAlgs, &c.UserInfoAlgs, &c.IDTokenAlgs, &c.IntrospectionAlgs, &c.TrustedAudiences, &c.AuthorizedParties,
 	} {
 		*list = slices.Clone(*list)
 	}
@@ -284,7 +309,8 @@ func (c *Config) verifier(keys idtoken.KeySet) *idtoken.Verifier {
 	}
 	return &idtoken.Verifier{
 		Issuer: c.Issuer, IssuerAlias: c.IssuerAlias, Tenants: c.Tenants, ClientID: c.ClientID, Keys: keys, Algs: c.IDTokenAlgs, DecryptionKeys: c.DecryptionKeys,
-		TrustedAudiences: c.TrustedAudiences, AuthorizedParties: c.AuthorizedParties, Skew: c.Skew, Now: c.Now,
+		TrustedAudiences: c.TrustedAudiences, AuthorizedParties: c.AuthorizedParties, Skew: c.Skew, MaxSize: c.MaxSize, Now: c.Now,
+		AcceptTenant: c.AcceptTenant, InsecureMissingNonce: c.InsecureMissingNonce,
 		InsecureDraftLogout: c.InsecureDraftLogout, InsecureSkipSignature: c.InsecureSkipSignature,
 	}
 }

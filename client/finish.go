@@ -130,8 +130,7 @@ func (c *Client) checkPending(p *Pending) error {
 	case p.Expired(c.config.Now()):
 		return errors.New("the login took longer than 10 minutes")
 	}
-	_, err := pkce.Parse(p.CodeVerifier)
-	return err
+	return c.checkVerifier(p)
 }
 
 // Exchange redeems a code whose login an app began by itself: a mobile backend
@@ -146,6 +145,9 @@ func (c *Client) Exchange(ctx context.Context, code string, verifier pkce.Verifi
 	}
 	if c.config.Profile.isFAPI() || c.config.signedMode() {
 		return nil, fail(StepCallback, errors.New("Exchange sees a code alone, and Config.Profile or ResponseMode wants the response that brought it"))
+	}
+	if c.config.InsecureNoPKCE {
+		return nil, fail(StepCallback, errors.New("Exchange needs PKCE, and Config.InsecureNoPKCE is set"))
 	}
 	if _, err := pkce.Parse(string(verifier)); err != nil {
 		return nil, fail(StepCallback, err)
@@ -164,11 +166,11 @@ func (c *Client) Exchange(ctx context.Context, code string, verifier pkce.Verifi
 // redeem posts the code, once, and validates what comes back.
 func (c *Client) redeem(ctx context.Context, p *Pending, code string) (*Tokens, error) {
 	form := url.Values{
-		"grant_type":    {"authorization_code"},
-		"code":          {code},
-		"redirect_uri":  {p.RedirectURL},
-		"code_verifier": {p.CodeVerifier},
+		"grant_type":   {"authorization_code"},
+		"code":         {code},
+		"redirect_uri": {p.RedirectURL},
 	}
+	p.addVerifier(form)
 	if len(p.Resources) == 1 { // RFC 8707 §2.2; of several, the server chooses what the first token is for
 		form["resource"] = p.Resources
 	}

@@ -50,7 +50,7 @@ func (c *Client) readInitiated(q url.Values) (*Initiated, error) {
 
 // isIssuer tells whether iss is this client's, or of one of its tenants.
 func (c *Client) isIssuer(iss string) bool {
-	return iss == c.config.Issuer && len(c.config.Tenants) == 0 || slices.ContainsFunc(c.config.Tenants, func(tenant string) bool {
+	return iss == c.config.Issuer && !c.config.hasTenants() || slices.ContainsFunc(c.config.Tenants, func(tenant string) bool {
 		return iss == strings.Replace(c.config.Issuer, "{tenantid}", tenant, 1)
 	})
 }

@@ -98,7 +98,7 @@ func (c *Client) openJWT(ctx context.Context, raw string, agreed agreedJWT) ([]b
 	if err != nil {
 		return nil, nil, err
 	}
-	token, err := jose.Parse(raw, 0)
+	token, err := jose.Parse(raw, c.config.MaxSize)
 	if err != nil {
 		return nil, nil, err
 	}

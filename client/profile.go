@@ -101,7 +101,7 @@ func (c *Config) fapiRules() []rule {
 		{len(c.ResponseAlgs) == 0 && !c.signedMode() || c.allows(c.ResponseAlgs...), "ResponseAlgs of " + algs},
 		{len(c.UserInfoAlgs) == 0 || c.allows(c.UserInfoAlgs...), "UserInfoAlgs of " + algs},
 		{len(c.IntrospectionAlgs) == 0 || c.allows(c.IntrospectionAlgs...), "IntrospectionAlgs of " + algs},
-		{c.IssuerAlias == "" && len(c.Tenants) == 0, "one issuer (no IssuerAlias, no Tenants)"},
+		{c.IssuerAlias == "" && !c.hasTenants(), "one issuer (no IssuerAlias, no Tenants)"},
 		{!c.Profile.isFAPI2() || c.Skew == 0 || c.Skew >= minFAPI2Skew && c.Skew <= maxFAPI2Skew, "a Skew from 10s to 1m"},
 		{!weakTLS(c.HTTP), "TLS 1.2 and the server's certificate checked (HTTP)"},
 		{!c.CertificateBound && !c.Auth.UsesCertificate() || showsCertificate(c.HTTP), "an HTTP that presents the client's certificate"},

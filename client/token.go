@@ -35,7 +35,7 @@ type tokenResponse struct {
 	TokenType    string         `json:"token_type"`
 	ExpiresIn    jsontext.Value `json:"expires_in"`
 	RefreshToken string         `json:"refresh_token"`
-	Scope        *string        `json:"scope"`
+	Scope        *scopeList     `json:"scope"`
 	IDToken      string         `json:"id_token"`
 	Error        *string        `json:"error"`
 
@@ -64,7 +64,7 @@ func (c *Client) requestToken(ctx context.Context, form url.Values, key auth.Sig
 		return nil, fail(StepToken, tokenError(err))
 	}
 	if resp.Status != http.StatusOK {
-		return nil, fail(StepToken, c.explainAuth(m, tokenError(resp.Failure("the answer is not an OAuth error"))))
+		return nil, fail(StepToken, c.explainAuth(m, form, tokenError(resp.Failure("the answer is not an OAuth error"))))
 	}
 	parsed, err := parseTokenResponse(resp, &c.config, form.Get("grant_type"))
 	if err != nil {
@@ -75,9 +75,14 @@ func (c *Client) requestToken(ctx context.Context, form url.Values, key auth.Sig
 
 // explainAuth says what can be done about a server that does not know a client as the RFCs
 // have it: one that does not decode ID and secret, or wants assertions as they were before RFC 10070.
-func (c *Client) explainAuth(m *discovery.Metadata, e *TokenError) *TokenError {
-	if hint := c.method(m).Hint(c.config.ClientID); hint != "" && e.Code == "invalid_client" {
+// LinkedIn answers in the same way to a code_verifier.
+func (c *Client) explainAuth(m *discovery.Metadata, form url.Values, e *TokenError) *TokenError {
+	hint := c.method(m).Hint(c.config.ClientID)
+	if hint != "" && e.Code == "invalid_client" {
 		e.Err = fmt.Errorf("%w (%s)", e.Err, hint)
+	}
+	if form.Has("code_verifier") && len(m.CodeChallengeMethodsSupported) == 0 && (e.Code == "invalid_client" || e.Code == "invalid_request") {
+		e.Err = fmt.Errorf("%w (the server does not announce PKCE, and may reject the code_verifier: have PKCE enabled for this client, or see Config.InsecureNoPKCE)", e.Err)
 	}
 	return e
 }
@@ -117,6 +122,9 @@ func parseTokenResponse(resp *endpoint.Response, c *Config, grant string) (*toke
 	if isNull(t.ExpiresIn) && c.DefaultLifetime > 0 {
 		t.ExpiresIn = jsontext.Value(strconv.Itoa(int(c.DefaultLifetime / time.Second)))
 	}
+	if c.DPoP == nil && slices.ContainsFunc(c.TokenTypes, func(kind string) bool { return strings.EqualFold(kind, t.TokenType) }) {
+		t.TokenType = "Bearer"
+	}
 	return t, t.check(c.DPoP)
 }
 
@@ -127,7 +135,7 @@ func (t *tokenResponse) check(bound *DPoP) (err error) {
 	case t.TokenType == "":
 		return errors.New("token_type is missing (see Config.InsecureMissingTokenType)")
 	case !t.isOfType(bound):
-		return fmt.Errorf("token_type %s is not what was asked for", jose.Quote(t.TokenType))
+		return fmt.Errorf("token_type is %s, expected %s%s", jose.Quote(t.TokenType), bound.tokenType(), bound.typeHint())
 	}
 	if err := t.checkAlphabets(); err != nil {
 		return err
@@ -185,7 +193,7 @@ func (t *tokenResponse) tokens(asked []string, key auth.SigningKey, now time.Tim
 		out.ExpiresIn = int64(*t.lifetime / time.Second)
 	}
 	if t.Scope != nil {
-		out.Scopes = strings.FieldsFunc(*t.Scope, func(r rune) bool { return r == ' ' }) // RFC 6749 §3.3
+		out.Scopes = *t.Scope
 	}
 	return out
 }

@@ -16,8 +16,8 @@ func (v *Verifier) manyTenants() bool { return strings.Contains(v.Issuer, tenant
 
 // checkTenants wants tenants where the issuer has a place for them, and nowhere else.
 func (v *Verifier) checkTenants() error {
-	if v.manyTenants() != (len(v.Tenants) > 0) || slices.Contains(v.Tenants, "") {
-		return errors.New("Verifier.Tenants is for an Issuer with {tenantid}, and needed there")
+	if v.manyTenants() != (len(v.Tenants) > 0 || v.AcceptTenant != nil) || slices.Contains(v.Tenants, "") {
+		return errors.New("Verifier.Tenants or AcceptTenant is for an Issuer with {tenantid}, and needed there")
 	}
 	return nil
 }
@@ -28,7 +28,7 @@ func (c *check) issuer() {
 	iss := c.claims.Issuer
 	ok := iss == c.v.Issuer || c.v.IssuerAlias != "" && iss == c.v.IssuerAlias
 	if c.v.manyTenants() {
-		ok = slices.Contains(c.v.Tenants, c.claims.TenantID) && iss == strings.Replace(c.v.Issuer, tenantMark, c.claims.TenantID, 1)
+		ok = c.v.mayAccept(c.claims.TenantID) && iss == strings.Replace(c.v.Issuer, tenantMark, c.claims.TenantID, 1)
 	}
 	if !ok {
 		c.report.fail(stepIssuer, fmt.Errorf("iss is %s, not %s", jose.Quote(iss), jose.Quote(c.v.Issuer)))
@@ -47,5 +47,5 @@ func (c *check) keyIssuer() error {
 	if key == nil || key.Issuer != c.v.Issuer && key.Issuer != c.claims.Issuer {
 		return errors.New("the key that signed the token is not one of its tenant")
 	}
-	return nil
+	return c.v.acceptTenant(c.ctx, c.claims.TenantID)
 }

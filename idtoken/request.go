@@ -28,8 +28,10 @@ func (c *check) nonce() {
 		c.report.skip(stepNonce, "the request had no nonce")
 	case sent == "":
 		c.report.fail(stepNonce, errors.New("the token has a nonce, and the request had none"))
+	case got == nil && c.v.InsecureMissingNonce && !c.want.FrontChannel:
+		c.report.skip(stepNonce, "nonce is missing, and InsecureMissingNonce accepts that")
 	case got == nil:
-		c.report.fail(stepNonce, errors.New("nonce is missing"))
+		c.report.fail(stepNonce, errors.New("nonce is missing, though the request had one (for a server that drops it see Verifier.InsecureMissingNonce, which is Config.InsecureMissingNonce of a client)"))
 	case !equal(*got, sent):
 		c.report.fail(stepNonce, errors.New("nonce is another request's"))
 	default:

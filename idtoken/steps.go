@@ -225,6 +225,10 @@ func (c *check) signature() {
 	if c.v.InsecureSkipSignature && c.want.FromTokenEndpoint && !c.want.FrontChannel {
 		const reason = "TLS to the token endpoint vouches for the token (InsecureSkipSignature)"
 		c.report.skip(stepSignature, reason)
+		if err := c.v.acceptTenant(c.ctx, c.claims.TenantID); err != nil {
+			c.report.fail(stepKey, err)
+			return
+		}
 		c.report.skip(stepKey, reason)
 		return
 	}

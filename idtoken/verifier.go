@@ -41,6 +41,12 @@ type Verifier struct {
 	// that tenant or of all.
 	Tenants []string
 
+	// AcceptTenant decides about tenants that Tenants does not list, where Issuer has
+	// {tenantid} in it. It is asked only for a tenant ID that is a UUID, and whose token has
+	// the right issuer and key; its answers are cached for a minute, at most 10,000 of them.
+	// An error fails the token. nil means that only Tenants may sign in.
+	AcceptTenant func(ctx context.Context, tenantID string) (bool, error)
+
 	// ClientID is our client_id; aud must contain it.
 	ClientID string
 
@@ -79,6 +85,11 @@ type Verifier struct {
 	// allows: see Expected.FromTokenEndpoint. From anywhere else it is still checked.
 	InsecureSkipSignature bool
 
+	// InsecureMissingNonce accepts a token without nonce although the request had one, for
+	// servers that drop it. A token that came through the browser still needs it, and a
+	// nonce that is there is still checked. PKCE must protect the code then.
+	InsecureMissingNonce bool
+
 	// InsecureDraftLogout takes logout tokens as the drafts of Back-Channel Logout had them:
 	// without exp, or with the typ JWT. Ory Hydra, authentik and older Keycloaks send such.
 	// They count for ten minutes from their iat, as all do.
@@ -91,7 +102,8 @@ type Verifier struct {
 	// Now is the clock. nil means time.Now.
 	Now func() time.Time
 
-	seen memoryReplay
+	seen    memoryReplay
+	tenants tenantCache
 }
 
 // Expected is what one token is held against. A field left empty never means that

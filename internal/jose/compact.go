@@ -98,7 +98,7 @@ func checkSize(size, max int) error {
 		max = MaxSize
 	}
 	if size > max {
-		return fmt.Errorf("a token of %d bytes; at most %d are read", size, max)
+		return fmt.Errorf("a token of %d bytes; at most %d are read (see MaxSize)", size, max)
 	}
 	return nil
 }

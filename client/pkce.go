@@ -1,0 +1,54 @@
+package client
+
+import (
+	"errors"
+	"net/url"
+
+	"github.com/countersign/countersign/pkce"
+)
+
+// PKCE as the client sends it: always, unless InsecureNoPKCE leaves it to the nonce.
+
+func (c *Client) newVerifier() string {
+	if c.config.InsecureNoPKCE {
+		return ""
+	}
+	return string(pkce.New())
+}
+
+func (c *Client) challenge(p *Pending) string {
+	if c.config.InsecureNoPKCE {
+		return ""
+	}
+	return pkce.Verifier(p.CodeVerifier).Challenge(c.config.PKCE)
+}
+
+func (c *Client) challengeMethod() string {
+	if c.config.InsecureNoPKCE {
+		return ""
+	}
+	return c.config.PKCE.String()
+}
+
+// checkVerifier wants a login that was kept to have a verifier, or, where Config says so, a
+// nonce.
+func (c *Client) checkVerifier(p *Pending) error {
+	if c.config.InsecureNoPKCE {
+		if p.CodeVerifier != "" {
+			return errors.New("the login was begun with PKCE, and Config.InsecureNoPKCE is set now")
+		}
+		if p.Nonce == "" || !p.wantsIDToken() {
+			return errors.New("the login has neither PKCE nor a nonce")
+		}
+		return nil
+	}
+	_, err := pkce.Parse(p.CodeVerifier)
+	return err
+}
+
+// addVerifier adds the code_verifier to a request for tokens (RFC 7636 §4.5).
+func (p *Pending) addVerifier(form url.Values) {
+	if p.CodeVerifier != "" {
+		form.Set("code_verifier", p.CodeVerifier)
+	}
+}
