@@ -6,13 +6,14 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/grant"
+	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/internal/optest"
 )
 
 // TestAlphabets: each code and token of RFC 6749 appendix A, and those of its extensions,
 // with its alphabet. A space is allowed except in a value that goes into a header. TE-06.
 func TestAlphabets(t *testing.T) {
-	tokens := func(member string) func(*testing.T, *optest.Server, *client.Client, string) error {
+	issued := func(member string) func(*testing.T, *optest.Server, *client.Client, string) error {
 		return func(t *testing.T, s *optest.Server, c *client.Client, value string) error {
 			s.Token = func(out map[string]any) { out[member] = value }
 			_, err := login(t, s, c)
@@ -60,7 +61,7 @@ func TestAlphabets(t *testing.T) {
 		{"access_token of a token exchange that is not", true, func(t *testing.T, s *optest.Server, c *client.Client, value string) error {
 			return exchange(t, s, c, "N_A", value)
 		}},
-		{"A.17 refresh_token of a login", true, tokens("refresh_token")},
+		{"A.17 refresh_token of a login", true, issued("refresh_token")},
 		{"A.17 refresh_token that is sent", true, func(t *testing.T, s *optest.Server, c *client.Client, value string) error {
 			s.Replace("/token", func(w http.ResponseWriter, r *http.Request) {
 				if got := r.PostFormValue("refresh_token"); got != value {
@@ -68,7 +69,7 @@ func TestAlphabets(t *testing.T) {
 				}
 				optest.JSON(w, 200, m{"access_token": "a", "token_type": "Bearer", "refresh_token": value})
 			})
-			kept := &client.Kept{AccessToken: "a", RefreshToken: value}
+			kept := &tokens.Stored{AccessToken: "a", RefreshToken: value}
 			old, err := kept.Tokens()
 			if err == nil {
 				_, err = c.Refresh(t.Context(), old)

@@ -147,19 +147,9 @@ var scriptSchemes = []string{"javascript", "data", "file", "vbscript", "about", 
 
 func checkScopes(scopes []string) error {
 	for _, s := range scopes {
-		if !isScopeToken(s) {
+		if !endpoint.IsScopeToken(s) {
 			return fmt.Errorf("%q is not one scope", s)
 		}
 	}
 	return nil
-}
-
-// isScopeToken is the scope-token of RFC 6749 §3.3.
-func isScopeToken(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c <= 0x20 || c > 0x7e || c == '"' || c == '\\' {
-			return false
-		}
-	}
-	return s != ""
 }

@@ -292,6 +292,9 @@ func (c Config) own() Config {
 	return c
 }
 
+// Now is the time by the client's clock.
+func (c *Client) Now() time.Time { return c.config.Now() }
+
 // Config gives a copy of the configuration.
 func (c *Client) Config() Config { return c.config.own() }
 

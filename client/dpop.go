@@ -3,12 +3,9 @@ package client
 import (
 	"cmp"
 	"context"
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/x509"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -45,8 +42,9 @@ func (d *DPoP) newKey() (key auth.SigningKey, kept string, err error) {
 	if err != nil {
 		return auth.SigningKey{}, "", err
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	return auth.SigningKey{Key: private}, base64.StdEncoding.EncodeToString(der), err
+	key = auth.SigningKey{Key: private}
+	kept, err = key.Encode()
+	return key, kept, err
 }
 
 // keptKey is the key of a Pending.
@@ -57,25 +55,7 @@ func (d *DPoP) keptKey(kept string) (auth.SigningKey, error) {
 		}
 		return d.Keys.Current(), nil
 	}
-	return parseKey(kept)
-}
-
-// parseKey reads a key as a Pending and Kept have it.
-func parseKey(kept string) (auth.SigningKey, error) {
-	malformed := errors.New("the login's DPoP key is malformed")
-	der, err := base64.StdEncoding.DecodeString(kept)
-	if err != nil {
-		return auth.SigningKey{}, malformed
-	}
-	private, err := x509.ParsePKCS8PrivateKey(der)
-	if err != nil {
-		return auth.SigningKey{}, malformed
-	}
-	signer, ok := private.(crypto.Signer)
-	if !ok {
-		return auth.SigningKey{}, errors.New("the login's DPoP key does not sign")
-	}
-	return auth.SigningKey{Key: signer}, nil
+	return auth.ParseSigningKey(kept)
 }
 
 // prover is nil where tokens are not bound by DPoP.
@@ -177,7 +157,7 @@ func (c *Client) learn(role, u string, h http.Header) bool {
 
 // Authorize puts the access token of t into a request to an API: as a bearer token, or
 // with a proof if it is bound by DPoP. The proof is for this request alone, so Authorize
-// comes last. When an API answers 401 with a DPoP-Nonce, give its header to [Client.LearnNonce]
+// comes last. When an API answers 401 with a DPoP-Nonce, give its header to [Client.SaveDPoPNonce]
 // and authorize the request anew.
 func (c *Client) Authorize(r *http.Request, t *Tokens) error {
 	if t == nil || t.Token == nil || t.AccessToken == "" {
@@ -207,9 +187,9 @@ func (c *Client) Authorize(r *http.Request, t *Tokens) error {
 	return nil
 }
 
-// LearnNonce keeps the DPoP-Nonce that an API's answer has for the next request there
+// SaveDPoPNonce keeps the DPoP-Nonce that an API's answer has for the next request there
 // (RFC 9449 §9), and tells whether it had one.
-func (c *Client) LearnNonce(resp *http.Response) bool {
+func (c *Client) SaveDPoPNonce(resp *http.Response) bool {
 	if resp.Request == nil {
 		return false
 	}

@@ -133,7 +133,7 @@ func TestDPoPProof(t *testing.T) {
 		t.Errorf("claims %v", claims)
 	}
 	resp := &http.Response{StatusCode: 401, Request: r, Header: http.Header{"Dpop-Nonce": {"api-nonce"}}}
-	if !c.LearnNonce(resp) {
+	if !c.SaveDPoPNonce(resp) {
 		t.Error("the nonce was not learned")
 	}
 	if err := c.Authorize(r, tokens); err != nil {
@@ -143,7 +143,7 @@ func TestDPoPProof(t *testing.T) {
 		t.Errorf("claims %v", claims)
 	}
 	for name, values := range map[string][]string{"none": nil, "two": {"a", "b"}, "malformed": {"a b"}, "empty": {""}, "endless": {strings.Repeat("n", 1000)}} {
-		if resp.Header["Dpop-Nonce"] = values; c.LearnNonce(resp) {
+		if resp.Header["Dpop-Nonce"] = values; c.SaveDPoPNonce(resp) {
 			t.Errorf("%s: learned", name)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/grant"
+	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/discovery"
 )
 
@@ -58,10 +59,10 @@ func Example_clientCredentials() {
 	if err != nil {
 		panic(err)
 	}
-	refresher := &client.Refresher{Client: c, Fetch: func(ctx context.Context, _ *client.Tokens) (*client.Tokens, error) {
+	refresher := &tokens.Refresher{Client: c, Fetch: func(ctx context.Context, _ *client.Tokens) (*client.Tokens, error) {
 		return grant.ClientCredentials(ctx, c, client.TokenRequest{Scopes: []string{"photos.read"}})
 	}}
-	api := &http.Client{Transport: &client.Transport{
+	api := &http.Client{Transport: &tokens.Transport{
 		Client: c, Tokens: refresher.Source("night-shift"), Origins: []string{"https://photos.example"},
 	}}
 	_ = api // use it for all requests to that API

@@ -222,7 +222,7 @@ func (c *Client) addIDToken(ctx context.Context, tokens *Tokens, raw string, wan
 	if err != nil {
 		return nil, fail(StepIDToken, err)
 	}
-	tokens.IDToken, tokens.Report, tokens.idToken = token, report, plain
+	tokens.IDToken, tokens.Report, tokens.IDTokenHint = token, report, plain
 	if tokens.Login == nil {
 		tokens.Login = token.Original()
 	}

@@ -1,8 +1,11 @@
 package client_test
 
 import (
+	"time"
+
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/internal/optest"
+	"golang.org/x/oauth2"
 )
 
 // daemon is the client that the fake server knows, which signs nobody in.
@@ -10,4 +13,11 @@ func daemon(s *optest.Server) client.Config {
 	cfg := config(s)
 	cfg.RedirectURL = ""
 	return cfg
+}
+
+// ending are tokens of a login that end in d.
+func ending(d time.Duration) *client.Tokens {
+	return &client.Tokens{Token: &oauth2.Token{
+		AccessToken: "canary-access-0", TokenType: "Bearer", RefreshToken: "canary-refresh-0", Expiry: time.Now().Add(d),
+	}, Scopes: []string{"openid"}}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/idtoken"
 	"github.com/countersign/countersign/internal/jose"
 	"github.com/countersign/countersign/internal/optest"
@@ -167,14 +168,14 @@ func TestHintIsDecrypted(t *testing.T) {
 	cfg := config(s)
 	cfg.DecryptionKeys = []idtoken.DecryptionKey{{KeyID: "enc", Key: key}}
 	c := newClient(t, cfg)
-	tokens, err := login(t, s, c)
+	issued, err := login(t, s, c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if tokens.IDTokenHint() != inner || tokens.Keep().IDToken != inner {
+	if issued.IDTokenHint != inner || tokens.ToStore(issued).IDToken != inner {
 		t.Error("the hint is encrypted")
 	}
-	if tokens, err = c.Refresh(t.Context(), tokens); err != nil || tokens.IDTokenHint() != inner {
+	if issued, err = c.Refresh(t.Context(), issued); err != nil || issued.IDTokenHint != inner {
 		t.Errorf("after a refresh: %v", err)
 	}
 }

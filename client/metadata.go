@@ -26,6 +26,15 @@ func (c *Client) Binding() auth.Binding {
 
 var errUnmade = errors.New("the Client was not made by New")
 
+// Metadata gives the server's metadata, with the endpoints that this client uses. It is
+// fetched at the first use; every error is an [*Error].
+func (c *Client) Metadata(ctx context.Context) (*discovery.Metadata, error) {
+	if c.provider == nil {
+		return nil, fail(StepDiscovery, errUnmade)
+	}
+	return c.metadata(c.provider.Context(ctx))
+}
+
 // metadata is the server's, with the endpoints that this client uses: a client that
 // shows a certificate must use the aliases for that, where there are such (RFC 8705 §5).
 func (c *Client) metadata(ctx context.Context) (*discovery.Metadata, error) {

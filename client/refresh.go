@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -15,24 +16,14 @@ import (
 // nil; without one, the old one stays. Every error is an [*Error].
 //
 // Of tokens that were stored, Token, Login, Scopes and, if they are bound, DPoPKey are needed:
-// what [Tokens.Keep] keeps.
+// what tokens.Stored holds.
 //
 // scopes, if there are any, narrow the new access token down; they cannot be more than was
 // granted, and the next refresh may ask for all of that again.
 //
 // The request is sent once: a server that rotates refresh tokens may take a second
-// one for a theft. [Refresher] does it once for many callers and processes.
+// one for a theft. tokens.Refresher does it once for many callers and processes.
 func (c *Client) Refresh(ctx context.Context, old *Tokens, scopes ...string) (*Tokens, error) {
-	t, err := c.refresh(ctx, old, scopes...)
-	if err != nil {
-		return nil, err
-	}
-	return t, nil
-}
-
-// refresh is Refresh, and gives the new tokens too beside an error of their ID token. They
-// must not be used then; but the old refresh token may be spent.
-func (c *Client) refresh(ctx context.Context, old *Tokens, scopes ...string) (*Tokens, error) {
 	if old == nil || old.Token == nil || old.RefreshToken == "" {
 		return nil, fail(StepToken, errors.New("there is no refresh token"))
 	}
@@ -53,16 +44,53 @@ func (c *Client) refresh(ctx context.Context, old *Tokens, scopes ...string) (*T
 	if tokens.RefreshToken == "" {
 		tokens.RefreshToken = old.RefreshToken
 	}
-	tokens.Login, tokens.idToken, tokens.refreshed = old.Login, old.idToken, true
+	tokens.Login, tokens.IDTokenHint, tokens.Refreshed = old.Login, old.IDTokenHint, true
 	if response.IDToken == "" {
 		tokens.IDToken, tokens.Report = old.IDToken, old.Report
 		return tokens, nil
 	}
 	if old.Login == nil {
-		return tokens, fail(StepIDToken, errors.New("the answer has an ID token, and there is none of the login to hold it against"))
+		return nil, rotated(tokens, errors.New("the answer has an ID token, and there is none of the login to hold it against"))
 	}
-	_, err = c.addIDToken(ctx, tokens, response.IDToken, idtoken.Expected{
+	if _, err := c.addIDToken(ctx, tokens, response.IDToken, idtoken.Expected{
 		AccessToken: response.AccessToken, FromTokenEndpoint: true, Original: old.Login,
-	})
-	return tokens, err
+	}); err != nil {
+		var step *Error
+		errors.As(err, &step)
+		return nil, rotated(tokens, step.Err)
+	}
+	return tokens, nil
+}
+
+// RotatedError is the cause of an [*Error] of Refresh where new tokens came and their ID token
+// was rejected. The new access token must not be used. The old refresh token may be spent:
+// keep RefreshToken in its place, to try again where the error is Temporary.
+type RotatedError struct {
+	Err error // why; for the log
+
+	refreshToken func() string // a func: nothing in it can be printed
+}
+
+func rotated(t *Tokens, err error) *Error {
+	token := t.RefreshToken
+	return fail(StepIDToken, &RotatedError{err, func() string { return token }})
+}
+
+func (e *RotatedError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *RotatedError) Unwrap() error { return e.Err }
+
+// RefreshToken gives the refresh token to keep. It is a secret.
+func (e *RotatedError) RefreshToken() string { return e.refreshToken() }
+
+// EndsLogin tells of an error of Refresh whether a refresh token is of no use any more: the server says so, or
+// has given an answer for it that must not be taken. What is not JSON is nobody's answer: a
+// proxy has pages with status 200 too.
+func (e *Error) EndsLogin() bool {
+	if e.Temporary() || errors.Is(e, errNotJSON) {
+		return false
+	}
+	var answer *TokenError
+	return e.Step == StepIDToken || errors.As(e, &answer) && (answer.Code == "invalid_grant" || answer.Status == http.StatusOK)
 }

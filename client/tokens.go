@@ -36,13 +36,13 @@ type Tokens struct {
 	// Scopes are those that were granted.
 	Scopes []string
 
-	idToken   string // as the server signed it
-	refreshed bool   // and not those of a login
-}
+	// IDTokenHint is the ID token as the server signed it, decrypted, for Request.IDTokenHint
+	// and for a logout; "" if there was none.
+	IDTokenHint string
 
-// IDTokenHint is the ID token as the server signed it, decrypted, for Request.IDTokenHint and for a
-// logout; "" if there was none.
-func (t *Tokens) IDTokenHint() string { return t.idToken }
+	// Refreshed says that the tokens come from a refresh, and not from a login.
+	Refreshed bool
+}
 
 // Format implements fmt.Formatter: no verb prints a token.
 func (t Tokens) Format(f fmt.State, _ rune) { io.WriteString(f, t.redacted()) }

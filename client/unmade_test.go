@@ -8,11 +8,12 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/grant"
+	"github.com/countersign/countersign/client/tokens"
 )
 
 // TestUnmade: a Client that New has not made refuses, and does not end in a panic.
 func TestUnmade(t *testing.T) {
-	tokens := &client.Tokens{Token: &oauth2.Token{AccessToken: "canary-at", RefreshToken: "canary-rt", TokenType: "Bearer"}}
+	issued := &client.Tokens{Token: &oauth2.Token{AccessToken: "canary-at", RefreshToken: "canary-rt", TokenType: "Bearer"}}
 	for name, call := range map[string]func(context.Context, *client.Client) error{
 		"Begin": func(ctx context.Context, c *client.Client) error {
 			_, _, err := c.Begin(ctx, client.Request{})
@@ -22,8 +23,8 @@ func TestUnmade(t *testing.T) {
 			_, err := grant.ClientCredentials(ctx, c, client.TokenRequest{})
 			return err
 		},
-		"Refresh":     func(ctx context.Context, c *client.Client) error { _, err := c.Refresh(ctx, tokens); return err },
-		"TokenSource": func(_ context.Context, c *client.Client) error { _, err := c.TokenSource(tokens); return err },
+		"Refresh":     func(ctx context.Context, c *client.Client) error { _, err := c.Refresh(ctx, issued); return err },
+		"TokenSource": func(_ context.Context, c *client.Client) error { _, err := tokens.NewSource(c, issued); return err },
 		"BeginDevice": func(ctx context.Context, c *client.Client) error {
 			_, err := grant.BeginDevice(ctx, c, client.TokenRequest{})
 			return err

@@ -80,7 +80,7 @@ func (c *Client) parseUserInfo(ctx context.Context, resp *endpoint.Response, sub
 	if resp.Status != http.StatusOK {
 		e := resp.Failure("the server does not answer about the user")
 		if e.Code == "" {
-			e.Code = resp.Redact(challengeCode(resp.Header.Values("WWW-Authenticate")))
+			e.Code = resp.Redact(endpoint.ChallengeCode(resp.Header.Values("WWW-Authenticate")))
 		}
 		return nil, e
 	}

@@ -29,7 +29,8 @@ var graph = map[string][]string{
 	"client/auth":         {"internal/jose", "internal/redact"},
 	"client":              {"client/auth", "discovery", "idtoken", "internal/dpop", "internal/endpoint", "internal/jose", "internal/redact", "par", "pkce"},
 	"client/grant":        {"client", "client/auth", "discovery", "idtoken"}, // nothing internal: it proves the door for others
-	"client/login":        {"client", "idtoken", "internal/redact", "internal/testseam"},
+	"client/tokens":       {"client", "client/auth", "idtoken", "internal/endpoint", "internal/redact"},
+	"client/login":        {"client", "client/tokens", "idtoken", "internal/redact", "internal/testseam"},
 	"client/registration": {"client", "client/auth", "discovery", "internal/endpoint", "internal/jose", "internal/redact"},
 	"rs":                  {"discovery", "internal/dpop", "internal/endpoint", "internal/jose", "internal/redact", "internal/testseam"},
 	"rs/ssf":              {"discovery", "internal/endpoint", "internal/jose"},
@@ -55,7 +56,7 @@ var graph = map[string][]string{
 var importers = map[string][]string{
 	"github.com/lestrrat-go/jwx/v3":      {"internal/jose"},
 	"github.com/coreos/go-oidc/v3":       {"idtoken"},
-	"golang.org/x/oauth2":                {"client"},
+	"golang.org/x/oauth2":                {"client", "client/tokens"},
 	"github.com/go-jose/go-jose/v4":      {}, // go-oidc's; as an oracle in fuzz tests alone
 	"github.com/go-json-experiment/json": {"client", "client/grant", "client/registration", "discovery", "idtoken", "internal/jose", "par", "rs", "rs/ssf"},
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/grant"
+	"github.com/countersign/countersign/client/tokens"
 )
 
 // The code of docs/tokens-without-a-login.md, compiled.
@@ -26,11 +27,11 @@ func asItself(ctx context.Context, issuer, secret string) (*client.Tokens, error
 	return grant.ClientCredentials(ctx, c, client.TokenRequest{Scopes: []string{"photos.read"}})
 }
 
-func keptFresh(c *client.Client) *client.Transport {
-	refresher := &client.Refresher{Client: c, Fetch: func(ctx context.Context, _ *client.Tokens) (*client.Tokens, error) {
+func keptFresh(c *client.Client) *tokens.Transport {
+	refresher := &tokens.Refresher{Client: c, Fetch: func(ctx context.Context, _ *client.Tokens) (*client.Tokens, error) {
 		return grant.ClientCredentials(ctx, c, client.TokenRequest{Scopes: []string{"photos.read"}})
 	}}
-	return &client.Transport{Client: c, Tokens: refresher.Source("night-shift"), Origins: []string{"https://photos.example"}}
+	return &tokens.Transport{Client: c, Tokens: refresher.Source("night-shift"), Origins: []string{"https://photos.example"}}
 }
 
 func asSubject(ctx context.Context, c *client.Client, key auth.SigningKey) (*client.Tokens, error) {
@@ -74,7 +75,7 @@ func onPhone(ctx context.Context, c *client.Client) (*client.Tokens, error) {
 	return grant.FinishBackchannel(ctx, c, login)
 }
 
-func pinged(kept client.TokenStore, finish chan<- *grant.Backchannel) {
+func pinged(kept tokens.Store, finish chan<- *grant.Backchannel) {
 	http.Handle("/ping", &grant.PingHandler{
 		Find: func(ctx context.Context, id string) (*grant.Backchannel, error) {
 			value, err := kept.Load(ctx, "login:"+id)

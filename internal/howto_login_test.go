@@ -8,6 +8,7 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/login"
+	"github.com/countersign/countersign/client/tokens"
 )
 
 // The code of docs/add-sign-in.md.
@@ -40,9 +41,9 @@ func greet(r *http.Request) string {
 
 func albums(l *login.Login, c *client.Client, w http.ResponseWriter, r *http.Request) {
 	user, _ := login.FromContext(r.Context())
-	api := &http.Client{Transport: &client.Transport{Client: c, Tokens: user, Origins: []string{"https://photos.example"}}}
+	api := &http.Client{Transport: &tokens.Transport{Client: c, Tokens: user, Origins: []string{"https://photos.example"}}}
 	resp, err := api.Get("https://photos.example/albums")
-	if errors.Is(err, client.ErrLoginRequired) {
+	if errors.Is(err, tokens.ErrLoginRequired) {
 		l.Begin(w, r, login.Ask{ReturnTo: r.RequestURI})
 		return
 	}

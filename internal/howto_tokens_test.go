@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/tokens"
 )
 
 // The code of docs/use-tokens.md, compiled. internal/stepup_test.go goes this way.
@@ -13,21 +14,21 @@ var _ = []any{keepFresh, afterLogin, callAPI, askForMore}
 
 // sharedStore is what redisstore.Store is.
 type sharedStore interface {
-	client.TokenStore
-	client.Leases
+	tokens.Store
+	tokens.Leases
 }
 
-func keepFresh(c *client.Client, redis sharedStore) *client.Refresher {
-	refresher := &client.Refresher{Client: c, Store: redis, Leases: redis}
+func keepFresh(c *client.Client, redis sharedStore) *tokens.Refresher {
+	refresher := &tokens.Refresher{Client: c, Store: redis, Leases: redis}
 	return refresher
 }
 
-func afterLogin(ctx context.Context, refresher *client.Refresher, sessionID string, tokens *client.Tokens) error {
-	return refresher.Keep(ctx, sessionID, tokens)
+func afterLogin(ctx context.Context, refresher *tokens.Refresher, sessionID string, tokens *client.Tokens) error {
+	return refresher.Add(ctx, sessionID, tokens)
 }
 
-func callAPI(ctx context.Context, c *client.Client, refresher *client.Refresher, sessionID string) (*http.Response, error) {
-	api := &http.Client{Transport: &client.Transport{
+func callAPI(ctx context.Context, c *client.Client, refresher *tokens.Refresher, sessionID string) (*http.Response, error) {
+	api := &http.Client{Transport: &tokens.Transport{
 		Client:  c,
 		Tokens:  refresher.Source(sessionID),
 		Origins: []string{"https://photos.example"},
@@ -40,11 +41,11 @@ func callAPI(ctx context.Context, c *client.Client, refresher *client.Refresher,
 }
 
 func askForMore(ctx context.Context, c *client.Client, err error) (string, *client.Pending, error) {
-	var wants *client.ChallengeError
+	var wants *tokens.ChallengeError
 	switch {
-	case errors.Is(err, client.ErrLoginRequired):
+	case errors.Is(err, tokens.ErrLoginRequired):
 		return c.Begin(ctx, client.Request{})
-	case errors.As(err, &wants) && wants.Code != client.InvalidToken:
+	case errors.As(err, &wants) && wants.Code != tokens.InvalidToken:
 		return c.Begin(ctx, wants.Request())
 	}
 	return "", nil, err

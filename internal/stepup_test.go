@@ -10,6 +10,7 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/internal/optest"
 	"github.com/countersign/countersign/rs"
@@ -33,7 +34,7 @@ func stepUpAPI(t *testing.T, s *optest.Server) *httptest.Server {
 // new login brings it, and the call succeeds: for a stronger authentication (RFC 9470) and
 // for a missing scope (RFC 6750 §3.1). Nothing of a token changes by itself.
 func TestStepUp(t *testing.T) {
-	for path, code := range map[string]string{"/payments": client.InsufficientUserAuthentication, "/albums": client.InsufficientScope} {
+	for path, code := range map[string]string{"/payments": tokens.InsufficientUserAuthentication, "/albums": tokens.InsufficientScope} {
 		t.Run(path, func(t *testing.T) {
 			s := optest.New(t)
 			api := stepUpAPI(t, s)
@@ -43,14 +44,14 @@ func TestStepUp(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r := &client.Refresher{Client: c}
-			hc := &http.Client{Transport: &client.Transport{Client: c, Tokens: r.Source("alice"), Origins: []string{api.URL}}}
+			r := &tokens.Refresher{Client: c}
+			hc := &http.Client{Transport: &tokens.Transport{Client: c, Tokens: r.Source("alice"), Origins: []string{api.URL}}}
 			signIn(t, s, r, client.Request{})
 			if err := get(hc, api.URL+"/photos"); err != nil {
 				t.Fatal(err)
 			}
 			err = get(hc, api.URL+path)
-			var wants *client.ChallengeError
+			var wants *tokens.ChallengeError
 			if !errors.As(err, &wants) || wants.Code != code {
 				t.Fatalf("got %v, want %s", err, code)
 			}
@@ -64,7 +65,7 @@ func TestStepUp(t *testing.T) {
 }
 
 // signIn goes through a login and keeps its tokens for "alice".
-func signIn(t *testing.T, s *optest.Server, r *client.Refresher, req client.Request) {
+func signIn(t *testing.T, s *optest.Server, r *tokens.Refresher, req client.Request) {
 	t.Helper()
 	redirect, pending, err := r.Client.Begin(t.Context(), req)
 	if err != nil {
@@ -74,7 +75,7 @@ func signIn(t *testing.T, s *optest.Server, r *client.Refresher, req client.Requ
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Keep(t.Context(), "alice", tokens); err != nil {
+	if err := r.Add(t.Context(), "alice", tokens); err != nil {
 		t.Fatal(err)
 	}
 }

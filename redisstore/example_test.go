@@ -12,6 +12,7 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/login"
+	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/redisstore"
 	"github.com/countersign/countersign/rs"
 )
@@ -31,7 +32,7 @@ func Example() {
 	}
 	defer store.Close()
 	visitors, err := login.New(login.Config{Clients: map[string]*client.Client{"main": app}, Keys: keys, Store: store})
-	fresh := &client.Refresher{Client: app, Store: store, Leases: store}
+	fresh := &tokens.Refresher{Client: app, Store: store, Leases: store}
 	proofs := &rs.DPoP{BaseURL: "https://api.example", Replay: store}
 	answers := &rs.Cache{Tokens: asked, Shared: store, SharedKey: keys[0]}
 	fmt.Println(visitors, fresh, proofs, answers, err, store.Ping(ctx))

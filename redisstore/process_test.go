@@ -17,6 +17,7 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/internal/optest"
 	"github.com/countersign/countersign/internal/redistest"
 	"github.com/countersign/countersign/redisstore"
@@ -68,7 +69,7 @@ func refresh(ctx context.Context, s *redisstore.Store, issuer string) string {
 	if err != nil {
 		return err.Error()
 	}
-	r := &client.Refresher{Client: c, Store: s, Leases: s}
+	r := &tokens.Refresher{Client: c, Store: s, Leases: s}
 	outcomes := make([]string, 25)
 	var wg sync.WaitGroup
 	for i := range outcomes {
@@ -171,9 +172,9 @@ func TestRefresh(t *testing.T) {
 	for _, n := range []int{2, 4} {
 		server, as := redistest.Start(t), optest.New(t)
 		rotation := as.RotateRefreshTokens()
-		keeper := &client.Refresher{Client: newClient(t, as), Store: open(t, server, nil), Leases: client.OneProcess{}}
+		keeper := &tokens.Refresher{Client: newClient(t, as), Store: open(t, server, nil), Leases: tokens.LocalLeases{}}
 		old := &client.Tokens{Token: &oauth2.Token{AccessToken: "canary-access-0", TokenType: "Bearer", RefreshToken: "canary-refresh-0", Expiry: time.Now().Add(-time.Second)}}
-		if err := keeper.Keep(t.Context(), "alice", old); err != nil {
+		if err := keeper.Add(t.Context(), "alice", old); err != nil {
 			t.Fatal(err)
 		}
 		var all []*process

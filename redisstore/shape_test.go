@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/login"
+	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/idtoken"
 	"github.com/countersign/countersign/internal/jose"
@@ -23,12 +23,12 @@ import (
 
 // What the packages ask of a store.
 var (
-	_ idtoken.Replay    = (*redisstore.Store)(nil)
-	_ rs.ReplayStore    = (*redisstore.Store)(nil)
-	_ rs.SharedStore    = (*redisstore.Store)(nil)
-	_ client.TokenStore = (*redisstore.Store)(nil)
-	_ client.Leases     = (*redisstore.Store)(nil)
-	_ login.Store       = (*redisstore.Store)(nil)
+	_ idtoken.Replay = (*redisstore.Store)(nil)
+	_ rs.ReplayStore = (*redisstore.Store)(nil)
+	_ rs.SharedStore = (*redisstore.Store)(nil)
+	_ tokens.Store   = (*redisstore.Store)(nil)
+	_ tokens.Leases  = (*redisstore.Store)(nil)
+	_ login.Store    = (*redisstore.Store)(nil)
 )
 
 // TestLogoutReplay: a logout token is taken once by all processes together, and not at

@@ -2,6 +2,9 @@ package auth
 
 import (
 	"crypto"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -54,3 +57,31 @@ func (k SigningKey) Algorithm() (string, error) {
 }
 
 func (k SigningKey) signer() (*jose.Signer, error) { return jose.NewSigner(k.Key, k.Alg, k.KeyID) }
+
+// Encode writes the private key, as PKCS #8 in base64, for an application to store. It holds
+// neither KeyID nor Alg. A key that cannot be read (in a KMS, say) is an error.
+func (k SigningKey) Encode() (string, error) {
+	if k.Key == nil {
+		return "", errors.New("there is no key")
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(k.Key)
+	return base64.StdEncoding.EncodeToString(der), err
+}
+
+// ParseSigningKey reads what [SigningKey.Encode] wrote.
+func ParseSigningKey(encoded string) (SigningKey, error) {
+	malformed := errors.New("the login's DPoP key is malformed")
+	der, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return SigningKey{}, malformed
+	}
+	private, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return SigningKey{}, malformed
+	}
+	signer, ok := private.(crypto.Signer)
+	if !ok {
+		return SigningKey{}, errors.New("the login's DPoP key does not sign")
+	}
+	return SigningKey{Key: signer}, nil
+}

@@ -19,6 +19,7 @@ import (
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/login"
+	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -156,14 +157,14 @@ func whoAmI(w http.ResponseWriter, r *http.Request) {
 // accessToken shows what no application shows.
 func accessToken(w http.ResponseWriter, r *http.Request) {
 	user, _ := login.FromContext(r.Context())
-	tokens, err := user.Tokens(r.Context())
+	issued, err := user.Tokens(r.Context())
 	switch {
-	case errors.Is(err, client.ErrLoginRequired):
+	case errors.Is(err, tokens.ErrLoginRequired):
 		http.Error(w, "login required", http.StatusForbidden)
 	case err != nil:
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 	default:
-		io.WriteString(w, tokens.AccessToken)
+		io.WriteString(w, issued.AccessToken)
 	}
 }
 

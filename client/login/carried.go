@@ -3,11 +3,10 @@ package login
 import (
 	"context"
 	"encoding/json"
+	"github.com/countersign/countersign/client/tokens"
 	"net/http"
 	"sync"
 	"time"
-
-	"github.com/countersign/countersign/client"
 )
 
 // carriedFor is how long this process remembers tokens that are in a cookie: as long as
@@ -27,7 +26,7 @@ type carriedTokens struct {
 type carried struct {
 	ID   string          `json:"id,omitempty"` // the session's
 	At   time.Time       `json:"at"`
-	Kept json.RawMessage `json:"kept"` // of a client.Kept; null for tokens that are of no use any more
+	Kept json.RawMessage `json:"kept"` // of a tokens.Stored; null for tokens that are of no use any more
 }
 
 func (c *carriedTokens) latest(ctx context.Context, key string) (latest carried, ok bool) {
@@ -53,7 +52,7 @@ func (c *carriedTokens) observe(ctx context.Context, key string, v carried) erro
 	return c.put(ctx, key, v)
 }
 
-// Load implements client.TokenStore.
+// Load implements tokens.Store.
 func (c *carriedTokens) Load(ctx context.Context, key string) ([]byte, error) {
 	v, ok := c.latest(ctx, key)
 	if !ok || string(v.Kept) == "null" {
@@ -62,12 +61,12 @@ func (c *carriedTokens) Load(ctx context.Context, key string) ([]byte, error) {
 	return v.Kept, nil
 }
 
-// Save implements client.TokenStore.
+// Save implements tokens.Store.
 func (c *carriedTokens) Save(ctx context.Context, key string, value []byte, _ time.Time) error {
 	return c.replace(ctx, key, value)
 }
 
-// Delete implements client.TokenStore: the cookie that still comes must not bring the
+// Delete implements tokens.Store: the cookie that still comes must not bring the
 // tokens back.
 func (c *carriedTokens) Delete(ctx context.Context, key string) error {
 	return c.replace(ctx, key, json.RawMessage("null"))
@@ -130,12 +129,12 @@ func (l *sealedSessions) brought(r *http.Request, s *session) carried {
 }
 
 // kept gives the latest that is known here.
-func (l *sealedSessions) kept(r *http.Request, s *session) (*client.Kept, error) {
+func (l *sealedSessions) kept(r *http.Request, s *session) (*tokens.Stored, error) {
 	v := l.brought(r, s)
 	if known, ok := l.carried.latest(r.Context(), s.tokensKey()); ok && known.At.After(v.At) {
 		v = known
 	}
-	kept := &client.Kept{}
+	kept := &tokens.Stored{}
 	return kept, json.Unmarshal(v.Kept, kept)
 }
 
@@ -150,7 +149,7 @@ func (l *sealedSessions) carry(w http.ResponseWriter, r *http.Request, s *sessio
 	if err := l.carryAll(w, r, s, v, room); err != errTooLarge {
 		return err
 	}
-	kept := &client.Kept{}
+	kept := &tokens.Stored{}
 	if err := json.Unmarshal(v.Kept, kept); err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/login"
+	"github.com/countersign/countersign/client/tokens"
 )
 
 // strict is a Store that remembers nothing for a time that is over, as redisstore does.
@@ -177,9 +178,9 @@ func TestAPIThatRefuses(t *testing.T) {
 		c := newClient(t, a.as.URL, "", func(c *client.Config) { c.Now = a.clock.now })
 		a.Config.Handler.(*http.ServeMux).Handle("/call", a.login.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			user, _ := login.FromContext(r.Context())
-			hc := &http.Client{Transport: &client.Transport{Client: c, Tokens: user, Origins: []string{a.as.URL}}}
+			hc := &http.Client{Transport: &tokens.Transport{Client: c, Tokens: user, Origins: []string{a.as.URL}}}
 			_, err := hc.Get(a.as.URL + "/api")
-			if errors.Is(err, client.ErrLoginRequired) {
+			if errors.Is(err, tokens.ErrLoginRequired) {
 				a.login.Begin(w, r, login.Ask{ReturnTo: r.RequestURI})
 				return
 			}

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/tokens"
 )
 
 // Login has the handlers of one application. It may be used by many goroutines at once.
@@ -21,7 +22,7 @@ type Login struct {
 	shared   Store // Config.Store, or what stands for it in this process
 	sessions sessions
 
-	refreshers map[string]*client.Refresher
+	refreshers map[string]*tokens.Refresher
 	carried    *carriedTokens
 
 	begins, finishes gate     // a flood of logins that start keeps no room from those that end

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/tokens"
 )
 
 const (
@@ -39,7 +40,7 @@ func (l *Login) Logout() http.Handler {
 
 // endSession ends the request's session, and gives it with what was kept of its tokens. The
 // cookies are dropped whatever happens.
-func (l *Login) endSession(w http.ResponseWriter, r *http.Request) (s *session, kept *client.Kept, err error) {
+func (l *Login) endSession(w http.ResponseWriter, r *http.Request) (s *session, kept *tokens.Stored, err error) {
 	s, err = l.sessions.load(r)
 	if s != nil && err == nil {
 		kept, err = l.sessions.kept(r, s)
@@ -49,7 +50,7 @@ func (l *Login) endSession(w http.ResponseWriter, r *http.Request) (s *session, 
 }
 
 // revoke does what it can: the session is over anyway, and the tokens are here no more.
-func (l *Login) revoke(ctx context.Context, s *session, kept *client.Kept) {
+func (l *Login) revoke(ctx context.Context, s *session, kept *tokens.Stored) {
 	if kept == nil || kept.AccessToken == "" && kept.RefreshToken == "" {
 		return
 	}
@@ -66,7 +67,7 @@ func (l *Login) revoke(ctx context.Context, s *session, kept *client.Kept) {
 
 // logoutAddress is where the browser goes from a logout, HomePath where nothing is to be
 // ended at the server.
-func (l *Login) logoutAddress(w http.ResponseWriter, r *http.Request, s *session, kept *client.Kept) string {
+func (l *Login) logoutAddress(w http.ResponseWriter, r *http.Request, s *session, kept *tokens.Stored) string {
 	if s == nil {
 		return l.config.HomePath
 	}

@@ -117,7 +117,7 @@ func (m *Memory) forgetOnce(key string) {
 	}
 }
 
-// Acquire implements client.Leases.
+// Acquire implements tokens.Leases.
 func (m *Memory) Acquire(_ context.Context, key string, d time.Duration) (release func(), held bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

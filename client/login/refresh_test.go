@@ -8,6 +8,7 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/login"
+	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -141,9 +142,9 @@ func TestManyCalls(t *testing.T) {
 	}
 }
 
-// TestTransport: the user is a source of tokens for client.Transport.
+// TestTransport: the user is a source of tokens for tokens.Transport.
 func TestTransport(t *testing.T) {
-	var _ client.TokenSource = (*login.User)(nil)
+	var _ tokens.Source = (*login.User)(nil)
 	bothKinds(t, func(t *testing.T, set setting) {
 		a := start(t, set.and(keepTokens))
 		api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -156,7 +157,7 @@ func TestTransport(t *testing.T) {
 		c := newClient(t, a.as.URL, "", func(c *client.Config) { c.Now = a.clock.now })
 		a.Config.Handler.(*http.ServeMux).Handle("/call", a.login.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			user, _ := login.FromContext(r.Context())
-			hc := &http.Client{Transport: &client.Transport{Client: c, Tokens: user, Origins: []string{a.as.URL}}}
+			hc := &http.Client{Transport: &tokens.Transport{Client: c, Tokens: user, Origins: []string{a.as.URL}}}
 			resp, err := hc.Get(a.as.URL + "/api")
 			if err != nil {
 				t.Error(err)

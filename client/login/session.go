@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/tokens"
 )
 
 // session is what is kept of a login.
@@ -50,7 +51,7 @@ type sessions interface {
 	source(w http.ResponseWriter, r *http.Request, s *session) *source
 
 	// kept gives what was kept of the tokens of s.
-	kept(r *http.Request, s *session) (*client.Kept, error)
+	kept(r *http.Request, s *session) (*tokens.Stored, error)
 
 	deviceSessions
 }

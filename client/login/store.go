@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/idtoken"
 )
 
@@ -15,7 +15,7 @@ type Store interface {
 	Values
 	Index
 	idtoken.Replay // what may be used once
-	client.Leases
+	tokens.Leases
 }
 
 // Values keeps values by their keys. Keys are printable ASCII of at most 200 bytes; values

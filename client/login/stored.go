@@ -90,7 +90,7 @@ func (l *storedSessions) begin(w http.ResponseWriter, r *http.Request, s *sessio
 func (l *storedSessions) save(ctx context.Context, s *session, tokens *client.Tokens) error {
 	s.IDToken = l.keptOf(tokens).IDToken
 	if l.config.KeepTokens {
-		if err := l.refreshers[s.Client].Keep(ctx, s.tokensKey(), tokens); err != nil {
+		if err := l.refreshers[s.Client].Add(ctx, s.tokensKey(), tokens); err != nil {
 			return err
 		}
 	}

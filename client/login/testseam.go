@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/internal/testseam"
 )
 
@@ -18,7 +19,7 @@ func init() {
 		u := *user.(*User)
 		json.Unmarshal(claims, &u.claims)
 		if t := tokens.(*client.Tokens); t != nil {
-			u.source = &source{TokenSource: sameTokens{t}}
+			u.source = &source{Source: sameTokens{t}}
 		}
 		return withUser(r, &u)
 	}
@@ -30,12 +31,12 @@ func init() {
 // sameTokens are never refreshed.
 type sameTokens struct{ tokens *client.Tokens }
 
-// Tokens implements client.TokenSource.
+// Tokens implements tokens.Source.
 func (s sameTokens) Tokens(context.Context) (*client.Tokens, error) { return s.tokens, nil }
 
-// Renew is what client.Transport calls after an API rejected the token.
+// Renew is what tokens.Transport calls after an API rejected the token.
 func (s sameTokens) Renew(context.Context, *client.Tokens) (*client.Tokens, error) {
-	return nil, fmt.Errorf("login: the tokens of a test cannot be refreshed: %w", client.ErrLoginRequired)
+	return nil, fmt.Errorf("login: the tokens of a test cannot be refreshed: %w", tokens.ErrLoginRequired)
 }
 
 // withSession begins the session of a user who did not sign in, and adds its cookies to r.

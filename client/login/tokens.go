@@ -7,14 +7,15 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/tokens"
 )
 
 // newRefreshers makes one for each client: tokens are refreshed once for all tabs, and
 // with a Store once for all processes.
 func (l *Login) newRefreshers() {
-	l.refreshers = map[string]*client.Refresher{}
+	l.refreshers = map[string]*tokens.Refresher{}
 	for name, c := range l.config.Clients {
-		r := &client.Refresher{Client: c, Store: l.carried, Leases: client.OneProcess{}, Lifetime: l.config.Lifetime}
+		r := &tokens.Refresher{Client: c, Store: l.carried, Leases: tokens.LocalLeases{}, Lifetime: l.config.Lifetime}
 		if l.config.Store != nil {
 			r.Store, r.Leases = sealedValues{l}, l.shared
 		}
@@ -24,7 +25,7 @@ func (l *Login) newRefreshers() {
 
 // anyRefresher forgets the tokens of a session, and has a refresh of them that is under way
 // bring none back. Which client's they are, the session alone knows: all have one Store.
-func (l *Login) anyRefresher() *client.Refresher {
+func (l *Login) anyRefresher() *tokens.Refresher {
 	for _, r := range l.refreshers {
 		return r
 	}
@@ -34,7 +35,7 @@ func (l *Login) anyRefresher() *client.Refresher {
 // sealedValues are tokens in the Store, which cannot read them.
 type sealedValues struct{ *Login }
 
-// Load implements client.TokenStore. What does not open any more is not there.
+// Load implements tokens.Store. What does not open any more is not there.
 func (v sealedValues) Load(ctx context.Context, key string) ([]byte, error) {
 	sealed, err := v.shared.Load(ctx, key)
 	if sealed == nil || err != nil {
@@ -44,7 +45,7 @@ func (v sealedValues) Load(ctx context.Context, key string) ([]byte, error) {
 	return plain, nil
 }
 
-// Save implements client.TokenStore.
+// Save implements tokens.Store.
 func (v sealedValues) Save(ctx context.Context, key string, value []byte, until time.Time) error {
 	sealed, err := v.sealer.seal(forStore, key, value)
 	if err != nil {
@@ -53,24 +54,24 @@ func (v sealedValues) Save(ctx context.Context, key string, value []byte, until 
 	return v.shared.Save(ctx, key, []byte(sealed), until)
 }
 
-// Delete implements client.TokenStore.
+// Delete implements tokens.Store.
 func (v sealedValues) Delete(ctx context.Context, key string) error { return v.shared.Delete(ctx, key) }
 
 // source gives the tokens of one session, in one request.
 type source struct {
-	client.TokenSource
+	tokens.Source
 	carrier *carrier // nil with a Store
 }
 
-// Tokens implements client.TokenSource.
+// Tokens implements tokens.Source.
 func (s *source) Tokens(ctx context.Context) (*client.Tokens, error) {
-	return s.around(ctx, s.TokenSource.Tokens)
+	return s.around(ctx, s.Source.Tokens)
 }
 
-// Renew is what client.Transport asks for after an API has refused a token.
+// Renew is what tokens.Transport asks for after an API has refused a token.
 func (s *source) Renew(ctx context.Context, rejected *client.Tokens) (*client.Tokens, error) {
 	return s.around(ctx, func(ctx context.Context) (*client.Tokens, error) {
-		return s.TokenSource.(renewer).Renew(ctx, rejected)
+		return s.Source.(renewer).Renew(ctx, rejected)
 	})
 }
 
@@ -90,12 +91,12 @@ func (s *source) around(ctx context.Context, get func(context.Context) (*client.
 	return t, err
 }
 
-func (l *Login) refresher(s *session) client.TokenSource {
+func (l *Login) refresher(s *session) tokens.Source {
 	return l.refreshers[s.Client].Source(s.tokensKey())
 }
 
 func (l *storedSessions) source(_ http.ResponseWriter, _ *http.Request, s *session) *source {
-	return &source{TokenSource: l.refresher(s)}
+	return &source{Source: l.refresher(s)}
 }
 
 func (l *sealedSessions) source(w http.ResponseWriter, r *http.Request, s *session) *source {
@@ -103,8 +104,8 @@ func (l *sealedSessions) source(w http.ResponseWriter, r *http.Request, s *sessi
 }
 
 // kept is that of the login where the tokens are of no use any more.
-func (l *storedSessions) kept(r *http.Request, s *session) (*client.Kept, error) {
-	kept := &client.Kept{IDToken: s.IDToken}
+func (l *storedSessions) kept(r *http.Request, s *session) (*tokens.Stored, error) {
+	kept := &tokens.Stored{IDToken: s.IDToken}
 	plain, err := sealedValues{l.Login}.Load(r.Context(), s.tokensKey())
 	if err != nil || plain == nil {
 		return kept, err
@@ -114,10 +115,10 @@ func (l *storedSessions) kept(r *http.Request, s *session) (*client.Kept, error)
 
 // keptOf is what a session keeps of the tokens: the ID token in any case, which the logout
 // at the server asks for.
-func (l *Login) keptOf(tokens *client.Tokens) *client.Kept {
-	all := tokens.Keep()
+func (l *Login) keptOf(issued *client.Tokens) *tokens.Stored {
+	all := tokens.ToStore(issued)
 	if !l.config.KeepTokens {
-		return &client.Kept{IDToken: all.IDToken}
+		return &tokens.Stored{IDToken: all.IDToken}
 	}
 	return all
 }

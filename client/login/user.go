@@ -57,11 +57,11 @@ func (u *User) Claim(name string) string {
 var errNoTokens = errors.New("login: the session keeps no tokens; see Config.KeepTokens")
 
 // Tokens gives the tokens of the session, refreshed if they end soon: once for all tabs,
-// and with a Store once for all processes. It is a client.TokenSource, for
-// client.Transport. It is for the time of the request, and for before the answer's header is
+// and with a Store once for all processes. It is a tokens.Source, for
+// tokens.Transport. It is for the time of the request, and for before the answer's header is
 // written: without a Store, new tokens go to the browser with that.
 //
-// errors.Is finds client.ErrLoginRequired where the visitor has to sign in again, which
+// errors.Is finds tokens.ErrLoginRequired where the visitor has to sign in again, which
 // [Login.Begin] does. Any other error is of a session without tokens (see
 // Config.KeepTokens), or Temporary.
 func (u *User) Tokens(ctx context.Context) (*client.Tokens, error) {
@@ -71,7 +71,7 @@ func (u *User) Tokens(ctx context.Context) (*client.Tokens, error) {
 	return u.source.Tokens(ctx)
 }
 
-// Renew gives other tokens than those that an API has refused; client.Transport asks.
+// Renew gives other tokens than those that an API has refused; tokens.Transport asks.
 func (u *User) Renew(ctx context.Context, rejected *client.Tokens) (*client.Tokens, error) {
 	if u.source == nil {
 		return nil, errNoTokens

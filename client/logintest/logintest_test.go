@@ -17,6 +17,7 @@ import (
 	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/login"
 	"github.com/countersign/countersign/client/logintest"
+	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/discovery/issuertest"
 )
 
@@ -66,7 +67,7 @@ func TestWith(t *testing.T) {
 		t.Error(body)
 	}
 	user, _ := login.FromContext(logintest.With(r, alice()).Context())
-	if _, err := user.Renew(t.Context(), nil); !errors.Is(err, client.ErrLoginRequired) {
+	if _, err := user.Renew(t.Context(), nil); !errors.Is(err, tokens.ErrLoginRequired) {
 		t.Errorf("Renew: %v", err)
 	}
 	if user.SignedIn.IsZero() || user.Claim("name") != "Alice" {

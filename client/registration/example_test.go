@@ -11,6 +11,7 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/registration"
+	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/internal/optest"
 	"github.com/countersign/countersign/rs"
@@ -71,7 +72,7 @@ func reach(ctx context.Context, api string, document *registration.Document) (*c
 }
 
 // ask calls the API without a token, for its challenge.
-func ask(ctx context.Context, api string) (*client.ChallengeError, error) {
+func ask(ctx context.Context, api string) (*tokens.ChallengeError, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, api, nil)
 	if err != nil {
 		return nil, err
@@ -81,7 +82,7 @@ func ask(ctx context.Context, api string) (*client.ChallengeError, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	challenge := client.ReadChallenge(resp)
+	challenge := tokens.ReadChallenge(resp)
 	if challenge == nil {
 		return nil, errors.New("the API asks for no token")
 	}

@@ -489,7 +489,7 @@ func TestLogout(t *testing.T) {
 	}}})
 	c := newClient(t, issuer, func(c *client.Config) { c.PostLogoutRedirectURL = "https://app.example/" })
 	tokens := mustLogin(t, issuer, c)
-	redirect, _, err := c.LogoutURL(t.Context(), client.Logout{IDTokenHint: tokens.IDTokenHint()})
+	redirect, _, err := c.LogoutURL(t.Context(), client.Logout{IDTokenHint: tokens.IDTokenHint})
 	if err != nil {
 		t.Fatal(err)
 	}

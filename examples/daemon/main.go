@@ -26,6 +26,7 @@ import (
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/grant"
+	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/examples/internal/authserver"
 	"github.com/countersign/countersign/examples/internal/demo"
 )
@@ -70,14 +71,14 @@ func newAPI() (*http.Client, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	tokens := &client.Refresher{Client: c, Fetch: func(ctx context.Context, _ *client.Tokens) (*client.Tokens, error) {
+	refresher := &tokens.Refresher{Client: c, Fetch: func(ctx context.Context, _ *client.Tokens) (*client.Tokens, error) {
 		return grant.ClientCredentials(ctx, c, reg.request)
 	}}
 	at, err := url.Parse(reg.api)
 	if err != nil {
 		return nil, "", err
 	}
-	transport := &client.Transport{Client: c, Tokens: tokens.Source("daemon"), Origins: []string{at.Scheme + "://" + at.Host}}
+	transport := &tokens.Transport{Client: c, Tokens: refresher.Source("daemon"), Origins: []string{at.Scheme + "://" + at.Host}}
 	return &http.Client{Transport: transport, Timeout: 30 * time.Second}, reg.api, nil
 }
 

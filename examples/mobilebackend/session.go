@@ -8,7 +8,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/tokens"
 )
 
 const lifetime = 12 * time.Hour
@@ -23,7 +23,7 @@ type session struct {
 // sessions are kept by the hash of the app's token, so that whoever reads the store
 // cannot use what is in it. redisstore has such a store for many machines.
 type sessions struct {
-	store client.TokenStore
+	store tokens.Store
 	now   func() time.Time
 }
 

@@ -27,6 +27,7 @@ import (
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/login"
+	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/examples/internal/page"
 	"github.com/countersign/countersign/redisstore"
 )
@@ -132,7 +133,7 @@ type photos struct {
 func (p *photos) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	user, _ := login.FromContext(r.Context())
 	answer, err := p.ask(r, user)
-	if errors.Is(err, client.ErrLoginRequired) {
+	if errors.Is(err, tokens.ErrLoginRequired) {
 		p.login.Begin(w, r, login.Ask{ReturnTo: r.URL.Path})
 		return
 	}
@@ -152,7 +153,7 @@ func (p *photos) ask(r *http.Request, user *login.User) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	api := &http.Client{Transport: &client.Transport{
+	api := &http.Client{Transport: &tokens.Transport{
 		Client: p.client, Tokens: user, Origins: []string{call.URL.Scheme + "://" + call.URL.Host},
 	}}
 	resp, err := api.Do(call)

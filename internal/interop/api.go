@@ -91,7 +91,7 @@ func ask(t *testing.T, c *client.Client, transport http.RoundTripper, address st
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		if again || resp.StatusCode != http.StatusUnauthorized || !c.LearnNonce(resp) {
+		if again || resp.StatusCode != http.StatusUnauthorized || !c.SaveDPoPNonce(resp) {
 			return answered(resp)
 		}
 	}

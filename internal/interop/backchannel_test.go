@@ -93,7 +93,7 @@ func signOutElsewhere(t *testing.T, s *server, v *visitor) {
 	config.PostLogoutRedirectURL = appURL + "/bye"
 	c := newClient(t, config)
 	tokens := finish(t, c, authorizeAs(t, v, c, client.Request{}, nil))
-	redirect, _, err := c.LogoutURL(t.Context(), client.Logout{IDTokenHint: tokens.IDTokenHint(), UILocales: []string{"en"}})
+	redirect, _, err := c.LogoutURL(t.Context(), client.Logout{IDTokenHint: tokens.IDTokenHint, UILocales: []string{"en"}})
 	if err != nil {
 		t.Fatal(err)
 	}

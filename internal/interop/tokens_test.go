@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/tokens"
 )
 
 // TestRefreshOnce: 100 callers want tokens that have ended. They all get the same new ones,
@@ -15,10 +16,10 @@ import (
 func TestRefreshOnce(t *testing.T) {
 	refreshedOnce.each(t, func(t *testing.T, s *server) {
 		c := newClient(t, s.config("basic"))
-		tokens := logIn(t, c, client.Request{})
-		tokens.Expiry = time.Now().Add(-time.Minute)
-		refresher := &client.Refresher{Client: c}
-		if err := refresher.Keep(t.Context(), user, tokens); err != nil {
+		issued := logIn(t, c, client.Request{})
+		issued.Expiry = time.Now().Add(-time.Minute)
+		refresher := &tokens.Refresher{Client: c}
+		if err := refresher.Add(t.Context(), user, issued); err != nil {
 			t.Fatal(err)
 		}
 		var wg sync.WaitGroup
@@ -37,7 +38,7 @@ func TestRefreshOnce(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if len(got) != 1 || got[tokens.AccessToken] {
+		if len(got) != 1 || got[issued.AccessToken] {
 			t.Errorf("%d access tokens, want one that is new", len(got))
 		}
 		last, err := refresher.Tokens(t.Context(), user)
@@ -57,9 +58,9 @@ func TestMoreScope(t *testing.T) {
 	moreScope.each(t, func(t *testing.T, s *server) {
 		c := newClient(t, s.config("basic"))
 		api := newAPI(t, s.tokens[0].verifier(s))
-		var wants *client.ChallengeError
+		var wants *tokens.ChallengeError
 		_, err := getAs(t, c, logIn(t, c, s.tokens[0].request()), api, "/uploads")
-		if !errors.As(err, &wants) || wants.Code != client.InsufficientScope {
+		if !errors.As(err, &wants) || wants.Code != tokens.InsufficientScope {
 			t.Fatalf("the API wants %v", err)
 		}
 		request := wants.Request()
@@ -80,9 +81,9 @@ func TestStrongerLogin(t *testing.T) {
 		api := newAPI(t, s.tokens[0].verifier(s))
 		v := newVisitor(t, nil)
 		weak := finish(t, c, authorizeAs(t, v, c, client.Request{ACRValues: []string{"silver"}}, nil))
-		var wants *client.ChallengeError
+		var wants *tokens.ChallengeError
 		_, err := getAs(t, c, weak, api, "/payments")
-		if !errors.As(err, &wants) || wants.Code != client.InsufficientUserAuthentication {
+		if !errors.As(err, &wants) || wants.Code != tokens.InsufficientUserAuthentication {
 			t.Fatalf("the API wants %v", err)
 		}
 		strong := finish(t, c, authorizeAs(t, v, c, wants.Request(), nil))
@@ -94,13 +95,13 @@ func TestStrongerLogin(t *testing.T) {
 }
 
 // getAs calls an API through the client's transport.
-func getAs(t *testing.T, c *client.Client, tokens *client.Tokens, api, path string) (*http.Response, error) {
+func getAs(t *testing.T, c *client.Client, issued *client.Tokens, api, path string) (*http.Response, error) {
 	t.Helper()
-	source, err := c.TokenSource(tokens)
+	source, err := tokens.NewSource(c, issued)
 	if err != nil {
 		t.Fatal(err)
 	}
-	hc := &http.Client{Transport: &client.Transport{Client: c, Tokens: source, Origins: []string{api}}}
+	hc := &http.Client{Transport: &tokens.Transport{Client: c, Tokens: source, Origins: []string{api}}}
 	resp, err := hc.Get(api + path)
 	if err == nil {
 		resp.Body.Close()

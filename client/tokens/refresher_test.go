@@ -1,4 +1,4 @@
-package client_test
+package tokens_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -24,10 +25,10 @@ func ending(d time.Duration) *client.Tokens {
 }
 
 // refresher keeps the tokens of one login, "alice".
-func refresher(t *testing.T, s *optest.Server, tokens *client.Tokens) *client.Refresher {
+func refresher(t *testing.T, s *optest.Server, issued *client.Tokens) *tokens.Refresher {
 	t.Helper()
-	r := &client.Refresher{Client: newClient(t, config(s))}
-	if err := r.Keep(t.Context(), "alice", tokens); err != nil {
+	r := &tokens.Refresher{Client: newClient(t, config(s))}
+	if err := r.Add(t.Context(), "alice", issued); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -108,16 +109,16 @@ func TestRefreshFails(t *testing.T) {
 			s.Replace("/token", test.answer)
 			r := refresher(t, s, ending(test.in))
 			for range 20 {
-				tokens, err := r.Tokens(t.Context(), "alice")
+				issued, err := r.Tokens(t.Context(), "alice")
 				if test.good {
-					if err != nil || tokens.AccessToken != "canary-access-0" {
-						t.Fatalf("got %v, %v", tokens, err)
+					if err != nil || issued.AccessToken != "canary-access-0" {
+						t.Fatalf("got %v, %v", issued, err)
 					}
 					continue
 				}
 				var e *client.Error
-				if tokens != nil || !errors.As(err, &e) || !e.Temporary() || errors.Is(err, client.ErrLoginRequired) {
-					t.Fatalf("got %v, %v", tokens, err)
+				if issued != nil || !errors.As(err, &e) || !e.Temporary() || errors.Is(err, tokens.ErrLoginRequired) {
+					t.Fatalf("got %v, %v", issued, err)
 				}
 			}
 			if s.Hits("/token") != 1 {
@@ -155,7 +156,7 @@ func TestLoginEnds(t *testing.T) {
 			for range 5 {
 				var e *client.Error
 				_, err := r.Tokens(t.Context(), "alice")
-				if !errors.As(err, &e) || errors.Is(err, client.ErrLoginRequired) != test.ends {
+				if !errors.As(err, &e) || errors.Is(err, tokens.ErrLoginRequired) != test.ends {
 					t.Fatalf("got %v", err)
 				}
 			}
@@ -178,13 +179,13 @@ func TestLostAnswer(t *testing.T) {
 		}
 	}
 	r := refresher(t, s, ending(-time.Second))
-	if _, err := r.Tokens(t.Context(), "alice"); err == nil || errors.Is(err, client.ErrLoginRequired) {
+	if _, err := r.Tokens(t.Context(), "alice"); err == nil || errors.Is(err, tokens.ErrLoginRequired) {
 		t.Fatalf("the first answer is lost, and the error is %v", err)
 	}
 	arrives.Store(true)
-	again := &client.Refresher{Client: r.Client, Store: storeOf(t, ending(-time.Second)), Leases: client.OneProcess{}}
+	again := &tokens.Refresher{Client: r.Client, Store: storeOf(t, ending(-time.Second)), Leases: tokens.LocalLeases{}}
 	for range 5 {
-		if _, err := again.Tokens(t.Context(), "alice"); !errors.Is(err, client.ErrLoginRequired) {
+		if _, err := again.Tokens(t.Context(), "alice"); !errors.Is(err, tokens.ErrLoginRequired) {
 			t.Fatalf("got %v", err)
 		}
 	}
@@ -230,7 +231,7 @@ func TestRenew(t *testing.T) {
 func TestFetch(t *testing.T) {
 	s := optest.New(t)
 	var n int
-	r := &client.Refresher{Client: newClient(t, config(s)), Fetch: func(_ context.Context, old *client.Tokens) (*client.Tokens, error) {
+	r := &tokens.Refresher{Client: newClient(t, config(s)), Fetch: func(_ context.Context, old *client.Tokens) (*client.Tokens, error) {
 		if n++; (old == nil) != (n == 1) {
 			t.Errorf("fetch %d with the old tokens %v", n, old)
 		}
@@ -243,7 +244,7 @@ func TestFetch(t *testing.T) {
 		}
 	}
 	r.Fetch = func(context.Context, *client.Tokens) (*client.Tokens, error) { return nil, nil }
-	other := &client.Refresher{Client: r.Client, Fetch: r.Fetch}
+	other := &tokens.Refresher{Client: r.Client, Fetch: r.Fetch}
 	if tokens, err := other.Tokens(t.Context(), ""); tokens != nil || err == nil {
 		t.Errorf("no tokens, no error: got %v, %v", tokens, err)
 	}
@@ -256,17 +257,17 @@ func TestRefresherStoreDown(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		store  failing
-		leases client.Leases
+		leases tokens.Leases
 		posts  int
 	}{
-		{"load", failing{load: true}, client.OneProcess{}, 0},
+		{"load", failing{load: true}, tokens.LocalLeases{}, 0},
 		{"lease", failing{}, noLeases{}, 0},
-		{"save", failing{save: true}, client.OneProcess{}, 1},
+		{"save", failing{save: true}, tokens.LocalLeases{}, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			before := rotation.Posts()
-			test.store.TokenStore = storeOf(t, ending(-time.Second))
-			r := &client.Refresher{Client: newClient(t, config(s)), Store: test.store, Leases: test.leases}
+			test.store.Store = storeOf(t, ending(-time.Second))
+			r := &tokens.Refresher{Client: newClient(t, config(s)), Store: test.store, Leases: test.leases}
 			tokens, err := r.Tokens(t.Context(), "alice")
 			var e *client.Error
 			if tokens != nil || !errors.As(err, &e) || !e.Temporary() || rotation.Posts()-before != test.posts {
@@ -283,7 +284,7 @@ func TestSavedAtLast(t *testing.T) {
 	s.RotateRefreshTokens()
 	for op := 3; op <= 5; op++ { // the look after the request, the saving, and the look for a logout
 		flaky := &flaky{store: storeOf(t, ending(-time.Second)), fails: op}
-		r := &client.Refresher{Client: newClient(t, config(s)), Store: flaky, Leases: client.OneProcess{}}
+		r := &tokens.Refresher{Client: newClient(t, config(s)), Store: flaky, Leases: tokens.LocalLeases{}}
 		first, err := r.Tokens(t.Context(), "alice")
 		if err != nil {
 			t.Fatalf("operation %d fails: %v", op, err)
@@ -298,17 +299,17 @@ func TestSavedAtLast(t *testing.T) {
 // TestRefresherConfigured names what is missing.
 func TestRefresherConfigured(t *testing.T) {
 	c := newClient(t, config(optest.New(t)))
-	for _, r := range []*client.Refresher{
+	for _, r := range []*tokens.Refresher{
 		{}, {Client: c, Store: storeOf(t, ending(0))}, {Client: c, Ahead: -1}, {Client: c, Lifetime: -1},
 	} {
-		if _, err := r.Tokens(t.Context(), "alice"); err == nil || errors.Is(err, client.ErrLoginRequired) {
+		if _, err := r.Tokens(t.Context(), "alice"); err == nil || errors.Is(err, tokens.ErrLoginRequired) {
 			t.Errorf("got %v", err)
 		}
-		if r.Keep(t.Context(), "alice", ending(0)) == nil || r.Forget(t.Context(), "alice") == nil {
+		if r.Add(t.Context(), "alice", ending(0)) == nil || r.Forget(t.Context(), "alice") == nil {
 			t.Error("a Refresher that is not configured keeps or forgets")
 		}
 	}
-	if _, err := c.TokenSource(nil); err == nil {
+	if _, err := tokens.NewSource(c, nil); err == nil {
 		t.Error("no tokens are kept")
 	}
 }
@@ -317,13 +318,13 @@ func TestRefresherConfigured(t *testing.T) {
 func TestOAuth2(t *testing.T) {
 	c := newClient(t, config(optest.New(t)))
 	for kind, good := range map[string]bool{"Bearer": true, "DPoP": false} {
-		tokens := ending(time.Hour)
-		tokens.TokenType = kind
-		source, err := c.TokenSource(tokens)
+		issued := ending(time.Hour)
+		issued.TokenType = kind
+		source, err := tokens.NewSource(c, issued)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := client.OAuth2(t.Context(), source).Token(); (err == nil) != good || good && got.AccessToken != tokens.AccessToken {
+		if got, err := tokens.OAuth2(t.Context(), source).Token(); (err == nil) != good || good && got.AccessToken != issued.AccessToken {
 			t.Errorf("%s: %v", kind, err)
 		}
 	}

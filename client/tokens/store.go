@@ -1,4 +1,4 @@
-package client
+package tokens
 
 import (
 	"context"
@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// TokenStore is where every process finds the tokens of a login. The values hold
+// Store is where every process finds the tokens of a login. The values hold
 // secrets. redisstore has one.
-type TokenStore interface {
+type Store interface {
 	// Load gives what was saved last under key, nil if there is nothing.
 	Load(ctx context.Context, key string) ([]byte, error)
 
@@ -20,25 +20,9 @@ type TokenStore interface {
 	Delete(ctx context.Context, key string) error
 }
 
-// Leases lets one process at a time do something. redisstore has them.
-type Leases interface {
-	// Acquire takes the lease on key for at most d. held is false while somebody else
-	// has it. release gives it back early, if it is this caller's still.
-	Acquire(ctx context.Context, key string, d time.Duration) (release func(), held bool, err error)
-}
-
-// OneProcess are the Leases of a program that runs once, whatever its store: a Refresher
-// does everything once in its own process by itself.
-type OneProcess struct{}
-
-// Acquire implements Leases.
-func (OneProcess) Acquire(context.Context, string, time.Duration) (release func(), held bool, err error) {
-	return func() {}, true, nil
-}
-
 const maxKept = 100_000
 
-// memoryStore is the TokenStore of one process. The zero value is ready.
+// memoryStore is the Store of one process. The zero value is ready.
 type memoryStore struct {
 	now func() time.Time
 

@@ -1,4 +1,4 @@
-package client_test
+package tokens_test
 
 import (
 	"bytes"
@@ -20,6 +20,7 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -43,7 +44,7 @@ func TestMain(m *testing.M) {
 		os.Exit(2)
 	}
 	remote := &remoteStore{os.Getenv(storeAt)}
-	r := &client.Refresher{Client: c, Store: remote, Leases: remote}
+	r := &tokens.Refresher{Client: c, Store: remote, Leases: remote}
 	var wg sync.WaitGroup
 	for range 25 {
 		wg.Go(func() { fmt.Println(outcome(r)) })
@@ -52,15 +53,15 @@ func TestMain(m *testing.M) {
 }
 
 // outcome is what one caller gets, in a word.
-func outcome(r *client.Refresher) string {
-	tokens, err := r.Tokens(context.Background(), "alice")
+func outcome(r *tokens.Refresher) string {
+	issued, err := r.Tokens(context.Background(), "alice")
 	switch {
-	case errors.Is(err, client.ErrLoginRequired):
+	case errors.Is(err, tokens.ErrLoginRequired):
 		return "login"
 	case err != nil:
 		return "error: " + err.Error()
 	}
-	return strings.TrimPrefix(tokens.AccessToken, "canary-")
+	return strings.TrimPrefix(issued.AccessToken, "canary-")
 }
 
 // remoteStore is the store of another process.
@@ -242,26 +243,26 @@ func TestKept(t *testing.T) {
 	s := optest.New(t)
 	cfg := config(s)
 	cfg.DPoP = &client.DPoP{InsecureAllowBearer: true}
-	tokens, err := login(t, s, newClient(t, cfg))
+	issued, err := login(t, s, newClient(t, cfg))
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, err := json.Marshal(tokens.Keep())
+	raw, err := json.Marshal(tokens.ToStore(issued))
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept := &client.Kept{}
+	kept := &tokens.Stored{}
 	if err := json.Unmarshal(raw, kept); err != nil {
 		t.Fatal(err)
 	}
 	back, err := kept.Tokens()
-	if err != nil || back.AccessToken != tokens.AccessToken || back.RefreshToken != tokens.RefreshToken || !back.Expiry.Equal(tokens.Expiry) ||
-		back.IDTokenHint() == "" || back.IDTokenHint() != tokens.IDTokenHint() || back.Login.Subject != optest.Subject ||
+	if err != nil || back.AccessToken != issued.AccessToken || back.RefreshToken != issued.RefreshToken || !back.Expiry.Equal(issued.Expiry) ||
+		back.IDTokenHint == "" || back.IDTokenHint != issued.IDTokenHint || back.Login.Subject != optest.Subject ||
 		back.DPoPKey.Key == nil || strings.Join(back.Scopes, " ") != "openid" {
 		t.Errorf("got %v, %v", back, err)
 	}
 	for _, text := range []string{fmt.Sprintf("%v %+v %#v", kept, *kept, *kept), kept.LogValue().String()} {
-		if strings.Contains(text, tokens.AccessToken) || strings.Contains(text, tokens.RefreshToken) || strings.Contains(text, kept.DPoPKey) {
+		if strings.Contains(text, issued.AccessToken) || strings.Contains(text, issued.RefreshToken) || strings.Contains(text, kept.DPoPKey) {
 			t.Errorf("a secret is printed: %s", text)
 		}
 	}

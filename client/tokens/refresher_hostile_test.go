@@ -1,4 +1,4 @@
-package client_test
+package tokens_test
 
 import (
 	"context"
@@ -17,15 +17,16 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/internal/optest"
 )
 
 // kept keeps tokens of alice's in r, apart from every request.
-func kept(t *testing.T, r *client.Refresher, access string) {
+func kept(t *testing.T, r *tokens.Refresher, access string) {
 	t.Helper()
 	other := ending(time.Hour)
 	other.AccessToken, other.RefreshToken = access, "canary-refresh-of-"+access
-	if err := r.Keep(context.Background(), "alice", other); err != nil {
+	if err := r.Add(context.Background(), "alice", other); err != nil {
 		t.Error(err)
 	}
 }
@@ -49,14 +50,14 @@ func TestOldLoginEnds(t *testing.T) {
 // TestFetchedAfterTheirEnd: the old tokens, which need no login, leave the store while new
 // ones are fetched.
 func TestFetchedAfterTheirEnd(t *testing.T) {
-	var r *client.Refresher
-	r = &client.Refresher{Client: newClient(t, config(optest.New(t))), Fetch: func(ctx context.Context, old *client.Tokens) (*client.Tokens, error) {
+	var r *tokens.Refresher
+	r = &tokens.Refresher{Client: newClient(t, config(optest.New(t))), Fetch: func(ctx context.Context, old *client.Tokens) (*client.Tokens, error) {
 		if err := r.Forget(ctx, "x"); err != nil {
 			t.Error(err)
 		}
 		return ending(time.Hour), nil
 	}}
-	if err := r.Keep(t.Context(), "x", ending(time.Second)); err != nil {
+	if err := r.Add(t.Context(), "x", ending(time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -86,7 +87,7 @@ func TestRotatedAndUnchecked(t *testing.T) {
 	s.Replace("/jwks", status(503))
 	shared := storeOf(t, old)
 	for want := 1; want <= 2; want++ {
-		r := &client.Refresher{Client: newClient(t, config(s)), Store: shared, Leases: client.OneProcess{}} // whose cache of keys is empty
+		r := &tokens.Refresher{Client: newClient(t, config(s)), Store: shared, Leases: tokens.LocalLeases{}} // whose cache of keys is empty
 		if tokens, err := r.Tokens(t.Context(), "alice"); err != nil || tokens.AccessToken != old.AccessToken {
 			t.Errorf("the old access token is good: %v, %v", tokens, err)
 		}
@@ -95,7 +96,7 @@ func TestRotatedAndUnchecked(t *testing.T) {
 		}
 	}
 	s.Replace("/jwks", nil)
-	r := &client.Refresher{Client: newClient(t, config(s)), Store: shared, Leases: client.OneProcess{}}
+	r := &tokens.Refresher{Client: newClient(t, config(s)), Store: shared, Leases: tokens.LocalLeases{}}
 	if tokens, err := r.Tokens(t.Context(), "alice"); err != nil || tokens.RefreshToken != "canary-refresh-3" {
 		t.Errorf("got %v, %v", tokens, err)
 	}
@@ -108,11 +109,11 @@ func TestEndedAtOnce(t *testing.T) {
 		optest.JSON(w, 200, map[string]any{"access_token": "canary-a", "token_type": "Bearer", "refresh_token": "canary-refresh-1", "expires_in": 0})
 	})
 	shared := storeOf(t, ending(-time.Second))
-	r := &client.Refresher{Client: newClient(t, config(s)), Store: shared, Leases: client.OneProcess{}}
-	if tokens, err := r.Tokens(t.Context(), "alice"); tokens != nil || err == nil || errors.Is(err, client.ErrLoginRequired) {
-		t.Errorf("got %v, %v", tokens, err)
+	r := &tokens.Refresher{Client: newClient(t, config(s)), Store: shared, Leases: tokens.LocalLeases{}}
+	if issued, err := r.Tokens(t.Context(), "alice"); issued != nil || err == nil || errors.Is(err, tokens.ErrLoginRequired) {
+		t.Errorf("got %v, %v", issued, err)
 	}
-	var k client.Kept
+	var k tokens.Stored
 	if value, _ := shared.Load(t.Context(), "alice"); json.Unmarshal(value, &k) != nil || k.RefreshToken != "canary-refresh-1" {
 		t.Error("the new refresh token is lost")
 	}
@@ -127,9 +128,9 @@ func TestPageInBetween(t *testing.T) {
 	s.Replace("/token", serve)
 	shared := storeOf(t, ending(-time.Second))
 	for _, want := range []bool{false, true} {
-		r := &client.Refresher{Client: newClient(t, config(s)), Store: shared, Leases: client.OneProcess{}}
-		if tokens, err := r.Tokens(t.Context(), "alice"); (err == nil) != want || errors.Is(err, client.ErrLoginRequired) {
-			t.Errorf("got %v, %v", tokens, err)
+		r := &tokens.Refresher{Client: newClient(t, config(s)), Store: shared, Leases: tokens.LocalLeases{}}
+		if issued, err := r.Tokens(t.Context(), "alice"); (err == nil) != want || errors.Is(err, tokens.ErrLoginRequired) {
+			t.Errorf("got %v, %v", issued, err)
 		}
 		rotation = s.RotateRefreshTokens()
 	}
@@ -167,7 +168,7 @@ func TestHolderHasItsTime(t *testing.T) {
 		if _, held, err := shared.Acquire(t.Context(), "refresh:alice", 29*time.Second); !held || err != nil {
 			t.Fatal(err)
 		}
-		r := &client.Refresher{Client: c, Store: shared, Leases: shared, Fetch: func(ctx context.Context, _ *client.Tokens) (*client.Tokens, error) {
+		r := &tokens.Refresher{Client: c, Store: shared, Leases: shared, Fetch: func(ctx context.Context, _ *client.Tokens) (*client.Tokens, error) {
 			select {
 			case <-time.After(9 * time.Second):
 				fresh := ending(time.Hour)
@@ -203,10 +204,10 @@ func (b *blind) Load(ctx context.Context, key string) ([]byte, error) {
 func TestLogoutUnseen(t *testing.T) {
 	s := optest.New(t)
 	s.RotateRefreshTokens()
-	r := &client.Refresher{Client: newClient(t, config(s)), Store: &blind{store: storeOf(t, ending(-time.Second))}, Leases: client.OneProcess{}}
+	r := &tokens.Refresher{Client: newClient(t, config(s)), Store: &blind{store: storeOf(t, ending(-time.Second))}, Leases: tokens.LocalLeases{}}
 	for range 2 {
-		if tokens, err := r.Tokens(t.Context(), "alice"); !errors.Is(err, client.ErrLoginRequired) {
-			t.Fatalf("got %v, %v", tokens, err)
+		if issued, err := r.Tokens(t.Context(), "alice"); !errors.Is(err, tokens.ErrLoginRequired) {
+			t.Fatalf("got %v, %v", issued, err)
 		}
 	}
 }
@@ -217,7 +218,7 @@ func TestNoLeaseForDiscovery(t *testing.T) {
 	s := optest.New(t)
 	s.Replace("/.well-known/openid-configuration", status(503))
 	shared := storeOf(t, ending(-time.Second))
-	r := &client.Refresher{Client: newClient(t, config(s)), Store: shared, Leases: shared}
+	r := &tokens.Refresher{Client: newClient(t, config(s)), Store: shared, Leases: shared}
 	var e *client.Error
 	if _, err := r.Tokens(t.Context(), "alice"); !errors.As(err, &e) || e.Step != client.StepDiscovery || !e.Temporary() || shared.count != 0 {
 		t.Errorf("got %v after %d leases", err, shared.count)
@@ -227,12 +228,12 @@ func TestNoLeaseForDiscovery(t *testing.T) {
 // TestKeptRSA: a key that signs by an algorithm of several goes on to do so.
 func TestKeptRSA(t *testing.T) {
 	private, _ := rsa.GenerateKey(rand.Reader, 2048)
-	tokens := ending(time.Hour)
-	tokens.TokenType, tokens.DPoPKey = "DPoP", auth.SigningKey{Alg: "PS256", Key: private}
+	issued := ending(time.Hour)
+	issued.TokenType, issued.DPoPKey = "DPoP", auth.SigningKey{Alg: "PS256", Key: private}
 	cfg := config(optest.New(t))
-	cfg.DPoP = &client.DPoP{Keys: tokens.DPoPKey}
+	cfg.DPoP = &client.DPoP{Keys: issued.DPoPKey}
 	c := newClient(t, cfg)
-	source, err := c.TokenSource(tokens)
+	source, err := tokens.NewSource(c, issued)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,11 +251,11 @@ func TestKeptRSA(t *testing.T) {
 // a key may be the ID of a session.
 func TestRefresherPrintsNothing(t *testing.T) {
 	r := refresher(t, optest.New(t), ending(time.Hour))
-	if err := r.Keep(t.Context(), "canary-session", ending(time.Hour)); err != nil {
+	if err := r.Add(t.Context(), "canary-session", ending(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	numbers := strings.Trim(fmt.Sprint([]byte("canary")), "[]")
-	for _, v := range []any{r, r.Source("canary-session"), client.OAuth2(t.Context(), r.Source("canary-session"))} {
+	for _, v := range []any{r, r.Source("canary-session"), tokens.OAuth2(t.Context(), r.Source("canary-session"))} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%q", "%x"} {
 			if text := fmt.Sprintf(verb, v); strings.Contains(text, "canary") || strings.Contains(text, numbers) || strings.Contains(text, "63616e617279") {
 				t.Errorf("%s of %T prints tokens", verb, v)
@@ -268,11 +269,11 @@ func TestRefresherPrintsNothing(t *testing.T) {
 func TestOAuth2Token(t *testing.T) {
 	c := newClient(t, config(optest.New(t)))
 	for _, kind := range []string{"", "bearer", "Bearer"} {
-		source, err := c.TokenSource(&client.Tokens{Token: &oauth2.Token{AccessToken: "canary-a", TokenType: kind, RefreshToken: "canary-r", Expiry: time.Now().Add(time.Hour)}})
+		source, err := tokens.NewSource(c, &client.Tokens{Token: &oauth2.Token{AccessToken: "canary-a", TokenType: kind, RefreshToken: "canary-r", Expiry: time.Now().Add(time.Hour)}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := client.OAuth2(t.Context(), source).Token()
+		got, err := tokens.OAuth2(t.Context(), source).Token()
 		if err != nil || got.AccessToken != "canary-a" || got.RefreshToken != "" || !got.Valid() {
 			t.Errorf("%q: %v", kind, err)
 		}
@@ -285,8 +286,8 @@ func TestUnreadable(t *testing.T) {
 	for name, value := range map[string]string{"not JSON": "canary", "an odd key": `{"dpop_key":"x"}`, "empty": ""} {
 		shared := storeOf(t, ending(time.Hour))
 		shared.values["alice"] = []byte(value)
-		r := &client.Refresher{Client: c, Store: shared, Leases: shared}
-		if _, err := r.Tokens(t.Context(), "alice"); !errors.Is(err, client.ErrLoginRequired) {
+		r := &tokens.Refresher{Client: c, Store: shared, Leases: shared}
+		if _, err := r.Tokens(t.Context(), "alice"); !errors.Is(err, tokens.ErrLoginRequired) {
 			t.Errorf("%s: %v", name, err)
 		}
 		r.Fetch = func(context.Context, *client.Tokens) (*client.Tokens, error) { return ending(time.Hour), nil }

@@ -1,4 +1,4 @@
-package client_test
+package tokens_test
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/tokens"
 )
 
 // store is the TokenStore and the Leases of a test, as a server for many processes has
@@ -27,9 +28,9 @@ type lease struct {
 }
 
 // storeOf has tokens for "alice".
-func storeOf(t *testing.T, tokens *client.Tokens) *store {
+func storeOf(t *testing.T, issued *client.Tokens) *store {
 	t.Helper()
-	value, err := json.Marshal(tokens.Keep())
+	value, err := json.Marshal(tokens.ToStore(issued))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +84,7 @@ var errDown = errors.New("the store is down")
 
 // failing is a store that cannot do everything.
 type failing struct {
-	client.TokenStore
+	tokens.Store
 	load, save bool
 }
 
@@ -91,14 +92,14 @@ func (f failing) Load(ctx context.Context, key string) ([]byte, error) {
 	if f.load {
 		return nil, errDown
 	}
-	return f.TokenStore.Load(ctx, key)
+	return f.Store.Load(ctx, key)
 }
 
 func (f failing) Save(ctx context.Context, key string, value []byte, until time.Time) error {
 	if f.save {
 		return errDown
 	}
-	return f.TokenStore.Save(ctx, key, value, until)
+	return f.Store.Save(ctx, key, value, until)
 }
 
 type noLeases struct{}

@@ -1,10 +1,12 @@
-package client
+package tokens
 
 import (
 	"errors"
 	"maps"
 	"sync"
 	"time"
+
+	"github.com/countersign/countersign/client"
 )
 
 const (
@@ -24,7 +26,7 @@ type calls struct {
 
 type call struct {
 	done     chan struct{}
-	tokens   *Tokens
+	tokens   *client.Tokens
 	err      error
 	panicked any
 }
@@ -35,7 +37,7 @@ type failure struct {
 }
 
 // join gives the call of key under way, or the one that has just failed, or begins one.
-func (c *calls) join(key string, fn func() (*Tokens, error)) *call {
+func (c *calls) join(key string, fn func() (*client.Tokens, error)) *call {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if f, ok := c.failed[key]; ok && time.Now().Before(f.until) {
@@ -53,9 +55,9 @@ func (c *calls) join(key string, fn func() (*Tokens, error)) *call {
 	return out
 }
 
-var errGone = errors.New("client: the refresh ended without an outcome")
+var errGone = errors.New("tokens: the refresh ended without an outcome")
 
-func (c *calls) run(key string, out *call, fn func() (*Tokens, error)) {
+func (c *calls) run(key string, out *call, fn func() (*client.Tokens, error)) {
 	defer c.end(key, out)
 	out.err = errGone
 	out.tokens, out.err = fn()
@@ -88,7 +90,7 @@ func (c *calls) remember(key string, f failure) {
 // pauseAfter is how long nobody tries again.
 func pauseAfter(err error) time.Duration {
 	var asked time.Duration
-	var e *Error
+	var e *client.Error
 	if errors.As(err, &e) {
 		asked = e.RetryAfter()
 	}

@@ -1,8 +1,6 @@
-package client
+package tokens
 
 import (
-	"crypto/x509"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,12 +9,14 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/idtoken"
 )
 
-// Kept is what an application stores of Tokens. It is plain JSON and holds secrets: keep it
+// Stored is what an application stores of Tokens. It is plain JSON and holds secrets: keep it
 // where nobody else reads. It redacts itself in fmt and log/slog, but not in encoding/json.
-type Kept struct {
+type Stored struct {
 	AccessToken  string            `json:"access_token"`
 	TokenType    string            `json:"token_type"`
 	RefreshToken string            `json:"refresh_token,omitempty"`
@@ -31,34 +31,34 @@ type Kept struct {
 }
 
 // Format implements fmt.Formatter: no verb prints a token.
-func (k Kept) Format(f fmt.State, _ rune) { io.WriteString(f, k.redacted()) }
+func (k Stored) Format(f fmt.State, _ rune) { io.WriteString(f, k.redacted()) }
 
 // LogValue implements slog.LogValuer.
-func (k Kept) LogValue() slog.Value { return slog.StringValue(k.redacted()) }
+func (k Stored) LogValue() slog.Value { return slog.StringValue(k.redacted()) }
 
-func (k Kept) redacted() string {
+func (k Stored) redacted() string {
 	if k.Login == nil {
-		return "[kept tokens]"
+		return "[stored tokens]"
 	}
-	return fmt.Sprintf("[kept tokens of %q at %s]", k.Login.Subject, k.Login.Issuer)
+	return fmt.Sprintf("[stored tokens of %q at %s]", k.Login.Subject, k.Login.Issuer)
 }
 
-// Keep gives what to store of t. A DPoP key that cannot be read (in a KMS, say) stays
-// where it is: it is then the client's own, of Config.DPoP.
-func (t *Tokens) Keep() *Kept {
-	k := &Kept{Refreshed: t.refreshed, Scopes: slices.Clone(t.Scopes), IDToken: t.idToken, Login: t.Login}
+// ToStore gives what to store of t. A DPoP key that cannot be read (in a KMS, say) is left
+// out: it is then the client's own, of Config.DPoP.
+func ToStore(t *client.Tokens) *Stored {
+	k := &Stored{Refreshed: t.Refreshed, Scopes: slices.Clone(t.Scopes), IDToken: t.IDTokenHint, Login: t.Login}
 	if t.Token != nil {
 		k.AccessToken, k.TokenType, k.RefreshToken = t.AccessToken, t.TokenType, t.RefreshToken
 		k.Expiry, k.ExpiresIn = t.Expiry, t.ExpiresIn
 	}
-	if der, err := x509.MarshalPKCS8PrivateKey(t.DPoPKey.Key); t.DPoPKey.Key != nil && err == nil {
-		k.DPoPKey, k.DPoPAlg = base64.StdEncoding.EncodeToString(der), t.DPoPKey.Alg
+	if key, err := t.DPoPKey.Encode(); err == nil {
+		k.DPoPKey, k.DPoPAlg = key, t.DPoPKey.Alg
 	}
 	return k
 }
 
 // copied is what one caller may change without another's seeing it.
-func (t *Tokens) copied() *Tokens {
+func copied(t *client.Tokens) *client.Tokens {
 	out, token := *t, *t.Token
 	out.Token, out.Scopes = &token, slices.Clone(t.Scopes)
 	if t.Login != nil {
@@ -69,19 +69,19 @@ func (t *Tokens) copied() *Tokens {
 }
 
 // Tokens gives the tokens back, without IDToken and Report: who signed in is in Login.
-func (k *Kept) Tokens() (*Tokens, error) {
-	out := &Tokens{
+func (k *Stored) Tokens() (*client.Tokens, error) {
+	out := &client.Tokens{
 		Token: &oauth2.Token{
 			AccessToken: k.AccessToken, TokenType: k.TokenType, RefreshToken: k.RefreshToken, Expiry: k.Expiry, ExpiresIn: k.ExpiresIn,
 		},
-		Scopes: slices.Clone(k.Scopes), Login: k.Login, idToken: k.IDToken, refreshed: k.Refreshed,
+		Scopes: slices.Clone(k.Scopes), Login: k.Login, IDTokenHint: k.IDToken, Refreshed: k.Refreshed,
 	}
 	if k.DPoPKey == "" {
 		return out, nil
 	}
-	key, err := parseKey(k.DPoPKey)
+	key, err := auth.ParseSigningKey(k.DPoPKey)
 	if err != nil {
-		return nil, fmt.Errorf("client: kept tokens: %w", err)
+		return nil, fmt.Errorf("tokens: stored tokens: %w", err)
 	}
 	key.Alg = k.DPoPAlg
 	out.DPoPKey = key

@@ -1,27 +1,25 @@
-package client
+package endpoint
 
 import (
 	"strings"
-
-	"github.com/countersign/countersign/internal/endpoint"
 )
 
 const maxChallenge = 4 << 10 // bytes of all WWW-Authenticate fields of an answer
 
-// challenge is one of WWW-Authenticate's, RFC 9110 §11.6.1.
-type challenge struct {
-	scheme string            // lower case
-	params map[string]string // by name in lower case; the first of two counts
+// Challenge is one of WWW-Authenticate's, RFC 9110 §11.6.1.
+type Challenge struct {
+	Scheme string            // lower case
+	Params map[string]string // by name in lower case; the first of two counts
 }
 
-// readChallenges reads the fields of WWW-Authenticate. What is not well-formed ends the
+// Challenges reads the fields of WWW-Authenticate. What is not well-formed ends the
 // reading: nothing is guessed.
-func readChallenges(fields []string) []challenge {
+func Challenges(fields []string) []Challenge {
 	s := strings.Join(fields, ", ")
 	if len(s) > maxChallenge {
 		return nil
 	}
-	var out []challenge
+	var out []Challenge
 	for {
 		s = strings.TrimLeft(s, ", \t")
 		name, rest := cutToken(s)
@@ -36,15 +34,15 @@ func readChallenges(fields []string) []challenge {
 		if rest != "" && rest[0] != ' ' && rest[0] != ',' {
 			return out
 		}
-		out = append(out, challenge{strings.ToLower(name), map[string]string{}})
+		out = append(out, Challenge{strings.ToLower(name), map[string]string{}})
 		s = skipToken68(rest)
 	}
 }
 
-func (c challenge) add(name, value string) {
+func (c Challenge) add(name, value string) {
 	name = strings.ToLower(name)
-	if _, twice := c.params[name]; !twice {
-		c.params[name] = value
+	if _, twice := c.Params[name]; !twice {
+		c.Params[name] = value
 	}
 }
 
@@ -112,12 +110,12 @@ func cutQuoted(s string) (value, rest string, ok bool) {
 	return "", "", false
 }
 
-// challengeCode is the error code of a Bearer or DPoP challenge (RFC 6750 §3.1, RFC 9449
+// ChallengeCode is the error code of a Bearer or DPoP challenge (RFC 6750 §3.1, RFC 9449
 // §7.1), cleaned; "" when there is none.
-func challengeCode(fields []string) string {
-	for _, c := range readChallenges(fields) {
-		if code := c.params["error"]; code != "" && (c.scheme == "bearer" || c.scheme == "dpop") {
-			return endpoint.CleanCode(code)
+func ChallengeCode(fields []string) string {
+	for _, c := range Challenges(fields) {
+		if code := c.Params["error"]; code != "" && (c.Scheme == "bearer" || c.Scheme == "dpop") {
+			return CleanCode(code)
 		}
 	}
 	return ""

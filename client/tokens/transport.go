@@ -1,4 +1,4 @@
-package client
+package tokens
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/internal/endpoint"
 )
 
@@ -23,10 +24,10 @@ import (
 // It may be used by many goroutines at once, and must not be copied.
 type Transport struct {
 	// Client makes the proofs. It must be set.
-	Client *Client
+	Client *client.Client
 
-	// Tokens gives the tokens: Refresher.Source, or Client.TokenSource. It must be set.
-	Tokens TokenSource
+	// Tokens gives the tokens: Refresher.Source, or NewSource. It must be set.
+	Tokens Source
 
 	// Origins are where the tokens may go, such as "https://api.example": to no other place
 	// are they sent. A redirect that leads away is followed without them, also when it comes
@@ -56,7 +57,7 @@ func (t *Transport) roundTrip(r *http.Request) (*http.Response, error) {
 		return nil, t.err
 	}
 	if r.URL == nil {
-		return nil, errors.New("client: a request without a URL")
+		return nil, errors.New("tokens: a request without a URL")
 	}
 	if !t.trusts(r) {
 		return t.elsewhere(r)
@@ -82,7 +83,7 @@ func (t *Transport) trusts(r *http.Request) bool {
 }
 
 // exchange sends r, and takes challenges up: each kind once.
-func (t *Transport) exchange(r *http.Request, tokens *Tokens) (*http.Response, error) {
+func (t *Transport) exchange(r *http.Request, tokens *client.Tokens) (*http.Response, error) {
 	var proved, renewed bool
 	for body := r.Body; ; {
 		resp, learned, err := t.send(r, body, tokens)
@@ -116,16 +117,16 @@ func (t *Transport) exchange(r *http.Request, tokens *Tokens) (*http.Response, e
 // isNew tells of tokens that were issued just now, and are not refused for their age. An
 // API that takes none at all would have the server asked for others with every request, or
 // the user for one login after the other. Those of a login are refreshed once all the same.
-func (t *Transport) isNew(tokens *Tokens) bool {
+func (t *Transport) isNew(tokens *client.Tokens) bool {
 	life := time.Duration(tokens.ExpiresIn) * time.Second
-	return (tokens.refreshed || tokens.RefreshToken == "") && life > 0 &&
-		t.Client.config.Now().Before(tokens.Expiry.Add(min(newFor, life/2)-life))
+	return (tokens.Refreshed || tokens.RefreshToken == "") && life > 0 &&
+		t.Client.Now().Before(tokens.Expiry.Add(min(newFor, life/2)-life))
 }
 
 // renew gives other tokens than those that were refused, where the source can.
-func (t *Transport) renew(ctx context.Context, rejected *Tokens) (*Tokens, error) {
+func (t *Transport) renew(ctx context.Context, rejected *client.Tokens) (*client.Tokens, error) {
 	if source, ok := t.Tokens.(interface {
-		Renew(ctx context.Context, rejected *Tokens) (*Tokens, error)
+		Renew(ctx context.Context, rejected *client.Tokens) (*client.Tokens, error)
 	}); ok {
 		return source.Renew(ctx, rejected)
 	}
@@ -134,7 +135,7 @@ func (t *Transport) renew(ctx context.Context, rejected *Tokens) (*Tokens, error
 
 // send sends a copy of r with the token in it, and tells whether the answer had a nonce for
 // the next proof.
-func (t *Transport) send(r *http.Request, body io.ReadCloser, tokens *Tokens) (resp *http.Response, learned bool, err error) {
+func (t *Transport) send(r *http.Request, body io.ReadCloser, tokens *client.Tokens) (resp *http.Response, learned bool, err error) {
 	out := r.Clone(r.Context())
 	out.Body = body
 	if out.Header == nil {
@@ -147,7 +148,7 @@ func (t *Transport) send(r *http.Request, body io.ReadCloser, tokens *Tokens) (r
 		return nil, false, err
 	}
 	if resp, err = t.base().RoundTrip(out); err == nil && strings.EqualFold(tokens.TokenType, "DPoP") {
-		learned = t.Client.LearnNonce(resp)
+		learned = t.Client.SaveDPoPNonce(resp)
 	}
 	return resp, learned, err
 }
@@ -155,7 +156,7 @@ func (t *Transport) send(r *http.Request, body io.ReadCloser, tokens *Tokens) (r
 // elsewhere sends a request on that a redirect leads to another origin.
 func (t *Transport) elsewhere(r *http.Request) (*http.Response, error) {
 	if r.Response == nil {
-		return nil, fmt.Errorf("client: %q is none of Transport.Origins", endpoint.Origin(r.URL))
+		return nil, fmt.Errorf("tokens: %q is none of Transport.Origins", endpoint.Origin(r.URL))
 	}
 	out := r.Clone(r.Context())
 	out.Header.Del("Authorization")
@@ -173,12 +174,12 @@ func (t *Transport) base() http.RoundTripper {
 func (t *Transport) configure() {
 	var w []error
 	if t.Client == nil || t.Tokens == nil || len(t.Origins) == 0 {
-		w = append(w, errors.New("client: Transport.Client, Tokens and Origins must be set"))
+		w = append(w, errors.New("tokens: Transport.Client, Tokens and Origins must be set"))
 	}
 	for _, o := range t.Origins {
 		u, err := url.Parse(o)
 		if err != nil || endpoint.CheckURL(o) != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
-			w = append(w, fmt.Errorf("client: Transport.Origins: %q is not the https origin of an API", o))
+			w = append(w, fmt.Errorf("tokens: Transport.Origins: %q is not the https origin of an API", o))
 			continue
 		}
 		t.origins = append(t.origins, endpoint.Origin(u))
@@ -197,6 +198,8 @@ func again(r *http.Request) (io.ReadCloser, bool) {
 	body, err := r.GetBody()
 	return body, err == nil
 }
+
+const useNonce = "use_dpop_nonce" // RFC 9449 §8
 
 const (
 	maxDiscarded = 4 << 10                // bytes that are read so that the connection can be used again

@@ -1,4 +1,4 @@
-package client_test
+package tokens_test
 
 import (
 	"context"
@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -16,14 +16,14 @@ import (
 func TestLogoutWhileRefreshing(t *testing.T) {
 	for _, test := range []struct {
 		name string
-		do   func(r *client.Refresher) error
+		do   func(r *tokens.Refresher) error
 		want string
 	}{
-		{"logout", func(r *client.Refresher) error { return r.Forget(context.Background(), "alice") }, ""},
-		{"another login", func(r *client.Refresher) error {
+		{"logout", func(r *tokens.Refresher) error { return r.Forget(context.Background(), "alice") }, ""},
+		{"another login", func(r *tokens.Refresher) error {
 			other := ending(time.Hour)
 			other.AccessToken, other.RefreshToken = "canary-access-other", "canary-refresh-other"
-			return r.Keep(context.Background(), "alice", other)
+			return r.Add(context.Background(), "alice", other)
 		}, "canary-access-other"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -36,12 +36,12 @@ func TestLogoutWhileRefreshing(t *testing.T) {
 				}
 			}
 			for range 2 {
-				tokens, err := r.Tokens(t.Context(), "alice")
-				if test.want == "" && !errors.Is(err, client.ErrLoginRequired) {
-					t.Fatalf("got %v, %v", tokens, err)
+				issued, err := r.Tokens(t.Context(), "alice")
+				if test.want == "" && !errors.Is(err, tokens.ErrLoginRequired) {
+					t.Fatalf("got %v, %v", issued, err)
 				}
-				if test.want != "" && (err != nil || tokens.AccessToken != test.want) {
-					t.Fatalf("got %v, %v", tokens, err)
+				if test.want != "" && (err != nil || issued.AccessToken != test.want) {
+					t.Fatalf("got %v, %v", issued, err)
 				}
 			}
 		})
@@ -54,8 +54,8 @@ func TestLogoutWhileSaving(t *testing.T) {
 	for _, before := range []bool{true, false} {
 		s := optest.New(t)
 		s.RotateRefreshTokens()
-		store := &around{TokenStore: storeOf(t, ending(-time.Second))}
-		r := &client.Refresher{Client: newClient(t, config(s)), Store: store, Leases: client.OneProcess{}}
+		store := &around{Store: storeOf(t, ending(-time.Second))}
+		r := &tokens.Refresher{Client: newClient(t, config(s)), Store: store, Leases: tokens.LocalLeases{}}
 		store.do = sync.OnceFunc(func() {
 			if err := r.Forget(context.Background(), "alice"); err != nil {
 				t.Error(err)
@@ -63,8 +63,8 @@ func TestLogoutWhileSaving(t *testing.T) {
 		})
 		store.before = before
 		for range 2 {
-			if tokens, err := r.Tokens(t.Context(), "alice"); !errors.Is(err, client.ErrLoginRequired) {
-				t.Errorf("before %t: got %v, %v", before, tokens, err)
+			if issued, err := r.Tokens(t.Context(), "alice"); !errors.Is(err, tokens.ErrLoginRequired) {
+				t.Errorf("before %t: got %v, %v", before, issued, err)
 			}
 		}
 		kept(t, r, "canary-access-other")
@@ -78,7 +78,7 @@ func TestLogoutWhileSaving(t *testing.T) {
 // is in the store now counts, whoever wrote it.
 func TestTokensAreTheCallersOwn(t *testing.T) {
 	store := storeOf(t, ending(time.Hour))
-	r := &client.Refresher{Client: newClient(t, config(optest.New(t))), Store: store, Leases: client.OneProcess{}}
+	r := &tokens.Refresher{Client: newClient(t, config(optest.New(t))), Store: store, Leases: tokens.LocalLeases{}}
 	for range 3 {
 		tokens, err := r.Tokens(t.Context(), "alice")
 		if err != nil || tokens.AccessToken != "canary-access-0" {
@@ -86,7 +86,7 @@ func TestTokensAreTheCallersOwn(t *testing.T) {
 		}
 		tokens.AccessToken, tokens.RefreshToken = "canary-changed", ""
 	}
-	other := &client.Refresher{Client: r.Client, Store: store, Leases: client.OneProcess{}}
+	other := &tokens.Refresher{Client: r.Client, Store: store, Leases: tokens.LocalLeases{}}
 	kept(t, other, "canary-access-other")
 	if tokens, err := r.Tokens(t.Context(), "alice"); err != nil || tokens.AccessToken != "canary-access-other" {
 		t.Errorf("what another process has saved: %v, %v", tokens, err)
@@ -94,14 +94,14 @@ func TestTokensAreTheCallersOwn(t *testing.T) {
 	if err := other.Forget(t.Context(), "alice"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Tokens(t.Context(), "alice"); !errors.Is(err, client.ErrLoginRequired) {
+	if _, err := r.Tokens(t.Context(), "alice"); !errors.Is(err, tokens.ErrLoginRequired) {
 		t.Errorf("what another process has forgotten: %v", err)
 	}
 }
 
 // around is a store that does something before or after tokens are saved.
 type around struct {
-	client.TokenStore
+	tokens.Store
 	before bool
 	do     func()
 }
@@ -110,7 +110,7 @@ func (a *around) Save(ctx context.Context, key string, value []byte, until time.
 	if key == "alice" && a.before {
 		a.do()
 	}
-	err := a.TokenStore.Save(ctx, key, value, until)
+	err := a.Store.Save(ctx, key, value, until)
 	if key == "alice" && !a.before {
 		a.do()
 	}

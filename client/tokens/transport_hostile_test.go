@@ -1,4 +1,4 @@
-package client_test
+package tokens_test
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -23,10 +24,10 @@ type roundTrip func(*http.Request) (*http.Response, error)
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // over is a Transport with alice's tokens over base.
-func over(t *testing.T, s *optest.Server, base http.RoundTripper, origins ...string) *client.Transport {
+func over(t *testing.T, s *optest.Server, base http.RoundTripper, origins ...string) *tokens.Transport {
 	t.Helper()
 	r := refresher(t, s, ending(time.Hour))
-	return &client.Transport{Client: r.Client, Tokens: r.Source("alice"), Origins: origins, Base: base}
+	return &tokens.Transport{Client: r.Client, Tokens: r.Source("alice"), Origins: origins, Base: base}
 }
 
 // TestOriginLetters: a host that is another one in the DNS is another origin, whatever its
@@ -96,7 +97,7 @@ func TestSlowChallenge(t *testing.T) {
 		_, err := alice(t, optest.New(t), a.URL).Get(a.URL)
 		done <- err
 	}()
-	var got *client.ChallengeError
+	var got *tokens.ChallengeError
 	select {
 	case err := <-done:
 		if !errors.As(err, &got) {
@@ -134,14 +135,14 @@ func TestBodyClosed(t *testing.T) {
 		return w.Result(), nil
 	})
 	for name, test := range map[string]struct {
-		tr   *client.Transport
+		tr   *tokens.Transport
 		want int // bodies
 	}{
-		"not configured": {&client.Transport{}, 1},
+		"not configured": {&tokens.Transport{}, 1},
 		"another place":  {over(t, optest.New(t), refuse{t}, "https://other.example"), 1},
 		"no network":     {over(t, optest.New(t), fails, "https://api.example"), 1},
 		"refused":        {over(t, optest.New(t), refuses, "https://api.example"), 1},
-		"no token":       {&client.Transport{Client: newClient(t, config(optest.New(t))), Tokens: odd{ending(time.Hour)}, Origins: []string{"https://api.example"}, Base: refuses}, 2},
+		"no token":       {&tokens.Transport{Client: newClient(t, config(optest.New(t))), Tokens: odd{ending(time.Hour)}, Origins: []string{"https://api.example"}, Base: refuses}, 2},
 	} {
 		var bodies []*body
 		get := func() (io.ReadCloser, error) {
@@ -170,16 +171,16 @@ func TestBareRequest(t *testing.T) {
 	cfg := config(s)
 	cfg.DPoP = &client.DPoP{}
 	c := newClient(t, cfg)
-	tokens, err := login(t, s, c)
+	issued, err := login(t, s, c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := c.TokenSource(tokens)
+	source, err := tokens.NewSource(c, issued)
 	if err != nil {
 		t.Fatal(err)
 	}
 	a := newAPI(t, func(http.ResponseWriter, *http.Request, int) {})
-	tr := &client.Transport{Client: c, Tokens: source, Origins: []string{a.URL}}
+	tr := &tokens.Transport{Client: c, Tokens: source, Origins: []string{a.URL}}
 	u, _ := url.Parse(a.URL)
 	resp, err := tr.RoundTrip(&http.Request{URL: u})
 	if err != nil || len(a.proofs) != 1 {
@@ -212,8 +213,8 @@ func TestNewTokenRefused(t *testing.T) {
 	a := newAPI(t, func(w http.ResponseWriter, _ *http.Request, _ int) { challenge(w, 401, `Bearer error="invalid_token"`) })
 	hc := alice(t, s, a.URL)
 	for range 5 {
-		var got *client.ChallengeError
-		if _, err := hc.Get(a.URL); !errors.As(err, &got) || got.Code != client.InvalidToken {
+		var got *tokens.ChallengeError
+		if _, err := hc.Get(a.URL); !errors.As(err, &got) || got.Code != tokens.InvalidToken {
 			t.Fatalf("got %v", err)
 		}
 	}
@@ -230,7 +231,7 @@ func TestChallengeEchoElsewhere(t *testing.T) {
 		challenge(w, 403, `Bearer error="insufficient_scope", `+text)
 	})
 	_, err := alice(t, optest.New(t), a.URL).Get(a.URL)
-	var got *client.ChallengeError
+	var got *tokens.ChallengeError
 	if !errors.As(err, &got) {
 		t.Fatalf("got %v", err)
 	}
@@ -247,7 +248,7 @@ func TestChallengesOfBothSchemes(t *testing.T) {
 		r.Header.Set("Authorization", sent+" canary-access")
 		resp := &http.Response{StatusCode: 401, Request: r, Header: http.Header{}}
 		resp.Header.Set("WWW-Authenticate", `Bearer error="invalid_token", DPoP error="use_dpop_nonce", algs="ES256"`)
-		if got := client.ReadChallenge(resp); got.Code != want {
+		if got := tokens.ReadChallenge(resp); got.Code != want {
 			t.Errorf("%q: %s, want %s", sent, got.Code, want)
 		}
 	}

@@ -1,4 +1,4 @@
-package client
+package tokens
 
 import (
 	"bytes"
@@ -7,8 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"time"
+
+	"github.com/countersign/countersign/client"
 )
 
 // A refresh under a lease. The request ends before the lease does, so that what it brings
@@ -24,8 +25,8 @@ const (
 
 // renew refreshes old, or gives what somebody else has made of it. A refresh that has
 // begun goes on when its callers have left: its answer must not be lost.
-func (r *Refresher) renew(ctx context.Context, key string, old *Tokens) (*Tokens, error) {
-	c := r.calls.join(key, func() (*Tokens, error) { return r.renewOnce(context.WithoutCancel(ctx), key, old) })
+func (r *Refresher) renew(ctx context.Context, key string, old *client.Tokens) (*client.Tokens, error) {
+	c := r.calls.join(key, func() (*client.Tokens, error) { return r.renewOnce(context.WithoutCancel(ctx), key, old) })
 	select {
 	case <-c.done:
 		if c.panicked != nil {
@@ -33,12 +34,12 @@ func (r *Refresher) renew(ctx context.Context, key string, old *Tokens) (*Tokens
 		}
 		return c.tokens, c.err
 	case <-ctx.Done():
-		return nil, fail(StepToken, &tooLate{ctx.Err()})
+		return nil, client.NewError(client.StepToken, &tooLate{ctx.Err()})
 	}
 }
 
 // renewSoon is renew for a caller that has something to go on with.
-func (r *Refresher) renewSoon(ctx context.Context, key string, old *Tokens) (*Tokens, error) {
+func (r *Refresher) renewSoon(ctx context.Context, key string, old *client.Tokens) (*client.Tokens, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return r.renew(ctx, key, old)
@@ -46,7 +47,7 @@ func (r *Refresher) renewSoon(ctx context.Context, key string, old *Tokens) (*To
 
 // renewOnce waits for the lease, or for the tokens of whoever has it. Who gets it has as
 // much time as if there had been no wait.
-func (r *Refresher) renewOnce(ctx context.Context, key string, old *Tokens) (*Tokens, error) {
+func (r *Refresher) renewOnce(ctx context.Context, key string, old *client.Tokens) (*client.Tokens, error) {
 	waiting, cancel := context.WithTimeout(ctx, renewTime)
 	defer cancel()
 	if err := r.prepare(waiting); err != nil {
@@ -56,14 +57,14 @@ func (r *Refresher) renewOnce(ctx context.Context, key string, old *Tokens) (*To
 		began := time.Now()
 		release, held, err := r.leases().Acquire(waiting, "refresh:"+key, leaseTime)
 		if err != nil {
-			return nil, fail(StepToken, &storeError{err})
+			return nil, client.NewError(client.StepToken, &storeError{err})
 		}
 		if held {
 			defer release()
 			return r.renewHeld(ctx, began.Add(requestTime), key, old)
 		}
 		if err := sleep(waiting, pause); err != nil {
-			return nil, fail(StepToken, &tooLate{err})
+			return nil, client.NewError(client.StepToken, &tooLate{err})
 		}
 		if t, err := r.load(waiting, key); err != nil || r.replaces(t, old) {
 			return t, err
@@ -76,12 +77,12 @@ func (r *Refresher) prepare(ctx context.Context) error {
 	if r.Fetch != nil {
 		return nil
 	}
-	_, err := r.Client.metadata(r.Client.provider.Context(ctx))
+	_, err := r.Client.Metadata(ctx)
 	return err
 }
 
 // renewHeld refreshes what is in the store now that nobody else does.
-func (r *Refresher) renewHeld(ctx context.Context, until time.Time, key string, old *Tokens) (*Tokens, error) {
+func (r *Refresher) renewHeld(ctx context.Context, until time.Time, key string, old *client.Tokens) (*client.Tokens, error) {
 	ctx, cancel := context.WithTimeout(ctx, renewTime)
 	defer cancel()
 	current, err := r.load(ctx, key)
@@ -98,7 +99,7 @@ func (r *Refresher) renewHeld(ctx context.Context, until time.Time, key string, 
 	case failure != nil:
 		return nil, failure
 	case !r.isGood(fresh):
-		return nil, fail(StepToken, errors.New("the new access token has ended before its use"))
+		return nil, client.NewError(client.StepToken, errors.New("the new access token has ended before its use"))
 	}
 	if r.Renewed != nil {
 		r.Renewed(ctx, key, fresh)
@@ -107,7 +108,7 @@ func (r *Refresher) renewHeld(ctx context.Context, until time.Time, key string, 
 }
 
 // fetch sends the one request. Beside an error it gives what has to be kept all the same.
-func (r *Refresher) fetch(ctx context.Context, until time.Time, current *Tokens) (*Tokens, error) {
+func (r *Refresher) fetch(ctx context.Context, until time.Time, current *client.Tokens) (*client.Tokens, error) {
 	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	if r.Fetch == nil {
@@ -115,37 +116,38 @@ func (r *Refresher) fetch(ctx context.Context, until time.Time, current *Tokens)
 	}
 	t, err := r.Fetch(ctx, current)
 	if err == nil && (t == nil || t.Token == nil || t.AccessToken == "") {
-		err = fail(StepToken, errors.New("Refresher.Fetch gave no tokens"))
+		err = client.NewError(client.StepToken, errors.New("Refresher.Fetch gave no tokens"))
 	}
 	if err != nil {
 		return nil, err
 	}
 	fresh := *t
-	fresh.refreshed = true
+	fresh.Refreshed = true
 	return &fresh, nil
 }
 
 // refresh is fetch by the refresh token. Where the ID token that came with new tokens could
 // not be checked yet, the old ones stay but for the refresh token: that may be spent.
-func (r *Refresher) refresh(ctx context.Context, current *Tokens) (*Tokens, error) {
+func (r *Refresher) refresh(ctx context.Context, current *client.Tokens) (*client.Tokens, error) {
 	if current.RefreshToken == "" {
-		return nil, fail(StepToken, fmt.Errorf("%w: there is no refresh token", ErrLoginRequired))
+		return nil, client.NewError(client.StepToken, fmt.Errorf("%w: there is no refresh token", ErrLoginRequired))
 	}
-	t, err := r.Client.refresh(ctx, current)
+	t, err := r.Client.Refresh(ctx, current)
 	if err == nil {
 		return t, nil
 	}
-	var step *Error
-	if t == nil || !errors.As(err, &step) || !step.Temporary() {
+	var step *client.Error
+	var rotated *client.RotatedError
+	if !errors.As(err, &rotated) || !errors.As(err, &step) || !step.Temporary() {
 		return nil, err
 	}
 	kept, token := *current, *current.Token
-	token.RefreshToken, kept.Token = t.RefreshToken, &token
+	token.RefreshToken, kept.Token = rotated.RefreshToken(), &token
 	return &kept, err
 }
 
 // settleAtLast tries more than once: the old tokens are spent.
-func (r *Refresher) settleAtLast(ctx context.Context, key string, current, fresh *Tokens, failure error) (kept *Tokens, err error) {
+func (r *Refresher) settleAtLast(ctx context.Context, key string, current, fresh *client.Tokens, failure error) (kept *client.Tokens, err error) {
 	for pause := firstPause; pause <= time.Second; pause *= 3 {
 		var down *storeError
 		if kept, err = r.settle(ctx, key, current, fresh, failure); !errors.As(err, &down) || sleep(ctx, pause) != nil {
@@ -157,7 +159,7 @@ func (r *Refresher) settleAtLast(ctx context.Context, key string, current, fresh
 
 // settle saves what has come of current, or forgets it, unless there is something else by
 // now: a logout or another login, which must stand. It gives what is there then.
-func (r *Refresher) settle(ctx context.Context, key string, current, fresh *Tokens, failure error) (*Tokens, error) {
+func (r *Refresher) settle(ctx context.Context, key string, current, fresh *client.Tokens, failure error) (*client.Tokens, error) {
 	switch now, err := r.load(ctx, key); {
 	case err != nil:
 		return nil, err
@@ -181,19 +183,19 @@ func (r *Refresher) stillWanted(ctx context.Context, key string) error {
 	word, err := r.store().Load(ctx, forgottenKey(key))
 	if err == nil && word != nil {
 		if err = r.store().Delete(ctx, key); err == nil {
-			return fail(StepToken, fmt.Errorf("%w: it was ended meanwhile", ErrLoginRequired))
+			return client.NewError(client.StepToken, fmt.Errorf("%w: it was ended meanwhile", ErrLoginRequired))
 		}
 	}
 	if err != nil {
-		return fail(StepToken, &storeError{err})
+		return client.NewError(client.StepToken, &storeError{err})
 	}
 	return nil
 }
 
 // replaces tells whether somebody else has refreshed old meanwhile.
-func (r *Refresher) replaces(t, old *Tokens) bool { return r.isGood(t) && !sameTokens(t, old) }
+func (r *Refresher) replaces(t, old *client.Tokens) bool { return r.isGood(t) && !sameTokens(t, old) }
 
-func sameTokens(a, b *Tokens) bool {
+func sameTokens(a, b *client.Tokens) bool {
 	if a == nil || b == nil || a.Token == nil || b.Token == nil {
 		return a == b
 	}
@@ -208,27 +210,21 @@ func (r *Refresher) ended(ctx context.Context, key string, err error) error {
 	if gone := r.store().Delete(ctx, key); gone != nil {
 		err = errors.Join(err, &storeError{gone})
 	}
-	return fail(StepToken, fmt.Errorf("%w: %w", ErrLoginRequired, err))
+	return client.NewError(client.StepToken, fmt.Errorf("%w: %w", ErrLoginRequired, err))
 }
 
-// endsLogin tells whether a refresh token is of no use any more: the server says so, or
-// has given an answer for it that must not be taken. What is not JSON is nobody's answer: a
-// proxy has pages with status 200 too.
+// endsLogin tells whether a refresh token is of no use any more.
 func endsLogin(err error) bool {
-	var step *Error
-	if !errors.As(err, &step) || step.Temporary() || errors.Is(err, errNotJSON) {
-		return false
-	}
-	var answer *TokenError
-	return step.Step == StepIDToken || errors.As(err, &answer) && (answer.Code == "invalid_grant" || answer.Status == http.StatusOK)
+	var step *client.Error
+	return errors.As(err, &step) && step.EndsLogin()
 }
 
 // load gives what is kept of a login. That nothing is, or nothing that can be read, is no
 // error for those who can fetch tokens without.
-func (r *Refresher) load(ctx context.Context, key string) (*Tokens, error) {
+func (r *Refresher) load(ctx context.Context, key string) (*client.Tokens, error) {
 	value, err := r.store().Load(ctx, key)
 	if err != nil {
-		return nil, fail(StepToken, &storeError{err})
+		return nil, client.NewError(client.StepToken, &storeError{err})
 	}
 	t, err := r.read(value)
 	switch {
@@ -237,58 +233,58 @@ func (r *Refresher) load(ctx context.Context, key string) (*Tokens, error) {
 	case r.Fetch != nil:
 		return nil, nil
 	}
-	return nil, fail(StepToken, fmt.Errorf("%w: %w", ErrLoginRequired, err))
+	return nil, client.NewError(client.StepToken, fmt.Errorf("%w: %w", ErrLoginRequired, err))
 }
 
 // readTokens is what was read last: a program that has one login reads the same again and
 // again.
 type readTokens struct {
 	value  []byte
-	tokens *Tokens
+	tokens *client.Tokens
 }
 
-func (r *Refresher) read(value []byte) (*Tokens, error) {
+func (r *Refresher) read(value []byte) (*client.Tokens, error) {
 	if last := r.last.Load(); last != nil && bytes.Equal(last.value, value) {
-		return last.tokens.copied(), nil
+		return copied(last.tokens), nil
 	}
 	t, err := readKept(value)
 	if err == nil {
-		r.last.Store(&readTokens{bytes.Clone(value), t.copied()})
+		r.last.Store(&readTokens{bytes.Clone(value), copied(t)})
 	}
 	return t, err
 }
 
-func readKept(value []byte) (*Tokens, error) {
+func readKept(value []byte) (*client.Tokens, error) {
 	if len(value) == 0 {
 		return nil, errors.New("no tokens are kept")
 	}
-	kept := &Kept{}
+	kept := &Stored{}
 	if err := json.Unmarshal(value, kept); err != nil {
 		return nil, errors.New("what is kept is malformed")
 	}
 	return kept.Tokens()
 }
 
-func (r *Refresher) save(ctx context.Context, key string, t *Tokens) error {
-	value, err := json.Marshal(t.Keep())
+func (r *Refresher) save(ctx context.Context, key string, t *client.Tokens) error {
+	value, err := json.Marshal(ToStore(t))
 	if err != nil {
-		return fail(StepToken, err)
+		return client.NewError(client.StepToken, err)
 	}
 	if err := r.store().Save(ctx, key, value, r.keepUntil(t)); err != nil {
-		return fail(StepToken, &storeError{err})
+		return client.NewError(client.StepToken, &storeError{err})
 	}
 	return nil
 }
 
 // keepUntil is the end of the tokens' use.
-func (r *Refresher) keepUntil(t *Tokens) time.Time {
+func (r *Refresher) keepUntil(t *client.Tokens) time.Time {
 	if t.RefreshToken == "" && !t.Expiry.IsZero() {
 		return t.Expiry
 	}
 	if r.Lifetime > 0 {
-		return r.Client.config.Now().Add(r.Lifetime)
+		return r.Client.Now().Add(r.Lifetime)
 	}
-	return r.Client.config.Now().Add(defaultLifetime)
+	return r.Client.Now().Add(defaultLifetime)
 }
 
 // sleep waits for about d.

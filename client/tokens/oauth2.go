@@ -1,4 +1,4 @@
-package client
+package tokens
 
 import (
 	"context"
@@ -12,11 +12,11 @@ import (
 // OAuth2 is s for libraries that take a golang.org/x/oauth2 TokenSource. That has no
 // context of its own: ctx ends its waits. Bearer tokens alone can be used in this way. The
 // refresh token stays here: used by somebody else too, it would be used twice.
-func OAuth2(ctx context.Context, s TokenSource) oauth2.TokenSource { return &oauth2Source{ctx, s} }
+func OAuth2(ctx context.Context, s Source) oauth2.TokenSource { return &oauth2Source{ctx, s} }
 
 type oauth2Source struct {
 	ctx    context.Context // oauth2.TokenSource leaves no other place for it
-	source TokenSource
+	source Source
 }
 
 // Format implements fmt.Formatter, as the source's own does.
@@ -29,7 +29,7 @@ func (s *oauth2Source) Token() (*oauth2.Token, error) {
 		return nil, err
 	}
 	if t == nil || t.Token == nil || t.Type() != "Bearer" {
-		return nil, errors.New("client: there is no access token, or it is bound to a key; send that by Transport")
+		return nil, errors.New("tokens: there is no access token, or it is bound to a key; send that by Transport")
 	}
 	out := *t.Token
 	out.RefreshToken = ""

@@ -1,4 +1,4 @@
-package client_test
+package tokens_test
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -46,7 +47,7 @@ func challenge(w http.ResponseWriter, status int, fields ...string) {
 func alice(t *testing.T, s *optest.Server, origins ...string) *http.Client {
 	t.Helper()
 	r := refresher(t, s, ending(time.Hour))
-	return &http.Client{Transport: &client.Transport{Client: r.Client, Tokens: r.Source("alice"), Origins: origins}}
+	return &http.Client{Transport: &tokens.Transport{Client: r.Client, Tokens: r.Source("alice"), Origins: origins}}
 }
 
 // TestTransport sends the token to the API, as it was when the request left.
@@ -102,15 +103,15 @@ func TestOrigins(t *testing.T) {
 // TestTransportConfigured names what is missing, and takes no origin that is none.
 func TestTransportConfigured(t *testing.T) {
 	c := newClient(t, config(optest.New(t)))
-	tokens, err := c.TokenSource(ending(time.Hour))
+	issued, err := tokens.NewSource(c, ending(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, tr := range []*client.Transport{
-		{}, {Client: c, Tokens: tokens}, {Client: c, Origins: []string{"https://api.example"}}, {Tokens: tokens, Origins: []string{"https://api.example"}},
-		{Client: c, Tokens: tokens, Origins: []string{""}}, {Client: c, Tokens: tokens, Origins: []string{"http://api.example"}},
-		{Client: c, Tokens: tokens, Origins: []string{"https://api.example/path"}}, {Client: c, Tokens: tokens, Origins: []string{"https://api.example?q"}},
-		{Client: c, Tokens: tokens, Origins: []string{"https://a@api.example"}}, {Client: c, Tokens: tokens, Origins: []string{"api.example"}},
+	for _, tr := range []*tokens.Transport{
+		{}, {Client: c, Tokens: issued}, {Client: c, Origins: []string{"https://api.example"}}, {Tokens: issued, Origins: []string{"https://api.example"}},
+		{Client: c, Tokens: issued, Origins: []string{""}}, {Client: c, Tokens: issued, Origins: []string{"http://api.example"}},
+		{Client: c, Tokens: issued, Origins: []string{"https://api.example/path"}}, {Client: c, Tokens: issued, Origins: []string{"https://api.example?q"}},
+		{Client: c, Tokens: issued, Origins: []string{"https://a@api.example"}}, {Client: c, Tokens: issued, Origins: []string{"api.example"}},
 	} {
 		tr.Base = refuse{t}
 		if _, err := (&http.Client{Transport: tr}).Get("https://api.example/"); err == nil {
@@ -134,19 +135,19 @@ func TestChallenge(t *testing.T) {
 		name   string
 		status int
 		fields []string
-		want   *client.ChallengeError
+		want   *tokens.ChallengeError
 	}{
 		{"scope", 403, []string{`Bearer error="insufficient_scope", scope="photos.read photos.write"`},
-			&client.ChallengeError{Code: client.InsufficientScope, Scopes: []string{"photos.read", "photos.write"}}},
+			&tokens.ChallengeError{Code: tokens.InsufficientScope, Scopes: []string{"photos.read", "photos.write"}}},
 		{"step-up", 401, []string{`Bearer error="insufficient_user_authentication", error_description="stronger", acr_values="gold silver", max_age="60"`},
-			&client.ChallengeError{Code: client.InsufficientUserAuthentication, Description: "stronger", ACRValues: []string{"gold", "silver"}, MaxAge: &minute}},
+			&tokens.ChallengeError{Code: tokens.InsufficientUserAuthentication, Description: "stronger", ACRValues: []string{"gold", "silver"}, MaxAge: &minute}},
 		{"no token", 401, []string{`Bearer resource_metadata="https://api.example/.well-known/oauth-protected-resource"`},
-			&client.ChallengeError{ResourceMetadata: "https://api.example/.well-known/oauth-protected-resource"}},
+			&tokens.ChallengeError{ResourceMetadata: "https://api.example/.well-known/oauth-protected-resource"}},
 		{"the one that says what is wrong", 401, []string{`Basic realm="x", DPoP algs="ES256"`, `DPoP error="insufficient_scope"`},
-			&client.ChallengeError{Code: client.InsufficientScope}},
+			&tokens.ChallengeError{Code: tokens.InsufficientScope}},
 		{"hostile values", 403, []string{`Bearer error="a\"b", scope="ok no\\pe", acr_values="", max_age="-1", resource_metadata="http://169.254.169.254/"`},
-			&client.ChallengeError{Code: "invalid_error_code", Scopes: []string{"ok"}}},
-		{"an endless age", 401, []string{`Bearer max_age=99999999999999999999`}, &client.ChallengeError{}},
+			&tokens.ChallengeError{Code: "invalid_error_code", Scopes: []string{"ok"}}},
+		{"an endless age", 401, []string{`Bearer max_age=99999999999999999999`}, &tokens.ChallengeError{}},
 		{"another scheme", 401, []string{`Basic realm="x"`}, nil},
 		{"none", 403, nil, nil},
 		{"another status", 400, []string{`Bearer error="invalid_request"`}, nil},
@@ -154,7 +155,7 @@ func TestChallenge(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			a := newAPI(t, func(w http.ResponseWriter, _ *http.Request, _ int) { challenge(w, test.status, test.fields...) })
 			resp, err := alice(t, optest.New(t), a.URL).Get(a.URL)
-			var got *client.ChallengeError
+			var got *tokens.ChallengeError
 			if test.want == nil {
 				if err != nil || resp.StatusCode != test.status {
 					t.Fatalf("got %v, %v", resp, err)
@@ -198,8 +199,8 @@ func TestRejectedToken(t *testing.T) {
 			})
 			r, _ := http.NewRequest("POST", a.URL, test.body)
 			resp, err := alice(t, s, a.URL).Do(r)
-			var got *client.ChallengeError
-			if (err == nil) != test.good || err != nil && (!errors.As(err, &got) || got.Code != client.InvalidToken) {
+			var got *tokens.ChallengeError
+			if (err == nil) != test.good || err != nil && (!errors.As(err, &got) || got.Code != tokens.InvalidToken) {
 				t.Fatalf("got %v, %v", resp, err)
 			}
 			if len(a.tokens) != test.requests || rotation.Posts() != 1 || test.good && (a.tokens[1] != "Bearer canary-access-1" || a.bodies[0] != a.bodies[1]) {
@@ -217,8 +218,8 @@ func TestLoginIsOver(t *testing.T) {
 	})
 	a := newAPI(t, func(w http.ResponseWriter, _ *http.Request, _ int) { challenge(w, 401, `Bearer error="invalid_token"`) })
 	_, err := alice(t, s, a.URL).Get(a.URL)
-	var got *client.ChallengeError
-	if !errors.As(err, &got) || !errors.Is(err, client.ErrLoginRequired) || len(a.tokens) != 1 {
+	var got *tokens.ChallengeError
+	if !errors.As(err, &got) || !errors.Is(err, tokens.ErrLoginRequired) || len(a.tokens) != 1 {
 		t.Errorf("got %v after %d requests", err, len(a.tokens))
 	}
 }
@@ -237,7 +238,7 @@ func TestTransportDPoP(t *testing.T) {
 			cfg := config(s)
 			cfg.DPoP = &client.DPoP{}
 			c := newClient(t, cfg)
-			tokens, err := login(t, s, c)
+			issued, err := login(t, s, c)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -247,11 +248,11 @@ func TestTransportDPoP(t *testing.T) {
 					challenge(w, 401, `DPoP error="use_dpop_nonce", algs="ES256"`)
 				}
 			})
-			source, err := c.TokenSource(tokens)
+			source, err := tokens.NewSource(c, issued)
 			if err != nil {
 				t.Fatal(err)
 			}
-			hc := &http.Client{Transport: &client.Transport{Client: c, Tokens: source, Origins: []string{a.URL}}}
+			hc := &http.Client{Transport: &tokens.Transport{Client: c, Tokens: source, Origins: []string{a.URL}}}
 			_, err = hc.Get(a.URL)
 			if (err != nil) != test.stubborn || len(a.tokens) != test.requests || !strings.HasPrefix(a.tokens[1], "DPoP ") || a.proofs[0] == a.proofs[1] || a.proofs[0] == "" {
 				t.Errorf("%v after %d requests", err, len(a.tokens))
@@ -267,7 +268,7 @@ func TestTransportContext(t *testing.T) {
 	s.Replace("/token", func(http.ResponseWriter, *http.Request) { close(arrived); <-goOn })
 	defer close(goOn)
 	r := refresher(t, s, ending(-time.Second))
-	hc := &http.Client{Transport: &client.Transport{Client: r.Client, Tokens: r.Source("alice"), Origins: []string{"https://api.example"}}}
+	hc := &http.Client{Transport: &tokens.Transport{Client: r.Client, Tokens: r.Source("alice"), Origins: []string{"https://api.example"}}}
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-arrived; cancel() }()
 	req, _ := http.NewRequestWithContext(ctx, "GET", "https://api.example/", nil)
@@ -286,13 +287,13 @@ func BenchmarkTransport(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	source, err := c.TokenSource(ending(24 * time.Hour))
+	source, err := tokens.NewSource(c, ending(24*time.Hour))
 	if err != nil {
 		b.Fatal(err)
 	}
 	fixed := func(r *http.Request) { r.Header.Set("Authorization", "Bearer canary-access-0") }
 	bare := getting(b, &http.Client{}, api.URL, fixed)
-	ours := getting(b, &http.Client{Transport: &client.Transport{Client: c, Tokens: source, Origins: []string{api.URL}}}, api.URL, func(*http.Request) {})
+	ours := getting(b, &http.Client{Transport: &tokens.Transport{Client: c, Tokens: source, Origins: []string{api.URL}}}, api.URL, func(*http.Request) {})
 	var times [2][]time.Duration
 	for b.Loop() { // in turns: what else the machine does slows both
 		for i, get := range []func(){bare, ours} {
@@ -327,13 +328,13 @@ func TestChallengeEcho(t *testing.T) {
 	r := httptest.NewRequest("GET", "https://api.example/", nil)
 	r.Header.Set("Authorization", "Bearer canary-token")
 	for _, field := range []string{`Bearer error="invalid_token", error_description="canary-token is expired"`, `Bearer error="canary-token"`} {
-		e := client.ReadChallenge(&http.Response{StatusCode: 401, Header: http.Header{"Www-Authenticate": {field}}, Request: r})
+		e := tokens.ReadChallenge(&http.Response{StatusCode: 401, Header: http.Header{"Www-Authenticate": {field}}, Request: r})
 		if e == nil || e.Code == "" {
 			t.Fatalf("%s: %v", field, e)
 		}
 		noCanary(t, e.Error()+e.Code)
 	}
-	if e := client.ReadChallenge(&http.Response{StatusCode: 401, Header: http.Header{"Www-Authenticate": {`Bearer error="invalid_token"`}}}); e.Code != "invalid_token" {
+	if e := tokens.ReadChallenge(&http.Response{StatusCode: 401, Header: http.Header{"Www-Authenticate": {`Bearer error="invalid_token"`}}}); e.Code != "invalid_token" {
 		t.Errorf("got %v", e)
 	}
 }

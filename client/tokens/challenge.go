@@ -1,4 +1,4 @@
-package client
+package tokens
 
 import (
 	"cmp"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/internal/endpoint"
 )
 
@@ -37,13 +38,13 @@ type ChallengeError struct {
 }
 
 func (e *ChallengeError) Error() string {
-	return fmt.Sprintf("client: the API answers %d, %s (%q)", e.Status, cmp.Or(e.Code, "without an error code"), e.Description)
+	return fmt.Sprintf("tokens: the API answers %d, %s (%q)", e.Status, cmp.Or(e.Code, "without an error code"), e.Description)
 }
 
 // Request is the login that would satisfy the API, for Begin: a step-up by RFC 9470 §4, or
 // more scope. Whether the application wants to ask for that is its own decision.
-func (e *ChallengeError) Request() Request {
-	return Request{Scopes: e.Scopes, ACRValues: e.ACRValues, MaxAge: e.MaxAge}
+func (e *ChallengeError) Request() client.Request {
+	return client.Request{Scopes: e.Scopes, ACRValues: e.ACRValues, MaxAge: e.MaxAge}
 }
 
 // ReadChallenge reads the challenge of an answer. It is nil where there is none.
@@ -51,21 +52,21 @@ func ReadChallenge(resp *http.Response) *ChallengeError {
 	if resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusForbidden {
 		return nil
 	}
-	c := forTokens(readChallenges(resp.Header.Values("WWW-Authenticate")), sentScheme(resp.Request))
+	c := forTokens(endpoint.Challenges(resp.Header.Values("WWW-Authenticate")), sentScheme(resp.Request))
 	if c == nil {
 		return nil
 	}
-	for name, value := range c.params {
-		c.params[name] = endpoint.RedactFor(resp.Request, value)
+	for name, value := range c.Params {
+		c.Params[name] = endpoint.RedactFor(resp.Request, value)
 	}
 	out := &ChallengeError{
-		Status: resp.StatusCode, Description: endpoint.Clean(c.params["error_description"]),
-		Scopes: words(c.params["scope"]), ACRValues: words(c.params["acr_values"]), MaxAge: seconds(c.params["max_age"]),
+		Status: resp.StatusCode, Description: endpoint.Clean(c.Params["error_description"]),
+		Scopes: words(c.Params["scope"]), ACRValues: words(c.Params["acr_values"]), MaxAge: seconds(c.Params["max_age"]),
 	}
-	if code := c.params["error"]; code != "" {
+	if code := c.Params["error"]; code != "" {
 		out.Code = endpoint.CleanCode(code)
 	}
-	if u := c.params["resource_metadata"]; endpoint.CheckURL(u) == nil {
+	if u := c.Params["resource_metadata"]; endpoint.CheckURL(u) == nil {
 		out.ResourceMetadata = u
 	}
 	return out
@@ -82,17 +83,17 @@ func sentScheme(r *http.Request) string {
 
 // forTokens chooses among challenges: one that says what is wrong before one that does
 // not, one for the scheme that was sent before another, else the first.
-func forTokens(all []challenge, sent string) (out *challenge) {
+func forTokens(all []endpoint.Challenge, sent string) (out *endpoint.Challenge) {
 	best := 0
 	for i, c := range all {
-		if c.scheme != "bearer" && c.scheme != "dpop" {
+		if c.Scheme != "bearer" && c.Scheme != "dpop" {
 			continue
 		}
 		rank := 1
-		if c.params["error"] != "" {
+		if c.Params["error"] != "" {
 			rank += 2
 		}
-		if c.scheme == sent {
+		if c.Scheme == sent {
 			rank++
 		}
 		if rank > best {
@@ -105,16 +106,18 @@ func forTokens(all []challenge, sent string) (out *challenge) {
 // words are the values of a list; what cannot be one is left out.
 func words(list string) (out []string) {
 	for _, word := range strings.Fields(list) {
-		if isScopeToken(word) {
+		if endpoint.IsScopeToken(word) {
 			out = append(out, word)
 		}
 	}
 	return out
 }
 
+const maxAge = 10 * 365 * 24 * time.Hour
+
 func seconds(s string) *time.Duration {
 	n, err := strconv.ParseUint(s, 10, 32)
-	if d := time.Duration(n) * time.Second; err == nil && d <= maxLifetime {
+	if d := time.Duration(n) * time.Second; err == nil && d <= maxAge {
 		return &d
 	}
 	return nil

@@ -1,0 +1,41 @@
+package tokens
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/countersign/countersign/client"
+)
+
+// Source gives tokens that are good now.
+type Source interface {
+	Tokens(ctx context.Context) (*client.Tokens, error)
+}
+
+// NewSource keeps t fresh in the memory of this process.
+func NewSource(c *client.Client, t *client.Tokens) (Source, error) {
+	r := &Refresher{Client: c}
+	return r.Source(""), r.Add(context.Background(), "", t)
+}
+
+type source struct {
+	refresher *Refresher
+	key       string
+}
+
+func (s *source) Tokens(ctx context.Context) (*client.Tokens, error) {
+	return s.refresher.Tokens(ctx, s.key)
+}
+
+// Renew is what Transport asks for after an API has refused a token.
+func (s *source) Renew(ctx context.Context, rejected *client.Tokens) (*client.Tokens, error) {
+	return s.refresher.Renew(ctx, s.key, rejected)
+}
+
+// Format implements fmt.Formatter: the key may be the ID of a session.
+func (s *source) Format(f fmt.State, _ rune) { io.WriteString(f, "[token source]") }
+
+// LogValue implements slog.LogValuer.
+func (s *source) LogValue() slog.Value { return slog.StringValue("[token source]") }
