@@ -1,5 +1,5 @@
 // Package redisstore keeps on Redis what the processes of an application share: sessions
-// and tokens, leases, what may be used once, and which sessions a user has. One [Store] is
+// and tokens, leases, what may be used once, which sessions a user has, and lists that all processes follow. One [Store] is
 // all of these at once: it has the methods that packages client, client/login, idtoken and
 // rs ask of a store, and imports none of them.
 //

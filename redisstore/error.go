@@ -14,7 +14,7 @@ import (
 // Error is a call that failed. Its text holds no key, no value and no password: those of
 // the library and the server may quote what was sent, and stay out.
 type Error struct {
-	Op   string // load, save, delete, acquire, release, once, link, linked, unlink or ping
+	Op   string // load, save, delete, acquire, release, once, link, linked, unlink, append or ping
 	Code string // the server's, such as NOAUTH or OOM; "" when it did not answer, or was not asked
 	Err  error  // what happened
 

@@ -64,7 +64,10 @@ var calls = map[string]func(context.Context, *redisstore.Store) error{
 	},
 	"linked": func(ctx context.Context, s *redisstore.Store) error { _, err := s.Linked(ctx, secretKey); return err },
 	"unlink": func(ctx context.Context, s *redisstore.Store) error { return s.Unlink(ctx, secretKey, secretValue) },
-	"ping":   func(ctx context.Context, s *redisstore.Store) error { return s.Ping(ctx) },
+	"append": func(ctx context.Context, s *redisstore.Store) error {
+		return s.Append(ctx, secretKey, []byte(secretValue), soon())
+	},
+	"ping": func(ctx context.Context, s *redisstore.Store) error { return s.Ping(ctx) },
 }
 
 var errBoth = errors.New("yes and an error at once")

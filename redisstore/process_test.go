@@ -43,6 +43,10 @@ func child(task string) {
 		fmt.Println(err)
 		return
 	}
+	var watch func(string)
+	if task == "revocations" {
+		watch = followRevocations(ctx, s)
+	}
 	fmt.Println("ready")
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		switch task {
@@ -54,6 +58,8 @@ func child(task string) {
 			fmt.Println(held, err)
 		case "refresh":
 			fmt.Println(refresh(ctx, s, in.Text()))
+		case "revocations":
+			watch(in.Text())
 		case "short lease":
 			_, held, err := s.Acquire(ctx, in.Text(), time.Second)
 			fmt.Println(held, err)

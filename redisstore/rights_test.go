@@ -37,7 +37,7 @@ func TestRights(t *testing.T) {
 			c.URL, c.Prefix = strings.Replace(server.URL(), "redis://", "redis://app:canary-password@", 1), prefix
 		})
 	}
-	setRights(t, server, rights)
+	setRights(t, server, rights+" "+logRights)
 	wantAll(t, as(""))
 	if err := remember(t.Context(), as(""), "x"); err != nil {
 		t.Error(err)
@@ -47,7 +47,7 @@ func TestRights(t *testing.T) {
 			t.Errorf("%s, another's: %v", name, err)
 		}
 	}
-	for _, r := range strings.Fields(rights)[1:] {
+	for _, r := range append(strings.Fields(rights)[1:], "+hmget", "+hset") { // without the others of logRights a log is looked at
 		setRights(t, server, "-"+r[1:])
 		err := remember(t.Context(), as(""), "without "+r)
 		for _, call := range calls {
