@@ -2,6 +2,7 @@ package login_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -292,3 +293,6 @@ func (b *browser) want(got page, status int, text string) {
 		b.t.Errorf("%d at %s, want %d and %q:\n%s", got.status, got.at.Path, status, text, got.text())
 	}
 }
+
+// decode reads JSON.
+func decode(resp *http.Response, v any) error { return json.NewDecoder(resp.Body).Decode(v) }

@@ -1,10 +1,12 @@
 package login_test
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +33,8 @@ func newClient(t testing.TB, issuer, redirect string, edit func(*client.Config))
 func TestNewRefuses(t *testing.T) {
 	const a, b = "https://a.example", "https://b.example"
 	good := newClient(t, a, "https://app.example/callback", nil)
+	idTokenAlone := newClient(t, a, "https://app.example/cb", func(c *client.Config) { c.ResponseType, c.ResponseMode = client.ResponseIDToken, "form_post" })
+	signIn := func(context.Context, *login.User, *client.Tokens, url.Values) error { return nil }
 	one := func(c *client.Client) map[string]*client.Client { return map[string]*client.Client{"main": c} }
 	for _, test := range []struct {
 		name   string
@@ -60,6 +64,17 @@ func TestNewRefuses(t *testing.T) {
 		{"RP-23 kept", login.Config{SignInPath: "/choose", Clients: map[string]*client.Client{
 			"a": good, "b": newClient(t, b, "https://app.example/callback/b", nil),
 		}}, nil},
+		{"no ID token and nothing in its place", login.Config{Clients: one(newClient(t, a, "https://app.example/cb", func(c *client.Config) { c.Scopes = []string{"read:user"} }))}, []string{"no login of Clients[\"main\"] can succeed", "SignIn"}},
+		{"no ID token, but SignIn", login.Config{SignIn: signIn, Clients: one(newClient(t, a, "https://app.example/cb", func(c *client.Config) { c.Scopes = []string{"read:user"} }))}, nil},
+		{"openid of Request", login.Config{Request: client.Request{Scopes: []string{"openid"}}, Clients: one(newClient(t, a, "https://app.example/cb", func(c *client.Config) { c.Scopes = []string{} }))}, nil},
+		{"UserInfo without an access token", login.Config{UserInfo: true, Clients: one(idTokenAlone)}, []string{"UserInfo is true"}},
+		{"KeepTokens without an access token", login.Config{KeepTokens: true, Clients: one(idTokenAlone)}, []string{"KeepTokens is true"}},
+		{"an ID token alone", login.Config{Clients: one(idTokenAlone)}, nil},
+		{"MaxCalls", login.Config{MaxCalls: -1, Clients: one(good)}, []string{"MaxCalls"}},
+		{"BasePath that RedirectURL is not under", login.Config{BasePath: "/app", Clients: one(good)}, []string{"BasePath", "RedirectURL"}},
+		{"BasePath", login.Config{BasePath: "/app/", Clients: one(newClient(t, a, "https://app.example/app/cb", nil))}, nil},
+		{"BasePath with a query", login.Config{BasePath: "/app?x", Clients: one(newClient(t, a, "https://app.example/app?x/cb", nil))}, []string{"BasePath"}},
+		{"BasePath elsewhere", login.Config{BasePath: "//app", Clients: one(newClient(t, a, "https://app.example//app/cb", nil))}, []string{"BasePath"}},
 		{"nowhere to choose", login.Config{Clients: map[string]*client.Client{"a": good, "b": good}}, []string{"SignInPath is empty"}},
 		{"all at once", login.Config{Clients: one(nil), Idle: -1, CookieName: " "}, []string{"is nil", "negative", "CookieName"}},
 	} {

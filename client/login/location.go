@@ -36,10 +36,10 @@ func (l *Login) returnTo(r *http.Request, s string) string {
 	if s == "" {
 		return l.config.HomePath
 	}
-	if path, ok := cleanReturnTo(l.config.external(s)); ok {
-		return path
+	if path, ok := cleanReturnTo(s); ok && len(s)+len(l.config.BasePath) <= maxReturnTo {
+		return l.config.external(path)
 	}
-	if len(s) > maxReturnTo {
+	if len(s)+len(l.config.BasePath) > maxReturnTo {
 		l.config.Log.InfoContext(r.Context(), "login: the path to return to is too long, the visitor returns to HomePath", "bytes", len(s), "limit", maxReturnTo)
 	} else {
 		l.config.Log.InfoContext(r.Context(), "login: the path to return to is not a path of this site, the visitor returns to HomePath")

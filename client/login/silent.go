@@ -74,7 +74,7 @@ func (l *Login) trySilently(w http.ResponseWriter, r *http.Request, name string)
 	if c == nil || !isVisit(r) || value(r, l.silentName()) != "" {
 		return false
 	}
-	probed := r.URL.Query().Has(silentProbe)
+	probed := r.URL.Query().Get(silentProbe) == "1"
 	switch {
 	case len(r.Cookies()) > 0 && value(r, l.probeName()) != "", len(r.Cookies()) > 0 && !probed:
 		return l.beginSilently(w, r, name)
