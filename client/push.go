@@ -31,7 +31,7 @@ func (c *Client) pushes(m *discovery.Metadata) (bool, error) {
 func (c *Client) push(ctx context.Context, m *discovery.Metadata, params url.Values) (url.Values, error) {
 	pushed, err := par.Push(ctx, c.config.HTTP, m.PushedAuthorizationRequestEndpoint, c.auth(m), params)
 	if err != nil {
-		return nil, c.explain(err)
+		return nil, c.pushSent(m, params, c.explain(err))
 	}
 	if pushed.DPoPNonce != "" {
 		c.learn(dpop.Authorization, m.PushedAuthorizationRequestEndpoint, http.Header{"Dpop-Nonce": {pushed.DPoPNonce}})

@@ -64,7 +64,9 @@ func (c *Client) requestToken(ctx context.Context, form url.Values, key auth.Sig
 		return nil, fail(StepToken, tokenError(err))
 	}
 	if resp.Status != http.StatusOK {
-		return nil, fail(StepToken, c.explainAuth(m, form, tokenError(resp.Failure("the answer is not an OAuth error"))))
+		e := c.explainAuth(m, form, tokenError(resp.Failure("the answer is not an OAuth error")))
+		e.Err = c.withSent(m, form, e.Err)
+		return nil, fail(StepToken, e)
 	}
 	parsed, err := parseTokenResponse(resp, &c.config, form.Get("grant_type"))
 	if err != nil {
