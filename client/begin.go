@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/url"
 	"slices"
@@ -19,6 +18,8 @@ import (
 
 // Request is what one login asks for beyond the Config. The zero value is a plain login.
 type Request struct {
+	unprinted[Request]
+
 	// Scopes are asked for beside those of Config.Scopes.
 	Scopes []string
 
@@ -70,14 +71,9 @@ type Request struct {
 	Extra url.Values
 }
 
-// Format implements fmt.Formatter: no verb prints the hints about the user.
-func (r Request) Format(f fmt.State, _ rune) { io.WriteString(f, r.redacted()) }
-
-// LogValue implements slog.LogValuer.
-func (r Request) LogValue() slog.Value { return slog.StringValue(r.redacted()) }
-
-func (r Request) redacted() string {
-	return fmt.Sprintf("[request, prompt %q, acr_values %q]", strings.Join(r.Prompt, " "), strings.Join(r.ACRValues, " "))
+// LogValue implements slog.LogValuer with what helps to read a log.
+func (r Request) LogValue() slog.Value {
+	return slog.StringValue(fmt.Sprintf("[request, prompt %q, acr_values %q]", strings.Join(r.Prompt, " "), strings.Join(r.ACRValues, " ")))
 }
 
 // reserved are the parameters that the module sets itself.

@@ -5,8 +5,6 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
@@ -18,6 +16,8 @@ import (
 // Logout is what one logout says beyond the Config. The zero value leaves it to the
 // server to ask the user. It redacts itself in fmt, log/slog and encoding/json.
 type Logout struct {
+	unprinted[Logout]
+
 	// IDTokenHint is the user's ID token, expired or not: Tokens.IDTokenHint. With it
 	// most servers end the session without asking.
 	IDTokenHint string `json:"-"`
@@ -32,12 +32,6 @@ type Logout struct {
 	// the module sets are refused here.
 	Extra url.Values
 }
-
-// Format implements fmt.Formatter: no verb prints the ID token.
-func (l Logout) Format(f fmt.State, _ rune) { io.WriteString(f, "[logout]") }
-
-// LogValue implements slog.LogValuer.
-func (l Logout) LogValue() slog.Value { return slog.StringValue("[logout]") }
 
 // LogoutEndpoint is where a server ends sessions that does not speak OpenID Connect
 // RP-Initiated Logout. It is sent client_id, and where the browser goes afterwards.

@@ -4,9 +4,6 @@ import (
 	"cmp"
 	"crypto/rand"
 	"encoding/base64"
-	"fmt"
-	"io"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +19,8 @@ const pendingLifetime = 10 * time.Minute
 //
 // It holds secrets, and redacts itself in fmt and log/slog.
 type Pending struct {
+	unprinted[Pending]
+
 	Issuer       string         `json:"issuer"`
 	ClientID     string         `json:"client_id"`
 	RedirectURL  string         `json:"redirect_uri"`
@@ -54,16 +53,6 @@ func (p *Pending) signedResponse() bool { return strings.HasSuffix(p.ResponseMod
 func (p *Pending) Expired(now time.Time) bool {
 	age := now.Sub(p.CreatedAt)
 	return age > pendingLifetime || age < -pendingLifetime
-}
-
-// Format implements fmt.Formatter: every verb prints issuer and time alone.
-func (p Pending) Format(f fmt.State, _ rune) { io.WriteString(f, p.redacted()) }
-
-// LogValue implements slog.LogValuer.
-func (p Pending) LogValue() slog.Value { return slog.StringValue(p.redacted()) }
-
-func (p Pending) redacted() string {
-	return fmt.Sprintf("[login at %s begun %s]", p.Issuer, p.CreatedAt.UTC().Format(time.RFC3339))
 }
 
 // random gives 256 bits from crypto/rand, which ends the program rather than fail.

@@ -1,12 +1,6 @@
 package client
 
 import (
-	"fmt"
-	"io"
-	"log/slog"
-	"strings"
-	"time"
-
 	"golang.org/x/oauth2"
 
 	"github.com/countersign/countersign/client/auth"
@@ -17,6 +11,8 @@ import (
 // and encoding/json; its Token field is golang.org/x/oauth2's, which does not: store
 // that one on purpose or not at all.
 type Tokens struct {
+	hidden[Tokens]
+
 	*oauth2.Token
 
 	// IDToken is the validated ID token; nil if the scope had no openid.
@@ -42,27 +38,4 @@ type Tokens struct {
 
 	// Refreshed says that the tokens come from a refresh, and not from a login.
 	Refreshed bool
-}
-
-// Format implements fmt.Formatter: no verb prints a token.
-func (t Tokens) Format(f fmt.State, _ rune) { io.WriteString(f, t.redacted()) }
-
-// LogValue implements slog.LogValuer.
-func (t Tokens) LogValue() slog.Value { return slog.StringValue(t.redacted()) }
-
-// MarshalText implements encoding.TextMarshaler, so that encoding/json writes no token either.
-func (t Tokens) MarshalText() ([]byte, error) { return []byte(t.redacted()), nil }
-
-func (t Tokens) redacted() string {
-	var b strings.Builder
-	b.WriteString("[tokens")
-	if t.IDToken != nil {
-		fmt.Fprintf(&b, " of %q at %s", t.IDToken.Subject, t.IDToken.Issuer)
-	}
-	fmt.Fprintf(&b, ", scope %q", strings.Join(t.Scopes, " "))
-	if t.Token != nil && !t.Expiry.IsZero() {
-		fmt.Fprintf(&b, ", until %s", t.Expiry.UTC().Format(time.RFC3339))
-	}
-	b.WriteString("]")
-	return b.String()
 }

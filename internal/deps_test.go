@@ -28,7 +28,7 @@ var graph = map[string][]string{
 	"idtoken":             {"internal/jose", "internal/redact"},
 	"client/auth":         {"internal/jose", "internal/redact"},
 	"client":              {"client/auth", "discovery", "idtoken", "internal/dpop", "internal/endpoint", "internal/jose", "internal/redact", "par", "pkce"},
-	"client/grant":        {"client", "client/auth", "discovery", "idtoken"}, // nothing internal: it proves the door for others
+	"client/grant":        {"client", "client/auth", "discovery", "idtoken", "internal/redact"}, // nothing else internal: it proves the door for others
 	"client/tokens":       {"client", "client/auth", "idtoken", "internal/endpoint", "internal/redact"},
 	"client/login":        {"client", "client/tokens", "idtoken", "internal/jose", "internal/redact", "internal/testseam"},
 	"client/registration": {"client", "client/auth", "discovery", "internal/endpoint", "internal/jose", "internal/redact"},

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
@@ -33,6 +31,8 @@ const (
 // All processes of one client have the same ring if they are given the same keys with the
 // same times. It redacts itself in fmt and log/slog.
 type KeyRing struct {
+	unprinted[KeyRing]
+
 	// MaxAge is how long servers may keep the set before they look again. 0 means an hour;
 	// at most a day.
 	MaxAge time.Duration
@@ -158,12 +158,6 @@ func (r *KeyRing) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.Write(set)
 }
-
-// Format implements fmt.Formatter: no verb prints a key.
-func (r *KeyRing) Format(f fmt.State, _ rune) { io.WriteString(f, "[key ring]") }
-
-// LogValue implements slog.LogValuer.
-func (r *KeyRing) LogValue() slog.Value { return slog.StringValue("[key ring]") }
 
 func (r *KeyRing) now() time.Time {
 	if r.Now != nil {

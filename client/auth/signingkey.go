@@ -5,9 +5,6 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
-	"fmt"
-	"io"
-	"log/slog"
 
 	"github.com/countersign/countersign/internal/jose"
 )
@@ -15,6 +12,8 @@ import (
 // SigningKey is a private key of the client, registered at the server. Key may be in a
 // KMS or an HSM. It redacts itself in fmt, log/slog and encoding.
 type SigningKey struct {
+	hidden[SigningKey]
+
 	// KeyID is the kid under which the public key is registered. "" sends none.
 	KeyID string
 
@@ -35,17 +34,6 @@ type KeySource interface {
 
 // Current implements KeySource.
 func (k SigningKey) Current() SigningKey { return k }
-
-// Format implements fmt.Formatter: the key ID is all that any verb prints.
-func (k SigningKey) Format(f fmt.State, _ rune) { io.WriteString(f, k.redacted()) }
-
-// LogValue implements slog.LogValuer.
-func (k SigningKey) LogValue() slog.Value { return slog.StringValue(k.redacted()) }
-
-// MarshalText implements encoding.TextMarshaler with the key ID alone.
-func (k SigningKey) MarshalText() ([]byte, error) { return []byte(k.redacted()), nil }
-
-func (k SigningKey) redacted() string { return fmt.Sprintf("[signing key %q]", k.KeyID) }
 
 // Algorithm gives the signature algorithm of the key, or why it cannot sign.
 func (k SigningKey) Algorithm() (string, error) {

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/url"
 	"slices"
 	"strconv"
@@ -23,6 +21,8 @@ import (
 // Connect CIBA Core 1.0 §7.1. Exactly one of the three hints must be set. It redacts itself
 // in fmt, log/slog and encoding.
 type BackchannelRequest struct {
+	hidden[BackchannelRequest]
+
 	client.TokenRequest
 
 	// LoginHint names the user, LoginHintToken is a token that does, and IDTokenHint an ID
@@ -53,6 +53,8 @@ type BackchannelRequest struct {
 // Backchannel is a login while the user is asked on another device. It is plain JSON for
 // the application to keep. It holds secrets, and redacts itself in fmt and log/slog.
 type Backchannel struct {
+	unprinted[Backchannel]
+
 	Issuer            string        `json:"issuer"`
 	ClientID          string        `json:"client_id"`
 	AuthReqID         string        `json:"auth_req_id"`
@@ -235,27 +237,4 @@ func checkBackchannel(c *client.Client, b *Backchannel) error {
 		return errors.New("the scope lacks openid")
 	}
 	return nil
-}
-
-// Format implements fmt.Formatter: no verb prints a secret.
-func (b Backchannel) Format(f fmt.State, _ rune) { io.WriteString(f, b.redacted()) }
-
-// LogValue implements slog.LogValuer.
-func (b Backchannel) LogValue() slog.Value { return slog.StringValue(b.redacted()) }
-
-func (b Backchannel) redacted() string {
-	return fmt.Sprintf("[login elsewhere at %s until %s]", b.Issuer, b.Expiry.UTC().Format(time.RFC3339))
-}
-
-// Format implements fmt.Formatter: no verb prints a hint or a code.
-func (r BackchannelRequest) Format(f fmt.State, _ rune) { io.WriteString(f, r.redacted()) }
-
-// LogValue implements slog.LogValuer.
-func (r BackchannelRequest) LogValue() slog.Value { return slog.StringValue(r.redacted()) }
-
-// MarshalText implements encoding.TextMarshaler without hints and codes.
-func (r BackchannelRequest) MarshalText() ([]byte, error) { return []byte(r.redacted()), nil }
-
-func (r BackchannelRequest) redacted() string {
-	return fmt.Sprintf("[request for a login elsewhere, scope %q]", r.Scopes)
 }

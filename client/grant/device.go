@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
@@ -27,6 +25,8 @@ import (
 // It is plain JSON for the application to keep. DeviceCode and DPoPKey are secrets, and it
 // redacts itself in fmt and log/slog.
 type Device struct {
+	unprinted[Device]
+
 	Issuer                  string        `json:"issuer"`
 	ClientID                string        `json:"client_id"`
 	DeviceCode              string        `json:"device_code"`
@@ -115,16 +115,6 @@ var errBegunElsewhere = errors.New("the login was begun by another client")
 func began(c *client.Client, issuer, clientID string) bool {
 	own := c.Config()
 	return issuer == own.Issuer && clientID == own.ClientID && clientID != ""
-}
-
-// Format implements fmt.Formatter: no verb prints the device code.
-func (d Device) Format(f fmt.State, _ rune) { io.WriteString(f, d.redacted()) }
-
-// LogValue implements slog.LogValuer.
-func (d Device) LogValue() slog.Value { return slog.StringValue(d.redacted()) }
-
-func (d Device) redacted() string {
-	return fmt.Sprintf("[login of a device at %s until %s]", d.Issuer, d.Expiry.UTC().Format(time.RFC3339))
 }
 
 // deviceResponse is the answer of RFC 8628 §3.2.

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"maps"
 	"time"
 
@@ -19,6 +17,8 @@ const grantTyp = "authorization-grant+jwt" // RFC 10070
 // AssertionRequest is a request for tokens with a JWT that says for whom, RFC 7523. The
 // JWT is Assertion, or is made by Keys. It redacts itself in fmt, log/slog and encoding.
 type AssertionRequest struct {
+	hidden[AssertionRequest]
+
 	client.TokenRequest
 
 	// Assertion is a JWT that somebody else made, whom the server trusts.
@@ -105,17 +105,4 @@ func (r *AssertionRequest) checkOwn() error {
 		}
 	}
 	return nil
-}
-
-// Format implements fmt.Formatter: no verb prints the assertion.
-func (r AssertionRequest) Format(f fmt.State, _ rune) { io.WriteString(f, r.redacted()) }
-
-// LogValue implements slog.LogValuer.
-func (r AssertionRequest) LogValue() slog.Value { return slog.StringValue(r.redacted()) }
-
-// MarshalText implements encoding.TextMarshaler without the assertion.
-func (r AssertionRequest) MarshalText() ([]byte, error) { return []byte(r.redacted()), nil }
-
-func (r AssertionRequest) redacted() string {
-	return fmt.Sprintf("[token request by a JWT, scope %q]", r.Scopes)
 }

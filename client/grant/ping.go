@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"mime"
 	"net/http"
 	"strings"
@@ -21,6 +20,8 @@ const maxPing = 16 << 10 // bytes; some servers make an auth_req_id of an encryp
 // 1.0 §10.2. Anybody can send one: it counts once [Ping.IsFor] has said so. It redacts
 // itself in fmt, log/slog and encoding.
 type Ping struct {
+	hidden[Ping]
+
 	AuthReqID string
 	token     string
 }
@@ -73,15 +74,6 @@ func (p *Ping) IsFor(b *Backchannel) bool {
 	}
 	return subtle.ConstantTimeCompare([]byte(p.token), []byte(b.NotificationToken)) == 1 && p.AuthReqID == b.AuthReqID
 }
-
-// Format implements fmt.Formatter.
-func (p Ping) Format(f fmt.State, _ rune) { io.WriteString(f, "[ping]") }
-
-// LogValue implements slog.LogValuer.
-func (p Ping) LogValue() slog.Value { return slog.StringValue("[ping]") }
-
-// MarshalText implements encoding.TextMarshaler.
-func (p Ping) MarshalText() ([]byte, error) { return []byte("[ping]"), nil }
 
 // PingHandler is the client's notification endpoint (CIBA Core §9, §10.2), to be served
 // over TLS at the address of the registration. Both fields must be set.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/url"
 	"slices"
 
@@ -25,6 +23,8 @@ const (
 // ExchangeRequest is a request for a token in exchange for another, RFC 8693 §2.1.
 // SubjectToken must be set. It redacts itself in fmt, log/slog and encoding.
 type ExchangeRequest struct {
+	hidden[ExchangeRequest]
+
 	client.TokenRequest
 
 	// SubjectToken is of the party on whose behalf the request is made, and
@@ -116,17 +116,4 @@ func checkIssued(t *client.Tokens, requested string) error {
 		return fmt.Errorf("issued_token_type is %.100q, not what was asked for", issued)
 	}
 	return nil
-}
-
-// Format implements fmt.Formatter: no verb prints a token.
-func (r ExchangeRequest) Format(f fmt.State, _ rune) { io.WriteString(f, r.redacted()) }
-
-// LogValue implements slog.LogValuer.
-func (r ExchangeRequest) LogValue() slog.Value { return slog.StringValue(r.redacted()) }
-
-// MarshalText implements encoding.TextMarshaler without the tokens.
-func (r ExchangeRequest) MarshalText() ([]byte, error) { return []byte(r.redacted()), nil }
-
-func (r ExchangeRequest) redacted() string {
-	return fmt.Sprintf("[token exchange for %q, scope %q]", r.Audiences, r.Scopes)
 }

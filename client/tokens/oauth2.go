@@ -3,8 +3,6 @@ package tokens
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 
 	"golang.org/x/oauth2"
 )
@@ -12,15 +10,16 @@ import (
 // OAuth2 is s for libraries that take a golang.org/x/oauth2 TokenSource. That has no
 // context of its own: ctx ends its waits. Bearer tokens alone can be used in this way. The
 // refresh token stays here: used by somebody else too, it would be used twice.
-func OAuth2(ctx context.Context, s Source) oauth2.TokenSource { return &oauth2Source{ctx, s} }
+func OAuth2(ctx context.Context, s Source) oauth2.TokenSource {
+	return &oauth2Source{ctx: ctx, source: s}
+}
 
 type oauth2Source struct {
+	unprinted[oauth2Source]
+
 	ctx    context.Context // oauth2.TokenSource leaves no other place for it
 	source Source
 }
-
-// Format implements fmt.Formatter, as the source's own does.
-func (s *oauth2Source) Format(f fmt.State, _ rune) { io.WriteString(f, "[token source]") }
 
 // Token implements oauth2.TokenSource.
 func (s *oauth2Source) Token() (*oauth2.Token, error) {

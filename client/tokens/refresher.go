@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +26,8 @@ const (
 // the second use of one for a theft (RFC 9700 §4.14.2). Client must be set. It may be
 // used by many goroutines at once, and must not be copied.
 type Refresher struct {
+	unprinted[Refresher]
+
 	Client *client.Client
 
 	// Store has the tokens of each login under a key of the application's choice. nil
@@ -128,13 +128,7 @@ func (r *Refresher) Renew(ctx context.Context, key string, rejected *client.Toke
 }
 
 // Source gives the tokens of one login.
-func (r *Refresher) Source(key string) Source { return &source{r, key} }
-
-// Format implements fmt.Formatter: no verb prints the tokens that are in memory.
-func (r *Refresher) Format(f fmt.State, _ rune) { io.WriteString(f, "[refresher]") }
-
-// LogValue implements slog.LogValuer.
-func (r *Refresher) LogValue() slog.Value { return slog.StringValue("[refresher]") }
+func (r *Refresher) Source(key string) Source { return &source{refresher: r, key: key} }
 
 func (r *Refresher) configured() error {
 	switch {

@@ -2,9 +2,6 @@ package tokens
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"log/slog"
 
 	"github.com/countersign/countersign/client"
 )
@@ -21,6 +18,8 @@ func NewSource(c *client.Client, t *client.Tokens) (Source, error) {
 }
 
 type source struct {
+	unprinted[source]
+
 	refresher *Refresher
 	key       string
 }
@@ -33,9 +32,3 @@ func (s *source) Tokens(ctx context.Context) (*client.Tokens, error) {
 func (s *source) Renew(ctx context.Context, rejected *client.Tokens) (*client.Tokens, error) {
 	return s.refresher.Renew(ctx, s.key, rejected)
 }
-
-// Format implements fmt.Formatter: the key may be the ID of a session.
-func (s *source) Format(f fmt.State, _ rune) { io.WriteString(f, "[token source]") }
-
-// LogValue implements slog.LogValuer.
-func (s *source) LogValue() slog.Value { return slog.StringValue("[token source]") }

@@ -2,8 +2,6 @@ package tokens
 
 import (
 	"fmt"
-	"io"
-	"log/slog"
 	"slices"
 	"time"
 
@@ -17,6 +15,8 @@ import (
 // Stored is what an application stores of Tokens. It is plain JSON and holds secrets: keep it
 // where nobody else reads. It redacts itself in fmt and log/slog, but not in encoding/json.
 type Stored struct {
+	unprinted[Stored]
+
 	AccessToken  string            `json:"access_token"`
 	TokenType    string            `json:"token_type"`
 	RefreshToken string            `json:"refresh_token,omitempty"`
@@ -28,19 +28,6 @@ type Stored struct {
 	Login        *idtoken.Original `json:"login,omitempty"`
 	DPoPKey      string            `json:"dpop_key,omitempty"` // PKCS #8, base64; "" for a key that cannot leave its place
 	DPoPAlg      string            `json:"dpop_alg,omitempty"` // as SigningKey.Alg
-}
-
-// Format implements fmt.Formatter: no verb prints a token.
-func (k Stored) Format(f fmt.State, _ rune) { io.WriteString(f, k.redacted()) }
-
-// LogValue implements slog.LogValuer.
-func (k Stored) LogValue() slog.Value { return slog.StringValue(k.redacted()) }
-
-func (k Stored) redacted() string {
-	if k.Login == nil {
-		return "[stored tokens]"
-	}
-	return fmt.Sprintf("[stored tokens of %q at %s]", k.Login.Subject, k.Login.Issuer)
 }
 
 // ToStore gives what to store of t. A DPoP key that cannot be read (in a KMS, say) is left

@@ -1,0 +1,8 @@
+package tokens
+
+import "github.com/countersign/countersign/internal/redact"
+
+// A struct that holds secrets embeds one of these: see package redact.
+type (
+	unprinted[T any] = redact.Output[T] // printed without fields; stored as JSON
+)
