@@ -203,7 +203,7 @@ func (c *Cache) InvalidateIf(match func(*Principal) bool) {
 // many is worth a detour.
 func asks(v Verifier, token string) bool {
 	switch v := v.(type) {
-	case *JWT, Issuers:
+	case *JWT, *IDToken, *DynamicIssuers, Issuers:
 		return false
 	case *Either:
 		if v.isJWT(token) {

@@ -11,7 +11,7 @@ import (
 )
 
 // checkClaims applies RFC 9068 §4.
-func (j *JWT) checkClaims(c *claims) error {
+func (j *JWT) checkClaims(c *claims, strict bool) error {
 	if err := j.checkIssuer(c); err != nil {
 		return err
 	}
@@ -21,7 +21,7 @@ func (j *JWT) checkClaims(c *claims) error {
 	if c.principal.Subject == "" && c.principal.ClientID == "" {
 		return errors.New("the token names neither a user nor a client")
 	}
-	if j.strict() {
+	if strict {
 		if err := c.checkComplete(j); err != nil {
 			return err
 		}
@@ -47,6 +47,9 @@ func (j *JWT) checkIssuer(c *claims) error {
 
 // wrongIssuer names the setting: a missing iss is reported as missing.
 func wrongIssuer(got, want, field string) error {
+	if err := checkEntraIssuer(want); err != nil {
+		return err
+	}
 	if got == "" {
 		return fmt.Errorf("iss is missing, expected %s", jose.Quote(want))
 	}
@@ -57,8 +60,8 @@ func wrongIssuer(got, want, field string) error {
 // recognized by their client.
 func (j *JWT) checkAudience(c *claims) error {
 	if len(j.AudienceClients) == 0 {
-		if !slices.Contains(c.principal.Audience, j.Audience) {
-			return c.notFor(j.Audience, "JWT.Audience")
+		if !c.isFor(j.Audience, j.Audiences) {
+			return c.notFor(j.Audience, j.Audiences, "JWT.Audience")
 		}
 		return nil
 	}
@@ -71,8 +74,19 @@ func (j *JWT) checkAudience(c *claims) error {
 	return nil
 }
 
+// isFor tells whether aud contains one of the identifiers. Neither is "": configured has
+// seen to that, except for a first one that is not set.
+func (c *claims) isFor(first string, more []string) bool {
+	aud := c.principal.Audience
+	if first != "" && slices.Contains(aud, first) {
+		return true
+	}
+	return slices.ContainsFunc(more, func(own string) bool { return slices.Contains(aud, own) })
+}
+
 // notFor says which audience the token has instead.
-func (c *claims) notFor(audience, field string) error {
+func (c *claims) notFor(first string, more []string, field string) error {
+	audience := strings.TrimSpace(first + " " + strings.Join(more, " "))
 	if len(c.principal.Audience) == 0 {
 		return fmt.Errorf("aud is missing, expected %s: configure the server to put this API's audience into its access tokens", jose.Quote(audience))
 	}
@@ -87,7 +101,7 @@ func (c *claims) checkComplete(j *JWT) error {
 		missing bool
 	}{
 		{"sub", !j.InsecureMissingSubject && c.principal.Subject == ""},
-		{"client_id", j.ClientIDClaim == "" && c.principal.ClientID == ""},
+		{"client_id", c.principal.ClientID == ""},
 		{"iat", c.issuedAt.IsZero()},
 		{"jti", c.principal.ID == ""},
 	} {

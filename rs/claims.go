@@ -24,6 +24,7 @@ type claims struct {
 
 	tenant                      string // of Entra ID
 	party                       string // azp
+	standardClient              string // client_id, where ClientIDClaim is another one
 	expiry, issuedAt, notBefore jose.Instant
 	authTime                    jose.Since
 	cnf, act, details           jsontext.Value
@@ -32,7 +33,8 @@ type claims struct {
 	marks   int    // how many of the dialect's claims are as they must be
 	nonce   bool   // nonce is there, which some servers write into access tokens too
 	idToken bool   // a claim of ID tokens alone is there
-	other   bool   // the token says itself that it is of another kind
+	other   bool   // the token says itself that it is no access token
+	access  bool   // the token says itself that it is no ID token
 	mark    string // auth_time, sid or email is there, which ID tokens have more often
 	event   bool   // a claim of security event tokens, or of signed introspection answers
 	fault   error  // a claim whose name or form is configuration is not as configured
@@ -47,8 +49,8 @@ type answerClaims struct {
 
 var (
 	errType     = errors.New("a claim of the wrong type")
-	errSubject  = errors.New("the user's claim is not a string (see SubjectClaim)")
-	errClientID = errors.New("the client ID's claim is not a string (see ClientIDClaim)")
+	errSubject  = errors.New("the user's claim is not a string: set SubjectClaim to the claim that names the user")
+	errClientID = errors.New("the client ID's claim is missing or not a string: set JWT.ClientIDClaim to the claim that names the client")
 )
 
 // UnmarshalJSONFrom implements the strict decoder's interface. The decoder itself
@@ -149,7 +151,8 @@ func (c *claims) set(name []byte, v jsontext.Value) error {
 	case "authorization_details":
 		c.details = v.Clone()
 	case "typ", "token_use", "token_class", "tokenName":
-		c.other = c.other || namesOther(v)
+		c.other = c.other || names(otherKinds, v)
+		c.access = c.access || names(notIDKinds, v)
 	case "nonce":
 		c.nonce = true
 	case "at_hash", "c_hash", "s_hash":
@@ -175,6 +178,9 @@ func (c *claims) setDialect(name []byte, v jsontext.Value) {
 		if setText(&c.principal.ClientID, v, "") != nil {
 			c.note(errClientID)
 		}
+	}
+	if c.dialect.strict && c.dialect.clientID != "" && string(name) == "client_id" && setText(&c.standardClient, v, "") != nil {
+		c.note(errClientID)
 	}
 	if want, ok := c.dialect.claims[string(name)]; ok {
 		var got string
@@ -227,12 +233,15 @@ func (a *answerClaims) set(name []byte, v jsontext.Value) (known bool, err error
 	return false, nil
 }
 
-// otherKinds are what servers call their JWTs that are no access tokens, in a claim: Keycloak
-// and Cognito, idpyoidc, AM.
+// otherKinds are what servers (Keycloak, Cognito, idpyoidc, AM) call their JWTs that are no
+// access tokens, in a claim.
 var otherKinds = [][]byte{[]byte(`"id"`), []byte(`"id_token"`), []byte(`"refresh"`), []byte(`"refresh_token"`), []byte(`"offline"`), []byte(`"logout"`)}
 
-func namesOther(v jsontext.Value) bool {
-	return slices.ContainsFunc(otherKinds, func(kind []byte) bool { return bytes.EqualFold(kind, v) })
+// notIDKinds are what servers call their JWTs that are no ID tokens.
+var notIDKinds = [][]byte{[]byte(`"bearer"`), []byte(`"dpop"`), []byte(`"access"`), []byte(`"access_token"`), []byte(`"at+jwt"`), []byte(`"refresh"`), []byte(`"refresh_token"`), []byte(`"offline"`), []byte(`"logout"`)}
+
+func names(kinds [][]byte, v jsontext.Value) bool {
+	return slices.ContainsFunc(kinds, func(kind []byte) bool { return bytes.EqualFold(kind, v) })
 }
 
 // setText reads a string. Of one that is as expected the text is shared.

@@ -47,6 +47,9 @@ func (c credentials) and(more credentials, err *Error) (credentials, *Error) {
 
 // fromHeader reads the one Authorization header that a request may have, RFC 6750 §2.1.
 func (p *Protection) fromHeader(r *http.Request) (credentials, *Error) {
+	if p.TokenHeader != "" {
+		return p.fromTokenHeader(r)
+	}
 	fields := r.Header["Authorization"]
 	if len(fields) == 0 {
 		return credentials{}, nil
@@ -66,13 +69,27 @@ func (p *Protection) fromHeader(r *http.Request) (credentials, *Error) {
 	return c, nil
 }
 
+// fromTokenHeader reads the one field in which a proxy has written the token.
+func (p *Protection) fromTokenHeader(r *http.Request) (credentials, *Error) {
+	fields := r.Header.Values(p.TokenHeader)
+	switch {
+	case len(fields) == 0:
+		return credentials{}, nil
+	case len(fields) > 1:
+		return credentials{}, invalidRequest("more than one token header")
+	case fields[0] == "" || len(fields[0]) > maxCredentials || !checksForm(p.Tokens) && !isB64Token(fields[0]):
+		return credentials{}, invalidRequest("the token header is malformed")
+	}
+	return credentials{token: fields[0]}, nil
+}
+
 func errMalformed() *Error { return invalidRequest("the Authorization header is malformed") }
 
 // checksForm tells whether v does nothing with a token that is no b64token but refuse
 // it, so that there is no need to look at every byte of a good one before.
 func checksForm(v Verifier) bool {
 	switch v.(type) {
-	case *JWT, Issuers, *Cache:
+	case *JWT, *IDToken, *DynamicIssuers, Issuers, *Cache:
 		return true
 	}
 	return false

@@ -17,7 +17,8 @@ type dialect struct {
 	claims           map[string]string
 	subject          string // name of a claim; "" means that of the RFCs, and so it is of these:
 	clientID, scope  string
-	issuer, audience string // what is expected
+	issuer, audience string // the expected values
+	strict           bool   // RFC 9068 where Typ is another: client_id is read too
 	tenants          bool   // tid is read
 }
 
@@ -50,7 +51,10 @@ func (d *dialect) check(c *claims) error {
 	case c.fault != nil:
 		return c.fault
 	case c.marks != len(d.claims):
-		return errors.New("a claim does not have the value that is configured (see Claims)")
+		return errors.New("a claim does not have the value that JWT.Claims requires")
+	case d.clientID != "" && c.principal.ClientID == "" && d.strict:
+		c.principal.ClientID = c.standardClient
+		return nil
 	case d.clientID != "" && c.principal.ClientID == "":
 		return errClientID
 	}

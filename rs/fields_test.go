@@ -64,6 +64,15 @@ func TestEmptyFields(t *testing.T) {
 		{"JWT.Typ", edited(s, func(j *rs.JWT) { j.Typ = "" }), bearer(s.AccessToken(nil, m{"typ": nil})), 401},
 		{"JWT.DecryptionKeys", edited(s, func(*rs.JWT) {}), bearer("eyJhbGciOiJkaXIifQ...."), 401},
 		{"JWT.Tenants", edited(s, func(j *rs.JWT) { j.Issuer = "https://as.example/{tenantid}" }), bearer(s.AccessToken(m{"iss": "https://as.example/x"}, nil)), 503},
+		{"JWT.Audiences", edited(s, func(*rs.JWT) {}), bearer(s.AccessToken(m{"aud": "another"}, nil)), 401},
+		{"JWT.OtherTyps", edited(s, func(*rs.JWT) {}), bearer(s.AccessToken(nil, m{"typ": "JWT"})), 401},
+		{"Introspection.Audiences", asked(nil, m{"active": true, "sub": "alice", "aud": "another"}), opaque, 401},
+		{"Protection.Revocation", bare, free, 200},
+		{"Protection.TokenHeader", bare, http.Header{"X-Token": {s.AccessToken(nil, nil)}}, 401},
+		{"IDToken.Issuer IDToken.ClientIDs IDToken.Keys", func() *rs.Protection { return quiet(&rs.IDToken{}) }, free, 503},
+		{"IDToken.IssuerAlias IDToken.TrustedAudiences IDToken.AuthorizedParties IDToken.Algs IDToken.Claims IDToken.IssuedWithin IDToken.Skew IDToken.MaxSize IDToken.Now", func() *rs.Protection {
+			return quiet(&rs.IDToken{Issuer: s.URL, ClientIDs: []string{optest.ClientID}, Keys: static(t, s.Keys[0], nil)})
+		}, free, 401},
 		{"JWT.AudienceClients", edited(s, func(*rs.JWT) {}), bearer(s.AccessToken(m{"aud": nil}, nil)), 401},
 		{"JWT.KeyIssuer JWT.Now", bare, free, 200},
 		{"JWT.InsecureMissingIssuer", bare, bearer(s.AccessToken(m{"iss": nil}, nil)), 401},
@@ -122,6 +131,7 @@ func TestEmptyFields(t *testing.T) {
 			i.Signed = &rs.SignedAnswers{Keys: static(t, s.Keys[0], nil)}
 			return quiet(i)
 		}, bearer("canary-opaque"), 503},
+		{"DynamicIssuers.Find DynamicIssuers.Size DynamicIssuers.MaxAge DynamicIssuers.Limit DynamicIssuers.MaxCalls DynamicIssuers.Now", func() *rs.Protection { return quiet(&rs.DynamicIssuers{}) }, free, 503},
 		{"Cache.Tokens", func() *rs.Protection { return quiet(&rs.Cache{}) }, free, 503},
 		{"Either.JWT", func() *rs.Protection { return quiet(&rs.Either{Opaque: introspection(s)}) }, free, 503},
 		{"Either.Opaque", func() *rs.Protection { return quiet(&rs.Either{JWT: jwtVerifier(s)}) }, free, 503},
@@ -137,7 +147,7 @@ func TestEmptyFields(t *testing.T) {
 			named[field] = true
 		}
 	}
-	for _, v := range []any{rs.Protection{}, rs.JWT{}, rs.Introspection{}, rs.SignedAnswers{}, rs.Either{}, rs.MTLS{}, rs.PingValidateBearer{}, &rs.DPoP{}, &rs.Cache{}} {
+	for _, v := range []any{rs.Protection{}, rs.JWT{}, rs.IDToken{}, rs.Introspection{}, rs.SignedAnswers{}, rs.Either{}, rs.MTLS{}, &rs.DynamicIssuers{}, rs.PingValidateBearer{}, &rs.DPoP{}, &rs.Cache{}} {
 		typ := reflect.Indirect(reflect.ValueOf(v)).Type()
 		for _, f := range reflect.VisibleFields(typ) {
 			if name := typ.Name() + "." + f.Name; f.IsExported() && !named[name] {

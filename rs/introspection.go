@@ -42,6 +42,10 @@ type Introspection struct {
 	// so is one without a token_type, which may be about a refresh token.
 	Audience string
 
+	// Audiences are further identifiers of this resource server: the answer's aud must
+	// contain one of Audience and Audiences. Empty means Audience alone.
+	Audiences []string
+
 	// InsecureMissingTokenType takes answers that have neither aud nor token_type. A
 	// client can then use its refresh tokens as access tokens, if the server answers
 	// about them.
@@ -170,6 +174,8 @@ func (i *Introspection) configured() error {
 		return errors.New("Introspection.InsecureHTTP is for Introspection.URL: set Server.InsecureHTTP instead")
 	case i.Auth == nil:
 		return errors.New("Introspection.Auth is nil")
+	case slices.Contains(i.Audiences, ""):
+		return errors.New("Introspection.Audiences has an empty string in it")
 	case i.Skew < 0 || i.Skew > maxSkew:
 		return fmt.Errorf("Introspection.Skew is %v; it goes from 0 to %v", i.Skew, maxSkew)
 	}
@@ -251,10 +257,10 @@ func (i *Introspection) check(c *claims) error {
 	switch {
 	case c.principal.Issuer != "" && c.principal.Issuer != i.Issuer:
 		return wrongIssuer(c.principal.Issuer, i.Issuer, "Introspection.Issuer")
-	case i.Audience == "" && len(c.principal.Audience) > 0:
+	case !i.hasAudience() && len(c.principal.Audience) > 0:
 		return fmt.Errorf("aud is %s: set Introspection.Audience to this API's audience", jose.Quote(strings.Join(c.principal.Audience, " ")))
-	case i.Audience != "" && !slices.Contains(c.principal.Audience, i.Audience):
-		return c.notFor(i.Audience, "Introspection.Audience")
+	case i.hasAudience() && !c.isFor(i.Audience, i.Audiences):
+		return c.notFor(i.Audience, i.Audiences, "Introspection.Audience")
 	case c.cnf == nil && strings.EqualFold(c.answer.tokenType, "DPoP"): // RFC 9449 §6.2
 		return errors.New("the answer says DPoP, and not which key (cnf)")
 	case !i.isAccessToken(c.answer):
@@ -270,6 +276,8 @@ func (i *Introspection) check(c *claims) error {
 	}
 	return i.clock().check(c.expiry, c.issuedAt, c.notBefore)
 }
+
+func (i *Introspection) hasAudience() bool { return i.Audience != "" || len(i.Audiences) > 0 }
 
 func (i *Introspection) clock() clock { return clock{now(i.Now), i.Skew, "Introspection.Skew"} }
 
@@ -291,7 +299,7 @@ func (i *Introspection) isAccessToken(a *answerClaims) bool {
 	case "bearer", "dpop", "access_token":
 		return true
 	case "":
-		return i.Audience != "" || a.tokenUse != "" || i.InsecureMissingTokenType
+		return i.hasAudience() || a.tokenUse != "" || i.InsecureMissingTokenType
 	}
 	return false
 }

@@ -46,6 +46,10 @@ type JWT struct {
 	// Audience is this resource server's identifier; aud must contain it.
 	Audience string
 
+	// Audiences are further identifiers of this resource server: aud must contain one of
+	// Audience and Audiences. Empty means Audience alone.
+	Audiences []string
+
 	// AudienceClients is for servers whose access tokens have no aud (Amazon Cognito),
 	// in place of Audience: the clients whose tokens are meant for this API. It needs a
 	// Typ and a mark in Claims, and a token that has an aud is refused.
@@ -64,11 +68,16 @@ type JWT struct {
 
 	// Typ is the typ that the server's access tokens have in their header. "" means
 	// "at+jwt", and with it every claim that RFC 9068 §2.2 requires. Any other value,
-	// and NoTyp for tokens without typ, is for servers that do not follow the RFC: then
-	// other JWTs of the server are harder to tell apart, so that tokens with marks of an ID
-	// token are refused, a nonce among them, and without Claims those that are for the
-	// client they were issued to (azp) and have no scope.
+	// and NoTyp for tokens without typ, is for servers that do not follow the RFC. Other
+	// JWTs of such a server are harder to tell apart: a token with marks of an ID token is
+	// rejected, such as a nonce. Without Claims a token is also rejected if it has no scope
+	// and names no client, is for the client that it was issued to (azp), or has
+	// auth_time, sid or email.
 	Typ string
+
+	// OtherTyps are further values of typ, such as those of a server that moves to RFC
+	// 9068. The rules of each token follow from its own typ.
+	OtherTyps []string
 
 	// Claims are claims that must have exactly this string value: what else tells the
 	// server's access tokens from its other JWTs, such as {"token_use": "access"}.
@@ -84,7 +93,8 @@ type JWT struct {
 	InsecureMissingSubject bool
 
 	// ClientIDClaim is the claim that holds the client ID. "" means "client_id"; some
-	// servers write "azp", "appid" or "cid".
+	// servers write "azp", "appid" or "cid". A token of RFC 9068 that
+	// OtherTyps accepts may have client_id instead.
 	ClientIDClaim string
 
 	// ScopeClaim is the claim that holds the scope: one string, or an array of strings. ""
@@ -129,11 +139,12 @@ func (j *JWT) verifyParsed(ctx context.Context, token string, t *jose.Token) (*P
 	if err := j.checkHeader(t.Header); err != nil {
 		return nil, err
 	}
-	c, err := j.dialect().decode(t.Payload)
+	strict := isRFC9068(t.Header)
+	c, err := j.dialect(strict).decode(t.Payload)
 	if err != nil {
 		return nil, fmt.Errorf("claims: %w", err)
 	}
-	if err := j.checkClaims(c); err != nil {
+	if err := j.checkClaims(c, strict); err != nil {
 		return nil, err
 	}
 	principal, err := c.finish(t.Payload)
@@ -160,10 +171,12 @@ func (j *JWT) configured() error {
 		return errors.New("JWT.Tenants is for an Issuer with {tenantid}, and needed there")
 	case j.isTemplate() && j.InsecureMissingIssuer:
 		return errors.New("JWT.InsecureMissingIssuer is not for an Issuer with {tenantid}")
-	case (j.Audience == "") == (len(j.AudienceClients) == 0):
+	case (j.Audience == "" && len(j.Audiences) == 0) == (len(j.AudienceClients) == 0):
 		return errors.New("one of JWT.Audience and JWT.AudienceClients must be set")
-	case slices.Contains(j.Tenants, "") || slices.Contains(j.AudienceClients, ""):
-		return errors.New("JWT.Tenants or JWT.AudienceClients has an empty string in it")
+	case slices.Contains(j.Tenants, "") || slices.Contains(j.AudienceClients, "") || slices.Contains(j.Audiences, ""):
+		return errors.New("JWT.Tenants, JWT.Audiences or JWT.AudienceClients has an empty string in it")
+	case slices.Contains(j.OtherTyps, ""):
+		return errors.New(`JWT.OtherTyps has an empty string in it: "at+jwt" is for tokens of RFC 9068, NoTyp for tokens without typ`)
 	case len(j.AudienceClients) > 0 && (j.strict() || len(j.Claims) == 0):
 		return errors.New("JWT.AudienceClients needs JWT.Typ and JWT.Claims")
 	case j.InsecureNonce && len(j.Claims) == 0:
@@ -186,29 +199,42 @@ func (j *JWT) algs() []string {
 }
 
 // strict tells whether the tokens are those of RFC 9068.
-func (j *JWT) strict() bool {
-	return j.Typ == "" || jose.Header{Typ: j.Typ}.CheckTyp(jose.AccessToken) == nil
-}
+func (j *JWT) strict() bool { return j.Typ == "" || isRFC9068(jose.Header{Typ: j.Typ}) }
+
+func isRFC9068(h jose.Header) bool { return h.CheckTyp(jose.AccessToken) == nil }
 
 func (j *JWT) checkHeader(h jose.Header) error {
-	kind := jose.AccessToken
-	switch {
-	case j.Typ == NoTyp:
-		kind = jose.Kind{""}
-	case !j.strict():
-		kind = jose.Kind{j.Typ}
-	}
-	if err := h.CheckTyp(kind); err != nil {
-		return fmt.Errorf("%w (see JWT.Typ)", err)
+	if err := h.CheckTyp(j.kind()); err != nil {
+		return fmt.Errorf("%w: set JWT.Typ to the typ of the server's access tokens", err)
 	}
 	if err := h.CheckAlg(j.algs()); err != nil {
-		return fmt.Errorf("%w (see JWT.Algs)", err)
+		return fmt.Errorf("%w: set JWT.Algs to the algorithms of the server's access tokens", err)
 	}
 	return nil
 }
 
-func (j *JWT) dialect() dialect {
+// kind are the values of typ that are accepted.
+func (j *JWT) kind() jose.Kind {
+	if j.strict() && len(j.OtherTyps) == 0 {
+		return jose.AccessToken
+	}
+	kind := make(jose.Kind, 0, 1+len(j.OtherTyps))
+	for _, typ := range append([]string{j.Typ}, j.OtherTyps...) {
+		switch typ {
+		case "":
+			kind = append(kind, jose.AccessToken...)
+		case NoTyp:
+			kind = append(kind, "")
+		default:
+			kind = append(kind, typ)
+		}
+	}
+	return kind
+}
+
+func (j *JWT) dialect(strict bool) dialect {
 	return dialect{
+		strict: strict && !j.strict(),
 		claims: j.Claims, clientID: j.ClientIDClaim, scope: j.ScopeClaim,
 		issuer: j.Issuer, audience: j.Audience, tenants: j.isTemplate(),
 	}

@@ -46,6 +46,12 @@ type Protection struct {
 	// and in Err what may not. nil means a JSON body.
 	Deny func(http.ResponseWriter, *http.Request, *Error)
 
+	// TokenHeader is the name of the header field that has the token, in place of
+	// Authorization, for proxies that sign users in: "X-Amzn-Oidc-Data",
+	// "Cf-Access-Jwt-Assertion", "X-Goog-Iap-Jwt-Assertion". Its value is the token alone.
+	// "" means Authorization.
+	TokenHeader string
+
 	// InsecureQuery takes tokens from the query too, where logs and Referer headers see
 	// them (RFC 6750 §2.3); answers then say Cache-Control: private. InsecureForm takes
 	// them from a posted form, and reads its body for that (§2.2).
@@ -93,7 +99,7 @@ func (p *Protection) check(ctx *requestContext, r *http.Request) (*Principal, *E
 	principal, verr := verify(ctx, p.Tokens, c.token)
 	if verr != nil {
 		err = refusal(verr)
-		if !isB64Token(c.token) { // RFC 6750 §2.1
+		if p.TokenHeader == "" && !isB64Token(c.token) { // RFC 6750 §2.1
 			err = errMalformed()
 		}
 		err.dpop = c.dpop

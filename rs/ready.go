@@ -46,6 +46,9 @@ func (j *JWT) Ready(ctx context.Context) error {
 	if err := j.configured(); err != nil {
 		return err
 	}
+	if err := checkEntraIssuer(j.Issuer); err != nil {
+		return err
+	}
 	return ready(ctx, j.Keys)
 }
 

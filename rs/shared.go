@@ -186,7 +186,7 @@ func (c *Cache) slot(i *Introspection, token string) slot {
 	hash := sha256.Sum256([]byte(token))
 	derive := func(purpose string) []byte {
 		mac := hmac.New(sha256.New, c.SharedKey)
-		for _, part := range []string{purpose, i.Issuer, i.URL, i.Audience, string(hash[:])} {
+		for _, part := range append([]string{purpose, i.Issuer, i.URL, i.Audience, string(hash[:])}, i.Audiences...) {
 			mac.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
 			mac.Write([]byte(part))
 		}

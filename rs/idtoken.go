@@ -1,0 +1,228 @@
+package rs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign/internal/jose"
+)
+
+const (
+	defaultIssuedWithin = 24 * time.Hour
+	maxSubject          = 255
+)
+
+// IDToken verifies ID tokens that clients send as bearer tokens, for servers and tools that
+// give an API nothing else: Dex, kubelogin, gcloud, Cloudflare Access, Google IAP, and the
+// tokens of Kubernetes and GitHub Actions. An ID token says who the user is, and grants
+// nothing: the Principal has no scopes. Use [JWT] wherever the server has access tokens.
+//
+// All checks of OpenID Connect Core §3.1.3.7 apply, except those of nonce and at_hash: an
+// API knows neither the login nor the access token. Issuer, ClientIDs and Keys must be set;
+// without them every token is rejected.
+type IDToken struct {
+	// Issuer is the server's issuer identifier; iss must equal it, byte for byte.
+	Issuer string
+
+	// IssuerAlias is one other value that iss may have: Google also writes
+	// "accounts.google.com". "" means none.
+	IssuerAlias string
+
+	// ClientIDs are the clients whose ID tokens are accepted; aud must contain one of
+	// them. For tokens that were requested for this API, it is the API's audience.
+	ClientIDs []string
+
+	// TrustedAudiences are the values that aud may have beside ClientIDs. A token with any
+	// other audience is rejected.
+	TrustedAudiences []string
+
+	// AuthorizedParties are the values that azp may have beside ClientIDs. A token with any
+	// other azp is rejected, and so is one with several audiences and no azp.
+	AuthorizedParties []string
+
+	// Keys are the server's: discovery's Provider.Keys, KeysAt, StaticKeys, or go-oidc's.
+	Keys KeySet
+
+	// Algs are the accepted signature algorithms. Empty means RS256 alone.
+	Algs []string
+
+	// Claims are claims that must have exactly this string value, such as
+	// {"repository_owner": "example"} of GitHub Actions.
+	Claims map[string]string
+
+	// IssuedWithin is how long ago a token may have been issued. 0 means 24 hours.
+	IssuedWithin time.Duration
+
+	// Skew is how far the server's clock may be off. 0 means 30 seconds; at most 5 minutes.
+	Skew time.Duration
+
+	// MaxSize is the largest token that is read, in bytes. 0 means 16 KiB; at most 64 KiB.
+	MaxSize int
+
+	// Now is the clock. nil means time.Now.
+	Now func() time.Time
+}
+
+// VerifyToken implements [Verifier]. The key set is asked only for a token that passed
+// every other check.
+func (v *IDToken) VerifyToken(ctx context.Context, token string) (*Principal, error) {
+	return unbound(v.verify(ctx, token))
+}
+
+func (v *IDToken) verify(ctx context.Context, token string) (*Principal, error) {
+	if err := v.configured(); err != nil {
+		return nil, &unavailable{err}
+	}
+	t, err := jose.Parse(token, v.MaxSize)
+	if err != nil {
+		return nil, err
+	}
+	c, err := v.read(t)
+	if err != nil {
+		return nil, err
+	}
+	principal, err := c.finish(t.Payload)
+	if err != nil {
+		return nil, err
+	}
+	if err := jose.VerifyWith(ctx, v.Keys, token, t); err != nil {
+		return nil, err
+	}
+	keys, _ := v.Keys.(keyHolder)
+	principal.origin = origin{keys: keys, key: t.Key()}
+	return principal, nil
+}
+
+// read checks header and claims.
+func (v *IDToken) read(t *jose.Token) (*claims, error) {
+	if err := t.Header.CheckTyp(jose.IDToken); err != nil {
+		return nil, err
+	}
+	if err := t.Header.CheckAlg(v.algs()); err != nil {
+		return nil, fmt.Errorf("%w: set IDToken.Algs to the algorithm of the server's ID tokens", err)
+	}
+	c, err := dialect{claims: v.Claims, issuer: v.Issuer}.decode(t.Payload)
+	if err != nil {
+		return nil, fmt.Errorf("claims: %w", err)
+	}
+	for _, check := range []func(*claims) error{v.checkIssuer, v.checkKind, v.checkAudience, v.checkParty, v.checkSubject, v.checkTimes} {
+		if err := check(c); err != nil {
+			return nil, err
+		}
+	}
+	c.principal.Scopes = nil // an ID token grants nothing
+	return c, nil
+}
+
+func (v *IDToken) checkIssuer(c *claims) error {
+	if got := c.principal.Issuer; got == "" || got != v.Issuer && got != v.IssuerAlias {
+		return wrongIssuer(got, v.Issuer, "IDToken.Issuer")
+	}
+	c.principal.Issuer = v.Issuer // a user is one user under either name
+	return nil
+}
+
+// checkKind rejects the server's other JWTs where typ does not tell them apart.
+func (v *IDToken) checkKind(c *claims) error {
+	switch {
+	case c.event:
+		return errors.New("this is a logout token, a security event token or an introspection answer")
+	case c.access:
+		return errors.New("this is a token of another kind, by its typ, token_use, token_class or tokenName: use JWT for access tokens")
+	}
+	return nil
+}
+
+// checkAudience applies OpenID Connect Core §3.1.3.7 rule 3.
+func (v *IDToken) checkAudience(c *claims) error {
+	if !c.isFor("", v.ClientIDs) {
+		return c.notFor("", v.ClientIDs, "IDToken.ClientIDs")
+	}
+	for _, aud := range c.principal.Audience {
+		if !slices.Contains(v.ClientIDs, aud) && !slices.Contains(v.TrustedAudiences, aud) {
+			return fmt.Errorf("aud also contains %s: add it to IDToken.TrustedAudiences if you trust it", jose.Quote(aud))
+		}
+	}
+	return nil
+}
+
+// checkParty applies OpenID Connect Core §3.1.3.7 rules 4 and 5.
+func (v *IDToken) checkParty(c *claims) error {
+	switch {
+	case c.party == "" && len(c.principal.Audience) > 1:
+		return errors.New("azp is missing, and aud has several values")
+	case c.party != "" && !slices.Contains(v.ClientIDs, c.party) && !slices.Contains(v.AuthorizedParties, c.party):
+		return fmt.Errorf("azp is %s: add it to IDToken.AuthorizedParties if this client may call the API", jose.Quote(c.party))
+	}
+	c.principal.ClientID = c.party
+	if c.party == "" {
+		c.principal.ClientID = c.principal.Audience[0]
+	}
+	return nil
+}
+
+// checkSubject wants what OpenID Connect Core §2 says of sub: ASCII, at most 255 characters.
+func (v *IDToken) checkSubject(c *claims) error {
+	sub := c.principal.Subject
+	switch {
+	case sub == "":
+		return errors.New("sub is missing")
+	case len(sub) > maxSubject || strings.ContainsFunc(sub, func(r rune) bool { return r > 0x7f }):
+		return errors.New("sub is longer than 255 characters, or not ASCII")
+	}
+	return nil
+}
+
+func (v *IDToken) checkTimes(c *claims) error {
+	within := v.IssuedWithin
+	if within == 0 {
+		within = defaultIssuedWithin
+	}
+	switch at := now(v.Now); {
+	case c.issuedAt.IsZero():
+		return errors.New("iat is missing")
+	case at.Sub(c.issuedAt.Time) > within:
+		return fmt.Errorf("the token was issued %v ago, and IDToken.IssuedWithin is %v", at.Sub(c.issuedAt.Time).Round(time.Second), within)
+	}
+	return clock{now(v.Now), v.Skew, "IDToken.Skew"}.check(c.expiry, c.issuedAt, c.notBefore)
+}
+
+func (v *IDToken) algs() []string {
+	if len(v.Algs) == 0 {
+		return defaultAlgs
+	}
+	return v.Algs
+}
+
+func (v *IDToken) configured() error {
+	switch {
+	case v == nil:
+		return errors.New("an *IDToken that is nil")
+	case v.Issuer == "":
+		return errors.New("IDToken.Issuer is empty")
+	case len(v.ClientIDs) == 0 || slices.Contains(v.ClientIDs, ""):
+		return errors.New("IDToken.ClientIDs is empty, or has an empty string in it")
+	case v.Keys == nil:
+		return errors.New("IDToken.Keys is nil")
+	case v.Skew < 0 || v.Skew > maxSkew:
+		return fmt.Errorf("IDToken.Skew is %v, expected 0 to %v", v.Skew, maxSkew)
+	case v.IssuedWithin < 0:
+		return fmt.Errorf("IDToken.IssuedWithin is %v, expected 0 or more", v.IssuedWithin)
+	}
+	if err := jose.CheckAlgs(v.algs()); err != nil {
+		return fmt.Errorf("IDToken.Algs: %w", err)
+	}
+	return nil
+}
+
+// Ready is [Protection.Ready] for this part alone.
+func (v *IDToken) Ready(ctx context.Context) error {
+	if err := v.configured(); err != nil {
+		return err
+	}
+	return ready(ctx, v.Keys)
+}
