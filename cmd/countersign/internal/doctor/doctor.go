@@ -1,0 +1,100 @@
+// Package doctor examines an issuer as a relying party and an API see it. It reads what the
+// issuer publishes and changes nothing there.
+package doctor
+
+import (
+	"context"
+	"crypto/x509"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/discovery"
+)
+
+// Options say what to examine. Issuer must be set.
+type Options struct {
+	Issuer string
+
+	// ClientID and RedirectURL are those of a registration. When both are set, a pushed
+	// authorization request tests them, if the issuer has an endpoint for it.
+	ClientID, RedirectURL string
+	Auth                  auth.Method // the zero value means a public client
+
+	// Profile is the only one to compare with. NoProfile means all of them.
+	Profile client.Profile
+
+	// RootCAs verify the issuer's certificate. nil means those of the system.
+	RootCAs *x509.CertPool
+
+	// InsecureHTTP accepts an issuer on http anywhere. It is for development.
+	InsecureHTTP bool
+
+	// Timeout limits each request. 0 means 10 seconds.
+	Timeout time.Duration
+
+	// Now is the clock. nil means time.Now.
+	Now func() time.Time
+}
+
+// examination is one run.
+type examination struct {
+	Options
+	report   *Report
+	provider *discovery.Provider
+	http     *http.Client
+	raw      map[string]any // the metadata as the issuer wrote it
+	metadata *discovery.Metadata
+}
+
+// Examine reads what the issuer publishes. It takes at most a few time-outs, and never
+// fails: what is wrong is in the report.
+func Examine(ctx context.Context, o Options) *Report {
+	x := &examination{Options: o, report: &Report{Issuer: o.Issuer}}
+	if x.Timeout == 0 {
+		x.Timeout = 10 * time.Second
+	}
+	if x.Now == nil {
+		x.Now = time.Now
+	}
+	if !x.checkAddress() {
+		return x.report
+	}
+	x.http = x.client()
+	x.provider = &discovery.Provider{Issuer: o.Issuer, HTTP: x.http, InsecureHTTP: o.InsecureHTTP, Logger: quiet}
+	document := x.documents(ctx)
+	if document == nil {
+		return x.report
+	}
+	x.endpoints()
+	x.keys(ctx)
+	x.algorithms()
+	x.features()
+	if x.metadata == nil {
+		return x.report
+	}
+	x.profiles()
+	x.push(ctx)
+	x.configuration(document)
+	return x.report
+}
+
+// checkAddress checks the issuer identifier itself.
+func (x *examination) checkAddress() bool {
+	const topic = "issuer"
+	if strings.TrimSpace(x.Issuer) != x.Issuer {
+		x.report.problem(topic, "the issuer has a space in front or behind", "remove it")
+		return false
+	}
+	if rest, ok := strings.CutSuffix(x.Issuer, "/.well-known/openid-configuration"); ok {
+		x.report.problem(topic, "this is the address of the metadata, not the issuer", "try "+rest)
+		return false
+	}
+	if err := discovery.CheckIssuer(x.Issuer); err != nil && !x.InsecureHTTP {
+		x.report.problem(topic, "the issuer "+err.Error(), "OpenID Connect Discovery 1.0 section 3 requires an https URL without query and fragment; in development, -insecure-http accepts http")
+		return false
+	}
+	return true
+}

@@ -1,0 +1,65 @@
+// Command countersign examines issuers, APIs and tokens from the relying party's side.
+//
+//	go run github.com/countersign/countersign/cmd/countersign@latest doctor https://accounts.example.com
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+)
+
+// A command is one of this program. run gives the exit status: 0 for success, 1 when
+// something is wrong with what was examined, 2 for wrong arguments.
+type command struct {
+	name, summary string
+	run           func(ctx context.Context, args []string, std standard) int
+}
+
+// standard are the streams of a command.
+type standard struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+var commands = []command{
+	{"doctor", "examine an issuer, or an API with -api", runDoctor},
+	{"token", "show a JWT and the checks that it passes", runToken},
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	status := run(ctx, os.Args[1:], standard{os.Stdin, os.Stdout, os.Stderr})
+	stop()
+	os.Exit(status)
+}
+
+func run(ctx context.Context, args []string, std standard) int {
+	if len(args) == 0 {
+		usage(std.err)
+		return 2
+	}
+	for _, c := range commands {
+		if c.name == args[0] {
+			return c.run(ctx, args[1:], std)
+		}
+	}
+	switch args[0] {
+	case "-h", "-help", "--help", "help":
+		usage(std.out)
+		return 0
+	}
+	fmt.Fprintf(std.err, "countersign: unknown command %q\n\n", args[0])
+	usage(std.err)
+	return 2
+}
+
+func usage(w io.Writer) {
+	fmt.Fprint(w, "countersign examines OAuth 2.0 and OpenID Connect servers, APIs and tokens.\n\nUsage: countersign COMMAND [flags]\n\n")
+	for _, c := range commands {
+		fmt.Fprintf(w, "  %-12s %s\n", c.name, c.summary)
+	}
+	fmt.Fprint(w, "\ncountersign COMMAND -h describes a command.\n")
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/discovery/issuertest"
+)
+
+func runs(t *testing.T, input string, args ...string) (status int, out string) {
+	t.Helper()
+	var o, e bytes.Buffer
+	status = run(context.Background(), args, standard{strings.NewReader(input), &o, &e})
+	return status, o.String() + e.String()
+}
+
+// issuer starts one, and gives its certificate as a file.
+func issuer(t *testing.T, config issuertest.Config) (i *issuertest.Issuer, ca string) {
+	t.Helper()
+	i = issuertest.New(t, config)
+	ca = filepath.Join(t.TempDir(), "ca.pem")
+	data := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: i.Certificate().Raw})
+	if err := os.WriteFile(ca, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return i, ca
+}
+
+// TestUsage: every command describes itself, and a mistake has status 2.
+func TestUsage(t *testing.T) {
+	if status, out := runs(t, "", "-h"); status != 0 || !strings.Contains(out, "doctor") {
+		t.Errorf("%d %s", status, out)
+	}
+	for _, c := range commands {
+		if status, out := runs(t, "", c.name, "-h"); status != 0 || !strings.Contains(out, "Example:") {
+			t.Errorf("%s -h: %d %s", c.name, status, out)
+		}
+		if status, _ := runs(t, "", c.name, "-no-such-flag"); status != 2 {
+			t.Errorf("%s with an unknown flag: status %d", c.name, status)
+		}
+	}
+	for _, args := range [][]string{{}, {"dance"}, {"doctor"}, {"doctor", "a", "b"}, {"doctor", "https://as.example", "-profile", "x"},
+		{"doctor", "https://as.example", "-client-id", "web"}, {"token", "-fetch", "x"}, {"doctor", "https://as.example", "-ca", "/nonexistent"}} {
+		if status, out := runs(t, "", args...); status != 2 {
+			t.Errorf("%q: status %d, %s", args, status, out)
+		}
+	}
+}
+
+// TestDoctor: status 0 for an issuer without problems, 1 for one with a problem.
+func TestDoctor(t *testing.T) {
+	good, ca := issuer(t, issuertest.Config{})
+	if status, out := runs(t, "", "doctor", good.URL, "-ca", ca); status != 0 || !strings.Contains(out, "0 problems, 0 warnings") {
+		t.Errorf("status %d\n%s", status, out)
+	}
+	if status, out := runs(t, "", "doctor", "-json", good.URL, "-ca", ca); status != 0 || !strings.HasPrefix(out, "{") {
+		t.Errorf("status %d\n%s", status, out)
+	}
+	bad, ca := issuer(t, issuertest.Config{Metadata: map[string]any{"token_endpoint": nil}})
+	if status, out := runs(t, "", "doctor", bad.URL, "-ca", ca); status != 1 || !strings.Contains(out, "token_endpoint") {
+		t.Errorf("status %d\n%s", status, out)
+	}
+}
+
+// TestToken: the checks that a token passes, with and without the network.
+func TestToken(t *testing.T) {
+	i, ca := issuer(t, issuertest.Config{})
+	id, access := i.IDToken(issuertest.IDToken{}), i.AccessToken(issuertest.AccessToken{})
+	for name, test := range map[string]struct {
+		token  string
+		args   []string
+		status int
+		want   string
+	}{
+		"ID token":                {id, nil, 0, "not checked"},
+		"ID token, fetched":       {id, []string{"-fetch", "-issuer", i.URL, "-ca", ca}, 0, "14"},
+		"ID token, other client":  {id, []string{"-audience", "other"}, 1, "aud"},
+		"ID token, other issuer":  {id, []string{"-issuer", "https://other.example"}, 1, "iss"},
+		"access token":            {access, nil, 0, "RFC 9068"},
+		"access token, fetched":   {access, []string{"-fetch", "-issuer", i.URL, "-ca", ca}, 0, "all checks of an API passed"},
+		"access token, other API": {access, []string{"-audience", "https://other.example"}, 1, "rejects it"},
+		"changed":                 {access[:len(access)-8] + "AAAAAAAA", []string{"-fetch", "-issuer", i.URL, "-ca", ca}, 1, "rejects it"},
+		"Bearer in front":         {"Bearer " + access, nil, 0, "RFC 9068"},
+		"opaque":                  {"abc", nil, 1, "introspection"},
+		"encrypted":               {"a.b.c.d.e", nil, 1, "JWE"},
+		"not base64url":           {"a=.b.c", nil, 1, "base64url"},
+		"not JSON":                {"YQ.YQ.YQ", nil, 1, "JSON"},
+		"long":                    {strings.Repeat("a", 70<<10), nil, 1, "at most"},
+	} {
+		status, out := runs(t, test.token+"\n", append([]string{"token"}, append(test.args, "-")...)...)
+		if status != test.status || !strings.Contains(out, test.want) {
+			t.Errorf("%s: status %d, expected %d with %q\n%s", name, status, test.status, test.want, out)
+		}
+	}
+}
+
+// TestTokenFetchesNothing: without -fetch the issuer gets no request.
+func TestTokenFetchesNothing(t *testing.T) {
+	requests := 0
+	i := issuertest.New(t, issuertest.Config{Observe: func(issuertest.Exchange) { requests++ }})
+	runs(t, i.IDToken(issuertest.IDToken{}), "token", "-issuer", i.URL)
+	time.Sleep(50 * time.Millisecond)
+	if requests != 0 {
+		t.Errorf("%d requests", requests)
+	}
+}
