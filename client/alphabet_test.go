@@ -77,10 +77,10 @@ func TestAlphabets(t *testing.T) {
 			return err
 		}},
 		{"token to revoke, RFC 7009", true, func(t *testing.T, _ *optest.Server, c *client.Client, value string) error {
-			return c.Revoke(t.Context(), value, client.HintRefreshToken)
+			return c.Revoke(t.Context(), value, "refresh_token")
 		}},
 		{"token to introspect, RFC 7662", true, func(t *testing.T, _ *optest.Server, c *client.Client, value string) error {
-			_, err := c.Introspect(t.Context(), value, client.HintRefreshToken)
+			_, err := c.Introspect(t.Context(), value, "refresh_token")
 			return err
 		}},
 		{"device_code, RFC 8628", true, func(t *testing.T, s *optest.Server, c *client.Client, value string) error {

@@ -130,3 +130,42 @@ func checkCode(code string) (string, error) {
 	}
 	return code, nil
 }
+
+// CallbackState gives the state of an authorization response, "" when it has none: it
+// tells which of a browser's logins the response is for. Of a signed response (JARM) it is
+// what the server signed. Nothing else is checked; that is [Client.Finish]'s to do. Every
+// error is an [*Error].
+func (c *Client) CallbackState(ctx context.Context, callback url.Values) (string, error) {
+	if !strings.HasSuffix(c.config.ResponseMode, "jwt") {
+		return callback.Get("state"), nil
+	}
+	inner, err := c.openResponse(ctx, callback)
+	if err != nil {
+		return "", fail(StepCallback, err)
+	}
+	return inner.Get("state"), nil
+}
+
+// CheckCallback checks an authorization response as Finish does, and stops there: shape,
+// state, iss, and the signature of a signed response. It redeems and remembers nothing, so
+// that an error response costs no memory. Every error is an [*Error]; errors.As finds a
+// [*CallbackError] if the server sent one.
+func (c *Client) CheckCallback(ctx context.Context, pending *Pending, callback url.Values) error {
+	_, err := c.checkResponse(ctx, pending, callback)
+	return err
+}
+
+func (c *Client) checkResponse(ctx context.Context, pending *Pending, callback url.Values) (*response, error) {
+	if err := c.checkPending(pending); err != nil {
+		return nil, fail(StepCallback, err)
+	}
+	m, err := c.metadata(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.readCallback(ctx, callback, pending, m)
+	if err != nil {
+		return nil, fail(StepCallback, err)
+	}
+	return r, nil
+}

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -292,9 +293,6 @@ func (c Config) own() Config {
 	return c
 }
 
-// Now is the time by the client's clock.
-func (c *Client) Now() time.Time { return c.config.Now() }
-
 // Config gives a copy of the configuration.
 func (c *Client) Config() Config { return c.config.own() }
 
@@ -316,4 +314,39 @@ func (c *Config) verifier(keys idtoken.KeySet) *idtoken.Verifier {
 		AcceptTenant: c.AcceptTenant, InsecureMissingNonce: c.InsecureMissingNonce,
 		InsecureDraftLogout: c.InsecureDraftLogout, InsecureSkipSignature: c.InsecureSkipSignature,
 	}
+}
+
+// Issuer is the issuer identifier of the client's server, as configured.
+func (c *Client) Issuer() string { return c.config.Issuer }
+
+// RedirectURL is where authorization responses come to, as configured; "" for a client
+// that signs nobody in.
+func (c *Client) RedirectURL() string { return c.config.RedirectURL }
+
+// ResponseMode tells how authorization responses come: Config.ResponseMode, and where that
+// leaves it to the server, what goes with the response type (OAuth 2.0 Multiple Response
+// Type Encoding Practices, JARM): "query", "fragment", "form_post", or one of them with ".jwt".
+func (c *Client) ResponseMode() string {
+	usual := "query"
+	if c.config.ResponseType != "" && c.config.ResponseType != ResponseCode {
+		usual = "fragment"
+	}
+	if c.config.ResponseMode == "jwt" {
+		return usual + ".jwt"
+	}
+	return cmp.Or(c.config.ResponseMode, usual)
+}
+
+// HasIDToken reports whether a login of this client ends with an ID token, if the request adds
+// these scopes to those of Config.
+func (c *Client) HasIDToken(scopes ...string) bool {
+	p := Pending{Scopes: union(c.config.Scopes, scopes), ResponseType: c.config.ResponseType}
+	return p.wantsIDToken()
+}
+
+// HasAccessToken reports whether a login of this client ends with an access token: one with
+// the response type id_token does not.
+func (c *Client) HasAccessToken() bool {
+	p := Pending{ResponseType: c.config.ResponseType}
+	return p.asksFor("code")
 }

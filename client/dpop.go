@@ -196,3 +196,19 @@ func (c *Client) SaveDPoPNonce(resp *http.Response) bool {
 	learned, err := c.nonces.Learn(dpop.Resource, resp.Request.URL, resp.Header)
 	return learned && err == nil
 }
+
+// tokenType is the token_type to expect.
+func (d *DPoP) tokenType() string {
+	if d != nil {
+		return `"DPoP"`
+	}
+	return `"Bearer"`
+}
+
+// typeHint names the setting for another one.
+func (d *DPoP) typeHint() string {
+	if d != nil {
+		return " (see DPoP.InsecureAllowBearer)"
+	}
+	return " (see Config.TokenTypes)"
+}

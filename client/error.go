@@ -34,6 +34,8 @@ type Error struct {
 	Step Step
 	Code string // the server's error code (RFC 6749 §4.1.2.1, §5.2), else "temporarily_unavailable" or "login_failed"
 	Err  error  // why: for the log. It holds no secret, code or token
+
+	refreshToken func() string // see RefreshToken; a func: nothing in it can be printed
 }
 
 func (e *Error) Error() string {

@@ -74,7 +74,7 @@ var signedAnswerKind = jose.Kind{"token-introspection+jwt"}
 const maxAnswerAge = 5 * time.Minute
 
 // Introspect asks the server about a token, RFC 7662: one that this client got, or was
-// given. hint says which kind it is; "" leaves that to the server. That a token is not
+// given. hint says which kind it is, "access_token" or "refresh_token"; "" leaves that to the server. That a token is not
 // active is an answer and no error. An API that takes tokens asks by rs.Introspection,
 // which checks more.
 //

@@ -23,7 +23,7 @@ func TestIntrospect(t *testing.T) {
 		"aud": []string{"a", "b"}, "scope": "openid photos.read", "exp": 2000000000, "iat": 1000000000, "nbf": 1000000001, "dept": "R&D",
 	}
 	c := newClient(t, config(s))
-	got, err := c.Introspect(t.Context(), "canary-opaque", client.HintAccessToken)
+	got, err := c.Introspect(t.Context(), "canary-opaque", "access_token")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,12 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/countersign/countersign/idtoken"
 	"github.com/countersign/countersign/internal/endpoint"
@@ -138,50 +134,4 @@ func decrypt(raw string, agreed []idtoken.DecryptionKey) (string, error) {
 	}
 	inner, err := jose.Decrypt(raw, 0, jose.DecryptionAlgs, keys)
 	return string(inner), err
-}
-
-// openResponse gives the parameters of a signed authorization response, JARM §2.4: what
-// is outside of the JWT does not count.
-func (c *Client) openResponse(ctx context.Context, q url.Values) (url.Values, error) {
-	if len(q["response"]) != 1 {
-		return nil, errors.New("a signed response was asked for, and there is not one parameter response")
-	}
-	algs := c.config.ResponseAlgs
-	if len(algs) == 0 {
-		algs = []string{"RS256"}
-	}
-	payload, claims, err := c.openJWT(ctx, q.Get("response"), agreedJWT{algs: algs, keys: c.config.ResponseDecryptionKeys, kind: plainJWT})
-	if err != nil {
-		return nil, fmt.Errorf("response: %w", err)
-	}
-	switch aud := value(claims.Audience); {
-	case claims.Expiry.IsZero(): // JARM §2.1
-		return nil, errors.New("response: exp is missing")
-	case slices.ContainsFunc(aud, func(a string) bool { return a != c.config.ClientID && !slices.Contains(c.config.TrustedAudiences, a) }):
-		return nil, errors.New("response: aud has another audience than the client_id; see Config.TrustedAudiences")
-	}
-	return responseParameters(payload)
-}
-
-// responseParameters are the members of the JWT that are strings.
-func responseParameters(payload []byte) (url.Values, error) {
-	var all map[string]jsontext.Value
-	if err := jose.Decode(payload, &all, jose.TokenLimits); err != nil {
-		return nil, fmt.Errorf("response: %w", err)
-	}
-	q := url.Values{}
-	for name, value := range all {
-		if value.Kind() != '"' {
-			if slices.Contains(once, name) {
-				return nil, fmt.Errorf("response: %s is not a string", strings.ToLower(name))
-			}
-			continue
-		}
-		text, err := jsontext.AppendUnquote(nil, value)
-		if err != nil {
-			return nil, fmt.Errorf("response: %w", err)
-		}
-		q.Set(name, string(text))
-	}
-	return q, nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/countersign/countersign/discovery"
+	"github.com/countersign/countersign/idtoken"
 	"github.com/countersign/countersign/internal/endpoint"
 )
 
@@ -148,4 +149,19 @@ func CheckLogout(state string, callback url.Values) error {
 		return fail(StepLogout, errors.New("state is not that of this browser's logout"))
 	}
 	return nil
+}
+
+// VerifyLogout validates a logout token of this client's server, see
+// [idtoken.Verifier.VerifyLogout]. replay remembers those that were used; nil means in the
+// memory of this Client.
+func (c *Client) VerifyLogout(ctx context.Context, raw string, replay idtoken.Replay) (*idtoken.LogoutToken, error) {
+	if c.verifier == nil {
+		return nil, fmt.Errorf("client: %w", errUnmade)
+	}
+	if replay == nil {
+		return c.verifier.VerifyLogout(ctx, raw)
+	}
+	shared := c.config.verifier(c.verifier.Keys)
+	shared.Replay = replay
+	return shared.VerifyLogout(ctx, raw)
 }

@@ -1,10 +1,7 @@
 package client
 
 import (
-	"crypto/x509"
 	"strings"
-
-	"github.com/countersign/countersign/client/auth"
 )
 
 // The presets are what is fixed about a server, as plain values: add ClientID, Auth,
@@ -46,7 +43,7 @@ func Keycloak(base, realm string) Config {
 
 const entra = "https://login.microsoftonline.com/"
 
-// Entra is one tenant of Microsoft Entra ID. With PrivateKeyJWT see EntraAssertion.
+// Entra is one tenant of Microsoft Entra ID. With PrivateKeyJWT see auth.EntraAssertion.
 func Entra(tenantID string) Config { return Config{Issuer: entra + tenantID + "/v2.0"} }
 
 // EntraTenants lets the users of several tenants of Microsoft Entra ID sign in.
@@ -56,12 +53,6 @@ func EntraTenants(tenantIDs ...string) Config {
 		DiscoveryURL: entra + "organizations/v2.0/.well-known/openid-configuration",
 		Tenants:      tenantIDs,
 	}
-}
-
-// EntraAssertion is the client assertion that Microsoft Entra ID documents: for the token
-// endpoint, with the certificate's thumbprint.
-func EntraAssertion(tenantID string, certificate *x509.Certificate) auth.Assertion {
-	return auth.Assertion{Audience: entra + tenantID + "/oauth2/v2.0/token", Typ: "JWT", Certificate: certificate}
 }
 
 // Google is Google. Some of its ID tokens have an issuer without a scheme. A refresh

@@ -184,7 +184,7 @@ func TestEntraAssertion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	form, _ := posted(t, auth.PrivateKeyJWT(auth.SigningKey{Alg: "PS256", Key: k.Private}, client.EntraAssertion("t", &x509.Certificate{Raw: []byte("x")})))
+	form, _ := posted(t, auth.PrivateKeyJWT(auth.SigningKey{Alg: "PS256", Key: k.Private}, auth.EntraAssertion("t", &x509.Certificate{Raw: []byte("x")})))
 	header, claims := assertion(t, set, form)
 	if header["typ"] != "JWT" || header["x5t#S256"] == nil || header["kid"] != nil || claims["aud"] != "https://login.microsoftonline.com/t/oauth2/v2.0/token" {
 		t.Errorf("%v, %v", header, claims)

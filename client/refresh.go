@@ -62,31 +62,26 @@ func (c *Client) Refresh(ctx context.Context, old *Tokens, scopes ...string) (*T
 	return tokens, nil
 }
 
-// RotatedError is the cause of an [*Error] of Refresh where new tokens came and their ID token
-// was rejected. The new access token must not be used. The old refresh token may be spent:
-// keep RefreshToken in its place, to try again where the error is Temporary.
-type RotatedError struct {
-	Err error // why; for the log
-
-	refreshToken func() string // a func: nothing in it can be printed
-}
-
+// rotated is the error of a refresh whose new tokens must not be used.
 func rotated(t *Tokens, err error) *Error {
-	token := t.RefreshToken
-	return fail(StepIDToken, &RotatedError{err, func() string { return token }})
+	e, token := fail(StepIDToken, err), t.RefreshToken
+	e.refreshToken = func() string { return token }
+	return e
 }
 
-func (e *RotatedError) Error() string { return e.Err.Error() }
+// RefreshToken gives the refresh token to keep after Refresh failed because of the ID token
+// that came with new tokens: the old one may be spent. "" where no tokens came. It is a
+// secret; it is of use where the error is Temporary.
+func (e *Error) RefreshToken() string {
+	if e.refreshToken == nil {
+		return ""
+	}
+	return e.refreshToken()
+}
 
-// Unwrap gives the cause.
-func (e *RotatedError) Unwrap() error { return e.Err }
-
-// RefreshToken gives the refresh token to keep. It is a secret.
-func (e *RotatedError) RefreshToken() string { return e.refreshToken() }
-
-// EndsLogin tells of an error of Refresh whether a refresh token is of no use any more: the server says so, or
-// has given an answer for it that must not be taken. What is not JSON is nobody's answer: a
-// proxy has pages with status 200 too.
+// EndsLogin tells of an error of Refresh whether the refresh token is of no use any more: the
+// server says so, or its response must not be used. A response that is not JSON does not end
+// a login: it may be the page of a proxy.
 func (e *Error) EndsLogin() bool {
 	if e.Temporary() || errors.Is(e, errNotJSON) {
 		return false

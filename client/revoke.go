@@ -9,17 +9,13 @@ import (
 	"github.com/countersign/countersign/discovery"
 )
 
-// The kinds of tokens that [Client.Revoke] and [Client.Introspect] take as a hint (RFC 7009 §2.1).
-const (
-	HintAccessToken  = "access_token"
-	HintRefreshToken = "refresh_token"
-)
+const hintAccessToken, hintRefreshToken = "access_token", "refresh_token" // RFC 7009 §2.1
 
 // unsupportedType is the code of a server that does not revoke this kind of token.
 const unsupportedType = "unsupported_token_type"
 
 // Revoke has the server end a token, and with it what the server ends besides, RFC 7009.
-// hint says which kind it is; "" leaves that to the server. A token that the server does
+// hint says which kind it is, "access_token" or "refresh_token"; "" leaves that to the server. A token that the server does
 // not know counts as revoked (§2.2).
 //
 // Every error is an [*Error], and means that the token must be taken for alive (§2.2.1).
@@ -51,13 +47,13 @@ func (c *Client) RevokeTokens(ctx context.Context, t *Tokens) error {
 		return fail(StepRevoke, errors.New("there are no tokens"))
 	}
 	if t.RefreshToken == "" {
-		return c.Revoke(ctx, t.AccessToken, HintAccessToken)
+		return c.Revoke(ctx, t.AccessToken, hintAccessToken)
 	}
-	first := c.Revoke(ctx, t.RefreshToken, HintRefreshToken)
+	first := c.Revoke(ctx, t.RefreshToken, hintRefreshToken)
 	if t.AccessToken == "" || errors.Is(first, ErrNoEndpoint) {
 		return first
 	}
-	second := c.Revoke(ctx, t.AccessToken, HintAccessToken)
+	second := c.Revoke(ctx, t.AccessToken, hintAccessToken)
 	var refused *TokenError
 	if errors.As(second, &refused) && refused.Code == unsupportedType {
 		second = nil

@@ -47,7 +47,7 @@ func TestRevoke(t *testing.T) {
 			if test.answer != nil {
 				s.Replace("/revoke", test.answer)
 			}
-			err := newClient(t, cfg).Revoke(t.Context(), "canary-token", client.HintRefreshToken)
+			err := newClient(t, cfg).Revoke(t.Context(), "canary-token", "refresh_token")
 			if (err == nil) != (test.code == "") || s.Hits("/revoke") != 1 {
 				t.Fatalf("%d requests, %v", s.Hits("/revoke"), err)
 			}

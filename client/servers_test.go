@@ -167,7 +167,7 @@ func servers() []deployed {
 		{
 			name: "Entra", preset: client.Entra(tenant), issuer: "https://login.microsoftonline.com/" + tenant + "/v2.0",
 			jwk: m{"alg": nil, "issuer": "https://login.microsoftonline.com/" + tenant + "/v2.0", "x5t": "x"}, endpoints: "https://login.microsoftonline.com/" + tenant + "/oauth2/v2.0",
-			auth:     auth.PrivateKeyJWT(auth.SigningKey{Alg: "PS256", Key: optest.NewKey("rp", "PS256").Private}, client.EntraAssertion(tenant, &x509.Certificate{Raw: []byte("x")})),
+			auth:     auth.PrivateKeyJWT(auth.SigningKey{Alg: "PS256", Key: optest.NewKey("rp", "PS256").Private}, auth.EntraAssertion(tenant, &x509.Certificate{Raw: []byte("x")})),
 			callback: url.Values{"session_state": {"s"}, "client_info": {"x"}}, token: m{"expires_in": "3599", "ext_expires_in": 3599, "scope": "openid profile email"},
 			claims: m{"tid": tenant, "ver": "2.0", "oid": "o", "rh": "r", "uti": "u"},
 			check: func(t *testing.T, w *wire, tokens *client.Tokens) {

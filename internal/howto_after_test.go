@@ -43,7 +43,7 @@ func endGrant(ctx context.Context, c *client.Client, tokens *client.Tokens) (aga
 }
 
 func askAbout(ctx context.Context, c *client.Client, token string) (user string, err error) {
-	about, err := c.Introspect(ctx, token, client.HintAccessToken)
+	about, err := c.Introspect(ctx, token, "access_token")
 	if err != nil {
 		return "", err // nothing is known about the token
 	}

@@ -81,3 +81,9 @@ func (p *Published) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Write([]byte(o.object))
 }
+
+// Publisher makes a request object available to the server and gives its address;
+// [Published] is one.
+type Publisher interface {
+	Publish(ctx context.Context, object string) (requestURI string, err error)
+}

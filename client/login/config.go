@@ -232,7 +232,7 @@ func (c *Config) checkClients(w *complaints) {
 		all = append(all, one)
 		c.checkClient(w, name, one)
 	}
-	if err := client.CheckMixUp(all...); err != nil {
+	if err := client.CheckMixUpDefense(all...); err != nil {
 		w.add(true, "Clients: %w", err)
 	}
 }

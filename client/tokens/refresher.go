@@ -53,6 +53,7 @@ type Refresher struct {
 	Renewed func(ctx context.Context, key string, t *client.Tokens)
 
 	once   sync.Once
+	now    func() time.Time // of Client
 	memory memoryStore
 	calls  calls
 	last   atomic.Pointer[readTokens]
@@ -81,7 +82,7 @@ func (r *Refresher) Forget(ctx context.Context, key string) error {
 	}
 	r.last.Store(nil)
 	// A store may be too full for that, and must not keep anybody signed in.
-	_ = r.store().Save(ctx, forgottenKey(key), []byte("1"), r.Client.Now().Add(forgottenTime))
+	_ = r.store().Save(ctx, forgottenKey(key), []byte("1"), r.now().Add(forgottenTime))
 	if err := r.store().Delete(ctx, key); err != nil {
 		return client.NewError(client.StepToken, &storeError{err})
 	}
@@ -134,7 +135,7 @@ func (r *Refresher) configured() error {
 	switch {
 	case r.Client == nil:
 		return errors.New("tokens: Refresher.Client is nil")
-	case r.Client.Issuer() == "":
+	case r.clock() == nil:
 		return errors.New("tokens: Refresher.Client: the Client was not made by New")
 	case r.Store != nil && r.Leases == nil:
 		return errors.New("tokens: Refresher.Leases is nil; for a Store that one process uses say LocalLeases")
@@ -144,11 +145,16 @@ func (r *Refresher) configured() error {
 	return nil
 }
 
+// clock is the client's; nil of a Client that New has not made.
+func (r *Refresher) clock() func() time.Time {
+	r.once.Do(func() { r.now = r.Client.Config().Now; r.memory.now = r.now })
+	return r.now
+}
+
 func (r *Refresher) store() Store {
 	if r.Store != nil {
 		return r.Store
 	}
-	r.once.Do(func() { r.memory.now = r.Client.Now })
 	return &r.memory
 }
 
@@ -166,10 +172,10 @@ func (r *Refresher) isFresh(t *client.Tokens) bool {
 	if half := time.Duration(t.ExpiresIn) * time.Second / 2; half > 0 {
 		ahead = min(ahead, half)
 	}
-	return goodAt(t, r.Client.Now().Add(ahead))
+	return goodAt(t, r.now().Add(ahead))
 }
 
-func (r *Refresher) isGood(t *client.Tokens) bool { return goodAt(t, r.Client.Now()) }
+func (r *Refresher) isGood(t *client.Tokens) bool { return goodAt(t, r.now()) }
 
 // goodAt takes a token whose end is not known for good.
 func goodAt(t *client.Tokens, at time.Time) bool {

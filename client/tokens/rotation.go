@@ -137,12 +137,11 @@ func (r *Refresher) refresh(ctx context.Context, current *client.Tokens) (*clien
 		return t, nil
 	}
 	var step *client.Error
-	var rotated *client.RotatedError
-	if !errors.As(err, &rotated) || !errors.As(err, &step) || !step.Temporary() {
+	if !errors.As(err, &step) || step.RefreshToken() == "" || !step.Temporary() {
 		return nil, err
 	}
 	kept, token := *current, *current.Token
-	token.RefreshToken, kept.Token = rotated.RefreshToken(), &token
+	token.RefreshToken, kept.Token = step.RefreshToken(), &token
 	return &kept, err
 }
 
@@ -282,9 +281,9 @@ func (r *Refresher) keepUntil(t *client.Tokens) time.Time {
 		return t.Expiry
 	}
 	if r.Lifetime > 0 {
-		return r.Client.Now().Add(r.Lifetime)
+		return r.now().Add(r.Lifetime)
 	}
-	return r.Client.Now().Add(defaultLifetime)
+	return r.now().Add(defaultLifetime)
 }
 
 // sleep waits for about d.

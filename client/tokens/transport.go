@@ -120,7 +120,7 @@ func (t *Transport) exchange(r *http.Request, tokens *client.Tokens) (*http.Resp
 func (t *Transport) isNew(tokens *client.Tokens) bool {
 	life := time.Duration(tokens.ExpiresIn) * time.Second
 	return (tokens.Refreshed || tokens.RefreshToken == "") && life > 0 &&
-		t.Client.Now().Before(tokens.Expiry.Add(min(newFor, life/2)-life))
+		t.Client.Config().Now().Before(tokens.Expiry.Add(min(newFor, life/2)-life))
 }
 
 // renew gives other tokens than those that were refused, where the source can.

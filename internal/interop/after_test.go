@@ -24,7 +24,7 @@ func TestIntrospectByClient(t *testing.T) {
 // checkIntrospected wants the server to know the token of client clientID, and no others.
 func checkIntrospected(t *testing.T, c *client.Client, tokens *client.Tokens, clientID string) {
 	t.Helper()
-	about := introspect(t, c, tokens.AccessToken, client.HintAccessToken)
+	about := introspect(t, c, tokens.AccessToken, "access_token")
 	if !about.Active || about.ClientID != clientID || !slices.Contains(about.Scopes, "photos.read") || about.Expiry.IsZero() {
 		t.Errorf("about the access token: %+v", about)
 	}

@@ -26,7 +26,7 @@ type RequestObject struct {
 
 	// Publisher makes the object available to the server by an https request_uri, for
 	// requests that are not pushed. nil means that the object itself goes through the browser.
-	Publisher Publisher
+	Publisher par.Publisher
 
 	// Audience and Typ are for servers that want another aud than their issuer identifier,
 	// or another typ than "oauth-authz-req+jwt": see Assertion.
@@ -34,12 +34,6 @@ type RequestObject struct {
 
 	// Lifetime is how long an object is good. 0 means a minute; at most 5.
 	Lifetime time.Duration
-}
-
-// Publisher makes a request object available to the server and gives its address;
-// par.Published is one.
-type Publisher interface {
-	Publish(ctx context.Context, object string) (requestURI string, err error)
 }
 
 func (o *RequestObject) check() error {

@@ -53,7 +53,7 @@ func TestMixUp(t *testing.T) {
 		{"each in its way", []*client.Client{make(a, one, signed), make(b, one, hybrid), make(a, one, announced)}, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			err := client.CheckMixUp(test.clients...)
+			err := client.CheckMixUpDefense(test.clients...)
 			got := 0
 			if err != nil {
 				got = strings.Count(err.Error(), "RequireIss")

@@ -1,0 +1,108 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/countersign/countersign/internal/endpoint"
+)
+
+// CheckMixUpDefense checks the clients of one application against mix-up attacks (RFC 9700 §4.4): one
+// server must not be able to pass the response of another off as its own. Clients of different
+// issuers that share a RedirectURL must all receive the issuer in the response: by RequireIss,
+// a profile that has it, a signed response or an ID token in it. The error names those that
+// do not.
+//
+// CheckMixUpDefense is half of the defence. Clients with different RedirectURLs pass it, and are safe
+// only if the application accepts a response at the RedirectURL of its own login alone
+// (§4.4.2.2). Package login does so; an application without it calls [Client.FinishAt].
+func CheckMixUpDefense(clients ...*Client) error {
+	issuer := map[string]string{} // by RedirectURL
+	shared := map[string]bool{}
+	clients = slices.DeleteFunc(slices.Clone(clients), func(c *Client) bool { return c == nil })
+	for _, c := range clients {
+		at := leadsTo(c.config.RedirectURL)
+		if first, known := issuer[at]; known && first != c.config.Issuer {
+			shared[at] = true
+		}
+		issuer[at] = c.config.Issuer
+	}
+	var errs []error
+	for _, c := range clients {
+		if at := c.config.RedirectURL; at != "" && shared[leadsTo(at)] && !c.NamesIssuer() {
+			errs = append(errs, fmt.Errorf("client: %s shares the RedirectURL %s with a client of another issuer: set Config.RequireIss, or give it a RedirectURL of its own", c, at))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// leadsTo is where a URL leads to: two that differ in the letters of the host, or in a port
+// that goes without saying, lead to one handler.
+func leadsTo(redirectURL string) string {
+	u, err := url.Parse(redirectURL)
+	if err != nil || u.Host == "" {
+		return redirectURL
+	}
+	u.Host = strings.ToLower(u.Host)
+	return endpoint.Origin(u) + u.RequestURI()
+}
+
+// NamesIssuer reports whether every response that this client accepts names its issuer: by
+// RequireIss or a profile that has it, by metadata in Config that announces iss, or because
+// the response is signed or has an ID token.
+func (c *Client) NamesIssuer() bool {
+	return c.config.RequireIss || c.config.Profile.requiresIss() || strings.HasSuffix(c.config.ResponseMode, "jwt") ||
+		strings.Contains(c.config.ResponseType, "id_token") || c.config.Metadata != nil && c.config.Metadata.AuthorizationResponseIssParameterSupported
+}
+
+// FinishAt is Finish for applications with clients at several issuers. at is the URL at which
+// the response arrived, as the browser sees it: behind a proxy that changes host or path, the
+// URL before the change. A response that arrived elsewhere than at the RedirectURL of the
+// login is rejected before anything is sent (RFC 9700 §4.4.2.2). Host, path and the
+// RedirectURL's own query are compared; the scheme and the response's parameters are not.
+func (c *Client) FinishAt(ctx context.Context, pending *Pending, at *url.URL, callback url.Values) (*Tokens, error) {
+	if err := checkArrival(pending, at); err != nil {
+		return nil, fail(StepCallback, err)
+	}
+	return c.Finish(ctx, pending, callback)
+}
+
+func checkArrival(p *Pending, at *url.URL) error {
+	if p == nil || at == nil {
+		return errors.New("the login or the URL at which the response arrived is missing")
+	}
+	want, err := url.Parse(p.RedirectURL)
+	if err != nil || want.Host == "" {
+		return errors.New("the login's redirect_uri is not a URL with a host")
+	}
+	got := *at
+	got.Scheme = want.Scheme // a proxy may end TLS
+	switch {
+	case arrivalPlace(&got) != arrivalPlace(want):
+		return errors.New("the response did not arrive at the login's redirect_uri: host or path differ")
+	case !hasQuery(got.Query(), want.Query()):
+		return errors.New("the response did not arrive at the login's redirect_uri: the query differs")
+	}
+	return nil
+}
+
+// arrivalPlace is the part of a URL that leads to a handler, without the query.
+func arrivalPlace(u *url.URL) string {
+	bare := *u
+	bare.RawQuery, bare.ForceQuery = "", false
+	return leadsTo(bare.String())
+}
+
+// hasQuery reports whether a query has all parameters of own, with the same values.
+func hasQuery(all, own url.Values) bool {
+	for name, values := range own {
+		if !slices.Equal(all[name], values) {
+			return false
+		}
+	}
+	return true
+}
