@@ -207,6 +207,10 @@ type Config struct {
 	// token endpoint over TLS, as OpenID Connect Core §3.1.3.7 rule 6 allows.
 	InsecureSkipSignature bool
 
+	// InsecureRSAOAEP decrypts JWTs of the server with RSA-OAEP too, which uses SHA-1; see
+	// idtoken.Verifier.
+	InsecureRSAOAEP bool
+
 	// InsecureDraftLogout takes logout tokens without exp and with typ JWT, see
 	// idtoken.Verifier.
 	InsecureDraftLogout bool
@@ -311,7 +315,7 @@ func (c *Config) verifier(keys idtoken.KeySet) *idtoken.Verifier {
 	return &idtoken.Verifier{
 		Issuer: c.Issuer, IssuerAlias: c.IssuerAlias, Tenants: c.Tenants, ClientID: c.ClientID, Keys: keys, Algs: c.IDTokenAlgs, DecryptionKeys: c.DecryptionKeys,
 		TrustedAudiences: c.TrustedAudiences, AuthorizedParties: c.AuthorizedParties, Skew: c.Skew, MaxSize: c.MaxSize, Now: c.Now,
-		AcceptTenant: c.AcceptTenant, InsecureMissingNonce: c.InsecureMissingNonce,
+		AcceptTenant: c.AcceptTenant, InsecureMissingNonce: c.InsecureMissingNonce, InsecureRSAOAEP: c.InsecureRSAOAEP,
 		InsecureDraftLogout: c.InsecureDraftLogout, InsecureSkipSignature: c.InsecureSkipSignature,
 	}
 }

@@ -188,7 +188,7 @@ func (c *Client) redeem(ctx context.Context, p *Pending, code string) (*Tokens, 
 	}
 	return c.addIDToken(ctx, tokens, response.IDToken, idtoken.Expected{
 		Nonce: p.Nonce, AccessToken: response.AccessToken, Code: code, State: p.State,
-		ACRValues: p.ACRValues, MaxAge: p.MaxAge, FromTokenEndpoint: true,
+		ACRValues: p.ACRValues, MaxAge: p.MaxAge, FromTokenEndpoint: true, Date: response.date,
 	})
 }
 
@@ -218,7 +218,7 @@ func (c *Client) addIDToken(ctx context.Context, tokens *Tokens, raw string, wan
 	if err := report.Err(); err != nil {
 		return nil, fail(StepIDToken, err)
 	}
-	plain, err := decrypt(raw, c.config.DecryptionKeys) // as a hint it must be: OpenID Connect Core §3.1.2.1
+	plain, err := c.decrypt(raw, c.config.DecryptionKeys) // as a hint it must be: OpenID Connect Core §3.1.2.1
 	if err != nil {
 		return nil, fail(StepIDToken, err)
 	}

@@ -219,7 +219,7 @@ func readAnswer(resp *endpoint.Response, answer any) error {
 		return resp.Failure("the answer is not an OAuth error")
 	}
 	if resp.MediaType != "application/json" {
-		return resp.Refuse(errNotJSON)
+		return resp.Refuse(fmt.Errorf("%w: %w", errNotJSON, resp.NotJSON()))
 	}
 	var failed struct {
 		Error *string `json:"error"`

@@ -78,9 +78,9 @@ func (c *Client) openBody(ctx context.Context, resp *endpoint.Response, agreed a
 	signed := len(agreed.algs) > 0
 	switch is := resp.MediaType == agreed.accept(); {
 	case !is && signed:
-		return nil, nil, fmt.Errorf("the answer is not %s by its Content-Type, and Config.%s wants it signed", agreed.mediaType, agreed.field)
+		return nil, nil, fmt.Errorf("%w, and a signed answer was agreed on (Config.%s)", resp.NotOfType(agreed.mediaType), agreed.field)
 	case !is:
-		return nil, nil, fmt.Errorf("the answer is not application/json by its Content-Type; for a JWT see Config.%s", agreed.field)
+		return nil, nil, fmt.Errorf("%w; for a JWT see Config.%s", resp.NotJSON(), agreed.field)
 	case !signed:
 		return resp.Body, nil, nil
 	}
@@ -90,7 +90,7 @@ func (c *Client) openBody(ctx context.Context, resp *endpoint.Response, agreed a
 // openJWT decrypts a JWT of the server's if it is encrypted, checks kind, algorithm,
 // issuer, audience and signature, and gives its payload.
 func (c *Client) openJWT(ctx context.Context, raw string, agreed agreedJWT) ([]byte, *serverClaims, error) {
-	raw, err := decrypt(raw, agreed.keys)
+	raw, err := c.decrypt(raw, agreed.keys)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -119,7 +119,7 @@ func (c *Client) openJWT(ctx context.Context, raw string, agreed agreedJWT) ([]b
 
 // decrypt gives the inner JWT of an encrypted one. Whether there is encryption was
 // agreed on, and is not for the sender to say.
-func decrypt(raw string, agreed []idtoken.DecryptionKey) (string, error) {
+func (c *Client) decrypt(raw string, agreed []idtoken.DecryptionKey) (string, error) {
 	switch encrypted := jose.IsEncrypted(raw); {
 	case !encrypted && len(agreed) == 0:
 		return raw, nil
@@ -128,10 +128,6 @@ func decrypt(raw string, agreed []idtoken.DecryptionKey) (string, error) {
 	case len(agreed) == 0:
 		return "", errors.New("it is encrypted, and no key to decrypt it is configured")
 	}
-	keys := make([]jose.PrivateKey, len(agreed))
-	for i, k := range agreed {
-		keys[i] = jose.PrivateKey{ID: k.KeyID, Key: k.Key}
-	}
-	inner, err := jose.Decrypt(raw, 0, jose.DecryptionAlgs, keys)
+	inner, err := jose.Decrypt(raw, c.config.MaxSize, jose.DecryptionAlgsWith(c.config.InsecureRSAOAEP), jose.PrivateKeys(agreed))
 	return string(inner), err
 }

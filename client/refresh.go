@@ -53,7 +53,7 @@ func (c *Client) Refresh(ctx context.Context, old *Tokens, scopes ...string) (*T
 		return nil, rotated(tokens, errors.New("the answer has an ID token, and there is none of the login to hold it against"))
 	}
 	if _, err := c.addIDToken(ctx, tokens, response.IDToken, idtoken.Expected{
-		AccessToken: response.AccessToken, FromTokenEndpoint: true, Original: old.Login,
+		AccessToken: response.AccessToken, FromTokenEndpoint: true, Original: old.Login, Date: response.date,
 	}); err != nil {
 		var step *Error
 		errors.As(err, &step)

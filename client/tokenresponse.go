@@ -44,6 +44,7 @@ type tokenResponse struct {
 	lifetime  *time.Duration // nil when the server does not say
 	extra     map[string]any
 	exchanged bool // the answer to a token exchange, which may be a token of any kind
+	date      time.Time
 }
 
 // requestToken posts a grant to the token endpoint, once: a code must not be
@@ -100,15 +101,16 @@ func refusal(resp *endpoint.Response, err error) error {
 
 var (
 	errInBody  = errors.New("an error in an answer with status 200")
-	errNotJSON = errors.New("the answer is not application/json by its Content-Type")
+	errNotJSON = errors.New("the answer is not JSON")
 )
 
 // parseTokenResponse reads the answer to a request by that grant.
 func parseTokenResponse(resp *endpoint.Response, c *Config, grant string) (*tokenResponse, error) {
 	if resp.MediaType != "application/json" {
-		return nil, errNotJSON
+		return nil, fmt.Errorf("%w: %w", errNotJSON, resp.NotJSON())
 	}
 	t := &tokenResponse{exchanged: grant == grantTokenExchange}
+	t.date, _ = http.ParseTime(resp.Header.Get("Date"))
 	if err := jose.Decode(resp.Body, t, jose.DocumentLimits); err != nil {
 		return nil, err
 	}
@@ -216,7 +218,7 @@ func (t *tokenResponse) expected(more *idtoken.Expected) idtoken.Expected {
 	if more != nil {
 		out = *more
 	}
-	out.AccessToken, out.FromTokenEndpoint = t.AccessToken, true
+	out.AccessToken, out.FromTokenEndpoint, out.Date = t.AccessToken, true, t.date
 	return out
 }
 

@@ -10,7 +10,8 @@ import (
 )
 
 // claims are the members of an ID token (OpenID Connect Core §2, §3.1.3.6,
-// §3.3.2.11) that the steps read. Names are matched exactly.
+// §3.3.2.11) that the steps read. Names are matched exactly. The claims that identify or
+// limit have one JSON type; an informational one of another type counts as absent.
 type claims struct {
 	Issuer          string        `json:"iss"`
 	Subject         string        `json:"sub"`
@@ -19,22 +20,22 @@ type claims struct {
 	Expiry          jose.Instant  `json:"exp"`
 	IssuedAt        jose.Instant  `json:"iat"`
 	NotBefore       jose.Instant  `json:"nbf"`
-	AuthTime        jose.Since    `json:"auth_time"`
 	Nonce           *string       `json:"nonce"`
-	ACR             *string       `json:"acr"`
-	AMR             []string      `json:"amr"`
-	SessionID       string        `json:"sid"`
 	AccessTokenHash *string       `json:"at_hash"`
 	CodeHash        *string       `json:"c_hash"`
 	StateHash       *string       `json:"s_hash"`
-	TenantID        string        `json:"tid"` // of Entra ID
 	ID              string        `json:"jti"`
-	Events          events        `json:"events"`
-}
 
-// events are the security events of a logout token, Back-Channel Logout §2.4.
-type events struct {
-	Logout jsontext.Value `json:"http://schemas.openid.net/event/backchannel-logout"`
+	AuthTime  authTime `json:"auth_time"`
+	ACR       text     `json:"acr"`
+	AMR       texts    `json:"amr"`
+	SessionID text     `json:"sid"`
+	TenantID  text     `json:"tid"` // of Entra ID
+	Events    events   `json:"events"`
+
+	// Aggregated and distributed claims (OpenID Connect Core §5.6.2) are not followed.
+	ClaimNames   jsontext.Value `json:"_claim_names"`
+	ClaimSources jsontext.Value `json:"_claim_sources"`
 }
 
 const maxSubject = 255

@@ -30,7 +30,7 @@ func (c *check) decrypt() (encrypted bool, err error) {
 	if len(c.v.DecryptionKeys) == 0 {
 		return true, errors.New("the token is encrypted, and no key to decrypt it is configured (DecryptionKeys)")
 	}
-	inner, err := jose.Decrypt(c.raw, c.v.MaxSize, jose.DecryptionAlgs, jose.PrivateKeys(c.v.DecryptionKeys))
+	inner, err := jose.Decrypt(c.raw, c.v.MaxSize, jose.DecryptionAlgsWith(c.v.InsecureRSAOAEP), jose.PrivateKeys(c.v.DecryptionKeys))
 	if err != nil {
 		return true, err
 	}

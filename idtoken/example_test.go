@@ -25,8 +25,9 @@ const otherKeys = `{"keys": [{"kty": "RSA", "kid": "4oiu8", "e": "AQAB", "n": "`
 	"btrb2eqCeVJw" +
 	`"}]}`
 
-// The Basic Client Profile's own token, at the time it was issued. Its text
-// leaves out the signature, since the token came straight from the token endpoint.
+// The Basic Client Profile's own token, at the time it was issued, with the result of each
+// step as that document has it: "Valid", or the reason and "skip test". Its text leaves out
+// the signature, since the token came straight from the token endpoint.
 func ExampleVerifier_Check() {
 	v := &idtoken.Verifier{
 		Issuer:                "https://sso.meycloud.net:9031",
@@ -37,22 +38,57 @@ func ExampleVerifier_Check() {
 	}
 	token, report := v.Check(context.Background(), sample, idtoken.Expected{FromTokenEndpoint: true})
 	fmt.Println(token.Subject)
-	fmt.Print(report)
+	for _, step := range report.Steps {
+		result := "Valid"
+		if step.Result != idtoken.Valid {
+			result = step.Reason + ", skip test"
+		}
+		fmt.Println(step.Number, result)
+	}
 	// Output:
 	// nfyfe
+	// 1 the token is not encrypted, skip test
+	// 2 Valid
+	// 3 Valid
+	// 4 there is only one audience, skip test
+	// 5 the token has no azp, skip test
+	// 6 TLS to the token endpoint vouches for the token (InsecureSkipSignature), skip test
+	// 7 Valid
+	// 8 TLS to the token endpoint vouches for the token (InsecureSkipSignature), skip test
+	// 9 Valid
+	// 10 Valid
+	// 11 the request had no nonce, skip test
+	// 12 the token has no acr, and none was requested, skip test
+	// 13 the token has no auth_time, and no max_age was requested, skip test
+	// 14 the token has no hashes to check, and this flow requires none, skip test
+}
+
+// The report on the same token prints as a table. What was not checked has two results:
+// not applicable where there was nothing to check, skipped where a setting says so.
+func ExampleReport() {
+	v := &idtoken.Verifier{
+		Issuer:                "https://sso.meycloud.net:9031",
+		ClientID:              "ac_oic_client",
+		Keys:                  noKeys{},
+		InsecureSkipSignature: true,
+		Now:                   func() time.Time { return time.Unix(1393730380, 0) },
+	}
+	_, report := v.Check(context.Background(), sample, idtoken.Expected{FromTokenEndpoint: true})
+	fmt.Print(report)
+	// Output:
 	// Step   Test                                                              Result
-	// 1      Readable: a signed JWT, decrypted if encryption was agreed on     Skipped: the token is not encrypted
+	// 1      Readable: a signed JWT, decrypted if encryption was agreed on     Not applicable: the token is not encrypted
 	// 2      Issuer (iss) is the configured one; a subject (sub) is named      Valid
 	// 3      Audience (aud) contains our client_id and nobody unknown          Valid
-	// 4      Several audiences: the authorized party (azp) is named            Skipped: there is only one audience
-	// 5      Authorized party (azp) is our client_id                           Skipped: the token has no azp
+	// 4      Several audiences: the authorized party (azp) is named            Not applicable: there is only one audience
+	// 5      Authorized party (azp) is our client_id                           Not applicable: the token has no azp
 	// 6,7,8  The signature, by a key of the issuer and an agreed algorithm     Skipped: TLS to the token endpoint vouches for the token (InsecureSkipSignature)
 	// 9      Not expired (exp)                                                 Valid
 	// 10     Issued (iat, nbf) not in the future and not too long ago          Valid
-	// 11     Nonce is that of our request                                      Skipped: the request had no nonce
-	// 12     Authentication context (acr) is one asked for                     Skipped: the token has no acr, and none was asked for
-	// 13     Authentication (auth_time) is recent enough                       Skipped: the token has no auth_time, and no max_age was asked for
-	// 14     Hashes (at_hash, c_hash, s_hash) are of what came with the token  Skipped: the token has no hashes, and this flow requires none
+	// 11     Nonce is that of our request                                      Not applicable: the request had no nonce
+	// 12     Authentication context (acr) is one asked for                     Not applicable: the token has no acr, and none was requested
+	// 13     Authentication (auth_time) is recent enough                       Not applicable: the token has no auth_time, and no max_age was requested
+	// 14     Hashes (at_hash, c_hash, s_hash) are of what came with the token  Not applicable: the token has no hashes to check, and this flow requires none
 }
 
 // The same token a day later.
@@ -70,21 +106,21 @@ func ExampleVerifier_Check_expired() {
 	// Output:
 	// <nil>
 	// Step   Test                                                              Result
-	// 1      Readable: a signed JWT, decrypted if encryption was agreed on     Skipped: the token is not encrypted
+	// 1      Readable: a signed JWT, decrypted if encryption was agreed on     Not applicable: the token is not encrypted
 	// 2      Issuer (iss) is the configured one; a subject (sub) is named      Valid
 	// 3      Audience (aud) contains our client_id and nobody unknown          Valid
-	// 4      Several audiences: the authorized party (azp) is named            Skipped: there is only one audience
-	// 5      Authorized party (azp) is our client_id                           Skipped: the token has no azp
+	// 4      Several audiences: the authorized party (azp) is named            Not applicable: there is only one audience
+	// 5      Authorized party (azp) is our client_id                           Not applicable: the token has no azp
 	// 6,7,8  The signature, by a key of the issuer and an agreed algorithm     Skipped: TLS to the token endpoint vouches for the token (InsecureSkipSignature)
-	// 9      Not expired (exp)                                                 Failed: expired at 2014-03-02T03:24:40Z; now it is 2014-03-03T02:19:40Z
+	// 9      Not expired (exp)                                                 Failed: expired at 2014-03-02T03:24:40Z, 22h55m0s before now (2014-03-03T02:19:40Z): this machine's clock seems to be 23h0m0s ahead of the server's; synchronize the clocks, or raise Skew (at most 5m0s)
 	// 10     Issued (iat, nbf) not in the future and not too long ago          Valid
-	// 11     Nonce is that of our request                                      Skipped: the request had no nonce
-	// 12     Authentication context (acr) is one asked for                     Skipped: the token has no acr, and none was asked for
-	// 13     Authentication (auth_time) is recent enough                       Skipped: the token has no auth_time, and no max_age was asked for
-	// 14     Hashes (at_hash, c_hash, s_hash) are of what came with the token  Skipped: the token has no hashes, and this flow requires none
+	// 11     Nonce is that of our request                                      Not applicable: the request had no nonce
+	// 12     Authentication context (acr) is one asked for                     Not applicable: the token has no acr, and none was requested
+	// 13     Authentication (auth_time) is recent enough                       Not applicable: the token has no auth_time, and no max_age was requested
+	// 14     Hashes (at_hash, c_hash, s_hash) are of what came with the token  Not applicable: the token has no hashes to check, and this flow requires none
 }
 
-// The same token held against keys of somebody else: a forgery, or a wrong key set.
+// The same token compared with the keys of another server: a forgery, or a wrong key set.
 func ExampleVerifier_Check_forged() {
 	keys, err := discovery.StaticKeys([]byte(otherKeys))
 	if err != nil {
@@ -101,18 +137,18 @@ func ExampleVerifier_Check_forged() {
 	fmt.Println(report.Err())
 	// Output:
 	// Step   Test                                                              Result
-	// 1      Readable: a signed JWT, decrypted if encryption was agreed on     Skipped: the token is not encrypted
+	// 1      Readable: a signed JWT, decrypted if encryption was agreed on     Not applicable: the token is not encrypted
 	// 2      Issuer (iss) is the configured one; a subject (sub) is named      Valid
 	// 3      Audience (aud) contains our client_id and nobody unknown          Valid
-	// 4      Several audiences: the authorized party (azp) is named            Skipped: there is only one audience
-	// 5      Authorized party (azp) is our client_id                           Skipped: the token has no azp
+	// 4      Several audiences: the authorized party (azp) is named            Not applicable: there is only one audience
+	// 5      Authorized party (azp) is our client_id                           Not applicable: the token has no azp
 	// 6,7,8  The signature, by a key of the issuer and an agreed algorithm     Failed: the signature does not verify
 	// 9      Not expired (exp)                                                 Valid
 	// 10     Issued (iat, nbf) not in the future and not too long ago          Valid
-	// 11     Nonce is that of our request                                      Skipped: the request had no nonce
-	// 12     Authentication context (acr) is one asked for                     Skipped: the token has no acr, and none was asked for
-	// 13     Authentication (auth_time) is recent enough                       Skipped: the token has no auth_time, and no max_age was asked for
-	// 14     Hashes (at_hash, c_hash, s_hash) are of what came with the token  Skipped: the token has no hashes, and this flow requires none
+	// 11     Nonce is that of our request                                      Not applicable: the request had no nonce
+	// 12     Authentication context (acr) is one asked for                     Not applicable: the token has no acr, and none was requested
+	// 13     Authentication (auth_time) is recent enough                       Not applicable: the token has no auth_time, and no max_age was requested
+	// 14     Hashes (at_hash, c_hash, s_hash) are of what came with the token  Not applicable: the token has no hashes to check, and this flow requires none
 	// id token: step 6, Signature verifies: the signature does not verify
 }
 

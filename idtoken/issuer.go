@@ -17,7 +17,7 @@ func (v *Verifier) manyTenants() bool { return strings.Contains(v.Issuer, tenant
 // checkTenants wants tenants where the issuer has a place for them, and nowhere else.
 func (v *Verifier) checkTenants() error {
 	if v.manyTenants() != (len(v.Tenants) > 0 || v.AcceptTenant != nil) || slices.Contains(v.Tenants, "") {
-		return errors.New("Verifier.Tenants or AcceptTenant is for an Issuer with {tenantid}, and needed there")
+		return errors.New("Verifier.Tenants or AcceptTenant is required for an Issuer with {tenantid}, and only allowed there")
 	}
 	return nil
 }
@@ -28,10 +28,17 @@ func (c *check) issuer() {
 	iss := c.claims.Issuer
 	ok := iss == c.v.Issuer || c.v.IssuerAlias != "" && iss == c.v.IssuerAlias
 	if c.v.manyTenants() {
-		ok = c.v.mayAccept(c.claims.TenantID) && iss == strings.Replace(c.v.Issuer, tenantMark, c.claims.TenantID, 1)
+		ok = c.v.mayAccept(c.claims.TenantID.value) && iss == strings.Replace(c.v.Issuer, tenantMark, c.claims.TenantID.value, 1)
 	}
-	if !ok {
-		c.report.fail(stepIssuer, fmt.Errorf("iss is %s, not %s", jose.Quote(iss), jose.Quote(c.v.Issuer)))
+	switch {
+	case iss == "":
+		c.report.fail(stepIssuer, fmt.Errorf("iss is missing, expected %s", jose.Quote(c.v.Issuer)))
+		return
+	case !ok && c.v.manyTenants():
+		c.report.fail(stepIssuer, fmt.Errorf("iss is %s and tid %s, expected %s for one of Tenants (Config.Tenants) or AcceptTenant", jose.Quote(iss), jose.Quote(c.claims.TenantID.value), jose.Quote(c.v.Issuer)))
+		return
+	case !ok:
+		c.report.fail(stepIssuer, fmt.Errorf("iss is %s, expected %s: set Issuer, or IssuerAlias for a server that uses two names", jose.Quote(iss), jose.Quote(c.v.Issuer)))
 		return
 	}
 	c.report.valid(stepIssuer)
@@ -47,5 +54,5 @@ func (c *check) keyIssuer() error {
 	if key == nil || key.Issuer != c.v.Issuer && key.Issuer != c.claims.Issuer {
 		return errors.New("the key that signed the token is not one of its tenant")
 	}
-	return c.v.acceptTenant(c.ctx, c.claims.TenantID)
+	return c.v.acceptTenant(c.ctx, c.claims.TenantID.value)
 }

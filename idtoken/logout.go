@@ -46,15 +46,16 @@ func (v *Verifier) VerifyLogout(ctx context.Context, raw string) (*LogoutToken, 
 		kind = jose.DraftLogout
 	}
 	c := v.newCheck(ctx, raw, kind, Expected{})
+	c.report.token = "logout token"
 	c.runLogout()
 	if err := c.report.Err(); err != nil {
-		return nil, fmt.Errorf("logout token: %w", err)
+		return nil, err
 	}
 	if err := c.once(); err != nil {
 		return nil, fmt.Errorf("logout token: %w", err)
 	}
 	return &LogoutToken{
-		Issuer: c.claims.Issuer, Subject: c.claims.Subject, SessionID: c.claims.SessionID, ID: c.claims.ID,
+		Issuer: c.claims.Issuer, Subject: c.claims.Subject, SessionID: c.claims.SessionID.value, ID: c.claims.ID,
 		IssuedAt: c.claims.IssuedAt.Time, Expiry: c.claims.Expiry.Time,
 	}, nil
 }
@@ -63,7 +64,7 @@ func (v *Verifier) VerifyLogout(ctx context.Context, raw string) (*LogoutToken, 
 // asked for a logout token.
 func (c *check) runLogout() {
 	for _, n := range []int{stepParties, stepParty, stepACR, stepAuthTime, stepHashes} {
-		c.report.skip(n, "does not apply to a logout token")
+		c.report.inapplicable(n, "a logout token answers no request")
 	}
 	if err := c.v.configured(); err != nil {
 		c.report.fail(stepRead, err)
@@ -84,7 +85,7 @@ func (c *check) runLogout() {
 func (c *check) logoutExpiry() {
 	switch missing := c.claims.Expiry.IsZero(); {
 	case missing && c.v.InsecureDraftLogout:
-		c.report.skip(stepExpiry, "this server's logout tokens have no exp")
+		c.report.skip(stepExpiry, "the token has no exp, and InsecureDraftLogout is set")
 	case missing:
 		c.report.fail(stepExpiry, errors.New("exp is missing (see InsecureDraftLogout)"))
 	default:
@@ -94,18 +95,18 @@ func (c *check) logoutExpiry() {
 
 // logoutClaims applies what Back-Channel Logout §2.4 and §2.6 have beyond the steps.
 func (c *check) logoutClaims() {
-	c.report.skip(stepNonce, "a logout token has none")
+	c.report.inapplicable(stepNonce, "a logout token has no nonce")
 	switch {
 	case c.hasNonce():
 		c.report.fail(stepNonce, errors.New("a logout token with a nonce"))
 	case c.claims.Events.Logout.Kind() != '{':
-		c.report.fail(stepRead, errors.New("events has no logout event"))
-	case c.claims.Subject == "" && c.claims.SessionID == "":
-		c.report.fail(stepRead, errors.New("neither sub nor sid is there"))
+		c.report.fail(stepRead, errors.New("events is missing, or has no logout event"))
+	case c.claims.Subject == "" && c.claims.SessionID.value == "":
+		c.report.fail(stepRead, errors.New("sub and sid are missing; one of them must name what to end"))
 	case c.claims.ID == "":
 		c.report.fail(stepRead, errors.New("jti is missing"))
 	case c.now.Sub(c.claims.IssuedAt.Time) > logoutWithin+c.v.skew():
-		c.report.fail(stepIssued, fmt.Errorf("issued more than %v ago", logoutWithin))
+		c.report.fail(stepIssued, c.tooOld(logoutWithin, ""))
 	}
 }
 

@@ -54,7 +54,7 @@ func (c *check) original() {
 }
 
 // text is the value of an optional claim, "" when it is absent.
-func text(s *string) string {
+func value(s *string) string {
 	if s == nil {
 		return ""
 	}

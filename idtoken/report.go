@@ -12,16 +12,19 @@ type Result int
 
 // The results. The zero value is the one that lets nothing pass.
 const (
-	Failed  Result = iota // the check failed, or could not be made
-	Skipped               // the check does not apply; the step's Reason says why
-	Valid                 // the check was made and passed
+	Failed        Result = iota // the check failed, or could not be made
+	Skipped                     // a setting of the caller turned the check off; the step's Reason names it
+	NotApplicable               // there was nothing to check; the step's Reason says why
+	Valid                       // the check was made and passed
 )
 
-// String gives "failed", "skipped" or "valid".
+// String gives "failed", "skipped", "not applicable" or "valid".
 func (r Result) String() string {
 	switch r {
 	case Skipped:
 		return "skipped"
+	case NotApplicable:
+		return "not applicable"
 	case Valid:
 		return "valid"
 	}
@@ -36,7 +39,7 @@ type Step struct {
 	Number int    `json:"number"`
 	Test   string `json:"test"` // what is checked, in a few words
 	Result Result `json:"result"`
-	Reason string `json:"reason,omitempty"` // of a skipped step
+	Reason string `json:"reason,omitempty"` // of a step that is skipped or not applicable
 	Err    error  `json:"-"`                // of a failed step
 }
 
@@ -47,6 +50,8 @@ func (s Step) outcome() string {
 		return "Valid"
 	case s.Result == Skipped:
 		return "Skipped: " + s.Reason
+	case s.Result == NotApplicable:
+		return "Not applicable: " + s.Reason
 	case s.Err != nil:
 		return "Failed: " + s.Err.Error()
 	}
@@ -71,9 +76,11 @@ func (s Step) MarshalJSON() ([]byte, error) {
 // log/slog value.
 type Report struct {
 	Steps []Step `json:"steps"`
+
+	token string // what the token is, "" for an ID token
 }
 
-// Error is a token that was refused: the first step that failed by itself, and the
+// Error is a token that was rejected: the first step that failed by itself, and the
 // report on all of them.
 type Error struct {
 	Step   Step
@@ -81,20 +88,23 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	return fmt.Sprintf("id token: step %d, %s: %v", e.Step.Number, e.Step.Test, e.Step.Err)
+	token := "id token"
+	if e.Report != nil && e.Report.token != "" {
+		token = e.Report.token
+	}
+	return fmt.Sprintf("%s: step %d, %s: %v", token, e.Step.Number, e.Step.Test, e.Step.Err)
 }
 
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Step.Err }
 
-// Err gives the cause of the refusal, as an [*Error], or nil if every step is valid
-// or skipped.
+// Err gives the cause of the rejection, as an [*Error], or nil if no step failed.
 func (r *Report) Err() error {
 	if len(r.Steps) != len(tests) {
 		return &Error{Step{Err: errNotReached}, r}
 	}
 	for _, s := range r.Steps {
-		if s.Result != Valid && s.Result != Skipped {
+		if s.Result < Skipped || s.Result > Valid {
 			return r.cause(s)
 		}
 	}

@@ -34,7 +34,7 @@ func TestReport(t *testing.T) {
 	if s := back.Steps[10]; s.Number != 11 || s.Result != "failed" || !strings.HasPrefix(s.Error, "nonce is missing") {
 		t.Errorf("step 11 is %+v", s)
 	}
-	if s := back.Steps[0]; s.Result != "skipped" || s.Reason == "" || s.Error != "" {
+	if s := back.Steps[0]; s.Result != "not applicable" || s.Reason == "" || s.Error != "" {
 		t.Errorf("step 1 is %+v", s)
 	}
 

@@ -21,11 +21,11 @@ func (c *check) nonce() {
 	}
 	switch {
 	case got == nil && c.want.Original != nil:
-		c.report.skip(stepNonce, "a refreshed token needs no nonce")
+		c.report.inapplicable(stepNonce, "a refreshed token needs no nonce")
 	case sent == "" && c.want.FrontChannel:
 		c.report.fail(stepNonce, errors.New("a token from the browser needs a nonce (OpenID Connect Core §3.2.2.1)"))
 	case sent == "" && got == nil:
-		c.report.skip(stepNonce, "the request had no nonce")
+		c.report.inapplicable(stepNonce, "the request had no nonce")
 	case sent == "":
 		c.report.fail(stepNonce, errors.New("the token has a nonce, and the request had none"))
 	case got == nil && c.v.InsecureMissingNonce && !c.want.FrontChannel:
@@ -33,7 +33,7 @@ func (c *check) nonce() {
 	case got == nil:
 		c.report.fail(stepNonce, errors.New("nonce is missing, though the request had one (for a server that drops it see Verifier.InsecureMissingNonce, which is Config.InsecureMissingNonce of a client)"))
 	case !equal(*got, sent):
-		c.report.fail(stepNonce, errors.New("nonce is another request's"))
+		c.report.fail(stepNonce, errors.New("nonce is not the one of the request"))
 	default:
 		c.report.valid(stepNonce)
 	}
@@ -43,14 +43,16 @@ func (c *check) nonce() {
 func (c *check) acr() {
 	got := c.claims.ACR
 	switch {
-	case len(c.want.ACRValues) == 0 && got == nil:
-		c.report.skip(stepACR, "the token has no acr, and none was asked for")
+	case len(c.want.ACRValues) == 0 && !got.present:
+		c.report.inapplicable(stepACR, "the token has no acr, and none was requested")
 	case len(c.want.ACRValues) == 0:
-		c.report.skip(stepACR, "no acr was asked for")
-	case got == nil:
-		c.report.fail(stepACR, errors.New("acr is missing"))
-	case !slices.Contains(c.want.ACRValues, *got):
-		c.report.fail(stepACR, fmt.Errorf("acr is %s, not one of those asked for", jose.Quote(*got)))
+		c.report.inapplicable(stepACR, "no acr was requested")
+	case got.wrongful:
+		c.report.fail(stepACR, fmt.Errorf("acr is not a string, expected one of %q", c.want.ACRValues))
+	case !got.present:
+		c.report.fail(stepACR, fmt.Errorf("acr is missing, expected one of %q", c.want.ACRValues))
+	case !slices.Contains(c.want.ACRValues, got.value):
+		c.report.fail(stepACR, fmt.Errorf("acr is %s, expected one of %q", jose.Quote(got.value), c.want.ACRValues))
 	default:
 		c.report.valid(stepACR)
 	}
@@ -61,15 +63,18 @@ func (c *check) authTime() {
 	at := c.claims.AuthTime.Time
 	switch {
 	case c.want.MaxAge == nil && at.IsZero():
-		c.report.skip(stepAuthTime, "the token has no auth_time, and no max_age was asked for")
+		c.report.inapplicable(stepAuthTime, "the token has no auth_time, and no max_age was requested")
 	case at.After(c.now.Add(c.v.skew())):
-		c.report.fail(stepAuthTime, fmt.Errorf("auth_time is %s, in the future", stamp(at)))
+		c.report.fail(stepAuthTime, c.ahead("auth_time", at))
 	case c.want.MaxAge == nil:
-		c.report.skip(stepAuthTime, "no max_age was asked for")
+		c.report.inapplicable(stepAuthTime, "no max_age was requested")
+	case c.claims.AuthTime.wrongful:
+		c.report.fail(stepAuthTime, errors.New("auth_time is not a number of seconds, and max_age was requested"))
 	case at.IsZero():
-		c.report.fail(stepAuthTime, errors.New("auth_time is missing"))
-	case c.now.Sub(at) > *c.want.MaxAge+c.v.skew():
-		c.report.fail(stepAuthTime, fmt.Errorf("authenticated at %s, more than %v ago", stamp(at), *c.want.MaxAge))
+		c.report.fail(stepAuthTime, errors.New("auth_time is missing, and max_age was requested"))
+	case c.now.Sub(at)-c.v.skew() > *c.want.MaxAge:
+		c.report.fail(stepAuthTime, fmt.Errorf("the user authenticated at %s, more than the max_age of %v before now (%s)%s",
+			stamp(at), *c.want.MaxAge, stamp(c.now), c.clocks()))
 	default:
 		c.report.valid(stepAuthTime)
 	}
@@ -81,32 +86,34 @@ type hash struct {
 	got      *string
 	of       string // the value that it must be the hash of, "" when none came
 	required bool
+	optional bool // nothing came that it could be compared with, and that is allowed
 }
 
 // hashes is step 14: checked whenever they are there, required where the flow
-// requires them (OpenID Connect Core §3.1.3.8, §3.2.2.9, §3.3.2.11).
+// requires them (OpenID Connect Core §3.1.3.8, §3.2.2.9, §3.3.2.11). at_hash is optional in
+// a token from the browser without an access token beside it (§3.3.2.11).
 func (c *check) hashes() {
 	front := c.want.FrontChannel
-	any := false
+	checked := false
 	for _, h := range []hash{
-		{"at_hash", c.claims.AccessTokenHash, c.want.AccessToken, front && c.want.AccessToken != ""},
-		{"c_hash", c.claims.CodeHash, c.want.Code, front && c.want.Code != ""},
-		{"s_hash", c.claims.StateHash, c.want.State, c.want.RequireStateHash},
+		{"at_hash", c.claims.AccessTokenHash, c.want.AccessToken, front && c.want.AccessToken != "", front && c.want.AccessToken == ""},
+		{"c_hash", c.claims.CodeHash, c.want.Code, front && c.want.Code != "", false},
+		{"s_hash", c.claims.StateHash, c.want.State, c.want.RequireStateHash, false},
 	} {
-		if h.got == nil && !h.required {
+		if h.got == nil && !h.required || h.optional {
 			continue
 		}
-		any = true
+		checked = true
 		if err := h.check(c.jws.Header.Alg); err != nil {
 			c.report.fail(stepHashes, err)
 			return
 		}
 	}
-	if any {
+	if checked {
 		c.report.valid(stepHashes)
 		return
 	}
-	c.report.skip(stepHashes, "the token has no hashes, and this flow requires none")
+	c.report.inapplicable(stepHashes, "the token has no hashes to check, and this flow requires none")
 }
 
 func (h hash) check(alg string) error {
@@ -114,14 +121,14 @@ func (h hash) check(alg string) error {
 	case h.got == nil:
 		return fmt.Errorf("%s is missing", h.claim)
 	case h.of == "":
-		return fmt.Errorf("the token has %s, and nothing was given to hold it against", h.claim)
+		return fmt.Errorf("the token has %s, and the value that it is the hash of is not in Expected", h.claim)
 	}
 	want, err := jose.LeftHalf(alg, h.of)
 	if err != nil {
 		return err
 	}
 	if !equal(*h.got, base64.RawURLEncoding.EncodeToString(want)) {
-		return fmt.Errorf("%s is of something else", h.claim)
+		return fmt.Errorf("%s does not match the value that came with the token", h.claim)
 	}
 	return nil
 }

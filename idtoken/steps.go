@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/countersign/countersign/internal/jose"
@@ -60,6 +61,8 @@ func newReport() *Report {
 func (r *Report) valid(n int) { r.set(n, Valid, "", nil) }
 
 func (r *Report) skip(n int, reason string) { r.set(n, Skipped, reason, nil) }
+
+func (r *Report) inapplicable(n int, reason string) { r.set(n, NotApplicable, reason, nil) }
 
 func (r *Report) fail(n int, err error) { r.set(n, Failed, "", err) }
 
@@ -136,7 +139,7 @@ func (c *check) read() bool {
 	case encrypted:
 		c.report.valid(stepRead)
 	default:
-		c.report.skip(stepRead, "the token is not encrypted")
+		c.report.inapplicable(stepRead, "the token is not encrypted")
 	}
 	return true
 }
@@ -146,6 +149,9 @@ func (c *check) parse() (err error) {
 		return err
 	}
 	if err := c.jws.Header.CheckTyp(c.kind); err != nil {
+		if c.report.token != "" && !c.v.InsecureDraftLogout {
+			err = fmt.Errorf("%w (see InsecureDraftLogout)", err)
+		}
 		return err
 	}
 	if err := jose.Decode(c.jws.Payload, &c.claims, jose.TokenLimits); err != nil {
@@ -168,14 +174,18 @@ func (c *check) subject() {
 
 // audience is step 3.
 func (c *check) audience() {
-	if !slices.Contains(c.claims.Audience, c.v.ClientID) {
-		c.report.fail(stepAudience, fmt.Errorf("aud %s does not contain the client_id %s",
-			jose.Quote(fmt.Sprint([]string(c.claims.Audience))), jose.Quote(c.v.ClientID)))
+	switch {
+	case len(c.claims.Audience) == 0:
+		c.report.fail(stepAudience, fmt.Errorf("aud is missing or empty, expected %s", jose.Quote(c.v.ClientID)))
+		return
+	case !slices.Contains(c.claims.Audience, c.v.ClientID):
+		c.report.fail(stepAudience, fmt.Errorf("aud is %s, expected the client_id %s: the token is for another client, or ClientID is wrong",
+			jose.Quote(strings.Join(c.claims.Audience, " ")), jose.Quote(c.v.ClientID)))
 		return
 	}
 	for _, aud := range c.claims.Audience {
 		if aud != c.v.ClientID && !slices.Contains(c.v.TrustedAudiences, aud) {
-			c.report.fail(stepAudience, fmt.Errorf("aud also contains %s; if that is right, list it in TrustedAudiences", jose.Quote(aud)))
+			c.report.fail(stepAudience, fmt.Errorf("aud also contains %s: if that is right, list it in TrustedAudiences", jose.Quote(aud)))
 			return
 		}
 	}
@@ -186,9 +196,9 @@ func (c *check) audience() {
 func (c *check) parties() {
 	switch {
 	case len(c.claims.Audience) < 2:
-		c.report.skip(stepParties, "there is only one audience")
+		c.report.inapplicable(stepParties, "there is only one audience")
 	case c.claims.AuthorizedParty == nil:
-		c.report.fail(stepParties, errors.New("there are several audiences and no azp"))
+		c.report.fail(stepParties, errors.New("azp is missing, and there are several audiences"))
 	default:
 		c.report.valid(stepParties)
 	}
@@ -199,9 +209,9 @@ func (c *check) party() {
 	azp := c.claims.AuthorizedParty
 	switch {
 	case azp == nil:
-		c.report.skip(stepParty, "the token has no azp")
+		c.report.inapplicable(stepParty, "the token has no azp")
 	case *azp != c.v.ClientID && !slices.Contains(c.v.AuthorizedParties, *azp):
-		c.report.fail(stepParty, fmt.Errorf("azp is %s, not the client_id", jose.Quote(*azp)))
+		c.report.fail(stepParty, fmt.Errorf("azp is %s, expected the client_id %s: if that is right, list it in AuthorizedParties", jose.Quote(*azp), jose.Quote(c.v.ClientID)))
 	default:
 		c.report.valid(stepParty)
 	}
@@ -225,7 +235,7 @@ func (c *check) signature() {
 	if c.v.InsecureSkipSignature && c.want.FromTokenEndpoint && !c.want.FrontChannel {
 		const reason = "TLS to the token endpoint vouches for the token (InsecureSkipSignature)"
 		c.report.skip(stepSignature, reason)
-		if err := c.v.acceptTenant(c.ctx, c.claims.TenantID); err != nil {
+		if err := c.v.acceptTenant(c.ctx, c.claims.TenantID.value); err != nil {
 			c.report.fail(stepKey, err)
 			return
 		}
@@ -255,7 +265,7 @@ func (c *check) expiry() {
 	case exp.IsZero():
 		c.report.fail(stepExpiry, errors.New("exp is missing"))
 	case !c.now.Before(exp.Add(c.v.skew())):
-		c.report.fail(stepExpiry, fmt.Errorf("expired at %s; now it is %s", stamp(exp), stamp(c.now)))
+		c.report.fail(stepExpiry, c.expired(exp))
 	case exp.After(c.now.AddDate(10, 0, 0)):
 		c.report.fail(stepExpiry, errors.New("exp is more than ten years ahead"))
 	default:
@@ -270,11 +280,11 @@ func (c *check) issued() {
 	case iat.IsZero():
 		c.report.fail(stepIssued, errors.New("iat is missing"))
 	case iat.After(latest):
-		c.report.fail(stepIssued, fmt.Errorf("issued at %s, in the future; now it is %s", stamp(iat), stamp(c.now)))
-	case c.now.Sub(iat) > c.v.issuedWithin()+c.v.skew():
-		c.report.fail(stepIssued, fmt.Errorf("issued at %s, more than %v ago", stamp(iat), c.v.issuedWithin()))
+		c.report.fail(stepIssued, c.ahead("iat", iat))
+	case c.now.Sub(iat)-c.v.skew() > c.v.issuedWithin(): // subtracted, for a sum could overflow
+		c.report.fail(stepIssued, c.tooOld(c.v.issuedWithin(), " (see IssuedWithin)"))
 	case c.claims.NotBefore.After(latest):
-		c.report.fail(stepIssued, fmt.Errorf("not valid before %s; now it is %s", stamp(c.claims.NotBefore.Time), stamp(c.now)))
+		c.report.fail(stepIssued, c.ahead("nbf", c.claims.NotBefore.Time))
 	default:
 		c.report.valid(stepIssued)
 	}

@@ -2,12 +2,16 @@ package idtoken
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/countersign/countersign/internal/jose"
 )
@@ -40,8 +44,8 @@ func (c *check) token() (*Token, error) {
 		return nil, err
 	}
 	return &Token{
-		IDToken: second, AuthTime: c.claims.AuthTime.Time, ACR: text(c.claims.ACR),
-		AuthorizedParty: text(c.claims.AuthorizedParty), SessionID: c.claims.SessionID,
+		IDToken: second, AuthTime: c.claims.AuthTime.Time, ACR: c.claims.ACR.value,
+		AuthorizedParty: value(c.claims.AuthorizedParty), SessionID: c.claims.SessionID.value,
 		AMR: c.claims.AMR, payload: c.jws.Payload,
 	}, nil
 }
@@ -69,16 +73,40 @@ func (c *check) secondOpinion() (*oidc.IDToken, error) {
 	if at.After(last) {
 		at = last
 	}
-	v := oidc.NewVerifier(c.claims.Issuer, verified{c.raw, c.jws.Payload}, &oidc.Config{
+	raw, payload, err := c.withoutSources()
+	if err != nil {
+		return nil, err
+	}
+	v := oidc.NewVerifier(c.claims.Issuer, verified{raw, payload}, &oidc.Config{
 		ClientID:             c.v.ClientID,
 		SupportedSigningAlgs: []string{c.jws.Header.Alg},
 		Now:                  func() time.Time { return at },
 	})
-	t, err := v.Verify(c.ctx, c.raw)
+	t, err := v.Verify(c.ctx, raw)
 	if err != nil {
-		return nil, errors.New("go-oidc, as second opinion, refuses the token")
+		return nil, errors.New("go-oidc, as second opinion, rejects the token")
 	}
 	return t, c.sameAs(t)
+}
+
+// withoutSources is the token without aggregated and distributed claims: go-oidc rejects
+// those that it cannot read, and they are followed by nobody.
+func (c *check) withoutSources() (raw string, payload []byte, err error) {
+	if c.claims.ClaimNames == nil && c.claims.ClaimSources == nil {
+		return c.raw, c.jws.Payload, nil
+	}
+	var members map[string]jsontext.Value
+	if err := jose.Decode(c.jws.Payload, &members, jose.TokenLimits); err != nil {
+		return "", nil, err
+	}
+	delete(members, "_claim_names")
+	delete(members, "_claim_sources")
+	if payload, err = json.Marshal(members); err != nil {
+		return "", nil, errors.New("the claims cannot be written")
+	}
+	parts := strings.Split(c.raw, ".")
+	parts[1] = base64.RawURLEncoding.EncodeToString(payload)
+	return strings.Join(parts, "."), payload, nil
 }
 
 // sameAs refuses a token that go-oidc, which matches names without regard to
@@ -91,8 +119,8 @@ func (c *check) sameAs(t *oidc.IDToken) error {
 		{"iss", t.Issuer == c.claims.Issuer},
 		{"sub", t.Subject == c.claims.Subject},
 		{"aud", slices.Equal(t.Audience, c.claims.Audience)},
-		{"nonce", t.Nonce == text(c.claims.Nonce)},
-		{"at_hash", t.AccessTokenHash == text(c.claims.AccessTokenHash)},
+		{"nonce", t.Nonce == value(c.claims.Nonce)},
+		{"at_hash", t.AccessTokenHash == value(c.claims.AccessTokenHash)},
 		{"exp", t.Expiry.Unix() == c.claims.Expiry.Unix()},
 		{"iat", t.IssuedAt.Unix() == c.claims.IssuedAt.Unix()},
 	} {

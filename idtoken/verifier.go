@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/internal/jose"
+	"github.com/countersign/countersign/internal/redact"
 )
 
 // KeySet checks the signature of a JWT and gives its payload: go-oidc's own shape.
@@ -59,7 +60,7 @@ type Verifier struct {
 	Algs []string
 
 	// TrustedAudiences are the audiences a token may have beside ClientID. Empty
-	// means none: a token with any other is refused.
+	// means none: a token with any other is rejected.
 	TrustedAudiences []string
 
 	// AuthorizedParties are the values azp may have beside ClientID. Empty means none.
@@ -67,8 +68,8 @@ type Verifier struct {
 
 	// DecryptionKeys are the client's private keys for encrypted ID tokens; several
 	// while they rotate. When there are any, a token that is not encrypted is
-	// refused (OpenID Connect Core §3.1.3.7 rule 1). Empty means that
-	// encryption was not agreed on, and an encrypted token is refused.
+	// rejected (OpenID Connect Core §3.1.3.7 rule 1). Empty means that
+	// encryption was not agreed on, and an encrypted token is rejected.
 	DecryptionKeys []DecryptionKey
 
 	// Skew is how far the server's clock may be off. 0 means 30 seconds; at most 5 minutes.
@@ -78,21 +79,26 @@ type Verifier struct {
 	IssuedWithin time.Duration
 
 	// MaxSize is the largest token that is read, in bytes. 0 means 16 KiB; at most 64 KiB.
+	// Tokens of users with hundreds of groups are larger than 16 KiB.
 	MaxSize int
+
+	// InsecureMissingNonce accepts a token without nonce although the request had one, for
+	// servers that never write it (LinkedIn). A token that came through the browser still
+	// needs it, and a nonce that is there is still checked. PKCE must then protect the code.
+	InsecureMissingNonce bool
+
+	// InsecureRSAOAEP decrypts tokens with RSA-OAEP too, which uses SHA-1, for servers that
+	// have nothing newer.
+	InsecureRSAOAEP bool
 
 	// InsecureSkipSignature leaves out the signature of a token that came straight
 	// from the token endpoint over TLS, which OpenID Connect Core §3.1.3.7 rule 6
 	// allows: see Expected.FromTokenEndpoint. From anywhere else it is still checked.
 	InsecureSkipSignature bool
 
-	// InsecureMissingNonce accepts a token without nonce although the request had one, for
-	// servers that drop it. A token that came through the browser still needs it, and a
-	// nonce that is there is still checked. PKCE must protect the code then.
-	InsecureMissingNonce bool
-
-	// InsecureDraftLogout takes logout tokens as the drafts of Back-Channel Logout had them:
-	// without exp, or with the typ JWT. Ory Hydra, authentik and older Keycloaks send such.
-	// They count for ten minutes from their iat, as all do.
+	// InsecureDraftLogout accepts logout tokens as the drafts of Back-Channel Logout had
+	// them: without exp, or with the typ JWT. Ory Hydra, authentik and older Keycloaks send
+	// them. They are accepted for ten minutes from their iat, as all are.
 	InsecureDraftLogout bool
 
 	// Replay remembers the logout tokens that were used. nil means in memory, in
@@ -106,10 +112,14 @@ type Verifier struct {
 	tenants tenantCache
 }
 
-// Expected is what one token is held against. A field left empty never means that
-// the token's claim goes unchecked: a nonce or a hash that the token has and
-// nobody expects is refused.
+type hidden[T any] = redact.All[T]
+
+// Expected is what one token is compared with. An empty field never means that
+// the token's claim goes unchecked: a nonce or a hash in the token that is not
+// expected is rejected. It redacts itself in fmt, log/slog and encoding.
 type Expected struct {
+	hidden[Expected]
+
 	// Nonce is the value that the authentication request had, "" when it had none.
 	Nonce string
 
@@ -141,6 +151,10 @@ type Expected struct {
 	// FromTokenEndpoint says that the token came straight from the token endpoint
 	// over TLS: the one case that Verifier.InsecureSkipSignature is for.
 	FromTokenEndpoint bool
+
+	// Date is the Date header of the response that the token came in. It decides nothing:
+	// errors about the time then say how far the clocks differ. Zero means unknown.
+	Date time.Time
 }
 
 // Verify is Check for those who need no report: its error is the report's, an [*Error].

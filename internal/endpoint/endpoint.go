@@ -214,11 +214,14 @@ func (r *Response) IsUntyped() bool {
 }
 
 // NotJSON is the error for an answer of another Content-Type.
-func (r *Response) NotJSON() error {
+func (r *Response) NotJSON() error { return r.NotOfType("application/json") }
+
+// NotOfType is NotJSON for another type that was expected.
+func (r *Response) NotOfType(expected string) error {
 	if r.Header.Get("Content-Type") == "" {
-		return errors.New("the answer has no Content-Type, expected application/json")
+		return fmt.Errorf("the answer has no Content-Type, expected %s", expected)
 	}
-	return fmt.Errorf("the answer's Content-Type is %s, expected application/json", jose.Quote(r.Header.Get("Content-Type")))
+	return fmt.Errorf("the answer's Content-Type is %s, expected %s", jose.Quote(r.Header.Get("Content-Type")), expected)
 }
 
 // IsEmpty tells whether the body has nothing in it.

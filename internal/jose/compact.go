@@ -98,7 +98,7 @@ func checkSize(size, max int) error {
 		max = MaxSize
 	}
 	if size > max {
-		return fmt.Errorf("a token of %d bytes; at most %d are read (see MaxSize)", size, max)
+		return fmt.Errorf("a token of %d bytes, expected at most %d (see MaxSize, at most %d)", size, max, MaxSize)
 	}
 	return nil
 }

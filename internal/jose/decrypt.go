@@ -17,6 +17,14 @@ import (
 // (a padding oracle, RFC 8725 §3.2), RSA-OAEP with SHA-1, dir and PBES2 are not among them.
 var DecryptionAlgs = []string{"RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A192KW", "ECDH-ES+A256KW"}
 
+// DecryptionAlgsWith is DecryptionAlgs, and RSA-OAEP with SHA-1 where a caller accepts it.
+func DecryptionAlgsWith(insecureRSAOAEP bool) []string {
+	if insecureRSAOAEP {
+		return append(slices.Clone(DecryptionAlgs), "RSA-OAEP")
+	}
+	return DecryptionAlgs
+}
+
 // content is a row of the table of content encryption algorithms, RFC 7518 §5.1:
 // sizes in bytes.
 type content struct{ key, iv, tag int }
@@ -72,7 +80,11 @@ func Decrypt(raw string, max int, algs []string, keys []PrivateKey) ([]byte, err
 
 func (h Header) checkEncryption(algs []string) error {
 	if !slices.Contains(algs, h.Alg) {
-		return fmt.Errorf("encrypted with alg %s; allowed are %q", Quote(h.Alg), algs)
+		hint := ""
+		if h.Alg == "RSA-OAEP" {
+			hint = " (see InsecureRSAOAEP)"
+		}
+		return fmt.Errorf("encrypted with alg %s, expected one of %q%s", Quote(h.Alg), algs, hint)
 	}
 	if _, ok := contents[h.Enc]; !ok {
 		return fmt.Errorf("encrypted with enc %s, which is not supported", Quote(h.Enc))

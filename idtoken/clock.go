@@ -1,0 +1,53 @@
+package idtoken
+
+import (
+	"fmt"
+	"time"
+)
+
+// Most tokens that come too early or too late are those of clocks that differ. The errors
+// say by how much and in which direction.
+
+// notable is a difference of clocks that is worth a word.
+const notable = 2 * time.Second
+
+// ahead is the error about a time of the token that is in the future.
+func (c *check) ahead(claim string, at time.Time) error {
+	return fmt.Errorf("%s is %s, in the future by %v; now it is %s, and Skew allows %v%s",
+		claim, stamp(at), at.Sub(c.now).Round(time.Second), stamp(c.now), c.v.skew(), c.remedy(c.now.Sub(at)))
+}
+
+// expired is the error about a token whose exp is past.
+func (c *check) expired(exp time.Time) error {
+	return fmt.Errorf("expired at %s, %v before now (%s)%s", stamp(exp), c.now.Sub(exp).Round(time.Second), stamp(c.now), c.clocks())
+}
+
+// tooOld is the error about a token that was issued too long ago.
+func (c *check) tooOld(within time.Duration, setting string) error {
+	return fmt.Errorf("issued at %s, more than %v before now (%s)%s%s", stamp(c.claims.IssuedAt.Time), within, stamp(c.now), setting, c.clocks())
+}
+
+// clocks tells what is known of this machine's clock where a token seems too old.
+func (c *check) clocks() string {
+	iat := c.claims.IssuedAt.Time
+	if c.want.Date.IsZero() && (iat.IsZero() || !c.want.FromTokenEndpoint) {
+		return ""
+	}
+	return c.remedy(c.now.Sub(iat)) // a token endpoint has issued its token just now
+}
+
+// remedy says how the clocks differ: by the Date header, or else by the estimate, which is
+// positive where this machine's clock is ahead.
+func (c *check) remedy(estimate time.Duration) string {
+	ahead, source := estimate, "seems to be"
+	if !c.want.Date.IsZero() {
+		ahead, source = c.now.Sub(c.want.Date), "by the Date header of its response is"
+	}
+	switch {
+	case ahead >= notable:
+		return fmt.Sprintf(": this machine's clock %s %v ahead of the server's; synchronize the clocks, or raise Skew (at most %v)", source, ahead.Round(time.Second), maxSkew)
+	case ahead <= -notable:
+		return fmt.Sprintf(": this machine's clock %s %v behind the server's; synchronize the clocks, or raise Skew (at most %v)", source, -ahead.Round(time.Second), maxSkew)
+	}
+	return ""
+}
