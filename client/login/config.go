@@ -17,14 +17,12 @@ import (
 	"github.com/countersign/countersign/client"
 )
 
-// Config is how one application signs its visitors in. Clients must be set, and Keys
-// where the application has more than one process, or is to be restarted without
-// signing everybody out.
+// Config describes how one application signs its visitors in. Clients must be set. Keys must
+// be set if the application has several processes, or if sessions must survive a restart.
 type Config struct {
-	// Clients are the registrations at the servers where visitors may sign in, each
-	// under a short name of letters, digits, "-" and "_" that appears in addresses. Where
-	// there is one, its name may be left out there. Sessions end when their name is given
-	// to another registration.
+	// Clients are the registrations at the servers where visitors may sign in. Each has a short
+	// name of letters, digits, "-" and "_" that appears in URLs; with one client the name may be
+	// left out there. A session ends when its name is given to another registration.
 	Clients map[string]*client.Client
 
 	// Keys seal the cookies and the values in the Store: secrets of 32 random bytes each; see
@@ -44,18 +42,17 @@ type Config struct {
 	// another one.
 	Store Store
 
-	// Request is what every login asks for beyond its client's Config.
+	// Request is what every login asks for in addition to its client's Config.
 	Request client.Request
 
-	// Claims are the names of the ID token's claims that are kept for [User.Claims], such as
-	// "name" and "email". Those that every ID token has need not be named.
+	// Claims are the names of the claims that the session keeps for [User.Claims], such as "name"
+	// and "email". The fields of User need not be named.
 	Claims []string
 
-	// UserInfo has the UserInfo endpoint asked too when a visitor signs in, for Claims
-	// that the ID token does not have.
+	// UserInfo calls the UserInfo endpoint in each login, for Claims that the ID token lacks.
 	UserInfo bool
 
-	// KeepTokens keeps access and refresh token in the session, for [User.Tokens].
+	// KeepTokens keeps the access token and the refresh token in the session, for [User.Tokens].
 	KeepTokens bool
 
 	// SignIn is called once per login, before a session exists. It gets the user, the tokens and
@@ -87,11 +84,11 @@ type Config struct {
 	// as many for logins that end. Beyond it a login fails with 503. 0 means 100.
 	MaxCalls int
 
-	// Idle is how long a session lasts without a request. 0 means an hour, or Lifetime if
-	// that is shorter.
+	// Idle is how long a session lasts without a request. 0 means one hour, or Lifetime if that
+	// is shorter.
 	Idle time.Duration
 
-	// Lifetime is how long a session lasts at all. 0 means 12 hours.
+	// Lifetime is how long a session lasts at most. 0 means 12 hours.
 	Lifetime time.Duration
 
 	// BasePath is a prefix of the path, such as "/app", that a proxy or http.StripPrefix removes
@@ -108,23 +105,24 @@ type Config struct {
 	// StartPath is where Start is mounted, for links on error pages. "" means "/login".
 	StartPath string
 
-	// SignInPath is a page of the application with links to Start, on which a visitor
-	// chooses among several Clients: where Require sends them, with return_to to be
-	// handed on to Start. "" means that there is no choice, which is for one client.
+	// SignInPath is a page of the application with links to Start, on which a visitor chooses
+	// one of several Clients. Require sends visitors there with return_to, which the links must
+	// pass on to Start. "" is for one client.
 	SignInPath string
 
-	// HomePath is where visitors come who asked for no page in particular, and after a
-	// logout. "" means "/".
+	// HomePath is where visitors arrive who asked for no particular page, and after a logout.
+	// "" means "/".
 	HomePath string
 
-	// CookieName is what the names of the cookies have after the prefix "__Host-". ""
-	// means "login". Cookies do not tell ports apart: where applications share a host they
-	// need different names, of which none begins with another one and "-".
+	// CookieName is the name of the cookies after the prefix "__Host-". "" means "login". Cookies
+	// do not depend on the port: give each application on a host a different name. No name may
+	// be another name followed by "-".
 	CookieName string
 
-	// InsecureHTTP is for development on http://127.0.0.1 and the like: cookies are neither
-	// Secure nor have the prefix, which browsers would refuse on http. Clients with any
-	// other RedirectURL are then refused.
+	// InsecureHTTP is for development: cookies are not Secure and have no prefix, because browsers
+	// reject such cookies on http, and error pages show the reason. Every client must have an
+	// http RedirectURL then. See the setting of this name in client.Config for http on other
+	// hosts than this machine.
 	InsecureHTTP bool
 
 	// Device binds sessions to a key of the visitor's device. nil means that they are not bound.
@@ -141,14 +139,15 @@ type Config struct {
 	// ErrorPage shows a Problem to the visitor. nil means a plain page in English.
 	ErrorPage func(http.ResponseWriter, *http.Request, Problem)
 
-	// Log gets the reasons of problems. nil means slog.Default.
+	// Log gets the reason of each problem: as an error if the operator must act, else as
+	// information. nil means slog.Default.
 	Log *slog.Logger
 
 	// Now is the clock. nil means time.Now.
 	Now func() time.Time
 }
 
-// withDefaults gives the configuration with everything filled in that was left empty.
+// withDefaults returns the configuration with its defaults filled in.
 func (c Config) withDefaults() Config {
 	c.Clients = maps.Clone(c.Clients)
 	c.Lifetime = cmp.Or(c.Lifetime, 12*time.Hour)
@@ -183,7 +182,7 @@ func (c Config) Format(f fmt.State, _ rune) {
 // LogValue implements slog.LogValuer.
 func (c Config) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
-// complaints are what is wrong with a configuration: all of it, by the fields' names.
+// complaints are all faults of a configuration, by the names of the fields.
 type complaints []error
 
 func (w *complaints) add(bad bool, format string, args ...any) {
@@ -241,7 +240,7 @@ func (c *Config) checkClient(w *complaints, name string, one *client.Client) {
 	at, err := url.Parse(one.RedirectURL())
 	switch {
 	case err != nil || at.Scheme != "https" && at.Scheme != "http":
-		w.add(true, "Clients[%q] has a RedirectURL that is not of a web site", name)
+		w.add(true, "Clients[%q] has a RedirectURL that is not of a web site: expected https", name)
 	case at.Scheme == "http":
 		w.add(!c.InsecureHTTP, "InsecureHTTP is false, and the RedirectURL of Clients[%q] is http", name)
 	default:
@@ -250,7 +249,7 @@ func (c *Config) checkClient(w *complaints, name string, one *client.Client) {
 	w.add(!one.HasIDToken(c.Request.Scopes...) && c.SignIn == nil, "SignIn is nil, and no login of Clients[%q] can succeed: its Scopes have no openid, so that no ID token says who the user is. Add openid, or set SignIn", name)
 	w.add(c.UserInfo && !one.HasAccessToken(), "UserInfo is true, and Clients[%q] with ResponseType id_token gets no access token for that endpoint", name)
 	w.add(c.KeepTokens && !one.HasAccessToken(), "KeepTokens is true, and Clients[%q] with ResponseType id_token gets no access token", name)
-	w.add(strings.HasPrefix(one.ResponseMode(), "fragment"), "Clients[%q] has responses come in the fragment, which browsers do not send: set its ResponseMode", name)
+	w.add(strings.HasPrefix(one.ResponseMode(), "fragment"), "Clients[%q] receives responses in the fragment, which browsers do not send: set its ResponseMode", name)
 }
 
 func (c *Config) checkPaths(w *complaints) {
@@ -261,7 +260,7 @@ func (c *Config) checkPaths(w *complaints) {
 	}
 }
 
-// isName is for what stands in addresses and cookie names.
+// isName reports whether s can be part of URLs and cookie names.
 func isName(s string) bool {
 	for i := range len(s) {
 		switch c := s[i]; {

@@ -1,5 +1,5 @@
-// Package login is what a web application mounts to let its visitors sign in: handlers
-// around [client.Client], and the sessions that they lead to.
+// Package login signs the visitors of a web application in. An application mounts its handlers,
+// which use [client.Client], and reads the signed-in user from the request:
 //
 //	l, err := login.New(login.Config{Clients: map[string]*client.Client{"main": c}, Keys: keys})
 //	mux.Handle("/login", l.Start())
@@ -7,9 +7,8 @@
 //	mux.Handle("/logout", l.Logout())
 //	mux.Handle("/", l.Require(app))
 //
-// In app, [FromContext] tells who the visitor is.
+// In app, [FromContext] gives the user.
 //
-// Without a [Store] everything is in sealed cookies, and the server keeps nothing: a
-// session then ends in this browser alone. With one, the cookie names a session that is in
-// the store, and a back-channel logout ends it wherever it is.
+// Without a [Store], sessions are in sealed cookies, and a session ends in its browser alone.
+// With a Store, the cookie names a session in the Store, and a back-channel logout ends it.
 package login

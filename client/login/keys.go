@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// ParseKeys reads Config.Keys as an environment variable has them: 32 bytes each in
-// base64, such as "openssl rand -base64 32" prints, with commas between them. "" gives nil.
+// ParseKeys reads Config.Keys from text, such as an environment variable: keys of 32 bytes in
+// base64, as "openssl rand -base64 32" prints them, separated by commas. For "" it returns nil.
 func ParseKeys(s string) ([][]byte, error) {
 	if strings.TrimSpace(s) == "" {
 		return nil, nil
@@ -30,11 +30,11 @@ func checkKeys(keys [][]byte) error {
 	var errs []error
 	for i, key := range keys {
 		if len(key) != keySize {
-			errs = append(errs, fmt.Errorf("login: Config.Keys[%d] has %d bytes, not %d", i, len(key), keySize))
+			errs = append(errs, fmt.Errorf("login: Config.Keys[%d] has %d bytes, expected %d", i, len(key), keySize))
 		}
 	}
 	if len(keys) == 0 || len(keys) > maxKeys {
-		errs = append(errs, fmt.Errorf("login: Config.Keys are %d; one to %d are taken", len(keys), maxKeys))
+		errs = append(errs, fmt.Errorf("login: Config.Keys are %d, expected 1 to %d", len(keys), maxKeys))
 	}
 	return errors.Join(errs...)
 }

@@ -14,12 +14,12 @@ import (
 	"github.com/countersign/countersign/client/tokens"
 )
 
-// Login has the handlers of one application. It may be used by many goroutines at once.
+// Login has the handlers of one application. Many goroutines may use it at once.
 type Login struct {
 	config   Config
 	cookies  cookies
 	sealer   sealer
-	shared   Store // Config.Store, or what stands for it in this process
+	shared   Store // Config.Store, or the memory of this process
 	sessions sessions
 
 	refreshers map[string]*tokens.Refresher
@@ -61,7 +61,7 @@ func New(config Config) (*Login, error) {
 	return l, nil
 }
 
-// share chooses where sessions are.
+// share chooses where sessions are kept.
 func (l *Login) share() {
 	l.carried = &carriedTokens{memory: Memory{Now: l.config.Now}, now: l.config.Now}
 	if l.config.Store == nil {
@@ -76,8 +76,8 @@ func (l *Login) share() {
 // Format implements fmt.Formatter: there is nothing in a Login for a log.
 func (l Login) Format(f fmt.State, _ rune) { io.WriteString(f, fmt.Sprint(l.config)) }
 
-// choose gives the client that a request names, by the wildcard {client} of its pattern
-// or by a parameter of that name. nil when there is no such.
+// choose returns the client that a request names, by the wildcard {client} of its pattern or by
+// the parameter client. It is nil if there is none.
 func (l *Login) choose(r *http.Request) (name string, c *client.Client) {
 	if name = r.PathValue("client"); name == "" {
 		name = r.URL.Query().Get("client")
@@ -85,7 +85,7 @@ func (l *Login) choose(r *http.Request) (name string, c *client.Client) {
 	return l.named(name)
 }
 
-// named gives the client of that name; "" is that of the only one.
+// named returns the client with that name; "" means the only one.
 func (l *Login) named(name string) (string, *client.Client) {
 	if name == "" && len(l.config.Clients) == 1 {
 		for only, c := range l.config.Clients {
@@ -104,17 +104,17 @@ func (l *Login) only(handle http.HandlerFunc, methods ...string) http.Handler {
 			return
 		}
 		w.Header()["Allow"] = methods
-		l.fail(w, r, CodeMethod, errors.New("a request by another method"))
+		l.fail(w, r, CodeMethod, errors.New("the method of the request is not in Allow"))
 	})
 }
 
-// private keeps an answer out of caches, and its address out of those that follow.
+// private keeps a response out of caches, and its URL out of the Referer of later requests.
 func private(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")
 }
 
-// redirect sends the browser to an address that is known to be good, as it is written.
+// redirect sends the browser to a URL that was checked before.
 func redirect(w http.ResponseWriter, to string) {
 	w.Header().Set("Location", to)
 	w.WriteHeader(http.StatusSeeOther)

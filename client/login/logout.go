@@ -15,10 +15,10 @@ const (
 	revokeTimeout  = 3 * time.Second
 )
 
-// Logout ends the session: POST, from a form of this site. The session here ends before
-// anything else. Then the tokens are revoked, if they were kept and the server can, and
-// the browser is sent to end the server's session too (OpenID Connect RP-Initiated
-// Logout), or to HomePath where the server has no address for that.
+// Logout ends the session: POST, from a form of this site. The session here ends first. Then
+// the tokens are revoked, if the session keeps them and the server has an endpoint for that.
+// The browser is sent on to end the server's session too (OpenID Connect RP-Initiated Logout),
+// or to HomePath if the server has no endpoint for that.
 func (l *Login) Logout() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
 		if err := l.checkOrigin(r); err != nil {
@@ -38,8 +38,8 @@ func (l *Login) Logout() http.Handler {
 	}, http.MethodPost)
 }
 
-// endSession ends the request's session, and gives it with what was kept of its tokens. The
-// cookies are dropped whatever happens.
+// endSession ends the session of the request. It returns the session and its stored tokens. The
+// cookies are removed in any case.
 func (l *Login) endSession(w http.ResponseWriter, r *http.Request) (s *session, kept *tokens.Stored, err error) {
 	s, err = l.sessions.load(r)
 	if s != nil && err == nil {
@@ -49,7 +49,7 @@ func (l *Login) endSession(w http.ResponseWriter, r *http.Request) (s *session, 
 	return s, kept, errors.Join(err, l.sessions.end(w, r, s))
 }
 
-// revoke does what it can: the session is over anyway, and the tokens are here no more.
+// revoke logs an error and goes on: the session has ended already.
 func (l *Login) revoke(ctx context.Context, s *session, kept *tokens.Stored) {
 	if kept == nil || kept.AccessToken == "" && kept.RefreshToken == "" {
 		return
@@ -65,8 +65,8 @@ func (l *Login) revoke(ctx context.Context, s *session, kept *tokens.Stored) {
 	}
 }
 
-// logoutAddress is where the browser goes from a logout, HomePath where nothing is to be
-// ended at the server.
+// logoutAddress is where the browser goes after a logout: HomePath if there is no session to end
+// at the server.
 func (l *Login) logoutAddress(w http.ResponseWriter, r *http.Request, s *session, kept *tokens.Stored) string {
 	if s == nil {
 		return l.config.HomePath
@@ -87,8 +87,8 @@ func (l *Login) logoutAddress(w http.ResponseWriter, r *http.Request, s *session
 // logoutName is the name of the cookie with the state of a logout.
 func (l *Login) logoutName() string { return l.cookies.name("-out") }
 
-// LoggedOut brings visitors to HomePath who come back from the server after a logout: what
-// is mounted at the path of the clients' PostLogoutRedirectURL.
+// LoggedOut sends visitors to HomePath who return from the server after a logout. Mount it at the
+// path of the clients' PostLogoutRedirectURL.
 func (l *Login) LoggedOut() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
 		state, q := value(r, l.logoutName()), r.URL.Query()

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Memory is a Store in this process: sessions end with it. The zero value is ready, and
-// must not be copied once it is used.
+// Memory is a Store in the memory of this process. The zero value is ready to use. It must not
+// be copied after its first use.
 type Memory struct {
 	// MaxEntries is the limit of values, links and keys used once, together. 0 means 200,000; a
 	// session needs at most four. A value, link or lease that still counts is never dropped: a new
@@ -40,13 +40,12 @@ type entry struct {
 
 const maxEntries = 200_000
 
-// errFull: see Memory.MaxEntries.
-var errFull = errors.New("login: the memory is full of what must not be forgotten")
+var errFull = errors.New("login: the memory is full of entries that still count: raise Memory.MaxEntries")
 
-// errOver: nothing could be remembered, so nobody is the first.
-var errOver = errors.New("login: the time until which it is to be remembered is over")
+// errOver: nothing could be remembered, so no call is the first.
+var errOver = errors.New("login: the time until which a key must be remembered has passed")
 
-// The kinds of entries do not meet, whatever their keys are.
+// Entries of different kinds never share a key.
 const (
 	kindValue = "value:"
 	kindOnce  = "once:"

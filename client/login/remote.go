@@ -11,27 +11,26 @@ import (
 	"github.com/countersign/countersign/idtoken"
 )
 
-// BackchannelLogout ends sessions that the server ends (OpenID Connect Back-Channel
-// Logout): the backchannel_logout_uri of a registration, with the client's name as {client}
-// in the pattern or as a parameter where there are several. It needs Config.Store; without
-// one it answers 501.
+// BackchannelLogout ends sessions that the server ends (OpenID Connect Back-Channel Logout).
+// Register its URL as backchannel_logout_uri, with the client's name as {client} in the pattern
+// or as a parameter if there are several. It needs Config.Store, and answers 501 without one.
 //
-// A logout token with a sid ends the sessions of that one, else all of its sub, those of
-// logins that are being finished too. The answer
-// is 200, whether there were any, 400 to a token that is not good, and 503 when the
-// server's keys or the Store cannot be had: the same token may then come again.
+// A logout token with a sid ends the sessions of that sid, another one all sessions of its sub.
+// Logins that are being finished are among them. The status is 200 even if there was no
+// session, 400 if the token is rejected, and 503 if the server's keys or the Store do not
+// answer: the server may send the same token again then.
 func (l *Login) BackchannelLogout() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
 		stored, ok := l.sessions.(*storedSessions)
 		if !ok {
-			l.config.Log.Error("login: a back-channel logout, and there is no Config.Store")
+			l.config.Log.Error("login: a back-channel logout needs Config.Store, which is nil")
 			w.WriteHeader(http.StatusNotImplemented)
 			return
 		}
 		_, c := l.choose(r)
 		q, err := parameters(w, r)
 		if c == nil || err != nil || len(q["logout_token"]) != 1 {
-			l.answer(w, r, CodeRequest, errors.Join(errors.New("a back-channel logout for no client, or without one logout_token"), err))
+			l.answer(w, r, CodeRequest, errors.Join(errors.New("the back-channel logout names no client of Config.Clients, or has not exactly one logout_token"), err))
 			return
 		}
 		if err := stored.logout(r.Context(), c, q.Get("logout_token")); err != nil {
@@ -40,7 +39,7 @@ func (l *Login) BackchannelLogout() http.Handler {
 	}, http.MethodPost)
 }
 
-// answer is for servers: never a page.
+// answer responds to servers: never with a page.
 func (l *Login) answer(w http.ResponseWriter, r *http.Request, code string, err error) {
 	machine := r.Clone(r.Context())
 	machine.Header.Set("Sec-Fetch-Mode", "cors")
@@ -54,8 +53,8 @@ func logoutCode(err error) string {
 	return CodeRequest
 }
 
-// logout ends the sessions first and then remembers the token: one that could not be
-// obeyed is not used up, and to obey it twice does no harm.
+// logout ends the sessions first and then remembers the token. A token whose sessions could not
+// be ended is not used up, and ending them twice does no harm.
 func (l *storedSessions) logout(ctx context.Context, c *client.Client, raw string) error {
 	used := &lateReplay{store: l.shared}
 	t, err := c.VerifyLogout(ctx, raw, used)
@@ -92,7 +91,8 @@ func (l *Login) onServerLogout(ctx context.Context, ended ServerLogout) {
 	}
 }
 
-// word is what a logout leaves for logins under way, whose sessions are in no set yet.
+// word is what a logout stores for logins that are being finished, whose sessions are in no
+// set yet.
 type word struct {
 	At    time.Time `json:"at"`    // of the logout, by the server's clock
 	Heard time.Time `json:"heard"` // by ours
@@ -106,8 +106,8 @@ func (l *storedSessions) leaveWord(ctx context.Context, index string, at time.Ti
 	return l.shared.Save(ctx, "ended:"+index, left, l.config.Now().Add(attemptsLifetime))
 }
 
-// endedMeanwhile tells whether a logout has left word for a session whose ID token was
-// issued at a time. The server's times are seconds: within one, it counts when we heard.
+// endedMeanwhile reports whether a logout ended a login whose ID token was issued at a time. The
+// server's times are whole seconds. Within one second, the time of arrival here decides.
 func (l *storedSessions) endedMeanwhile(ctx context.Context, s *session, issued time.Time) (bool, error) {
 	for _, index := range s.indexes() {
 		left, err := l.shared.Load(ctx, "ended:"+index)
@@ -122,7 +122,7 @@ func (l *storedSessions) endedMeanwhile(ctx context.Context, s *session, issued 
 	return false, nil
 }
 
-// lateReplay tells whether a logout token was used, and remembers it when that is done.
+// lateReplay reports whether a logout token was used, and remembers it later.
 type lateReplay struct {
 	store Values
 	key   string
@@ -142,18 +142,17 @@ func (p *lateReplay) remember(ctx context.Context) error {
 	return p.store.Save(ctx, p.key, []byte("1"), p.until)
 }
 
-// FrontchannelLogout ends the session that the server names in a frame of its own page
-// (OpenID Connect Front-Channel Logout): the frontchannel_logout_uri of a registration that
-// has frontchannel_logout_session_required, because a request without iss and sid is
-// refused. With a Store the session ends wherever it is. Without one it ends if the
-// browser sends its cookie into that frame, which it does for a server of the same site
-// alone.
+// FrontchannelLogout ends the session that the server names in a frame of its page (OpenID
+// Connect Front-Channel Logout). Register its URL as frontchannel_logout_uri, with
+// frontchannel_logout_session_required: a request without iss and sid is rejected. With a Store
+// the session ends. Without one it ends if the browser sends its cookie into that frame, which
+// it does only for a server of the same site.
 func (l *Login) FrontchannelLogout() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
 		iss, sid := q.Get("iss"), q.Get("sid")
 		if len(q["iss"]) != 1 || len(q["sid"]) != 1 || sid == "" {
-			l.fail(w, r, CodeRequest, errors.New("a front-channel logout without iss and sid"))
+			l.fail(w, r, CodeRequest, errors.New("the front-channel logout has not exactly one iss and one sid"))
 			return
 		}
 		ended, err := l.endFrom(w, r, iss, sid)

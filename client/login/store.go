@@ -8,9 +8,9 @@ import (
 	"github.com/countersign/countersign/idtoken"
 )
 
-// Store is what all processes of an application share. Whatever it answers with an error
-// ends the request with status 503: nobody is taken for signed in, or for signed out,
-// because the store is down. [Memory] is one for a single process.
+// Store is what all processes of an application share. A request during which it returns an
+// error is answered with 503: no visitor counts as signed in, or as signed out, because the
+// store is down. [Memory] is a Store for a single process. Package storetest tests a Store.
 type Store interface {
 	Values
 	Index
@@ -18,29 +18,29 @@ type Store interface {
 	tokens.Leases
 }
 
-// Values keeps values by their keys. Keys are printable ASCII of at most 200 bytes; values
-// are sealed, a few kB each.
+// Values stores values under keys. Keys are printable ASCII of at most 200 bytes. Values are
+// sealed and have a few kB.
 type Values interface {
-	// Load gives the value of key, nil when there is none, or none any more.
+	// Load returns the value of key. It is nil if there is none or it has expired.
 	Load(ctx context.Context, key string) ([]byte, error)
 
-	// Save keeps value under key until the time given, in place of another.
+	// Save stores value under key until the given time, and replaces an earlier value.
 	Save(ctx context.Context, key string, value []byte, until time.Time) error
 
-	// Delete forgets key. That there is none is no error.
+	// Delete removes key. A key that does not exist is not an error.
 	Delete(ctx context.Context, key string) error
 }
 
-// Index keeps sets of keys: the sessions of a user, and those of a session at the server.
+// Index stores sets of keys: the sessions of a user, and those of a session at the server.
 type Index interface {
-	// Link adds key to the set index, until the time given. When key is in the set
+	// Link adds key to the set index until the given time. When key is in the set
 	// already, the later of the two times counts.
 	Link(ctx context.Context, index, key string, until time.Time) error
 
-	// Linked gives the set, in any order.
+	// Linked returns the set, in any order.
 	Linked(ctx context.Context, index string) ([]string, error)
 
-	// Unlink takes key out of the set. That it is not in there is no error.
+	// Unlink removes key from the set. A key that is not in it is not an error.
 	Unlink(ctx context.Context, index, key string) error
 }
 

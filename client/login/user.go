@@ -15,8 +15,8 @@ import (
 	"github.com/countersign/countersign/client"
 )
 
-// User is a visitor who is signed in. An account is the pair of Issuer and Subject; an
-// email address can change hands and is not an identity.
+// User is a signed-in user. An account is the pair of Issuer and Subject. An email address is
+// not an identity, because it can change hands.
 type User struct {
 	Issuer   string    // the server's issuer identifier
 	Subject  string    // sub; from Config.SignIn if the server has no ID token
@@ -35,7 +35,8 @@ type User struct {
 	source *source         // nil: the tokens are not kept
 }
 
-// Claims decodes the claims that Config.Claims has kept into v, by encoding/json.
+// Claims decodes the claims that the session keeps into v, by encoding/json: those of
+// Config.Claims, and those that Config.SignIn has set.
 func (u *User) Claims(v any) error {
 	raw, err := json.Marshal(u.claims)
 	if err != nil {
@@ -44,8 +45,8 @@ func (u *User) Claims(v any) error {
 	return json.Unmarshal(raw, v)
 }
 
-// Claim gives a claim that is a string, such as "name"; "" when it was not kept or is
-// something else.
+// Claim returns a claim that is a string, such as "name". It is "" if the session does not keep
+// the claim or its value is not a string.
 func (u *User) Claim(name string) string {
 	var s string
 	if json.Unmarshal(u.claims[name], &s) != nil {
