@@ -41,12 +41,13 @@ func (c *Client) readCallback(ctx context.Context, q url.Values, p *Pending, m *
 	if err := checkState(q, p); err != nil {
 		return nil, err
 	}
-	if err := checkIss(q, p, m.AuthorizationResponseIssParameterSupported || c.config.RequireIss || c.config.Profile.requiresIss()); err != nil {
+	if err := checkIss(q, p, c.whyIss(m)); err != nil {
 		return nil, err
 	}
 	if q.Has("error") {
 		return nil, &CallbackError{
 			Code:        endpoint.CleanCode(q.Get("error")),
+			odd:         endpoint.OddCode(q.Get("error")),
 			Description: endpoint.Clean(q.Get("error_description")),
 			URI:         endpoint.Clean(q.Get("error_uri")),
 		}
@@ -106,15 +107,28 @@ func checkState(q url.Values, p *Pending) error {
 
 // checkIss applies RFC 9207 §2.4: an iss that is there must be right, whether
 // the server announced it or not; one that was announced must be there. A response
-// with an ID token names its issuer in that.
-func checkIss(q url.Values, p *Pending, announced bool) error {
+// with an ID token names its issuer in that. why says who requires it, "" if nobody does.
+func checkIss(q url.Values, p *Pending, why string) error {
 	switch {
-	case !q.Has("iss") && announced && !q.Has("id_token"):
-		return errors.New("iss is missing, which the server's metadata announces")
+	case !q.Has("iss") && why != "" && !q.Has("id_token"):
+		return errors.New("iss is missing, and " + why)
 	case q.Has("iss") && q.Get("iss") != p.Issuer:
 		return fmt.Errorf("iss is %s, and the login was begun at %s", jose.Quote(q.Get("iss")), jose.Quote(p.Issuer))
 	}
 	return nil
+}
+
+// whyIss says who requires iss in a response.
+func (c *Client) whyIss(m *discovery.Metadata) string {
+	switch {
+	case m.AuthorizationResponseIssParameterSupported:
+		return "the server's metadata announces it (authorization_response_iss_parameter_supported)"
+	case c.config.RequireIss:
+		return "Config.RequireIss is set: the server must support RFC 9207"
+	case c.config.Profile.requiresIss():
+		return fmt.Sprintf("Config.Profile %s requires it: the server must support RFC 9207", c.config.Profile)
+	}
+	return ""
 }
 
 // checkCode takes what RFC 6749 §A.11 allows: visible characters and spaces.

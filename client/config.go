@@ -178,6 +178,11 @@ type Config struct {
 	// that must be bound to a key.
 	TokenTypes []string
 
+	// OmitTokenResource leaves resource (RFC 8707) out of the token requests that follow a
+	// request which named one: the code, refreshes, and logins on another device. It is for
+	// servers that reject it there.
+	OmitTokenResource bool
+
 	// RequireIss refuses authorization responses without iss (RFC 9207) from servers that do
 	// not announce it too. One that is there is always checked.
 	RequireIss bool

@@ -30,7 +30,9 @@ type DPoP struct {
 	InsecureAllowBearer bool
 }
 
-const useNonce = "use_dpop_nonce" // RFC 9449 §8
+// UseDPoPNonce is the error code of a server or an API that wants a nonce of its own in DPoP
+// proofs (RFC 9449 §8, §9).
+const UseDPoPNonce = "use_dpop_nonce"
 
 // newKey gives the key for a new login, and how a Pending keeps it: not at all if it is
 // the client's own.
@@ -115,7 +117,7 @@ func (c *Client) post(ctx context.Context, u string, by auth.Authenticator, form
 		return c.http.PostForm(ctx, u, by, form, "application/json")
 	}
 	resp, learned, err := c.postProof(ctx, u, by, form, prover)
-	if err == nil && learned && resp.Status >= 400 && resp.Failure("").Code == useNonce {
+	if err == nil && learned && resp.Status >= 400 && resp.Failure("").Code == UseDPoPNonce {
 		resp, _, err = c.postProof(ctx, u, by, form, prover)
 	}
 	return resp, err

@@ -69,10 +69,16 @@ const unavailable = "temporarily_unavailable" // RFC 6749 §4.1.2.1
 // they are shown; URI must not be followed.
 type CallbackError struct {
 	Code, Description, URI string
+
+	odd error // names the code as it came, where Code stands for it
 }
 
 func (e *CallbackError) Error() string {
-	return fmt.Sprintf("the server answers %s (%q)", e.Code, e.Description)
+	text := fmt.Sprintf("the server answers %s (%q)", e.Code, e.Description)
+	if e.odd != nil {
+		text += ": " + e.odd.Error()
+	}
+	return text
 }
 
 // SubjectError reports that another user signed in than Request.Subject names. The user's

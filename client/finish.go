@@ -171,9 +171,7 @@ func (c *Client) redeem(ctx context.Context, p *Pending, code string) (*Tokens, 
 		"redirect_uri": {p.RedirectURL},
 	}
 	p.addVerifier(form)
-	if len(p.Resources) == 1 { // RFC 8707 §2.2; of several, the server chooses what the first token is for
-		form["resource"] = p.Resources
-	}
+	c.repeatResource(form, p.Resources)
 	key, err := c.DPoPKey(p.DPoPKey)
 	if err != nil {
 		return nil, fail(StepToken, err)
@@ -183,6 +181,7 @@ func (c *Client) redeem(ctx context.Context, p *Pending, code string) (*Tokens, 
 		return nil, err
 	}
 	tokens := response.tokens(p.Scopes, key, c.config.Now())
+	tokens.Resources = slices.Clone(p.Resources)
 	if response.IDToken == "" && !p.wantsIDToken() {
 		return tokens, nil
 	}

@@ -48,8 +48,9 @@ type TokenRequest struct {
 	// marshals to that JSON array. nil asks for nothing.
 	AuthorizationDetails any
 
-	// Extra holds more parameters, for what a server has of its own, such as audience. The
-	// parameters that the module sets are refused here.
+	// Extra holds more parameters that a server defines, such as audience, or the
+	// response_type that OpenAM requires for a login on a device. Parameters that the module
+	// sets are rejected here.
 	Extra url.Values
 }
 
@@ -63,7 +64,7 @@ var reservedGrant = []string{
 
 func (r *TokenRequest) check() error {
 	for name := range r.Extra {
-		if slices.Contains(reserved, name) || slices.Contains(reservedGrant, name) {
+		if slices.Contains(reserved, name) && name != "response_type" || slices.Contains(reservedGrant, name) {
 			return fmt.Errorf("TokenRequest.Extra must not hold %q", name)
 		}
 	}
@@ -100,6 +101,10 @@ type Grant struct {
 	// Scopes were requested by an earlier step. nil means the parameter scope of Form.
 	Scopes []string
 
+	// Resources were named by an earlier step (RFC 8707). One alone is named again, unless
+	// Config.OmitTokenResource is set.
+	Resources []string
+
 	// DPoPKey is the key that an earlier step made with [Client.NewDPoPKey]. The zero value
 	// makes a new key, where Config.DPoP binds tokens to keys.
 	DPoPKey auth.SigningKey
@@ -129,6 +134,7 @@ func (c *Client) Grant(ctx context.Context, g Grant) (*Tokens, error) {
 	}
 	form := cloneValues(g.Form)
 	form.Set("grant_type", g.Type)
+	c.repeatResource(form, g.Resources)
 	response, err := c.requestToken(ctx, form, key)
 	if err != nil {
 		return nil, err
@@ -141,6 +147,9 @@ func (c *Client) Grant(ctx context.Context, g Grant) (*Tokens, error) {
 		scopes = strings.Fields(form.Get("scope"))
 	}
 	tokens := response.tokens(scopes, key, c.config.Now())
+	if tokens.Resources = slices.Clone(g.Resources); len(tokens.Resources) == 0 {
+		tokens.Resources = form["resource"]
+	}
 	if g.Check != nil {
 		if err := g.Check(tokens); err != nil {
 			return nil, fail(StepToken, err)

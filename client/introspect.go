@@ -43,9 +43,9 @@ type answer struct {
 	Active    *bool          `json:"active"`
 	Issuer    string         `json:"iss"`
 	Subject   string         `json:"sub"`
-	Username  string         `json:"username"`
+	Username  informative    `json:"username"`
 	ClientID  string         `json:"client_id"`
-	TokenType string         `json:"token_type"`
+	TokenType informative    `json:"token_type"`
 	ID        string         `json:"jti"`
 	Audience  *jose.Audience `json:"aud"`
 	Scope     *scopes        `json:"scope"`
@@ -144,7 +144,7 @@ func (c *Client) readAnswer(body []byte) (*Introspected, error) {
 		return nil, errors.New("iss is " + jose.Quote(a.Issuer) + ", another server's")
 	}
 	return &Introspected{
-		Active: true, Issuer: a.Issuer, Subject: a.Subject, Username: a.Username, ClientID: a.ClientID, TokenType: a.TokenType,
+		Active: true, Issuer: a.Issuer, Subject: a.Subject, Username: string(a.Username), ClientID: a.ClientID, TokenType: string(a.TokenType),
 		ID: a.ID, Audience: value(a.Audience), Scopes: value(a.Scope), Expiry: value(a.Expiry).Time, IssuedAt: value(a.IssuedAt).Time,
 		NotBefore: value(a.NotBefore).Time, payload: body,
 	}, nil

@@ -28,6 +28,7 @@ func (c *Client) Refresh(ctx context.Context, old *Tokens, scopes ...string) (*T
 		return nil, fail(StepToken, errors.New("there is no refresh token"))
 	}
 	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {old.RefreshToken}}
+	c.repeatResource(form, old.Resources)
 	asked := old.Scopes
 	if len(scopes) > 0 {
 		if err := checkScopes(scopes); err != nil {
@@ -44,7 +45,7 @@ func (c *Client) Refresh(ctx context.Context, old *Tokens, scopes ...string) (*T
 	if tokens.RefreshToken == "" {
 		tokens.RefreshToken = old.RefreshToken
 	}
-	tokens.Login, tokens.IDTokenHint, tokens.Refreshed = old.Login, old.IDTokenHint, true
+	tokens.Login, tokens.IDTokenHint, tokens.Refreshed, tokens.Resources = old.Login, old.IDTokenHint, true, old.Resources
 	if response.IDToken == "" {
 		tokens.IDToken, tokens.Report = old.IDToken, old.Report
 		return tokens, nil

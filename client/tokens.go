@@ -32,6 +32,10 @@ type Tokens struct {
 	// Scopes are those that were granted.
 	Scopes []string
 
+	// Resources are the APIs that the login or the grant named (RFC 8707). A refresh names
+	// the API again.
+	Resources []string
+
 	// IDTokenHint is the ID token as the server signed it, decrypted, for Request.IDTokenHint
 	// and for a logout; "" if there was none.
 	IDTokenHint string

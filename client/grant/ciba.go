@@ -63,6 +63,7 @@ type Backchannel struct {
 	Expiry            time.Time     `json:"expiry"`
 	Interval          time.Duration `json:"interval_ns"`
 	Scopes            []string      `json:"scopes,omitempty"`
+	Resources         []string      `json:"resources,omitempty"`
 	ACRValues         []string      `json:"acr_values,omitempty"`
 	DPoPKey           string        `json:"dpop_key,omitempty"` // the login's own key: PKCS #8, base64
 }
@@ -102,7 +103,7 @@ func newBackchannel(c *client.Client, req *BackchannelRequest) (*Backchannel, er
 		return nil, err
 	}
 	_, kept, err := c.NewDPoPKey()
-	b := &Backchannel{Issuer: c.Issuer(), ClientID: c.Config().ClientID, ACRValues: slices.Clone(req.ACRValues), DPoPKey: kept}
+	b := &Backchannel{Issuer: c.Issuer(), ClientID: c.Config().ClientID, ACRValues: slices.Clone(req.ACRValues), Resources: slices.Clone(req.Resources), DPoPKey: kept}
 	if req.Ping {
 		b.NotificationToken = rand.Text() + rand.Text() // 260 bits
 	}
@@ -200,7 +201,7 @@ func FinishBackchannel(ctx context.Context, c *client.Client, b *Backchannel) (*
 	}
 	p := &poll{grant: client.Grant{
 		Type: "urn:openid:params:grant-type:ciba", Form: url.Values{"auth_req_id": {b.AuthReqID}},
-		Scopes: b.Scopes, DPoPKey: key, IDToken: &idtoken.Expected{ACRValues: b.ACRValues}, Check: accept,
+		Scopes: b.Scopes, Resources: b.Resources, DPoPKey: key, IDToken: &idtoken.Expected{ACRValues: b.ACRValues}, Check: accept,
 	}, interval: max(b.Interval, minInterval), expiry: b.Expiry, atOnce: b.Notified}
 	tokens, err := p.run(ctx, c)
 	if err != nil {

@@ -36,6 +36,7 @@ type Device struct {
 	Expiry                  time.Time     `json:"expiry"`
 	Interval                time.Duration `json:"interval_ns"`
 	Scopes                  []string      `json:"scopes,omitempty"`
+	Resources               []string      `json:"resources,omitempty"`
 	DPoPKey                 string        `json:"dpop_key,omitempty"` // the login's own key: PKCS #8, base64
 }
 
@@ -59,7 +60,7 @@ func BeginDevice(ctx context.Context, c *client.Client, req client.TokenRequest)
 	if err != nil {
 		return nil, client.NewError(StepDevice, err)
 	}
-	d.Issuer, d.ClientID, d.Scopes = c.Issuer(), c.Config().ClientID, scopes
+	d.Issuer, d.ClientID, d.Scopes, d.Resources = c.Issuer(), c.Config().ClientID, scopes, slices.Clone(req.Resources)
 	if _, d.DPoPKey, err = c.NewDPoPKey(); err != nil {
 		return nil, client.NewError(StepDevice, err)
 	}
@@ -90,7 +91,7 @@ func FinishDevice(ctx context.Context, c *client.Client, d *Device) (*client.Tok
 	}
 	grant := client.Grant{
 		Type: "urn:ietf:params:oauth:grant-type:device_code", Form: url.Values{"device_code": {d.DeviceCode}},
-		Scopes: d.Scopes, DPoPKey: key, Check: accept,
+		Scopes: d.Scopes, Resources: d.Resources, DPoPKey: key, Check: accept,
 	}
 	if slices.Contains(d.Scopes, "openid") {
 		grant.IDToken = &idtoken.Expected{}

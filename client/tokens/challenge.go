@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,8 +13,10 @@ import (
 	"github.com/countersign/countersign/internal/endpoint"
 )
 
-// The error codes of RFC 6750 §3.1 and RFC 9470 §3 that an application can do something about.
+// The error codes of RFC 6750 §3.1, RFC 9470 §3 and RFC 9449 §9 that an application can do
+// something about.
 const (
+	UseDPoPNonce                   = client.UseDPoPNonce
 	InvalidToken                   = "invalid_token"
 	InsufficientScope              = "insufficient_scope"
 	InsufficientUserAuthentication = "insufficient_user_authentication"
@@ -24,6 +27,7 @@ const (
 // must be escaped where they are shown.
 type ChallengeError struct {
 	Status      int
+	Scheme      string // of the challenge: "Bearer" or "DPoP"
 	Code        string // "" where the API names none
 	Description string
 
@@ -32,19 +36,36 @@ type ChallengeError struct {
 	ACRValues []string
 	MaxAge    *time.Duration
 
+	// Granted are the scopes of the access token that the API rejected. [Transport] knows
+	// them; after ReadChallenge set them from Tokens.Scopes.
+	Granted []string
+
 	// ResourceMetadata is where the API describes itself (RFC 9728 §5.1), "" where it does
 	// not say: an https URL (or one on loopback) that nobody has checked further.
 	ResourceMetadata string
 }
 
 func (e *ChallengeError) Error() string {
-	return fmt.Sprintf("tokens: the API answers %d, %s (%q)", e.Status, cmp.Or(e.Code, "without an error code"), e.Description)
+	return fmt.Sprintf("tokens: the API answers %d with a %s challenge, %s (%q)", e.Status, e.Scheme, cmp.Or(e.Code, "without an error code"), e.Description)
 }
 
 // Request is the login that would satisfy the API, for Begin: a step-up by RFC 9470 §4, or
-// more scope. Whether the application wants to ask for that is its own decision.
+// more scope. It asks for the scopes that were granted and for those that are missing, so
+// that the new access token can do all that the old one could. The application decides
+// whether to send the user there.
 func (e *ChallengeError) Request() client.Request {
-	return client.Request{Scopes: e.Scopes, ACRValues: e.ACRValues, MaxAge: e.MaxAge}
+	return client.Request{Scopes: e.wanted(), ACRValues: e.ACRValues, MaxAge: e.MaxAge}
+}
+
+// wanted are the scopes that were granted, and those that are missing.
+func (e *ChallengeError) wanted() []string {
+	out := slices.Clone(e.Granted)
+	for _, scope := range e.Scopes {
+		if !slices.Contains(out, scope) {
+			out = append(out, scope)
+		}
+	}
+	return out
 }
 
 // ReadChallenge reads the challenge of an answer. It is nil where there is none.
@@ -60,7 +81,7 @@ func ReadChallenge(resp *http.Response) *ChallengeError {
 		c.Params[name] = endpoint.RedactFor(resp.Request, value)
 	}
 	out := &ChallengeError{
-		Status: resp.StatusCode, Description: endpoint.Clean(c.Params["error_description"]),
+		Status: resp.StatusCode, Scheme: schemes[c.Scheme], Description: endpoint.Clean(c.Params["error_description"]),
 		Scopes: words(c.Params["scope"]), ACRValues: words(c.Params["acr_values"]), MaxAge: seconds(c.Params["max_age"]),
 	}
 	if code := c.Params["error"]; code != "" {
@@ -71,6 +92,9 @@ func ReadChallenge(resp *http.Response) *ChallengeError {
 	}
 	return out
 }
+
+// schemes are the names of the schemes as the standards write them.
+var schemes = map[string]string{"bearer": "Bearer", "dpop": "DPoP"}
 
 // sentScheme is that of the credentials of r, which may be nil, in lower case.
 func sentScheme(r *http.Request) string {

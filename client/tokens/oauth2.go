@@ -3,9 +3,38 @@ package tokens
 import (
 	"context"
 	"errors"
+	"net/http"
 
 	"golang.org/x/oauth2"
+
+	"github.com/countersign/countersign/client"
 )
+
+// retrieveError lets libraries find the server's error code as they do with x/oauth2: errors.As
+// finds an [*oauth2.RetrieveError]. Its code is invalid_grant where the login is over.
+func retrieveError(err error) error {
+	found := &oauth2.RetrieveError{Response: &http.Response{}}
+	var answer *client.TokenError
+	switch {
+	case errors.As(err, &answer) && answer.Code != "":
+		found.ErrorCode, found.ErrorDescription, found.ErrorURI = answer.Code, answer.Description, answer.URI
+		found.Response.StatusCode, found.Response.Status = answer.Status, http.StatusText(answer.Status)
+	case errors.Is(err, ErrLoginRequired):
+		found.ErrorCode = "invalid_grant"
+	default:
+		return err
+	}
+	return &retrieved{err, found}
+}
+
+// retrieved is an error of this package that is one of x/oauth2 too.
+type retrieved struct {
+	error
+	oauth2 *oauth2.RetrieveError
+}
+
+// Unwrap gives both.
+func (r *retrieved) Unwrap() []error { return []error{r.error, r.oauth2} }
 
 // OAuth2 is s for libraries that take a golang.org/x/oauth2 TokenSource. That has no
 // context of its own: ctx ends its waits. Bearer tokens alone can be used in this way. The
@@ -25,7 +54,7 @@ type oauth2Source struct {
 func (s *oauth2Source) Token() (*oauth2.Token, error) {
 	t, err := s.source.Tokens(s.ctx)
 	if err != nil {
-		return nil, err
+		return nil, retrieveError(err)
 	}
 	if t == nil || t.Token == nil || t.Type() != "Bearer" {
 		return nil, errors.New("tokens: there is no access token, or it is bound to a key; send that by Transport")

@@ -24,6 +24,7 @@ type Stored struct {
 	ExpiresIn    int64             `json:"expires_in,omitempty"` // seconds, when the tokens were new
 	Refreshed    bool              `json:"refreshed,omitempty"`  // and not those of a login
 	Scopes       []string          `json:"scopes,omitempty"`
+	Resources    []string          `json:"resources,omitempty"`
 	IDToken      string            `json:"id_token,omitempty"` // as the server signed it
 	Login        *idtoken.Original `json:"login,omitempty"`
 	DPoPKey      string            `json:"dpop_key,omitempty"` // PKCS #8, base64; "" for a key that cannot leave its place
@@ -33,7 +34,7 @@ type Stored struct {
 // ToStore gives what to store of t. A DPoP key that cannot be read (in a KMS, say) is left
 // out: it is then the client's own, of Config.DPoP.
 func ToStore(t *client.Tokens) *Stored {
-	k := &Stored{Refreshed: t.Refreshed, Scopes: slices.Clone(t.Scopes), IDToken: t.IDTokenHint, Login: t.Login}
+	k := &Stored{Refreshed: t.Refreshed, Scopes: slices.Clone(t.Scopes), Resources: slices.Clone(t.Resources), IDToken: t.IDTokenHint, Login: t.Login}
 	if t.Token != nil {
 		k.AccessToken, k.TokenType, k.RefreshToken = t.AccessToken, t.TokenType, t.RefreshToken
 		k.Expiry, k.ExpiresIn = t.Expiry, t.ExpiresIn
@@ -47,7 +48,7 @@ func ToStore(t *client.Tokens) *Stored {
 // copied is what one caller may change without another's seeing it.
 func copied(t *client.Tokens) *client.Tokens {
 	out, token := *t, *t.Token
-	out.Token, out.Scopes = &token, slices.Clone(t.Scopes)
+	out.Token, out.Scopes, out.Resources = &token, slices.Clone(t.Scopes), slices.Clone(t.Resources)
 	if t.Login != nil {
 		login := *t.Login
 		out.Login = &login
@@ -61,7 +62,7 @@ func (k *Stored) Tokens() (*client.Tokens, error) {
 		Token: &oauth2.Token{
 			AccessToken: k.AccessToken, TokenType: k.TokenType, RefreshToken: k.RefreshToken, Expiry: k.Expiry, ExpiresIn: k.ExpiresIn,
 		},
-		Scopes: slices.Clone(k.Scopes), Login: k.Login, IDTokenHint: k.IDToken, Refreshed: k.Refreshed,
+		Scopes: slices.Clone(k.Scopes), Resources: slices.Clone(k.Resources), Login: k.Login, IDTokenHint: k.IDToken, Refreshed: k.Refreshed,
 	}
 	if k.DPoPKey == "" {
 		return out, nil

@@ -91,10 +91,12 @@ func (t *Transport) exchange(r *http.Request, tokens *client.Tokens) (*http.Resp
 			return nil, err
 		}
 		challenge := ReadChallenge(resp)
-		switch {
-		case challenge == nil:
+		if challenge == nil {
 			return resp, nil
-		case challenge.Code == useNonce && learned && !proved:
+		}
+		challenge.Granted = tokens.Scopes
+		switch {
+		case challenge.Code == UseDPoPNonce && learned && !proved:
 			proved = true
 		case challenge.Code == InvalidToken && !renewed && !t.isNew(tokens):
 			renewed = true
@@ -198,8 +200,6 @@ func again(r *http.Request) (io.ReadCloser, bool) {
 	body, err := r.GetBody()
 	return body, err == nil
 }
-
-const useNonce = "use_dpop_nonce" // RFC 9449 §8
 
 const (
 	maxDiscarded = 4 << 10                // bytes that are read so that the connection can be used again

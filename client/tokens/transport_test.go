@@ -165,7 +165,10 @@ func TestChallenge(t *testing.T) {
 			if !errors.As(err, &got) {
 				t.Fatalf("got %v, %v", resp, err)
 			}
-			test.want.Status = test.status
+			test.want.Status, test.want.Granted, test.want.Scheme = test.status, []string{"openid"}, "Bearer"
+			if strings.HasPrefix(test.name, "the one") {
+				test.want.Scheme = "DPoP"
+			}
 			if !reflect.DeepEqual(got, test.want) || got.Error() == "" {
 				t.Errorf("got %+v, want %+v", got, test.want)
 			}
