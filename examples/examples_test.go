@@ -12,29 +12,28 @@ import (
 	"testing"
 	"time"
 
-	"github.com/countersign/countersign/examples/internal/authserver"
+	"github.com/countersign/countersign/discovery/issuertest"
 	"github.com/countersign/countersign/examples/internal/visitor"
 )
 
 func TestWebappAndAPI(t *testing.T) {
 	for _, kind := range []string{"jwt", "opaque"} {
 		t.Run(kind, func(t *testing.T) {
-			server, app, api := listen(t), freeAddress(t), freeAddress(t)
-			issuer, audience := "http://"+server.Addr().String(), "https://photos.example/"
-			serve(t, server, authserver.Config{
-				Issuer: issuer,
-				Clients: []authserver.Client{
+			app, api, audience := freeAddress(t), freeAddress(t), "https://photos.example/"
+			format := map[string]issuertest.Format{"jwt": issuertest.JWT, "opaque": issuertest.Opaque}[kind]
+			issuer := issuertest.New(t, issuertest.Config{
+				PlainHTTP: true, Page: true, AccessTokens: format,
+				Clients: []issuertest.Client{
 					{ID: "web", Secret: "web-secret", RedirectURLs: []string{"http://" + app + "/callback"}, Scopes: []string{"openid", "photos.read"}, Audience: []string{audience}},
 					{ID: "api", Secret: "api-secret"},
 				},
-				Users:        []authserver.User{{Subject: "4711", Username: "alice", Password: "wonderland"}},
-				OpaqueTokens: kind == "opaque",
+				Users: []issuertest.User{{Subject: "4711"}},
 			})
-			run(t, "api", api, "ISSUER="+issuer, "AUDIENCE="+audience, "CLIENT_ID=api", "CLIENT_SECRET=api-secret", "LISTEN="+api)
-			run(t, "webapp", app, "ISSUER="+issuer, "CLIENT_ID=web", "CLIENT_SECRET=web-secret", "SCOPES=openid photos.read",
+			run(t, "api", api, "ISSUER="+issuer.URL, "AUDIENCE="+audience, "CLIENT_ID=api", "CLIENT_SECRET=api-secret", "LISTEN="+api)
+			run(t, "webapp", app, "ISSUER="+issuer.URL, "CLIENT_ID=web", "CLIENT_SECRET=web-secret", "SCOPES=openid photos.read",
 				"LISTEN="+app, "BASE_URL=http://"+app, "API_URL=http://"+api+"/photos")
 
-			v := &visitor.Visitor{App: "http://" + app, Username: "alice", Password: "wonderland"}
+			v := &visitor.Visitor{App: "http://" + app, Username: "4711"}
 			page, err := v.Visit(t.Context(), "/photos")
 			if err != nil {
 				t.Fatal(err)
@@ -71,17 +70,6 @@ func freeAddress(t *testing.T) string {
 	l := listen(t)
 	defer l.Close()
 	return l.Addr().String()
-}
-
-func serve(t *testing.T, l net.Listener, config authserver.Config) {
-	t.Helper()
-	handler, err := authserver.New(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
-	go server.Serve(l)
-	t.Cleanup(func() { server.Close() })
 }
 
 // run builds and starts a program, and waits until it listens.

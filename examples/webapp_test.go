@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/countersign/countersign/examples/internal/authserver"
+	"github.com/countersign/countersign/discovery/issuertest"
 	"github.com/countersign/countersign/examples/internal/visitor"
 	"github.com/countersign/countersign/internal/redistest"
 )
@@ -25,19 +25,16 @@ func TestWebappOnRedis(t *testing.T) {
 		r.Out.Host = r.In.Host
 	}})
 	defer front.Close()
-	issuer, stop, err := authserver.Start(authserver.Config{
-		Clients: []authserver.Client{{ID: "web", RedirectURLs: []string{front.URL + "/callback"}, Scopes: []string{"openid"}}},
-		Users:   []authserver.User{{Subject: "4711", Username: "alice", Password: "wonderland"}},
+	issuer := issuertest.New(t, issuertest.Config{
+		PlainHTTP: true, Page: true,
+		Clients: []issuertest.Client{{ID: "web", RedirectURLs: []string{front.URL + "/callback"}}},
+		Users:   []issuertest.User{{Subject: "4711"}},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stop()
 	for _, address := range processes {
-		run(t, "webapp", address, "ISSUER="+issuer, "CLIENT_ID=web", "BASE_URL="+front.URL, "LISTEN="+address,
+		run(t, "webapp", address, "ISSUER="+issuer.URL, "CLIENT_ID=web", "BASE_URL="+front.URL, "LISTEN="+address,
 			"REDIS_URL="+redis.URL(), "SESSION_KEYS="+strings.Repeat("A", 43)+"=")
 	}
-	v := &visitor.Visitor{App: front.URL, Username: "alice", Password: "wonderland"}
+	v := &visitor.Visitor{App: front.URL, Username: "4711"}
 	if page, err := v.Visit(t.Context(), "/photos"); err != nil || !strings.Contains(page.Body, "You are <strong>4711</strong>") {
 		t.Fatal(err, page)
 	}

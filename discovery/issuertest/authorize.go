@@ -3,7 +3,6 @@ package issuertest
 import (
 	"encoding/json"
 	"errors"
-	"html/template"
 	"maps"
 	"net/http"
 	"net/url"
@@ -36,15 +35,15 @@ func (i *Issuer) authorize(w http.ResponseWriter, r *http.Request) {
 func (i *Issuer) decide(w http.ResponseWriter, r *http.Request, c *Client, q url.Values) {
 	prompt := strings.Fields(q.Get("prompt"))
 	s, id := i.session(r)
-	user, page := i.chosen(q, s), i.config.Page
-	fresh := s == nil || slices.Contains(prompt, "login") || slices.Contains(prompt, "select_account") || tooOld(s, q, i.Now())
+	user, silent := i.chosen(q, s), slices.Contains(prompt, "none")
+	fresh := s == nil || s.user != user || slices.Contains(prompt, "login") || tooOld(s, q, i.Now())
 	switch {
-	case page && slices.Contains(prompt, "none") && fresh:
-		i.respond(w, c, q, failure(refuse("login_required", "nobody is signed in at this issuer")))
-	case page && (fresh || slices.Contains(prompt, "consent")):
+	case i.config.Page && silent && fresh:
+		i.respond(w, c, q, failure(refuse("login_required", "the user is not signed in at this issuer")))
+	case i.config.Page && !silent:
 		i.ask(w, c, q)
 	default:
-		if s == nil || s.user != user || fresh {
+		if fresh {
 			s, id = i.begin(w, user)
 		}
 		i.allow(w, c, q, s, id)
@@ -159,6 +158,7 @@ func failure(e *refusal) url.Values {
 
 // respond sends the browser back with answer: RFC 6749 §4.1.2, RFC 9207, JARM.
 func (i *Issuer) respond(w http.ResponseWriter, c *Client, q, answer url.Values) {
+	i.state.pushed.take(q.Get("request_uri"), i.Now())
 	answer = maps.Clone(answer)
 	if state := q.Get("state"); state != "" {
 		answer.Set("state", state)
@@ -247,12 +247,9 @@ func (i *Issuer) deliver(w http.ResponseWriter, mode, redirect string, answer ur
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-var formPost = template.Must(template.New("form_post").Parse(`<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Signing in</title></head><body onload="document.forms[0].submit()">
-<form method="post" action="{{.To}}">{{range $name, $values := .Values}}{{range $values}}
+var formPost = newPage(`Signing in`, `<form method="post" action="{{.To}}">{{range $name, $values := .Values}}{{range $values}}
 <input type="hidden" name="{{$name}}" value="{{.}}">{{end}}{{end}}
-<noscript><button>Continue</button></noscript></form></body></html>
-`))
+<noscript><button>Continue</button></noscript></form><script>document.forms[0].submit()</script>`)
 
 // showError tells the developer what is wrong with a request that may not be answered by a
 // redirect.

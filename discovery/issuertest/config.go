@@ -48,9 +48,9 @@ type Config struct {
 	// address. The first one is signed in where nobody chooses.
 	Users []User
 
-	// Page shows a page with a choice of users at the authorization endpoint and for
-	// devices, and asks before a logout. False signs the user in at once: the one that
-	// login_hint names by subject, otherwise the first.
+	// Page shows a page with a choice of users at every authorization request without
+	// prompt=none and for devices, and asks before a logout without id_token_hint. False signs
+	// the user in at once: the one that login_hint names by subject, otherwise the first.
 	Page bool
 
 	// Algorithm signs. "" means RS256.
@@ -122,8 +122,9 @@ type Client struct {
 	// Scopes are those that it may get. Empty allows any.
 	Scopes []string
 
-	// Audience is the aud of its access tokens where the request names no resource. Empty
-	// means Config.Audience.
+	// Audience is the aud of its access tokens where the request names no resource, and the
+	// resources that a request may name (RFC 8707). Empty means Config.Audience and any
+	// resource.
 	Audience []string
 
 	// AccessTokens is the form of its access tokens. The zero value means Config.AccessTokens.

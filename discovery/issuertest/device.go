@@ -90,32 +90,44 @@ func (i *Issuer) pollOf(code string) (string, *polled) {
 }
 
 var devicePage = newPage(`Sign in on a device`, `{{with .Wrong}}<p role="alert">{{.}}</p>{{end}}
-<form method="post"><p><label for="user_code">The code that the device shows</label>
-<input id="user_code" name="user_code" value="{{.Code}}" autocapitalize="characters" autocomplete="off" required></p>
+<form method="post">{{if .Client}}<p>The device shows the code <strong>{{.Code}}</strong>. <strong>{{.Client}}</strong> asks for: {{.Scope}}</p>
+<input type="hidden" name="user_code" value="{{.Code}}">
 {{range .Users}}<button name="user" value="{{.Subject}}">Allow as {{.Name}} <small>{{.Subject}}</small></button>
-{{end}}<button name="action" value="cancel" class="quiet">Deny</button></form>`)
+{{end}}<button name="action" value="cancel" class="quiet">Deny</button>
+{{else}}<p><label for="user_code">The code that the device shows</label>
+<input id="user_code" name="user_code" autocapitalize="characters" autocomplete="off" required></p><button>Continue</button>{{end}}</form>`)
 
-// devicePage is the verification URI, RFC 8628 §3.3. Without Config.Page a user code in the
-// query is allowed at once.
+// devicePage is the verification URI, RFC 8628 §3.3. It asks for the code, then shows which
+// client is about to be allowed. Without Config.Page a code in the query is allowed at once.
 func (i *Issuer) devicePage(w http.ResponseWriter, r *http.Request) {
 	code := strings.ToUpper(strings.TrimSpace(r.FormValue("user_code")))
-	if r.Method != http.MethodPost && (i.config.Page || code == "") {
-		i.showDevice(w, http.StatusOK, code, "")
+	subject, denied := r.FormValue("user"), r.FormValue("action") == "cancel"
+	if code == "" || i.config.Page && subject == "" && !denied {
+		i.showDevice(w, code)
 		return
 	}
-	err := i.Deny
-	said := "The device is not signed in"
-	if r.FormValue("action") != "cancel" {
-		err = func(code string) error { return i.Approve(code, r.FormValue("user")) }
-		said = "The device is signed in"
+	decide, said := i.Deny, "The device is not signed in"
+	if !denied {
+		decide, said = func(code string) error { return i.Approve(code, subject) }, "The device is signed in"
 	}
-	if err(code) != nil {
-		i.showDevice(w, http.StatusBadRequest, code, "No device waits with this code.")
+	if r.Method != http.MethodPost && i.config.Page || decide(code) != nil {
+		i.showDevice(w, "?")
 		return
 	}
 	showPage(w, http.StatusOK, donePage, said)
 }
 
-func (i *Issuer) showDevice(w http.ResponseWriter, status int, code, wrong string) {
-	showPage(w, status, devicePage, map[string]any{"Code": code, "Wrong": wrong, "Users": i.choices()})
+// showDevice asks for the code, or for the user if a device waits with the code.
+func (i *Issuer) showDevice(w http.ResponseWriter, code string) {
+	i.mu.Lock()
+	_, p := i.pollOf(code)
+	i.mu.Unlock()
+	data, status := map[string]any{"Code": code, "Users": i.choices()}, http.StatusOK
+	switch {
+	case p != nil:
+		data["Client"], data["Scope"] = p.client.name(), or(p.request.Get("scope"), "nothing")
+	case code != "":
+		data["Wrong"], status = "No device waits with this code.", http.StatusBadRequest
+	}
+	showPage(w, status, devicePage, data)
 }

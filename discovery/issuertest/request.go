@@ -22,10 +22,12 @@ func (i *Issuer) readRequest(r *http.Request, q url.Values) (*Client, url.Values
 		return nil, nil, refuse("invalid_request", "no client with this client_id is registered")
 	}
 	if uri := q.Get("request_uri"); uri != "" {
-		pushed, ok := i.state.pushed.take(uri, i.Now())
+		pushed, ok := i.state.pushed.get(uri, i.Now())
 		if !ok || pushed.Get("client_id") != c.ID {
 			return nil, nil, refuse("invalid_request_uri", "request_uri is unknown, expired, used, or another client's")
 		}
+		pushed = maps.Clone(pushed)
+		pushed.Set("request_uri", uri) // until it is answered: the page can be reloaded, RFC 9126 §4
 		return c, pushed, i.checkRequest(c, pushed)
 	}
 	if c.RequirePAR {
@@ -136,7 +138,20 @@ func (i *Issuer) checkParameters(c *Client, q url.Values) *refusal {
 	case c.public() && strings.Contains(q.Get("response_type"), "code") && q.Get("code_challenge") == "":
 		return refuse("invalid_request", "a public client must send a code_challenge (RFC 7636)")
 	}
-	return c.allowed(strings.Fields(q.Get("scope")))
+	if e := c.allowed(strings.Fields(q.Get("scope"))); e != nil {
+		return e
+	}
+	return c.allowedResources(q["resource"])
+}
+
+// allowedResources checks what access tokens may be for, RFC 8707 §2.
+func (c *Client) allowedResources(resources []string) *refusal {
+	for _, r := range resources {
+		if len(c.Audience) > 0 && !slices.Contains(c.Audience, r) {
+			return refuse("invalid_target", "the client may not get tokens for the resource "+r)
+		}
+	}
+	return nil
 }
 
 func (c *Client) allowed(scopes []string) *refusal {

@@ -124,6 +124,9 @@ func (c *code) verifies(verifier string) bool {
 func (i *Issuer) issue(t *tokenRequest, g *grant, scopes []string, renewable bool) (map[string]any, *refusal) {
 	audience := g.audience
 	if resources := t.r.PostForm["resource"]; len(resources) > 0 {
+		if e := t.client.allowedResources(resources); e != nil {
+			return nil, e
+		}
 		audience = resources
 	}
 	if len(audience) == 0 {

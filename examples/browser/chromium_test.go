@@ -160,11 +160,9 @@ func (p *person) eventually(what string, so func() bool) {
 }
 
 // fill fills in the server's form, and sends it.
-func (p *person) fill(password string) int {
+func (p *person) fill() int {
 	p.t.Helper()
-	return p.load("fill in the form",
-		chromedp.SendKeys(chromedp.CSS("#username"), alice.Username), chromedp.SendKeys(chromedp.CSS("#password"), password),
-		chromedp.Click(chromedp.CSS(`button[value="allow"]`)))
+	return p.load("choose alice", chromedp.Click(chromedp.CSS(`button[value="`+alice.Subject+`"]`)))
 }
 
 // at is where the browser is, host and the rest.
@@ -185,7 +183,7 @@ func (p *person) text() string {
 // wantForm wants the server's login form.
 func (p *person) wantForm() {
 	p.t.Helper()
-	if p.at().Hostname() != serverHost || !strings.Contains(p.text(), "Sign in and allow") {
+	if p.at().Hostname() != serverHost || !strings.Contains(p.text(), "Continue as") {
 		p.t.Fatalf("not at the server's form, but at %s:\n%s", p.at(), p.text())
 	}
 }

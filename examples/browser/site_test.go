@@ -22,7 +22,7 @@ import (
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/login"
-	"github.com/countersign/countersign/examples/internal/authserver"
+	"github.com/countersign/countersign/discovery/issuertest"
 	"github.com/countersign/countersign/examples/internal/page"
 )
 
@@ -32,7 +32,7 @@ const (
 	serverHost = "accounts.test"
 )
 
-var alice = authserver.User{Subject: "248289761001", Username: "alice", Password: "wonderland", Name: "Alice Liddell"}
+var alice = issuertest.User{Subject: "248289761001", Claims: map[string]any{"name": "Alice Liddell"}}
 
 // site is a web application and the server where its visitors sign in, both on TLS.
 type site struct {
@@ -68,14 +68,15 @@ func startSite(t *testing.T, mode string) *site {
 	appServer := serveTLS(t, func(w http.ResponseWriter, r *http.Request) { app.ServeHTTP(w, r) })
 	s.server = serveTLS(t, func(w http.ResponseWriter, r *http.Request) { server.ServeHTTP(w, r) })
 	s.app, s.issuer = origin(appServer, appHost), origin(s.server, serverHost)
-	as, err := authserver.New(authserver.Config{
-		Issuer:  s.issuer,
-		Clients: []authserver.Client{{ID: "shop", Secret: "canary-secret", Name: "The print shop", RedirectURLs: []string{s.app + "/callback"}, Scopes: []string{"openid", "profile"}}},
-		Users:   []authserver.User{alice}, Logger: slog.New(slog.DiscardHandler),
+	as, err := issuertest.NewHandler(issuertest.Config{
+		Issuer: s.issuer, Page: true,
+		Clients: []issuertest.Client{{ID: "shop", Secret: "canary-secret", Name: "The print shop", RedirectURLs: []string{s.app + "/callback"}}},
+		Users:   []issuertest.User{alice},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(as.Close)
 	server = as
 	app = s.application(t, mode)
 	return s

@@ -27,7 +27,7 @@ import (
 	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/grant"
 	"github.com/countersign/countersign/client/tokens"
-	"github.com/countersign/countersign/examples/internal/authserver"
+	"github.com/countersign/countersign/discovery/issuertest"
 	"github.com/countersign/countersign/examples/internal/demo"
 )
 
@@ -113,9 +113,8 @@ func find() (*registration, error) {
 	if err != nil {
 		return nil, err
 	}
-	issuer, err := demo.Server(authserver.Client{
+	issuer, err := demo.Server(issuertest.Client{
 		ID: "night-shift", Secret: "of the night shift", Scopes: []string{"photos.read"}, Audience: []string{api},
-		Grants: []string{authserver.ClientCredentials},
 	})
 	if err != nil {
 		return nil, err

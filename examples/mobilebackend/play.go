@@ -15,7 +15,7 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
-	"github.com/countersign/countersign/examples/internal/authserver"
+	"github.com/countersign/countersign/discovery/issuertest"
 	"github.com/countersign/countersign/examples/internal/visitor"
 	"github.com/countersign/countersign/pkce"
 )
@@ -25,7 +25,7 @@ const (
 	appRedirect = "com.example.app://callback"
 )
 
-var demoUser = authserver.User{Subject: "248289761001", Username: "alice", Password: "wonderland"}
+var demoUser = issuertest.User{Subject: "248289761001"}
 
 // app plays the app on the phone, and who holds it.
 type app struct {
@@ -46,24 +46,25 @@ func demonstrate(ctx context.Context, out io.Writer) error {
 
 // start brings up both on free ports.
 func start(out io.Writer) (a *app, stop func(), err error) {
-	issuer, stopServer, err := authserver.Start(authserver.Config{
-		Clients: []authserver.Client{{ID: appID, Name: "The photo app", RedirectURLs: []string{appRedirect}, Scopes: []string{"openid"}}},
-		Users:   []authserver.User{demoUser},
+	server, err := issuertest.Start(issuertest.Config{
+		PlainHTTP: true, Page: true,
+		Clients: []issuertest.Client{{ID: appID, Name: "The photo app", RedirectURLs: []string{appRedirect}, Scopes: []string{"openid"}}},
+		Users:   []issuertest.User{demoUser},
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	b, err := newBackend(client.Config{Issuer: issuer, ClientID: appID, Auth: auth.Public(), RedirectURL: appRedirect})
+	b, err := newBackend(client.Config{Issuer: server.URL, ClientID: appID, Auth: auth.Public(), RedirectURL: appRedirect})
 	if err != nil {
-		return nil, stopServer, err
+		return nil, server.Close, err
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, stopServer, err
+		return nil, server.Close, err
 	}
 	own := serve(l, b.routes())
-	v := &visitor.Visitor{Username: demoUser.Username, Password: demoUser.Password}
-	return &app{issuer, "http://" + l.Addr().String(), v, out}, func() { own.Close(); stopServer() }, nil
+	v := &visitor.Visitor{Username: demoUser.Subject}
+	return &app{server.URL, "http://" + l.Addr().String(), v, out}, func() { own.Close(); server.Close() }, nil
 }
 
 func (a *app) say(format string, args ...any) { fmt.Fprintf(a.out, format+"\n", args...) }
@@ -115,25 +116,14 @@ func (a *app) request(verifier pkce.Verifier, state, nonce string) string {
 
 // browse is the user in the browser, up to the address that leads back to the app.
 func (a *app) browse(ctx context.Context, address string) (*url.URL, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	back, err := a.visitor.Answer(ctx, address)
 	if err != nil {
 		return nil, err
 	}
-	form, err := a.visitor.Open(r)
-	if err != nil {
-		return nil, err
+	if !strings.HasPrefix(back.String(), appRedirect) {
+		return nil, errors.New("the server does not lead back to the app")
 	}
-	if r, err = a.visitor.Fill(ctx, form); err != nil {
-		return nil, err
-	}
-	page, err := a.visitor.Open(r)
-	if err != nil {
-		return nil, err
-	}
-	if page.Redirect == nil || !strings.HasPrefix(page.Redirect.String(), appRedirect) {
-		return nil, fmt.Errorf("the server does not lead back to the app (status %d)", page.Status)
-	}
-	return page.Redirect, nil
+	return back, nil
 }
 
 // send hands the backend what it needs.

@@ -26,7 +26,7 @@ import (
 	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/grant"
 	"github.com/countersign/countersign/client/loopback"
-	"github.com/countersign/countersign/examples/internal/authserver"
+	"github.com/countersign/countersign/discovery/issuertest"
 	"github.com/countersign/countersign/examples/internal/visitor"
 )
 
@@ -35,7 +35,7 @@ const patience = 5 * time.Minute
 
 const demoID = "photoctl"
 
-var demoUser = authserver.User{Subject: "248289761001", Username: "alice", Password: "wonderland", Name: "Alice Liddell"}
+var demoUser = issuertest.User{Subject: "248289761001", Claims: map[string]any{"name": "Alice Liddell"}}
 
 // program is one run. visitor plays the user; nil leaves that to a person.
 type program struct {
@@ -78,7 +78,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return errors.New("-headless knows no user at another server")
 	}
 	if *headless {
-		p.visitor = &visitor.Visitor{Username: demoUser.Username, Password: demoUser.Password}
+		p.visitor = &visitor.Visitor{Username: demoUser.Subject}
 	}
 	p.client = client.Config{Issuer: *issuer, ClientID: *id, Auth: auth.Public(), Scopes: strings.Fields(*scopes)}
 	return p.run(ctx)
@@ -163,10 +163,15 @@ func (p *program) play(ctx context.Context, address string) error {
 
 // startServer starts the embedded server. It lets the port of a loopback redirect URI vary.
 func startServer() (issuer string, stop func(), err error) {
-	return authserver.Start(authserver.Config{
-		Clients: []authserver.Client{{
+	server, err := issuertest.Start(issuertest.Config{
+		PlainHTTP: true, Page: true,
+		Clients: []issuertest.Client{{
 			ID: demoID, Name: "photoctl", RedirectURLs: []string{"http://127.0.0.1/callback"}, Scopes: []string{"openid", "profile"},
 		}},
-		Users: []authserver.User{demoUser},
+		Users: []issuertest.User{demoUser},
 	})
+	if err != nil {
+		return "", nil, err
+	}
+	return server.URL, server.Close, nil
 }

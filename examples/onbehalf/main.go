@@ -13,7 +13,7 @@ import (
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/grant"
-	"github.com/countersign/countersign/examples/internal/authserver"
+	"github.com/countersign/countersign/discovery/issuertest"
 	"github.com/countersign/countersign/examples/internal/demo"
 )
 
@@ -53,10 +53,9 @@ func start() (*system, error) {
 		return nil, err
 	}
 	issuer, err := demo.Server(
-		authserver.Client{ID: "phone", Scopes: []string{"openid", "photos.read"}, Audience: []string{album}},
-		authserver.Client{
+		issuertest.Client{ID: "phone", Scopes: []string{"openid", "photos.read"}, Audience: []string{album}},
+		issuertest.Client{
 			ID: "photo-album", Secret: albumSecret, Scopes: []string{"photos.print"}, Audience: []string{printer},
-			Grants: []string{authserver.TokenExchange}, Resource: album,
 		},
 	)
 	if err != nil {

@@ -9,37 +9,12 @@ import (
 	"github.com/countersign/countersign/examples/internal/visitor"
 )
 
-func TestWrongThenRightPassword(t *testing.T) {
-	b := startBench(t)
-	v := b.browser(t)
-	again := v.fill(v.begin(), "looking-glass")
-	if again.Status != http.StatusForbidden || !strings.Contains(again.Body, "is wrong") {
-		t.Fatalf("status %d:\n%s", again.Status, again.Body)
-	}
-	back := v.fill(again, demoUser.Password)
-	if back.Redirect == nil || !back.Redirect.Query().Has("code") {
-		t.Fatalf("the right password leads to %v (status %d)", back.Redirect, back.Status)
-	}
-}
-
-func TestTooManyWrongPasswords(t *testing.T) {
-	b := startBench(t)
-	v := b.browser(t)
-	s := v.begin()
-	for range 5 {
-		s = v.fill(s, "looking-glass")
-	}
-	if s.Redirect == nil || s.Redirect.Query().Get("error") != "access_denied" {
-		t.Fatalf("after five wrong passwords: %v (status %d)", s.Redirect, s.Status)
-	}
-}
-
 func TestFormIsForOneRequest(t *testing.T) {
 	b := startBench(t)
 	v := b.browser(t)
 	form := v.begin()
-	v.fill(form, demoUser.Password)
-	if again := v.fill(form, demoUser.Password); again.Status != http.StatusBadRequest {
+	v.fill(form)
+	if again := v.fill(form); again.Status != http.StatusBadRequest {
 		t.Errorf("a form that was sent before: status %d", again.Status)
 	}
 }
@@ -48,7 +23,7 @@ func TestCancel(t *testing.T) {
 	b := startBench(t)
 	v := b.browser(t)
 	v.Cancel = true
-	back := v.fill(v.begin(), "")
+	back := v.fill(v.begin())
 	if got := back.Redirect.Query().Get("iss"); got != b.issuer {
 		t.Errorf("iss %q in the error response, want %q", got, b.issuer)
 	}
@@ -64,7 +39,7 @@ func TestTwoTabs(t *testing.T) {
 	v := b.browser(t)
 	first, second := v.begin(), v.begin()
 	for i, form := range []*visitor.Page{second, first} {
-		back := v.fill(form, demoUser.Password)
+		back := v.fill(form)
 		if s := v.get(back.Redirect.String()); s.Redirect == nil || s.Redirect.Path != "/photos" {
 			t.Errorf("tab %d: status %d, %v", i, s.Status, s.Redirect)
 		}
@@ -81,9 +56,9 @@ func TestAtMostTenTabs(t *testing.T) {
 	for i := range forms {
 		forms[i] = v.begin()
 	}
-	oldest := v.get(v.fill(forms[0], demoUser.Password).Redirect.String())
+	oldest := v.get(v.fill(forms[0]).Redirect.String())
 	b.wantFailure(t, oldest, "login_failed")
-	next := v.get(v.fill(forms[1], demoUser.Password).Redirect.String())
+	next := v.get(v.fill(forms[1]).Redirect.String())
 	if next.Redirect == nil {
 		t.Errorf("the second of eleven: status %d", next.Status)
 	}
@@ -150,7 +125,7 @@ func TestSignOut(t *testing.T) {
 	v := b.browser(t)
 	v.get(v.callback().String())
 	page := v.get(b.app + "/photos")
-	v.fill(page, "")
+	v.fill(page)
 	if s := v.get(b.app + "/photos"); s.Redirect == nil {
 		t.Errorf("after signing out: status %d", s.Status)
 	}
@@ -263,7 +238,7 @@ func TestNothingSecretIsShown(t *testing.T) {
 			call(t, b.api, b.wire.accessToken(t)+"x")
 			cancels := b.browser(t)
 			cancels.Cancel = true
-			cancels.get(cancels.fill(cancels.begin(), "").Redirect.String())
+			cancels.get(cancels.fill(cancels.begin()).Redirect.String())
 
 			public := strings.Join(append(v.pages, cancels.pages...), "\n") + b.written.String()
 			for name, secret := range map[string]string{

@@ -2,13 +2,11 @@ package main
 
 import (
 	"io"
-	"log/slog"
 	"net"
-	"net/http"
 	"strings"
 	"testing"
 
-	"github.com/countersign/countersign/examples/internal/authserver"
+	"github.com/countersign/countersign/discovery/issuertest"
 )
 
 const foreignAudience = "https://photos.example/"
@@ -16,27 +14,19 @@ const foreignAudience = "https://photos.example/"
 // startForeign starts a server that is none of the quickstart's, and gives the flags for it.
 func startForeign(t *testing.T, opaque bool, secret string) []string {
 	t.Helper()
-	app, server := listenLoopback(t), listenLoopback(t)
+	app := listenLoopback(t)
 	app.Close() // the quickstart is about to listen there
-	address, issuer := app.Addr().String(), "http://"+server.Addr().String()
-	handler, err := authserver.New(authserver.Config{
-		Issuer: issuer,
-		Clients: []authserver.Client{{
+	address, format := app.Addr().String(), map[bool]issuertest.Format{false: issuertest.JWT, true: issuertest.Opaque}[opaque]
+	server := issuertest.New(t, issuertest.Config{
+		PlainHTTP: true, Page: true, AccessTokens: format,
+		Clients: []issuertest.Client{{
 			ID: "mine", Secret: secret, RedirectURLs: []string{"http://" + address + "/callback"},
 			Scopes: []string{"openid", apiScope}, Audience: []string{foreignAudience},
 		}},
-		Users:        []authserver.User{{Subject: "7", Username: "bob", Password: "builder"}},
-		OpaqueTokens: opaque,
-		Logger:       slog.New(slog.DiscardHandler),
+		Users: []issuertest.User{{Subject: "7"}},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &http.Server{Handler: handler}
-	go s.Serve(server)
-	t.Cleanup(func() { s.Close() })
-	return []string{"-headless", "-issuer", issuer, "-client-id", "mine", "-client-secret", secret, "-listen", address,
-		"-username", "bob", "-password", "builder", "-audience", foreignAudience}
+	return []string{"-headless", "-issuer", server.URL, "-client-id", "mine", "-client-secret", secret, "-listen", address,
+		"-username", "7", "-audience", foreignAudience}
 }
 
 func listenLoopback(t *testing.T) net.Listener {

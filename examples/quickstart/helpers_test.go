@@ -17,7 +17,7 @@ type browser struct {
 }
 
 func (b *bench) browser(t *testing.T) *browser {
-	return &browser{Visitor: &visitor.Visitor{App: b.app, Username: demoUser.Username}, t: t}
+	return &browser{Visitor: &visitor.Visitor{App: b.app, Username: demoUser.Subject}, t: t}
 }
 
 func (b *browser) send(r *http.Request) *visitor.Page {
@@ -50,9 +50,8 @@ func (b *browser) begin() *visitor.Page {
 }
 
 // fill sends the login form, and gives what it leads to.
-func (b *browser) fill(s *visitor.Page, password string) *visitor.Page {
+func (b *browser) fill(s *visitor.Page) *visitor.Page {
 	b.t.Helper()
-	b.Password = password
 	r, err := b.Fill(b.t.Context(), s)
 	if err != nil {
 		b.t.Fatal(err)
@@ -63,7 +62,7 @@ func (b *browser) fill(s *visitor.Page, password string) *visitor.Page {
 // callback signs in and gives the address that the server redirects to.
 func (b *browser) callback() *url.URL {
 	b.t.Helper()
-	s := b.fill(b.begin(), demoUser.Password)
+	s := b.fill(b.begin())
 	if s.Redirect == nil || !s.Redirect.Query().Has("code") {
 		b.t.Fatalf("no code: status %d, %v", s.Status, s.Redirect)
 	}

@@ -52,8 +52,8 @@ func parse(args []string, output io.Writer) (*options, error) {
 	f.StringVar(&o.audience, "audience", "", "the API's `identifier`, sent as resource and looked for in aud (default the API's address)")
 	f.BoolVar(&o.headless, "headless", false, "play the visitor, print the steps, and end")
 	f.BoolVar(&o.cancel, "cancel", false, "with -headless: press Cancel in the login form, and so fail")
-	f.StringVar(&o.username, "username", demoUser.Username, "with -headless: the visitor's user `name`")
-	f.StringVar(&o.password, "password", demoUser.Password, "with -headless: the visitor's password")
+	f.StringVar(&o.username, "username", demoUser.Subject, "with -headless: the visitor's user `name`, at the embedded server the subject")
+	f.StringVar(&o.password, "password", "", "with -headless and -issuer: the visitor's password")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}

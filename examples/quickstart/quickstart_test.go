@@ -139,7 +139,6 @@ func TestHeadlessFails(t *testing.T) {
 		want string
 	}{
 		{[]string{"-headless", "-cancel"}, "step 3: the server answers access_denied"},
-		{[]string{"-headless", "-password", "x"}, "step 3: the server does not take the password"},
 		{[]string{"-headless", "-scopes", "openid"}, "step 6: the API answers"},
 		{[]string{"-headless", "-scopes", "openid nonsense"}, "step 1: the application says invalid_scope"},
 	} {

@@ -12,7 +12,7 @@ import (
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/discovery"
-	"github.com/countersign/countersign/examples/internal/authserver"
+	"github.com/countersign/countersign/discovery/issuertest"
 	"github.com/countersign/countersign/examples/internal/session"
 	"github.com/countersign/countersign/rs"
 )
@@ -24,8 +24,8 @@ const (
 	apiScope = "photos.read"
 )
 
-var demoUser = authserver.User{
-	Subject: "248289761001", Username: "alice", Password: "wonderland", Name: "Alice Liddell", Email: "alice@example.com",
+var demoUser = issuertest.User{
+	Subject: "248289761001", Claims: map[string]any{"name": "Alice Liddell", "email": "alice@example.com"},
 }
 
 // setup is what a system is made from.
@@ -82,29 +82,25 @@ func start(from setup) (s *system, err error) {
 // startServer starts the embedded server and makes its options those of a foreign one.
 func (s *system) startServer() error {
 	o := *s.options
-	listener, err := s.listen("127.0.0.1:0", &o.issuer)
-	if err != nil {
-		return err
-	}
 	o.clientID, o.clientSecret = appID, rand.Text()
 	s.options, s.secret = &o, rand.Text()
-	server, err := authserver.New(authserver.Config{
-		Issuer: o.issuer,
-		Clients: []authserver.Client{
+	format := map[string]issuertest.Format{"jwt": issuertest.JWT, "opaque": issuertest.Opaque}[o.token]
+	server, err := issuertest.Start(issuertest.Config{
+		PlainHTTP: true, Page: true, AccessTokens: format,
+		Clients: []issuertest.Client{
 			{
 				ID: appID, Secret: o.clientSecret, Name: "The print shop", RedirectURLs: []string{s.callback()},
 				Scopes: []string{"openid", "profile", "email", apiScope}, Audience: []string{s.audience},
 			},
 			{ID: apiID, Secret: s.secret},
 		},
-		Users:        []authserver.User{demoUser},
-		OpaqueTokens: o.token == "opaque",
-		Logger:       s.log,
+		Users: []issuertest.User{demoUser},
 	})
 	if err != nil {
 		return err
 	}
-	s.serve(listener, server)
+	s.closing = append(s.closing, server.Close)
+	o.issuer = server.URL
 	return nil
 }
 

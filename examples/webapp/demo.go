@@ -4,23 +4,23 @@ import (
 	"crypto/rand"
 	"os"
 
-	"github.com/countersign/countersign/examples/internal/authserver"
+	"github.com/countersign/countersign/discovery/issuertest"
 )
 
 // demonstrate starts a server for a program that was told of none, and registers the
 // application there.
 func demonstrate() error {
 	secret := rand.Text()
-	issuer, _, err := authserver.Start(authserver.Config{
-		Clients: []authserver.Client{{
-			ID: "webapp", Secret: secret, Name: "The web application", RedirectURLs: []string{baseURL + "/callback"}, Scopes: []string{"openid"},
+	issuer, err := issuertest.Start(issuertest.Config{
+		PlainHTTP: true, Page: true,
+		Clients: []issuertest.Client{{
+			ID: "webapp", Secret: secret, Name: "The web application", RedirectURLs: []string{baseURL + "/callback"},
 		}},
-		Users: []authserver.User{{Subject: "248289761001", Username: "alice", Password: "wonderland"}},
 	})
 	if err != nil {
 		return err
 	}
-	for name, value := range map[string]string{"ISSUER": issuer, "CLIENT_ID": "webapp", "CLIENT_SECRET": secret} {
+	for name, value := range map[string]string{"ISSUER": issuer.URL, "CLIENT_ID": "webapp", "CLIENT_SECRET": secret} {
 		if err := os.Setenv(name, value); err != nil {
 			return err
 		}

@@ -13,12 +13,12 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/discovery"
-	"github.com/countersign/countersign/examples/internal/authserver"
+	"github.com/countersign/countersign/discovery/issuertest"
 	"github.com/countersign/countersign/rs"
 )
 
 // Alice is the one account.
-var Alice = authserver.User{Subject: "248289761001", Username: "alice", Password: "wonderland", Name: "Alice Liddell", Email: "alice@example.com"}
+var Alice = issuertest.User{Subject: "248289761001", Claims: map[string]any{"name": "Alice Liddell", "email": "alice@example.com"}}
 
 // Listen takes a free port, and gives its address too.
 func Listen() (net.Listener, string, error) {
@@ -30,17 +30,12 @@ func Listen() (net.Listener, string, error) {
 }
 
 // Server starts an authorization server that knows Alice and the clients.
-func Server(clients ...authserver.Client) (issuer string, err error) {
-	l, issuer, err := Listen()
+func Server(clients ...issuertest.Client) (issuer string, err error) {
+	server, err := issuertest.Start(issuertest.Config{PlainHTTP: true, Page: true, Clients: clients, Users: []issuertest.User{Alice}})
 	if err != nil {
 		return "", err
 	}
-	server, err := authserver.New(authserver.Config{Issuer: issuer, Clients: clients, Users: []authserver.User{Alice}})
-	if err != nil {
-		return "", err
-	}
-	Serve(l, server)
-	return issuer, nil
+	return server.URL, nil
 }
 
 // Serve answers on l until the process ends.
@@ -68,7 +63,7 @@ func Say(what string) http.Handler {
 
 // Allow plays Alice, who types a device's code in and allows it.
 func Allow(ctx context.Context, verificationURI, userCode string) error {
-	form := url.Values{"user_code": {userCode}, "username": {Alice.Username}, "password": {Alice.Password}, "action": {"allow"}}
+	form := url.Values{"user_code": {userCode}, "user": {Alice.Subject}}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, verificationURI, strings.NewReader(form.Encode()))
 	if err != nil {
 		return err

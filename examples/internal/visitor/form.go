@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -58,6 +59,11 @@ func attributes(tag string) map[string]string {
 	return attrs
 }
 
+// chooses tells whether a button is the visitor's, where a page has one for each user.
+func (in input) chooses(v *Visitor) bool {
+	return in.kind == "submit" && in.name == "user" && in.value == v.Username
+}
+
 // submit sends the form as v fills it in.
 func (f *form) submit(ctx context.Context, at *url.URL, v *Visitor) (*http.Request, error) {
 	action, err := at.Parse(f.action)
@@ -80,6 +86,7 @@ func (f *form) submit(ctx context.Context, at *url.URL, v *Visitor) (*http.Reque
 // that does not.
 func (f *form) fill(v *Visitor) (url.Values, error) {
 	values, pressed := url.Values{}, false
+	choice := slices.ContainsFunc(f.inputs, func(in input) bool { return in.chooses(v) })
 	for _, in := range f.inputs {
 		switch {
 		case in.name == "":
@@ -89,6 +96,7 @@ func (f *form) fill(v *Visitor) (url.Values, error) {
 			values.Set(in.name, v.Username)
 		case in.kind == "password":
 			values.Set(in.name, v.Password)
+		case in.kind == "submit" && choice && !v.Cancel && !in.chooses(v):
 		case in.kind == "submit" && !pressed && v.Cancel == (in.value == "cancel"):
 			values.Set(in.name, in.value)
 			pressed = true

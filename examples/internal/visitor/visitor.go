@@ -107,6 +107,30 @@ func (v *Visitor) Jar() http.CookieJar {
 	return v.jar
 }
 
+// Answer opens a server's page, fills in its form, and gives the address that the server
+// redirects to.
+func (v *Visitor) Answer(ctx context.Context, address string) (*url.URL, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	form, err := v.Open(r)
+	if err != nil {
+		return nil, err
+	}
+	if r, err = v.Fill(ctx, form); err != nil {
+		return nil, err
+	}
+	page, err := v.Open(r)
+	if err == nil && page.Redirect == nil {
+		err = fmt.Errorf("the server does not redirect back (status %d)", page.Status)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return page.Redirect, nil
+}
+
 func (v *Visitor) atApp(u *url.URL) bool { return u.Scheme+"://"+u.Host == v.App }
 
 // next is where a page leads: on, or through its form.

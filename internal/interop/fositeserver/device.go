@@ -1,4 +1,4 @@
-package authserver
+package fositeserver
 
 import (
 	"crypto/rand"
@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/ory/fosite"
-
-	"github.com/countersign/countersign/examples/internal/page"
 )
 
 // The device authorization grant, RFC 8628, which fosite does not have.
@@ -198,7 +196,7 @@ func (s *Server) beginDevice(r *http.Request) (map[string]any, error) {
 }
 
 var (
-	codeForm = page.New(`Connect a device`, `
+	codeForm = newPage(`Connect a device`, `
 {{if .}}<p class="wrong" role="alert">This code is unknown or no longer good. Look at the device again.</p>{{end}}
 <form method="get" action="/device">
 <label for="user_code">The code that the device shows</label>
@@ -209,7 +207,7 @@ var (
 
 	// The page names the device's code and warns: somebody else's device may be waiting
 	// for this user (RFC 8628 §5.4).
-	deviceForm = page.New(`Sign in on a device`, `
+	deviceForm = newPage(`Sign in on a device`, `
 <p><strong>{{.Client}}</strong> on a device that shows the code <strong>{{.UserCode}}</strong> asks for access to: {{range $i, $s := .Scopes}}{{if $i}}, {{end}}{{$s}}{{end}}.</p>
 <p>Go on only if you have this device in front of you and it shows this code.</p>
 {{with .Wrong}}<p class="wrong" role="alert">{{.}}</p>{{end}}
@@ -217,7 +215,7 @@ var (
 <input type="hidden" name="user_code" value="{{.UserCode}}">
 `+signInFields)
 
-	deviceDone = page.New(`{{if .}}The device is signed in{{else}}The device was not signed in{{end}}`, `
+	deviceDone = newPage(`{{if .}}The device is signed in{{else}}The device was not signed in{{end}}`, `
 <p>You can close this window and go back to the device.</p>
 `)
 )

@@ -1,4 +1,4 @@
-package authserver
+package fositeserver
 
 import (
 	"html/template"
@@ -6,8 +6,6 @@ import (
 	"net/url"
 
 	"github.com/ory/fosite"
-
-	"github.com/countersign/countersign/examples/internal/page"
 )
 
 // respond sends the browser back, RFC 6749 §4.1.2: by the address, or by a form where the
@@ -23,14 +21,14 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, ar fosite.Autho
 		all[name] = values
 	}
 	to.RawQuery = all.Encode()
-	page.SetHeaders(w.Header())
+	setHeaders(w.Header())
 	http.Redirect(w, r, to.String(), http.StatusSeeOther)
 }
 
 // submit is all that the page runs. Without scripts there is the button.
 const submit = "document.forms[0].submit()"
 
-var formPost = page.New(`Back to the application`, `
+var formPost = newPage(`Back to the application`, `
 <form method="post" action="{{.To}}">
 {{range $name, $values := .Fields}}{{range $values}}<input type="hidden" name="{{$name}}" value="{{.}}">
 {{end}}{{end}}<button>Go on</button>

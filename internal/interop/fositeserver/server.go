@@ -1,11 +1,11 @@
-// Package authserver is a small authorization server for the examples, so that they
-// run with Go alone: OAuth 2.0 and OpenID Connect by ory/fosite, and by hand what
+// Package fositeserver is an authorization server by ory/fosite, for the tests of the module against
+// a server that others wrote: OAuth 2.0 and OpenID Connect by fosite, and by hand what
 // fosite leaves to its host: metadata, keys, a login form, UserInfo, and iss in
 // authorization responses.
 //
-// It is for demonstrations on loopback. Accounts, keys and tokens are in memory and end
+// It is for tests on loopback. Accounts, keys and tokens are in memory and end
 // with the process, and nothing that fosite stores is ever cleared away.
-package authserver
+package fositeserver
 
 import (
 	"context"
@@ -79,7 +79,7 @@ type Server struct {
 // New makes a server with a signing key of its own.
 func New(config Config) (*Server, error) {
 	if config.Issuer == "" || len(config.Clients) == 0 || len(config.Users) == 0 {
-		return nil, errors.New("authserver: Config.Issuer, Clients or Users is missing")
+		return nil, errors.New("fositeserver: Config.Issuer, Clients or Users is missing")
 	}
 	if config.Logger == nil {
 		config.Logger = slog.Default()

@@ -1,4 +1,4 @@
-package authserver
+package fositeserver
 
 import (
 	"crypto/rand"
@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/ory/fosite"
-
-	"github.com/countersign/countersign/examples/internal/page"
 )
 
 const (
@@ -60,7 +58,7 @@ func (p *pending) take(id string) *interaction {
 	return in
 }
 
-var form = page.New(`Sign in`, `
+var form = newPage(`Sign in`, `
 <p><strong>{{.Client}}</strong> asks for access to: {{range $i, $s := .Scopes}}{{if $i}}, {{end}}{{$s}}{{end}}.</p>
 {{with .Wrong}}<p class="wrong" role="alert">{{.}}</p>{{end}}
 <form method="post" action="/login">
@@ -94,7 +92,7 @@ func (s *Server) nameOf(clientID string) string {
 	return clientID
 }
 
-var over = page.New(`This form has been used`, `
+var over = newPage(`This form has been used`, `
 <p>It was sent before, or it was left open for too long. Please go back to the application and start again.</p>
 `)
 

@@ -1,4 +1,4 @@
-package authserver
+package fositeserver
 
 import (
 	"log/slog"
@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/ory/fosite"
-
-	"github.com/countersign/countersign/examples/internal/page"
 )
 
 // push is the pushed authorization request endpoint, RFC 9126 §2.
@@ -76,7 +74,7 @@ func (s *Server) grant(w http.ResponseWriter, r *http.Request, ar fosite.Authori
 	s.respond(w, r, ar, resp.GetParameters())
 }
 
-var refused = page.New(`The application sent you here by mistake`, `
+var refused = newPage(`The application sent you here by mistake`, `
 <p>Its request cannot be answered: <strong>{{.}}</strong>. Please go back and start again.</p>
 `)
 

@@ -1,4 +1,4 @@
-package authserver
+package fositeserver
 
 import (
 	"net/http"
