@@ -28,6 +28,7 @@ const (
 
 	forChallenge = "challenge to a device"
 	forBound     = "bound to a device"
+	forStepUp    = "step-up that an API asks for"
 )
 
 // sealer seals and opens with keys that are derived from its secrets.

@@ -112,7 +112,13 @@ func isStepUp(r *client.Request) bool {
 func (l *Login) Start() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
 		name, _ := l.choose(r)
-		l.Begin(w, r, Ask{Client: name, ReturnTo: r.URL.Query().Get("return_to")})
+		q := r.URL.Query()
+		request, err := l.stepUpRequest(name, q)
+		if err != nil {
+			l.fail(w, r, CodeRequest, err)
+			return
+		}
+		l.Begin(w, r, Ask{Client: name, Request: request, ReturnTo: q.Get("return_to")})
 	}, http.MethodGet)
 }
 

@@ -1,0 +1,96 @@
+package login
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+)
+
+// keptFromAPI are header fields of a request that are the browser's business with this site:
+// its credentials, and what says where the page is. ReverseProxy removes hop-by-hop fields.
+var keptFromAPI = []string{
+	"Cookie", "Authorization", "Dpop", HeaderCSRF, "Origin", "Referer",
+	headerResponse, headerSessionID, headerSkipped, "X-Real-Ip", "Via", "Early-Data",
+}
+
+// rewrite makes the request to the API.
+func (p *proxy) rewrite(pr *httputil.ProxyRequest, path *url.URL) {
+	out, base := pr.Out, p.target
+	target := *base
+	target.Path = strings.TrimSuffix(base.Path, "/") + path.Path
+	target.RawPath = strings.TrimSuffix(base.EscapedPath(), "/") + path.EscapedPath()
+	target.RawQuery = pr.In.URL.RawQuery
+	out.URL, out.Host = &target, ""
+	for _, name := range keptFromAPI {
+		out.Header.Del(name)
+	}
+	for name := range out.Header {
+		if strings.HasPrefix(name, "Sec-Fetch-") || strings.HasPrefix(name, "X-Forwarded-") {
+			out.Header.Del(name)
+		}
+	}
+	if pr.In.Header["User-Agent"] == nil {
+		out.Header["User-Agent"] = nil
+	}
+}
+
+// keptFromPage are header fields of an API's answer that would act on this site.
+var keptFromPage = []string{
+	"Set-Cookie", "Set-Cookie2", "Clear-Site-Data", "Strict-Transport-Security", "Alt-Svc", "Refresh", "Link", "Service-Worker-Allowed",
+	"Www-Authenticate", "Dpop-Nonce", headerRegistration, headerChallenge, "Sourcemap", "X-Sourcemap", "Reporting-Endpoints", "Report-To", "Nel",
+	"Cache-Control", "Expires", "Pragma", "Content-Security-Policy", "Content-Security-Policy-Report-Only", "Referrer-Policy",
+	"Cross-Origin-Resource-Policy", "X-Content-Type-Options",
+}
+
+// clean takes out of an answer what is not for this site. An answer that is opened as a page
+// runs no script here.
+func (p *proxy) clean(resp *http.Response) error {
+	for _, name := range keptFromPage {
+		resp.Header.Del(name)
+	}
+	for name := range resp.Header {
+		if strings.HasPrefix(name, "Access-Control-") {
+			resp.Header.Del(name)
+		}
+	}
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return nil
+	}
+	resp.Header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
+	resp.Header.Set("X-Content-Type-Options", "nosniff")
+	resp.Header.Set("Cross-Origin-Resource-Policy", "same-origin")
+	if location := resp.Header.Get("Location"); location != "" {
+		resp.Header.Set("Location", p.back(resp, location))
+	}
+	return nil
+}
+
+// back leads a redirect within the API through the proxy.
+func (p *proxy) back(resp *http.Response, location string) string {
+	to, err := resp.Request.URL.Parse(location)
+	if err != nil || to.Scheme != p.target.Scheme || to.Host != p.target.Host {
+		return location
+	}
+	rest, ok := strings.CutPrefix(to.EscapedPath(), strings.TrimSuffix(p.target.EscapedPath(), "/"))
+	if !ok || !strings.HasPrefix(rest, "/") {
+		return location
+	}
+	if to.RawQuery != "" {
+		rest += "?" + to.RawQuery
+	}
+	return p.config.external(p.prefix) + rest
+}
+
+// refuse answers a script.
+func (p *proxy) refuse(w http.ResponseWriter, status int, body map[string]any) {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		raw = []byte(`{}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	w.Write(raw)
+}
