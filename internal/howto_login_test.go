@@ -1,9 +1,14 @@
 package internal_test
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
+	"net/url"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/countersign/countersign/client"
@@ -12,7 +17,7 @@ import (
 )
 
 // The code of docs/add-sign-in.md.
-var _ = []any{addSignIn, greet, albums, workAndPrivate, ownErrorPage, stepUp, endedElsewhere}
+var _ = []any{addSignIn, greet, albums, workAndPrivate, ownErrorPage, stepUp, endedElsewhere, whoMaySignIn, signInWithGitHub}
 
 func addSignIn(c *client.Client, app http.Handler) (http.Handler, error) {
 	keys, err := login.ParseKeys(os.Getenv("SESSION_KEYS"))
@@ -84,5 +89,38 @@ func ownErrorPage(config login.Config) {
 		if p.Code == login.CodeDenied {
 			w.Write([]byte("You cancelled."))
 		}
+	}
+}
+
+func whoMaySignIn(config login.Config, accountOf func(ctx context.Context, issuer, subject, posted string) int) {
+	config.SignIn = func(ctx context.Context, user *login.User, issued *client.Tokens, callback url.Values) error {
+		if user.Claim("hd") != "example.com" {
+			return errors.New("not a user of example.com")
+		}
+		return user.SetClaim("account", accountOf(ctx, user.Issuer, user.Subject, callback.Get("user")))
+	}
+}
+
+func signInWithGitHub(config login.Config) {
+	config.SignIn = func(ctx context.Context, user *login.User, issued *client.Tokens, _ url.Values) error {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://api.github.com/user", nil)
+		if err != nil {
+			return err
+		}
+		issued.SetAuthHeader(r)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		var account struct {
+			ID    int64  `json:"id"`
+			Login string `json:"login"`
+		}
+		if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&account); err != nil || account.ID == 0 {
+			return errors.Join(errors.New("GitHub does not say who the user is"), err)
+		}
+		user.Subject = strconv.FormatInt(account.ID, 10)
+		return user.SetClaim("name", account.Login)
 	}
 }

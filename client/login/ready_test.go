@@ -1,0 +1,27 @@
+package login_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/countersign/countersign/client/login"
+)
+
+// TestReady: an application that cannot sign anybody in says so before it listens.
+func TestReady(t *testing.T) {
+	bothKinds(t, func(t *testing.T, set setting) {
+		if err := start(t, set).login.Ready(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	store := &shaky{}
+	a := start(t, setting{config: func(c *login.Config) { c.Store = store }})
+	store.down.Store(true)
+	if err := a.login.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "Config.Store") {
+		t.Errorf("%v", err)
+	}
+	store.down.Store(false)
+	if err := a.login.Ready(t.Context()); err != nil {
+		t.Errorf("it does not recover: %v", err)
+	}
+}
