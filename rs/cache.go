@@ -84,6 +84,8 @@ func (c *Cache) configured() error {
 		return errors.New("a *Cache that is nil")
 	case c.Tokens == nil:
 		return errors.New("Cache.Tokens is nil")
+	case isLoadBalancer(c.Tokens):
+		return errors.New("Cache.Tokens is an AWSLoadBalancer: use it without a Cache")
 	case c.Size < 0:
 		return errors.New("Cache.Size is below 0")
 	case c.MaxAge < 0 || c.MaxAge > maxMaxAge:

@@ -89,7 +89,7 @@ func errMalformed() *Error { return invalidRequest("the Authorization header is 
 // it, so that there is no need to look at every byte of a good one before.
 func checksForm(v Verifier) bool {
 	switch v.(type) {
-	case *JWT, *IDToken, *DynamicIssuers, Issuers, *Cache:
+	case *JWT, *IDToken, *AWSLoadBalancer, *DynamicIssuers, Issuers, *Cache:
 		return true
 	}
 	return false
