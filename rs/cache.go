@@ -150,7 +150,7 @@ func (c *Cache) hit(ctx context.Context, key tokenKey, at time.Time) (*Principal
 		if good {
 			return e.principal.copy(), nil
 		}
-		c.good.remove(key, c.size())
+		c.good.remove(key)
 	}
 	if e, ok := c.inactive.get(key, c.size()); ok && e.isYoung(at) {
 		return nil, errInactive
@@ -182,8 +182,8 @@ func (c *Cache) Invalidate(ctx context.Context, token string) error {
 	key := keyOf(token)
 	c.good.removals.Add(1)
 	c.inactive.removals.Add(1)
-	c.good.remove(key, c.size())
-	c.inactive.remove(key, c.size())
+	c.good.remove(key)
+	c.inactive.remove(key)
 	c.flights.detach(key)
 	if c.Shared == nil {
 		return nil
