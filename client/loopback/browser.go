@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Browser opens the system's browser; it is what a Config without Open uses. No shell is
-// between, and an address that a server's metadata names cannot be an option, a file or a
-// program: it begins with http.
+// Browser opens the system's browser. It is the default of Config.Open. It starts no shell, and
+// accepts only addresses that begin with http: an address from a server's metadata cannot be an
+// option, a file or a program.
 func Browser(_ context.Context, address string) error {
 	if !strings.HasPrefix(address, "https://") && !strings.HasPrefix(address, "http://") {
 		return errors.New("the address is not a page's")

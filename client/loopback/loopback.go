@@ -1,9 +1,9 @@
-// Package loopback signs the user of a program on a desktop in: it opens the browser that
-// the user has, and takes the answer at a port of this machine (RFC 8252 §7.3). No secret is
-// needed, and no server but the issuer's.
+// Package loopback signs in the user of a desktop or command-line program. It opens the user's
+// browser and receives the authorization response at a port of this machine (RFC 8252 §7.3). It
+// needs no secret.
 //
-// It is for programs that run where the browser runs. A program on another machine, or
-// without a screen, uses the device grant.
+// The program must run on the machine of the browser. A program on another machine, or without
+// a screen, uses the device grant.
 package loopback
 
 import (
@@ -18,36 +18,36 @@ import (
 	"github.com/countersign/countersign/client"
 )
 
-// longest is how long a login may take: as long as a client.Pending lasts.
+// longest is the time limit of a login: the lifetime of a client.Pending.
 const longest = 10 * time.Minute
 
-// defaultRedirectURL is what to register where nothing else was.
+// defaultRedirectURL is the RedirectURL of a Config that has none.
 const defaultRedirectURL = "http://127.0.0.1/callback"
 
-// Config is one login. Client must be set.
+// Config describes one login. Client must be set.
 type Config struct {
-	// Client is the registration, as that of package client. Its RedirectURL must be http
-	// with the host 127.0.0.1 or [::1]: without a port a free one is used, which servers must
-	// allow (RFC 8252 §7.3); with a port, that one. "" means http://127.0.0.1/callback. Its
-	// Auth is Public() unless each copy of the program has a secret of its own.
+	// Client is the registration. Its RedirectURL must be http with the host 127.0.0.1 or [::1].
+	// Without a port Login chooses a free one, which servers must allow (RFC 8252 §7.3); with a
+	// port it listens there. "" means http://127.0.0.1/callback. Its Auth is Public() unless
+	// each copy of the program has a different secret.
 	Client client.Config
 
-	// Request is what the login asks for beyond that.
+	// Request is what the login asks for in addition.
 	Request client.Request
 
-	// Open shows the address to the user. It is called from a goroutine of its own, and
-	// may return before the user has done anything; an error ends the login. nil means
-	// Browser, the system's. While that one starts, others on the machine see the address in
-	// the list of processes: a pushed request (RFC 9126) keeps all but a reference out of it.
+	// Open shows the address to the user. Login calls it in a goroutine. It may return before the
+	// user has done anything; an error ends the login. nil means Browser. While the browser
+	// starts, other users of the machine can see the address in the list of processes. With a
+	// pushed request (RFC 9126) the address has a reference only.
 	Open func(ctx context.Context, address string) error
 }
 
-// Login signs the user in, and returns when the browser has brought an answer, or with
-// an error when ctx ends or ten minutes are over. What arrives at the port without this
-// login's state is refused and changes nothing, up to a hundred times.
+// Login signs the user in. It returns when the response has arrived, or with an error when ctx
+// ends or after 10 minutes. A request at the port without this login's state is rejected and
+// changes nothing; the 100th ends the login.
 //
-// What is wrong with the configuration is named as client.New does. Every other error is
-// a [*client.Error]; its Step is StepCallback when no answer came.
+// An error of the configuration names the fields, as that of client.New does. Every other error
+// is a [*client.Error]; its Step is StepCallback if no response arrived.
 func Login(ctx context.Context, config Config) (*client.Tokens, error) {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
@@ -57,7 +57,7 @@ func Login(ctx context.Context, config Config) (*client.Tokens, error) {
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", redirect.Host)
 	if err != nil {
-		return nil, failed(client.StepRequest, fmt.Errorf("no port to take the answer at: %w", err))
+		return nil, failed(client.StepRequest, fmt.Errorf("cannot listen for the response: %w", err))
 	}
 	defer listener.Close()
 	redirect.Host = listener.Addr().String()
@@ -78,7 +78,7 @@ func Login(ctx context.Context, config Config) (*client.Tokens, error) {
 	return w.result(ctx)
 }
 
-// redirect is the address to listen at, port 0 for a free one.
+// redirect is the URL to listen at, with port 0 for a free one.
 func (c *Config) redirect() (*url.URL, error) {
 	raw := c.Client.RedirectURL
 	if raw == "" {
@@ -91,11 +91,11 @@ func (c *Config) redirect() (*url.URL, error) {
 	host, port := u.Hostname(), u.Port()
 	switch {
 	case u.Scheme != "http" || host != "127.0.0.1" && host != "::1": // RFC 8252 §8.3: not localhost
-		return nil, errors.New("loopback: Config.Client.RedirectURL is not http://127.0.0.1 or http://[::1] with a path")
+		return nil, errors.New("loopback: Config.Client.RedirectURL must be http://127.0.0.1 or http://[::1] with a path")
 	case u.RawQuery != "" || u.Fragment != "" || u.User != nil || !strings.HasPrefix(u.Path, "/"):
-		return nil, errors.New("loopback: Config.Client.RedirectURL is more than host and path")
+		return nil, errors.New("loopback: Config.Client.RedirectURL must have a path, and no query, fragment or user")
 	case !queryModes[c.Client.ResponseMode]:
-		return nil, fmt.Errorf("loopback: Config.Client.ResponseMode is %q; the answer is taken in the query", c.Client.ResponseMode)
+		return nil, fmt.Errorf("loopback: Config.Client.ResponseMode is %q, expected query, jwt or query.jwt: the response must arrive in the query", c.Client.ResponseMode)
 	case port == "":
 		port = "0"
 	}
@@ -103,7 +103,7 @@ func (c *Config) redirect() (*url.URL, error) {
 	return u, nil
 }
 
-// queryModes are the response modes that end in a GET with everything in the query.
+// queryModes are the response modes with all parameters in the query of a GET.
 var queryModes = map[string]bool{"": true, "query": true, "jwt": true, "query.jwt": true}
 
 func failed(step client.Step, err error) error {

@@ -207,7 +207,7 @@ func TestNoAnswer(t *testing.T) {
 		cancel()
 	}))
 	var e *client.Error
-	if !errors.Is(err, context.Canceled) || !errors.As(err, &e) || e.Step != client.StepCallback || !strings.Contains(err.Error(), "1 callbacks were refused") {
+	if !errors.Is(err, context.Canceled) || !errors.As(err, &e) || e.Step != client.StepCallback || !strings.Contains(err.Error(), "1 callbacks were rejected") {
 		t.Errorf("%v", err)
 	}
 	if strings.Contains(fmt.Sprintf("%v %+v", err, err), "canary") {
@@ -228,16 +228,16 @@ func TestNoBrowser(t *testing.T) {
 func TestConfig(t *testing.T) {
 	s := optest.New(t)
 	for name, edit := range map[string]func(*Config){
-		"Client.RedirectURL is not http://127": func(c *Config) { c.Client.RedirectURL = "http://localhost/callback" },
-		"Client.RedirectURL is not http://":    func(c *Config) { c.Client.RedirectURL = "https://127.0.0.1/callback" },
-		"Client.RedirectURL is not http":       func(c *Config) { c.Client.RedirectURL = "com.example.app://callback" },
-		"Client.RedirectURL is not":            func(c *Config) { c.Client.RedirectURL = "http://127.0.0.2/callback" },
-		"Client.RedirectURL is":                func(c *Config) { c.Client.RedirectURL = "http://0.0.0.0/callback" },
-		"Client.RedirectURL is more":           func(c *Config) { c.Client.RedirectURL = "http://127.0.0.1/callback?x=y" },
-		"Client.RedirectURL is more than":      func(c *Config) { c.Client.RedirectURL = "http://127.0.0.1" },
-		"Client.RedirectURL is malformed":      func(c *Config) { c.Client.RedirectURL = "http://[::1/callback" },
-		"Client.ResponseMode":                  func(c *Config) { c.Client.ResponseMode = "form_post" },
-		"Config.ClientID":                      func(c *Config) { c.Client.ClientID = "" },
+		"Client.RedirectURL must be http://127.0.0.1 or http://[::1]": func(c *Config) { c.Client.RedirectURL = "http://localhost/callback" },
+		"Client.RedirectURL must be http://127.0.0.1 or http://[::1":  func(c *Config) { c.Client.RedirectURL = "https://127.0.0.1/callback" },
+		"Client.RedirectURL must be http://127.0.0.1 or http://[::":   func(c *Config) { c.Client.RedirectURL = "com.example.app://callback" },
+		"Client.RedirectURL must be http://127.0.0.1 or http://[:":    func(c *Config) { c.Client.RedirectURL = "http://127.0.0.2/callback" },
+		"Client.RedirectURL must be http://127.0.0.1 or http://[":     func(c *Config) { c.Client.RedirectURL = "http://0.0.0.0/callback" },
+		"Client.RedirectURL must have a path, and no query":           func(c *Config) { c.Client.RedirectURL = "http://127.0.0.1/callback?x=y" },
+		"Client.RedirectURL must have a path, and no quer":            func(c *Config) { c.Client.RedirectURL = "http://127.0.0.1" },
+		"Client.RedirectURL is malformed":                             func(c *Config) { c.Client.RedirectURL = "http://[::1/callback" },
+		"Client.ResponseMode":                                         func(c *Config) { c.Client.ResponseMode = "form_post" },
+		"Config.ClientID":                                             func(c *Config) { c.Client.ClientID = "" },
 	} {
 		c := config(t, s, func(string, *url.URL) { t.Error("the browser was opened") })
 		edit(&c)

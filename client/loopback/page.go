@@ -36,13 +36,13 @@ const layout = `<!doctype html>
 </html>
 `
 
-// page is what the browser shows in the end. Code is the error's, and nothing else of it.
+// page is what the browser shows at the end. Of an error it has the code only.
 type page struct{ Title, Text, Code string }
 
 var (
 	signedIn  = page{Title: "You are signed in", Text: "You can close this window and go back to the program."}
 	cancelled = page{Title: "You were not signed in", Text: "You cancelled, or the server did not let you in. You can close this window and go back to the program."}
-	refusal   = page{Title: "This was not expected", Text: "A program on this machine waits for the answer to a sign-in, and this was not it. You can close this window."}
+	refusal   = page{Title: "This was not expected", Text: "A program on this machine waits for the response to a sign-in. This request is not that response. You can close this window."}
 )
 
 func pageFor(err error) page {
@@ -66,7 +66,7 @@ func hash(s string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// html gives the page. Everything that is not constant is escaped.
+// html returns the page. Everything that is not constant is escaped.
 func (p page) html() []byte {
 	title, code := html.EscapeString(p.Title), ""
 	if p.Code != "" {
@@ -75,7 +75,7 @@ func (p page) html() []byte {
 	return fmt.Appendf(nil, layout, title, title, html.EscapeString(p.Text), code)
 }
 
-// write sends the page. Its address holds a code: nobody is to keep it or to be told.
+// write sends the page. Its URL contains a code, and must not be cached or sent as Referer.
 func (p page) write(w http.ResponseWriter, status int) {
 	body := p.html()
 	h := w.Header()

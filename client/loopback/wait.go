@@ -16,7 +16,7 @@ import (
 	"github.com/countersign/countersign/client"
 )
 
-// maxStrangers is how many callbacks of others are refused before the login is given up.
+// maxStrangers is how many callbacks of other logins are rejected before the login ends.
 const maxStrangers = 100
 
 // wait is a login that waits for its callback.
@@ -24,12 +24,12 @@ type wait struct {
 	client   *client.Client
 	pending  *client.Pending
 	redirect *url.URL
-	done     chan outcome // one, of whoever ends the login first
+	done     chan outcome // the first outcome
 
 	mu        sync.Mutex // one callback at a time
 	over      bool
 	strangers int
-	last      error // why the last of them was refused
+	last      error // why the last of them was rejected
 }
 
 type outcome struct {
@@ -41,29 +41,29 @@ func newWait(c *client.Client, p *client.Pending, redirect *url.URL) *wait {
 	return &wait{client: c, pending: p, redirect: redirect, done: make(chan outcome, 1)}
 }
 
-// server answers at the port. What a request sets off goes on when the browser leaves, and
-// ends with ctx, the login's.
+// server answers at the port. The work of a request goes on when the browser disconnects, and
+// ends with the login's ctx.
 func (w *wait) server(ctx context.Context) *http.Server {
 	s := &http.Server{
 		Handler:     http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.serve(ctx, rw, r) }),
 		ReadTimeout: 5 * time.Second, WriteTimeout: time.Minute,
-		MaxHeaderBytes: 32 << 10, ErrorLog: log.New(io.Discard, "", 0), // a code may be in what it would say
+		MaxHeaderBytes: 32 << 10, ErrorLog: log.New(io.Discard, "", 0), // its messages may contain a code
 	}
 	s.SetKeepAlivesEnabled(false)
 	return s
 }
 
-// open shows the address; what cannot be shown cannot be answered.
+// open shows the address. If that fails, the login ends.
 func (w *wait) open(ctx context.Context, open func(context.Context, string) error, address string) {
 	if open == nil {
 		open = Browser
 	}
 	if err := open(ctx, address); err != nil {
-		w.end(outcome{err: failed(client.StepRequest, fmt.Errorf("the browser cannot be opened: %w", err))})
+		w.end(outcome{err: failed(client.StepRequest, fmt.Errorf("cannot open the browser: %w", err))})
 	}
 }
 
-// end keeps the first outcome.
+// end stores the first outcome.
 func (w *wait) end(o outcome) {
 	select {
 	case w.done <- o:
@@ -80,18 +80,18 @@ func (w *wait) result(ctx context.Context) (*client.Tokens, error) {
 	}
 }
 
-// refused is why the last stranger was, which may have been the user after all.
+// refused is why the last callback was rejected. It may have been the user's.
 func (w *wait) refused() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.strangers == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d callbacks were refused, the last because %w", w.strangers, w.last)
+	return fmt.Errorf("%d callbacks were rejected, the last one: %w", w.strangers, w.last)
 }
 
-// serve answers what comes to the port. A name that leads here is not this port's: a page
-// of somebody else could read the answer under it (DNS rebinding).
+// serve answers requests at the port. It rejects other host names: a page of another site could
+// read the answer under a name that resolves to this machine (DNS rebinding).
 func (w *wait) serve(ctx context.Context, rw http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Host != w.redirect.Host && r.Host+":80" != w.redirect.Host: // which browsers leave out
@@ -106,7 +106,7 @@ func (w *wait) serve(ctx context.Context, rw http.ResponseWriter, r *http.Reques
 	}
 }
 
-// callback takes the answer. The page tells how the login ended, so it comes last.
+// callback finishes the login. It writes the page last, because the page says how the login ended.
 func (w *wait) callback(ctx context.Context, rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -121,19 +121,19 @@ func (w *wait) callback(ctx context.Context, rw http.ResponseWriter, r *http.Req
 		if w.strangers < maxStrangers {
 			return
 		}
-		err = failed(client.StepCallback, fmt.Errorf("%d callbacks were not of this login", w.strangers))
+		err = failed(client.StepCallback, fmt.Errorf("%d callbacks were for other logins", w.strangers))
 	} else {
 		pageFor(err).write(rw, http.StatusOK)
 	}
 	w.over = true
-	http.NewResponseController(rw).Flush() // the server is closed when the outcome is known
+	http.NewResponseController(rw).Flush() // Login closes the server when it has the outcome
 	w.end(outcome{tokens, err})
 }
 
-var errState = errors.New("state is not that of this login")
+var errState = errors.New("state does not match this login")
 
-// finish completes the login, unless the callback is plainly another's. The state of a
-// signed response (JARM) is seen by Finish alone.
+// finish completes the login, unless the state is that of another one. In a signed response
+// (JARM) only Finish can read the state.
 func (w *wait) finish(ctx context.Context, q url.Values) (*client.Tokens, error) {
 	if !w.signed() && subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(w.pending.State)) != 1 {
 		return nil, errState
@@ -141,8 +141,8 @@ func (w *wait) finish(ctx context.Context, q url.Values) (*client.Tokens, error)
 	return w.client.Finish(ctx, w.pending, q)
 }
 
-// isStranger tells whether a callback was not this login's: one whose state is another, or
-// a signed response that Finish refuses before it takes it for an answer.
+// isStranger reports whether a callback was for another login: its state differs, or it is a
+// signed response that Finish rejects before it accepts it as a response.
 func (w *wait) isStranger(err error) bool {
 	var e *client.Error
 	var answer *client.CallbackError
