@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"sync"
 
 	"github.com/countersign/countersign/client"
 )
@@ -86,10 +87,24 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, q url
 		return
 	}
 	if err := l.config.Clients[a.Client].CheckCallback(r.Context(), a.Pending, q); err != nil {
-		l.cookies.expire(w, a.cookie)
+		if isAnswered(err) || !isTemporary(err) {
+			l.cookies.expire(w, a.cookie)
+		}
 		l.end(w, r, a, err)
 		return
 	}
+	leave, err := l.finishes.enter()
+	if err != nil { // the login is not used up: a reload may succeed
+		l.end(w, r, a, err)
+		return
+	}
+	l.finishOnce(w, r, a, q, sync.OnceFunc(leave))
+}
+
+// finishOnce consumes the login and signs the visitor in. leave is called when the calls to the
+// server are over.
+func (l *Login) finishOnce(w http.ResponseWriter, r *http.Request, a *attempt, q url.Values, leave func()) {
+	defer leave()
 	l.warnSeveralProcesses(r, a)
 	isFirst, err := l.consume(r, a)
 	switch {
@@ -101,7 +116,7 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, q url
 		return
 	}
 	l.cookies.expire(w, a.cookie)
-	if err := l.signIn(w, r, a, q); err != nil {
+	if err := l.signIn(w, r, a, q, leave); err != nil {
 		l.end(w, r, a, err)
 		return
 	}
@@ -109,6 +124,9 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, q url
 	l.makeRoom(w, r)
 	redirect(w, a.ReturnTo)
 }
+
+// isAnswered tells whether the server has answered the login with an error.
+func isAnswered(err error) bool { return errors.As(err, new(*client.CallbackError)) }
 
 // end ends a login that did not succeed: by another try, at the page where a silent login
 // started, or with a problem.

@@ -191,6 +191,8 @@ func TestMaxCallsOfCallbacks(t *testing.T) {
 	two.want(got, 503, "temporarily_unavailable")
 	close(release)
 	group.Wait()
+	as.Wrap = nil
+	two.want(two.get(second), 200, "alice") // a reload: the login was not used up
 }
 
 // TestLimit: Config.Limit is asked before each login, by whatever way it starts, and for
@@ -238,4 +240,20 @@ func TestSeveralProcesses(t *testing.T) {
 	if one.as.Hits("/token") != 2 || !strings.Contains(two.log.String(), "Config.Store is nil") || strings.Contains(one.log.String(), "Config.Store") {
 		t.Errorf("%d token requests\n%s\n%s", one.as.Hits("/token"), one.log, two.log)
 	}
+}
+
+// TestReloadAfterOutage: a callback that could not be checked, because the server's metadata
+// was not there, is not used up.
+func TestReloadAfterOutage(t *testing.T) {
+	as := optest.New(t)
+	one := start(t, setting{as: as})
+	b := one.browser(t)
+	callback := b.begin(one, "/login?return_to=/there")
+	two := start(t, setting{as: as, other: one}) // a process that has not read the metadata yet
+	as.Replace("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) })
+	at := strings.Replace(callback, one.URL, two.URL, 1)
+	b.want(b.get(at), 503, "temporarily_unavailable")
+	as.Replace("/.well-known/openid-configuration", nil)
+	eventually(t, func() bool { return b.still().get(at).status == 303 })
+	b.want(b.get(two.URL+"/"), 200, "alice")
 }

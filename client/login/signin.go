@@ -15,9 +15,10 @@ import (
 )
 
 // signIn redeems the code, asks Config.SignIn, and begins the session.
-func (l *Login) signIn(w http.ResponseWriter, r *http.Request, a *attempt, q url.Values) error {
+func (l *Login) signIn(w http.ResponseWriter, r *http.Request, a *attempt, q url.Values, leave func()) error {
 	begun := l.config.Now() // before what a logout may overtake
 	user, tokens, err := l.redeem(r, a, q)
+	leave()
 	if err != nil {
 		return err
 	}
@@ -34,13 +35,8 @@ func (l *Login) signIn(w http.ResponseWriter, r *http.Request, a *attempt, q url
 	return l.offerDevice(w, s)
 }
 
-// redeem makes the calls to the server, of which Config.MaxCalls limits how many are under way.
+// redeem makes the calls to the server: it redeems the code, and reads the claims.
 func (l *Login) redeem(r *http.Request, a *attempt, q url.Values) (*User, *client.Tokens, error) {
-	leave, err := l.finishes.enter()
-	if err != nil {
-		return nil, nil, err
-	}
-	defer leave()
 	c := l.config.Clients[a.Client]
 	tokens, err := c.Finish(r.Context(), a.Pending, q)
 	if err != nil {

@@ -15,8 +15,8 @@ type Ask struct {
 	Client string
 
 	// Request is what this login asks for. nil means Config.Request. If it asks a signed-in
-	// visitor to authenticate again or in a stronger way (Prompt "login", MaxAge, ACRValues), the
-	// same user must sign in: another one is rejected with CodeAnotherUser, and the session
+	// visitor to authenticate again or in a stronger way (Prompt "login", MaxAge, ACRValues, Claims),
+	// the same user must sign in: another one is rejected with CodeAnotherUser, and the session
 	// stays. Prompt "select_account" beside it allows another user.
 	Request *client.Request
 
