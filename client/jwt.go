@@ -45,11 +45,13 @@ func (s *serverClaims) checkParties(issuer, clientID string, optional bool) erro
 func (s *serverClaims) checkTimes(now time.Time, skew time.Duration) error {
 	switch latest := now.Add(skew); {
 	case !s.Expiry.IsZero() && !now.Before(s.Expiry.Add(skew)):
-		return errors.New("expired")
+		return fmt.Errorf("expired %v ago (if the clocks differ see Config.Skew)", now.Sub(s.Expiry.Time).Round(time.Second))
 	case s.Expiry.After(now.AddDate(10, 0, 0)):
 		return errors.New("exp is more than ten years ahead")
-	case s.IssuedAt.After(latest) || s.NotBefore.After(latest):
-		return errors.New("issued in the future, or not valid yet")
+	case s.IssuedAt.After(latest):
+		return fmt.Errorf("iat is %v ahead of this clock (if the clocks differ see Config.Skew)", s.IssuedAt.Sub(now).Round(time.Second))
+	case s.NotBefore.After(latest):
+		return fmt.Errorf("nbf is %v ahead of this clock (if the clocks differ see Config.Skew)", s.NotBefore.Sub(now).Round(time.Second))
 	}
 	return nil
 }
