@@ -70,6 +70,10 @@ type Config struct {
 	// that the log alone has it.
 	OnProblem func(ctx context.Context, p Problem, reason error)
 
+	// Effects are called when a back-channel logout has ended sessions here, before the server is answered: 503
+	// if one fails, so that the server may send the same token again. Empty means none.
+	Effects []Effect
+
 	// OnServerLogout is called after the server has ended sessions here, by a back-channel or
 	// front-channel logout.
 	OnServerLogout func(ctx context.Context, ended ServerLogout)

@@ -71,6 +71,9 @@ func (l *storedSessions) logout(ctx context.Context, c *client.Client, raw strin
 	if err := l.endAll(ctx, index); err != nil {
 		return storeDown(err)
 	}
+	if err := l.spread(ctx, t.Issuer, t.Subject, t.SessionID, t.IssuedAt); err != nil {
+		return err
+	}
 	if err := used.remember(ctx); err != nil {
 		return storeDown(err)
 	}
@@ -99,7 +102,11 @@ type word struct {
 }
 
 func (l *storedSessions) leaveWord(ctx context.Context, index string, at time.Time) error {
-	left, err := json.Marshal(word{At: at, Heard: l.config.Now()})
+	w, err := l.lastWord(ctx, index, word{At: at, Heard: l.config.Now()})
+	if err != nil {
+		return err
+	}
+	left, err := json.Marshal(w)
 	if err != nil {
 		return err
 	}

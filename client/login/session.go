@@ -25,6 +25,7 @@ type session struct {
 	AuthTime  time.Time                  `json:"auth_time,omitzero"`
 	Claims    map[string]json.RawMessage `json:"claims,omitempty"`
 	Begun     time.Time                  `json:"begun"`
+	Issued    time.Time                  `json:"iat,omitzero"`       // of the ID token, by the server's clock; in the Store alone
 	Seen      time.Time                  `json:"seen"`               // the last request, within an interval
 	IDToken   string                     `json:"id_token,omitempty"` // as it was issued; in the Store alone
 	Device    *boundKey                  `json:"device,omitempty"`   // nil: not bound to a device

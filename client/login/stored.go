@@ -88,7 +88,7 @@ func (l *storedSessions) begin(w http.ResponseWriter, r *http.Request, s *sessio
 }
 
 func (l *storedSessions) save(ctx context.Context, s *session, tokens *client.Tokens) error {
-	s.IDToken = l.keptOf(tokens).IDToken
+	s.IDToken, s.Issued = l.keptOf(tokens).IDToken, issuedAt(s, tokens)
 	if l.config.KeepTokens {
 		if err := l.refreshers[s.Client].Add(ctx, s.tokensKey(), tokens); err != nil {
 			return err

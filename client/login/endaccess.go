@@ -1,0 +1,106 @@
+package login
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Effect ends access elsewhere when a server ends sessions here. *rs.Revocations is one: with it a logout at the
+// server ends the access tokens of the session too.
+type Effect interface {
+	// EndAccess ends the session sid at issuer iss. If sid is "" it ends what the user sub was issued at or
+	// before the time given. It may be called twice for one logout.
+	EndAccess(ctx context.Context, iss, sub, sid string, before time.Time) error
+}
+
+var errNoStore = errors.New("login: sessions are in cookies, which nobody but the visitor can end: set Config.Store")
+
+// EndAccess ends sessions on all machines, through Config.Store, and the tokens that were kept with them: those
+// of the session sid at issuer iss, or, if sid is "", those of the user sub whose ID token was issued at or
+// before the time given. A login that is being finished ends too. An error means that some may go on; the same
+// call may then be made again. It makes Login an effect of rs/ssf.
+func (l *Login) EndAccess(ctx context.Context, iss, sub, sid string, before time.Time) error {
+	stored, ok := l.sessions.(*storedSessions)
+	switch {
+	case !ok:
+		return errNoStore
+	case iss == "" || sub == "" && sid == "":
+		return errors.New("login: EndAccess needs an issuer, and a user or a session")
+	}
+	index, at := subIndex(iss, sub), before
+	if sid != "" {
+		index, at = sidIndex(iss, sid), l.config.Now().Add(attemptsLifetime) // the session does not come back
+	}
+	if err := stored.leaveWord(ctx, index, at); err != nil {
+		return storeDown(err)
+	}
+	if sid != "" {
+		if err := stored.endAll(ctx, index); err != nil {
+			return storeDown(err)
+		}
+		return nil
+	}
+	return stored.endBefore(ctx, index, before)
+}
+
+// endBefore ends the sessions of a set that began at or before a time.
+func (l *storedSessions) endBefore(ctx context.Context, index string, before time.Time) error {
+	all, err := l.shared.Linked(ctx, index)
+	for _, hash := range all {
+		later, failed := l.beganAfter(ctx, hash, before)
+		if failed == nil && !later {
+			failed = l.drop(ctx, hash)
+			if failed == nil {
+				failed = l.shared.Unlink(ctx, index, hash)
+			}
+		}
+		err = errors.Join(err, failed)
+	}
+	if err != nil {
+		return storeDown(err)
+	}
+	return nil
+}
+
+// beganAfter tells whether a session goes on: what cannot be opened does not.
+func (l *storedSessions) beganAfter(ctx context.Context, hash string, before time.Time) (bool, error) {
+	sealed, err := l.shared.Load(ctx, sessionKey(hash))
+	if err != nil {
+		return false, err
+	}
+	s := &session{}
+	if sealed == nil || !l.openJSON(forStore, sessionKey(hash), string(sealed), s) {
+		return false, nil
+	}
+	began := s.Issued
+	if began.IsZero() { // it was stored by an earlier version
+		began = s.Begun
+	}
+	return began.After(before), nil
+}
+
+// spread tells the effects of a logout at the server.
+func (l *Login) spread(ctx context.Context, iss, sub, sid string, at time.Time) error {
+	for _, effect := range l.config.Effects {
+		if err := effect.EndAccess(ctx, iss, sub, sid, at); err != nil {
+			return &downError{fmt.Errorf("effect %T: %w", effect, err)}
+		}
+	}
+	return nil
+}
+
+// lastWord gives the later of two words: what a server says may arrive in another order.
+func (l *storedSessions) lastWord(ctx context.Context, index string, w word) (word, error) {
+	left, err := l.shared.Load(ctx, "ended:"+index)
+	if err != nil {
+		return w, err
+	}
+	var earlier word
+	if json.Unmarshal(left, &earlier) == nil && earlier.At.After(w.At) {
+		return earlier, nil
+	}
+	return w, nil
+}
