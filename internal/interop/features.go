@@ -146,9 +146,11 @@ var (
 	toldToEnd = newFeature("back-channel logout: the server ends a session of `client/login`", says(func(m *discovery.Metadata) bool {
 		return m.BackchannelLogoutSupported
 	}))
-	registered  = newFeature("dynamic registration (RFC 7591), and its management (RFC 7592)", says(registers))
-	keysRotated = newFeature("`private_key_jwt` by keys that the client serves and rotates", says(registers))
-	documented  = newFeature("client ID metadata documents", says(func(m *discovery.Metadata) bool {
+	eventsPolled = newFeature("security events (SSF 1.0) by poll end sessions and tokens", at("keycloak"))
+	eventsPushed = newFeature("security events (SSF 1.0) by push over TLS end sessions and tokens", at("keycloak"))
+	registered   = newFeature("dynamic registration (RFC 7591), and its management (RFC 7592)", says(registers))
+	keysRotated  = newFeature("`private_key_jwt` by keys that the client serves and rotates", says(registers))
+	documented   = newFeature("client ID metadata documents", says(func(m *discovery.Metadata) bool {
 		return m.ClientIDMetadataDocumentSupported
 	}))
 )

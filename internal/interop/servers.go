@@ -135,13 +135,16 @@ func (s *server) find(t *testing.T, suffix string) {
 	if s.issuer == "" {
 		missing(t, s.name, os.Getenv(env+"_MISSING"))
 	}
-	s.provider = &discovery.Provider{Issuer: s.issuer, HTTP: s.http}
+	s.discover()
 	metadata, err := s.provider.Metadata(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.metadata = metadata
 }
+
+// discover names where the server's metadata is.
+func (s *server) discover() { s.provider = &discovery.Provider{Issuer: s.issuer, HTTP: s.http} }
 
 // missing skips the test, but not in CI: there a server that is missing must be seen.
 func missing(t *testing.T, name, why string) {
