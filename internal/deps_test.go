@@ -41,7 +41,7 @@ var graph = map[string][]string{
 	"client/loopback": {"client"},
 
 	// The test kit, see TestKit.
-	"discovery/issuertest": {"internal/jose"},
+	"discovery/issuertest": {"internal/jose", "internal/redact"},
 	"rs/rstest":            {"internal/testseam", "rs"},
 	"client/logintest":     {"client", "client/login", "internal/testseam"},
 	"internal/testseam":    {},

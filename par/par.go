@@ -17,6 +17,7 @@ import (
 
 	"github.com/countersign/countersign/internal/endpoint"
 	"github.com/countersign/countersign/internal/jose"
+	"github.com/countersign/countersign/internal/redact"
 )
 
 // Authenticator adds the client's authentication to the request's header or to
@@ -25,8 +26,13 @@ type Authenticator interface {
 	Authenticate(r *http.Request, form url.Values) error
 }
 
-// Pushed is the server's answer, RFC 9126 §2.2.
+type hidden[T any] = redact.All[T]
+
+// Pushed is the server's answer, RFC 9126 §2.2. It redacts itself in fmt, log/slog and
+// encoding: who has RequestURI can start the login.
 type Pushed struct {
+	hidden[Pushed]
+
 	// RequestURI stands for the request, once. It is an opaque string: many
 	// servers write a URN, some do not.
 	RequestURI string
@@ -78,7 +84,7 @@ func Push(ctx context.Context, hc *http.Client, u string, auth Authenticator, fo
 		return nil, wrap(err)
 	}
 	if resp.Status != http.StatusCreated && resp.Status != http.StatusOK {
-		return nil, wrap(resp.Failure("the request was not taken"))
+		return nil, wrap(resp.Failure("the server did not accept the request"))
 	}
 	pushed, err := parse(resp)
 	if errors.Is(err, errInBody) {
@@ -90,7 +96,7 @@ func Push(ctx context.Context, hc *http.Client, u string, auth Authenticator, fo
 	return pushed, nil
 }
 
-var errInBody = errors.New("an error in an answer that takes the request")
+var errInBody = errors.New("an error in an answer with a status of success")
 
 func parse(resp *endpoint.Response) (*Pushed, error) {
 	var body struct {
@@ -99,7 +105,7 @@ func parse(resp *endpoint.Response) (*Pushed, error) {
 		Error      *string        `json:"error"`
 	}
 	if !resp.IsJSON() {
-		return nil, errors.New("the answer is not JSON by its Content-Type")
+		return nil, resp.NotJSON()
 	}
 	if err := jose.Decode(resp.Body, &body, jose.DocumentLimits); err != nil {
 		return nil, err

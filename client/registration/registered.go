@@ -127,7 +127,7 @@ type credentials struct {
 // what was sent. Beside an error it returns what is needed to delete the client, if that came.
 func (r *Registrar) read(resp *endpoint.Response, sent map[string]json.RawMessage, method string) (*Registered, error) {
 	if resp.MediaType != "application/json" {
-		return nil, errors.New("the answer is not application/json by its Content-Type")
+		return nil, resp.NotJSON()
 	}
 	var c credentials
 	var all map[string]jsontext.Value

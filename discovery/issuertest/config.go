@@ -92,6 +92,8 @@ type Config struct {
 
 // Client is a registered client. A client with neither Secret nor Keys nor Certificate is public.
 type Client struct {
+	output[Client]
+
 	ID     string
 	Name   string // for the login page; "" means the ID
 	Secret string

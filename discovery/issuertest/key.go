@@ -12,13 +12,14 @@ import (
 	_ "crypto/sha512"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"math/big"
 	"strings"
 )
 
 // Key signs JWTs with one algorithm. Private is nil for HMAC. Secret is nil for the others.
 type Key struct {
+	output[Key]
+
 	ID      string // kid
 	Alg     string
 	Private crypto.Signer
@@ -52,9 +53,6 @@ func must[T any](v T, err error) T {
 	}
 	return v
 }
-
-// Format implements fmt.Formatter: no verb prints the private part.
-func (k Key) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "[key %q for %s]", k.ID, k.Alg) }
 
 // JWK returns the public key as a JWK (RFC 7517) with kid, alg and use. It is nil for HMAC.
 func (k Key) JWK() map[string]any {

@@ -49,6 +49,8 @@ func (i *Issuer) AccessToken(t AccessToken) string {
 
 // IDToken describes an ID token to order.
 type IDToken struct {
+	output[IDToken]
+
 	Subject     string // "" means the first user
 	ClientID    string // "" means the first client
 	Nonce       string
