@@ -39,15 +39,16 @@ func (c *check) clocks() string {
 // remedy says how the clocks differ: by the Date header, or else by the estimate, which is
 // positive where this machine's clock is ahead.
 func (c *check) remedy(estimate time.Duration) string {
-	ahead, source := estimate, "seems to be"
+	ahead, says := estimate, "this machine's clock seems to be"
 	if !c.want.Date.IsZero() {
-		ahead, source = c.now.Sub(c.want.Date), "by the Date header of its response is"
+		ahead, says = c.now.Sub(c.want.Date), "by the Date header of the response, this machine's clock is"
 	}
-	switch {
-	case ahead >= notable:
-		return fmt.Sprintf(": this machine's clock %s %v ahead of the server's; synchronize the clocks, or raise Skew (at most %v)", source, ahead.Round(time.Second), maxSkew)
-	case ahead <= -notable:
-		return fmt.Sprintf(": this machine's clock %s %v behind the server's; synchronize the clocks, or raise Skew (at most %v)", source, -ahead.Round(time.Second), maxSkew)
+	direction := "ahead of"
+	if ahead < 0 {
+		ahead, direction = -ahead, "behind"
 	}
-	return ""
+	if ahead < notable {
+		return ""
+	}
+	return fmt.Sprintf(": %s %v %s the server's; synchronize the clocks, or raise Skew (at most %v)", says, ahead.Round(time.Second), direction, maxSkew)
 }
