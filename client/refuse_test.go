@@ -128,6 +128,9 @@ func TestCallbackError(t *testing.T) {
 		if !errors.As(err, &e) || !errors.As(err, &callback) {
 			t.Fatalf("got %v", err)
 		}
+		if odd := test.code != test.wantCode; strings.Contains(err.Error(), `the server's error code is "`) != odd {
+			t.Errorf("the log gets %v", err)
+		}
 		if callback.Code != test.wantCode || callback.Description != test.wantDescription || e.Code != test.wantCode {
 			t.Errorf("got %q, %q", callback.Code, callback.Description)
 		}

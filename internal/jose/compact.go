@@ -55,16 +55,28 @@ func Parse(raw string, max int) (*Token, error) {
 		return nil, err
 	}
 	t := &Token{Header: header, embedded: embedded, signed: raw[:len(parts[0])+1+len(parts[1])]}
-	if t.Payload, err = decodePart("payload", parts[1]); err != nil {
-		return nil, err
-	}
-	if t.signature, err = decodePart("signature", parts[2]); err != nil {
+	if err := t.decode(parts[1], parts[2]); err != nil {
 		return nil, err
 	}
 	if len(t.signature) == 0 { // RFC 8725 §3.2: an unsecured JWS is never taken
 		return nil, errUnsigned
 	}
 	return t, nil
+}
+
+// decode decodes payload and signature into one piece of memory.
+func (t *Token) decode(payload, signature string) error {
+	buf := make([]byte, strictBase64.DecodedLen(len(payload))+strictBase64.DecodedLen(len(signature)))
+	n, err := strictBase64.Decode(buf, []byte(payload))
+	if err != nil {
+		return fmt.Errorf("payload: %w", errAlphabet)
+	}
+	m, err := strictBase64.Decode(buf[n:], []byte(signature))
+	if err != nil {
+		return fmt.Errorf("signature: %w", errAlphabet)
+	}
+	t.Payload, t.signature = buf[:n:n], buf[n:n+m:n+m]
+	return nil
 }
 
 // IsEncrypted tells a JWE in compact form (five parts) from everything else.
