@@ -49,6 +49,8 @@ func newPerson(t *testing.T, s *site, preferences string) *person {
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("host-resolver-rules", "MAP "+appHost+" 127.0.0.1, MAP "+serverHost+" 127.0.0.1"),
 		chromedp.Flag("ignore-certificate-errors-spki-list", keyHash()),
+		// Keys of device bound sessions in software: this machine may have no TPM.
+		chromedp.Flag("enable-features", "DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting"),
 	)
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)

@@ -40,6 +40,28 @@ type site struct {
 	clock       clock
 	login       *login.Login
 	server      *httptest.Server
+
+	start     func() []http.Handler // the processes of the application, anew
+	mu        sync.Mutex
+	processes []http.Handler
+	next      int
+}
+
+// ServeHTTP gives requests to the processes in turn.
+func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	s.next++
+	process := s.processes[s.next%len(s.processes)]
+	s.mu.Unlock()
+	process.ServeHTTP(w, r)
+}
+
+// restart replaces every process by a new one, which remembers nothing.
+func (s *site) restart() {
+	fresh := s.start()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.processes = fresh
 }
 
 // clock is the application's, which tests turn.
@@ -60,12 +82,13 @@ func (c *clock) turn(d time.Duration) {
 	c.off += d
 }
 
-// startSite starts both; mode is the response mode of the registration.
-func startSite(t *testing.T, mode string) *site {
+// startSite starts both; mode is the response mode of the registration. Each of edits is of one
+// process of the application; without any there is one.
+func startSite(t *testing.T, mode string, edits ...func(*login.Config)) *site {
 	t.Helper()
 	s := &site{}
-	var app, server http.Handler
-	appServer := serveTLS(t, func(w http.ResponseWriter, r *http.Request) { app.ServeHTTP(w, r) })
+	var server http.Handler
+	appServer := serveTLS(t, s.ServeHTTP)
 	s.server = serveTLS(t, func(w http.ResponseWriter, r *http.Request) { server.ServeHTTP(w, r) })
 	s.app, s.issuer = origin(appServer, appHost), origin(s.server, serverHost)
 	as, err := issuertest.NewHandler(issuertest.Config{
@@ -78,11 +101,20 @@ func startSite(t *testing.T, mode string) *site {
 	}
 	t.Cleanup(as.Close)
 	server = as
-	app = s.application(t, mode)
+	if edits == nil {
+		edits = append(edits, func(*login.Config) {})
+	}
+	s.start = func() (all []http.Handler) {
+		for _, edit := range edits {
+			all = append(all, s.application(t, mode, edit))
+		}
+		return all
+	}
+	s.restart()
 	return s
 }
 
-func (s *site) application(t *testing.T, mode string) http.Handler {
+func (s *site) application(t *testing.T, mode string, edit func(*login.Config)) http.Handler {
 	t.Helper()
 	c, err := client.New(client.Config{
 		Issuer: s.issuer, ClientID: "shop", Auth: auth.SecretBasic("canary-secret"), RedirectURL: s.app + "/callback",
@@ -91,9 +123,11 @@ func (s *site) application(t *testing.T, mode string) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.login, err = login.New(login.Config{
+	config := login.Config{
 		Clients: map[string]*client.Client{"main": c}, Keys: [][]byte{make([]byte, 32)}, Now: s.clock.now, Log: slog.New(slog.DiscardHandler),
-	})
+	}
+	edit(&config)
+	s.login, err = login.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,6 +135,7 @@ func (s *site) application(t *testing.T, mode string) http.Handler {
 	mux.Handle("/login", s.login.Start())
 	mux.Handle("/callback", s.login.Callback())
 	mux.Handle("/logout", s.login.Logout())
+	mux.Handle("/device-session", s.login.DeviceSession())
 	mux.Handle("GET /albums/", s.login.Require(http.HandlerFunc(showAlbum)))
 	mux.Handle("GET /{$}", s.login.Identify(http.HandlerFunc(showHome)))
 	return mux
