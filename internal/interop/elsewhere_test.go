@@ -36,6 +36,8 @@ var phones = sync.OnceValues(func() (*elsewhere, error) {
 	mux.Handle("/ping", &grant.PingHandler{Find: e.find, Notify: e.notify})
 	mux.HandleFunc("POST /channel", e.channel)
 	mux.HandleFunc("POST /backchannel-logout", e.logout)
+	mux.Handle("platform.example/", toPlatform())
+	mux.Handle("cluster.example/", toPlatform())
 	go http.Serve(l, mux)
 	return e, nil
 })

@@ -65,8 +65,13 @@ var (
 	publicClient  = newFeature("public clients (`none`)", always)
 	secretJWT     = newFeature("`client_secret_jwt`", lists(authMethods, "client_secret_jwt"))
 	privateKeyJWT = newFeature("`private_key_jwt`", lists(authMethods, "private_key_jwt"))
-	tlsAuth       = newFeature("`tls_client_auth`", lists(authMethods, "tls_client_auth"))
-	selfSigned    = newFeature("`self_signed_tls_client_auth`", lists(authMethods, "self_signed_tls_client_auth"))
+	federatedJWT  = newFeature("assertions that the platform issued (RFC 7523 §2.2)", at("keycloak"))
+
+	federatedKubernetes = newFeature("service account tokens of Kubernetes, from a file", at("keycloak"))
+	spiffeJWT           = newFeature("JWT-SVIDs (`jwt-spiffe`)", at("keycloak"))
+
+	tlsAuth    = newFeature("`tls_client_auth`", lists(authMethods, "tls_client_auth"))
+	selfSigned = newFeature("`self_signed_tls_client_auth`", lists(authMethods, "self_signed_tls_client_auth"))
 
 	challengeS256  = newFeature("PKCE, `S256`", always)
 	challengePlain = newFeature("PKCE, `plain`", lists(func(m *discovery.Metadata) []string {

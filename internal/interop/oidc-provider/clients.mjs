@@ -12,7 +12,7 @@ const bye = 'https://app.example/bye';
 
 // What clients authenticate with here protects nothing. It has characters that must
 // be encoded in a Basic header (RFC 6749 §2.3.1).
-const secret = 'interop: 100% +/&=?';
+export const secret = 'interop: 100% +/&=?';
 const longSecret = 'interop: what an HMAC is made with has 32 bytes';
 
 const app = {

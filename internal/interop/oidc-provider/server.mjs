@@ -6,7 +6,7 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createServer as createTLSServer } from 'node:https';
 import Provider, { errors } from 'oidc-provider';
-import { clients, read, tlsClients } from './clients.mjs';
+import { clients, read, secret, tlsClients } from './clients.mjs';
 
 // The APIs that tokens are for (RFC 8707). Access tokens for no API are opaque.
 const resources = {
@@ -212,5 +212,37 @@ const [tlsIssuer, aliases] = [`https://${await listen(front)}`, `https://${await
 const tlsProvider = newProvider(tlsIssuer, withCertificates(aliases));
 for (const server of [front, back]) server.on('request', tlsProvider.callback());
 
+// The platforms of workloads: each gives its workloads a short-lived JWT for one audience. The
+// tests lead the names of their issuers here.
+function newPlatform(issuer, workloads) {
+  return new Provider(issuer, {
+    clients: workloads.map((id) => ({
+      client_id: id, client_secret: secret, grant_types: ['client_credentials'], redirect_uris: [], response_types: [],
+    })),
+    features: {
+      clientCredentials: { enabled: true },
+      devInteractions: { enabled: false },
+      resourceIndicators: {
+        enabled: true,
+        getResourceServerInfo: (ctx, resource) => ({
+          audience: resource, scope: '', accessTokenFormat: 'jwt', accessTokenTTL: 240, jwt: { sign: { alg: 'RS256' } },
+        }),
+      },
+    },
+    formats: { customizers: { jwt: (ctx, token, parts) => { parts.header = { ...parts.header, typ: 'JWT' }; } } },
+    jwks: { keys: [newKey('rsa', { modulusLength: 2048 }, { kid: issuer, use: 'sig', alg: 'RS256' })] },
+  }).callback();
+}
+
+const platforms = {
+  'platform.example': newPlatform('http://platform.example', ['workload', 'spiffe://platform.example/workload']),
+  'cluster.example': newPlatform('http://cluster.example', ['system:serviceaccount:default:app']),
+};
+const workloadAddress = createServer((req, res) => {
+  const platform = platforms[req.headers.host];
+  if (platform) platform(req, res); else res.writeHead(404).end();
+});
+
+console.log(`platform http://${await listen(workloadAddress)}`);
 console.log(`issuer ${issuer}`);
 console.log(`issuer ${tlsIssuer}`);
