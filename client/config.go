@@ -3,9 +3,11 @@ package client
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 	"slices"
 	"time"
 
@@ -78,6 +80,13 @@ type Config struct {
 	// such as http://keycloak:8080, in development. Otherwise http is accepted only on
 	// loopback. Profiles reject it.
 	InsecureHTTP bool
+
+	// Provider is the server's metadata and keys where the program shares them: with rs.JWT,
+	// or with other clients of the same server. They are then fetched once. Issuer may be
+	// empty, or must be the Provider's; DiscoveryURL, Metadata, UntrustedIssuer and
+	// InsecureHTTP are the Provider's and must not be set here. Each HTTP sends its own
+	// requests. nil means that the client fetches for itself.
+	Provider *discovery.Provider
 
 	// ClientID is the client_id of the registration.
 	ClientID string
@@ -255,22 +264,52 @@ func New(config Config) (*Client, error) {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
+	if err := config.addProvider(); err != nil {
+		return nil, err
+	}
 	if err := config.check(); err != nil {
 		return nil, err
 	}
 	if config.RedirectURL == "" && len(config.IDTokenAlgs) == 0 {
 		config.IDTokenAlgs = config.Profile.algs()
 	}
-	provider := &discovery.Provider{
-		Issuer: config.Issuer, URL: config.DiscoveryURL, Static: config.Metadata, HTTP: config.HTTP, Now: config.Now,
-		UntrustedIssuer: config.UntrustedIssuer, InsecureHTTP: config.InsecureHTTP,
-	}
+	provider := config.provider()
 	return &Client{
 		config:   config,
 		provider: provider,
 		verifier: config.verifier(provider.Keys()),
 		http:     endpoint.Client{HTTP: config.HTTP},
 	}, nil
+}
+
+// addProvider gives a configuration what its shared Provider says about the server.
+func (c *Config) addProvider() error {
+	p := c.Provider
+	if p == nil {
+		return nil
+	}
+	if c.DiscoveryURL != "" && c.DiscoveryURL != p.URL || c.Metadata != nil && !reflect.DeepEqual(c.Metadata, p.Static) ||
+		c.UntrustedIssuer && !p.UntrustedIssuer || c.InsecureHTTP && !p.InsecureHTTP {
+		return errors.New("client: Config.DiscoveryURL, Metadata, UntrustedIssuer and InsecureHTTP are the Provider's: set them there")
+	}
+	if c.Issuer != "" && c.Issuer != p.Issuer {
+		return fmt.Errorf("client: Config.Issuer is %q, and Provider.Issuer is %q: set one of them, or both to the same", c.Issuer, p.Issuer)
+	}
+	c.Issuer, c.DiscoveryURL, c.Metadata = p.Issuer, p.URL, p.Static
+	c.UntrustedIssuer, c.InsecureHTTP = p.UntrustedIssuer, p.InsecureHTTP
+	*c = c.own()
+	return nil
+}
+
+// provider is the shared one, or the client's own.
+func (c *Config) provider() *discovery.Provider {
+	if c.Provider != nil {
+		return c.Provider
+	}
+	return &discovery.Provider{
+		Issuer: c.Issuer, URL: c.DiscoveryURL, Static: c.Metadata, HTTP: c.HTTP, Now: c.Now,
+		UntrustedIssuer: c.UntrustedIssuer, InsecureHTTP: c.InsecureHTTP,
+	}
 }
 
 // own is a copy that the caller does not change after it was checked.

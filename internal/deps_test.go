@@ -182,3 +182,47 @@ func TestTree(t *testing.T) {
 		}
 	}
 }
+
+// TestIntrospectionAlone: an API that introspects tokens, with a client's authentication,
+// links neither the login client nor what that needs.
+func TestIntrospectionAlone(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", module+"/rs", module+"/client/auth").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	linked := strings.Fields(string(out))
+	for _, never := range []string{module + "/client", module + "/idtoken", module + "/par", "golang.org/x/oauth2", "github.com/coreos/go-oidc/v3/oidc"} {
+		if slices.Contains(linked, never) {
+			t.Errorf("a program with rs and client/auth links %s", never)
+		}
+	}
+	for _, needed := range []string{module + "/rs", module + "/client/auth", module + "/internal/endpoint"} {
+		if !slices.Contains(linked, needed) {
+			t.Errorf("the list lacks %s", needed)
+		}
+	}
+}
+
+// TestArchitecture: the levels of docs/architecture.md are those of the graph.
+func TestArchitecture(t *testing.T) {
+	page, err := os.ReadFile("../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	level := map[string]string{}
+	for _, row := range regexp.MustCompile(`(?m)^\| (\d) \| (.*?) \|`).FindAllStringSubmatch(string(page), -1) {
+		for _, name := range regexp.MustCompile("`(.*?)`").FindAllStringSubmatch(row[2], -1) {
+			level[name[1]] = row[1]
+		}
+	}
+	if len(level) < 15 {
+		t.Fatalf("the page has %d packages", len(level))
+	}
+	for name, imports := range graph {
+		for _, lower := range imports {
+			if level[name] != "" && level[lower] != "" && level[lower] >= level[name] {
+				t.Errorf("%s, on level %s, imports %s, on level %s", name, level[name], lower, level[lower])
+			}
+		}
+	}
+}
