@@ -40,18 +40,18 @@ func (i *Introspected) Claims(v any) error { return jose.Decode(i.payload, v, jo
 
 // answer is an introspection answer as it comes. Servers write null or 0 for what they have not.
 type answer struct {
-	Active    *bool          `json:"active"`
-	Issuer    string         `json:"iss"`
-	Subject   string         `json:"sub"`
-	Username  informative    `json:"username"`
-	ClientID  string         `json:"client_id"`
-	TokenType informative    `json:"token_type"`
-	ID        string         `json:"jti"`
-	Audience  *jose.Audience `json:"aud"`
-	Scope     *scopes        `json:"scope"`
-	Expiry    *jose.Since    `json:"exp"`
-	IssuedAt  *jose.Since    `json:"iat"`
-	NotBefore *jose.Since    `json:"nbf"`
+	Active    *bool              `json:"active"`
+	Issuer    string             `json:"iss"`
+	Subject   string             `json:"sub"`
+	Username  informative        `json:"username"`
+	ClientID  string             `json:"client_id"`
+	TokenType informative        `json:"token_type"`
+	ID        string             `json:"jti"`
+	Audience  *jose.Audience     `json:"aud"`
+	Scope     *scopes            `json:"scope"`
+	Expiry    *jose.OptionalDate `json:"exp"`
+	IssuedAt  *jose.OptionalDate `json:"iat"`
+	NotBefore *jose.OptionalDate `json:"nbf"`
 }
 
 // scopes is a list in one string, or as some servers write it in an array of strings.

@@ -21,11 +21,11 @@ var (
 
 // serverClaims are the claims that such a JWT has beside what it is for.
 type serverClaims struct {
-	Issuer    *string        `json:"iss"`
-	Audience  *jose.Audience `json:"aud"`
-	Expiry    jose.Instant   `json:"exp"`
-	IssuedAt  jose.Instant   `json:"iat"`
-	NotBefore jose.Instant   `json:"nbf"`
+	Issuer    *string          `json:"iss"`
+	Audience  *jose.Audience   `json:"aud"`
+	Expiry    jose.NumericDate `json:"exp"`
+	IssuedAt  jose.NumericDate `json:"iat"`
+	NotBefore jose.NumericDate `json:"nbf"`
 }
 
 // checkParties wants iss and aud to be right; where they are optional, if they are there.
@@ -122,14 +122,6 @@ func (c *Client) openJWT(ctx context.Context, raw string, agreed agreedJWT) ([]b
 // decrypt gives the inner JWT of an encrypted one. Whether there is encryption was
 // agreed on, and is not for the sender to say.
 func (c *Client) decrypt(raw string, agreed []idtoken.DecryptionKey) (string, error) {
-	switch encrypted := jose.IsEncrypted(raw); {
-	case !encrypted && len(agreed) == 0:
-		return raw, nil
-	case !encrypted:
-		return "", errors.New("it is not encrypted, and encryption was agreed on")
-	case len(agreed) == 0:
-		return "", errors.New("it is encrypted, and no key to decrypt it is configured")
-	}
-	inner, err := jose.Decrypt(raw, c.config.MaxSize, jose.DecryptionAlgsWith(c.config.InsecureRSAOAEP), jose.PrivateKeys(agreed))
-	return string(inner), err
+	inner, _, err := jose.OpenNested(raw, c.config.MaxSize, jose.DecryptionAlgsWith(c.config.InsecureRSAOAEP), agreed)
+	return inner, err
 }

@@ -13,18 +13,18 @@ import (
 // §3.3.2.11) that the steps read. Names are matched exactly. The claims that identify or
 // limit have one JSON type; an informational one of another type counts as absent.
 type claims struct {
-	Issuer          string        `json:"iss"`
-	Subject         string        `json:"sub"`
-	Audience        jose.Audience `json:"aud"`
-	AuthorizedParty *string       `json:"azp"`
-	Expiry          jose.Instant  `json:"exp"`
-	IssuedAt        jose.Instant  `json:"iat"`
-	NotBefore       jose.Instant  `json:"nbf"`
-	Nonce           *string       `json:"nonce"`
-	AccessTokenHash *string       `json:"at_hash"`
-	CodeHash        *string       `json:"c_hash"`
-	StateHash       *string       `json:"s_hash"`
-	ID              string        `json:"jti"`
+	Issuer          string           `json:"iss"`
+	Subject         string           `json:"sub"`
+	Audience        jose.Audience    `json:"aud"`
+	AuthorizedParty *string          `json:"azp"`
+	Expiry          jose.NumericDate `json:"exp"`
+	IssuedAt        jose.NumericDate `json:"iat"`
+	NotBefore       jose.NumericDate `json:"nbf"`
+	Nonce           *string          `json:"nonce"`
+	AccessTokenHash *string          `json:"at_hash"`
+	CodeHash        *string          `json:"c_hash"`
+	StateHash       *string          `json:"s_hash"`
+	ID              string           `json:"jti"`
 
 	AuthTime  authTime `json:"auth_time"`
 	ACR       text     `json:"acr"`

@@ -68,7 +68,7 @@ func (t *texts) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 
 // authTime is a time. 0 is how some servers write that they know none.
 type authTime struct {
-	jose.Since
+	jose.OptionalDate
 	wrongful bool // it is there, and is not a number of seconds
 }
 

@@ -20,6 +20,7 @@ const module = "github.com/countersign/countersign"
 var graph = map[string][]string{
 	"internal/redact":     {},
 	"internal/jose":       {},
+	"internal/htmlpage":   {},
 	"pkce":                {"internal/redact"},
 	"internal/endpoint":   {"internal/jose", "internal/redact"},
 	"internal/dpop":       {"internal/jose"},
@@ -30,7 +31,7 @@ var graph = map[string][]string{
 	"client":              {"client/auth", "discovery", "idtoken", "internal/dpop", "internal/endpoint", "internal/jose", "internal/redact", "par", "pkce"},
 	"client/grant":        {"client", "client/auth", "discovery", "idtoken", "internal/redact"}, // nothing else internal: it proves the door for others
 	"client/tokens":       {"client", "client/auth", "idtoken", "internal/endpoint", "internal/redact"},
-	"client/login":        {"client", "client/tokens", "idtoken", "internal/jose", "internal/redact", "internal/testseam"},
+	"client/login":        {"client", "client/tokens", "idtoken", "internal/htmlpage", "internal/jose", "internal/redact", "internal/testseam"},
 	"client/registration": {"client", "client/auth", "discovery", "internal/endpoint", "internal/jose", "internal/redact"},
 	"rs":                  {"discovery", "internal/dpop", "internal/endpoint", "internal/jose", "internal/redact", "internal/testseam"},
 	"rs/ssf":              {"discovery", "internal/endpoint", "internal/jose"},
@@ -38,7 +39,7 @@ var graph = map[string][]string{
 	"internal/badtoken":   {"internal/optest"},
 	"internal":            {},
 
-	"client/loopback": {"client"},
+	"client/loopback": {"client", "internal/htmlpage"},
 
 	// The test kit, see TestKit.
 	"discovery/issuertest": {"internal/jose", "internal/redact"},

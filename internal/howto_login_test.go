@@ -49,7 +49,7 @@ func albums(l *login.Login, c *client.Client, w http.ResponseWriter, r *http.Req
 	api := &http.Client{Transport: &tokens.Transport{Client: c, Tokens: user, Origins: []string{"https://photos.example"}}}
 	resp, err := api.Get("https://photos.example/albums")
 	if errors.Is(err, tokens.ErrLoginRequired) {
-		l.Begin(w, r, login.Ask{ReturnTo: r.RequestURI})
+		l.Begin(w, r, login.BeginOptions{ReturnTo: r.RequestURI})
 		return
 	}
 	if err == nil {
@@ -78,7 +78,7 @@ func endedElsewhere(c *client.Client, keys [][]byte, mux *http.ServeMux) error {
 func stepUp(l *login.Login, w http.ResponseWriter, r *http.Request) {
 	user, _ := login.FromContext(r.Context())
 	if hour := time.Hour; time.Since(user.AuthTime) > hour {
-		l.Begin(w, r, login.Ask{Request: &client.Request{MaxAge: &hour}, ReturnTo: r.RequestURI})
+		l.Begin(w, r, login.BeginOptions{Request: &client.Request{MaxAge: &hour}, ReturnTo: r.RequestURI})
 		return
 	}
 }

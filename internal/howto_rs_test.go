@@ -46,7 +46,7 @@ func dialects(issuer string, keys rs.KeySet) []rs.Verifier {
 }
 
 func remember(jwts, opaque rs.Verifier) *rs.Protection {
-	api := &rs.Protection{Tokens: &rs.Cache{Tokens: &rs.Either{JWT: jwts, Opaque: opaque}}}
+	api := &rs.Protection{Tokens: &rs.Cache{Tokens: &rs.JWTOrOpaque{JWT: jwts, Opaque: opaque}}}
 	return api
 }
 

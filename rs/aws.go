@@ -56,19 +56,19 @@ type AWSLoadBalancer struct {
 
 // albHeader and albClaims are what is read. exp and iss are in both.
 type albHeader struct {
-	Alg      string       `json:"alg"`
-	KeyID    string       `json:"kid"`
-	Signer   string       `json:"signer"`
-	Issuer   string       `json:"iss"`
-	ClientID string       `json:"client"`
-	Expiry   jose.Instant `json:"exp"`
-	Critical *[]string    `json:"crit"`
+	Alg      string           `json:"alg"`
+	KeyID    string           `json:"kid"`
+	Signer   string           `json:"signer"`
+	Issuer   string           `json:"iss"`
+	ClientID string           `json:"client"`
+	Expiry   jose.NumericDate `json:"exp"`
+	Critical *[]string        `json:"crit"`
 }
 
 type albClaims struct {
-	Subject string       `json:"sub"`
-	Issuer  string       `json:"iss"`
-	Expiry  jose.Instant `json:"exp"`
+	Subject string           `json:"sub"`
+	Issuer  string           `json:"iss"`
+	Expiry  jose.NumericDate `json:"exp"`
 }
 
 // VerifyToken implements [Verifier].
@@ -135,10 +135,10 @@ func (a *AWSLoadBalancer) check(h *albHeader, c *albClaims) error {
 		return errors.New("sub is missing")
 	}
 	times := clock{now(a.Now), a.Skew, "AWSLoadBalancer.Skew"}
-	if err := times.check(h.Expiry, jose.Instant{}, jose.Instant{}); err != nil || c.Expiry.IsZero() {
+	if err := times.check(h.Expiry, jose.NumericDate{}, jose.NumericDate{}); err != nil || c.Expiry.IsZero() {
 		return err
 	}
-	return times.check(c.Expiry, jose.Instant{}, jose.Instant{})
+	return times.check(c.Expiry, jose.NumericDate{}, jose.NumericDate{})
 }
 
 func validES256(key *ecdsa.PublicKey, signed string, signature []byte) bool {

@@ -40,7 +40,7 @@ type Cache struct {
 	MaxAge time.Duration
 
 	// Shared is where the processes of an API share what an [Introspection] was answered,
-	// itself or in an [Either], until MaxAge and never past exp. Each looks there again
+	// itself or in an [JWTOrOpaque], until MaxAge and never past exp. Each looks there again
 	// after 5 seconds, so that Invalidate reaches all of them. A store that fails is done
 	// without, and the server is asked. nil means that nothing is shared.
 	Shared SharedStore
@@ -207,7 +207,7 @@ func asks(v Verifier, token string) bool {
 	switch v := v.(type) {
 	case *JWT, *IDToken, *DynamicIssuers, Issuers:
 		return false
-	case *Either:
+	case *JWTOrOpaque:
 		if v.isJWT(token) {
 			return asks(v.JWT, token)
 		}

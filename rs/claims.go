@@ -25,8 +25,8 @@ type claims struct {
 	tenant                      string // of Entra ID
 	party                       string // azp
 	standardClient              string // client_id, where ClientIDClaim is another one
-	expiry, issuedAt, notBefore jose.Instant
-	authTime                    jose.Since
+	expiry, issuedAt, notBefore jose.NumericDate
+	authTime                    jose.OptionalDate
 	cnf, act, details           jsontext.Value
 
 	wrong   string // the claim that could not be read

@@ -44,7 +44,7 @@ type clock struct {
 }
 
 // check requires exp, and correct values of the others if they are present.
-func (c clock) check(exp, iat, nbf jose.Instant) error {
+func (c clock) check(exp, iat, nbf jose.NumericDate) error {
 	if c.skew == 0 {
 		c.skew = defaultSkew
 	}
@@ -64,12 +64,12 @@ func (c clock) check(exp, iat, nbf jose.Instant) error {
 }
 
 // ahead reports clocks that differ: by how much, and in which direction.
-func (c clock) ahead(claim string, at jose.Instant) error {
+func (c clock) ahead(claim string, at jose.NumericDate) error {
 	return clockErrorf("the clocks differ: %s is %s, %v ahead of the local clock (%s); %s allows %v: set the local clock, which is behind, or the server's, which is ahead",
 		claim, at.UTC().Format(time.RFC3339), at.Sub(c.now).Round(time.Second), c.now.UTC().Format(time.RFC3339), c.field, c.skew)
 }
 
-func (c clock) expired(exp, iat jose.Instant) error {
+func (c clock) expired(exp, iat jose.NumericDate) error {
 	err := clockErrorf("the token expired at %s, %v before the local clock (%s)",
 		exp.UTC().Format(time.RFC3339), c.now.Sub(exp.Time).Round(time.Second), c.now.UTC().Format(time.RFC3339))
 	if !iat.IsZero() {

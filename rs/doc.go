@@ -5,7 +5,7 @@
 //	http.Handle("/photos", api.Handler(rs.RequireScope("photos.read")(photos)))
 //
 // Tokens are JWTs, verified on the spot (RFC 9068), or opaque, asked about at the
-// server (RFC 7662), or [Either], of one server or several ([Issuers]), remembered by a
+// server (RFC 7662), or [JWTOrOpaque], of one server or several ([Issuers]), remembered by a
 // [Cache]. A token that is bound to a key is taken with the proof alone ([DPoP], [MTLS]).
 // In the handler, [FromContext] gives user, scope and client ID; guards such as
 // [RequireScope] and [RequireACR] stand before single routes. For gRPC there is the module

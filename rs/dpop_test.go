@@ -136,7 +136,7 @@ func TestDPoPIntrospected(t *testing.T) {
 		return &rs.Principal{Subject: "alice", Scopes: []string{"photos.read"}, Cnf: rs.Confirmation{KeyThumbprint: h.thumbprint}}, nil
 	})
 	for name, v := range map[string]rs.Verifier{
-		"introspection": introspection(s), "either": &rs.Either{JWT: jwtVerifier(s), Opaque: introspection(s)}, "own": own,
+		"introspection": introspection(s), "either": &rs.JWTOrOpaque{JWT: jwtVerifier(s), Opaque: introspection(s)}, "own": own,
 	} {
 		p := withDPoP(v, &rs.DPoP{})
 		if w := ask(p, dpopHeader("canary-opaque", h.proof("canary-opaque", base+"/", nil)), "/"); w.Code != 200 {

@@ -134,8 +134,8 @@ func TestEmptyFields(t *testing.T) {
 		{"DynamicIssuers.Find DynamicIssuers.Size DynamicIssuers.MaxAge DynamicIssuers.Limit DynamicIssuers.MaxCalls DynamicIssuers.Now", func() *rs.Protection { return quiet(&rs.DynamicIssuers{}) }, free, 503},
 		{"AWSLoadBalancer.Signers AWSLoadBalancer.Issuer AWSLoadBalancer.ClientID AWSLoadBalancer.KeysURL AWSLoadBalancer.Skew AWSLoadBalancer.HTTP AWSLoadBalancer.Now", func() *rs.Protection { return quiet(&rs.AWSLoadBalancer{}) }, free, 503},
 		{"Cache.Tokens", func() *rs.Protection { return quiet(&rs.Cache{}) }, free, 503},
-		{"Either.JWT", func() *rs.Protection { return quiet(&rs.Either{Opaque: introspection(s)}) }, free, 503},
-		{"Either.Opaque", func() *rs.Protection { return quiet(&rs.Either{JWT: jwtVerifier(s)}) }, free, 503},
+		{"JWTOrOpaque.JWT", func() *rs.Protection { return quiet(&rs.JWTOrOpaque{Opaque: introspection(s)}) }, free, 503},
+		{"JWTOrOpaque.Opaque", func() *rs.Protection { return quiet(&rs.JWTOrOpaque{JWT: jwtVerifier(s)}) }, free, 503},
 	} {
 		target := "/"
 		if len(test.header["Target"]) > 0 {
@@ -148,7 +148,7 @@ func TestEmptyFields(t *testing.T) {
 			named[field] = true
 		}
 	}
-	for _, v := range []any{rs.Protection{}, rs.JWT{}, rs.IDToken{}, rs.Introspection{}, rs.SignedAnswers{}, rs.Either{}, rs.MTLS{}, &rs.AWSLoadBalancer{}, &rs.DynamicIssuers{}, rs.PingValidateBearer{}, &rs.DPoP{}, &rs.Cache{}} {
+	for _, v := range []any{rs.Protection{}, rs.JWT{}, rs.IDToken{}, rs.Introspection{}, rs.SignedAnswers{}, rs.JWTOrOpaque{}, rs.MTLS{}, &rs.AWSLoadBalancer{}, &rs.DynamicIssuers{}, rs.PingValidateBearer{}, &rs.DPoP{}, &rs.Cache{}} {
 		typ := reflect.Indirect(reflect.ValueOf(v)).Type()
 		for _, f := range reflect.VisibleFields(typ) {
 			if name := typ.Name() + "." + f.Name; f.IsExported() && !named[name] {

@@ -69,7 +69,7 @@ func TestBadTokensBehind(t *testing.T) {
 	inactive := "{\"active\":false}"
 	i := &rs.Introspection{URL: "https://as.example/i", Issuer: issuer, Audience: "x", Auth: noAuth{}, HTTP: httpOf(&inactive)}
 	for name, v := range map[string]rs.Verifier{
-		"issuers": rs.Issuers{{Issuer: "https://other.example", Audience: "x", Keys: j.Keys}, j}, "cache": &rs.Cache{Tokens: j}, "either": &rs.Either{JWT: j, Opaque: i},
+		"issuers": rs.Issuers{{Issuer: "https://other.example", Audience: "x", Keys: j.Keys}, j}, "cache": &rs.Cache{Tokens: j}, "either": &rs.JWTOrOpaque{JWT: j, Opaque: i},
 	} {
 		p := withDPoP(v, &rs.DPoP{})
 		t.Run(name, func(t *testing.T) {

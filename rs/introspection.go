@@ -272,7 +272,7 @@ func (i *Introspection) check(c *claims) error {
 	case c.principal.Subject == "" && c.principal.ClientID == "":
 		return errors.New("the answer names neither a user nor a client; this may be a refresh token")
 	case c.expiry.IsZero(): // optional here: the server has just said that the token is active
-		return i.clock().check(jose.Instant{Time: now(i.Now).Add(time.Second)}, c.issuedAt, c.notBefore)
+		return i.clock().check(jose.NumericDate{Time: now(i.Now).Add(time.Second)}, c.issuedAt, c.notBefore)
 	}
 	return i.clock().check(c.expiry, c.issuedAt, c.notBefore)
 }

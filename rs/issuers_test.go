@@ -240,10 +240,10 @@ func TestEncryptedTokens(t *testing.T) {
 		{"twice", private, seal(seal(good)), false},
 		{"claims without a signature", private, seal(`{"iss":"` + s.URL + `"}`), false},
 		{"expired", private, seal(s.AccessToken(m{"exp": 1}, nil)), false},
-		{"encrypted, where there are opaque ones too", &rs.Either{JWT: private, Opaque: never}, seal(good), true},
-		{"encrypted, among issuers and opaque ones", &rs.Cache{Tokens: &rs.Either{JWT: rs.Issuers{private}, Opaque: never}}, seal(good), true},
-		{"encrypted, remembered, beside opaque ones", &rs.Either{JWT: &rs.Cache{Tokens: private}, Opaque: never}, seal(good), true},
-		{"encrypted to the server itself", &rs.Either{JWT: plain, Opaque: always}, seal(good), true},
+		{"encrypted, where there are opaque ones too", &rs.JWTOrOpaque{JWT: private, Opaque: never}, seal(good), true},
+		{"encrypted, among issuers and opaque ones", &rs.Cache{Tokens: &rs.JWTOrOpaque{JWT: rs.Issuers{private}, Opaque: never}}, seal(good), true},
+		{"encrypted, remembered, beside opaque ones", &rs.JWTOrOpaque{JWT: &rs.Cache{Tokens: private}, Opaque: never}, seal(good), true},
+		{"encrypted to the server itself", &rs.JWTOrOpaque{JWT: plain, Opaque: always}, seal(good), true},
 	} {
 		if p, err := test.v.VerifyToken(t.Context(), test.token); (err == nil) != test.ok {
 			t.Errorf("%s: %v, %v", test.name, p, err)

@@ -47,7 +47,7 @@ func TestLimit(t *testing.T) {
 	before := s.Hits("/introspect") + s.Hits("/token")
 	for after, seconds := range map[time.Duration]string{time.Nanosecond: "1", time.Second: "1", 1001 * time.Millisecond: "2", time.Hour: "3600"} {
 		wait = after
-		for name, v := range map[string]rs.Verifier{"plain": i, "cached": p.Tokens, "either": &rs.Either{JWT: jwtVerifier(s), Opaque: i}, "ping": ping} {
+		for name, v := range map[string]rs.Verifier{"plain": i, "cached": p.Tokens, "either": &rs.JWTOrOpaque{JWT: jwtVerifier(s), Opaque: i}, "ping": ping} {
 			w := ask(quiet(v), bearer("random"), "/")
 			if w.Code != 429 || w.Header().Get("Retry-After") != seconds || w.Header().Get("WWW-Authenticate") != "" || !strings.Contains(w.Body.String(), "too many requests") {
 				t.Errorf("%s: %d %v %s", name, w.Code, w.Header(), w.Body)
@@ -56,7 +56,7 @@ func TestLimit(t *testing.T) {
 		if w := ask(p, bearer("canary-opaque"), "/"); w.Code != 200 {
 			t.Errorf("a known token: %d", w.Code)
 		}
-		if w := ask(quiet(&rs.Either{JWT: jwtVerifier(s), Opaque: i}), bearer(s.AccessToken(nil, nil)), "/"); w.Code != 200 {
+		if w := ask(quiet(&rs.JWTOrOpaque{JWT: jwtVerifier(s), Opaque: i}), bearer(s.AccessToken(nil, nil)), "/"); w.Code != 200 {
 			t.Errorf("a JWT: %d", w.Code)
 		}
 	}

@@ -58,7 +58,7 @@ func TestReady(t *testing.T) {
 	s, down := optest.New(t), optest.New(t)
 	down.Close()
 	full := func(s *optest.Server) *rs.Protection {
-		p := quiet(&rs.Cache{Tokens: &rs.Either{JWT: rs.Issuers{jwtVerifier(s)}, Opaque: introspection(s)}})
+		p := quiet(&rs.Cache{Tokens: &rs.JWTOrOpaque{JWT: rs.Issuers{jwtVerifier(s)}, Opaque: introspection(s)}})
 		p.DPoP = &rs.DPoP{BaseURL: base}
 		return p
 	}
@@ -70,7 +70,7 @@ func TestReady(t *testing.T) {
 	noBase.DPoP = &rs.DPoP{}
 	for name, p := range map[string]*rs.Protection{
 		"nothing": {}, "a server that is down": full(down), "an empty JWT": quiet(&rs.JWT{}), "an empty Introspection": quiet(&rs.Introspection{}),
-		"an empty Either": quiet(&rs.Either{}), "an empty Cache": quiet(&rs.Cache{}), "no issuers": quiet(rs.Issuers{}), "an empty PingValidateBearer": quiet(&rs.PingValidateBearer{}),
+		"an empty Either": quiet(&rs.JWTOrOpaque{}), "an empty Cache": quiet(&rs.Cache{}), "no issuers": quiet(rs.Issuers{}), "an empty PingValidateBearer": quiet(&rs.PingValidateBearer{}),
 		"no proxies": noProxies, "no base URL": noBase,
 	} {
 		if err := p.Ready(t.Context()); err == nil {

@@ -39,8 +39,8 @@ func TestMetadataLeadsInside(t *testing.T) {
 	token := k.Sign(m{"iss": issuer, "aud": optest.Audience, "sub": "alice", "client_id": "rp", "jti": "1", "iat": 1_700_000_000, "exp": 4_000_000_000 - 2_000_000_000}, m{"typ": "at+jwt"})
 	for name, v := range map[string]rs.Verifier{
 		"Introspection": asks(), "Introspection, signed": signed, "JWT": jwt, "Issuers": rs.Issuers{jwt},
-		"Either, JWT": &rs.Either{JWT: jwt, Opaque: verifierFunc(nil)}, "Cache": &rs.Cache{Tokens: asks()},
-		"Either, opaque": &rs.Either{JWT: verifierFunc(nil), Opaque: asks()},
+		"Either, JWT": &rs.JWTOrOpaque{JWT: jwt, Opaque: verifierFunc(nil)}, "Cache": &rs.Cache{Tokens: asks()},
+		"Either, opaque": &rs.JWTOrOpaque{JWT: verifierFunc(nil), Opaque: asks()},
 	} {
 		sent := "canary-opaque"
 		if strings.Contains(name, "JWT") || name == "Issuers" {

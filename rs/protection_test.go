@@ -147,7 +147,7 @@ func TestMalformed(t *testing.T) {
 	good := s.AccessToken(nil, nil)
 	for name, v := range map[string]rs.Verifier{
 		"JWT": jwtVerifier(s), "issuers": rs.Issuers{jwtVerifier(s)}, "introspection": introspection(s), "cache": &rs.Cache{Tokens: jwtVerifier(s)},
-		"cache of introspection": &rs.Cache{Tokens: introspection(s)}, "either": &rs.Either{JWT: jwtVerifier(s), Opaque: introspection(s)},
+		"cache of introspection": &rs.Cache{Tokens: introspection(s)}, "either": &rs.JWTOrOpaque{JWT: jwtVerifier(s), Opaque: introspection(s)},
 	} {
 		for _, token := range []string{"", " ", good + " ", "\t" + good, good + "," + good, good + "\x00", "a\r\nb", "a b", "=", "a=b", "é", strings.Repeat("a", 70_000)} {
 			if w := ask(quiet(v), bearer(token), "/"); w.Code != 400 {

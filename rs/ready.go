@@ -83,7 +83,7 @@ func (i *Introspection) Ready(ctx context.Context) error {
 func (v *PingValidateBearer) Ready(context.Context) error { return v.configured() }
 
 // Ready is [Protection.Ready] for this part alone.
-func (e *Either) Ready(ctx context.Context) error {
+func (e *JWTOrOpaque) Ready(ctx context.Context) error {
 	if err := e.configured(); err != nil {
 		return err
 	}

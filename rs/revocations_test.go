@@ -18,7 +18,7 @@ import (
 
 // revoking is an API behind a cache, and its list.
 func revoking(s *optest.Server, v *rs.Revocations) func(token string) int {
-	p := quiet(&rs.Cache{Tokens: &rs.Either{JWT: jwtVerifier(s), Opaque: introspection(s)}})
+	p := quiet(&rs.Cache{Tokens: &rs.JWTOrOpaque{JWT: jwtVerifier(s), Opaque: introspection(s)}})
 	p.Revocation = []rs.RevocationCheck{v}
 	return func(token string) int { return ask(p, bearer(token), "/").Code }
 }

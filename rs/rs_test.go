@@ -59,7 +59,7 @@ func bearer(token string) http.Header { return http.Header{"Authorization": {"Be
 // TestHandler lets good tokens of both kinds through, and says whose they are.
 func TestHandler(t *testing.T) {
 	s := optest.New(t)
-	either := &rs.Either{JWT: jwtVerifier(s), Opaque: introspection(s)}
+	either := &rs.JWTOrOpaque{JWT: jwtVerifier(s), Opaque: introspection(s)}
 	for name, p := range map[string]*rs.Protection{"JWT": quiet(jwtVerifier(s)), "either": quiet(either)} {
 		w := ask(p, bearer(s.AccessToken(nil, nil)), "/")
 		if w.Code != 200 || w.Body.String() != "true alice rp [openid photos.read]" {
@@ -149,7 +149,7 @@ func TestUnavailable(t *testing.T) {
 		t.Errorf("no verifier: %d", w.Code)
 	}
 	nobody := verifierFunc(func(context.Context, string) (*rs.Principal, error) { return nil, nil })
-	for _, v := range []rs.Verifier{&rs.Either{}, (*rs.Either)(nil), (*rs.JWT)(nil), rs.Issuers{nil}, (*rs.Introspection)(nil), (*rs.PingValidateBearer)(nil), (*rs.Cache)(nil), nobody} {
+	for _, v := range []rs.Verifier{&rs.JWTOrOpaque{}, (*rs.JWTOrOpaque)(nil), (*rs.JWT)(nil), rs.Issuers{nil}, (*rs.Introspection)(nil), (*rs.PingValidateBearer)(nil), (*rs.Cache)(nil), nobody} {
 		p := quiet(v)
 		p.Optional = true
 		if w := ask(p, bearer(token), "/"); w.Code != 503 {
@@ -207,7 +207,7 @@ func TestGuardAlone(t *testing.T) {
 // TestEitherNeverBoth: a token is tried one way.
 func TestEitherNeverBoth(t *testing.T) {
 	s := optest.New(t)
-	p := quiet(&rs.Either{JWT: jwtVerifier(s), Opaque: introspection(s)})
+	p := quiet(&rs.JWTOrOpaque{JWT: jwtVerifier(s), Opaque: introspection(s)})
 	if w := ask(p, bearer(s.AccessToken(m{"exp": 1}, nil)), "/"); w.Code != 401 || s.Hits("/introspect") != 0 {
 		t.Errorf("%d, introspected %d times", w.Code, s.Hits("/introspect"))
 	}
@@ -218,7 +218,7 @@ func TestLog(t *testing.T) {
 	s := optest.New(t)
 	var log bytes.Buffer
 	i := introspection(s)
-	p := &rs.Protection{Tokens: &rs.Either{JWT: jwtVerifier(s), Opaque: i}, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	p := &rs.Protection{Tokens: &rs.JWTOrOpaque{JWT: jwtVerifier(s), Opaque: i}, Logger: slog.New(slog.NewTextHandler(&log, nil))}
 	for _, token := range []string{s.AccessToken(m{"iss": "https://evil.example\r\n\x1b[31m"}, nil), "canary-unknown", s.AccessToken(m{"exp": 1}, nil)} {
 		ask(p, bearer(token), "/")
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 // Verifier tells whether an access token is good here, and whose it is. [JWT],
-// [Introspection], [Issuers], [Either] and [Cache] are Verifiers. An error with a
+// [Introspection], [Issuers], [JWTOrOpaque] and [Cache] are Verifiers. An error with a
 // method Temporary() bool that is true means that it could not tell. A verifier of
 // the application's own that knows what a token is bound to says so in the
 // Principal's Cnf; the [Protection] enforces it.

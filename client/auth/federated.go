@@ -144,9 +144,9 @@ func checkFederated(jwt, audience, kind string, b Binding) error {
 		return err
 	}
 	var claims struct {
-		Subject  string        `json:"sub"`
-		Audience jose.Audience `json:"aud"`
-		Expiry   jose.Instant  `json:"exp"`
+		Subject  string           `json:"sub"`
+		Audience jose.Audience    `json:"aud"`
+		Expiry   jose.NumericDate `json:"exp"`
 	}
 	if err := jose.Decode(token.Payload, &claims, jose.TokenLimits); err != nil {
 		return err

@@ -96,7 +96,7 @@ type Config struct {
 	Lifetime time.Duration
 
 	// BasePath is a prefix of the path, such as "/app", that a proxy or http.StripPrefix removes
-	// before the application sees a request. The other paths here, Ask.ReturnTo and return_to
+	// before the application sees a request. The other paths here, BeginOptions.ReturnTo and return_to
 	// are as the application sees them; redirects and Problem.Retry have the prefix. A path that
 	// begins with BasePath already is left as it is. RedirectURL must be under it. "" means none.
 	BasePath string

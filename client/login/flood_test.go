@@ -204,7 +204,7 @@ func TestLimit(t *testing.T) {
 		c.Limit = func(*http.Request) time.Duration { asked.Add(1); return time.Duration(wait.Load()) }
 	}})
 	a.Config.Handler.(*http.ServeMux).HandleFunc("/begin", func(w http.ResponseWriter, r *http.Request) {
-		a.login.Begin(w, r, login.Ask{})
+		a.login.Begin(w, r, login.BeginOptions{})
 	})
 	b := a.browser(t)
 	b.signIn(a)

@@ -181,7 +181,7 @@ func TestAPIThatRefuses(t *testing.T) {
 			hc := &http.Client{Transport: &tokens.Transport{Client: c, Tokens: user, Origins: []string{a.as.URL}}}
 			_, err := hc.Get(a.as.URL + "/api")
 			if errors.Is(err, tokens.ErrLoginRequired) {
-				a.login.Begin(w, r, login.Ask{ReturnTo: r.RequestURI})
+				a.login.Begin(w, r, login.BeginOptions{ReturnTo: r.RequestURI})
 				return
 			}
 			w.WriteHeader(502)

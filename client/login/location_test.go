@@ -29,7 +29,7 @@ func TestBasePath(t *testing.T) {
 					config: func(c *login.Config) { c.BasePath = "/app"; paths(c) },
 				})
 				a.Config.Handler.(*http.ServeMux).HandleFunc("/stepup", func(w http.ResponseWriter, r *http.Request) {
-					a.login.Begin(w, r, login.Ask{ReturnTo: "/private/there"})
+					a.login.Begin(w, r, login.BeginOptions{ReturnTo: "/private/there"})
 				})
 				a.Config.Handler.(*http.ServeMux).Handle("/silent", a.login.Silent("", http.HandlerFunc(whoAmI)))
 				outer := http.NewServeMux()

@@ -1,11 +1,10 @@
 package login
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
-	"fmt"
 	"html"
 	"net/http"
+
+	"github.com/countersign/countersign/internal/htmlpage"
 )
 
 const style = `
@@ -19,32 +18,7 @@ a:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 .quiet { color: var(--quiet); font-size: .875rem; }
 `
 
-// layout is the page. Its verbs are, in order: title, heading, text, reason, link, code, reference.
-const layout = `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>%s</title>
-<style>` + style + `</style>
-</head>
-<body>
-<main>
-<h1>%s</h1>
-<p>%s</p>
-%s%s<p class="quiet">Code <strong id="code">%s</strong>, reference <strong id="reference">%s</strong>. Give this reference to the site's support.</p>
-</main>
-</body>
-</html>
-`
-
-// policy lets the page load nothing and run nothing; its style sheet is named by its hash.
-var policy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; style-src 'sha256-" + styleHash() + "'"
-
-func styleHash() string {
-	sum := sha256.Sum256([]byte(style))
-	return base64.StdEncoding.EncodeToString(sum[:])
-}
+var layout = htmlpage.New(style)
 
 // words are what the page says.
 type words struct{ Title, Text string }
@@ -70,9 +44,9 @@ var texts = map[string]words{
 
 // render gives the page. Everything that is not constant is escaped.
 func render(p Problem, says words) []byte {
-	title := html.EscapeString(says.Title)
-	return fmt.Appendf(nil, layout, title, title, html.EscapeString(says.Text),
-		reasonText(p.Reason), retryLink(p.Retry), html.EscapeString(p.Code), html.EscapeString(p.ID))
+	return layout.HTML(says.Title, says.Text, reasonText(p.Reason)+retryLink(p.Retry)+
+		`<p class="quiet">Code <strong id="code">`+html.EscapeString(p.Code)+`</strong>, reference <strong id="reference">`+html.EscapeString(p.ID)+
+		"</strong>. Give this reference to the site's support.</p>\n")
 }
 
 // reasonText is for development.
@@ -93,9 +67,5 @@ func retryLink(to string) string {
 }
 
 func writePage(w http.ResponseWriter, p Problem) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", policy)
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(p.Status)
-	w.Write(render(p, texts[p.Code]))
+	layout.Write(w, p.Status, render(p, texts[p.Code]))
 }

@@ -91,7 +91,7 @@ func TestOtherKeys(t *testing.T) {
 func TestBegin(t *testing.T) {
 	a := start(t, setting{config: func(c *login.Config) { c.Request.Prompt = []string{"select_account"} }})
 	a.Config.Handler.(*http.ServeMux).HandleFunc("/stepup", func(w http.ResponseWriter, r *http.Request) {
-		a.login.Begin(w, r, login.Ask{Request: &client.Request{LoginHint: "bob"}, ReturnTo: r.URL.Query().Get("to")})
+		a.login.Begin(w, r, login.BeginOptions{Request: &client.Request{LoginHint: "bob"}, ReturnTo: r.URL.Query().Get("to")})
 	})
 	b := a.browser(t)
 	b.want(b.get(a.URL+"/stepup?to=/there"), 200, "alice at /there")

@@ -57,7 +57,7 @@ func TestAuthenticationExpired(t *testing.T) {
 func TestRestartKeepsRequest(t *testing.T) {
 	a := start(t, setting{as: forgets(t, 0, "")})
 	a.Config.Handler.(*http.ServeMux).HandleFunc("/again", func(w http.ResponseWriter, r *http.Request) {
-		a.login.Begin(w, r, login.Ask{ReturnTo: "/there", Request: &client.Request{
+		a.login.Begin(w, r, login.BeginOptions{ReturnTo: "/there", Request: &client.Request{
 			Prompt: []string{"login"}, LoginHint: "bob", Scopes: []string{"photos.read"}, Extra: url.Values{"kc_idp_hint": {"corp"}},
 			Claims: map[string]any{"userinfo": map[string]any{"name": nil}},
 		}})

@@ -219,7 +219,7 @@ func TestStepUpKeepsUser(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				a := start(t, set)
 				a.Config.Handler.(*http.ServeMux).HandleFunc("/again", func(w http.ResponseWriter, r *http.Request) {
-					a.login.Begin(w, r, login.Ask{Request: &test.request, ReturnTo: "/private/"})
+					a.login.Begin(w, r, login.BeginOptions{Request: &test.request, ReturnTo: "/private/"})
 				})
 				b := a.browser(t)
 				b.signIn(a)

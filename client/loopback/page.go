@@ -1,15 +1,12 @@
 package loopback
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
-	"fmt"
 	"html"
 	"net/http"
-	"strconv"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/internal/htmlpage"
 )
 
 const style = `
@@ -18,23 +15,7 @@ body { margin: 0 auto; max-width: 36rem; padding: 2rem 1rem; font: 1.125rem/1.5 
 h1 { font-size: 1.5rem; line-height: 1.25; }
 `
 
-// layout is the page. Its verbs are, in order: title, heading, text, code.
-const layout = `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>%s</title>
-<style>` + style + `</style>
-</head>
-<body>
-<main>
-<h1>%s</h1>
-<p>%s</p>
-%s</main>
-</body>
-</html>
-`
+var layout = htmlpage.New(style)
 
 // page is what the browser shows at the end. Of an error it has the code only.
 type page struct{ Title, Text, Code string }
@@ -58,33 +39,13 @@ func pageFor(err error) page {
 	return page{"That did not work", "You can close this window. The program knows more, and can try again.", e.Code}
 }
 
-// policy lets the page load and run nothing. Its style sheet is named by its hash.
-var policy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; style-src 'sha256-" + hash(style) + "'"
-
-func hash(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return base64.StdEncoding.EncodeToString(sum[:])
-}
-
 // html returns the page. Everything that is not constant is escaped.
 func (p page) html() []byte {
-	title, code := html.EscapeString(p.Title), ""
+	code := ""
 	if p.Code != "" {
 		code = "<p>Code: <strong>" + html.EscapeString(p.Code) + "</strong></p>\n"
 	}
-	return fmt.Appendf(nil, layout, title, title, html.EscapeString(p.Text), code)
+	return layout.HTML(p.Title, p.Text, code)
 }
 
-// write sends the page. Its URL contains a code, and must not be cached or sent as Referer.
-func (p page) write(w http.ResponseWriter, status int) {
-	body := p.html()
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	h.Set("Content-Security-Policy", policy)
-	h.Set("Cache-Control", "no-store")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	w.Write(body)
-}
+func (p page) write(w http.ResponseWriter, status int) { layout.Write(w, status, p.html()) }

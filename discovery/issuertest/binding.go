@@ -12,12 +12,12 @@ import (
 
 // proofClaims are those of a DPoP proof, RFC 9449 §4.2.
 type proofClaims struct {
-	ID       string       `json:"jti"`
-	Method   string       `json:"htm"`
-	URL      string       `json:"htu"`
-	IssuedAt jose.Instant `json:"iat"`
-	Hash     string       `json:"ath"`
-	Nonce    string       `json:"nonce"`
+	ID       string           `json:"jti"`
+	Method   string           `json:"htm"`
+	URL      string           `json:"htu"`
+	IssuedAt jose.NumericDate `json:"iat"`
+	Hash     string           `json:"ath"`
+	Nonce    string           `json:"nonce"`
 }
 
 // proof checks the DPoP proof of a request and gives the thumbprint of its key: "" for a

@@ -95,11 +95,11 @@ func clientCertificate(r *http.Request) *x509.Certificate {
 
 // assertion holds the claims of a client assertion and of a JWT grant, RFC 7523 §3.
 type assertion struct {
-	Issuer   string        `json:"iss"`
-	Subject  string        `json:"sub"`
-	Audience jose.Audience `json:"aud"`
-	Expiry   jose.Instant  `json:"exp"`
-	ID       string        `json:"jti"`
+	Issuer   string           `json:"iss"`
+	Subject  string           `json:"sub"`
+	Audience jose.Audience    `json:"aud"`
+	Expiry   jose.NumericDate `json:"exp"`
+	ID       string           `json:"jti"`
 }
 
 // assertedClient reads whose assertion it is, before anything is checked.

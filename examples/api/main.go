@@ -57,7 +57,7 @@ func verifier(issuer, audience string) rs.Verifier {
 	if id == "" {
 		return jwts
 	}
-	return &rs.Either{JWT: jwts, Opaque: &rs.Introspection{
+	return &rs.JWTOrOpaque{JWT: jwts, Opaque: &rs.Introspection{
 		Server: provider, Issuer: issuer, Audience: audience, Auth: auth.SecretBasic(secret).For(id, issuer),
 	}}
 }

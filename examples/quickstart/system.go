@@ -114,7 +114,7 @@ func (s *system) verifier() rs.Verifier {
 	if s.secret == "" {
 		return byItself
 	}
-	return &rs.Either{JWT: byItself, Opaque: &rs.Introspection{
+	return &rs.JWTOrOpaque{JWT: byItself, Opaque: &rs.Introspection{
 		Server: provider, Issuer: s.issuer, Audience: s.audience,
 		Auth: auth.SecretBasic(s.secret).For(apiID, s.issuer),
 	}}

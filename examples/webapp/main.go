@@ -134,7 +134,7 @@ func (p *photos) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	user, _ := login.FromContext(r.Context())
 	answer, err := p.ask(r, user)
 	if errors.Is(err, tokens.ErrLoginRequired) {
-		p.login.Begin(w, r, login.Ask{ReturnTo: r.URL.Path})
+		p.login.Begin(w, r, login.BeginOptions{ReturnTo: r.URL.Path})
 		return
 	}
 	if err != nil {

@@ -43,12 +43,12 @@ type Checked struct {
 var checkKind = jose.Kind{"dpop+jwt"}
 
 type proofClaims struct {
-	ID       string       `json:"jti"`
-	Method   string       `json:"htm"`
-	URL      string       `json:"htu"`
-	IssuedAt jose.Instant `json:"iat"`
-	Hash     string       `json:"ath"`
-	Nonce    string       `json:"nonce"`
+	ID       string           `json:"jti"`
+	Method   string           `json:"htm"`
+	URL      string           `json:"htu"`
+	IssuedAt jose.NumericDate `json:"iat"`
+	Hash     string           `json:"ath"`
+	Nonce    string           `json:"nonce"`
 }
 
 const maxProof = 8 << 10
@@ -114,7 +114,7 @@ func (c *proofClaims) check(want Expected) error {
 }
 
 // checkAge says by how much the clocks differ, and in which direction.
-func (e Expected) checkAge(iat jose.Instant) error {
+func (e Expected) checkAge(iat jose.NumericDate) error {
 	back, ahead := cmp.Or(e.MaxAge, MaxAge), cmp.Or(e.MaxAhead, MaxAhead)
 	switch age := e.Now.Sub(iat.Time); {
 	case iat.IsZero():

@@ -89,7 +89,7 @@ func TestExpired(t *testing.T) {
 			v.Now = later
 		case *rs.Introspection:
 			v.Now = later
-		case *rs.Either:
+		case *rs.JWTOrOpaque:
 			v.Opaque.(*rs.Introspection).Now = later
 		}
 		checkStatus(t, newAPI(t, verifier)+"/photos", token, invalid)

@@ -67,7 +67,7 @@ var oidcProvider = server{name: "oidc-provider", tokens: []tokenKind{
 		return s.introspection(opaqueID)
 	}},
 	{name: "either", shows: introspected, verifier: func(s *server) rs.Verifier {
-		return &rs.Either{JWT: s.rfc9068(), Opaque: s.introspection("")}
+		return &rs.JWTOrOpaque{JWT: s.rfc9068(), Opaque: s.introspection("")}
 	}},
 }}
 

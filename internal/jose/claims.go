@@ -47,14 +47,14 @@ func (a *Audience) readArray(d *jsontext.Decoder) error {
 	}
 }
 
-// Instant is a NumericDate, RFC 7519 §2: a JSON number of seconds, never a string.
+// NumericDate is a NumericDate, RFC 7519 §2: a JSON number of seconds, never a string.
 // The zero value means that the claim is absent.
-type Instant struct{ time.Time }
+type NumericDate struct{ time.Time }
 
 var errInstant = errors.New("a time that is not a JSON number between 0 and 2^53")
 
 // UnmarshalJSONFrom implements the strict decoder's interface.
-func (i *Instant) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+func (i *NumericDate) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	v, err := d.ReadValue()
 	if err != nil {
 		return err
@@ -62,12 +62,12 @@ func (i *Instant) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return i.Parse(v)
 }
 
-// Since is the Instant of a claim such as "auth_time", for which some servers write 0 where
+// OptionalDate is the NumericDate of a claim such as "auth_time", for which some servers write 0 where
 // they know none: it then counts as absent.
-type Since struct{ Instant }
+type OptionalDate struct{ NumericDate }
 
 // UnmarshalJSONFrom implements the strict decoder's interface.
-func (s *Since) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+func (s *OptionalDate) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	v, err := d.ReadValue()
 	if err != nil {
 		return err
@@ -76,14 +76,14 @@ func (s *Since) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 }
 
 // Parse reads the JSON value v.
-func (s *Since) Parse(v jsontext.Value) error {
+func (s *OptionalDate) Parse(v jsontext.Value) error {
 	if string(v) == "0" {
 		return nil
 	}
-	return s.Instant.Parse(v)
+	return s.NumericDate.Parse(v)
 }
 
-func (i *Instant) parseFloat(v jsontext.Value) error {
+func (i *NumericDate) parseFloat(v jsontext.Value) error {
 	seconds, err := strconv.ParseFloat(string(v), 64)
 	if err != nil {
 		return errInstant
@@ -91,11 +91,36 @@ func (i *Instant) parseFloat(v jsontext.Value) error {
 	return i.set(seconds)
 }
 
-func (i *Instant) set(seconds float64) error {
+func (i *NumericDate) set(seconds float64) error {
 	if !(seconds > 0 && seconds < 1<<53) {
 		return errInstant
 	}
 	whole, fraction := math.Modf(seconds)
 	i.Time = time.Unix(int64(whole), int64(fraction*1e9))
 	return nil
+}
+
+// Parse reads the JSON value v.
+func (i *NumericDate) Parse(v jsontext.Value) error {
+	if v.Kind() != '0' {
+		return errInstant
+	}
+	if whole, ok := digits(v); ok {
+		return i.set(float64(whole))
+	}
+	return i.parseFloat(v)
+}
+
+// digits reads a number that is nothing but a few digits, as nearly all are.
+func digits(v jsontext.Value) (n int64, ok bool) {
+	if len(v) > 15 {
+		return 0, false
+	}
+	for _, c := range v {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n, true
 }

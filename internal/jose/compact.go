@@ -135,3 +135,17 @@ func decodePart(name, part string) ([]byte, error) {
 	}
 	return b, nil
 }
+
+// DecodeBase64 decodes base64url as JOSE has it: no padding, no line breaks, no bits
+// that do not belong there (RFC 7515 §2).
+func DecodeBase64(s string) ([]byte, error) {
+	for i := range len(s) {
+		if s[i] == '\n' || s[i] == '\r' {
+			return nil, errAlphabet // Go's decoder would skip them
+		}
+	}
+	return decodePart("value", s)
+}
+
+// Key is the key that verified t's signature; nil when a set of this package has not.
+func (t *Token) Key() *Key { return t.key }

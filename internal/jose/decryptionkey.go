@@ -1,6 +1,7 @@
 package jose
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -29,11 +30,35 @@ func (k DecryptionKey) MarshalText() ([]byte, error) { return []byte(k.redacted(
 
 func (k DecryptionKey) redacted() string { return fmt.Sprintf("[decryption key %q]", k.KeyID) }
 
-// PrivateKeys gives the keys as [Decrypt] accepts them.
-func PrivateKeys(keys []DecryptionKey) []PrivateKey {
-	out := make([]PrivateKey, len(keys))
-	for i, k := range keys {
-		out[i] = PrivateKey{ID: k.KeyID, Key: k.Key}
+// OpenNested gives the signed JWT in an encrypted one of at most max bytes (0 means
+// [DefaultMaxSize]), and tells whether raw was encrypted. Keys say that encryption was agreed
+// on: with keys a JWT that is not encrypted is rejected, without keys an encrypted one is.
+// What was encrypted must be a JWS (RFC 8725 §3.3).
+func OpenNested(raw string, max int, algs []string, keys []DecryptionKey) (inner string, encrypted bool, err error) {
+	switch encrypted = IsEncrypted(raw); {
+	case !encrypted && len(keys) == 0:
+		return raw, false, nil
+	case !encrypted:
+		return "", false, errPlain
+	case len(keys) == 0:
+		return "", true, errNoKey
 	}
-	return out
+	private := make([]PrivateKey, len(keys))
+	for i, k := range keys {
+		private[i] = PrivateKey{ID: k.KeyID, Key: k.Key}
+	}
+	plain, err := Decrypt(raw, max, algs, private)
+	if err == nil && IsEncrypted(string(plain)) {
+		err = errNested
+	}
+	if err != nil {
+		return "", true, err
+	}
+	return string(plain), true, nil
 }
+
+var (
+	errPlain  = errors.New("the token is not encrypted, and encryption was agreed on (DecryptionKeys)")
+	errNoKey  = errors.New("the token is encrypted, and no key to decrypt it is configured (DecryptionKeys)")
+	errNested = errors.New("what was encrypted is not a signed JWT")
+)

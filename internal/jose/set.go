@@ -201,3 +201,29 @@ func (s *Set) find(h Header, a *algorithm) (*Key, error) {
 	}
 	return found, nil
 }
+
+// Holds tells whether key is still one of the set.
+func (s *Set) Holds(_ context.Context, key *Key) (bool, error) {
+	candidates := s.byID[key.ID]
+	for i := range candidates {
+		k := &candidates[i]
+		if k == key || k.Alg == key.Alg && k.same(*key) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// Union is the set of all keys of sets; a nil set has none.
+func Union(sets ...*Set) *Set {
+	out := &Set{byID: map[string][]Key{}}
+	for _, s := range sets {
+		if s == nil {
+			continue
+		}
+		for _, k := range s.all {
+			out.add(k)
+		}
+	}
+	return out
+}

@@ -59,8 +59,8 @@ type setClaims struct {
 	Issuer   string                    `json:"iss"`
 	Audience jose.Audience             `json:"aud"`
 	ID       string                    `json:"jti"`
-	IssuedAt jose.Instant              `json:"iat"`
-	Happened jose.Instant              `json:"toe"`
+	IssuedAt jose.NumericDate          `json:"iat"`
+	Happened jose.NumericDate          `json:"toe"`
 	SubID    jsontext.Value            `json:"sub_id"`
 	Events   map[string]jsontext.Value `json:"events"`
 	Subject  jsontext.Value            `json:"sub"`

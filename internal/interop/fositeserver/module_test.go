@@ -101,7 +101,7 @@ func TestModuleSignsIn(t *testing.T) {
 				t.Errorf("UserInfo: %v", err)
 			}
 			provider := &discovery.Provider{Issuer: issuer}
-			v := &rs.Either{
+			v := &rs.JWTOrOpaque{
 				JWT:    &rs.JWT{Issuer: issuer, Audience: audience, Keys: provider.Keys()},
 				Opaque: &rs.Introspection{Server: provider, Issuer: issuer, Audience: audience, Auth: auth.SecretBasic("api-secret").For("api", issuer)},
 			}

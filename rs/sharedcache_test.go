@@ -101,7 +101,7 @@ func (f *fleet) process() *rs.Cache {
 	i := introspection(f.server)
 	i.Now = f.now
 	return &rs.Cache{
-		Tokens: &rs.Either{JWT: jwtVerifier(f.server), Opaque: i}, MaxAge: fleetMaxAge, Now: f.now,
+		Tokens: &rs.JWTOrOpaque{JWT: jwtVerifier(f.server), Opaque: i}, MaxAge: fleetMaxAge, Now: f.now,
 		Shared: f.store, SharedKey: []byte("canary-key of the API, 32 bytes long"), Counter: &f.events,
 	}
 }
@@ -262,7 +262,7 @@ func TestSharedForeign(t *testing.T) {
 	f.check(0, true, 1)
 	for name, edit := range map[string]func(*rs.Cache){
 		"another key":      func(c *rs.Cache) { c.SharedKey = []byte("canary-key of another API, 32 bytes or more") },
-		"another audience": func(c *rs.Cache) { c.Tokens.(*rs.Either).Opaque.(*rs.Introspection).Audience = "x" },
+		"another audience": func(c *rs.Cache) { c.Tokens.(*rs.JWTOrOpaque).Opaque.(*rs.Introspection).Audience = "x" },
 		"a changed value": func(*rs.Cache) {
 			for _, v := range f.store.values {
 				v[len(v)-1] ^= 1

@@ -9,20 +9,20 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// Either is for a server that issues JWTs and opaque tokens. A token that has the
+// JWTOrOpaque is for a server that issues JWTs and opaque tokens. A token that has the
 // form of a JWT is verified as one, and so is an encrypted one if JWT has keys for that; any
 // other by Opaque. One that fails is never tried the other way. Both must be set.
-type Either struct {
+type JWTOrOpaque struct {
 	JWT    Verifier // for tokens that are JWTs; a *JWT
 	Opaque Verifier // for all others; an *Introspection
 }
 
 // VerifyToken implements [Verifier].
-func (e *Either) VerifyToken(ctx context.Context, token string) (*Principal, error) {
+func (e *JWTOrOpaque) VerifyToken(ctx context.Context, token string) (*Principal, error) {
 	return unbound(e.verify(ctx, token))
 }
 
-func (e *Either) verify(ctx context.Context, token string) (*Principal, error) {
+func (e *JWTOrOpaque) verify(ctx context.Context, token string) (*Principal, error) {
 	if err := e.configured(); err != nil {
 		return nil, &unavailable{err}
 	}
@@ -32,9 +32,9 @@ func (e *Either) verify(ctx context.Context, token string) (*Principal, error) {
 	return verify(ctx, e.Opaque, token)
 }
 
-func (e *Either) configured() error {
+func (e *JWTOrOpaque) configured() error {
 	if e == nil || e.JWT == nil || e.Opaque == nil {
-		return errors.New("an Either, its JWT or its Opaque is nil")
+		return errors.New("an JWTOrOpaque, its JWT or its Opaque is nil")
 	}
 	return nil
 }
@@ -42,7 +42,7 @@ func (e *Either) configured() error {
 // isJWT looks at the form alone: three parts, or five if encryption was agreed on, the
 // first of which begins like the JSON object that a header is. What is encrypted, and not
 // to this API, is opaque.
-func (e *Either) isJWT(token string) bool {
+func (e *JWTOrOpaque) isJWT(token string) bool {
 	if !strings.HasPrefix(token, "ey") {
 		return false
 	}

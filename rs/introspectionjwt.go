@@ -42,10 +42,10 @@ var signedKind = jose.Kind{"token-introspection+jwt"}
 
 // signedClaims are those around the answer, RFC 9701 §5.
 type signedClaims struct {
-	Issuer   string         `json:"iss"`
-	Audience jose.Audience  `json:"aud"`
-	IssuedAt jose.Instant   `json:"iat"`
-	Answer   jsontext.Value `json:"token_introspection"`
+	Issuer   string           `json:"iss"`
+	Audience jose.Audience    `json:"aud"`
+	IssuedAt jose.NumericDate `json:"iat"`
+	Answer   jsontext.Value   `json:"token_introspection"`
 }
 
 func (s *SignedAnswers) configured() error {

@@ -53,7 +53,7 @@ func introspectionOf(v Verifier, token string) *Introspection {
 	switch v := v.(type) {
 	case *Introspection:
 		return v
-	case *Either:
+	case *JWTOrOpaque:
 		if v.isJWT(token) {
 			return introspectionOf(v.JWT, token)
 		}

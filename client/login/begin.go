@@ -9,8 +9,8 @@ import (
 	"github.com/countersign/countersign/client"
 )
 
-// Ask is a login that the application begins itself.
-type Ask struct {
+// BeginOptions is a login that the application begins itself.
+type BeginOptions struct {
 	// Client is the name of one of Config.Clients; "" is that of the only one.
 	Client string
 
@@ -27,7 +27,7 @@ type Ask struct {
 
 // Begin sends the browser to the server to sign in. It is for logins that differ from
 // Config.Request, such as one that must be more recent. Everything that Start does applies.
-func (l *Login) Begin(w http.ResponseWriter, r *http.Request, ask Ask) {
+func (l *Login) Begin(w http.ResponseWriter, r *http.Request, ask BeginOptions) {
 	private(w.Header())
 	name, c := l.named(ask.Client)
 	if c == nil {
@@ -118,7 +118,7 @@ func (l *Login) Start() http.Handler {
 			l.fail(w, r, CodeRequest, err)
 			return
 		}
-		l.Begin(w, r, Ask{Client: name, Request: request, ReturnTo: q.Get("return_to")})
+		l.Begin(w, r, BeginOptions{Client: name, Request: request, ReturnTo: q.Get("return_to")})
 	}, http.MethodGet)
 }
 
@@ -142,7 +142,7 @@ func (l *Login) Initiated() http.Handler {
 		if !l.inApplication(ask.Target) {
 			ask.Target = ""
 		}
-		l.Begin(w, r, Ask{Client: name, Request: &request, ReturnTo: ask.Target})
+		l.Begin(w, r, BeginOptions{Client: name, Request: &request, ReturnTo: ask.Target})
 	}, http.MethodGet, http.MethodPost)
 }
 
