@@ -17,7 +17,7 @@ import (
 )
 
 // The code of docs/add-sign-in.md.
-var _ = []any{addSignIn, greet, albums, workAndPrivate, ownErrorPage, stepUp, endedElsewhere, whoMaySignIn, signInWithGitHub}
+var _ = []any{addSignIn, greet, albums, workAndPrivate, ownErrorPage, stepUp, endedElsewhere, whoMaySignIn, signInWithGitHub, finishAt}
 
 func addSignIn(c *client.Client, app http.Handler) (http.Handler, error) {
 	keys, err := login.ParseKeys(os.Getenv("SESSION_KEYS"))
@@ -123,4 +123,11 @@ func signInWithGitHub(config login.Config) {
 		user.Subject = strconv.FormatInt(account.ID, 10)
 		return user.SetClaim("name", account.Login)
 	}
+}
+
+// finishAt is of docs/sign-in.md.
+func finishAt(c *client.Client, pending *client.Pending, r *http.Request) (*client.Tokens, error) {
+	at := &url.URL{Scheme: "https", Host: r.Host, Path: r.URL.Path, RawQuery: r.URL.RawQuery}
+	issued, err := c.FinishAt(r.Context(), pending, at, r.URL.Query())
+	return issued, err
 }

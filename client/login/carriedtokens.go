@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// carriedFor is how long this process remembers tokens that are in a cookie: as long as
-// requests with an older cookie may still come.
+// carriedFor is how long this process remembers tokens that are in a cookie: requests with an
+// older cookie may still arrive.
 const carriedFor = 10 * time.Minute
 
 // carriedTokens are those that cookies bring, the latest of each session: a refresh that

@@ -14,7 +14,7 @@ const (
 	maxCookies = 7500 // bytes of all cookies in a request: many servers take headers of 8 kB
 )
 
-var errTooLarge = errors.New("it does not fit into cookies; with Config.Store there is room")
+var errTooLarge = errors.New("the session does not fit into cookies: set Config.Store, or keep fewer Config.Claims")
 
 // cookies are those of one application.
 type cookies struct {
@@ -57,7 +57,7 @@ func (c cookies) cookie(name, value string, age time.Duration, mode http.SameSit
 	}
 }
 
-// value gives a cookie's value, "" when there is none.
+// value returns a cookie's value, "" if there is none.
 func value(r *http.Request, name string) string {
 	c, err := r.Cookie(name)
 	if err != nil {
@@ -124,7 +124,7 @@ func (c cookies) expireIfSent(w http.ResponseWriter, r *http.Request, name strin
 	}
 }
 
-// sizeOf is what a cookie takes in a request.
+// sizeOf is the size of a cookie in a request, in bytes.
 func sizeOf(c *http.Cookie) int { return len(c.Name) + len("=; ") + len(c.Value) }
 
 // setIn gives the cookies that an answer sets so far and what they will take, nothing for

@@ -11,8 +11,8 @@ import (
 	"github.com/countersign/countersign/client"
 )
 
-// Logins under way are sealed into cookies of this browser, whatever the Store is:
-// strangers who begin logins cannot fill anything of ours.
+// Logins under way are sealed into cookies of the browser, with any Store: anonymous clients
+// that begin logins cannot fill the Store.
 const (
 	maxAttempts      = 10
 	attemptsLifetime = 10 * time.Minute
@@ -84,8 +84,8 @@ func (l *Login) wantsPost(name string) bool {
 	return strings.HasPrefix(l.config.Clients[name].ResponseMode(), "form_post")
 }
 
-// makeRoom drops logins that are over or not ours, and the oldest of too many beside what
-// the answer sets so far.
+// makeRoom removes the cookies of logins that have ended or do not open, and of the oldest if
+// there are too many.
 func (l *Login) makeRoom(w http.ResponseWriter, r *http.Request) {
 	set := setIn(w.Header())
 	size := sizeWith(r, set, l.attemptPrefix())
@@ -98,8 +98,8 @@ func (l *Login) makeRoom(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// attempts are this browser's logins under way; cookies with others are dropped. More
-// than we have ever set are not looked at.
+// attempts are this browser's logins under way. Cookies that do not open are removed. It reads no
+// more cookies than this package ever sets.
 func (l *Login) attempts(w http.ResponseWriter, r *http.Request) (all []*attempt) {
 	seen := 0
 	for _, c := range r.Cookies() {
@@ -127,8 +127,8 @@ func (l *Login) openAttempt(c *http.Cookie) *attempt {
 	return a
 }
 
-// find gives this browser's login that a callback is for, nil if there is none. An error
-// is of a signed response that could not be read.
+// find returns this browser's login that a callback is for, nil if there is none. The error is
+// that of a signed response that could not be read.
 func (l *Login) find(w http.ResponseWriter, r *http.Request, parameters map[string][]string) (*attempt, error) {
 	if len(parameters["response"]) == 0 {
 		return l.withState(r, first(parameters["state"])), nil
@@ -192,7 +192,7 @@ const clockMargin = 2 * time.Minute
 func (l *Login) sealJSON(purpose, name string, v any) (string, error) {
 	plain, err := json.Marshal(v)
 	if err != nil {
-		return "", errors.New("login: what is to be sealed is not JSON")
+		return "", errors.New("login: cannot encode a value as JSON")
 	}
 	return l.sealer.seal(purpose, name, plain)
 }

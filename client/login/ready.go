@@ -27,7 +27,7 @@ func (l *Login) Ready(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// ready takes a part that cannot tell for ready.
+// ready asks a part. A part that cannot tell counts as ready.
 func ready(ctx context.Context, part any) error {
 	if r, ok := part.(readier); ok {
 		return r.Ready(ctx)

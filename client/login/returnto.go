@@ -9,9 +9,9 @@ import (
 // in a cookie.
 const maxReturnTo = 2000
 
-// cleanReturnTo takes a path of this site with its query, and gives it written anew; ok is
-// false for everything that a browser or a server on the way might read as something
-// else (RFC 9700 §4.11). A fragment is dropped.
+// cleanReturnTo parses a path of this site with its query, and returns it written again. ok is
+// false for everything that a browser or a proxy may read as something else (RFC 9700 §4.11). A
+// fragment is removed.
 func cleanReturnTo(s string) (path string, ok bool) {
 	if !isPlainPath(s) {
 		return "", false
@@ -25,7 +25,7 @@ func cleanReturnTo(s string) (path string, ok bool) {
 }
 
 // isPlainPath: one slash at the start, and visible ASCII without backslashes after it. A
-// browser drops tabs and line breaks, and takes a backslash for a slash.
+// browser removes tabs and line breaks, and reads a backslash as a slash.
 func isPlainPath(s string) bool {
 	return len(s) <= maxReturnTo && isSitePath(s)
 }

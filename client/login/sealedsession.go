@@ -9,8 +9,8 @@ import (
 	"github.com/countersign/countersign/client"
 )
 
-// sealedSessions are in cookies. What has ended is remembered in this process, so that
-// neither a copy of a cookie nor an answer that was under way brings it back here.
+// sealedSessions are in cookies. This process remembers which have ended: it rejects a copy of
+// their cookies, and a response that was under way cannot restore them here.
 type sealedSessions struct{ *Login }
 
 func (l *sealedSessions) cookie() string { return l.cookies.name("") }

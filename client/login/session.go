@@ -35,8 +35,8 @@ type session struct {
 
 // sessions is where they are: in cookies or in the Store.
 type sessions interface {
-	// load gives the session of a request, nil when there is none that is good. An error
-	// means that it cannot be told.
+	// load returns the session of a request, nil if there is no valid one. An error means that
+	// the Store did not answer.
 	load(r *http.Request) (*session, error)
 
 	// begin keeps a new session, in place of the one that the request has.
@@ -77,7 +77,7 @@ func (l *Login) newSession(begun time.Time, user *User, tokens *client.Tokens) *
 func (l *Login) good(s *session) bool {
 	now := l.config.Now()
 	return l.holds(s) && now.Before(s.Seen.Add(l.config.Idle)) &&
-		!now.Before(s.Seen.Add(-time.Minute)) // from the future: another clock's, or nobody's
+		!now.Before(s.Seen.Add(-time.Minute)) // from the future: another clock's, or forged
 }
 
 // holds is good without the time of the last use.
@@ -108,7 +108,7 @@ func (l *Login) session(w http.ResponseWriter, r *http.Request) (*session, error
 	return s, l.sessions.touch(w, r, s)
 }
 
-// hashed is for keys in the Store: whoever reads them there learns no id.
+// hashed is for keys in the Store: a reader of the Store learns no ID.
 func hashed(id string) string {
 	sum := sha256.Sum256([]byte(id))
 	return base64.RawURLEncoding.EncodeToString(sum[:])

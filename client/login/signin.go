@@ -76,7 +76,7 @@ func (l *Login) claims(r *http.Request, c *client.Client, tokens *client.Tokens)
 	return all, nil
 }
 
-// warnMissingClaims tells the operator once about a claim that no login brings.
+// warnMissingClaims warns the operator once about a claim of Config.Claims that is missing.
 func (l *Login) warnMissingClaims(ctx context.Context, all map[string]json.RawMessage) {
 	for _, name := range l.config.Claims {
 		if _, there := all[name]; !there && !l.config.UserInfo {

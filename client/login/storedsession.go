@@ -123,7 +123,7 @@ func (l *storedSessions) end(w http.ResponseWriter, r *http.Request, s *session)
 	return l.forget(r.Context(), s)
 }
 
-// forget takes a session out of the Store, and then its links.
+// forget removes a session from the Store, and then its links.
 func (l *storedSessions) forget(ctx context.Context, s *session) error {
 	hash := hashed(s.ID)
 	err := l.drop(ctx, hash)

@@ -72,7 +72,7 @@ func (u *User) Tokens(ctx context.Context) (*client.Tokens, error) {
 	return u.source.Tokens(ctx)
 }
 
-// Renew gives other tokens than those that an API has refused; tokens.Transport asks.
+// Renew returns new tokens after an API has rejected the given ones. tokens.Transport calls it.
 func (u *User) Renew(ctx context.Context, rejected *client.Tokens) (*client.Tokens, error) {
 	if u.source == nil {
 		return nil, errNoTokens
