@@ -35,6 +35,10 @@ type Replay interface {
 // logoutWithin is how long ago a logout token may have been issued.
 const logoutWithin = 10 * time.Minute
 
+// replayMargin is how much longer its jti is remembered than this machine accepts the token:
+// another replica's clock may be behind.
+const replayMargin = 5 * time.Minute
+
 // VerifyLogout validates a logout token, OpenID Connect Back-Channel Logout 1.0
 // §2.6, by the steps for ID tokens as far as they apply. A token is taken once: what
 // cannot end the sessions after this call must end them by itself, for the server's next
@@ -116,7 +120,7 @@ func (c *check) once() error {
 	if c.v.Replay != nil {
 		store = c.v.Replay
 	}
-	until := c.claims.IssuedAt.Add(logoutWithin + 2*c.v.skew())
+	until := c.claims.IssuedAt.Add(logoutWithin + 2*c.v.skew() + replayMargin)
 	first, err := store.Once(c.ctx, c.replayKey(), until)
 	switch {
 	case err != nil:
