@@ -15,11 +15,11 @@ func (j *JWT) decrypt(token string) (string, error) {
 	if len(j.DecryptionKeys) == 0 {
 		return token, nil
 	}
-	return decrypt(token, j.MaxSize, j.DecryptionKeys)
+	return decrypt(token, j.MaxSize, jose.DecryptionAlgsWith(j.InsecureRSAOAEP), j.DecryptionKeys)
 }
 
 // decrypt opens a JWE. What is in it must be a JWS (RFC 9068 §4, RFC 8725 §3.3).
-func decrypt(token string, max int, own []DecryptionKey) (string, error) {
-	inner, _, err := jose.OpenNested(token, max, jose.DecryptionAlgs, own)
+func decrypt(token string, max int, algs []string, own []DecryptionKey) (string, error) {
+	inner, _, err := jose.OpenNested(token, max, algs, own)
 	return inner, err
 }

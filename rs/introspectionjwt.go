@@ -31,6 +31,10 @@ type SignedAnswers struct {
 	// DecryptionKeys are this resource server's own. When there are any, an answer that
 	// is not encrypted is refused.
 	DecryptionKeys []DecryptionKey
+
+	// InsecureRSAOAEP decrypts with RSA-OAEP too, which uses SHA-1, for servers that offer
+	// nothing newer.
+	InsecureRSAOAEP bool
 }
 
 const (
@@ -72,7 +76,7 @@ func (i *Introspection) open(ctx context.Context, resp *endpoint.Response) ([]by
 	raw := string(resp.Body)
 	if len(s.DecryptionKeys) > 0 {
 		var err error
-		if raw, err = decrypt(raw, jose.MaxSize, s.DecryptionKeys); err != nil {
+		if raw, err = decrypt(raw, jose.MaxSize, jose.DecryptionAlgsWith(s.InsecureRSAOAEP), s.DecryptionKeys); err != nil {
 			return nil, fmt.Errorf("introspection: %w", err)
 		}
 	}

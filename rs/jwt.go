@@ -63,6 +63,10 @@ type JWT struct {
 	// When there are any, a token that is not encrypted is refused.
 	DecryptionKeys []DecryptionKey
 
+	// InsecureRSAOAEP decrypts with RSA-OAEP too, which uses SHA-1, for servers that offer
+	// nothing newer.
+	InsecureRSAOAEP bool
+
 	// Algs are the signature algorithms that are taken. Empty means RS256 alone.
 	Algs []string
 
