@@ -92,27 +92,36 @@ type carrier struct {
 	s *session
 
 	mu  sync.Mutex
-	own carried // what the browser has
+	own *carried // what the browser has; nil until it is needed
+}
+
+// brought opens the tokens' cookies when a handler asks for tokens, which few do.
+func (c *carrier) brought() *carried {
+	if c.own == nil {
+		own := c.l.brought(c.r, c.s)
+		c.own = &own
+	}
+	return c.own
 }
 
 func (c *carrier) bring(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.l.carried.observe(ctx, c.s.tokensKey(), c.own)
+	return c.l.carried.observe(ctx, c.s.tokensKey(), *c.brought())
 }
 
 func (c *carrier) take(ctx context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	v, ok := c.l.carried.latest(ctx, c.s.tokensKey())
-	if !ok || !v.At.After(c.own.At) {
+	if !ok || !v.At.After(c.brought().At) {
 		return
 	}
 	v.ID = c.s.ID
 	if err := c.l.carry(c.w, c.r, c.s, v); err != nil {
 		c.l.config.Log.ErrorContext(ctx, "login: new tokens stay in this process", "reason", err)
 	}
-	c.own = v
+	c.own = &v
 }
 
 func (l *sealedSessions) tokensCookie() string { return l.cookies.name("-t") }

@@ -59,11 +59,24 @@ func (c cookies) cookie(name, value string, age time.Duration, mode http.SameSit
 
 // value returns a cookie's value, "" if there is none.
 func value(r *http.Request, name string) string {
-	c, err := r.Cookie(name)
-	if err != nil {
-		return ""
+	v, _ := lookUp(r, name)
+	return v
+}
+
+// lookUp finds the first cookie of that name (RFC 6265 §4.2.1) without parsing the others, as
+// net/http does for each call. The values here are base64url or digits; what else a browser
+// sends under the name is checked by what reads it.
+func lookUp(r *http.Request, name string) (value string, ok bool) {
+	for _, line := range r.Header["Cookie"] {
+		for line != "" {
+			var pair string
+			pair, line, _ = strings.Cut(line, ";")
+			if value, ok := strings.CutPrefix(strings.TrimLeft(pair, " \t"), name); ok && strings.HasPrefix(value, "=") {
+				return strings.Trim(strings.TrimSpace(value[1:]), `"`), true
+			}
+		}
 	}
-	return c.Value
+	return "", false
 }
 
 func chunkName(name string, i int) string {
@@ -119,7 +132,7 @@ func (c cookies) expireLong(w http.ResponseWriter, r *http.Request, name string)
 }
 
 func (c cookies) expireIfSent(w http.ResponseWriter, r *http.Request, name string) {
-	if _, err := r.Cookie(name); err == nil {
+	if _, ok := lookUp(r, name); ok {
 		c.expire(w, name)
 	}
 }

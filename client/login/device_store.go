@@ -27,7 +27,7 @@ func (l *sealedSessions) authorization(s *session) (string, error) {
 // cookie from before is not worth more than this one.
 func (l *sealedSessions) bind(ctx context.Context, w http.ResponseWriter, authorization, hash string, key *boundKey) (*session, error) {
 	s := &session{}
-	if !l.openJSON(forChallenge, "authorization", authorization, s) || hashed(s.ID) != hash || !l.good(s) {
+	if !l.openFast(forChallenge, "authorization", authorization, s) || hashed(s.ID) != hash || !l.good(s) {
 		return nil, rejected(ReasonSession, "the session has ended, or authorization is not the offer's")
 	}
 	ended, err := l.shared.Load(ctx, "ended:"+hash)
@@ -120,7 +120,7 @@ func (l *storedSessions) findByHash(ctx context.Context, hash string) (*session,
 		return nil, err
 	}
 	s := &session{}
-	if !l.openJSON(forStore, key, string(sealed), s) || hashed(s.ID) != hash || !l.holds(s) {
+	if !l.openFast(forStore, key, string(sealed), s) || hashed(s.ID) != hash || !l.holds(s) {
 		return nil, nil
 	}
 	return s, nil

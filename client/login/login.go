@@ -25,9 +25,10 @@ type Login struct {
 	refreshers map[string]*tokens.Refresher
 	carried    *carriedTokens
 
-	begins, finishes gate     // a flood of logins that start keeps no room from those that end
-	refreshes        *budgets // of device bound sessions
-	process          string   // made by New, to tell processes apart
+	begins, finishes gate              // a flood of logins that start keeps no room from those that end
+	refreshes        *budgets          // of device bound sessions
+	registrations    map[string]string // hash of each client's id and issuer, by its name
+	process          string            // made by New, to tell processes apart
 	*noted
 }
 
@@ -54,7 +55,10 @@ func New(config Config) (*Login, error) {
 	}
 	l := &Login{
 		config: config, sealer: sealer, cookies: cookies{config.CookieName, config.InsecureHTTP},
-		begins: newGate(config.MaxCalls), finishes: newGate(config.MaxCalls), process: rand.Text(), noted: &noted{}, refreshes: &budgets{},
+		begins: newGate(config.MaxCalls), finishes: newGate(config.MaxCalls), process: rand.Text(), noted: &noted{}, refreshes: &budgets{}, registrations: map[string]string{},
+	}
+	for name, c := range config.Clients {
+		l.registrations[name] = hashed(c.String())
 	}
 	l.share()
 	l.newRefreshers()

@@ -3,6 +3,7 @@ package login
 import (
 	"encoding/json"
 	"errors"
+	fastjson "github.com/go-json-experiment/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -200,6 +201,13 @@ func (l *Login) sealJSON(purpose, name string, v any) (string, error) {
 func (l *Login) openJSON(purpose, name, sealed string, v any) bool {
 	plain, ok := l.sealer.open(purpose, name, sealed)
 	return ok && json.Unmarshal(plain, v) == nil
+}
+
+// openFast is openJSON for what every request opens, with a decoder that takes less than half
+// the time. Only seal has written it.
+func (l *Login) openFast(purpose, name, sealed string, v any) bool {
+	plain, ok := l.sealer.open(purpose, name, sealed)
+	return ok && fastjson.Unmarshal(plain, v) == nil
 }
 
 // openCookie opens a cookie of the request. It tells the operator once about one that the keys

@@ -4,12 +4,15 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"hash"
 	"io"
 	"strings"
+	"sync"
 )
 
 const (
@@ -32,7 +35,10 @@ const (
 )
 
 // sealer seals and opens with keys that are derived from its secrets.
-type sealer struct{ secrets [][]byte }
+type sealer struct {
+	secrets [][]byte
+	macs    []*sync.Pool // of HMAC-SHA256 under each secret: what HKDF-Expand begins with
+}
 
 func newSealer(secrets [][]byte) (sealer, error) {
 	var s sealer
@@ -42,6 +48,7 @@ func newSealer(secrets [][]byte) (sealer, error) {
 			return sealer{}, err
 		}
 		s.secrets = append(s.secrets, derived)
+		s.macs = append(s.macs, &sync.Pool{New: func() any { return hmac.New(sha256.New, derived) }})
 	}
 	return s, nil
 }
@@ -51,21 +58,39 @@ func (s sealer) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "[%d keys]", len(s.
 
 // aead is AES-256-GCM under a key for this purpose and this one message: a random nonce
 // alone would be good for 2^32 messages of a key, which a busy site sends in weeks.
-func aead(secret []byte, purpose string, salt []byte) (cipher.AEAD, error) {
-	key, err := hkdf.Expand(sha256.New, secret, "countersign login "+purpose+"\x00"+string(salt), keySize)
-	if err != nil {
-		return nil, err
-	}
-	block, err := aes.NewCipher(key)
+func (s sealer) aead(i int, purpose string, salt []byte) (cipher.AEAD, error) {
+	var key [keySize]byte
+	s.expand(i, purpose, salt, key[:0])
+	block, err := aes.NewCipher(key[:])
 	if err != nil {
 		return nil, err
 	}
 	return cipher.NewGCMWithRandomNonce(block)
 }
 
+// expand is HKDF-Expand (RFC 5869 §2.3) for one block of output: HMAC over the info and 1.
+// crypto/hkdf makes a new HMAC for each call, which costs more than the rest of opening.
+func (s sealer) expand(i int, purpose string, salt, to []byte) {
+	mac := s.macs[i].Get().(hash.Hash)
+	defer s.macs[i].Put(mac)
+	var info [128]byte
+	b := append(info[:0], "countersign login "...)
+	b = append(b, purpose...)
+	b = append(b, 0)
+	b = append(b, salt...)
+	b = append(b, 1)
+	mac.Reset()
+	mac.Write(b)
+	mac.Sum(to)
+}
+
 // bound is what is sealed along without being there: a cookie of this name, for this.
 func bound(purpose, name string) []byte {
-	return fmt.Appendf(nil, "%d %s\x00%s", version, purpose, name)
+	b := make([]byte, 0, len("1 \x00")+len(purpose)+len(name))
+	b = append(b, '0'+version, ' ')
+	b = append(b, purpose...)
+	b = append(b, 0)
+	return append(b, name...)
 }
 
 // seal gives plain as a text of the base64url alphabet that opens for this purpose and
@@ -76,7 +101,7 @@ func (s sealer) seal(purpose, name string, plain []byte) (string, error) {
 	if _, err := io.ReadFull(rand.Reader, out[1:]); err != nil {
 		return "", err
 	}
-	gcm, err := aead(s.secrets[0], purpose, out[1:])
+	gcm, err := s.aead(0, purpose, out[1:])
 	if err != nil {
 		return "", err
 	}
@@ -91,8 +116,8 @@ func (s sealer) open(purpose, name, sealed string) (plain []byte, ok bool) {
 	if err != nil || len(raw) < 1+saltSize || raw[0] != version || strings.ContainsAny(sealed, "\r\n") { // which the decoder skips
 		return nil, false
 	}
-	for _, secret := range s.secrets {
-		gcm, err := aead(secret, purpose, raw[1:1+saltSize])
+	for i := range s.secrets {
+		gcm, err := s.aead(i, purpose, raw[1:1+saltSize])
 		if err != nil {
 			return nil, false
 		}

@@ -4,7 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"net/http"
 	"time"
 
@@ -14,21 +14,21 @@ import (
 
 // session is what is kept of a login.
 type session struct {
-	ID        string                     `json:"id"` // 256 bits
-	Client    string                     `json:"client"`
-	At        string                     `json:"at"` // the client's id and issuer, hashed: a name may come to mean another
-	Issuer    string                     `json:"iss"`
-	Subject   string                     `json:"sub"`
-	SessionID string                     `json:"sid,omitempty"` // the server's
-	ACR       string                     `json:"acr,omitempty"`
-	AMR       []string                   `json:"amr,omitempty"`
-	AuthTime  time.Time                  `json:"auth_time,omitzero"`
-	Claims    map[string]json.RawMessage `json:"claims,omitempty"`
-	Begun     time.Time                  `json:"begun"`
-	Issued    time.Time                  `json:"iat,omitzero"`       // of the ID token, by the server's clock; in the Store alone
-	Seen      time.Time                  `json:"seen"`               // the last request, within an interval
-	IDToken   string                     `json:"id_token,omitempty"` // as it was issued; in the Store alone
-	Device    *boundKey                  `json:"device,omitempty"`   // nil: not bound to a device
+	ID        string         `json:"id"` // 256 bits
+	Client    string         `json:"client"`
+	At        string         `json:"at"` // the client's id and issuer, hashed: a name may come to mean another
+	Issuer    string         `json:"iss"`
+	Subject   string         `json:"sub"`
+	SessionID string         `json:"sid,omitempty"` // the server's
+	ACR       string         `json:"acr,omitempty"`
+	AMR       []string       `json:"amr,omitempty"`
+	AuthTime  time.Time      `json:"auth_time,omitzero"`
+	Claims    jsontext.Value `json:"claims,omitempty"` // an object, which few requests read
+	Begun     time.Time      `json:"begun"`
+	Issued    time.Time      `json:"iat,omitzero"`       // of the ID token, by the server's clock; in the Store alone
+	Seen      time.Time      `json:"seen"`               // the last request, within an interval
+	IDToken   string         `json:"id_token,omitempty"` // as it was issued; in the Store alone
+	Device    *boundKey      `json:"device,omitempty"`   // nil: not bound to a device
 
 	bound bool // the request brings the cookie that is bound to Device
 }
@@ -63,9 +63,9 @@ func (l *Login) newSession(begun time.Time, user *User, tokens *client.Tokens) *
 	id := make([]byte, 32)
 	rand.Read(id)
 	s := &session{
-		ID: base64.RawURLEncoding.EncodeToString(id), Client: user.Client, At: hashed(l.config.Clients[user.Client].String()),
+		ID: base64.RawURLEncoding.EncodeToString(id), Client: user.Client, At: l.registrations[user.Client],
 		Issuer: user.Issuer, Subject: user.Subject, ACR: user.ACR, AMR: user.AMR, AuthTime: user.AuthTime,
-		Claims: user.claims, Begun: begun, Seen: begun,
+		Claims: encodeClaims(user.claims), Begun: begun, Seen: begun,
 	}
 	if tokens.IDToken != nil {
 		s.SessionID = tokens.IDToken.SessionID
@@ -83,7 +83,7 @@ func (l *Login) good(s *session) bool {
 // holds is good without the time of the last use.
 func (l *Login) holds(s *session) bool {
 	c := l.config.Clients[s.Client]
-	return c != nil && s.At == hashed(c.String()) && s.ID != "" && s.Subject != "" && l.config.Now().Before(l.until(s))
+	return c != nil && s.At == l.registrations[s.Client] && s.ID != "" && s.Subject != "" && l.config.Now().Before(l.until(s))
 }
 
 // until is when a session ends at the latest.

@@ -8,19 +8,19 @@ import (
 
 // sessionInfo is what a page may know about its visitor. There is no token in it.
 type sessionInfo struct {
-	SignedIn    bool                       `json:"signed_in"`
-	Issuer      string                     `json:"iss,omitempty"`
-	Subject     string                     `json:"sub,omitempty"`
-	Client      string                     `json:"client,omitempty"`
-	Claims      map[string]json.RawMessage `json:"claims,omitempty"`
-	ACR         string                     `json:"acr,omitempty"`
-	AMR         []string                   `json:"amr,omitempty"`
-	AuthTime    int64                      `json:"auth_time,omitempty"`
-	SignedInAt  int64                      `json:"signed_in_at,omitempty"`
-	IdleAt      int64                      `json:"idle_at,omitempty"`
-	ExpiresAt   int64                      `json:"expires_at,omitempty"`
-	DeviceBound bool                       `json:"device_bound,omitempty"`
-	CSRFToken   string                     `json:"csrf_token,omitempty"`
+	SignedIn    bool            `json:"signed_in"`
+	Issuer      string          `json:"iss,omitempty"`
+	Subject     string          `json:"sub,omitempty"`
+	Client      string          `json:"client,omitempty"`
+	Claims      json.RawMessage `json:"claims,omitempty"`
+	ACR         string          `json:"acr,omitempty"`
+	AMR         []string        `json:"amr,omitempty"`
+	AuthTime    int64           `json:"auth_time,omitempty"`
+	SignedInAt  int64           `json:"signed_in_at,omitempty"`
+	IdleAt      int64           `json:"idle_at,omitempty"`
+	ExpiresAt   int64           `json:"expires_at,omitempty"`
+	DeviceBound bool            `json:"device_bound,omitempty"`
+	CSRFToken   string          `json:"csrf_token,omitempty"`
 }
 
 // Session answers GET with who is signed in, as JSON for the scripts of a page: the session
@@ -61,7 +61,7 @@ func (l *Login) sessionInfo(r *http.Request) (*sessionInfo, error) {
 		return nil, err
 	}
 	return &sessionInfo{
-		SignedIn: true, Issuer: s.Issuer, Subject: s.Subject, Client: s.Client, Claims: s.Claims, ACR: s.ACR, AMR: s.AMR,
+		SignedIn: true, Issuer: s.Issuer, Subject: s.Subject, Client: s.Client, Claims: json.RawMessage(s.Claims), ACR: s.ACR, AMR: s.AMR,
 		AuthTime: seconds(s.AuthTime), SignedInAt: seconds(s.Begun), ExpiresAt: seconds(l.until(s)),
 		IdleAt: seconds(s.Seen.Add(l.config.Idle)), DeviceBound: s.bound, CSRFToken: token,
 	}, nil

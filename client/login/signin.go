@@ -130,6 +130,11 @@ func (u *User) SetClaim(name string, value any) error {
 	if err != nil {
 		return fmt.Errorf("login: claim %q: %w", name, err)
 	}
+	if u.kept != nil { // of a session: this User alone has the new claim
+		u.claims = map[string]json.RawMessage{}
+		json.Unmarshal(u.kept, &u.claims)
+		u.kept = nil
+	}
 	if u.claims == nil {
 		u.claims = map[string]json.RawMessage{}
 	}

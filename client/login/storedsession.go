@@ -51,7 +51,7 @@ func (l *storedSessions) load(r *http.Request) (*session, error) {
 		return nil, err
 	}
 	s := &session{}
-	if sealed == nil || !l.openJSON(forStore, key, string(sealed), s) || s.ID != t.ID {
+	if sealed == nil || !l.openFast(forStore, key, string(sealed), s) || s.ID != t.ID {
 		return nil, nil
 	}
 	if s.Seen = t.Seen; !l.good(s) {

@@ -54,15 +54,17 @@ func (l *Login) withSession(r *http.Request, u *User, claims []byte, tokens *cli
 	}
 	now := l.config.Now()
 	s := &session{
-		ID: rand.Text(), Client: name, At: hashed(c.String()), Issuer: u.Issuer, Subject: u.Subject,
+		ID: rand.Text(), Client: name, At: l.registrations[name], Issuer: u.Issuer, Subject: u.Subject,
 		ACR: u.ACR, AMR: u.AMR, AuthTime: u.AuthTime, Begun: now, Seen: now,
 	}
 	if !u.SignedIn.IsZero() {
 		s.Begun = u.SignedIn
 	}
-	if err := json.Unmarshal(claims, &s.Claims); err != nil {
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(claims, &all); err != nil {
 		return nil, err
 	}
+	s.Claims = encodeClaims(all)
 	w := headerOnly{}
 	if err := l.beginWithout(w, r, s, tokens); err != nil {
 		return nil, err

@@ -100,7 +100,7 @@ func (l *storedSessions) source(_ http.ResponseWriter, _ *http.Request, s *sessi
 }
 
 func (l *sealedSessions) source(w http.ResponseWriter, r *http.Request, s *session) *source {
-	return &source{l.refresher(s), &carrier{l: l, w: w, r: r, s: s, own: l.brought(r, s)}}
+	return &source{l.refresher(s), &carrier{l: l, w: w, r: r, s: s}}
 }
 
 // kept is that of the login where the tokens are of no use any more.

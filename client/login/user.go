@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -30,6 +29,7 @@ type User struct {
 	// brings the cookie that only a proof of possession gives. See Config.Device.
 	DeviceBound bool
 
+	kept   []byte // the session's claims, a JSON object; nil where claims has them
 	claims map[string]json.RawMessage
 	added  map[string]bool // of the claims: by SetClaim
 	source *source         // nil: the tokens are not kept
@@ -38,6 +38,9 @@ type User struct {
 // Claims decodes the claims that the session keeps into v, by encoding/json: those of
 // Config.Claims, and those that Config.SignIn has set.
 func (u *User) Claims(v any) error {
+	if raw := u.kept; raw != nil {
+		return json.Unmarshal(raw, v)
+	}
 	raw, err := json.Marshal(u.claims)
 	if err != nil {
 		return err
@@ -49,10 +52,31 @@ func (u *User) Claims(v any) error {
 // the claim or its value is not a string.
 func (u *User) Claim(name string) string {
 	var s string
-	if json.Unmarshal(u.claims[name], &s) != nil {
+	all := u.claims
+	if u.kept != nil && json.Unmarshal(u.kept, &all) != nil || json.Unmarshal(all[name], &s) != nil {
 		return ""
 	}
 	return s
+}
+
+// encodeClaims gives nil for no claims.
+func encodeClaims(all map[string]json.RawMessage) []byte {
+	if len(all) == 0 {
+		return nil
+	}
+	raw, err := json.Marshal(all)
+	if err != nil {
+		return nil // of values that were decoded from JSON
+	}
+	return raw
+}
+
+// keptClaims gives the object for a User: an empty one where the session keeps no claims.
+func keptClaims(raw []byte) []byte {
+	if raw == nil {
+		return []byte("{}")
+	}
+	return raw
 }
 
 var errNoTokens = errors.New("login: the session keeps no tokens; see Config.KeepTokens")
@@ -103,7 +127,7 @@ func withUser(r *http.Request, u *User) *http.Request {
 func (l *Login) user(w http.ResponseWriter, r *http.Request, s *session) *User {
 	u := &User{
 		Issuer: s.Issuer, Subject: s.Subject, Client: s.Client, ACR: s.ACR, AMR: slices.Clone(s.AMR),
-		AuthTime: s.AuthTime, SignedIn: s.Begun, DeviceBound: s.bound, claims: maps.Clone(s.Claims),
+		AuthTime: s.AuthTime, SignedIn: s.Begun, DeviceBound: s.bound, kept: keptClaims(s.Claims),
 	}
 	if l.config.KeepTokens {
 		u.source = l.sessions.source(w, r, s)

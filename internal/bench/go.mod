@@ -16,6 +16,7 @@ require (
 	github.com/decred/dcrd/dcrec/secp256k1/v4 v4.4.1 // indirect
 	github.com/go-json-experiment/json v0.0.0-20260820222146-c27c302e5fc3 // indirect
 	github.com/goccy/go-json v0.10.6 // indirect
+	github.com/gorilla/securecookie v1.1.2 // indirect
 	github.com/hashicorp/go-cleanhttp v0.5.2 // indirect
 	github.com/lestrrat-go/blackmagic v1.0.4 // indirect
 	github.com/lestrrat-go/dsig v1.4.0 // indirect
@@ -31,7 +32,9 @@ require (
 )
 
 require (
+	github.com/alexedwards/scs/v2 v2.9.0
 	github.com/countersign/countersign v0.0.0
+	github.com/gorilla/sessions v1.4.0
 	github.com/lestrrat-go/httprc/v3 v3.0.6
 )
 
