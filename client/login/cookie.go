@@ -24,11 +24,10 @@ type cookies struct {
 
 // name: with the prefix a cookie can be set by this host alone, over TLS.
 func (c cookies) name(suffix string) string {
-	name := c.base + suffix
 	if c.insecure {
-		return name
+		return c.base + suffix
 	}
-	return "__Host-" + name
+	return "__Host-" + c.base + suffix
 }
 
 // set sets a cookie; one without age ends with the browser. SameSite is Lax and not

@@ -214,7 +214,7 @@ func (l *Login) openFast(purpose, name, sealed string, v any) bool {
 // do not open.
 func (l *Login) openCookie(r *http.Request, purpose, name string, v any) bool {
 	sealed := value(r, name)
-	if sealed == "" || l.openJSON(purpose, name, sealed, v) {
+	if sealed == "" || l.openFast(purpose, name, sealed, v) {
 		return sealed != ""
 	}
 	l.warnForeignCookie(r, name)

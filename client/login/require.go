@@ -27,8 +27,7 @@ func (l *Login) Identify(next http.Handler) http.Handler {
 
 func (l *Login) identify(next http.Handler, nobody http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Add("Vary", "Cookie") // for a next that lets its answers be kept
+		personal(w.Header())
 		if err := l.checkOrigin(r); err != nil {
 			l.fail(w, r, CodeCrossOrigin, err)
 			return
@@ -63,6 +62,18 @@ func (l *Login) checkOrigin(r *http.Request) error {
 func isHandshake(r *http.Request) bool {
 	return len(r.Header["Upgrade"]) > 0 || len(r.Header["Sec-Websocket-Key"]) > 0 || len(r.Header["Sec-Websocket-Version"]) > 0 ||
 		strings.EqualFold(r.Header.Get("Sec-Fetch-Mode"), "websocket")
+}
+
+// personal keeps an answer out of caches. Vary is for a handler that lets its answers be kept.
+// Both values are in one allocation; neither slice can grow into the other.
+func personal(h http.Header) {
+	values := []string{"no-store", "Cookie"}
+	h["Cache-Control"] = values[0:1:1]
+	if h["Vary"] == nil {
+		h["Vary"] = values[1:2:2]
+		return
+	}
+	h.Add("Vary", "Cookie")
 }
 
 // markLifetime is how long a browser that comes from a login is expected to show up with

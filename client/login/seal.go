@@ -48,7 +48,7 @@ func newSealer(secrets [][]byte) (sealer, error) {
 			return sealer{}, err
 		}
 		s.secrets = append(s.secrets, derived)
-		s.macs = append(s.macs, &sync.Pool{New: func() any { return hmac.New(sha256.New, derived) }})
+		s.macs = append(s.macs, &sync.Pool{New: func() any { return &expander{mac: hmac.New(sha256.New, derived)} }})
 	}
 	return s, nil
 }
@@ -71,17 +71,22 @@ func (s sealer) aead(i int, purpose string, salt []byte) (cipher.AEAD, error) {
 // expand is HKDF-Expand (RFC 5869 §2.3) for one block of output: HMAC over the info and 1.
 // crypto/hkdf makes a new HMAC for each call, which costs more than the rest of opening.
 func (s sealer) expand(i int, purpose string, salt, to []byte) {
-	mac := s.macs[i].Get().(hash.Hash)
-	defer s.macs[i].Put(mac)
-	var info [128]byte
-	b := append(info[:0], "countersign login "...)
-	b = append(b, purpose...)
-	b = append(b, 0)
-	b = append(b, salt...)
-	b = append(b, 1)
-	mac.Reset()
-	mac.Write(b)
-	mac.Sum(to)
+	e := s.macs[i].Get().(*expander)
+	defer s.macs[i].Put(e)
+	e.info = append(e.info[:0], "countersign login "...)
+	e.info = append(e.info, purpose...)
+	e.info = append(e.info, 0)
+	e.info = append(e.info, salt...)
+	e.info = append(e.info, 1)
+	e.mac.Reset()
+	e.mac.Write(e.info)
+	e.mac.Sum(to)
+}
+
+// expander is what one expand needs, to be used again.
+type expander struct {
+	mac  hash.Hash
+	info []byte
 }
 
 // bound is what is sealed along without being there: a cookie of this name, for this.

@@ -2,6 +2,8 @@ package login
 
 import (
 	"bytes"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"fmt"
 	"strings"
 	"testing"
@@ -47,6 +49,19 @@ func TestSeal(t *testing.T) {
 		again, _ := one.seal(forSession, "name", plain)
 		if again == sealed {
 			t.Error("the same seal twice")
+		}
+	}
+}
+
+// TestExpand: the keys are those of HKDF-Expand, so that what older versions sealed opens.
+func TestExpand(t *testing.T) {
+	s, salt := testSealer(t, "a"), bytes.Repeat([]byte{7}, saltSize)
+	for range 3 { // the HMAC is used again
+		var got [keySize]byte
+		s.expand(0, forSession, salt, got[:0])
+		want, err := hkdf.Expand(sha256.New, s.secrets[0], "countersign login "+forSession+"\x00"+string(salt), keySize)
+		if err != nil || !bytes.Equal(got[:], want) {
+			t.Fatalf("%x, want %x (%v)", got, want, err)
 		}
 	}
 }

@@ -20,7 +20,7 @@ func (l *sealedSessions) load(r *http.Request) (*session, error) {
 	if !l.openCookie(r, forSession, l.cookie(), s) || !l.good(s) {
 		return nil, nil
 	}
-	ended, err := l.shared.Load(r.Context(), "ended:"+hashed(s.ID))
+	ended, err := l.shared.Load(r.Context(), hashedAfter("ended:", s.ID))
 	if err != nil || ended != nil {
 		return nil, err
 	}

@@ -110,6 +110,13 @@ func (l *Login) session(w http.ResponseWriter, r *http.Request) (*session, error
 
 // hashed is for keys in the Store: a reader of the Store learns no ID.
 func hashed(id string) string {
-	sum := sha256.Sum256([]byte(id))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
+	return hashedAfter("", id)
+}
+
+// hashedAfter is prefix and hashed(id), in one allocation.
+func hashedAfter(prefix, id string) string {
+	var in [128]byte
+	sum := sha256.Sum256(append(in[:0], id...))
+	var buf [64]byte
+	return string(base64.RawURLEncoding.AppendEncode(append(buf[:0], prefix...), sum[:]))
 }

@@ -45,7 +45,7 @@ func (l *storedSessions) load(r *http.Request) (*session, error) {
 	if !l.openCookie(r, forTicket, l.cookie(), &t) || t.ID == "" {
 		return nil, nil
 	}
-	key := sessionKey(hashed(t.ID))
+	key := hashedAfter(sessionKey(""), t.ID)
 	sealed, err := l.shared.Load(r.Context(), key)
 	if err != nil {
 		return nil, err

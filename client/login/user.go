@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/countersign/countersign/client"
@@ -126,7 +125,7 @@ func withUser(r *http.Request, u *User) *http.Request {
 
 func (l *Login) user(w http.ResponseWriter, r *http.Request, s *session) *User {
 	u := &User{
-		Issuer: s.Issuer, Subject: s.Subject, Client: s.Client, ACR: s.ACR, AMR: slices.Clone(s.AMR),
+		Issuer: s.Issuer, Subject: s.Subject, Client: s.Client, ACR: s.ACR, AMR: s.AMR,
 		AuthTime: s.AuthTime, SignedIn: s.Begun, DeviceBound: s.bound, kept: keptClaims(s.Claims),
 	}
 	if l.config.KeepTokens {
