@@ -35,7 +35,7 @@ var graph = map[string][]string{
 	"client/registration": {"client", "client/auth", "discovery", "internal/endpoint", "internal/jose", "internal/redact"},
 	"rs":                  {"discovery", "internal/dpop", "internal/endpoint", "internal/jose", "internal/redact", "internal/testseam"},
 	"rs/ssf":              {"discovery", "internal/endpoint", "internal/jose"},
-	"internal/optest":     {}, // for tests alone
+	"internal/optest":     {"discovery/issuertest"}, // for tests alone
 	"internal/badtoken":   {"internal/optest"},
 	"internal":            {},
 
