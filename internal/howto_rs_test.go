@@ -12,7 +12,7 @@ import (
 )
 
 // The code of docs/protect-an-api.md, compiled.
-var _ = []any{protect, introspect, dialects, remember, guards, twoServers, bound, publish, revoked, share, behindEnvoy, forward}
+var _ = []any{protect, introspect, dialects, remember, guards, twoServers, bound, publish, revoked, share, behindEnvoy, forward, presets}
 
 func protect(photos http.Handler) http.Handler {
 	server := &discovery.Provider{Issuer: "https://as.example"}
@@ -101,4 +101,28 @@ func publish(ctx context.Context, mux *http.ServeMux, tokens rs.Verifier) (*rs.P
 	mux.Handle(meta.Path(), meta)
 	api := &rs.Protection{Tokens: tokens, ResourceMetadata: meta.URL()}
 	return api, api.Ready(ctx)
+}
+
+func presets(audienceTag, arn string, organizations map[string]*rs.JWT) []any {
+	keycloak := rs.Keycloak("https://sso.example", "main")
+	keycloak.Audience = "photos"
+
+	behindCloudflare := &rs.Protection{
+		Tokens:      rs.CloudflareAccess("example.cloudflareaccess.com", audienceTag),
+		TokenHeader: "Cf-Access-Jwt-Assertion",
+	}
+
+	behindAWS := &rs.Protection{
+		Tokens:      &rs.AWSLoadBalancer{Signers: []string{arn}, Issuer: "https://as.example", ClientID: "web"},
+		TokenHeader: "X-Amzn-Oidc-Data",
+	}
+
+	anyOrganization := &rs.DynamicIssuers{Find: func(ctx context.Context, issuer string) (rs.Verifier, error) {
+		tokens, joined := organizations[issuer]
+		if !joined {
+			return nil, nil
+		}
+		return tokens, nil
+	}}
+	return []any{keycloak, behindCloudflare, behindAWS, anyOrganization}
 }

@@ -97,6 +97,18 @@ func (is Issuers) find(fits func(*JWT) bool) (*JWT, error) {
 	return is[i], nil
 }
 
+// checkUnique finds issuers that two entries are for: their tokens are never accepted.
+func (is Issuers) checkUnique() error {
+	for i, j := range is {
+		for _, other := range is[:i] {
+			if j.Issuer == other.Issuer && !j.isTemplate() {
+				return fmt.Errorf("two of Issuers have the Issuer %s: use one JWT with Audiences", jose.Quote(j.Issuer))
+			}
+		}
+	}
+	return nil
+}
+
 func (is Issuers) maxSize() int {
 	size := 0
 	for _, j := range is {

@@ -57,6 +57,9 @@ func (is Issuers) Ready(ctx context.Context) error {
 	if err := is.configured(); err != nil {
 		return err
 	}
+	if err := is.checkUnique(); err != nil {
+		return err
+	}
 	for _, j := range is {
 		if err := j.Ready(ctx); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -345,3 +346,6 @@ func (p *Principal) named(kind revocationKind, token string) (issuer, name strin
 	}
 	return p.Issuer, ""
 }
+
+// Format implements fmt.Formatter: the key and the list are not printed.
+func (r *Revocations) Format(f fmt.State, _ rune) { io.WriteString(f, "[revocations]") }
