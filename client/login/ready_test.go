@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/client/login"
+	"github.com/countersign/countersign/internal/optest"
 )
 
 // TestReady: an application that cannot sign anybody in says so before it listens.
@@ -14,6 +15,12 @@ func TestReady(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	as := optest.New(t)
+	b := start(t, setting{as: as})
+	as.Edit = func(m map[string]any) { m["issuer"] = "https://other.example" }
+	if err := b.login.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), `Clients["main"]`) || !strings.Contains(err.Error(), "https://other.example") {
+		t.Errorf("a server with another name: %v", err)
+	}
 	store := &shaky{}
 	a := start(t, setting{config: func(c *login.Config) { c.Store = store }})
 	store.down.Store(true)
