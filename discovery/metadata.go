@@ -30,6 +30,7 @@ type Metadata struct {
 	IntrospectionEndpoint              string   `json:"introspection_endpoint"`
 	EndSessionEndpoint                 string   `json:"end_session_endpoint"`                  // OpenID Connect RP-Initiated Logout 1.0 §2.1
 	PingEndSessionEndpoint             string   `json:"ping_end_session_endpoint"`             // PingFederate's own
+	PingRevokedSRIsEndpoint            string   `json:"ping_revoked_sris_endpoint"`            // PingFederate's own
 	PushedAuthorizationRequestEndpoint string   `json:"pushed_authorization_request_endpoint"` // RFC 9126 §5
 	DeviceAuthorizationEndpoint        string   `json:"device_authorization_endpoint"`         // RFC 8628 §4
 	BackchannelAuthenticationEndpoint  string   `json:"backchannel_authentication_endpoint"`   // OpenID Connect CIBA Core 1.0 §4
@@ -275,6 +276,7 @@ func (m *Metadata) endpoints() []namedEndpoint {
 		{"introspection_endpoint", m.IntrospectionEndpoint, false},
 		{"end_session_endpoint", m.EndSessionEndpoint, false},
 		{"ping_end_session_endpoint", m.PingEndSessionEndpoint, false},
+		{"ping_revoked_sris_endpoint", m.PingRevokedSRIsEndpoint, false},
 		{"pushed_authorization_request_endpoint", m.PushedAuthorizationRequestEndpoint, false},
 		{"device_authorization_endpoint", m.DeviceAuthorizationEndpoint, false},
 		{"backchannel_authentication_endpoint", m.BackchannelAuthenticationEndpoint, false},

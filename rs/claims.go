@@ -157,6 +157,12 @@ func (c *claims) set(name []byte, v jsontext.Value) error {
 		c.nonce = true
 	case "at_hash", "c_hash", "s_hash":
 		c.idToken = true
+	case "status":
+		c.principal.status = statusOf(v)
+	case "pi.sri":
+		if setText(&c.principal.sri, v, "") != nil {
+			c.principal.sri = unreadableSRI
+		}
 	case "events", "token_introspection":
 		c.event = true
 	}

@@ -39,7 +39,9 @@ type Principal struct {
 
 	payload    []byte
 	origin     origin
-	unreadable claimSet // informational claims that have the wrong JSON type
+	status     *statusReference // where a status list says more; nil if the token has no claim status
+	sri        string           // pi.sri, the session at PingFederate
+	unreadable claimSet         // informational claims that have the wrong JSON type
 }
 
 // origin is by what a Principal was vouched for: what a [Cache] goes by.

@@ -50,6 +50,23 @@ func Parse(raw string, max int) (*Token, error) {
 	if err := split(raw, max, parts[:]); err != nil {
 		return nil, err
 	}
+	return parse(raw, parts)
+}
+
+// ParseLarge is [Parse] for documents in the form of a JWS, such as status lists, that may be larger than any
+// token: of max bytes at most.
+func ParseLarge(raw string, max int) (*Token, error) {
+	var parts [3]string
+	if len(raw) > max {
+		return nil, fmt.Errorf("a document of %d bytes; at most %d are read", len(raw), max)
+	}
+	if err := cut(raw, parts[:]); err != nil {
+		return nil, err
+	}
+	return parse(raw, parts)
+}
+
+func parse(raw string, parts [3]string) (*Token, error) {
 	header, embedded, err := readHeader(parts[0])
 	if err != nil {
 		return nil, err
@@ -87,6 +104,10 @@ func split(raw string, max int, parts []string) error {
 	if err := checkSize(len(raw), max); err != nil {
 		return err
 	}
+	return cut(raw, parts)
+}
+
+func cut(raw string, parts []string) error {
 	if strings.Count(raw, ".") != len(parts)-1 {
 		if IsEncrypted(raw) {
 			return errEncrypted

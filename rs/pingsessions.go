@@ -1,0 +1,266 @@
+package rs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/countersign/countersign/discovery"
+	"github.com/countersign/countersign/internal/endpoint"
+)
+
+// Limits of PingSessions.
+const (
+	defaultPingAge  = 10 * time.Second
+	maxPingAge      = 5 * time.Minute
+	pingRevokedAge  = time.Hour
+	defaultPingSize = 10_000
+	maxSRI          = 512
+)
+
+// unreadableSRI marks a pi.sri that is not a string. No session has it.
+const unreadableSRI = "\x00"
+
+// PingSessions asks PingFederate whether a session was revoked: its Session Revocation API. The session is the
+// claim pi.sri of ID and access tokens. Add it to Protection.Revocation. Issuer, Auth and one of URL and Server
+// must be set; without them every token is rejected. The client needs "Allow Access to Session Revocation API".
+// It must not be copied after its first use.
+type PingSessions struct {
+	// Issuer is the issuer of the tokens. Tokens of others are not checked here.
+	Issuer string
+
+	// URL is the endpoint; it ends with "/revokedSris". "" means ping_revoked_sris_endpoint of Server's metadata.
+	URL string
+
+	// Server is where the endpoint is looked up if URL is "". Its Issuer must be Issuer.
+	Server *discovery.Provider
+
+	// Auth authenticates the client, in the header (client_secret_basic) or by TLS.
+	Auth Authenticator
+
+	// Required rejects tokens without pi.sri.
+	Required bool
+
+	// MaxAge is how long a session counts as not revoked without another question. 0 means 10 seconds; at most
+	// 5 minutes. That one is revoked is remembered for an hour.
+	MaxAge time.Duration
+
+	// Size is how many sessions are remembered. 0 means 10,000.
+	Size int
+
+	// HTTP sends the requests. Its Transport is used; limits stay the module's. nil means a client of our own.
+	HTTP *http.Client
+
+	// Counter counts revoked sessions and failures. nil means that nothing is counted.
+	Counter Counter
+
+	// Now is the clock. nil means time.Now.
+	Now func() time.Time
+
+	mu         sync.Mutex
+	young, old map[string]pingSession
+}
+
+type pingSession struct {
+	revoked bool
+	until   time.Time
+}
+
+func (s *PingSessions) configured() error {
+	switch {
+	case s == nil:
+		return errors.New("a *PingSessions that is nil")
+	case s.Issuer == "" || s.Auth == nil:
+		return errors.New("PingSessions.Issuer is empty, or PingSessions.Auth is nil")
+	case s.URL == "" && s.Server == nil:
+		return errors.New("PingSessions.URL is empty, and PingSessions.Server is nil")
+	case s.URL != "" && !strings.HasSuffix(s.URL, "/revokedSris"): // elsewhere a 404 would mean: not revoked
+		return errors.New("PingSessions.URL does not end with /revokedSris")
+	case s.URL == "" && s.Server.Issuer != s.Issuer:
+		return errors.New("PingSessions.Server is another server than PingSessions.Issuer")
+	case s.MaxAge < 0 || s.MaxAge > maxPingAge:
+		return fmt.Errorf("PingSessions.MaxAge is %v, expected 0 to %v", s.MaxAge, maxPingAge)
+	case s.Size < 0:
+		return fmt.Errorf("PingSessions.Size is %d, expected 0 or more", s.Size)
+	}
+	return nil
+}
+
+// Ready is [Protection.Ready] for this part alone.
+func (s *PingSessions) Ready(ctx context.Context) error {
+	if err := s.configured(); err != nil {
+		return err
+	}
+	_, err := s.endpoint(ctx)
+	return err
+}
+
+// CheckRevocation implements [RevocationCheck].
+func (s *PingSessions) CheckRevocation(ctx context.Context, _ string, p *Principal) error {
+	if err := s.configured(); err != nil {
+		return &unavailable{err}
+	}
+	switch {
+	case p.Issuer != s.Issuer:
+		return nil
+	case p.sri == "" && s.Required:
+		return errors.New("the token has no pi.sri (see PingSessions.Required)")
+	case p.sri == "":
+		return nil
+	case p.sri == unreadableSRI:
+		return errors.New("pi.sri is not a string")
+	}
+	revoked, err := s.Revoked(ctx, p.sri)
+	switch {
+	case err != nil:
+		count(ctx, s.Counter, StatusFailed)
+		return &unavailable{err}
+	case revoked:
+		if s.Counter != nil {
+			s.Counter.Count(ctx, Revoked, "session")
+		}
+		return errors.New("the session of the token was revoked at PingFederate (pi.sri)")
+	}
+	return nil
+}
+
+// Revoked tells whether a session was revoked: sri is the claim pi.sri of an ID token, say.
+func (s *PingSessions) Revoked(ctx context.Context, sri string) (bool, error) {
+	if err := s.configured(); err != nil {
+		return false, err
+	}
+	if sri == "" || len(sri) > maxSRI {
+		return false, errors.New("pi.sri is empty or too long")
+	}
+	if known, ok := s.remembered(sri); ok {
+		return known.revoked, nil
+	}
+	at := now(s.Now)
+	revoked, err := s.ask(ctx, sri)
+	if err != nil {
+		return false, fmt.Errorf("PingFederate's session revocation: %w", err)
+	}
+	s.remember(sri, revoked, at)
+	return revoked, nil
+}
+
+// Revoke adds a session to PingFederate's list. Other sessions of the user go on.
+func (s *PingSessions) Revoke(ctx context.Context, sri string) error {
+	if err := s.configured(); err != nil {
+		return err
+	}
+	if sri == "" || len(sri) > maxSRI {
+		return errors.New("pi.sri is empty or too long")
+	}
+	u, err := s.endpoint(ctx)
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(map[string]string{"id": sri})
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, u, bytes.NewReader(body))
+	if err != nil {
+		return errors.New("PingSessions: the endpoint's URL is malformed")
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if err := s.prepare(r); err != nil {
+		return err
+	}
+	resp, err := endpoint.Client{HTTP: s.HTTP}.Do(ctx, r, endpoint.MaxDocument)
+	switch {
+	case err != nil:
+		return fmt.Errorf("PingFederate's session revocation: %w", err)
+	case resp.Status != http.StatusOK && resp.Status != http.StatusCreated && resp.Status != http.StatusNoContent:
+		return fmt.Errorf("PingFederate's session revocation: %w", resp.Failure("the session is not revoked"))
+	}
+	s.remember(sri, true, now(s.Now))
+	return nil
+}
+
+// ask sends one question: 200 says that the session is on the list, 404 that it is not.
+func (s *PingSessions) ask(ctx context.Context, sri string) (bool, error) {
+	u, err := s.endpoint(ctx)
+	if err != nil {
+		return false, err
+	}
+	resp, err := endpoint.Client{HTTP: s.HTTP}.Get(ctx, u+"/"+url.PathEscape(sri), "application/json", s.prepare, endpoint.MaxDocument)
+	if err != nil {
+		return false, err
+	}
+	switch resp.Status {
+	case http.StatusOK:
+		return true, nil
+	case http.StatusNotFound:
+		return false, nil
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return false, resp.Failure("the client may not ask (see PingSessions.Auth, and the client's access to the Session Revocation API)")
+	}
+	return false, resp.Failure("the server does not answer about the session")
+}
+
+// prepare adds the header field that the endpoint requires, with any value, and the client's authentication.
+func (s *PingSessions) prepare(r *http.Request) error {
+	r.Header.Set("X-XSRF-Header", "PingFederate")
+	form := url.Values{}
+	if err := s.Auth.Authenticate(r, form); err != nil {
+		return err
+	}
+	form.Del("client_id")
+	if len(form) > 0 {
+		return errors.New("PingSessions.Auth must authenticate in the header: use client_secret_basic")
+	}
+	return nil
+}
+
+func (s *PingSessions) endpoint(ctx context.Context) (string, error) {
+	if s.URL != "" {
+		return s.URL, nil
+	}
+	m, err := s.Server.Metadata(ctx)
+	if err != nil {
+		return "", err
+	}
+	if m.PingRevokedSRIsEndpoint == "" {
+		return "", errors.New("the server's metadata has no ping_revoked_sris_endpoint (see PingSessions.URL)")
+	}
+	return m.PingRevokedSRIsEndpoint, nil
+}
+
+func (s *PingSessions) remembered(sri string) (pingSession, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, ok := s.young[sri]
+	if !ok {
+		k, ok = s.old[sri]
+	}
+	return k, ok && now(s.Now).Before(k.until)
+}
+
+// remember keeps two generations, of half of Size each.
+func (s *PingSessions) remember(sri string, revoked bool, at time.Time) {
+	age, size := s.MaxAge, s.Size
+	if age == 0 {
+		age = defaultPingAge
+	}
+	if revoked {
+		age = pingRevokedAge
+	}
+	if size == 0 {
+		size = defaultPingSize
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.young == nil || len(s.young) >= (size+1)/2 {
+		s.old, s.young = s.young, map[string]pingSession{}
+	}
+	s.young[sri] = pingSession{revoked, at.Add(age)}
+}

@@ -1,0 +1,215 @@
+package rs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/countersign/countersign/internal/endpoint"
+	"github.com/countersign/countersign/internal/jose"
+)
+
+// StatusLists rejects tokens of one issuer that a status list calls revoked or suspended: Token Status List,
+// draft-ietf-oauth-status-list-21. Add it to Protection.Revocation. Issuer and Keys must be set; without them
+// every token is rejected. It must not be copied after its first use.
+type StatusLists struct {
+	// Issuer is the issuer of the tokens. Tokens of others are not checked here.
+	Issuer string
+
+	// Keys are those that sign the lists; mostly the issuer's: discovery's Provider.Keys.
+	Keys KeySet
+
+	// Algs are the signature algorithms that are accepted. Empty means RS256 alone.
+	Algs []string
+
+	// Origins are origins that lists may be fetched from, such as "https://status.example", beside that of
+	// Issuer. A token whose list is elsewhere is rejected. Empty means none.
+	Origins []string
+
+	// Required rejects tokens without the claim status.status_list.
+	Required bool
+
+	// StaleFor is how long a list is used past its ttl while no newer one can be fetched, and never past its
+	// exp. 0 means that its tokens are then answered 503.
+	StaleFor time.Duration
+
+	// HTTP sends the requests. Its Transport is used; limits stay the module's. nil means a client of our own.
+	HTTP *http.Client
+
+	// Counter counts revoked tokens and failures. nil means that nothing is counted.
+	Counter Counter
+
+	// Now is the clock. nil means time.Now.
+	Now func() time.Time
+
+	mu    sync.Mutex
+	known atomic.Pointer[map[string]*knownList] // copied to be changed
+}
+
+// knownList is a URI that a token has named.
+type knownList struct {
+	flight endpoint.Flight[*statusList]
+	list   atomic.Pointer[statusList]
+
+	mu      sync.Mutex
+	failure error
+	failed  time.Time
+}
+
+func (s *StatusLists) configured() error {
+	switch {
+	case s == nil:
+		return errors.New("a *StatusLists that is nil")
+	case s.Issuer == "" || s.Keys == nil:
+		return errors.New("StatusLists.Issuer is empty, or StatusLists.Keys is nil")
+	case s.StaleFor < 0:
+		return fmt.Errorf("StatusLists.StaleFor is %v, expected 0 or more", s.StaleFor)
+	}
+	for _, origin := range s.Origins {
+		if endpoint.CheckURL(origin) != nil {
+			return errors.New("StatusLists.Origins has something else than an https origin in it")
+		}
+	}
+	return jose.CheckAlgs(s.algs())
+}
+
+func (s *StatusLists) algs() []string {
+	if len(s.Algs) == 0 {
+		return defaultAlgs
+	}
+	return s.Algs
+}
+
+// Ready is [Protection.Ready] for this part alone.
+func (s *StatusLists) Ready(ctx context.Context) error {
+	if err := s.configured(); err != nil {
+		return err
+	}
+	return ready(ctx, s.Keys)
+}
+
+// CheckRevocation implements [RevocationCheck].
+func (s *StatusLists) CheckRevocation(ctx context.Context, _ string, p *Principal) error {
+	if err := s.configured(); err != nil {
+		return &unavailable{err}
+	}
+	switch {
+	case p.Issuer != s.Issuer:
+		return nil
+	case p.status == nil && s.Required:
+		return errors.New("the token has no status.status_list (see StatusLists.Required)")
+	case p.status == nil:
+		return nil
+	case p.status.err != nil:
+		return p.status.err
+	case !s.allows(p.status.uri):
+		return fmt.Errorf("the status list is at %s, expected the issuer's origin or one of StatusLists.Origins", jose.Quote(p.status.uri))
+	}
+	list, err := s.get(ctx, p.status.uri)
+	if err != nil {
+		count(ctx, s.Counter, StatusFailed)
+		return &unavailable{fmt.Errorf("status list: %w", err)}
+	}
+	return s.judge(ctx, list, p.status.index)
+}
+
+func (s *StatusLists) allows(uri string) bool {
+	return endpoint.CheckURL(uri) == nil &&
+		(endpoint.SameOrigin(uri, s.Issuer) || slices.ContainsFunc(s.Origins, func(o string) bool { return endpoint.SameOrigin(uri, o) }))
+}
+
+// judge accepts VALID alone, draft-21 §7.1: a status that nobody knows here is none to let through.
+func (s *StatusLists) judge(ctx context.Context, list *statusList, index uint64) error {
+	status, err := list.status(index)
+	switch {
+	case err != nil:
+		return err
+	case status == 0:
+		return nil
+	}
+	if s.Counter != nil {
+		s.Counter.Count(ctx, Revoked, "status")
+	}
+	switch status {
+	case 1:
+		return errors.New("the token is revoked (status INVALID)")
+	case 2:
+		return errors.New("the token is suspended (status SUSPENDED)")
+	}
+	return fmt.Errorf("the token's status is 0x%02x, expected 0x00 (VALID)", status)
+}
+
+// get gives a list that is fresh, or one that still may be used.
+func (s *StatusLists) get(ctx context.Context, uri string) (*statusList, error) {
+	k, at := s.knownAt(uri), now(s.Now)
+	list := k.list.Load()
+	if list != nil && at.Before(list.fresh) && list.holds(at) {
+		return list, nil
+	}
+	err := k.recentFailure(at)
+	if err == nil {
+		var newer *statusList
+		if newer, err = k.flight.Do(ctx, func(ctx context.Context) (*statusList, error) { return s.fetch(ctx, uri) }); err == nil {
+			k.list.Store(newer)
+			return newer, nil
+		}
+		if ctx.Err() == nil {
+			k.fail(err, at)
+		}
+	}
+	if list != nil && at.Before(list.fresh.Add(s.StaleFor)) && list.holds(at) {
+		return list, nil
+	}
+	return nil, err
+}
+
+func (l *statusList) holds(at time.Time) bool { return l.until.IsZero() || at.Before(l.until) }
+
+// recentFailure keeps a flood of requests off a server that has just failed.
+func (k *knownList) recentFailure(at time.Time) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.failure != nil && at.Sub(k.failed) < statusRetry && !at.Before(k.failed) {
+		return k.failure
+	}
+	return nil
+}
+
+func (k *knownList) fail(err error, at time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.failure, k.failed = err, at
+}
+
+// knownAt gives what is known of a URI. Only verified tokens name URIs, so that there are few; of more than 32
+// any one is forgotten, and fetched again.
+func (s *StatusLists) knownAt(uri string) *knownList {
+	if m := s.known.Load(); m != nil && (*m)[uri] != nil {
+		return (*m)[uri]
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := map[string]*knownList{}
+	if m := s.known.Load(); m != nil {
+		if k := (*m)[uri]; k != nil {
+			return k
+		}
+		maps.Copy(next, *m)
+	}
+	for other := range next {
+		if len(next) < maxStatusLists {
+			break
+		}
+		delete(next, other)
+	}
+	k := &knownList{}
+	next[uri] = k
+	s.known.Store(&next)
+	return k
+}
