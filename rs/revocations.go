@@ -69,7 +69,7 @@ type RevokedAccess struct {
 // With Shared all processes have the same list. The zero value is ready for one process. It must not be copied
 // after its first use.
 type Revocations struct {
-	// Size is how many entries the list holds, at most 64 bytes each, and as much again for a moment while it
+	// Size is how many entries the list holds, at some 70 bytes each, and as much again for a moment while it
 	// grows. When it is full of entries that still matter, Revoke fails. 0 means 1,048,576.
 	Size int
 
@@ -255,7 +255,7 @@ func (v *Revocations) add(ctx context.Context, e *revocationEntry) error {
 	if before == 0 {
 		before = always
 	}
-	news, ok := v.table.put(v.table.key(e.Kind, e.Issuer, string(e.Name)), before, e.Until, v.size(), now(v.Now).UnixNano())
+	news, ok := v.table.put(v.table.key(e.Kind, v.table.hash(e.Issuer), string(e.Name)), before, e.Until, v.size(), now(v.Now).UnixNano())
 	if !ok {
 		return errRevocationsFull
 	}
@@ -313,38 +313,42 @@ func (v *Revocations) find(token string, p *Principal) (revocationKind, bool) {
 	if kinds == 0 {
 		return 0, false
 	}
-	at := now(v.Now).UnixNano()
+	issuer := v.table.hash(p.Issuer)
 	for kind := revokedToken; kind <= revokedIssuer; kind++ {
-		if kinds&(1<<kind) == 0 {
-			continue
-		}
-		issuer, name := p.named(kind, token)
-		if name == "" && kind != revokedIssuer {
-			continue
-		}
-		before, until := v.table.get(v.table.key(kind, issuer, name))
-		if at < until && (p.IssuedAt.IsZero() || p.IssuedAt.UnixNano() <= before) {
+		if kinds&(1<<kind) != 0 && v.rejects(kind, issuer, token, p) {
 			return kind, true
 		}
 	}
 	return 0, false
 }
 
-// named gives what entries of a kind go by.
-func (p *Principal) named(kind revocationKind, token string) (issuer, name string) {
+func (v *Revocations) rejects(kind revocationKind, issuer uint64, token string, p *Principal) bool {
+	name := p.named(kind, token)
+	switch {
+	case kind == revokedToken:
+		issuer = v.table.hash("")
+	case kind != revokedIssuer && name == "":
+		return false
+	}
+	before, until := v.table.get(v.table.key(kind, issuer, name))
+	return until != 0 && now(v.Now).UnixNano() < until && (p.IssuedAt.IsZero() || p.IssuedAt.UnixNano() <= before)
+}
+
+// named gives what entries of a kind go by, beside the issuer.
+func (p *Principal) named(kind revocationKind, token string) string {
 	switch kind {
 	case revokedToken:
-		return "", tokenHash(token)
+		return tokenHash(token)
 	case revokedTokenID:
-		return p.Issuer, p.ID
+		return p.ID
 	case revokedSession:
-		return p.Issuer, p.SessionID
+		return p.SessionID
 	case revokedUser:
-		return p.Issuer, p.Subject
+		return p.Subject
 	case revokedClient:
-		return p.Issuer, p.ClientID
+		return p.ClientID
 	}
-	return p.Issuer, ""
+	return ""
 }
 
 // Format implements fmt.Formatter: the key and the list are not printed.

@@ -1,9 +1,9 @@
 package rs
 
 import (
-	"encoding/binary"
 	"hash/maphash"
 	"math"
+	"math/bits"
 	"sync"
 	"sync/atomic"
 )
@@ -15,11 +15,42 @@ const always = math.MaxInt64
 // are known by a hash of 64 bits under a secret seed of this process: of a million entries, one token in 10^13
 // is rejected by mistake, and nobody can choose which. The zero value is ready.
 type revocationTable struct {
-	mu    sync.Mutex // of writers
-	once  sync.Once
-	seed  maphash.Seed
-	slots atomic.Pointer[[]revocationSlot]
-	used  int // slots that hold an entry, expired or not
+	mu      sync.Mutex // of writers
+	once    sync.Once
+	seed    maphash.Seed
+	entries atomic.Pointer[revocationEntries]
+	used    int // slots that hold an entry, expired or not
+}
+
+// revocationEntries are the slots, and a filter that says of most keys that there is no entry: it is small enough
+// for a processor's cache, and the slots are not.
+type revocationEntries struct {
+	slots  []revocationSlot
+	filter []atomic.Uint64 // as many words as an eighth of the slots: 8 bits a slot
+}
+
+func newRevocationEntries(length int) *revocationEntries {
+	return &revocationEntries{make([]revocationSlot, length), make([]atomic.Uint64, length/8)}
+}
+
+// bit is where a key is in the filter.
+func (e *revocationEntries) bit(key uint64) (word *atomic.Uint64, mask uint64) {
+	return &e.filter[(key>>32)&uint64(len(e.filter)-1)], 1 << (key >> 26 & 63)
+}
+
+func (e *revocationEntries) mayHave(key uint64) bool {
+	word, mask := e.bit(key)
+	return word.Load()&mask != 0
+}
+
+// add writes an entry into its empty slot.
+func (e *revocationEntries) add(key uint64, before, until int64) {
+	s := findSlot(e.slots, key)
+	s.before.Store(before)
+	s.until.Store(until)
+	s.key.Store(key)
+	word, mask := e.bit(key)
+	word.Or(mask)
 }
 
 // revocationSlot is an entry. key is written last, and not changed then. The times only ever grow, so that
@@ -32,24 +63,32 @@ type revocationSlot struct {
 // maxLoad is how many of four slots may be used.
 const maxLoad = 3
 
-// key hashes what an entry goes by. The length of issuer keeps issuer and name apart.
-func (t *revocationTable) key(kind revocationKind, issuer, name string) uint64 {
+// hash is a string's under the seed.
+func (t *revocationTable) hash(text string) uint64 {
 	t.once.Do(func() { t.seed = maphash.MakeSeed() })
-	var buf [256]byte
-	b := append(buf[:0], byte(kind))
-	b = binary.AppendUvarint(b, uint64(len(issuer)))
-	b = append(b, issuer...)
-	b = append(b, name...)
-	return max(maphash.Bytes(t.seed, b), 1)
+	return maphash.String(t.seed, text)
 }
+
+// key is what an entry goes by: its kind, the hash of its issuer and its name.
+func (t *revocationTable) key(kind revocationKind, issuer uint64, name string) uint64 {
+	high, low := bits.Mul64(issuer^kindSalt[kind], t.hash(name)^nameSalt)
+	return max(high^low, 1)
+}
+
+// Random odd numbers that keep entries of different kinds apart.
+var kindSalt = [...]uint64{
+	0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb, 0xd6e8feb86659fd93, 0xa0761d6478bd642f, 0xe7037ed1a0b428db,
+}
+
+const nameSalt = 0x8ebc6af09c88c6e3
 
 // get gives the times of an entry; until is 0 if there is none.
 func (t *revocationTable) get(key uint64) (before, until int64) {
-	slots := t.slots.Load()
-	if slots == nil {
+	entries := t.entries.Load()
+	if entries == nil || !entries.mayHave(key) {
 		return 0, 0
 	}
-	s := findSlot(*slots, key)
+	s := findSlot(entries.slots, key)
 	if s.key.Load() != key {
 		return 0, 0
 	}
@@ -71,18 +110,15 @@ func findSlot(slots []revocationSlot, key uint64) *revocationSlot {
 func (t *revocationTable) put(key uint64, before, until int64, size int, now int64) (news, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if slots := t.slots.Load(); slots != nil {
-		if s := findSlot(*slots, key); s.key.Load() == key {
+	if entries := t.entries.Load(); entries != nil {
+		if s := findSlot(entries.slots, key); s.key.Load() == key {
 			return s.extend(before, until), true
 		}
 	}
 	if !t.makeRoom(size, now) {
 		return false, false
 	}
-	s := findSlot(*t.slots.Load(), key)
-	s.before.Store(before)
-	s.until.Store(until)
-	s.key.Store(key)
+	t.entries.Load().add(key, before, until)
 	t.used++
 	return true, true
 }
@@ -97,18 +133,18 @@ func (s *revocationSlot) extend(before, until int64) (news bool) {
 
 // makeRoom drops what has expired, into a new table, when the slots or the size are used up.
 func (t *revocationTable) makeRoom(size int, now int64) bool {
-	slots := t.slots.Load()
-	if slots != nil && t.used < size && (t.used+1)*4 <= len(*slots)*maxLoad {
+	entries := t.entries.Load()
+	if entries != nil && t.used < size && (t.used+1)*4 <= len(entries.slots)*maxLoad {
 		return true
 	}
 	live := 0
-	if slots != nil {
-		live = countLive(*slots, now)
+	if entries != nil {
+		live = countLive(entries.slots, now)
 	}
 	if live >= size {
 		return false
 	}
-	t.rebuild(slots, live, now)
+	t.rebuild(entries, live, now)
 	return true
 }
 
@@ -122,23 +158,20 @@ func countLive(slots []revocationSlot, now int64) (n int) {
 }
 
 // rebuild makes a table with room for half as many entries again.
-func (t *revocationTable) rebuild(old *[]revocationSlot, live int, now int64) {
+func (t *revocationTable) rebuild(old *revocationEntries, live int, now int64) {
 	length := 64
 	for length*maxLoad < (live+live/2+1)*4 {
 		length *= 2
 	}
-	slots := make([]revocationSlot, length)
+	next := newRevocationEntries(length)
 	if old != nil {
-		for i := range *old {
-			from := &(*old)[i]
+		for i := range old.slots {
+			from := &old.slots[i]
 			if key := from.key.Load(); key != 0 && now < from.until.Load() {
-				to := findSlot(slots, key)
-				to.before.Store(from.before.Load())
-				to.until.Store(from.until.Load())
-				to.key.Store(key)
+				next.add(key, from.before.Load(), from.until.Load())
 			}
 		}
 	}
 	t.used = live
-	t.slots.Store(&slots)
+	t.entries.Store(next)
 }

@@ -79,10 +79,10 @@ func (l *statusList) status(index uint64) (byte, error) {
 
 // statusClaims are those of a status list token, draft-21 §5.1.
 type statusClaims struct {
-	Subject  string         `json:"sub"`
-	IssuedAt jose.Instant   `json:"iat"`
-	Expiry   jose.Instant   `json:"exp"`
-	TTL      jsontext.Value `json:"ttl"`
+	Subject  string           `json:"sub"`
+	IssuedAt jose.NumericDate `json:"iat"`
+	Expiry   jose.NumericDate `json:"exp"`
+	TTL      jsontext.Value   `json:"ttl"`
 	List     *struct {
 		Bits uint   `json:"bits"`
 		List string `json:"lst"`
