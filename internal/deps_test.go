@@ -59,7 +59,7 @@ var importers = map[string][]string{
 	"github.com/coreos/go-oidc/v3":       {"idtoken"},
 	"golang.org/x/oauth2":                {"client", "client/tokens"},
 	"github.com/go-jose/go-jose/v4":      {}, // go-oidc's; as an oracle in fuzz tests alone
-	"github.com/go-json-experiment/json": {"client", "client/grant", "client/registration", "discovery", "idtoken", "internal/jose", "par", "rs", "rs/ssf"},
+	"github.com/go-json-experiment/json": {"client", "client/grant", "client/login", "client/registration", "discovery", "idtoken", "internal/jose", "par", "rs", "rs/ssf"},
 }
 
 type pkg struct {
