@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"reflect"
 	"slices"
@@ -246,6 +245,8 @@ type Config struct {
 
 // Client signs users in at one server. It may be used by many goroutines at once.
 type Client struct {
+	unprinted[Client]
+
 	config   Config
 	provider *discovery.Provider
 	verifier *idtoken.Verifier
@@ -344,13 +345,10 @@ func (c Config) own() Config {
 // Config gives a copy of the configuration.
 func (c *Client) Config() Config { return c.config.own() }
 
-// String names the client; it has no secret to hide, and no state that a log needs.
-func (c *Client) String() string {
+// name is the client in an error.
+func (c *Client) name() string {
 	return fmt.Sprintf("[client %s at %s]", c.config.ClientID, c.config.Issuer)
 }
-
-// Format implements fmt.Formatter: every verb prints what String gives.
-func (c *Client) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
 
 func (c *Config) verifier(keys idtoken.KeySet) *idtoken.Verifier {
 	if c.IDTokenKeys != nil {
@@ -367,10 +365,6 @@ func (c *Config) verifier(keys idtoken.KeySet) *idtoken.Verifier {
 // Issuer is the issuer identifier of the client's server, as configured.
 func (c *Client) Issuer() string { return c.config.Issuer }
 
-// RedirectURL is where authorization responses come to, as configured; "" for a client
-// that signs nobody in.
-func (c *Client) RedirectURL() string { return c.config.RedirectURL }
-
 // ResponseMode tells how authorization responses come: Config.ResponseMode, and where that
 // leaves it to the server, what goes with the response type (OAuth 2.0 Multiple Response
 // Type Encoding Practices, JARM): "query", "fragment", "form_post", or one of them with ".jwt".
@@ -383,18 +377,4 @@ func (c *Client) ResponseMode() string {
 		return usual + ".jwt"
 	}
 	return cmp.Or(c.config.ResponseMode, usual)
-}
-
-// HasIDToken reports whether a login of this client ends with an ID token, if the request adds
-// these scopes to those of Config.
-func (c *Client) HasIDToken(scopes ...string) bool {
-	p := Pending{Scopes: union(c.config.Scopes, scopes), ResponseType: c.config.ResponseType}
-	return p.wantsIDToken()
-}
-
-// HasAccessToken reports whether a login of this client ends with an access token: one with
-// the response type id_token does not.
-func (c *Client) HasAccessToken() bool {
-	p := Pending{ResponseType: c.config.ResponseType}
-	return p.asksFor("code")
 }

@@ -95,14 +95,20 @@ func (c *Client) bindRequest(p *Pending, params url.Values) error {
 
 // giveKey gives a login the key that its tokens are to be bound to, if they are.
 func (c *Client) giveKey(p *Pending) (key auth.SigningKey, err error) {
-	key, p.DPoPKey, err = c.NewDPoPKey()
+	key, p.DPoPKey, err = c.newKey()
 	return key, err
 }
 
-// NewDPoPKey makes the key that the tokens of a login are bound to. Store kept with the login
-// until [Client.DPoPKey] reads it: it is a secret. kept is "" for a key of Config.DPoP.Keys.
-// Without Config.DPoP both results are zero.
-func (c *Client) NewDPoPKey() (key auth.SigningKey, kept string, err error) {
+// NewDPoPKey makes the key that the tokens of a login are bound to, encoded for the
+// application to store with the login until [Client.Grant] needs it: it is a secret. It is ""
+// without Config.DPoP, and for a key of Config.DPoP.Keys.
+func (c *Client) NewDPoPKey() (string, error) {
+	_, kept, err := c.newKey()
+	return kept, err
+}
+
+// newKey is a new key and how it is stored. Both are zero without Config.DPoP.
+func (c *Client) newKey() (key auth.SigningKey, kept string, err error) {
 	if c.config.DPoP == nil {
 		return auth.SigningKey{}, "", nil
 	}

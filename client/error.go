@@ -52,15 +52,6 @@ func (e *Error) Temporary() bool {
 	return e.Code == unavailable || errors.As(e.Err, &t) && t.Temporary()
 }
 
-// RetryAfter is how long the server wants to be left alone, 0 when it does not say.
-func (e *Error) RetryAfter() time.Duration {
-	var t *TokenError
-	if errors.As(e.Err, &t) {
-		return t.RetryAfter
-	}
-	return 0
-}
-
 const unavailable = "temporarily_unavailable" // RFC 6749 §4.1.2.1
 
 // CallbackError is the error that the server sent through the browser instead of

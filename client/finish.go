@@ -172,7 +172,7 @@ func (c *Client) redeem(ctx context.Context, p *Pending, code string) (*Tokens, 
 	}
 	p.addVerifier(form)
 	c.repeatResource(form, p.Resources)
-	key, err := c.DPoPKey(p.DPoPKey)
+	key, err := c.keyOf(p.DPoPKey)
 	if err != nil {
 		return nil, fail(StepToken, err)
 	}
@@ -191,9 +191,8 @@ func (c *Client) redeem(ctx context.Context, p *Pending, code string) (*Tokens, 
 	})
 }
 
-// DPoPKey reads the key of a login that [Client.NewDPoPKey] made. Without Config.DPoP it is
-// zero.
-func (c *Client) DPoPKey(kept string) (auth.SigningKey, error) {
+// keyOf reads the key of a login as it was stored. Without Config.DPoP it is zero.
+func (c *Client) keyOf(kept string) (auth.SigningKey, error) {
 	if c.config.DPoP == nil {
 		return auth.SigningKey{}, nil
 	}

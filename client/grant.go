@@ -92,6 +92,8 @@ func (r *TokenRequest) Form() (url.Values, error) {
 // Grant is the token request of a grant (RFC 6749 §4.5), and what its response must hold.
 // Package client/grant is built on it.
 type Grant struct {
+	hidden[Grant]
+
 	// Type is the grant_type: an absolute URI, or a name that the server defines.
 	Type string
 
@@ -105,9 +107,9 @@ type Grant struct {
 	// Config.OmitTokenResource is set.
 	Resources []string
 
-	// DPoPKey is the key that an earlier step made with [Client.NewDPoPKey]. The zero value
-	// makes a new key, where Config.DPoP binds tokens to keys.
-	DPoPKey auth.SigningKey
+	// DPoPKey is the key that an earlier step made with [Client.NewDPoPKey]. "" means a key of
+	// Config.DPoP.Keys or a new one, where Config.DPoP binds tokens to keys.
+	DPoPKey string
 
 	// AccessTokenOnly drops a refresh token and an ID token from the response.
 	AccessTokenOnly bool
@@ -162,11 +164,11 @@ func (c *Client) Grant(ctx context.Context, g Grant) (*Tokens, error) {
 }
 
 // grantKey is the key of an earlier step, or a new one.
-func (c *Client) grantKey(earlier auth.SigningKey) (auth.SigningKey, error) {
-	if earlier.Key != nil {
-		return earlier, nil
+func (c *Client) grantKey(earlier string) (auth.SigningKey, error) {
+	if earlier != "" {
+		return c.keyOf(earlier)
 	}
-	key, _, err := c.NewDPoPKey()
+	key, _, err := c.newKey()
 	return key, err
 }
 

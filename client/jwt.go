@@ -10,6 +10,7 @@ import (
 	"github.com/countersign/countersign/idtoken"
 	"github.com/countersign/countersign/internal/endpoint"
 	"github.com/countersign/countersign/internal/jose"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // plainJWT is what signed authorization responses (JARM) and UserInfo answers are: neither
@@ -124,4 +125,18 @@ func (c *Client) openJWT(ctx context.Context, raw string, agreed agreedJWT) ([]b
 func (c *Client) decrypt(raw string, agreed []idtoken.DecryptionKey) (string, error) {
 	inner, _, err := jose.OpenNested(raw, c.config.MaxSize, jose.DecryptionAlgsWith(c.config.InsecureRSAOAEP), agreed)
 	return inner, err
+}
+
+// informative is a string that no check needs. A value of another JSON type counts as absent.
+type informative string
+
+// UnmarshalJSONFrom implements the strict decoder's interface.
+func (s *informative) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	v, err := d.ReadValue()
+	if err != nil || v.Kind() != '"' {
+		return err
+	}
+	text, err := jsontext.AppendUnquote(nil, v)
+	*s = informative(text)
+	return err
 }

@@ -34,7 +34,7 @@ func CheckMixUpDefense(clients ...*Client) error {
 	var errs []error
 	for _, c := range clients {
 		if at := c.config.RedirectURL; at != "" && shared[leadsTo(at)] && !c.NamesIssuer() {
-			errs = append(errs, fmt.Errorf("client: %s shares the RedirectURL %s with a client of another issuer: set Config.RequireIss, or give it a RedirectURL of its own", c, at))
+			errs = append(errs, fmt.Errorf("client: %s shares the RedirectURL %s with a client of another issuer: set Config.RequireIss, or give it a RedirectURL of its own", c.name(), at))
 		}
 	}
 	return errors.Join(errs...)

@@ -102,7 +102,7 @@ func newBackchannel(c *client.Client, req *BackchannelRequest) (*Backchannel, er
 	if err := errors.Join(req.check(), req.checkProfile(c.Config().Profile)); err != nil {
 		return nil, err
 	}
-	_, kept, err := c.NewDPoPKey()
+	kept, err := c.NewDPoPKey()
 	b := &Backchannel{Issuer: c.Issuer(), ClientID: c.Config().ClientID, ACRValues: slices.Clone(req.ACRValues), Resources: slices.Clone(req.Resources), DPoPKey: kept}
 	if req.Ping {
 		b.NotificationToken = rand.Text() + rand.Text() // 260 bits
@@ -195,13 +195,12 @@ func FinishBackchannel(ctx context.Context, c *client.Client, b *Backchannel) (*
 	if err := checkBackchannel(c, b); err != nil {
 		return nil, client.NewError(StepBackchannel, err)
 	}
-	key, err := c.DPoPKey(b.DPoPKey)
-	if err != nil {
+	if err := checkKey(c, b.DPoPKey); err != nil {
 		return nil, client.NewError(client.StepToken, err)
 	}
 	p := &poll{grant: client.Grant{
 		Type: "urn:openid:params:grant-type:ciba", Form: url.Values{"auth_req_id": {b.AuthReqID}},
-		Scopes: b.Scopes, Resources: b.Resources, DPoPKey: key, IDToken: &idtoken.Expected{ACRValues: b.ACRValues}, Check: accept,
+		Scopes: b.Scopes, Resources: b.Resources, DPoPKey: b.DPoPKey, IDToken: &idtoken.Expected{ACRValues: b.ACRValues}, Check: accept,
 	}, interval: max(b.Interval, minInterval), expiry: b.Expiry, atOnce: b.Notified}
 	tokens, err := p.run(ctx, c)
 	if err != nil {

@@ -61,7 +61,7 @@ func BeginDevice(ctx context.Context, c *client.Client, req client.TokenRequest)
 		return nil, client.NewError(StepDevice, err)
 	}
 	d.Issuer, d.ClientID, d.Scopes, d.Resources = c.Issuer(), c.Config().ClientID, scopes, slices.Clone(req.Resources)
-	if _, d.DPoPKey, err = c.NewDPoPKey(); err != nil {
+	if d.DPoPKey, err = c.NewDPoPKey(); err != nil {
 		return nil, client.NewError(StepDevice, err)
 	}
 	return d, nil
@@ -85,13 +85,12 @@ func FinishDevice(ctx context.Context, c *client.Client, d *Device) (*client.Tok
 	if err := checkDevice(c, d); err != nil {
 		return nil, client.NewError(StepDevice, err)
 	}
-	key, err := c.DPoPKey(d.DPoPKey)
-	if err != nil {
+	if err := checkKey(c, d.DPoPKey); err != nil {
 		return nil, client.NewError(client.StepToken, err)
 	}
 	grant := client.Grant{
 		Type: "urn:ietf:params:oauth:grant-type:device_code", Form: url.Values{"device_code": {d.DeviceCode}},
-		Scopes: d.Scopes, Resources: d.Resources, DPoPKey: key, Check: accept,
+		Scopes: d.Scopes, Resources: d.Resources, DPoPKey: d.DPoPKey, Check: accept,
 	}
 	if slices.Contains(d.Scopes, "openid") {
 		grant.IDToken = &idtoken.Expected{}
@@ -106,6 +105,14 @@ func checkDevice(c *client.Client, d *Device) error {
 		return errors.New("there is no login under way")
 	case !began(c, d.Issuer, d.ClientID):
 		return errBegunElsewhere
+	}
+	return nil
+}
+
+// checkKey wants a stored login to have the key that was made for it.
+func checkKey(c *client.Client, key string) error {
+	if own := c.Config().DPoP; own != nil && own.Keys == nil && key == "" {
+		return errors.New("the login has no DPoP key")
 	}
 	return nil
 }

@@ -87,11 +87,19 @@ func (p *poll) goesOn(err error) bool {
 		p.interval += slowDown
 	case e.Temporary():
 		p.failures++
-		p.retryAfter = e.RetryAfter()
+		p.retryAfter = retryAfter(e)
 	default:
 		return false
 	}
 	return true
+}
+
+func retryAfter(err error) time.Duration {
+	var t *client.TokenError
+	if errors.As(err, &t) {
+		return t.RetryAfter
+	}
+	return 0
 }
 
 // wait waits exactly as long as the server wants. Tests replace it.

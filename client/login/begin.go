@@ -76,7 +76,7 @@ func (l *Login) requestOf(a *attempt) client.Request {
 	if a.Silent {
 		request.Prompt = []string{"none"}
 	}
-	if a.Subject != "" && l.config.Clients[a.Client].HasIDToken(request.Scopes...) {
+	if a.Subject != "" && hasIDToken(l.config.Clients[a.Client], request.Scopes) {
 		request.Subject = a.Subject
 	}
 	return request

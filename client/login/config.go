@@ -241,7 +241,7 @@ func (c *Config) checkClients(w *complaints) {
 }
 
 func (c *Config) checkClient(w *complaints, name string, one *client.Client) {
-	at, err := url.Parse(one.RedirectURL())
+	at, err := url.Parse(one.Config().RedirectURL)
 	switch {
 	case err != nil || at.Scheme != "https" && at.Scheme != "http":
 		w.add(true, "Clients[%q] has a RedirectURL that is not of a web site: expected https", name)
@@ -250,10 +250,17 @@ func (c *Config) checkClient(w *complaints, name string, one *client.Client) {
 	default:
 		w.add(c.InsecureHTTP, "InsecureHTTP is for loopback, and the RedirectURL of Clients[%q] is https", name)
 	}
-	w.add(!one.HasIDToken(c.Request.Scopes...) && c.SignIn == nil, "SignIn is nil, and no login of Clients[%q] can succeed: its Scopes have no openid, so that no ID token says who the user is. Add openid, or set SignIn", name)
-	w.add(c.UserInfo && !one.HasAccessToken(), "UserInfo is true, and Clients[%q] with ResponseType id_token gets no access token for that endpoint", name)
-	w.add(c.KeepTokens && !one.HasAccessToken(), "KeepTokens is true, and Clients[%q] with ResponseType id_token gets no access token", name)
+	w.add(!hasIDToken(one, c.Request.Scopes) && c.SignIn == nil, "SignIn is nil, and no login of Clients[%q] can succeed: its Scopes have no openid, so that no ID token says who the user is. Add openid, or set SignIn", name)
+	w.add(c.UserInfo && one.Config().ResponseType == client.ResponseIDToken, "UserInfo is true, and Clients[%q] with ResponseType id_token gets no access token for that endpoint", name)
+	w.add(c.KeepTokens && one.Config().ResponseType == client.ResponseIDToken, "KeepTokens is true, and Clients[%q] with ResponseType id_token gets no access token", name)
 	w.add(strings.HasPrefix(one.ResponseMode(), "fragment"), "Clients[%q] receives responses in the fragment, which browsers do not send: set its ResponseMode", name)
+}
+
+// hasIDToken reports whether a login ends with an ID token, if its request adds these scopes
+// to those of the client.
+func hasIDToken(c *client.Client, scopes []string) bool {
+	own := c.Config()
+	return slices.Contains(own.Scopes, "openid") || slices.Contains(scopes, "openid") || strings.Contains(own.ResponseType, client.ResponseIDToken)
 }
 
 func (c *Config) checkPaths(w *complaints) {

@@ -58,7 +58,7 @@ func (c *Config) checkBasePath(w *complaints) {
 		if one == nil {
 			continue
 		}
-		at, err := url.Parse(one.RedirectURL())
+		at, err := url.Parse(one.Config().RedirectURL)
 		w.add(err == nil && !strings.HasPrefix(at.Path, c.BasePath+"/"), "BasePath is %q, and the RedirectURL of Clients[%q] is not under it", c.BasePath, name)
 	}
 }
@@ -153,12 +153,12 @@ func (e *arrivalError) Error() string { return e.text }
 // still rejected.
 func (l *Login) checkArrival(r *http.Request, name string) error {
 	at, c := l.arrivalOf(r), l.config.Clients[name]
-	own := at.like(c.RedirectURL())
+	own := at.like(c.Config().RedirectURL)
 	if !own.query {
 		return &arrivalError{text: fmt.Sprintf("the response did not arrive at the RedirectURL of Clients[%q]: the query differs", name)}
 	}
 	for rival, other := range l.config.Clients {
-		switch d := at.like(other.RedirectURL()).compare(own); {
+		switch d := at.like(other.Config().RedirectURL).compare(own); {
 		case rival == name:
 		case d > 0:
 			return &arrivalError{text: fmt.Sprintf("the login was begun by Clients[%q], and the response arrived at the RedirectURL of Clients[%q] (mix-up, RFC 9700 §4.4): "+
@@ -182,7 +182,7 @@ func (c *Config) checkHidden(w *complaints) {
 			if one == nil || other == nil || rival == name || one.Issuer() == other.Issuer() || one.NamesIssuer() {
 				continue
 			}
-			w.add(withoutHost(one.RedirectURL()) == withoutHost(other.RedirectURL()),
+			w.add(withoutHost(one.Config().RedirectURL) == withoutHost(other.Config().RedirectURL),
 				"ProxyRewritesHost is true, and the host alone tells the RedirectURLs of Clients[%q] and Clients[%q] apart: set RequireIss of both, or give them different paths", name, rival)
 		}
 	}

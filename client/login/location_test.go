@@ -72,7 +72,7 @@ func TestBasePathChoice(t *testing.T) {
 		},
 		config: func(c *login.Config) {
 			c.BasePath, c.SignInPath = "/app", "/choose"
-			c.Clients["other"] = newClient(t, c.Clients["main"].Issuer(), c.Clients["main"].RedirectURL(), nil)
+			c.Clients["other"] = newClient(t, c.Clients["main"].Issuer(), c.Clients["main"].Config().RedirectURL, nil)
 		},
 	})
 	outer := http.NewServeMux()

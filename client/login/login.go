@@ -58,7 +58,7 @@ func New(config Config) (*Login, error) {
 		begins: newGate(config.MaxCalls), finishes: newGate(config.MaxCalls), process: rand.Text(), noted: &noted{}, refreshes: &budgets{}, registrations: map[string]string{},
 	}
 	for name, c := range config.Clients {
-		l.registrations[name] = hashed(c.String())
+		l.registrations[name] = hashed(fmt.Sprintf("[client %s at %s]", c.Config().ClientID, c.Issuer()))
 	}
 	l.share()
 	l.newRefreshers()

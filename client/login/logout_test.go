@@ -291,7 +291,7 @@ func TestSeveralIssuers(t *testing.T) {
 	first, second := optest.New(t), optest.New(t)
 	second.EditID = func(m map[string]any) { m["sub"] = "bob" }
 	a := start(t, setting{as: first, config: func(c *login.Config) {
-		base := strings.TrimSuffix(c.Clients["main"].RedirectURL(), "/callback")
+		base := strings.TrimSuffix(c.Clients["main"].Config().RedirectURL, "/callback")
 		other, err := client.New(client.Config{
 			Issuer: second.URL, ClientID: optest.ClientID, Auth: auth.SecretBasic(optest.ClientSecret),
 			RedirectURL: base + "/callback/second", PostLogoutRedirectURL: base + "/bye", Now: c.Now,

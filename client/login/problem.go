@@ -185,7 +185,7 @@ func (l *Login) report(r *http.Request, a *attempt, p Problem, err error) {
 	attributes := []slog.Attr{slog.String("id", p.ID), slog.Any("reason", err)}
 	if a != nil && l.config.Clients[a.Client] != nil {
 		c := l.config.Clients[a.Client]
-		attributes = append(attributes, slog.String("client", a.Client), slog.String("issuer", c.Issuer()), slog.String("redirect_uri", c.RedirectURL()))
+		attributes = append(attributes, slog.String("client", a.Client), slog.String("issuer", c.Issuer()), slog.String("redirect_uri", c.Config().RedirectURL))
 	}
 	l.config.Log.LogAttrs(r.Context(), level(p, err), "login: "+p.Code, attributes...)
 	if l.config.OnProblem != nil {

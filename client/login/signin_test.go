@@ -145,7 +145,7 @@ func TestSignInWithoutIDToken(t *testing.T) {
 			return user.SetClaim("id", who.ID)
 		}
 		a := start(t, set.and(keepTokens).and(func(c *login.Config) {
-			redirect := c.Clients["main"].RedirectURL()
+			redirect := c.Clients["main"].Config().RedirectURL
 			at := github(t)
 			gh := newClient(t, at, redirect, func(cfg *client.Config) {
 				cfg.Scopes = []string{"read:user"}

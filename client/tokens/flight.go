@@ -90,9 +90,9 @@ func (c *calls) remember(key string, f failure) {
 // pauseAfter is how long nobody tries again.
 func pauseAfter(err error) time.Duration {
 	var asked time.Duration
-	var e *client.Error
-	if errors.As(err, &e) {
-		asked = e.RetryAfter()
+	var t *client.TokenError
+	if errors.As(err, &t) {
+		asked = t.RetryAfter
 	}
 	return min(max(backOff, asked), maxBackOff)
 }
