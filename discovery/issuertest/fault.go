@@ -104,7 +104,7 @@ const (
 	HTML        Fault = "html"         // an HTML page with status 200
 	NotJSON     Fault = "not_json"     // a body that is not JSON, labelled as JSON
 	Empty       Fault = "empty"        // status 200 without a body
-	TooLarge    Fault = "too_large"    // the response, and 64 MB of white space
+	TooLarge    Fault = "too_large"    // the response, and 8 MB of white space
 	ServerError Fault = "server_error" // status 500
 	Unavailable Fault = "unavailable"  // status 503 with Retry-After: 1
 )

@@ -216,7 +216,7 @@ func (i *Issuer) instead(a *answer, r *http.Request, e Endpoint, found map[Fault
 // spoil changes a response that the endpoint made.
 func (i *Issuer) spoil(a *answer, found map[Fault]bool) {
 	if found[TooLarge] {
-		a.body.Write(bytes.Repeat([]byte(" "), 64<<20))
+		a.body.Write(bytes.Repeat([]byte(" "), 8<<20))
 	}
 	a.broken = found[Truncated]
 }
