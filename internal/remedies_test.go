@@ -50,7 +50,7 @@ func TestErrorsNameTheRemedy(t *testing.T) {
 		"keys are forbidden":    {keysErr(jwks, answerStatus(403)), []string{"403"}, map[string]any{"StaticKeys": discovery.StaticKeys, "HTTP": discovery.Provider{}}},
 		"no keys":               {keysErr(jwks, answerStatus(404)), []string{"404"}, map[string]any{"StaticKeys": discovery.StaticKeys, "KeysAt": discovery.KeysAt}},
 		"keys are a page":       {keysErr(jwks, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Type", "text/html") }), []string{"text/html"}, map[string]any{"StaticKeys": discovery.StaticKeys}},
-		"keys are redirected":   {keysErr(jwks, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/keys", 302) }), []string{"/keys"}, map[string]any{"StaticKeys": discovery.StaticKeys}},
+		"keys are redirected":   {keysErr(jwks, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/keys", http.StatusFound) }), []string{"/keys"}, map[string]any{"StaticKeys": discovery.StaticKeys}},
 		"iat ahead":             {idTokenErr(map[string]any{"iat": time.Now().Unix() + 120}, idtoken.Expected{}), []string{"behind"}, map[string]any{"Skew": client.Config{}}},
 		"the local clock ahead": {idTokenErr(map[string]any{"exp": time.Now().Unix() - 120}, idtoken.Expected{Date: time.Now().Add(-time.Hour)}), []string{"ahead of the server", "Date header"}, map[string]any{"Skew": idtoken.Verifier{}}},
 		"too old":               {idTokenErr(map[string]any{"iat": time.Now().Unix() - 90000}, idtoken.Expected{}), nil, map[string]any{"IssuedWithin": idtoken.Verifier{}}},

@@ -46,12 +46,6 @@ func (g gate) enter(ctx context.Context) error {
 
 func (g gate) leave() { atomic.AddInt32(g.underWay, -1) }
 
-// isLimited tells whether err is from a gate.
-func isLimited(err error) bool {
-	var e *Error
-	return errors.As(err, &e) && (e.Status == http.StatusTooManyRequests || errors.Is(err, errMaxCalls))
-}
-
 func checkMaxCalls(field string, n int) error {
 	if n < 0 || n > 1<<20 {
 		return fmt.Errorf("%s is %d, expected 0 to %d", field, n, 1<<20)

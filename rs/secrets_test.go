@@ -8,6 +8,7 @@ import (
 	"go/parser"
 	"go/token"
 	"log/slog"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"strings"
@@ -90,13 +91,17 @@ func prints(v any) []string {
 
 // exportedStructs are those that the package's files declare.
 func exportedStructs(t *testing.T) (names []string) {
-	packages, err := parser.ParseDir(token.NewFileSet(), ".", nil, 0)
+	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for file, tree := range packages["rs"].Files {
+	for _, file := range files {
 		if strings.HasSuffix(file, "_test.go") {
 			continue
+		}
+		tree, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
 		}
 		for _, d := range tree.Decls {
 			g, ok := d.(*ast.GenDecl)

@@ -114,7 +114,7 @@ func newBackchannel(c *client.Client, req *BackchannelRequest) (*Backchannel, er
 // what the request is about.
 func (r *BackchannelRequest) checkProfile(p client.Profile) error {
 	if p == client.FAPICIBA && r.BindingMessage == "" && r.AuthorizationDetails == nil && len(r.Extra) == 0 {
-		return errors.New("Profile FAPI-CIBA needs a BindingMessage, AuthorizationDetails, or parameters in Extra that say what the user allows")
+		return errors.New("the profile FAPI-CIBA needs a BindingMessage, AuthorizationDetails, or parameters in Extra that say what the user allows")
 	}
 	return nil
 }

@@ -73,7 +73,7 @@ func (r *AssertionRequest) assertion(c *client.Client) (string, error) {
 	case given && r.Keys != nil:
 		return "", errors.New("there is an Assertion, and there are Keys to make one")
 	case given && !visible(r.Assertion):
-		return "", errors.New("Assertion is not a JWT")
+		return "", errors.New("the field Assertion is not a JWT")
 	case given:
 		return r.Assertion, nil
 	case r.Keys == nil:

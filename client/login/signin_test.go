@@ -103,8 +103,7 @@ func TestSignInParameters(t *testing.T) {
 
 // github is a plain OAuth 2.0 server: no OpenID Connect, and an API that says who the user is.
 func github(t *testing.T) string {
-	var gh *httptest.Server
-	gh = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	gh := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/authorize":
 			q := r.URL.Query()

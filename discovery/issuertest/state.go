@@ -16,7 +16,6 @@ type grant struct {
 	nonce    string
 	acr      string
 	authTime time.Time
-	maxAge   bool // auth_time was asked for
 	sid      string
 	details  json.RawMessage // authorization_details
 	act      map[string]any  // RFC 8693 §4.1
@@ -83,7 +82,6 @@ type session struct {
 type waiting struct {
 	client  *Client
 	request url.Values
-	session string
 }
 
 type state struct {

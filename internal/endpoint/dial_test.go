@@ -171,7 +171,7 @@ func TestDialer(t *testing.T) {
 // TestRedirectNamed: the error says where a redirect leads, without a query or what was sent.
 func TestRedirectNamed(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, "https://elsewhere.example/canary-code-123/token?code=canary-query", 307)
+		http.Redirect(w, r, "https://elsewhere.example/canary-code-123/token?code=canary-query", http.StatusTemporaryRedirect)
 	}))
 	defer s.Close()
 	_, err := Client{}.PostForm(t.Context(), s.URL, nil, map[string][]string{"code": {"canary-code-123"}}, "*/*")

@@ -109,7 +109,7 @@ func TestBroken(t *testing.T) {
 		"metadata is half":                    {answers: both(writes(200, "application/json", `{"issuer":`)), topic: "metadata", text: "metadata"},
 		"metadata is an array":                {answers: both(writes(200, "application/json", `[]`)), topic: "metadata", text: "metadata"},
 		"metadata is huge":                    {answers: both(writes(200, "application/json", strings.Repeat(" ", 2<<20))), topic: "metadata", text: "no metadata at any"},
-		"metadata redirects":                  {answers: both(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 302) }), topic: "metadata", text: "no metadata at any"},
+		"metadata redirects":                  {answers: both(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }), topic: "metadata", text: "no metadata at any"},
 		"documents disagree":                  {answers: at(oauth, writes(200, "application/json", `{"issuer":"https://other.example"}`)), level: doctor.Warning, topic: "metadata", text: "issuer is"},
 		"no token endpoint":                   {config: members(map[string]any{"token_endpoint": nil}), topic: "endpoints", text: "token_endpoint"},
 		"no authorization endpoint":           {config: members(map[string]any{"authorization_endpoint": nil}), topic: "endpoints", text: "authorization_endpoint"},
