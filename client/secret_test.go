@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/oauth2"
+
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/grant"
 	"github.com/countersign/countersign/internal/optest"
@@ -58,7 +60,7 @@ func TestNothingPrintsASecret(t *testing.T) {
 		logger.Info("x", "v", v)
 	}
 	noCanary(t, log.String())
-	for _, v := range []any{tokens, *tokens, tokens.IDToken, tokens.Report, info, introspected, logout} {
+	for _, v := range []any{tokens.IDToken, tokens.Report, info, introspected, logout} {
 		b, err := json.Marshal(v)
 		if err != nil {
 			t.Error(err)
@@ -98,8 +100,8 @@ func TestGrantsPrintNoSecret(t *testing.T) {
 	}
 	var log bytes.Buffer
 	logger := slog.New(slog.NewJSONHandler(&log, nil))
-	redacting := []any{exchange, &exchange, assertion, &assertion, backchannel, &backchannel, tokens, ping, *ping}
-	for _, v := range append(redacting, d, *d, b, *b) {
+	redacting := []any{exchange, &exchange, assertion, &assertion, backchannel, &backchannel, ping, *ping}
+	for _, v := range append(redacting, tokens, d, *d, b, *b) {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 			noCanary(t, fmt.Sprintf(verb, v))
 		}
@@ -112,5 +114,21 @@ func TestGrantsPrintNoSecret(t *testing.T) {
 			t.Error(err)
 		}
 		noCanary(t, string(b))
+	}
+}
+
+// TestTokensAreNotEncoded: what encoding/json would write of Tokens could not be read back. The
+// error says what to encode instead, and has no secret. LOG-01.
+func TestTokensAreNotEncoded(t *testing.T) {
+	issued := client.Tokens{Token: &oauth2.Token{AccessToken: "canary-access", RefreshToken: "canary-refresh"}, IDTokenHint: "canary-id-token"}
+	for _, v := range []any{issued, &issued, []client.Tokens{issued}, map[string]*client.Tokens{"alice": &issued}, struct{ T client.Tokens }{issued}} {
+		out, err := json.Marshal(v)
+		if err == nil || len(out) > 0 || !strings.Contains(err.Error(), "tokens.ToStore") {
+			t.Errorf("%T: %s, error %v", v, out, err)
+		}
+		noCanary(t, string(out)+fmt.Sprint(err))
+	}
+	if _, err := issued.MarshalText(); err == nil {
+		t.Error("encoded as text")
 	}
 }

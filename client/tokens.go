@@ -1,17 +1,20 @@
 package client
 
 import (
+	"errors"
+
 	"golang.org/x/oauth2"
 
 	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/idtoken"
 )
 
-// Tokens is the outcome of a login or a refresh. It redacts itself in fmt, log/slog
-// and encoding/json; its Token field is golang.org/x/oauth2's, which does not: store
-// that one on purpose or not at all.
+// Tokens is the result of a login, a grant or a refresh. It redacts itself in fmt and
+// log/slog. Encoders such as encoding/json get an error: to store the tokens, encode
+// tokens.ToStore(t) of package client/tokens. Its Token field is golang.org/x/oauth2's, which
+// does not redact itself: do not log it.
 type Tokens struct {
-	hidden[Tokens]
+	unprinted[Tokens]
 
 	*oauth2.Token
 
@@ -43,3 +46,11 @@ type Tokens struct {
 	// Refreshed says that the tokens come from a refresh, and not from a login.
 	Refreshed bool
 }
+
+var errEncodeTokens = errors.New("client: Tokens are not encoded, because a part of them would be lost: encode tokens.ToStore(t) of package client/tokens, and read it with Stored.Tokens")
+
+// MarshalJSON returns an error that names tokens.ToStore.
+func (Tokens) MarshalJSON() ([]byte, error) { return nil, errEncodeTokens }
+
+// MarshalText returns an error that names tokens.ToStore. Encoders of YAML and XML call it.
+func (Tokens) MarshalText() ([]byte, error) { return nil, errEncodeTokens }

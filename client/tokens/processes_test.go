@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -45,6 +46,10 @@ func TestMain(m *testing.M) {
 	}
 	remote := &remoteStore{os.Getenv(storeAt)}
 	r := &tokens.Refresher{Client: c, Store: remote, Leases: remote}
+	if filepath.IsAbs(remote.url) {
+		files := &tokens.FileStore{Dir: remote.url}
+		r.Store, r.Leases = files, files
+	}
 	var wg sync.WaitGroup
 	for range 25 {
 		wg.Go(func() { fmt.Println(outcome(r)) })

@@ -1,0 +1,218 @@
+package tokens
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// FileStore is a [Store], and the [Leases] for it, in a directory of the user's machine. It is
+// for command-line programs: several processes of one user may use it at once. Each value is
+// a file with mode 0600 that is replaced as a whole. Directories and files that other users
+// can open are rejected. Only Unix file modes are checked: on Windows the directory must be
+// in the user's profile, as that of os.UserConfigDir is.
+//
+// The files are not encrypted. Where the system has a keychain, a Store that uses it protects
+// tokens from other programs of the same user too.
+type FileStore struct {
+	// Dir is the directory, for this store alone. It is created with mode 0700. It must be set.
+	Dir string
+}
+
+const (
+	maxFile     = 1 << 20 // bytes
+	fileTimeout = 5 * time.Second
+	valueSuffix = ".json"
+	leaseSuffix = ".lease"
+	tempPrefix  = "new-"
+	lockName    = "lock"
+)
+
+// fileValue is the content of a file.
+type fileValue struct {
+	Until time.Time `json:"until"`
+	Value []byte    `json:"value"`
+}
+
+// Load implements [Store].
+func (s *FileStore) Load(ctx context.Context, key string) (value []byte, err error) {
+	err = s.locked(ctx, func() error {
+		v, err := s.read(s.path(key, valueSuffix))
+		if err == nil && time.Now().Before(v.Until) {
+			value = v.Value
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	})
+	return value, err
+}
+
+// Save implements [Store]. It also removes the files whose time is over.
+func (s *FileStore) Save(ctx context.Context, key string, value []byte, until time.Time) error {
+	content, err := json.Marshal(fileValue{until, value})
+	if err != nil {
+		return fmt.Errorf("tokens: FileStore: %w", err)
+	}
+	if len(content) > maxFile {
+		return fmt.Errorf("tokens: FileStore: the value has %d bytes, at most %d are stored", len(value), maxFile*3/4)
+	}
+	return s.locked(ctx, func() error {
+		s.removeOld()
+		return s.replace(s.path(key, valueSuffix), content)
+	})
+}
+
+// Delete implements [Store].
+func (s *FileStore) Delete(ctx context.Context, key string) error {
+	return s.locked(ctx, func() error {
+		if err := os.Remove(s.path(key, valueSuffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("tokens: FileStore: %w", err)
+		}
+		return nil
+	})
+}
+
+// Acquire implements [Leases] with a lock on a file. The operating system releases it when
+// the process ends. A process that is suspended keeps it.
+func (s *FileStore) Acquire(_ context.Context, key string, d time.Duration) (release func(), held bool, err error) {
+	if err := s.open(); err != nil {
+		return nil, false, err
+	}
+	lock, err := lockFile(s.path(key, leaseSuffix))
+	switch {
+	case errors.Is(err, errLocked):
+		return nil, false, nil
+	case err != nil:
+		return nil, false, fmt.Errorf("tokens: FileStore: %w", err)
+	}
+	timer := time.AfterFunc(d, func() { lock.Close() })
+	return func() {
+		timer.Stop()
+		lock.Close()
+	}, true, nil
+}
+
+// path names the file of a key. A key may have any characters.
+func (s *FileStore) path(key, suffix string) string {
+	sum := sha256.Sum256([]byte(key))
+	return filepath.Join(s.Dir, hex.EncodeToString(sum[:16])+suffix)
+}
+
+// open creates the directory, or checks that it is the user's alone.
+func (s *FileStore) open() error {
+	if s.Dir == "" {
+		return errors.New("tokens: FileStore.Dir is empty: name a directory, such as one in os.UserConfigDir")
+	}
+	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+		return fmt.Errorf("tokens: FileStore.Dir: %w", err)
+	}
+	info, err := os.Stat(s.Dir)
+	if err != nil {
+		return fmt.Errorf("tokens: FileStore.Dir: %w", err)
+	}
+	return private(s.Dir, info, 0o700)
+}
+
+// private rejects what other users can open.
+func private(path string, info fs.FileInfo, want fs.FileMode) error {
+	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o077 != 0 {
+		return fmt.Errorf("tokens: FileStore: other users can open %s: its mode is %#o, expected %#o: run chmod %o, and sign in again if others may have read it", path, mode, want, want)
+	}
+	return nil
+}
+
+// locked calls f while no other goroutine or process is in a call of locked.
+func (s *FileStore) locked(ctx context.Context, f func() error) error {
+	if err := s.open(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, fileTimeout)
+	defer cancel()
+	for {
+		lock, err := lockFile(filepath.Join(s.Dir, lockName))
+		if err == nil {
+			defer lock.Close()
+			return f()
+		}
+		if !errors.Is(err, errLocked) {
+			return fmt.Errorf("tokens: FileStore: %w", err)
+		}
+		if sleep(ctx, 2*time.Millisecond) != nil {
+			return fmt.Errorf("tokens: FileStore: another process holds %s: %w", filepath.Join(s.Dir, lockName), ctx.Err())
+		}
+	}
+}
+
+// read gives the content of a file.
+func (s *FileStore) read(path string) (fileValue, error) {
+	var v fileValue
+	f, err := os.Open(path)
+	if err != nil {
+		return v, fmt.Errorf("tokens: FileStore: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return v, fmt.Errorf("tokens: FileStore: %w", err)
+	}
+	if err := private(path, info, 0o600); err != nil {
+		return v, err
+	}
+	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil || len(content) > maxFile || json.Unmarshal(content, &v) != nil {
+		return v, fmt.Errorf("tokens: FileStore: cannot read %s: remove it, and sign in again", path)
+	}
+	return v, nil
+}
+
+// replace writes a file under another name first, so that no process reads a part of it,
+// and a crash leaves the old or the new one.
+func (s *FileStore) replace(path string, content []byte) error {
+	f, err := os.CreateTemp(s.Dir, tempPrefix) // with mode 0600
+	if err != nil {
+		return fmt.Errorf("tokens: FileStore: %w", err)
+	}
+	_, err = f.Write(content)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+		return fmt.Errorf("tokens: FileStore: %w", err)
+	}
+	return nil
+}
+
+// removeOld removes values whose time is over, and what a killed process has left. That a
+// file cannot be removed is no reason not to save another one.
+func (s *FileStore) removeOld() {
+	entries, err := os.ReadDir(s.Dir)
+	if err != nil {
+		return
+	}
+	now := time.Now()
+	for _, e := range entries {
+		path := filepath.Join(s.Dir, e.Name())
+		switch {
+		case strings.HasPrefix(e.Name(), tempPrefix):
+			os.Remove(path)
+		case strings.HasSuffix(e.Name(), valueSuffix):
+			if v, err := s.read(path); err == nil && !now.Before(v.Until) {
+				os.Remove(path)
+			}
+		}
+	}
+}

@@ -1,0 +1,202 @@
+package tokens_test
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/client/tokens"
+	"github.com/countersign/countersign/internal/optest"
+)
+
+// TestFileStore: what is saved is loaded, by another FileStore too, until its time is over.
+func TestFileStore(t *testing.T) {
+	ctx, dir := t.Context(), filepath.Join(t.TempDir(), "photoctl", "tokens")
+	s, other := &tokens.FileStore{Dir: dir}, &tokens.FileStore{Dir: dir}
+	later := time.Now().Add(time.Hour)
+	if v, err := s.Load(ctx, "alice"); v != nil || err != nil {
+		t.Fatalf("%q, %v", v, err)
+	}
+	for key, value := range map[string]string{"alice": "canary-1", "../../bob": "canary-2", "": "canary-3", "A\x00/": "canary-4"} {
+		if err := s.Save(ctx, key, []byte(value), later); err != nil {
+			t.Fatal(err)
+		}
+		if v, err := other.Load(ctx, key); string(v) != value || err != nil {
+			t.Errorf("%q: %v", key, err)
+		}
+	}
+	if err := s.Save(ctx, "alice", []byte("canary-5"), later); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := other.Load(ctx, "alice"); string(v) != "canary-5" || err != nil {
+		t.Errorf("not replaced: %v", err)
+	}
+	if err := s.Save(ctx, "../../bob", []byte("canary-2"), time.Now().Add(-time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := s.Load(ctx, "../../bob"); v != nil || err != nil {
+		t.Errorf("loaded after its time: %v", err)
+	}
+	for range 2 {
+		if err := s.Delete(ctx, "alice"); err != nil {
+			t.Error(err)
+		}
+	}
+	if v, err := s.Load(ctx, "alice"); v != nil || err != nil {
+		t.Errorf("loaded after Delete: %v", err)
+	}
+	if names, _ := filepath.Glob(filepath.Dir(filepath.Dir(dir)) + "/*"); len(names) != 1 {
+		t.Errorf("files outside of the directory: %q", names)
+	}
+}
+
+// TestFileStoreModes: no other user can open the directory or a file. What others can open is
+// rejected, and the error names the remedy.
+func TestFileStoreModes(t *testing.T) {
+	if os.Getuid() < 0 {
+		t.Skip("modes are those of Unix")
+	}
+	ctx, dir := t.Context(), filepath.Join(t.TempDir(), "tokens")
+	s := &tokens.FileStore{Dir: dir}
+	if err := s.Save(ctx, "alice", []byte("canary"), time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	var values []string
+	filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		info, err := d.Info()
+		if err != nil || info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s: mode %v, %v", path, info.Mode(), err)
+		}
+		if strings.HasSuffix(path, ".json") {
+			values = append(values, path)
+		}
+		return err
+	})
+	if len(values) != 1 {
+		t.Fatalf("files %q", values)
+	}
+	for path, mode := range map[string][2]fs.FileMode{values[0]: {0o644, 0o600}, dir: {0o750, 0o700}} {
+		os.Chmod(path, mode[0])
+		v, err := s.Load(ctx, "alice")
+		if v != nil || err == nil || !strings.Contains(err.Error(), fmt.Sprintf("chmod %o", mode[1])) {
+			t.Errorf("%s with mode %v: %v", path, mode[0], err)
+		}
+		os.Chmod(path, mode[1])
+	}
+	if v, err := s.Load(ctx, "alice"); string(v) != "canary" || err != nil {
+		t.Errorf("after chmod: %v", err)
+	}
+	if _, err := (&tokens.FileStore{}).Load(ctx, "alice"); err == nil || !strings.Contains(err.Error(), "Dir") {
+		t.Errorf("no directory: %v", err)
+	}
+}
+
+// TestFileStoreDamage: a file that is damaged is an error that names it, and not a login that
+// is over. What a killed process or the past has left is removed.
+func TestFileStoreDamage(t *testing.T) {
+	ctx, dir := t.Context(), t.TempDir()
+	os.Chmod(dir, 0o700)
+	s := &tokens.FileStore{Dir: dir}
+	later := time.Now().Add(time.Hour)
+	if err := s.Save(ctx, "alice", []byte("canary"), later); err != nil {
+		t.Fatal(err)
+	}
+	names, _ := filepath.Glob(dir + "/*.json")
+	for _, content := range []string{"", `{"until":`, `{"until":"2099-01-01T00:00:00Z","value":"AA=="` + strings.Repeat(" ", 1<<20) + "}"} {
+		os.WriteFile(names[0], []byte(content), 0o600)
+		if v, err := s.Load(ctx, "alice"); v != nil || err == nil || !strings.Contains(err.Error(), names[0]) {
+			t.Errorf("%.20q: %v", content, err)
+		}
+	}
+	if err := s.Save(ctx, "large", bytes.Repeat([]byte("x"), 1<<20), later); err == nil {
+		t.Error("a value that cannot be loaded is saved")
+	}
+	os.WriteFile(filepath.Join(dir, "new-123"), []byte("half"), 0o600)
+	if err := s.Save(ctx, "old", []byte("canary"), time.Now().Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Save(ctx, "alice", []byte("canary"), later); err != nil {
+		t.Fatal(err)
+	}
+	if names, _ := filepath.Glob(dir + "/*"); len(names) != 2 { // the value and the lock
+		t.Errorf("left: %q", names)
+	}
+}
+
+// TestFileLease: one has a lease at a time, until it gives it back, its time is over, or its
+// process ends.
+func TestFileLease(t *testing.T) {
+	ctx, dir := t.Context(), filepath.Join(t.TempDir(), "tokens")
+	s, other := &tokens.FileStore{Dir: dir}, &tokens.FileStore{Dir: dir}
+	release, held, err := s.Acquire(ctx, "alice", time.Minute)
+	if !held || err != nil {
+		t.Fatalf("%v, %v", held, err)
+	}
+	if _, held, err := other.Acquire(ctx, "alice", time.Minute); held || err != nil {
+		t.Errorf("held twice: %v, %v", held, err)
+	}
+	if release, held, err := other.Acquire(ctx, "bob", time.Minute); !held || err != nil {
+		t.Errorf("another key: %v, %v", held, err)
+	} else {
+		release()
+	}
+	release()
+	release()
+	if _, held, err = other.Acquire(ctx, "alice", 20*time.Millisecond); !held || err != nil {
+		t.Fatalf("after release: %v, %v", held, err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		release, held, err := s.Acquire(ctx, "alice", time.Minute)
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("after its time: %v, %v", held, err)
+		}
+		if held {
+			release()
+			return
+		}
+	}
+}
+
+// TestFileStoreProcesses: four processes of 25 goroutines each share a refresh token in a
+// directory. The server gets one request, although another process was killed in its refresh.
+func TestFileStoreProcesses(t *testing.T) {
+	s := optest.New(t)
+	rotation := s.RotateRefreshTokens()
+	rotation.Grace = time.Minute
+	reached, dead := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	rotation.After = func() { once.Do(func() { close(reached); <-dead }) }
+
+	dir := filepath.Join(t.TempDir(), "tokens")
+	store := storeOf(t, ending(-time.Second))
+	if err := (&tokens.FileStore{Dir: dir}).Save(t.Context(), "alice", store.values["alice"], time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	first, _ := process(t, s.URL, dir)
+	<-reached
+	first.Process.Kill()
+	first.Wait()
+	close(dead)
+
+	var outs []*bytes.Buffer
+	var all []*exec.Cmd
+	for range 4 {
+		cmd, out := process(t, s.URL, dir)
+		all, outs = append(all, cmd), append(outs, out)
+	}
+	for i, cmd := range all {
+		if err := cmd.Wait(); err != nil || outs[i].String() != strings.Repeat("access-2\n", 25) {
+			t.Errorf("process %d: %v\n%s", i, err, outs[i])
+		}
+	}
+	if rotation.Posts() != 2 || rotation.Revoked() { // that of the dead process, and one more
+		t.Errorf("%d requests, revoked %v", rotation.Posts(), rotation.Revoked())
+	}
+}
