@@ -29,6 +29,12 @@ var commands = []command{
 	{"token", "show a JWT and the checks that it passes", runToken},
 }
 
+func init() {
+	for _, f := range flows {
+		commands = append(commands, f.command())
+	}
+}
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	status := run(ctx, os.Args[1:], standard{os.Stdin, os.Stdout, os.Stderr})
