@@ -21,31 +21,33 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// AWSLoadBalancer verifies the user claims that an application load balancer of AWS
-// forwards after it signed the user in: the header X-Amzn-Oidc-Data (see
-// Protection.TokenHeader). They are a JWT by ES256, but for its padding, and grant nothing:
-// the Principal has no scopes. Signers, Issuer and ClientID must be set; without them
-// every token is rejected. A [Cache] does not take it.
+// AWSLoadBalancer verifies the user claims that an AWS application load balancer forwards after
+// it signed the user in, in the header X-Amzn-Oidc-Data (see Protection.TokenHeader). They are
+// an ES256 JWT with padding. They grant nothing, so the Principal has no scopes. Signers,
+// Issuer and ClientID must be set; otherwise every token is answered with 503. A [Cache] does
+// not accept it.
 //
-// Let the API accept connections from the load balancer alone: it is what makes the header
-// its own.
+// Let the API accept connections from the load balancer only. Otherwise a client can send a
+// header that it received elsewhere.
 type AWSLoadBalancer struct {
-	// Signers are the ARNs of the load balancers; the header parameter signer must be one
-	// of them. AWS signs for all its customers with the same keys, so nothing else says
-	// that a token is from your load balancer.
+	// Signers are the ARNs of the load balancers. The header parameter signer must be one of
+	// them. AWS signs for all its customers with the same keys, so only the signer identifies
+	// your load balancer.
 	Signers []string
 
 	// Issuer and ClientID are those of the load balancer's OpenID Connect configuration.
 	Issuer, ClientID string
 
-	// KeysURL is where the keys are, each under its kid. "" means that of the region of
-	// the token's signer, outside GovCloud and China.
+	// KeysURL is the URL below which the keys are, each under its kid. "" means the URL of the
+	// signer's region; set it for GovCloud and China.
 	KeysURL string
 
-	// Skew is how far the load balancer's clock may be off. 0 means 30 seconds; at most 5 minutes.
+	// Skew is the accepted clock difference to the load balancer. 0 means 30 seconds; at most 5
+	// minutes.
 	Skew time.Duration
 
-	// HTTP fetches the keys, as that of [Introspection] does. nil means a client of the module.
+	// HTTP fetches the keys, as in [Introspection]. nil means the default client of this
+	// module.
 	HTTP *http.Client
 
 	// Now is the clock. nil means time.Now.
@@ -54,7 +56,7 @@ type AWSLoadBalancer struct {
 	keys albKeys
 }
 
-// albHeader and albClaims are what is read. exp and iss are in both.
+// albHeader and albClaims are the parts that are read. Both contain exp and iss.
 type albHeader struct {
 	Alg      string           `json:"alg"`
 	KeyID    string           `json:"kid"`
@@ -101,11 +103,11 @@ func (a *AWSLoadBalancer) VerifyToken(ctx context.Context, token string) (*Princ
 	return &Principal{Issuer: a.Issuer, Subject: c.Subject, ClientID: a.ClientID, Expiry: h.Expiry.Time, payload: parts[1]}, nil
 }
 
-// albParts splits the token: three parts of base64url, each padded or not.
+// albParts splits the token into three base64url parts, each with or without padding.
 func albParts(token string) (signed string, parts [3][]byte, err error) {
 	texts := strings.Split(token, ".")
 	if len(token) > jose.MaxSize || len(texts) != len(parts) {
-		return "", parts, errors.New("not a token of a load balancer: it has three parts, and at most 64 KiB")
+		return "", parts, errors.New("malformed load balancer token: expected three parts and at most 64 KiB")
 	}
 	for i, text := range texts {
 		encoding := base64.RawURLEncoding
@@ -113,7 +115,7 @@ func albParts(token string) (signed string, parts [3][]byte, err error) {
 			encoding = base64.URLEncoding
 		}
 		if parts[i], err = encoding.Strict().DecodeString(text); err != nil || strings.ContainsAny(text, "\r\n") {
-			return "", parts, errors.New("not a token of a load balancer: a part is not base64url")
+			return "", parts, errors.New("malformed load balancer token: a part is not base64url")
 		}
 	}
 	return token[:len(texts[0])+1+len(texts[1])], parts, nil
@@ -122,7 +124,7 @@ func albParts(token string) (signed string, parts [3][]byte, err error) {
 func (a *AWSLoadBalancer) check(h *albHeader, c *albClaims) error {
 	switch {
 	case h.Alg != "ES256" || h.Critical != nil:
-		return errors.New("alg is not ES256, or crit is present")
+		return errors.New("alg is not ES256 or crit is present")
 	case !slices.Contains(a.Signers, h.Signer):
 		return fmt.Errorf("signer is %s: add it to AWSLoadBalancer.Signers if it is your load balancer", jose.Quote(h.Signer))
 	case h.Issuer != a.Issuer:
@@ -130,7 +132,7 @@ func (a *AWSLoadBalancer) check(h *albHeader, c *albClaims) error {
 	case c.Issuer != "" && c.Issuer != a.Issuer:
 		return wrongIssuer(c.Issuer, a.Issuer, "AWSLoadBalancer.Issuer")
 	case h.ClientID != a.ClientID:
-		return fmt.Errorf("client is %s, expected %s: set AWSLoadBalancer.ClientID", jose.Quote(h.ClientID), jose.Quote(a.ClientID))
+		return fmt.Errorf("client is %s, expected %s: set AWSLoadBalancer.ClientID to the client ID of the load balancer", jose.Quote(h.ClientID), jose.Quote(a.ClientID))
 	case c.Subject == "":
 		return errors.New("sub is missing")
 	}
@@ -152,9 +154,9 @@ func validES256(key *ecdsa.PublicKey, signed string, signature []byte) bool {
 func (a *AWSLoadBalancer) configured() error {
 	switch {
 	case a == nil:
-		return errors.New("an *AWSLoadBalancer that is nil")
+		return errors.New("the *AWSLoadBalancer is nil")
 	case len(a.Signers) == 0 || slices.Contains(a.Signers, ""):
-		return errors.New("AWSLoadBalancer.Signers is empty, or has an empty string in it")
+		return errors.New("AWSLoadBalancer.Signers is empty or contains an empty string")
 	case a.Issuer == "" || a.ClientID == "":
 		return errors.New("AWSLoadBalancer.Issuer or AWSLoadBalancer.ClientID is empty")
 	case a.Skew < 0 || a.Skew > maxSkew:
@@ -164,17 +166,17 @@ func (a *AWSLoadBalancer) configured() error {
 	}
 	for _, signer := range a.Signers {
 		if a.KeysURL == "" && albRegion(signer) == "" {
-			return fmt.Errorf("AWSLoadBalancer.Signers: %q is not the ARN of a load balancer (arn:aws:elasticloadbalancing:…); for other partitions set KeysURL", signer)
+			return fmt.Errorf("AWSLoadBalancer.Signers: %q is not the ARN of a load balancer (arn:aws:elasticloadbalancing:…); set AWSLoadBalancer.KeysURL for other partitions", signer)
 		}
 	}
 	return nil
 }
 
-// Ready is [Protection.Ready] for this part alone. Its keys are fetched by kid, when a
-// token comes.
+// Ready is [Protection.Ready] for this part alone. It checks the settings only: keys are
+// fetched by kid when a token arrives.
 func (a *AWSLoadBalancer) Ready(context.Context) error { return a.configured() }
 
-// albRegion is the region in an ARN of the partition aws; "" if it has none.
+// albRegion returns the region of an ARN in the partition aws, or "".
 func albRegion(arn string) string {
 	parts := strings.Split(arn, ":")
 	if len(parts) < 6 || parts[0] != "arn" || parts[1] != "aws" || parts[2] != "elasticloadbalancing" {
@@ -186,8 +188,8 @@ func albRegion(arn string) string {
 	return parts[3]
 }
 
-// How keys are kept and fetched. A kid is fetched only for a token of a known signer, but
-// anybody can write that, so fetches have a budget.
+// Limits for keys. A kid is fetched only for a known signer, but anybody can write that into a
+// header, so fetches have a budget.
 const (
 	albKeyAge    = 24 * time.Hour
 	albMaxKeys   = 16
@@ -200,7 +202,7 @@ const (
 type albKeys struct {
 	mu      sync.Mutex
 	known   map[string]albKey
-	fetches int       // of the budget
+	fetches int       // used of the budget
 	since   time.Time // when the budget was refilled
 }
 
@@ -209,19 +211,19 @@ type albKey struct {
 	until time.Time
 }
 
-// key gives the key of a token's header, from memory or from AWS.
+// key returns the key that the token's header names, from memory or from AWS.
 func (a *AWSLoadBalancer) key(ctx context.Context, h *albHeader) (*ecdsa.PublicKey, error) {
 	if h.KeyID == "" || len(h.KeyID) > albMaxKeyID || strings.Trim(h.KeyID, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") != "" {
-		return nil, errors.New("kid is missing, or not letters, digits and hyphens")
+		return nil, errors.New("kid is missing, too long or contains other characters than letters, digits and hyphens")
 	}
-	a.keys.mu.Lock() // also while a key is fetched: others wait for it, within its deadline
+	a.keys.mu.Lock() // also during a fetch: other requests wait for it, within its deadline
 	defer a.keys.mu.Unlock()
 	at := now(a.Now)
 	if k, ok := a.keys.known[h.KeyID]; ok && at.Before(k.until) {
 		return k.key, nil
 	}
 	if !a.keys.allow(at) {
-		return nil, &unavailable{errors.New("an unknown kid, and the budget for fetching keys is used up")}
+		return nil, &unavailable{errors.New("kid is unknown, and too many keys were fetched recently: the next fetch is allowed within 30 seconds")}
 	}
 	key, err := a.fetch(ctx, h)
 	if err != nil {
@@ -234,7 +236,7 @@ func (a *AWSLoadBalancer) key(ctx context.Context, h *albHeader) (*ecdsa.PublicK
 	return key, nil
 }
 
-// allow takes one fetch of the budget: three at once, and one more every 30 seconds.
+// allow uses one fetch of the budget: three at once, and one more every 30 seconds.
 func (k *albKeys) allow(at time.Time) bool {
 	if refills := int(at.Sub(k.since) / albRefill); refills > 0 || k.since.IsZero() {
 		k.fetches, k.since = max(0, k.fetches-max(0, refills)), at
@@ -254,11 +256,11 @@ func (a *AWSLoadBalancer) fetch(ctx context.Context, h *albHeader) (*ecdsa.Publi
 	resp, err := endpoint.Client{HTTP: a.HTTP}.Get(context.WithoutCancel(ctx), strings.TrimSuffix(base, "/")+"/"+h.KeyID, "*/*", nil, albMaxLength)
 	switch {
 	case err != nil:
-		return nil, &unavailable{fmt.Errorf("the load balancer's key: %w", err)}
-	case resp.Status == http.StatusNotFound || resp.Status == http.StatusForbidden: // what S3 answers for no such object
-		return nil, errors.New("AWS has no key of this kid")
+		return nil, &unavailable{fmt.Errorf("cannot fetch the load balancer's key: %w", err)}
+	case resp.Status == http.StatusNotFound || resp.Status == http.StatusForbidden: // S3's responses for a missing object
+		return nil, errors.New("AWS has no key with this kid")
 	case resp.Status != http.StatusOK:
-		return nil, &unavailable{fmt.Errorf("the load balancer's key: status %d", resp.Status)}
+		return nil, &unavailable{fmt.Errorf("cannot fetch the load balancer's key: status %d", resp.Status)}
 	}
 	block, _ := pem.Decode(resp.Body)
 	if block == nil {

@@ -19,38 +19,40 @@ const (
 	maxMaxAge        = time.Hour
 )
 
-// Cache remembers what Tokens said of tokens seen before, by a keyed hash. A JWT is
-// taken from it until its exp, while the key that signed it is in the issuer's set; what
-// a server answered, for MaxAge at most, during which a revocation goes unnoticed unless
-// [Cache.Invalidate] is told of it (RFC 7662 §4). Many requests at once with one token
-// ask the server once. Tokens must be set; without it every token is refused. A Cache
-// must not be copied after its first use.
+// Cache remembers verified tokens by a keyed hash. Tokens must be set; otherwise every token is
+// answered with 503. A Cache must not be copied after its first use.
 //
-// What a token is bound to is checked for every request, by the [Protection]. JWTs whose
-// Keys are not of package discovery are not remembered: nothing tells when a key goes.
+// A JWT is remembered until its exp, while the key that signed it is in the issuer's key set. A
+// server's response is remembered for MaxAge at most. During this time a revocation has no
+// effect, unless [Cache.Invalidate] is called (RFC 7662 §4). Concurrent requests with one token
+// cause one call to the server.
+//
+// The [Protection] checks the token's binding on every request. A JWT is not remembered if its
+// Keys are not of package discovery, because nothing reports that a key was removed.
 type Cache struct {
 	// Tokens verifies the tokens that are not in the cache.
 	Tokens Verifier
 
-	// Size is how many tokens are remembered, at about 1 KiB each. 0 means 10,000.
+	// Size is the maximum number of remembered tokens, at about 1 KiB each. 0 means 10,000.
 	Size int
 
-	// MaxAge is how long an answer of a server is used. 0 means 30 seconds; at most an
-	// hour. That a token is not active is remembered for 10 seconds, or MaxAge.
+	// MaxAge is how long a server's response is used. 0 means 30 seconds; at most 1 hour. That
+	// a token is inactive is remembered for 10 seconds, or MaxAge if it is shorter.
 	MaxAge time.Duration
 
-	// Shared is where the processes of an API share what an [Introspection] was answered,
-	// itself or in an [JWTOrOpaque], until MaxAge and never past exp. Each looks there again
-	// after 5 seconds, so that Invalidate reaches all of them. A store that fails is done
-	// without, and the server is asked. nil means that nothing is shared.
+	// Shared is a store in which the processes of an API share the responses that an
+	// [Introspection] got, also one inside a [JWTOrOpaque]. They are used until MaxAge and
+	// never after exp. Each process reads the store again after 5 seconds, so that Invalidate
+	// reaches all of them. If the store fails, the server is asked instead. nil means that
+	// nothing is shared.
 	Shared SharedStore
 
-	// SharedKey seals what is shared: 32 random bytes or more, the same in all processes
-	// of this API, and in no other's, about whose tokens the server may say something
-	// else (RFC 7662 §2.2). It must be set with Shared.
+	// SharedKey encrypts the shared responses: 32 random bytes or more, the same in all
+	// processes of this API. Do not use it in another API: the server may respond differently
+	// about its tokens (RFC 7662 §2.2). It must be set if Shared is.
 	SharedKey []byte `json:"-"`
 
-	// Counter hears of hits and misses. nil means nobody.
+	// Counter counts hits and misses. nil means that nothing is counted.
 	Counter Counter
 
 	// Now is the clock. nil means time.Now.
@@ -58,10 +60,10 @@ type Cache struct {
 
 	good, inactive memory
 	flights        flights
-	forgotten      atomic.Int64 // when InvalidateIf was called last: nothing shared before is taken
+	forgotten      atomic.Int64 // when InvalidateIf was last called: older shared responses are not used
 }
 
-// Format implements fmt.Formatter: what is remembered is nobody's to print.
+// Format implements fmt.Formatter. It does not print what is remembered.
 func (c *Cache) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "[cache of %d tokens]", c.size()) }
 
 func (c *Cache) size() int {
@@ -81,19 +83,19 @@ func (c *Cache) maxAge() time.Duration {
 func (c *Cache) configured() error {
 	switch {
 	case c == nil:
-		return errors.New("a *Cache that is nil")
+		return errors.New("the *Cache is nil")
 	case c.Tokens == nil:
 		return errors.New("Cache.Tokens is nil")
 	case isLoadBalancer(c.Tokens):
-		return errors.New("Cache.Tokens is an AWSLoadBalancer: use it without a Cache")
+		return errors.New("Cache.Tokens is an AWSLoadBalancer, which a Cache does not accept: use it without a Cache")
 	case c.Size < 0:
-		return errors.New("Cache.Size is below 0")
+		return errors.New("Cache.Size is negative, expected 0 or more")
 	case c.MaxAge < 0 || c.MaxAge > maxMaxAge:
-		return fmt.Errorf("Cache.MaxAge is %v; it goes from 0 to %v", c.MaxAge, maxMaxAge)
+		return fmt.Errorf("Cache.MaxAge is %v, expected 0 to %v", c.MaxAge, maxMaxAge)
 	case c.Shared != nil && len(c.SharedKey) < minSharedKey:
-		return fmt.Errorf("Cache.SharedKey is shorter than %d bytes", minSharedKey)
+		return fmt.Errorf("Cache.SharedKey is too short, expected at least %d bytes", minSharedKey)
 	case c.Shared != nil && introspectionOf(c.Tokens, "") == nil:
-		return errors.New("Cache.Shared is for the answers of an Introspection, and Cache.Tokens has none")
+		return errors.New("Cache.Shared is for the responses of an Introspection, but Cache.Tokens has none: remove Cache.Shared")
 	}
 	return nil
 }
@@ -123,11 +125,11 @@ func (c *Cache) verify(ctx context.Context, token string) (*Principal, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.copy(), nil // others have it too
+	return p.copy(), nil // other callers share it
 }
 
-// ask is miss for a token that a server is asked about, unless the answer came while
-// this caller was on its way.
+// ask is miss for a token that causes a call to the server. It looks into the cache again,
+// because another call may have ended meanwhile.
 func (c *Cache) ask(ctx context.Context, key tokenKey, token string, at time.Time) (*Principal, error) {
 	if p, err := c.hit(ctx, key, at); p != nil || err != nil {
 		return p, err
@@ -138,9 +140,9 @@ func (c *Cache) ask(ctx context.Context, key tokenKey, token string, at time.Tim
 	return c.miss(ctx, key, token, at)
 }
 
-var errForm = errors.New("not a token: characters outside b64token (RFC 6750 §2.1)")
+var errForm = errors.New("the access token has characters outside of b64token (RFC 6750 §2.1)")
 
-// hit gives what is remembered and good still; neither of both for nothing.
+// hit returns what is remembered and still valid, or neither a Principal nor an error.
 func (c *Cache) hit(ctx context.Context, key tokenKey, at time.Time) (*Principal, error) {
 	if e, ok := c.good.get(key, c.size()); ok {
 		good, err := e.isGood(ctx, at)
@@ -158,8 +160,8 @@ func (c *Cache) hit(ctx context.Context, key tokenKey, at time.Time) (*Principal
 	return nil, nil
 }
 
-// miss verifies the token and remembers the outcome, unless something was made invalid
-// meanwhile: it may have been this token.
+// miss verifies the token and remembers the result. If something was invalidated meanwhile, it
+// does not: it may have been this token.
 func (c *Cache) miss(ctx context.Context, key tokenKey, token string, at time.Time) (*Principal, error) {
 	good, inactive := c.good.removals.Load(), c.inactive.removals.Load()
 	p, err := verify(ctx, c.Tokens, token)
@@ -174,10 +176,10 @@ func (c *Cache) miss(ctx context.Context, key tokenKey, token string, at time.Ti
 	return p, err
 }
 
-// Invalidate forgets what is known of a token. A request that begins after Invalidate
-// returned asks the server again, also while an earlier call about the token is under way.
-// With Shared, other processes do the same after 5 seconds at most. An error is the
-// store's: then the other processes may accept the token until MaxAge.
+// Invalidate removes a token from the cache. A request that starts after Invalidate returned
+// asks the server again, also while an earlier call about the token is running. With Shared,
+// the other processes do the same after 5 seconds at most. An error is that of the store: then
+// other processes may accept the token until MaxAge.
 func (c *Cache) Invalidate(ctx context.Context, token string) error {
 	key := keyOf(token)
 	c.good.removals.Add(1)
@@ -191,9 +193,9 @@ func (c *Cache) Invalidate(ctx context.Context, token string) error {
 	return c.invalidateShared(ctx, token)
 }
 
-// InvalidateIf forgets every token whose principal match accepts, for example all tokens of
-// one user. Like [Cache.Invalidate] it also reaches the calls under way. It works in this
-// process alone, which then uses no older answer from Shared: call it in every process.
+// InvalidateIf removes every token for whose Principal match returns true, for example all
+// tokens of one user. Like [Cache.Invalidate] it also affects running calls. It affects this
+// process only, which then uses no older response from Shared. Call it in every process.
 func (c *Cache) InvalidateIf(match func(*Principal) bool) {
 	c.forgotten.Store(now(c.Now).UnixNano())
 	c.good.removals.Add(1)
@@ -201,8 +203,8 @@ func (c *Cache) InvalidateIf(match func(*Principal) bool) {
 	c.flights.detachAll()
 }
 
-// asks tells whether verifying the token means to ask a server, so that to ask once for
-// many is worth a detour.
+// asks reports whether verifying the token calls a server. Then one call for concurrent
+// requests is worth its cost.
 func asks(v Verifier, token string) bool {
 	switch v := v.(type) {
 	case *JWT, *IDToken, *DynamicIssuers, Issuers:
@@ -215,7 +217,7 @@ func asks(v Verifier, token string) bool {
 	return true
 }
 
-// flights are the calls under way, one for a token.
+// flights are the running calls, one per token.
 type flights struct {
 	mu    sync.Mutex
 	calls map[tokenKey]*flight
@@ -255,14 +257,15 @@ func (f *flights) leave(key tokenKey, call *flight) {
 	}
 }
 
-// detach lets nobody else join the call about a token: its answer is from before now.
+// detach keeps other requests from joining the running call about a token, because its response
+// may be too old.
 func (f *flights) detach(key tokenKey) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.calls, key)
 }
 
-// detachAll is detach for every call: which user it is about is not known yet.
+// detachAll is detach for every call, because their users are not known yet.
 func (f *flights) detachAll() {
 	f.mu.Lock()
 	defer f.mu.Unlock()

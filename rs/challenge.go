@@ -8,10 +8,9 @@ import (
 	"time"
 )
 
-// challenges are the values of WWW-Authenticate, one for each scheme that is taken
-// (RFC 6750 §3, RFC 9449 §7.1). What is wrong stands in that of the request's own
-// scheme (§7.2). Their parts are constants and configuration; quote makes sure that they
-// stay within their quotes.
+// challenges returns the values of WWW-Authenticate, one for each accepted scheme (RFC 6750 §3,
+// RFC 9449 §7.1). The error is in the challenge of the scheme that the request used (§7.2).
+// quote removes every character that could end a quoted value.
 func (p *Protection) challenges(e *Error) []string {
 	if p.DPoP == nil {
 		return []string{p.challenge("Bearer", e, true)}
@@ -22,7 +21,7 @@ func (p *Protection) challenges(e *Error) []string {
 	return []string{p.challenge("Bearer", e, !e.dpop), p.challenge("DPoP", e, e.dpop)}
 }
 
-// challenge is that of one scheme; used says that the request used it.
+// challenge returns the challenge of one scheme. used means that the request used this scheme.
 func (p *Protection) challenge(scheme string, e *Error, used bool) string {
 	var params parameters
 	params.add("realm", p.Realm)
@@ -42,7 +41,6 @@ func (p *Protection) challenge(scheme string, e *Error, used bool) string {
 	return scheme + " " + strings.Join(params, ", ")
 }
 
-// parameters of a challenge.
 type parameters []string
 
 func (p *parameters) add(name, value string) {
@@ -63,7 +61,7 @@ func (p *parameters) addError(e *Error) {
 	}
 }
 
-// quote drops what RFC 6750 §3 does not allow in a value.
+// quote removes the characters that RFC 6750 §3 does not allow in a value.
 func quote(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < 0x20 || r > 0x7e || r == '"' || r == '\\' {
@@ -73,7 +71,7 @@ func quote(s string) string {
 	}, s)
 }
 
-// answer writes the refusal: what the caller may see of it.
+// answer writes the response with the parts of e that the client may see.
 func (p *Protection) answer(w http.ResponseWriter, r *http.Request, e *Error) {
 	h := w.Header()
 	switch e.Status {
@@ -96,7 +94,7 @@ func (p *Protection) answer(w http.ResponseWriter, r *http.Request, e *Error) {
 	json.NewEncoder(w).Encode(e.body())
 }
 
-// retryAfter is in whole seconds, rounded up (RFC 9110 §10.2.3).
+// retryAfter returns whole seconds, rounded up (RFC 9110 §10.2.3).
 func (e *Error) retryAfter() string {
 	seconds := int64(5)
 	if e.RetryAfter > 0 {
@@ -105,7 +103,7 @@ func (e *Error) retryAfter() string {
 	return strconv.FormatInt(seconds, 10)
 }
 
-// body is the answer's JSON: the parameters of the challenge once more.
+// body returns the JSON body, which repeats the parameters of the challenge.
 func (e *Error) body() map[string]string {
 	body := map[string]string{}
 	for name, value := range map[string]string{

@@ -31,8 +31,8 @@ func (j *JWT) checkClaims(c *claims, strict bool) error {
 	return clock{now(j.Now), j.Skew, "JWT.Skew"}.check(c.expiry, c.issuedAt, c.notBefore)
 }
 
-// checkIssuer compares byte for byte (RFC 9068 §4). With a template, the tenant that iss
-// names must be in Tenants, and must be the token's tid.
+// checkIssuer compares byte for byte (RFC 9068 §4). With a template, the tenant in iss must be
+// in Tenants and must equal tid.
 func (j *JWT) checkIssuer(c *claims) error {
 	switch {
 	case c.principal.Issuer == "" && j.InsecureMissingIssuer:
@@ -40,12 +40,12 @@ func (j *JWT) checkIssuer(c *claims) error {
 	case !j.issues(c.principal.Issuer):
 		return wrongIssuer(c.principal.Issuer, j.Issuer, "JWT.Issuer")
 	case j.isTemplate() && c.tenant != j.tenantOf(c.principal.Issuer):
-		return errors.New("tid is not the tenant that iss names")
+		return errors.New("tid does not match the tenant in iss")
 	}
 	return nil
 }
 
-// wrongIssuer names the setting: a missing iss is reported as missing.
+// wrongIssuer reports expected and received issuer and the setting to change.
 func wrongIssuer(got, want, field string) error {
 	if err := checkEntraIssuer(want); err != nil {
 		return err
@@ -56,8 +56,8 @@ func wrongIssuer(got, want, field string) error {
 	return fmt.Errorf("iss is %s, expected %s: set %s to the issuer exactly as the server writes it", jose.Quote(got), jose.Quote(want), field)
 }
 
-// checkAudience requires this API in aud. Tokens of servers that write no aud are
-// recognized by their client.
+// checkAudience requires this API in aud. For servers that write no aud, it requires the client
+// to be in AudienceClients.
 func (j *JWT) checkAudience(c *claims) error {
 	if len(j.AudienceClients) == 0 {
 		if !c.isFor(j.Audience, j.Audiences) {
@@ -69,13 +69,13 @@ func (j *JWT) checkAudience(c *claims) error {
 		return fmt.Errorf("aud is %s, expected none: set JWT.Audience instead of JWT.AudienceClients", jose.Quote(strings.Join(c.principal.Audience, " ")))
 	}
 	if !slices.Contains(j.AudienceClients, c.principal.ClientID) {
-		return fmt.Errorf("client %s is not in JWT.AudienceClients", jose.Quote(c.principal.ClientID))
+		return fmt.Errorf("client %s is not in JWT.AudienceClients: add it if its tokens are for this API", jose.Quote(c.principal.ClientID))
 	}
 	return nil
 }
 
-// isFor tells whether aud contains one of the identifiers. Neither is "": configured has
-// seen to that, except for a first one that is not set.
+// isFor reports whether aud contains one of the identifiers. configured has rejected empty
+// strings in more; first may be empty.
 func (c *claims) isFor(first string, more []string) bool {
 	aud := c.principal.Audience
 	if first != "" && slices.Contains(aud, first) {
@@ -84,7 +84,7 @@ func (c *claims) isFor(first string, more []string) bool {
 	return slices.ContainsFunc(more, func(own string) bool { return slices.Contains(aud, own) })
 }
 
-// notFor says which audience the token has instead.
+// notFor reports the audience of the token and the setting to change.
 func (c *claims) notFor(first string, more []string, field string) error {
 	audience := strings.TrimSpace(first + " " + strings.Join(more, " "))
 	if len(c.principal.Audience) == 0 {
@@ -94,7 +94,7 @@ func (c *claims) notFor(first string, more []string, field string) error {
 		jose.Quote(strings.Join(c.principal.Audience, " ")), jose.Quote(audience), field)
 }
 
-// checkComplete names the claims of RFC 9068 §2.2 that are missing.
+// checkComplete requires the claims of RFC 9068 §2.2.
 func (c *claims) checkComplete(j *JWT) error {
 	for _, claim := range []struct {
 		name    string
@@ -106,33 +106,33 @@ func (c *claims) checkComplete(j *JWT) error {
 		{"jti", c.principal.ID == ""},
 	} {
 		if claim.missing {
-			return fmt.Errorf("%s is missing (RFC 9068 §2.2)", claim.name)
+			return fmt.Errorf("%s is missing, and typ at+jwt requires it (RFC 9068 §2.2)", claim.name)
 		}
 	}
 	return nil
 }
 
-// checkNoIDToken rejects the server's other JWTs where typ does not tell them apart.
+// checkNoIDToken rejects the server's other JWTs where typ does not distinguish them.
 func (c *claims) checkNoIDToken(j *JWT) error {
 	switch {
 	case c.idToken:
-		return errors.New("this is an ID token by its at_hash, c_hash or s_hash: send the access token, or use IDToken for an API that receives ID tokens")
+		return errors.New("this is an ID token (it has at_hash, c_hash or s_hash): send the access token, or use IDToken for an API that receives ID tokens")
 	case c.nonce && !j.InsecureNonce:
-		return errors.New("this is an ID token by its nonce: send the access token, use IDToken for an API that receives ID tokens, or set JWT.InsecureNonce for a server that writes nonce into access tokens")
+		return errors.New("this is an ID token (it has a nonce): send the access token, use IDToken for an API that receives ID tokens, or set JWT.InsecureNonce for a server that writes nonce into access tokens")
 	case c.other:
-		return errors.New("this is a token of another kind, by its typ, token_use, token_class or tokenName")
+		return errors.New("this is not an access token: its claim typ, token_use, token_class or tokenName names another kind")
 	case c.event:
-		return errors.New("this is a security event token or an introspection answer")
+		return errors.New("this is a security event token or a signed introspection response, expected an access token")
 	case len(j.Claims) == 0 && len(c.principal.Scopes) == 0:
 		return c.checkUnmarked()
 	}
 	return nil
 }
 
-// checkUnmarked rejects a token that an ID token without nonce, such as one from a refresh,
-// may look like: neither Claims nor a scope says that it is an access token.
+// checkUnmarked rejects a token that may be an ID token without nonce, such as one from a
+// refresh. Neither Claims nor a scope shows that it is an access token.
 func (c *claims) checkUnmarked() error {
-	const remedy = "set JWT.Claims to a claim that only the server's access tokens have, or JWT.ScopeClaim and JWT.ClientIDClaim to their names there"
+	const remedy = "set JWT.Claims to a claim that only the server's access tokens have, or JWT.ScopeClaim and JWT.ClientIDClaim to the names that the server uses"
 	p := &c.principal
 	switch {
 	case c.mark != "":

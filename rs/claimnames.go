@@ -11,14 +11,14 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// dialect is how a server writes what the RFCs call client_id and scope, and what
-// else its access tokens must say.
+// dialect describes the access tokens of a server: its names for client_id and scope, and the
+// claims that it must write.
 type dialect struct {
 	claims           map[string]string
-	subject          string // name of a claim; "" means that of the RFCs, and so it is of these:
+	subject          string // name of the claim; "" means the name in the RFCs, also for the next two
 	clientID, scope  string
-	issuer, audience string // the expected values
-	strict           bool   // RFC 9068 where Typ is another: client_id is read too
+	issuer, audience string // the expected values, to share their memory
+	strict           bool   // the token follows RFC 9068 but Typ does not: client_id is read too
 	tenants          bool   // tid is read
 }
 
@@ -45,13 +45,13 @@ func (d dialect) decode(payload []byte) (*claims, error) {
 	return c, d.check(c)
 }
 
-// check says what is not as configured.
+// check reports what does not match the configuration.
 func (d *dialect) check(c *claims) error {
 	switch {
 	case c.fault != nil:
 		return c.fault
 	case c.marks != len(d.claims):
-		return errors.New("a claim does not have the value that JWT.Claims requires")
+		return errors.New("a claim is missing or does not have the value that Claims requires")
 	case d.clientID != "" && c.principal.ClientID == "" && d.strict:
 		c.principal.ClientID = c.standardClient
 		return nil
@@ -61,8 +61,8 @@ func (d *dialect) check(c *claims) error {
 	return nil
 }
 
-// readScopes reads one string, split at spaces and nothing else (RFC 6749 §3.3), or an
-// array of strings, as many servers write it. No scope claim means no scope.
+// readScopes reads a string, split at spaces only (RFC 6749 §3.3), or an array of strings,
+// which many servers write. A missing claim means no scopes.
 func (d *dialect) readScopes(to *[]string, v jsontext.Value) error {
 	var text string
 	switch {

@@ -12,35 +12,34 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// claims is what the package reads of an access token (RFC 9068 §2.2, RFC 9470 §6.1)
-// or of an introspection answer (RFC 7662 §2.2, RFC 9470 §6.2), in one pass over the
-// text: this is the hot path, and a second pass for the names that are configuration would
-// double it.
+// claims are the claims that this package reads from an access token (RFC 9068 §2.2, RFC 9470
+// §6.1) or an introspection response (RFC 7662 §2.2, RFC 9470 §6.2). They are read in one pass,
+// because this is the hot path: a second pass for the configured names would double the cost.
 type claims struct {
 	dialect dialect
-	answer  *answerClaims // of an introspection answer; nil for a token
+	answer  *answerClaims // of an introspection response; nil for a token
 
-	principal Principal // filled in place: it is what remains
+	principal Principal // filled in place
 
-	tenant                      string // of Entra ID
+	tenant                      string // tid, of Entra ID
 	party                       string // azp
-	standardClient              string // client_id, where ClientIDClaim is another one
+	standardClient              string // client_id, if ClientIDClaim has another name
 	expiry, issuedAt, notBefore jose.NumericDate
 	authTime                    jose.OptionalDate
 	cnf, act, details           jsontext.Value
 
 	wrong   string // the claim that could not be read
-	marks   int    // how many of the dialect's claims are as they must be
-	nonce   bool   // nonce is there, which some servers write into access tokens too
-	idToken bool   // a claim of ID tokens alone is there
-	other   bool   // the token says itself that it is no access token
-	access  bool   // the token says itself that it is no ID token
-	mark    string // auth_time, sid or email is there, which ID tokens have more often
-	event   bool   // a claim of security event tokens, or of signed introspection answers
-	fault   error  // a claim whose name or form is configuration is not as configured
+	marks   int    // how many of the claims in dialect.claims have the required value
+	nonce   bool   // the token has nonce, which some servers also write into access tokens
+	idToken bool   // the token has a claim that only ID tokens have
+	other   bool   // a claim says that the token is not an access token
+	access  bool   // a claim says that the token is not an ID token
+	mark    string // the name of auth_time, sid or email if present: ID tokens have these more often
+	event   bool   // the token has a claim of security event tokens or of signed introspection responses
+	fault   error  // what is wrong with a claim that the configuration names
 }
 
-// answerClaims are those that only the introspection endpoint adds.
+// answerClaims are the members that only introspection responses have.
 type answerClaims struct {
 	active                   *bool
 	tokenType, tokenUse, typ string
@@ -48,13 +47,13 @@ type answerClaims struct {
 }
 
 var (
-	errType     = errors.New("a claim of the wrong type")
-	errSubject  = errors.New("the user's claim is not a string: set SubjectClaim to the claim that names the user")
-	errClientID = errors.New("the client ID's claim is missing or not a string: set JWT.ClientIDClaim to the claim that names the client")
+	errType     = errors.New("a claim has the wrong type")
+	errSubject  = errors.New("the claim with the user is not a string: set SubjectClaim to the claim that names the user")
+	errClientID = errors.New("the claim with the client ID is missing or not a string: set JWT.ClientIDClaim to the claim that names the client")
 )
 
-// UnmarshalJSONFrom implements the strict decoder's interface. The decoder itself
-// refuses duplicate names and invalid UTF-8 at any depth.
+// UnmarshalJSONFrom implements the strict decoder's interface. The decoder rejects duplicate
+// names and invalid UTF-8 at any depth.
 func (c *claims) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	if _, err := d.ReadToken(); err != nil {
 		return err
@@ -82,7 +81,7 @@ func (c *claims) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return err
 }
 
-// decode reads the one object that payload must be.
+// decode reads payload, which must be one JSON object.
 func (c *claims) decode(payload []byte) error {
 	simple, err := c.decodeSimple(payload)
 	if !simple {
@@ -94,8 +93,8 @@ func (c *claims) decode(payload []byte) error {
 	return err
 }
 
-// set takes one member. Servers write null for what they have not into introspection
-// answers; in a token it is a wrong type.
+// set reads one member. In introspection responses, servers write null for values that they do
+// not have. In a token, null is a wrong type.
 func (c *claims) set(name []byte, v jsontext.Value) error {
 	if c.answer != nil {
 		if v.Kind() == 'n' {
@@ -133,7 +132,7 @@ func (c *claims) set(name []byte, v jsontext.Value) error {
 	case "iat":
 		return c.issuedAt.Parse(v)
 	case "nbf":
-		if c.answer != nil && string(v) == "0" { // for none
+		if c.answer != nil && string(v) == "0" { // 0 means no nbf
 			return nil
 		}
 		return c.notBefore.Parse(v)
@@ -169,8 +168,8 @@ func (c *claims) set(name []byte, v jsontext.Value) error {
 	return nil
 }
 
-// setDialect takes what is configuration: a fault in it is told apart, because it is
-// the configuration that may be wrong.
+// setDialect reads the claims that the configuration names. It keeps the fault for later,
+// because the configuration may be wrong and not the token.
 func (c *claims) setDialect(name []byte, v jsontext.Value) {
 	if string(name) == c.dialect.scopeName() {
 		c.note(c.dialect.readScopes(&c.principal.Scopes, v))
@@ -202,7 +201,7 @@ func (c *claims) note(err error) {
 	}
 }
 
-// setAudience reads a string or an array of strings, RFC 7519 §4.1.3.
+// setAudience reads aud: a string or an array of strings, RFC 7519 §4.1.3.
 func (c *claims) setAudience(v jsontext.Value) error {
 	if v.Kind() == '"' {
 		c.principal.Audience = make([]string, 1)
@@ -211,7 +210,8 @@ func (c *claims) setAudience(v jsontext.Value) error {
 	return setList(&c.principal.Audience, v)
 }
 
-// setMethods reads an array of strings (RFC 8176 §1). One string is a list of one.
+// setMethods reads amr: an array of strings (RFC 8176 §1). One string counts as an array of
+// one.
 func (c *claims) setMethods(v jsontext.Value) error {
 	if v.Kind() != '"' {
 		return setList(&c.principal.AMR, v)
@@ -227,7 +227,7 @@ func (a *answerClaims) set(name []byte, v jsontext.Value) (known bool, err error
 	case "exp":
 		a.expired = string(v) == "0"
 		return a.expired, nil
-	case "iat", "nbf", "auth_time": // of servers that write 0 for what they have not
+	case "iat", "nbf", "auth_time": // some servers write 0 for values that they do not have
 		return string(v) == "0", nil
 	case "typ":
 		return true, setText(&a.typ, v, "")
@@ -239,18 +239,18 @@ func (a *answerClaims) set(name []byte, v jsontext.Value) (known bool, err error
 	return false, nil
 }
 
-// otherKinds are what servers (Keycloak, Cognito, idpyoidc, AM) call their JWTs that are no
-// access tokens, in a claim.
+// otherKinds are the names, in a claim, of JWTs that are not access tokens (Keycloak, Cognito,
+// idpyoidc, AM).
 var otherKinds = [][]byte{[]byte(`"id"`), []byte(`"id_token"`), []byte(`"refresh"`), []byte(`"refresh_token"`), []byte(`"offline"`), []byte(`"logout"`)}
 
-// notIDKinds are what servers call their JWTs that are no ID tokens.
+// notIDKinds are the names, in a claim, of JWTs that are not ID tokens.
 var notIDKinds = [][]byte{[]byte(`"bearer"`), []byte(`"dpop"`), []byte(`"access"`), []byte(`"access_token"`), []byte(`"at+jwt"`), []byte(`"refresh"`), []byte(`"refresh_token"`), []byte(`"offline"`), []byte(`"logout"`)}
 
 func names(kinds [][]byte, v jsontext.Value) bool {
 	return slices.ContainsFunc(kinds, func(kind []byte) bool { return bytes.EqualFold(kind, v) })
 }
 
-// setText reads a string. Of one that is as expected the text is shared.
+// setText reads a string. If it equals expected, it uses that string and allocates nothing.
 func setText(to *string, v jsontext.Value, expected string) error {
 	if err := checkText(v); err != nil {
 		return err
@@ -272,7 +272,7 @@ func checkText(v jsontext.Value) error {
 	return nil
 }
 
-// unquote gives the text of a JSON string: where it stands, if nothing in it is escaped.
+// unquote returns the text of a JSON string, without a copy if nothing in it is escaped.
 func unquote(to []byte, v jsontext.Value) ([]byte, error) {
 	if raw := v[1 : len(v)-1]; bytes.IndexByte(raw, '\\') < 0 {
 		return raw, nil
@@ -280,7 +280,7 @@ func unquote(to []byte, v jsontext.Value) ([]byte, error) {
 	return jsontext.AppendUnquote(to, v)
 }
 
-// setList reads an array of strings out of v, which the decoder has found to be JSON.
+// setList reads an array of strings from v. The decoder has checked that v is valid JSON.
 func setList(to *[]string, v jsontext.Value) error {
 	if v.Kind() != '[' {
 		return errType
@@ -304,7 +304,7 @@ func setList(to *[]string, v jsontext.Value) error {
 	return nil
 }
 
-// endOfText is where the JSON string ends that begins at i.
+// endOfText returns the end of the JSON string that starts at i.
 func endOfText(v jsontext.Value, i int) int {
 	for i++; v[i] != '"'; i++ {
 		if v[i] == '\\' {

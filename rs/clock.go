@@ -11,7 +11,7 @@ import (
 
 const tenYears = 3653 * 24 * time.Hour
 
-// errClock marks an error that clocks which differ may have caused.
+// errClock marks an error that may come from clocks that differ.
 var errClock = errors.New("time")
 
 type clockError struct{ text string }
@@ -19,7 +19,8 @@ type clockError struct{ text string }
 func (e *clockError) Error() string        { return e.text }
 func (e *clockError) Is(target error) bool { return target == errClock }
 
-// serverClock adds what the Date header of the server's answer says about its clock.
+// serverClock adds the difference between the clocks, from the Date header of the server's
+// response.
 func serverClock(err error, date string, now time.Time) error {
 	at, perr := http.ParseTime(date)
 	if perr != nil {
@@ -27,23 +28,23 @@ func serverClock(err error, date string, now time.Time) error {
 	}
 	switch differs := at.Sub(now).Round(time.Second); {
 	case differs > time.Second:
-		return fmt.Errorf("%w: by its Date header the server's clock is %v ahead of the local clock", err, differs)
+		return fmt.Errorf("%w: the server's clock (Date header) is %v ahead of the local clock", err, differs)
 	case differs < -time.Second:
-		return fmt.Errorf("%w: by the server's Date header the local clock is %v ahead of the server's", err, -differs)
+		return fmt.Errorf("%w: the local clock is %v ahead of the server's clock (Date header)", err, -differs)
 	}
 	return err
 }
 
 func clockErrorf(format string, args ...any) error { return &clockError{fmt.Sprintf(format, args...)} }
 
-// clock is the local time, and how far the server's clock may differ from it.
+// clock is the local time and the accepted difference to the server's clock.
 type clock struct {
 	now   time.Time
 	skew  time.Duration // 0 means defaultSkew
-	field string        // the setting of skew, for errors
+	field string        // the name of the setting, for errors
 }
 
-// check requires exp, and correct values of the others if they are present.
+// check requires exp, and checks iat and nbf if they are present.
 func (c clock) check(exp, iat, nbf jose.NumericDate) error {
 	if c.skew == 0 {
 		c.skew = defaultSkew
@@ -54,7 +55,7 @@ func (c clock) check(exp, iat, nbf jose.NumericDate) error {
 	case !c.now.Before(exp.Add(c.skew)):
 		return c.expired(exp, iat)
 	case exp.After(c.now.Add(tenYears)):
-		return errors.New("exp is more than ten years ahead")
+		return errors.New("exp is more than ten years in the future")
 	case iat.After(c.now.Add(c.skew)):
 		return c.ahead("iat", iat)
 	case nbf.After(c.now.Add(c.skew)):
@@ -63,7 +64,7 @@ func (c clock) check(exp, iat, nbf jose.NumericDate) error {
 	return nil
 }
 
-// ahead reports clocks that differ: by how much, and in which direction.
+// ahead reports that the clocks differ, by how much and in which direction.
 func (c clock) ahead(claim string, at jose.NumericDate) error {
 	return clockErrorf("the clocks differ: %s is %s, %v ahead of the local clock (%s); %s allows %v: set the local clock, which is behind, or the server's, which is ahead",
 		claim, at.UTC().Format(time.RFC3339), at.Sub(c.now).Round(time.Second), c.now.UTC().Format(time.RFC3339), c.field, c.skew)

@@ -9,19 +9,19 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// Confirmation is what a token is bound to, RFC 7800 §3.1: whoever presents it must
-// hold the key. A [Protection] has checked that; the zero value is a bearer token's.
+// Confirmation is what a token is bound to, RFC 7800 §3.1: the sender must prove that it has
+// the key or certificate. A [Protection] checks the proof. The zero value is a bearer token.
 type Confirmation struct {
-	KeyThumbprint         string // jkt: SHA-256 of the DPoP key, RFC 9449 §6.1
-	CertificateThumbprint string // x5t#S256: SHA-256 of the client's certificate, RFC 8705 §3.1
+	KeyThumbprint         string // jkt: SHA-256 of the DPoP key, base64url, RFC 9449 §6.1
+	CertificateThumbprint string // x5t#S256: SHA-256 of the client's certificate, base64url, RFC 8705 §3.1
 }
 
-// IsZero tells whether the token is bound to nothing.
+// IsZero reports whether the token is a bearer token: it is not bound.
 func (c Confirmation) IsZero() bool { return c == Confirmation{} }
 
-// Actor is the party that acts for the user, RFC 8693 §4.1. Act is the previous actor, if
-// there is one; only the outermost actor counts for a decision. An act claim that cannot
-// be read gives an Actor with empty fields.
+// Actor is the party that acts for the user, RFC 8693 §4.1. Act is the previous actor or nil.
+// Use only the outermost actor for decisions. An act claim that cannot be read gives an Actor
+// with empty fields.
 type Actor struct {
 	Issuer   string `json:"iss"`
 	Subject  string `json:"sub"`
@@ -36,18 +36,18 @@ type AuthorizationDetail struct {
 	raw []byte
 }
 
-// Decode decodes the whole element, with the members that its type defines, by
-// exact names.
+// Decode decodes the whole element into v, with the members that its type defines. Member names
+// must match exactly.
 func (a AuthorizationDetail) Decode(v any) error { return jose.Decode(a.raw, v, jose.TokenLimits) }
 
-var errConfirmation = errors.New("the token is bound (cnf) in a way that cannot be checked here")
+var errConfirmation = errors.New("cnf is malformed or binds the token in an unsupported way, expected jkt or x5t#S256")
 
-// unchecked are ways of binding that are registered and that this package has no check for.
+// unchecked are registered confirmation methods that this package cannot check.
 var unchecked = []string{"jwk", "jwe", "jku", "kid", "osc", "COSE_Key", "Encrypted_COSE_Key", "x5u", "x5c"}
 
-// confirmation reads cnf. A way of binding that is registered and cannot be checked, and
-// a cnf without one that can, is refused: the token would pass as a bearer token. Other
-// members beside one that is checked are notes of the server's (RFC 7800 §3.1).
+// confirmation reads cnf. It rejects a registered method that cannot be checked, and a cnf
+// without a method that can: otherwise the token would pass as a bearer token. Other members
+// beside a checked one are ignored (RFC 7800 §3.1).
 func confirmation(v jsontext.Value) (Confirmation, error) {
 	var members map[string]jsontext.Value
 	if err := jose.Decode(v, &members, jose.TokenLimits); err != nil {
@@ -66,7 +66,7 @@ func confirmation(v jsontext.Value) (Confirmation, error) {
 	return Confirmation{KeyThumbprint: jkt, CertificateThumbprint: x5t}, nil
 }
 
-// thumbprint reads a SHA-256 in base64url; "" if the member is not there.
+// thumbprint reads a SHA-256 in base64url. It returns "" if the member is missing.
 func thumbprint(v jsontext.Value) (string, error) {
 	if v == nil {
 		return "", nil
@@ -78,14 +78,14 @@ func thumbprint(v jsontext.Value) (string, error) {
 	return s, nil
 }
 
-// isThumbprint tells whether s is a SHA-256 in base64url.
+// isThumbprint reports whether s is a SHA-256 in base64url.
 func isThumbprint(s string) bool {
 	sum, err := jose.DecodeBase64(s)
 	return err == nil && len(sum) == 32
 }
 
-// actor reads act. If it cannot be read, the result has no Subject: an application that
-// asks whether somebody acts for the user still gets the right answer.
+// actor reads act. If it cannot be read, the result is an Actor without Subject, so the
+// application still sees that somebody acts for the user.
 func actor(v jsontext.Value) *Actor {
 	var a Actor
 	if err := jose.Decode(v, &a, jose.TokenLimits); err != nil {
@@ -100,7 +100,7 @@ func authorizationDetails(v jsontext.Value) ([]AuthorizationDetail, error) {
 	}
 	wrapped := append(append([]byte(`{"d":`), v...), '}')
 	if err := jose.Decode(wrapped, &list, jose.TokenLimits); err != nil || v.Kind() != '[' {
-		return nil, errors.New("authorization_details is not an array (RFC 9396 §2)")
+		return nil, errors.New("authorization_details is not an array of objects (RFC 9396 §2)")
 	}
 	out := make([]AuthorizationDetail, len(list.Details))
 	for i, raw := range list.Details {

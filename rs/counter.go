@@ -5,30 +5,29 @@ import (
 	"net/http"
 )
 
-// Counter counts what happens, for metrics. Events and reasons are constants of this
-// package, few enough to be labels. What is fetched of keys and metadata, and how often
-// keys were used that were due for it, discovery's Provider counts: see its Stats.
+// Counter counts events, for metrics. Events and reasons are constants of this package, few
+// enough to be labels. For fetches of keys and metadata, see discovery.Provider.Stats.
 type Counter interface {
 	Count(ctx context.Context, event Event, reason string)
 }
 
-// Event is something that a [Counter] counts.
+// Event is an event that a [Counter] counts.
 type Event string
 
-// The events. The reason of Refused is a code of [Error], "none" for a request without a
-// token, "limited" for one that Limit rejected, and "unavailable" for one that could not be
-// checked. The reason of every other event is "".
+// The events. The reason of Refused is a code of [Error], or "none" for a request without a
+// token, "limited" for a request that Limit rejected, and "unavailable" for a token that could
+// not be checked. The reason of every other event is "".
 const (
-	Accepted  Event = "accepted"   // by a Protection
-	Refused   Event = "refused"    // by a Protection or a guard behind it
-	CacheHit  Event = "cache_hit"  // by a Cache: what was remembered, good or not
-	CacheMiss Event = "cache_miss" // by a Cache
-	Asked     Event = "asked"      // by an Introspection: the server
-	Failed    Event = "failed"     // by an Introspection: no usable answer came
-	Limited   Event = "limited"    // by an Introspection: Limit or MaxCalls allowed no call
+	Accepted  Event = "accepted"   // by a Protection: a request was accepted
+	Refused   Event = "refused"    // by a Protection or a guard behind it: a request was rejected
+	CacheHit  Event = "cache_hit"  // by a Cache: the token was remembered, as good or as inactive
+	CacheMiss Event = "cache_miss" // by a Cache: the token was not remembered
+	Asked     Event = "asked"      // by an Introspection: the server was called
+	Failed    Event = "failed"     // by an Introspection: the call gave no usable response
+	Limited   Event = "limited"    // by an Introspection: Limit or MaxCalls prevented the call
 
-	SharedHit   Event = "shared_hit"   // by a Cache: what another process was answered
-	StoreFailed Event = "store_failed" // by a Cache: Shared could not be asked
+	SharedHit   Event = "shared_hit"   // by a Cache: a response of another process was used
+	StoreFailed Event = "store_failed" // by a Cache: a call of Shared failed
 )
 
 func count(ctx context.Context, c Counter, event Event) {
@@ -37,7 +36,7 @@ func count(ctx context.Context, c Counter, event Event) {
 	}
 }
 
-// reason is e's, for a Counter.
+// reason returns the reason of e for a Counter.
 func (e *Error) reason() string {
 	switch {
 	case e.Status >= 500:

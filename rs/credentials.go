@@ -10,14 +10,13 @@ import (
 
 const maxCredentials = 64 << 10
 
-// credentials are what a request authenticates with.
 type credentials struct {
 	token string
-	dpop  bool // by the scheme DPoP, RFC 9449 §7.1
+	dpop  bool // the request used the scheme DPoP, RFC 9449 §7.1
 }
 
-// credentials reads the one access token that a request may have; an empty one means
-// that it has none. A request must not send its token in more than one way, RFC 6750 §2.
+// credentials reads the access token of a request. An empty token means that the request has
+// none. A request must not send its token in more than one way, RFC 6750 §2.
 func (p *Protection) credentials(r *http.Request) (credentials, *Error) {
 	found, err := p.fromHeader(r)
 	if err == nil && r.URL.RawQuery != "" {
@@ -32,7 +31,7 @@ func (p *Protection) credentials(r *http.Request) (credentials, *Error) {
 	return found, err
 }
 
-// and adds what was found in another place.
+// and adds a token from another place. Two tokens are an error.
 func (c credentials) and(more credentials, err *Error) (credentials, *Error) {
 	switch {
 	case err != nil:
@@ -45,7 +44,7 @@ func (c credentials) and(more credentials, err *Error) (credentials, *Error) {
 	return more, nil
 }
 
-// fromHeader reads the one Authorization header that a request may have, RFC 6750 §2.1.
+// fromHeader reads the Authorization header. A request may have only one, RFC 6750 §2.1.
 func (p *Protection) fromHeader(r *http.Request) (credentials, *Error) {
 	if p.TokenHeader != "" {
 		return p.fromTokenHeader(r)
@@ -69,7 +68,7 @@ func (p *Protection) fromHeader(r *http.Request) (credentials, *Error) {
 	return c, nil
 }
 
-// fromTokenHeader reads the one field in which a proxy has written the token.
+// fromTokenHeader reads the header field in which a proxy sends the token.
 func (p *Protection) fromTokenHeader(r *http.Request) (credentials, *Error) {
 	fields := r.Header.Values(p.TokenHeader)
 	switch {
@@ -85,8 +84,8 @@ func (p *Protection) fromTokenHeader(r *http.Request) (credentials, *Error) {
 
 func errMalformed() *Error { return invalidRequest("the Authorization header is malformed") }
 
-// checksForm tells whether v does nothing with a token that is no b64token but refuse
-// it, so that there is no need to look at every byte of a good one before.
+// checksForm reports whether v rejects a token that is not a b64token without any other effect.
+// Then a good token need not be scanned twice.
 func checksForm(v Verifier) bool {
 	switch v.(type) {
 	case *JWT, *IDToken, *AWSLoadBalancer, *DynamicIssuers, Issuers, *Cache:
@@ -95,8 +94,8 @@ func checksForm(v Verifier) bool {
 	return false
 }
 
-// fromQuery refuses a token in the query, beside a good header too, unless it was
-// asked for: it has been in logs on its way (RFC 6750 §2.3, RFC 9700 §4.3.2).
+// fromQuery rejects a token in the query, also beside a good header, unless InsecureQuery is
+// set. A token in a URL ends up in logs (RFC 6750 §2.3, RFC 9700 §4.3.2).
 func (p *Protection) fromQuery(r *http.Request) (credentials, *Error) {
 	if !p.InsecureQuery {
 		if namesToken(r.URL.RawQuery) {
@@ -111,8 +110,8 @@ func (p *Protection) fromQuery(r *http.Request) (credentials, *Error) {
 	return fromParameter(query["access_token"])
 }
 
-// namesToken looks for the parameter in whatever way somebody may write a query: the
-// library drops the parts that it cannot read, and the next reader may not.
+// namesToken looks for the parameter in every spelling. url.ParseQuery drops parts that it
+// cannot parse, but the next reader of the URL may accept them.
 func namesToken(query string) bool {
 	parts := strings.FieldsFunc(query, func(c rune) bool { return c == '&' || c == ';' })
 	return slices.ContainsFunc(parts, func(part string) bool {
@@ -124,8 +123,8 @@ func namesToken(query string) bool {
 	})
 }
 
-// fromForm reads a token from a form's body, RFC 6750 §2.2. That means to read the
-// body, so that nobody looks unless it was asked for.
+// fromForm reads a token from a form's body, RFC 6750 §2.2. This consumes the body, so it is
+// used only if InsecureForm is set.
 func fromForm(r *http.Request) (credentials, *Error) {
 	if r.Method == http.MethodGet {
 		return credentials{}, nil
@@ -159,7 +158,7 @@ func fromParameter(tokens []string) (credentials, *Error) {
 	return credentials{token: tokens[0]}, nil
 }
 
-// notB64 has a 1 for every byte that is not in RFC 6750 §2.1 before its padding.
+// notB64 has a 1 for every byte that RFC 6750 §2.1 does not allow before the padding.
 var notB64 = func() (set [256]byte) {
 	for c := range set {
 		if strings.IndexByte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/", byte(c)) < 0 {
@@ -169,8 +168,8 @@ var notB64 = func() (set [256]byte) {
 	return set
 }()
 
-// isB64Token is the b64token of RFC 6750 §2.1, of a bearable length. It looks at every
-// byte, and so decides once, at the end.
+// isB64Token reports whether s is a b64token of RFC 6750 §2.1, with a length limit. It looks at
+// every byte before it decides, which is faster than one branch per byte.
 func isB64Token(s string) bool {
 	s = strings.TrimRight(s, "=")
 	if s == "" || len(s) > maxCredentials {

@@ -1,13 +1,15 @@
-// Package rs is the resource server: net/http middleware that lets a request
-// through if its bearer token is good (RFC 6750), and tells the handler who sent it.
+// Package rs is the resource server side of OAuth 2.0: net/http middleware that verifies the
+// access token of each request (RFC 6750). It gives the handler the user, the client and the
+// scopes.
 //
 //	api := &rs.Protection{Tokens: &rs.JWT{Issuer: …, Audience: …, Keys: provider.Keys()}}
 //	http.Handle("/photos", api.Handler(rs.RequireScope("photos.read")(photos)))
 //
-// Tokens are JWTs, verified on the spot (RFC 9068), or opaque, asked about at the
-// server (RFC 7662), or [JWTOrOpaque], of one server or several ([Issuers]), remembered by a
-// [Cache]. A token that is bound to a key is taken with the proof alone ([DPoP], [MTLS]).
-// In the handler, [FromContext] gives user, scope and client ID; guards such as
-// [RequireScope] and [RequireACR] stand before single routes. For gRPC there is the module
-// rs/grpcrs.
+// [JWT] verifies JWT access tokens without a call to the server (RFC 9068). [Introspection]
+// asks the server about opaque tokens (RFC 7662). [JWTOrOpaque] accepts both kinds. [Issuers]
+// accepts JWTs of several servers. [Cache] remembers verified tokens.
+//
+// A sender-constrained token is accepted only with proof of its key ([DPoP], [MTLS]). In the
+// handler, [FromContext] returns the [Principal]. Guards such as [RequireScope] and
+// [RequireACR] protect single routes. For gRPC, use the module rs/grpcrs.
 package rs

@@ -17,32 +17,33 @@ const (
 	maxIssuer          = 2048
 )
 
-// DynamicIssuers is for APIs whose issuers or tenants are decided at run time, such as a
-// product that any organization can join. Find decides by the token's iss; the token is
-// then verified by the Verifier that Find returned, and by no other. Find must be set;
-// without it every token is rejected.
+// DynamicIssuers is for APIs that decide at run time which issuers or tenants they accept, such
+// as a product that any organization can join. Find decides by the token's iss. The Verifier
+// that Find returned then verifies the token. Find must be set; otherwise every request is
+// answered with 503.
 //
-// A [Cache] before it does not ask Find again for a token that it knows: call
-// Cache.InvalidateIf when an organization leaves.
+// A [Cache] in front of it does not call Find again for a known token. Call Cache.InvalidateIf
+// when an organization leaves.
 type DynamicIssuers struct {
-	// Find returns the Verifier for an issuer's tokens, a [JWT] or an [IDToken]; nil means
-	// that the issuer is not accepted. An error means that Find could not decide, and the
-	// request is answered with 503. issuer is what a token says that nobody has verified:
-	// compare it with a list, and do not call it. If customers configure the issuer, set
-	// UntrustedIssuer of its discovery.Provider.
+	// Find returns the Verifier for an issuer's tokens, a [JWT] or an [IDToken]. nil means that
+	// the issuer is rejected. An error means that Find could not decide, and the request is
+	// answered with 503.
 	//
-	// Return the same *JWT for an issuer where you can: a new one fetches its keys again.
+	// issuer comes from an unverified token: compare it with a list, and do not fetch from it.
+	// If customers configure the issuer, set UntrustedIssuer of its discovery.Provider.
+	//
+	// Return the same *JWT for an issuer each time if you can. A new one fetches its keys
+	// again.
 	Find func(ctx context.Context, issuer string) (Verifier, error)
 
-	// Size is how many decisions are remembered, accepted and rejected issuers each. 0
-	// means 1,000.
+	// Size is how many decisions are remembered, separately for accepted and rejected issuers.
+	// 0 means 1,000.
 	Size int
 
-	// MaxAge is how long a decision is used. 0 means 5 minutes; at most an hour.
+	// MaxAge is how long a decision is used. 0 means 5 minutes; at most 1 hour.
 	MaxAge time.Duration
 
-	// Limit and MaxCalls bound the calls of Find, as those of [Introspection] bound the
-	// calls to the server.
+	// Limit and MaxCalls limit the calls of Find, as in [Introspection].
 	Limit    func(*http.Request) (wait time.Duration)
 	MaxCalls int
 
@@ -53,7 +54,7 @@ type DynamicIssuers struct {
 	underWay           int32 // calls; atomic
 }
 
-// decisions are remembered in two generations, so that their number is bounded.
+// decisions are kept in two generations, which bounds their number.
 type decisions struct {
 	mu         sync.RWMutex
 	young, old map[string]decision
@@ -84,31 +85,31 @@ func (d *DynamicIssuers) verify(ctx context.Context, token string) (*Principal, 
 	case iss == "":
 		return nil, errors.New("iss is missing")
 	case len(iss) > maxIssuer:
-		return nil, errors.New("iss is longer than 2,048 bytes")
+		return nil, errors.New("iss is too long, expected at most 2,048 bytes")
 	}
 	v, err := d.find(ctx, iss)
 	if err != nil {
 		return nil, err
 	}
 	if v == nil {
-		return nil, fmt.Errorf("iss is %s, which DynamicIssuers.Find does not accept", jose.Quote(iss))
+		return nil, fmt.Errorf("iss is %s, and DynamicIssuers.Find does not accept it", jose.Quote(iss))
 	}
 	return d.verifyWith(ctx, v, iss, token)
 }
 
-// verifyWith makes sure that the Verifier is that of the issuer.
+// verifyWith also checks that the Verifier is that of the issuer.
 func (d *DynamicIssuers) verifyWith(ctx context.Context, v Verifier, iss, token string) (*Principal, error) {
 	p, err := verify(ctx, v, token)
 	if err != nil {
 		return nil, err
 	}
 	if p.Issuer != iss {
-		return nil, &unavailable{fmt.Errorf("DynamicIssuers.Find returned the Verifier of %s for %s", jose.Quote(p.Issuer), jose.Quote(iss))}
+		return nil, &unavailable{fmt.Errorf("DynamicIssuers.Find returned the Verifier of issuer %s for issuer %s", jose.Quote(p.Issuer), jose.Quote(iss))}
 	}
 	return p, nil
 }
 
-// find gives the decision that is remembered, or asks Find.
+// find returns a remembered decision, or calls Find.
 func (d *DynamicIssuers) find(ctx context.Context, iss string) (Verifier, error) {
 	at := now(d.Now)
 	if v, ok := d.accepted.get(iss, at, d.maxAge()); ok {
@@ -154,8 +155,7 @@ func (d *decisions) put(iss string, made decision, size int) {
 	d.young[iss] = made
 }
 
-// Forget forgets the decision about an issuer, such as one that has just been accepted or
-// rejected by an administrator.
+// Forget removes the decision about an issuer, for example after an administrator changed it.
 func (d *DynamicIssuers) Forget(issuer string) {
 	for _, all := range []*decisions{&d.accepted, &d.rejected} {
 		all.mu.Lock()
@@ -182,17 +182,17 @@ func (d *DynamicIssuers) maxAge() time.Duration {
 func (d *DynamicIssuers) configured() error {
 	switch {
 	case d == nil:
-		return errors.New("a *DynamicIssuers that is nil")
+		return errors.New("the *DynamicIssuers is nil")
 	case d.Find == nil:
 		return errors.New("DynamicIssuers.Find is nil")
 	case d.Size < 0:
-		return errors.New("DynamicIssuers.Size is below 0")
+		return errors.New("DynamicIssuers.Size is negative, expected 0 or more")
 	case d.MaxAge < 0 || d.MaxAge > maxMaxAge:
 		return fmt.Errorf("DynamicIssuers.MaxAge is %v, expected 0 to %v", d.MaxAge, maxMaxAge)
 	}
 	return checkMaxCalls("DynamicIssuers.MaxCalls", d.MaxCalls)
 }
 
-// Ready is [Protection.Ready] for this part alone. The issuers are not known before their
-// tokens come.
+// Ready is [Protection.Ready] for this part alone. It checks the settings only: issuers are not
+// known before a token arrives.
 func (d *DynamicIssuers) Ready(context.Context) error { return d.configured() }

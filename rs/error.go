@@ -20,21 +20,21 @@ const (
 	UseDPoPNonce                   = "use_dpop_nonce"
 )
 
-// Error is a request that is rejected. The client may see all of it except Err, which is
-// for the log.
+// Error is the rejection of a request. The client may see every exported field except Err,
+// which is for the log.
 type Error struct {
 	Status      int
-	Code        string         // one of the constants; "" if the request had no token, or the token could not be checked
-	Description string         // for the client's developer; of the token it has at most the granted scopes
+	Code        string         // one of the constants; "" if the request had no token or the token could not be checked
+	Description string         // for the client's developer; the only token data in it are the granted scopes
 	Scope       string         // the required scopes, space-separated
 	ACRValues   string         // the required authentication context classes, space-separated
-	MaxAge      *time.Duration // the required age of the user's authentication; nil if that is not the reason
-	RetryAfter  time.Duration  // when to try again, for status 429 and 503; 0 means 5 seconds
-	Err         error          // the reason; nil if Description has it
+	MaxAge      *time.Duration // the maximum age of the user's authentication; nil if the age is not the reason
+	RetryAfter  time.Duration  // when the client may try again, for status 429 and 503; 0 means 5 seconds
+	Err         error          // the cause, for the log; nil if Description says it all
 
-	dpop  bool       // the request used the DPoP scheme, or must
-	nonce string     // for the next proof
-	who   *Principal // of a token that was verified; nil if it was not
+	dpop  bool       // the request used the DPoP scheme or must use it
+	nonce string     // for the client's next proof
+	who   *Principal // the Principal of a verified token; nil if the token was not verified
 }
 
 func (e *Error) Error() string {
@@ -50,7 +50,7 @@ func (e *Error) Error() string {
 	return strings.Join(parts, ": ")
 }
 
-// Unwrap gives the cause.
+// Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
 const (
@@ -80,8 +80,8 @@ func notAvailable(err error) *Error {
 	return &Error{Status: http.StatusServiceUnavailable, Description: describeUnavailable, Err: err}
 }
 
-// refusal turns a verifier's error into the answer: 503 when the verifier could
-// not tell, 401 when it could (RFC 6750 §3.1).
+// refusal turns a verifier's error into the response: 503 if the verifier could not decide, 401
+// if it rejected the token (RFC 6750 §3.1).
 func refusal(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
@@ -93,8 +93,8 @@ func refusal(err error) *Error {
 	return invalidToken(err)
 }
 
-// own is a copy, for one request: an application may give the same Error to many. One
-// whose status is that of no refusal is a mistake of its.
+// own returns a copy for one request, because an application may return the same Error for
+// many. A status that is not an error status is the application's mistake and becomes 500.
 func (e *Error) own() *Error {
 	out := *e
 	if out.Status < 300 || out.Status > 599 {
@@ -103,8 +103,8 @@ func (e *Error) own() *Error {
 	return &out
 }
 
-// isUnavailable tells whether err says nothing about the token, because the server's keys
-// or its answer could not be fetched.
+// isUnavailable reports whether err says nothing about the token, for example because the
+// server's keys could not be fetched.
 func isUnavailable(err error) bool {
 	var u *unavailable
 	var d *discovery.Error
@@ -112,7 +112,8 @@ func isUnavailable(err error) bool {
 	return errors.As(err, &u) || errors.As(err, &d) || errors.As(err, &t) && t.Temporary()
 }
 
-// unavailable marks an error of our side: nothing is known about the token.
+// unavailable marks an error on the side of the API or the server. It says nothing about the
+// token.
 type unavailable struct{ err error }
 
 func (u *unavailable) Error() string { return u.err.Error() }

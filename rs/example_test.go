@@ -9,7 +9,7 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// An API that lets in whoever has an access token with the scope photos.read.
+// An API that accepts requests whose access token has the scope photos.read.
 func Example() {
 	server := &discovery.Provider{Issuer: "https://as.example.com"}
 	api := &rs.Protection{Tokens: &rs.JWT{

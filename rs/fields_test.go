@@ -62,7 +62,7 @@ func TestEmptyFields(t *testing.T) {
 		{"JWT.Keys", edited(s, func(j *rs.JWT) { j.Keys = nil }), free, 503},
 		{"JWT.Algs", edited(s, func(j *rs.JWT) { j.Algs = []string{} }), bearer(s.AccessToken(nil, m{"alg": "none"})), 401},
 		{"JWT.Typ", edited(s, func(j *rs.JWT) { j.Typ = "" }), bearer(s.AccessToken(nil, m{"typ": nil})), 401},
-		{"JWT.DecryptionKeys", edited(s, func(*rs.JWT) {}), bearer("eyJhbGciOiJkaXIifQ...."), 401},
+		{"JWT.DecryptionKeys JWT.InsecureRSAOAEP", edited(s, func(*rs.JWT) {}), bearer("eyJhbGciOiJkaXIifQ...."), 401},
 		{"JWT.Tenants", edited(s, func(j *rs.JWT) { j.Issuer = "https://as.example/{tenantid}" }), bearer(s.AccessToken(m{"iss": "https://as.example/x"}, nil)), 503},
 		{"JWT.Audiences", edited(s, func(*rs.JWT) {}), bearer(s.AccessToken(m{"aud": "another"}, nil)), 401},
 		{"JWT.OtherTyps", edited(s, func(*rs.JWT) {}), bearer(s.AccessToken(nil, m{"typ": "JWT"})), 401},
@@ -92,7 +92,7 @@ func TestEmptyFields(t *testing.T) {
 		{"Introspection.InsecureMissingTokenType", asked(func(i *rs.Introspection) { i.Audience = "" }, m{"active": true, "sub": "alice"}), opaque, 401},
 		{"Introspection.SubjectClaim", asked(nil, m{"active": true, "username": "alice", "aud": optest.Audience}), opaque, 401},
 		{"Introspection.Skew", asked(nil, m{"active": true, "sub": "alice", "aud": optest.Audience, "exp": now - 31}), opaque, 401},
-		{"SignedAnswers.Algs SignedAnswers.DecryptionKeys", asked(func(i *rs.Introspection) {
+		{"SignedAnswers.Algs SignedAnswers.DecryptionKeys SignedAnswers.InsecureRSAOAEP", asked(func(i *rs.Introspection) {
 			i.Signed = &rs.SignedAnswers{Recipient: "x", Keys: static(t, s.Keys[0], nil)}
 		}, nil), opaque, 503},
 		{"Cache.Size Cache.MaxAge Cache.Shared Cache.Counter Cache.Now", func() *rs.Protection { return quiet(&rs.Cache{Tokens: jwtVerifier(s)}) }, free, 200},

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// Require guards single routes behind a [Protection] with any condition: check gets
-// the request and who sent it. An [*Error] that it returns is answered as it is, any
-// other error with 403 insufficient_scope, whose meaning is that the token does not
-// carry what the request needs (RFC 6750 §3.1).
+// Require is a guard for single routes behind a [Protection]. It calls check with the request
+// and its [Principal]. If check returns an [*Error], the request is answered with it. Any other
+// error is answered with 403 insufficient_scope: the token does not grant what the request
+// needs (RFC 6750 §3.1).
 //
-// A request that had no token and was let through is answered 401, and one that did
-// not come through a Protection 503.
+// A request without a token that Protection.Optional let through is answered with 401. A
+// request that did not pass through a Protection is answered with 503.
 func Require(check func(*http.Request, *Principal) error) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -31,10 +31,10 @@ func Require(check func(*http.Request, *Principal) error) func(http.Handler) htt
 
 func guard(r *http.Request, check func(*http.Request, *Principal) error) *Error {
 	if _, ok := protectionOf(r); !ok {
-		return notAvailable(errors.New("a guard is not behind a Protection's Handler"))
+		return notAvailable(errors.New("a guard ran outside of a Protection: wrap the route with Protection.Handler"))
 	}
 	if check == nil {
-		return notAvailable(errors.New("Require has no condition"))
+		return notAvailable(errors.New("the condition of Require is nil: pass a function"))
 	}
 	principal, ok := FromContext(r.Context())
 	if !ok {
@@ -53,8 +53,8 @@ func guard(r *http.Request, check func(*http.Request, *Principal) error) *Error 
 	return e
 }
 
-// insufficientScope tells the client and the log which scopes are required, and which the
-// token has.
+// insufficientScope tells the client and the log which scopes are required and which the token
+// has.
 func insufficientScope(scopes []string, required string, p *Principal) *Error {
 	granted := "none"
 	if len(p.Scopes) > 0 {
@@ -69,14 +69,14 @@ func insufficientScope(scopes []string, required string, p *Principal) *Error {
 		Description: fmt.Sprintf("the access token lacks a scope: required %s%s, granted %s", required, all, granted),
 	}
 	if len(scopes) == 0 {
-		e.Description, e.Err = "no access token is accepted here", errors.New("the guard has no scopes, and so rejects every request: name the scopes")
+		e.Description, e.Err = "no access token is accepted here", errors.New("the guard has no scopes and rejects every request: pass the required scopes")
 	}
 	return e
 }
 
-// RequireScope guards single routes behind a [Protection]: the token must have been
-// granted all of scopes. Other tokens are answered with 403 insufficient_scope (RFC 6750
-// §3.1). Without arguments every request is rejected.
+// RequireScope is a guard for single routes behind a [Protection]. The token must have all of
+// the scopes. Other tokens are answered with 403 insufficient_scope (RFC 6750 §3.1). Without
+// arguments every request is rejected.
 func RequireScope(scopes ...string) func(http.Handler) http.Handler {
 	return Require(func(_ *http.Request, p *Principal) error {
 		for _, s := range scopes {
@@ -91,7 +91,7 @@ func RequireScope(scopes ...string) func(http.Handler) http.Handler {
 	})
 }
 
-// RequireAnyScope is [RequireScope] for a route that needs one of scopes. Without
+// RequireAnyScope is [RequireScope] for a route that needs at least one of the scopes. Without
 // arguments every request is rejected.
 func RequireAnyScope(scopes ...string) func(http.Handler) http.Handler {
 	return Require(func(_ *http.Request, p *Principal) error {
@@ -106,10 +106,10 @@ func insufficientAuthentication() *Error {
 	return &Error{Status: http.StatusUnauthorized, Code: InsufficientUserAuthentication, Description: "the user must authenticate in another way or again"}
 }
 
-// RequireACR wants the user to have authenticated by one of values, the authentication
-// context classes in order of preference. Others, and tokens that do not say, are
-// answered 401 insufficient_user_authentication with acr_values (RFC 9470 §3). No
-// value opens the route to nobody.
+// RequireACR is a guard that requires acr to be one of values: authentication context classes
+// in order of preference. Other tokens, and tokens without acr, are answered with 401
+// insufficient_user_authentication and acr_values (RFC 9470 §3). Without arguments every
+// request is rejected.
 func RequireACR(values ...string) func(http.Handler) http.Handler {
 	wanted := strings.Join(values, " ")
 	return Require(func(_ *http.Request, p *Principal) error {
@@ -122,15 +122,15 @@ func RequireACR(values ...string) func(http.Handler) http.Handler {
 	})
 }
 
-// RequireMaxAge wants the user to have authenticated at most age ago, by the clock of
-// the [Protection]. Others are answered 401 insufficient_user_authentication with
-// max_age (RFC 9470 §3); a token that does not say when counts as too old, and so does
-// one that names a time to come, but for what a server's clock may be off. The age must
-// not be below 0: then nobody is let through.
+// RequireMaxAge is a guard that requires the user to have authenticated at most age ago, by the
+// clock of the [Protection]. Other tokens are answered with 401
+// insufficient_user_authentication and max_age (RFC 9470 §3). A token without auth_time is
+// rejected. So is a token whose auth_time is more than 5 minutes in the future. A negative age
+// rejects every request.
 func RequireMaxAge(age time.Duration) func(http.Handler) http.Handler {
 	return Require(func(r *http.Request, p *Principal) error {
 		protection, _ := protectionOf(r)
-		ago := now(protection.Now).Sub(p.AuthTime) // saturates, and never overflows
+		ago := now(protection.Now).Sub(p.AuthTime) // saturates and never overflows
 		if !p.AuthTime.IsZero() && -maxSkew <= ago && age >= 0 && ago <= age {
 			return nil
 		}
@@ -142,9 +142,9 @@ func RequireMaxAge(age time.Duration) func(http.Handler) http.Handler {
 	})
 }
 
-// RequireAuthorizationDetails wants the token to carry an authorization detail of the
-// type typ (RFC 9396 §2) that match accepts; a nil match accepts any. The type alone
-// says little: what was granted is in the members that the type defines.
+// RequireAuthorizationDetails is a guard that requires an authorization detail of type typ (RFC
+// 9396 §2) for which match returns true. A nil match accepts every detail of the type. Compare
+// the members that the type defines: they say what was granted, the type alone does not.
 func RequireAuthorizationDetails(typ string, match func(*http.Request, AuthorizationDetail) bool) func(http.Handler) http.Handler {
 	return Require(func(r *http.Request, p *Principal) error {
 		for _, d := range p.AuthorizationDetails {

@@ -9,9 +9,9 @@ import (
 //
 //	rs.ForwardIdentity(out.Header, map[string]string{"X-User": who.Subject, "X-Client": who.ClientID})
 //
-// It removes first what the client sent under these names, in every spelling that somebody
-// may take for them: in another case, or with _ for - (CGI, RFC 3875). A field
-// whose value is "" is removed alone.
+// It first removes the fields that the client sent under these names. It also removes other
+// spellings that a server may treat as the same name: another case, or _ for - (CGI, RFC 3875).
+// A field with the value "" is only removed.
 func ForwardIdentity(h http.Header, fields map[string]string) {
 	for sent := range h {
 		for name := range fields {

@@ -16,59 +16,62 @@ const (
 	maxSubject          = 255
 )
 
-// IDToken verifies ID tokens that clients send as bearer tokens, for servers and tools that
-// give an API nothing else: Dex, kubelogin, gcloud, Cloudflare Access, Google IAP, and the
-// tokens of Kubernetes and GitHub Actions. An ID token says who the user is, and grants
-// nothing: the Principal has no scopes. Use [JWT] wherever the server has access tokens.
+// IDToken verifies ID tokens that clients send as bearer tokens. It is for servers and tools
+// that give an API nothing else: Dex, kubelogin, gcloud, Cloudflare Access, Google IAP,
+// Kubernetes and GitHub Actions. An ID token says who the user is and grants nothing, so the
+// Principal has no scopes. Use [JWT] if the server has access tokens.
 //
-// All checks of OpenID Connect Core §3.1.3.7 apply, except those of nonce and at_hash: an
-// API knows neither the login nor the access token. Issuer, ClientIDs and Keys must be set;
-// without them every token is rejected.
+// All checks of OpenID Connect Core §3.1.3.7 apply, except those of nonce and at_hash: an API
+// knows neither the login nor the access token. Issuer, ClientIDs and Keys must be set;
+// otherwise every token is answered with 503.
 type IDToken struct {
-	// Issuer is the server's issuer identifier; iss must equal it, byte for byte.
+	// Issuer is the server's issuer identifier. iss must equal it, byte for byte.
 	Issuer string
 
-	// IssuerAlias is one other value that iss may have: Google also writes
-	// "accounts.google.com". "" means none.
+	// IssuerAlias is another accepted value of iss: Google also writes "accounts.google.com".
+	// "" means none.
 	IssuerAlias string
 
-	// ClientIDs are the clients whose ID tokens are accepted; aud must contain one of
-	// them. For tokens that were requested for this API, it is the API's audience.
+	// ClientIDs are the clients whose ID tokens are accepted. aud must contain one of them. For
+	// tokens that were requested for this API, set the API's audience.
 	ClientIDs []string
 
-	// TrustedAudiences are the values that aud may have beside ClientIDs. A token with any
+	// TrustedAudiences are the values that aud may have besides ClientIDs. A token with any
 	// other audience is rejected.
 	TrustedAudiences []string
 
-	// AuthorizedParties are the values that azp may have beside ClientIDs. A token with any
-	// other azp is rejected, and so is one with several audiences and no azp.
+	// AuthorizedParties are the values that azp may have besides ClientIDs. A token with any
+	// other azp is rejected. So is a token with several audiences and no azp.
 	AuthorizedParties []string
 
-	// Keys are the server's: discovery's Provider.Keys, KeysAt, StaticKeys, or go-oidc's.
+	// Keys are the server's keys: Provider.Keys, KeysAt or StaticKeys of package discovery, or
+	// a key set of go-oidc.
 	Keys KeySet
 
 	// Algs are the accepted signature algorithms. Empty means RS256 alone.
 	Algs []string
 
-	// Claims are claims that must have exactly this string value, such as
-	// {"repository_owner": "example"} of GitHub Actions.
+	// Claims are claims that must have exactly this string value, such as {"repository_owner":
+	// "example"} for GitHub Actions.
 	Claims map[string]string
 
-	// IssuedWithin is how long ago a token may have been issued. 0 means 24 hours.
+	// IssuedWithin is the maximum time since iat. 0 means 24 hours.
 	IssuedWithin time.Duration
 
-	// Skew is how far the server's clock may be off. 0 means 30 seconds; at most 5 minutes.
+	// Skew is the accepted clock difference to the server. 0 means 30 seconds; at most 5
+	// minutes.
 	Skew time.Duration
 
-	// MaxSize is the largest token that is read, in bytes. 0 means 16 KiB; at most 64 KiB.
+	// MaxSize is the size of the largest accepted token, in bytes. 0 means 16 KiB; at most 64
+	// KiB.
 	MaxSize int
 
 	// Now is the clock. nil means time.Now.
 	Now func() time.Time
 }
 
-// VerifyToken implements [Verifier]. The key set is asked only for a token that passed
-// every other check.
+// VerifyToken implements [Verifier]. It asks the key set only for a token that passed every
+// other check.
 func (v *IDToken) VerifyToken(ctx context.Context, token string) (*Principal, error) {
 	return unbound(v.verify(ctx, token))
 }
@@ -122,17 +125,17 @@ func (v *IDToken) checkIssuer(c *claims) error {
 	if got := c.principal.Issuer; got == "" || got != v.Issuer && got != v.IssuerAlias {
 		return wrongIssuer(got, v.Issuer, "IDToken.Issuer")
 	}
-	c.principal.Issuer = v.Issuer // a user is one user under either name
+	c.principal.Issuer = v.Issuer // both names mean the same server
 	return nil
 }
 
-// checkKind rejects the server's other JWTs where typ does not tell them apart.
+// checkKind rejects the server's other JWTs where typ does not distinguish them.
 func (v *IDToken) checkKind(c *claims) error {
 	switch {
 	case c.event:
-		return errors.New("this is a logout token, a security event token or an introspection answer")
+		return errors.New("this is a logout token, a security event token or a signed introspection response, expected an ID token")
 	case c.access:
-		return errors.New("this is a token of another kind, by its typ, token_use, token_class or tokenName: use JWT for access tokens")
+		return errors.New("this is not an ID token: its claim typ, token_use, token_class or tokenName names another kind: use JWT for access tokens")
 	}
 	return nil
 }
@@ -154,7 +157,7 @@ func (v *IDToken) checkAudience(c *claims) error {
 func (v *IDToken) checkParty(c *claims) error {
 	switch {
 	case c.party == "" && len(c.principal.Audience) > 1:
-		return errors.New("azp is missing, and aud has several values")
+		return errors.New("azp is missing, and it is required because aud has several values")
 	case c.party != "" && !slices.Contains(v.ClientIDs, c.party) && !slices.Contains(v.AuthorizedParties, c.party):
 		return fmt.Errorf("azp is %s: add it to IDToken.AuthorizedParties if this client may call the API", jose.Quote(c.party))
 	}
@@ -165,14 +168,14 @@ func (v *IDToken) checkParty(c *claims) error {
 	return nil
 }
 
-// checkSubject wants what OpenID Connect Core §2 says of sub: ASCII, at most 255 characters.
+// checkSubject applies the limits of OpenID Connect Core §2: ASCII, at most 255 characters.
 func (v *IDToken) checkSubject(c *claims) error {
 	sub := c.principal.Subject
 	switch {
 	case sub == "":
 		return errors.New("sub is missing")
 	case len(sub) > maxSubject || strings.ContainsFunc(sub, func(r rune) bool { return r > 0x7f }):
-		return errors.New("sub is longer than 255 characters, or not ASCII")
+		return errors.New("sub is longer than 255 characters or not ASCII")
 	}
 	return nil
 }
@@ -186,7 +189,7 @@ func (v *IDToken) checkTimes(c *claims) error {
 	case c.issuedAt.IsZero():
 		return errors.New("iat is missing")
 	case at.Sub(c.issuedAt.Time) > within:
-		return fmt.Errorf("the token was issued %v ago, and IDToken.IssuedWithin is %v", at.Sub(c.issuedAt.Time).Round(time.Second), within)
+		return fmt.Errorf("the token was issued %v ago, expected at most %v (IDToken.IssuedWithin)", at.Sub(c.issuedAt.Time).Round(time.Second), within)
 	}
 	return clock{now(v.Now), v.Skew, "IDToken.Skew"}.check(c.expiry, c.issuedAt, c.notBefore)
 }
@@ -201,11 +204,11 @@ func (v *IDToken) algs() []string {
 func (v *IDToken) configured() error {
 	switch {
 	case v == nil:
-		return errors.New("an *IDToken that is nil")
+		return errors.New("the *IDToken is nil")
 	case v.Issuer == "":
 		return errors.New("IDToken.Issuer is empty")
 	case len(v.ClientIDs) == 0 || slices.Contains(v.ClientIDs, ""):
-		return errors.New("IDToken.ClientIDs is empty, or has an empty string in it")
+		return errors.New("IDToken.ClientIDs is empty or contains an empty string")
 	case v.Keys == nil:
 		return errors.New("IDToken.Keys is nil")
 	case v.Skew < 0 || v.Skew > maxSkew:

@@ -16,77 +16,81 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// Authenticator adds this resource server's own authentication to a request's
-// header or to the form; the Auth values of package client have such a one.
+// Authenticator adds the credentials of this API to a request's header or form. The auth.Method
+// values of package client/auth implement it.
 type Authenticator interface {
 	Authenticate(r *http.Request, form url.Values) error
 }
 
-// Introspection verifies access tokens by asking the server, RFC 7662. Issuer, Auth
-// and one of URL and Server must be set; without them every token is refused.
+// Introspection verifies access tokens by asking the server, RFC 7662. Issuer, Auth and one of
+// URL and Server must be set; otherwise every token is answered with 503.
 type Introspection struct {
 	// URL is the introspection endpoint. "" means the one in Server's metadata.
 	URL string
 
-	// Server is where the endpoint is looked up if URL is "", at the first token. Its
-	// Issuer must be Issuer.
+	// Server is where the endpoint is looked up if URL is "", at the first token. Its Issuer
+	// must equal Issuer.
 	Server *discovery.Provider
 
-	// Issuer is the server's issuer identifier: that of every principal. An answer
-	// that names another is refused.
+	// Issuer is the server's issuer identifier. Every Principal has it. A response with another
+	// iss is rejected.
 	Issuer string
 
-	// Audience is this resource server's identifier; the answer's aud must contain it.
-	// "" is for servers whose answers name no audience, because they tell a resource
-	// server about its own tokens alone; an answer that names one is then refused, and
-	// so is one without a token_type, which may be about a refresh token.
+	// Audience is the identifier of this API. aud in the response must contain it.
+	//
+	// "" is for servers whose responses have no aud, because they tell an API about its own
+	// tokens alone. Then a response with an aud is rejected. So is a response without a
+	// token_type, which may be about a refresh token.
 	Audience string
 
-	// Audiences are further identifiers of this resource server: the answer's aud must
-	// contain one of Audience and Audiences. Empty means Audience alone.
+	// Audiences are further identifiers of this API. aud must contain Audience or one of
+	// Audiences. Empty means Audience alone.
 	Audiences []string
 
-	// InsecureMissingTokenType takes answers that have neither aud nor token_type. A
-	// client can then use its refresh tokens as access tokens, if the server answers
-	// about them.
+	// InsecureMissingTokenType also accepts responses with neither aud nor token_type. A client
+	// can then use refresh tokens as access tokens, if the server's responses include refresh
+	// tokens.
 	InsecureMissingTokenType bool
 
-	// Auth authenticates this resource server to the endpoint (RFC 7662 §2.1).
+	// Auth authenticates this API to the endpoint (RFC 7662 §2.1).
 	Auth Authenticator
 
 	// InsecureHTTP accepts http for URL on every host, such as http://keycloak:8080/…. It is
-	// for development: anybody on the network can read the tokens and this API's secret.
-	// For an endpoint from metadata set Server.InsecureHTTP. Otherwise http is accepted
-	// only on loopback.
+	// for development: anybody on the network can read the tokens and this API's secret. For an
+	// endpoint from metadata, set Server.InsecureHTTP. Without it, http is accepted on loopback
+	// only.
 	InsecureHTTP bool
 
-	// Limit is called before each call to the server. It returns how long the client has
-	// to wait, and 0 for a call that is allowed. The request is answered with 429 and
-	// Retry-After if the client has to wait. A [Cache] before this Introspection calls the
-	// server, and so Limit, only for tokens that it does not know. The request is nil if
-	// VerifyToken was called without a [Protection]. nil means no limit.
+	// Limit is called before each call to the server. It returns how long the client must wait;
+	// 0 allows the call. If the client must wait, the request is answered with 429 and
+	// Retry-After. A [Cache] in front of this Introspection calls the server, and so Limit,
+	// only for unknown tokens. The request is nil if VerifyToken was called without a
+	// [Protection]. nil means no limit.
 	Limit func(*http.Request) (wait time.Duration)
 
-	// MaxCalls is how many calls to the server may be under way at once. Further requests
-	// with unknown tokens are answered with 503. 0 means 100.
+	// MaxCalls is the maximum number of concurrent calls to the server. Further requests with
+	// unknown tokens are answered with 503. 0 means 100.
 	MaxCalls int
 
-	// Signed asks for signed answers (RFC 9701), and takes no others. nil means plain ones.
+	// Signed requests signed responses (RFC 9701) and rejects all others. nil means unsigned
+	// responses.
 	Signed *SignedAnswers
 
-	// Counter hears of every question to the server. nil means nobody.
+	// Counter counts the calls to the server. nil means that nothing is counted.
 	Counter Counter
 
-	// SubjectClaim is the member that names the user, for servers whose answers have no sub,
-	// such as "username" of Django OAuth Toolkit; of a client that acts for itself it may be
-	// missing. "" means "sub".
+	// SubjectClaim is the member with the user, for servers whose responses have no sub, such
+	// as "username" for Django OAuth Toolkit. It may be missing if the client acts for itself.
+	// "" means "sub".
 	SubjectClaim string
 
-	// Skew is how far the server's clock may be off. 0 means 30 seconds; at most 5 minutes.
+	// Skew is the accepted clock difference to the server. 0 means 30 seconds; at most 5
+	// minutes.
 	Skew time.Duration
 
-	// HTTP sends the requests. Its Transport is used (tracing, proxies); time-outs,
-	// limits and the refusal of redirects stay the module's. nil means a client of our own.
+	// HTTP sends the requests. Only its Transport is used (tracing, proxies). Time-outs, size
+	// limits and the rejection of redirects stay those of this module. nil means the default
+	// client of this module.
 	HTTP *http.Client
 
 	// Now is the clock. nil means time.Now.
@@ -97,8 +101,8 @@ type Introspection struct {
 
 var errInactive = errors.New("the server says that the token is not active")
 
-// VerifyToken implements [Verifier]. As with [JWT], a token that is bound to a key is
-// refused here; a [Protection] takes it, with the proof.
+// VerifyToken implements [Verifier]. As with [JWT], it rejects a token that is bound to a key
+// or certificate. A [Protection] accepts it with the proof.
 func (i *Introspection) VerifyToken(ctx context.Context, token string) (*Principal, error) {
 	return unbound(i.verify(ctx, token))
 }
@@ -136,7 +140,7 @@ func (i *Introspection) askAndRead(ctx context.Context, token string) (*Principa
 	return p, err
 }
 
-// read makes a Principal of the answer's members.
+// read builds a Principal from the members of the response.
 func (i *Introspection) read(body []byte) (*Principal, error) {
 	d := dialect{subject: i.SubjectClaim, issuer: i.Issuer, audience: i.Audience}
 	c := &claims{dialect: d, answer: &answerClaims{}}
@@ -163,21 +167,21 @@ func (i *Introspection) read(body []byte) (*Principal, error) {
 func (i *Introspection) configured() error {
 	switch {
 	case i == nil:
-		return errors.New("an *Introspection that is nil")
+		return errors.New("the *Introspection is nil")
 	case i.URL == "" && i.Server == nil:
-		return errors.New("Introspection.URL is empty, and Introspection.Server is nil")
+		return errors.New("Introspection.URL is empty and Introspection.Server is nil: set one of them")
 	case i.URL == "" && i.Server.Issuer != i.Issuer:
-		return errors.New("Introspection.Server is another server than Introspection.Issuer")
+		return errors.New("Introspection.Server.Issuer does not equal Introspection.Issuer")
 	case i.Issuer == "":
 		return errors.New("Introspection.Issuer is empty")
 	case i.InsecureHTTP && i.URL == "":
-		return errors.New("Introspection.InsecureHTTP is for Introspection.URL: set Server.InsecureHTTP instead")
+		return errors.New("Introspection.InsecureHTTP applies to Introspection.URL, which is empty: set Server.InsecureHTTP instead")
 	case i.Auth == nil:
 		return errors.New("Introspection.Auth is nil")
 	case slices.Contains(i.Audiences, ""):
-		return errors.New("Introspection.Audiences has an empty string in it")
+		return errors.New("Introspection.Audiences contains an empty string")
 	case i.Skew < 0 || i.Skew > maxSkew:
-		return fmt.Errorf("Introspection.Skew is %v; it goes from 0 to %v", i.Skew, maxSkew)
+		return fmt.Errorf("Introspection.Skew is %v, expected 0 to %v", i.Skew, maxSkew)
 	}
 	if err := checkMaxCalls("Introspection.MaxCalls", i.MaxCalls); err != nil {
 		return err
@@ -188,8 +192,8 @@ func (i *Introspection) configured() error {
 	return nil
 }
 
-// ask posts the token, and returns the answer and its Date. Except for errInactive, no
-// error here says anything about the token.
+// ask posts the token and returns the response and its Date. Except for errInactive, an error
+// says nothing about the token.
 func (i *Introspection) ask(ctx context.Context, token string) (body []byte, date string, err error) {
 	ctx, u, err := i.endpoint(ctx)
 	if err != nil {
@@ -220,12 +224,13 @@ func (i *Introspection) accept() string {
 	return "application/json"
 }
 
-// failure tells an answer that says nothing about the token from the one that does:
-// some servers introspect no JWTs, and say unsupported_token_type (RFC 7009 §2.2.1).
+// failure returns the error of a response. Some servers do not introspect JWTs and respond with
+// unsupported_token_type (RFC 7009 §2.2.1): that rejects the token. Other errors say nothing
+// about it.
 func (i *Introspection) failure(resp *endpoint.Response, u string) error {
-	why := "the server does not answer about the token"
+	why := "the server did not say whether the token is active"
 	if resp.Status == http.StatusUnauthorized || resp.Status == http.StatusForbidden { // RFC 7662 §2.3
-		why = "the server does not let this API ask (see Introspection.Auth)"
+		why = "the server does not allow this API to introspect tokens: check Introspection.Auth and the permissions of its client"
 	}
 	e := resp.Failure(why)
 	if e.Code == "unsupported_token_type" {
@@ -234,8 +239,8 @@ func (i *Introspection) failure(resp *endpoint.Response, u string) error {
 	return fmt.Errorf("introspection: %w", e)
 }
 
-// endpoint gives the URL, and the context to call it with: metadata does not lead to a
-// private address unless the issuer is at one.
+// endpoint returns the URL and the context for the call. A URL from metadata must not lead to a
+// private address unless the issuer has one.
 func (i *Introspection) endpoint(ctx context.Context) (context.Context, string, error) {
 	if i.URL != "" {
 		return endpoint.With(ctx, endpoint.Policy{InsecureHTTP: i.InsecureHTTP}), i.URL, nil
@@ -251,26 +256,26 @@ func (i *Introspection) endpoint(ctx context.Context) (context.Context, string, 
 	return ctx, m.IntrospectionEndpoint, nil
 }
 
-// check holds the answer against the configuration: that the server calls a token
-// active does not make it one for us (RFC 7662 §4).
+// check compares the response with the configuration. That a token is active does not mean that
+// it is for this API (RFC 7662 §4).
 func (i *Introspection) check(c *claims) error {
 	switch {
 	case c.principal.Issuer != "" && c.principal.Issuer != i.Issuer:
 		return wrongIssuer(c.principal.Issuer, i.Issuer, "Introspection.Issuer")
 	case !i.hasAudience() && len(c.principal.Audience) > 0:
-		return fmt.Errorf("aud is %s: set Introspection.Audience to this API's audience", jose.Quote(strings.Join(c.principal.Audience, " ")))
+		return fmt.Errorf("aud is %s, expected none: set Introspection.Audience to this API's audience", jose.Quote(strings.Join(c.principal.Audience, " ")))
 	case i.hasAudience() && !c.isFor(i.Audience, i.Audiences):
 		return c.notFor(i.Audience, i.Audiences, "Introspection.Audience")
 	case c.cnf == nil && strings.EqualFold(c.answer.tokenType, "DPoP"): // RFC 9449 §6.2
-		return errors.New("the answer says DPoP, and not which key (cnf)")
+		return errors.New("token_type is DPoP, but the response has no cnf")
 	case !i.isAccessToken(c.answer):
-		return errors.New("the answer does not say that this is an access token (token_type): set Introspection.Audience, or InsecureMissingTokenType for a server that writes neither aud nor token_type")
+		return errors.New("the response does not say that this is an access token (token_type): set Introspection.Audience, or InsecureMissingTokenType for a server that writes neither aud nor token_type")
 	case (c.idToken || c.nonce) && c.answer.tokenType == "" && c.answer.tokenUse == "" && !i.InsecureMissingTokenType:
-		return errors.New("this is an ID token")
+		return errors.New("this is an ID token (it has nonce, at_hash, c_hash or s_hash): send the access token")
 	case c.answer.expired:
-		return errors.New("expired long ago")
+		return errors.New("the token has expired (exp is 0)")
 	case c.principal.Subject == "" && c.principal.ClientID == "":
-		return errors.New("the answer names neither a user nor a client; this may be a refresh token")
+		return errors.New("the response names neither a user nor a client: this may be a refresh token")
 	case c.expiry.IsZero(): // optional here: the server has just said that the token is active
 		return i.clock().check(jose.NumericDate{Time: now(i.Now).Add(time.Second)}, c.issuedAt, c.notBefore)
 	}
@@ -281,13 +286,13 @@ func (i *Introspection) hasAudience() bool { return i.Audience != "" || len(i.Au
 
 func (i *Introspection) clock() clock { return clock{now(i.Now), i.Skew, "Introspection.Skew"} }
 
-// accessTyps are the values of typ, in small letters, that servers have for access
-// tokens: Keycloak writes there whether it is Bearer, Refresh, Offline or ID.
+// accessTyps are the values of typ, in lower case, that servers use for access tokens. Keycloak
+// writes Bearer, Refresh, Offline or ID there.
 var accessTyps = []string{"bearer", "dpop", "at+jwt", "application/at+jwt", "jwt", "access_token"}
 
-// isAccessToken looks at token_type, where servers write "Bearer" or what kind of
-// token it is. It is optional, and about refresh tokens it is left out: so it is needed
-// where no audience tells the two apart.
+// isAccessToken checks token_type, where servers write "Bearer" or the kind of the token. It is
+// optional, and servers omit it for refresh tokens. So it is required if no audience
+// distinguishes the two.
 func (i *Introspection) isAccessToken(a *answerClaims) bool {
 	if a.tokenUse != "" && !strings.EqualFold(a.tokenUse, "access_token") {
 		return false

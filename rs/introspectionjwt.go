@@ -14,26 +14,25 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// SignedAnswers asks for introspection answers that are JWTs, RFC 9701: the server
-// vouches for them by its key, and may encrypt them. Recipient and Keys must be set.
-// An answer of another kind is refused.
+// SignedAnswers requests introspection responses that are JWTs, RFC 9701. The server signs them
+// and may encrypt them. Recipient and Keys must be set. A response of another kind is rejected.
 type SignedAnswers struct {
-	// Recipient is how the server names this resource server; the answer's aud must
-	// contain it (§5). Mostly it is the client ID of its credentials.
+	// Recipient is the server's name for this API. aud of the response must contain it (§5).
+	// Usually it is the client ID in Auth.
 	Recipient string
 
-	// Keys are the server's.
+	// Keys are the server's keys.
 	Keys KeySet
 
-	// Algs are the signature algorithms that are taken. Empty means RS256 alone.
+	// Algs are the accepted signature algorithms. Empty means RS256 alone.
 	Algs []string
 
-	// DecryptionKeys are this resource server's own. When there are any, an answer that
-	// is not encrypted is refused.
+	// DecryptionKeys are private keys of this API. If there are any, a response that is not
+	// encrypted is rejected.
 	DecryptionKeys []DecryptionKey
 
-	// InsecureRSAOAEP decrypts with RSA-OAEP too, which uses SHA-1, for servers that offer
-	// nothing newer.
+	// InsecureRSAOAEP also accepts RSA-OAEP, which uses SHA-1, for servers that offer nothing
+	// newer.
 	InsecureRSAOAEP bool
 }
 
@@ -44,7 +43,7 @@ const (
 
 var signedKind = jose.Kind{"token-introspection+jwt"}
 
-// signedClaims are those around the answer, RFC 9701 §5.
+// signedClaims are the claims of the JWT around the response, RFC 9701 §5.
 type signedClaims struct {
 	Issuer   string           `json:"iss"`
 	Audience jose.Audience    `json:"aud"`
@@ -54,7 +53,7 @@ type signedClaims struct {
 
 func (s *SignedAnswers) configured() error {
 	if s.Recipient == "" || s.Keys == nil {
-		return errors.New("SignedAnswers needs Recipient and Keys")
+		return errors.New("SignedAnswers.Recipient and SignedAnswers.Keys must be set")
 	}
 	return jose.CheckAlgs(s.algs())
 }
@@ -66,12 +65,11 @@ func (s *SignedAnswers) algs() []string {
 	return s.Algs
 }
 
-// open gives the answer that is in the response: the claim token_introspection, and
-// nothing that stands beside it.
+// open returns the claim token_introspection of the response and ignores the claims beside it.
 func (i *Introspection) open(ctx context.Context, resp *endpoint.Response) ([]byte, error) {
 	s := i.Signed
 	if resp.MediaType != signedMediaType {
-		return nil, errors.New("introspection: the answer is not signed (" + signedMediaType + ") by its Content-Type")
+		return nil, errors.New("introspection: Content-Type is " + jose.Quote(resp.MediaType) + ", expected " + signedMediaType + ": configure the server to sign responses, or remove Introspection.Signed")
 	}
 	raw := string(resp.Body)
 	if len(s.DecryptionKeys) > 0 {
@@ -107,18 +105,18 @@ func (i *Introspection) checkSigned(h jose.Header, c *signedClaims) error {
 	}
 	switch {
 	case c.Issuer != i.Issuer:
-		return fmt.Errorf("the signed answer: %w", wrongIssuer(c.Issuer, i.Issuer, "Introspection.Issuer"))
+		return fmt.Errorf("the signed response: %w", wrongIssuer(c.Issuer, i.Issuer, "Introspection.Issuer"))
 	case len(c.Audience) == 0:
-		return fmt.Errorf("the signed answer: aud is missing, expected %s", jose.Quote(i.Signed.Recipient))
+		return fmt.Errorf("the signed response: aud is missing, expected %s", jose.Quote(i.Signed.Recipient))
 	case !slices.Contains(c.Audience, i.Signed.Recipient):
-		return fmt.Errorf("the signed answer: aud is %s, expected %s: set SignedAnswers.Recipient to the client ID of this API's credentials",
+		return fmt.Errorf("the signed response: aud is %s, expected %s: set SignedAnswers.Recipient to the client ID of this API's credentials",
 			jose.Quote(strings.Join(c.Audience, " ")), jose.Quote(i.Signed.Recipient))
 	case c.IssuedAt.IsZero():
-		return errors.New("the signed answer: iat is missing")
+		return errors.New("the signed response: iat is missing")
 	case c.IssuedAt.After(clock.Add(skew)) || c.IssuedAt.Before(clock.Add(-signedMaxAge)):
-		return fmt.Errorf("the clocks differ, or the signed answer is old: its iat is %v after the local clock", c.IssuedAt.Sub(clock).Round(time.Second))
+		return fmt.Errorf("the clocks differ, or the signed response is old: its iat is %v after the local clock", c.IssuedAt.Sub(clock).Round(time.Second))
 	case c.Answer.Kind() != '{':
-		return errors.New("token_introspection is not an object")
+		return errors.New("the signed response: token_introspection is missing or not an object")
 	}
 	return nil
 }

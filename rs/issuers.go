@@ -10,9 +10,9 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// Issuers is for APIs that take JWTs of several servers: each token is held against
-// the one JWT that has its iss, with that one's audience, algorithms, keys and typ, and
-// against no other. A token of an issuer that is not here costs no network access.
+// Issuers is for APIs that accept JWTs of several servers. Each token is verified by the JWT
+// whose Issuer is the token's iss, and by no other. A token of an unknown issuer causes no
+// network access.
 type Issuers []*JWT
 
 // VerifyToken implements [Verifier].
@@ -47,12 +47,12 @@ func (is Issuers) verify(ctx context.Context, token string) (*Principal, error) 
 
 func (is Issuers) unknown(iss string) error {
 	if iss == "" {
-		return errors.New("iss is missing, expected the Issuer of one of Issuers")
+		return errors.New("iss is missing, expected the Issuer of one JWT of Issuers")
 	}
-	return fmt.Errorf("iss is %s, expected the Issuer of one of Issuers", jose.Quote(iss))
+	return fmt.Errorf("iss is %s, expected the Issuer of one JWT of Issuers: add a JWT for this issuer if the API accepts it", jose.Quote(iss))
 }
 
-// issuerOf reads iss alone: how the other claims are read is the issuer's to say.
+// issuerOf reads iss alone. The issuer decides how the other claims are read.
 func issuerOf(payload []byte) (string, error) {
 	var buf [maxSimple]member
 	for _, m := range simpleMembers(payload, buf[:0]) {
@@ -69,19 +69,20 @@ func issuerOf(payload []byte) (string, error) {
 
 func (is Issuers) configured() error {
 	if len(is) == 0 || slices.Contains(is, nil) {
-		return errors.New("Issuers is empty, or has a nil in it")
+		return errors.New("Issuers is empty or contains nil")
 	}
 	return nil
 }
 
-// verifyEncrypted has nothing to choose by: iss is inside. So one alone may have keys.
+// verifyEncrypted cannot choose by iss, which is encrypted. So only one JWT may have
+// DecryptionKeys.
 func (is Issuers) verifyEncrypted(ctx context.Context, token string) (*Principal, error) {
 	j, err := is.find(func(j *JWT) bool { return len(j.DecryptionKeys) > 0 })
 	if err != nil {
 		return nil, err
 	}
 	if j == nil {
-		return nil, errors.New("the token is encrypted, and none of Issuers has DecryptionKeys")
+		return nil, errors.New("the token is encrypted, but no JWT of Issuers has DecryptionKeys")
 	}
 	return j.verify(ctx, token)
 }
@@ -92,17 +93,17 @@ func (is Issuers) find(fits func(*JWT) bool) (*JWT, error) {
 		return nil, nil
 	}
 	if slices.ContainsFunc(is[i+1:], fits) {
-		return nil, &unavailable{errors.New("two of Issuers are for the same tokens")}
+		return nil, &unavailable{errors.New("two JWTs of Issuers match the same token: issuers must differ, and only one may have DecryptionKeys")}
 	}
 	return is[i], nil
 }
 
-// checkUnique finds issuers that two entries are for: their tokens are never accepted.
+// checkUnique finds two entries with the same issuer. Their tokens are never accepted.
 func (is Issuers) checkUnique() error {
 	for i, j := range is {
 		for _, other := range is[:i] {
 			if j.Issuer == other.Issuer && !j.isTemplate() {
-				return fmt.Errorf("two of Issuers have the Issuer %s: use one JWT with Audiences", jose.Quote(j.Issuer))
+				return fmt.Errorf("two JWTs of Issuers have the Issuer %s: use one JWT with Audiences", jose.Quote(j.Issuer))
 			}
 		}
 	}
@@ -117,12 +118,12 @@ func (is Issuers) maxSize() int {
 	return size
 }
 
-// tenantMark stands for the tenant in the issuer that Entra ID's metadata names.
+// tenantMark is the placeholder for the tenant in the issuer of Entra ID's metadata.
 const tenantMark = "{tenantid}"
 
 func (j *JWT) isTemplate() bool { return strings.Contains(j.Issuer, tenantMark) }
 
-// issues tells whether iss is this issuer, or one of its tenants.
+// issues reports whether iss is this issuer or that of one of its tenants.
 func (j *JWT) issues(iss string) bool {
 	if !j.isTemplate() {
 		return iss == j.Issuer && iss != ""
@@ -130,8 +131,7 @@ func (j *JWT) issues(iss string) bool {
 	return slices.Contains(j.Tenants, j.tenantOf(iss))
 }
 
-// tenantOf is what stands in iss where the template has its mark; "" when iss is
-// not of the template.
+// tenantOf returns the tenant in iss, or "" if iss does not match the template.
 func (j *JWT) tenantOf(iss string) string {
 	before, after, _ := strings.Cut(j.Issuer, tenantMark)
 	if len(iss) <= len(before)+len(after) || !strings.HasPrefix(iss, before) || !strings.HasSuffix(iss, after) {
@@ -140,8 +140,8 @@ func (j *JWT) tenantOf(iss string) string {
 	return iss[len(before) : len(iss)-len(after)]
 }
 
-// checkKeyIssuer binds a key to its tenant: all tenants' keys are in one set, and a
-// tenant of its own keys must not sign for the others.
+// checkKeyIssuer binds a key to its tenant. One set contains the keys of all tenants, and a
+// tenant with keys of its own must not sign for others.
 func (j *JWT) checkKeyIssuer(iss string, key *jose.Key) error {
 	if !j.isTemplate() {
 		return nil
@@ -151,7 +151,7 @@ func (j *JWT) checkKeyIssuer(iss string, key *jose.Key) error {
 		all = j.Issuer
 	}
 	if key == nil || key.Issuer != all && key.Issuer != iss {
-		return errors.New("the key that signed the token is not one of its issuer")
+		return errors.New("the member issuer of the signing key does not match iss")
 	}
 	return nil
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// KeySet checks the signature of a JWT and gives its payload: go-oidc's own shape.
+// KeySet verifies the signature of a JWT and returns its payload. go-oidc's key sets implement
+// it.
 type KeySet interface {
 	VerifySignature(ctx context.Context, jwt string) (payload []byte, err error)
 }
@@ -23,107 +24,110 @@ const (
 	maxSkew     = 5 * time.Minute
 )
 
-// JWT verifies access tokens that are JWTs, RFC 9068 §4. Issuer, Audience and Keys
-// must be set; without them every token is refused.
+// JWT verifies access tokens that are JWTs, RFC 9068 §4. Issuer, Audience and Keys must be set;
+// otherwise every token is answered with 503.
 type JWT struct {
-	// Issuer is the server's issuer identifier; iss must equal it to the letter. If it
-	// has {tenantid} in it, it is that of a server with many tenants, each of which
-	// issues under its own (Entra ID): then Tenants must be set.
+	// Issuer is the server's issuer identifier. iss must equal it, byte for byte. An Issuer
+	// that contains {tenantid} is for a server with many tenants, each with its own issuer
+	// (Entra ID). Then Tenants must be set.
 	Issuer string
 
-	// Tenants are the tenants whose tokens are taken if Issuer has {tenantid}. The
-	// token's tid must be the one in its iss, and the key that signed it must be of that
-	// issuer by its member issuer, or of all tenants.
+	// Tenants are the tenants whose tokens are accepted if Issuer contains {tenantid}. The
+	// token's tid must be the tenant in its iss. The member issuer of the signing key must be
+	// that issuer, or KeyIssuer for keys of all tenants.
 	Tenants []string
 
-	// KeyIssuer is the member issuer of keys that are of all tenants. "" means Issuer.
+	// KeyIssuer is the member issuer of keys that sign for all tenants. "" means Issuer.
 	KeyIssuer string
 
-	// InsecureMissingIssuer takes tokens that have no iss (PingFederate's, where none is
-	// configured): then Keys alone tell whose they are, and must be this issuer's only.
+	// InsecureMissingIssuer also accepts tokens without iss, such as those of PingFederate
+	// without a configured issuer. Then only Keys identify the server: they must belong to this
+	// issuer alone.
 	InsecureMissingIssuer bool
 
-	// Audience is this resource server's identifier; aud must contain it.
+	// Audience is the identifier of this API. aud must contain it.
 	Audience string
 
-	// Audiences are further identifiers of this resource server: aud must contain one of
-	// Audience and Audiences. Empty means Audience alone.
+	// Audiences are further identifiers of this API. aud must contain Audience or one of
+	// Audiences. Empty means Audience alone.
 	Audiences []string
 
-	// AudienceClients is for servers whose access tokens have no aud (Amazon Cognito),
-	// in place of Audience: the clients whose tokens are meant for this API. It needs a
-	// Typ and a mark in Claims, and a token that has an aud is refused.
+	// AudienceClients replaces Audience for servers whose access tokens have no aud (Amazon
+	// Cognito). It lists the clients whose tokens are for this API. It requires Typ and Claims.
+	// A token with an aud is rejected.
 	AudienceClients []string
 
-	// Keys are the server's: discovery's Provider.Keys, KeysAt, JoinKeys, StaticKeys, or
-	// go-oidc's.
+	// Keys are the server's keys: Provider.Keys, KeysAt, JoinKeys or StaticKeys of package
+	// discovery, or a key set of go-oidc.
 	Keys KeySet
 
-	// DecryptionKeys are this API's own, for servers that encrypt access tokens to it.
-	// When there are any, a token that is not encrypted is refused.
+	// DecryptionKeys are private keys of this API, for servers that encrypt access tokens to
+	// it. If there are any, a token that is not encrypted is rejected.
 	DecryptionKeys []DecryptionKey
 
-	// InsecureRSAOAEP decrypts with RSA-OAEP too, which uses SHA-1, for servers that offer
-	// nothing newer.
+	// InsecureRSAOAEP also accepts RSA-OAEP, which uses SHA-1, for servers that offer nothing
+	// newer.
 	InsecureRSAOAEP bool
 
-	// Algs are the signature algorithms that are taken. Empty means RS256 alone.
+	// Algs are the accepted signature algorithms. Empty means RS256 alone.
 	Algs []string
 
-	// Typ is the typ that the server's access tokens have in their header. "" means
-	// "at+jwt", and with it every claim that RFC 9068 §2.2 requires. Any other value,
-	// and NoTyp for tokens without typ, is for servers that do not follow the RFC. Other
-	// JWTs of such a server are harder to tell apart: a token with marks of an ID token is
-	// rejected, such as a nonce. Without Claims a token is also rejected if it has no scope
-	// and names no client, is for the client that it was issued to (azp), or has
-	// auth_time, sid or email.
+	// Typ is the typ in the header of the server's access tokens. "" means "at+jwt", and then
+	// every claim of RFC 9068 §2.2 is required. Other values are for servers that do not follow
+	// the RFC. Use NoTyp for tokens without typ.
+	//
+	// Other JWTs of such servers are harder to distinguish. A token with a mark of an ID token,
+	// such as a nonce, is rejected. Without Claims, a token without scope is also rejected in
+	// these cases: it names no client, its aud is the client that it was issued to (azp), or it
+	// has auth_time, sid or email.
 	Typ string
 
-	// OtherTyps are further values of typ, such as those of a server that moves to RFC
-	// 9068. The rules of each token follow from its own typ.
+	// OtherTyps are further accepted values of typ, for example while a server changes to RFC
+	// 9068. Each token must follow the rules of its own typ.
 	OtherTyps []string
 
-	// Claims are claims that must have exactly this string value: what else tells the
-	// server's access tokens from its other JWTs, such as {"token_use": "access"}.
+	// Claims are claims that must have exactly this string value. They distinguish the server's
+	// access tokens from its other JWTs, for example {"token_use": "access"}.
 	Claims map[string]string
 
-	// InsecureNonce takes tokens that have a nonce all the same, as Keycloak wrote them until
-	// version 25. It needs Claims that ID tokens do not have: {"typ": "Bearer"} there.
+	// InsecureNonce also accepts tokens with a nonce, which Keycloak wrote until version 25. It
+	// requires Claims that ID tokens do not have, for Keycloak {"typ": "Bearer"}.
 	InsecureNonce bool
 
-	// InsecureMissingSubject takes tokens of RFC 9068 that have no sub all the same, as Duende
-	// IdentityServer writes them for clients that act for themselves: then Subject is "",
-	// and ClientID tells who calls.
+	// InsecureMissingSubject also accepts RFC 9068 tokens without sub, which Duende
+	// IdentityServer writes for clients that act for themselves. Then Subject is "", and
+	// ClientID names the caller.
 	InsecureMissingSubject bool
 
-	// ClientIDClaim is the claim that holds the client ID. "" means "client_id"; some
-	// servers write "azp", "appid" or "cid". A token of RFC 9068 that
-	// OtherTyps accepts may have client_id instead.
+	// ClientIDClaim is the claim with the client ID. "" means "client_id"; some servers write
+	// "azp", "appid" or "cid". An RFC 9068 token that OtherTyps accepts may have client_id
+	// instead.
 	ClientIDClaim string
 
-	// ScopeClaim is the claim that holds the scope: one string, or an array of strings. ""
-	// means "scope"; some servers write "scp".
+	// ScopeClaim is the claim with the scopes: one string or an array of strings. "" means
+	// "scope"; some servers write "scp".
 	ScopeClaim string
 
-	// Skew is how far the server's clock may be off. 0 means 30 seconds; at most 5 minutes.
+	// Skew is the accepted clock difference to the server. 0 means 30 seconds; at most 5
+	// minutes.
 	Skew time.Duration
 
-	// MaxSize is the largest token that is read, in bytes. 0 means 16 KiB; at most 64 KiB.
+	// MaxSize is the size of the largest accepted token, in bytes. 0 means 16 KiB; at most 64
+	// KiB.
 	MaxSize int
 
 	// Now is the clock. nil means time.Now.
 	Now func() time.Time
 }
 
-// VerifyToken implements [Verifier]. The key set is asked, and so perhaps the server,
-// only for a token that passed every other check. A token that is bound to a key (cnf)
-// is refused: it takes a [Protection] to see the proof, so that nobody who asks a
-// verifier alone takes such a token for a bearer token.
+// VerifyToken implements [Verifier]. It asks the key set, which may call the server, only for a
+// token that passed every other check. It rejects a token that is bound to a key or certificate
+// (cnf), because it cannot see the proof. Use a [Protection] for such tokens.
 func (j *JWT) VerifyToken(ctx context.Context, token string) (*Principal, error) {
 	return unbound(j.verify(ctx, token))
 }
 
-// verify is VerifyToken for those who check what the token is bound to.
+// verify is VerifyToken for callers that check the token's binding themselves.
 func (j *JWT) verify(ctx context.Context, token string) (*Principal, error) {
 	if err := j.configured(); err != nil {
 		return nil, &unavailable{err}
@@ -168,27 +172,27 @@ func (j *JWT) verifyParsed(ctx context.Context, token string, t *jose.Token) (*P
 func (j *JWT) configured() error {
 	switch {
 	case j == nil:
-		return errors.New("a *JWT that is nil")
+		return errors.New("the *JWT is nil")
 	case j.Issuer == "":
 		return errors.New("JWT.Issuer is empty")
 	case j.isTemplate() != (len(j.Tenants) > 0):
-		return errors.New("JWT.Tenants is for an Issuer with {tenantid}, and needed there")
+		return errors.New("JWT.Tenants must be set if JWT.Issuer contains {tenantid}, and only then")
 	case j.isTemplate() && j.InsecureMissingIssuer:
-		return errors.New("JWT.InsecureMissingIssuer is not for an Issuer with {tenantid}")
+		return errors.New("JWT.InsecureMissingIssuer cannot be used with a JWT.Issuer that contains {tenantid}")
 	case (j.Audience == "" && len(j.Audiences) == 0) == (len(j.AudienceClients) == 0):
-		return errors.New("one of JWT.Audience and JWT.AudienceClients must be set")
+		return errors.New("set either JWT.Audience (or JWT.Audiences) or JWT.AudienceClients")
 	case slices.Contains(j.Tenants, "") || slices.Contains(j.AudienceClients, "") || slices.Contains(j.Audiences, ""):
-		return errors.New("JWT.Tenants, JWT.Audiences or JWT.AudienceClients has an empty string in it")
+		return errors.New("JWT.Tenants, JWT.Audiences or JWT.AudienceClients contains an empty string")
 	case slices.Contains(j.OtherTyps, ""):
-		return errors.New(`JWT.OtherTyps has an empty string in it: "at+jwt" is for tokens of RFC 9068, NoTyp for tokens without typ`)
+		return errors.New(`JWT.OtherTyps contains an empty string: use "at+jwt" for RFC 9068 tokens and NoTyp for tokens without typ`)
 	case len(j.AudienceClients) > 0 && (j.strict() || len(j.Claims) == 0):
-		return errors.New("JWT.AudienceClients needs JWT.Typ and JWT.Claims")
+		return errors.New("JWT.AudienceClients requires JWT.Typ and JWT.Claims: set both")
 	case j.InsecureNonce && len(j.Claims) == 0:
-		return errors.New("JWT.InsecureNonce needs JWT.Claims")
+		return errors.New("JWT.InsecureNonce requires JWT.Claims: set a claim that ID tokens do not have")
 	case j.Keys == nil:
 		return errors.New("JWT.Keys is nil")
 	case j.Skew < 0 || j.Skew > maxSkew:
-		return fmt.Errorf("JWT.Skew is %v; it goes from 0 to %v", j.Skew, maxSkew)
+		return fmt.Errorf("JWT.Skew is %v, expected 0 to %v", j.Skew, maxSkew)
 	}
 	return jose.CheckAlgs(j.algs())
 }
@@ -202,7 +206,7 @@ func (j *JWT) algs() []string {
 	return j.Algs
 }
 
-// strict tells whether the tokens are those of RFC 9068.
+// strict reports whether Typ is that of RFC 9068.
 func (j *JWT) strict() bool { return j.Typ == "" || isRFC9068(jose.Header{Typ: j.Typ}) }
 
 func isRFC9068(h jose.Header) bool { return h.CheckTyp(jose.AccessToken) == nil }
@@ -217,7 +221,7 @@ func (j *JWT) checkHeader(h jose.Header) error {
 	return nil
 }
 
-// kind are the values of typ that are accepted.
+// kind returns the accepted values of typ.
 func (j *JWT) kind() jose.Kind {
 	if j.strict() && len(j.OtherTyps) == 0 {
 		return jose.AccessToken
@@ -244,7 +248,7 @@ func (j *JWT) dialect(strict bool) dialect {
 	}
 }
 
-// keyHolder is a key set that tells whether it still has a key.
+// keyHolder is a key set that can report whether it still contains a key.
 type keyHolder interface {
 	Holds(ctx context.Context, key *jose.Key) (bool, error)
 }

@@ -9,12 +9,13 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// JWTOrOpaque is for a server that issues JWTs and opaque tokens. A token that has the
-// form of a JWT is verified as one, and so is an encrypted one if JWT has keys for that; any
-// other by Opaque. One that fails is never tried the other way. Both must be set.
+// JWTOrOpaque is for a server that issues JWTs and opaque tokens. A token in the form of a JWT
+// is verified by JWT, and so is an encrypted one if JWT has decryption keys. Every other token
+// is verified by Opaque. A token that fails is not tried the other way. Both fields must be
+// set.
 type JWTOrOpaque struct {
-	JWT    Verifier // for tokens that are JWTs; a *JWT
-	Opaque Verifier // for all others; an *Introspection
+	JWT    Verifier // for JWTs: a *JWT
+	Opaque Verifier // for all other tokens: an *Introspection
 }
 
 // VerifyToken implements [Verifier].
@@ -34,14 +35,13 @@ func (e *JWTOrOpaque) verify(ctx context.Context, token string) (*Principal, err
 
 func (e *JWTOrOpaque) configured() error {
 	if e == nil || e.JWT == nil || e.Opaque == nil {
-		return errors.New("an JWTOrOpaque, its JWT or its Opaque is nil")
+		return errors.New("JWTOrOpaque.JWT or JWTOrOpaque.Opaque is nil")
 	}
 	return nil
 }
 
-// isJWT looks at the form alone: three parts, or five if encryption was agreed on, the
-// first of which begins like the JSON object that a header is. What is encrypted, and not
-// to this API, is opaque.
+// isJWT looks at the form alone: three parts (or five if JWT has decryption keys), and a first
+// part that starts like a JSON object. A token that is encrypted for somebody else is opaque.
 func (e *JWTOrOpaque) isJWT(token string) bool {
 	if !strings.HasPrefix(token, "ey") {
 		return false
@@ -49,7 +49,6 @@ func (e *JWTOrOpaque) isJWT(token string) bool {
 	return strings.Count(token, ".") == 2 || jose.IsEncrypted(token) && decrypts(e.JWT)
 }
 
-// decrypts tells whether v has keys to decrypt with.
 func decrypts(v Verifier) bool {
 	switch v := v.(type) {
 	case *JWT:

@@ -9,22 +9,21 @@ import (
 	"time"
 )
 
-// defaultMaxCalls bounds the calls to a server that are under way, and with them the
-// connections. A server that answers in 20 ms gets 5,000 questions a second through it.
+// defaultMaxCalls limits the concurrent calls to a server, and so the connections. If the
+// server responds in 20 ms, this allows 5,000 calls per second.
 const defaultMaxCalls = 100
 
-var errMaxCalls = errors.New("MaxCalls calls to the server are under way: the server is slow, or clients send many unknown tokens (see Limit)")
+var errMaxCalls = errors.New("the limit of concurrent calls to the server (MaxCalls) is reached: the server is slow, or clients send many unknown tokens (see Limit)")
 
-// gate stands before the calls to a server: an anonymous client can cause one with every
-// random token that it sends.
+// gate limits the calls to a server, because an anonymous client causes one call with every
+// random token.
 type gate struct {
 	limit    func(*http.Request) time.Duration
 	max      int
 	underWay *int32
 }
 
-// enter asks Limit, and takes one of the places. The caller must call leave if there is no
-// error.
+// enter asks Limit and reserves a call. If it returns no error, the caller must call leave.
 func (g gate) enter(ctx context.Context) error {
 	if g.limit != nil {
 		if wait := g.limit(requestOf(ctx)); wait > 0 {

@@ -8,11 +8,11 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// maxLogged bounds each part of the request in a log line.
+// maxLogged limits each part of the request in a log line, in bytes.
 const maxLogged = 200
 
-// log writes the line of a rejected request. Client and subject are those of a token that
-// was verified: what a rejected token says about itself may be anything.
+// log logs a rejected request. It logs client and subject only of a verified token: an
+// unverified one may claim anything.
 func (p *Protection) log(r *http.Request, e *Error) {
 	attrs := []slog.Attr{
 		slog.Int("status", e.Status), slog.String("error", e.Code), slog.String("reason", e.Error()),
@@ -24,19 +24,19 @@ func (p *Protection) log(r *http.Request, e *Error) {
 	p.logger().LogAttrs(r.Context(), level(r, e), "request rejected", attrs...)
 }
 
-// level is INFO for what the client did, and ERROR for the API's own problems: its
-// configuration, the server, a store. A flood of unknown tokens is neither.
+// level is INFO for faults of the client and ERROR for the API's own problems: its
+// configuration, the server, a store. A flood of unknown tokens is WARN.
 func level(r *http.Request, e *Error) slog.Level {
 	switch {
 	case errors.Is(e.Err, errMaxCalls):
 		return slog.LevelWarn
-	case e.Status < http.StatusInternalServerError || r.Context().Err() != nil: // the client has left
+	case e.Status < http.StatusInternalServerError || r.Context().Err() != nil: // the client has disconnected
 		return slog.LevelInfo
 	}
 	return slog.LevelError
 }
 
-// logged quotes what is not ordinary text, and cuts what is long.
+// logged quotes unusual text and truncates long text.
 func logged(s string) string {
 	if len(s) <= maxLogged {
 		return clean(s)

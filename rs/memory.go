@@ -26,12 +26,12 @@ import (
 
 // entry is what is remembered of a token.
 type entry struct {
-	principal *Principal // nil for a token that is not active
-	since     time.Time  // before it, the clock has been set back
+	principal *Principal // nil for an inactive token
+	since     time.Time  // an earlier time means that the clock was set back
 	until     time.Time
 }
 
-// copy is what one request may change without another's seeing it.
+// copy returns a copy for one request, so that its changes stay in this request.
 func (p *Principal) copy() *Principal {
 	out := *p
 	return &out
@@ -39,7 +39,7 @@ func (p *Principal) copy() *Principal {
 
 func (e entry) isYoung(at time.Time) bool { return !at.Before(e.since) && at.Before(e.until) }
 
-// isGood also checks exp, and that the key of a JWT is still one of the issuer's.
+// isGood also checks exp, and that the issuer's key set still contains the key of a JWT.
 func (e entry) isGood(ctx context.Context, at time.Time) (bool, error) {
 	p := e.principal
 	if !e.isYoung(at) || !p.Expiry.IsZero() && !at.Before(p.Expiry) {
@@ -51,11 +51,11 @@ func (e entry) isGood(ctx context.Context, at time.Time) (bool, error) {
 	return p.origin.keys.Holds(ctx, p.origin.key)
 }
 
-// memory is a map that forgets: when the younger generation has half of the size, it
-// becomes the older one, and the older one is dropped. Readers take no lock; writers take
-// mu. The zero value is ready, for a size that its callers name and do not change.
+// memory is a map of limited size. When the younger generation has half of the size, it becomes
+// the older one, and the older one is dropped. Readers take no lock; writers take mu. The zero
+// value is ready. All calls must pass the same size.
 type memory struct {
-	_          [64]byte // a cache line apart from what is written beside it
+	_          [64]byte // keeps the fields on a cache line of their own
 	young, old atomic.Pointer[tokenTable]
 	removals   atomic.Uint64 // how often something was removed on request
 	_          [64]byte
@@ -63,8 +63,8 @@ type memory struct {
 	_          [64]byte
 }
 
-// tokenTable is one generation: a hash table whose lists are immutable. A writer replaces
-// a list as a whole.
+// tokenTable is one generation: a hash table with immutable lists. A writer replaces a whole
+// list.
 type tokenTable struct {
 	slots []atomic.Pointer[node]
 	count int // under memory.mu
@@ -80,7 +80,8 @@ func newTable(limit int) *tokenTable {
 	return &tokenTable{slots: make([]atomic.Pointer[node], 1<<bits.Len(uint(limit-1)))}
 }
 
-// slot is chosen by the key, which is a keyed hash: nobody can choose tokens of one slot.
+// slot is chosen by the key. The key is a keyed hash, so nobody can choose tokens that share a
+// slot.
 func (g *tokenTable) slot(key *tokenKey) *atomic.Pointer[node] {
 	return &g.slots[binary.LittleEndian.Uint64(key[:])&uint64(len(g.slots)-1)]
 }
@@ -106,12 +107,12 @@ func (m *memory) get(key tokenKey, size int) (entry, bool) {
 	return m.move(key, size)
 }
 
-// move brings an entry of the older generation to the younger, unless it was removed
+// move moves an entry from the older generation to the younger one, unless it was removed
 // meanwhile.
 func (m *memory) move(key tokenKey, size int) (entry, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if n := m.young.Load().find(&key); n != nil { // another reader was first
+	if n := m.young.Load().find(&key); n != nil { // another reader was faster
 		return n.entry, true
 	}
 	n := m.old.Load().find(&key)
@@ -123,7 +124,7 @@ func (m *memory) move(key tokenKey, size int) (entry, bool) {
 	return n.entry, true
 }
 
-// put remembers e, unless something was removed since the caller learned of it.
+// put stores e, unless something was removed since the caller read removals.
 func (m *memory) put(key tokenKey, e entry, size int, removals uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -132,7 +133,7 @@ func (m *memory) put(key tokenKey, e entry, size int, removals uint64) {
 	}
 }
 
-// add is called under mu.
+// add must be called with mu held.
 func (m *memory) add(key tokenKey, e entry, size int) {
 	limit := max(1, size/2)
 	g := m.young.Load()
@@ -154,14 +155,14 @@ func (m *memory) remove(key tokenKey) {
 	m.old.Load().remove(&key)
 }
 
-// remove is called under mu.
+// remove must be called with mu held.
 func (g *tokenTable) remove(key *tokenKey) {
 	if g.find(key) != nil {
 		g.keep(g.slot(key), func(n *node) bool { return n.key != *key })
 	}
 }
 
-// keep replaces the list of a slot with those nodes that wanted accepts.
+// keep replaces the list of a slot with the nodes for which wanted returns true.
 func (g *tokenTable) keep(slot *atomic.Pointer[node], wanted func(*node) bool) {
 	var kept *node
 	for n := slot.Load(); n != nil; n = n.next {

@@ -11,14 +11,14 @@ import (
 
 const resourceWellKnown = "/.well-known/oauth-protected-resource"
 
-// Metadata is what a resource server publishes about itself, RFC 9728 §2, so that
-// clients find the authorization server by a challenge alone. It is an http.Handler:
+// Metadata is the protected resource metadata that an API publishes, RFC 9728 §2. Clients use
+// it to find the authorization server after a challenge. It is an http.Handler:
 //
 //	http.Handle(meta.Path(), meta)
 //	api := &rs.Protection{…, ResourceMetadata: meta.URL()}
 //
-// Resource must be set; without it, or with one that is no such identifier, the document
-// is not served.
+// Resource must be set. If it is missing or not a valid resource identifier, requests are
+// answered with 500.
 type Metadata struct {
 	Resource             string   `json:"resource"` // this API's identifier: an https URL without fragment (§1.2)
 	AuthorizationServers []string `json:"authorization_servers,omitempty"`
@@ -37,8 +37,8 @@ type Metadata struct {
 	DPoPBoundAccessTokensRequired         bool     `json:"dpop_bound_access_tokens_required,omitempty"`
 }
 
-// URL is where clients look for the document: the well-known path stands between the
-// identifier's host and its path (RFC 9728 §3.1). "" means that Resource is no identifier.
+// URL returns the URL of the document: the well-known path is inserted between the host and the
+// path of Resource (RFC 9728 §3.1). It returns "" if Resource is not a valid identifier.
 func (m *Metadata) URL() string {
 	u := m.location()
 	if u == nil {
@@ -47,7 +47,7 @@ func (m *Metadata) URL() string {
 	return u.String()
 }
 
-// Path is the path of URL, to route by.
+// Path returns the path of URL, for the router.
 func (m *Metadata) Path() string {
 	u := m.location()
 	if u == nil {
@@ -73,8 +73,8 @@ func (m *Metadata) location() *url.URL {
 	return out
 }
 
-// ServeHTTP implements http.Handler. Programs in browsers of other sites may read the
-// document, which is public.
+// ServeHTTP implements http.Handler. Pages of other sites may read the document, which is
+// public.
 func (m *Metadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	switch {

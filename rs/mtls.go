@@ -12,37 +12,37 @@ import (
 	"strings"
 )
 
-// MTLS says where the client's certificate is that tokens are bound to, RFC 8705 §3.
-// Without one it is that of the request's TLS connection; a token that is bound to a
-// certificate is held against it in any case.
+// MTLS says where the client certificate comes from, RFC 8705 §3. nil means the request's TLS
+// connection. A token that is bound to a certificate is always compared with the client's
+// certificate.
 type MTLS struct {
-	// Required refuses tokens that are bound to no certificate.
+	// Required rejects tokens that are not bound to a certificate.
 	Required bool
 
-	// Header is the header field in which proxies that end TLS forward the certificate:
-	// as Client-Cert of RFC 9440, as PEM in URL encoding or with spaces for the ends of
-	// lines, or as base64 of its DER form, alone or before those that signed it.
-	// Proxies must be set with it, and must take the field out of what clients send. ""
-	// means that none does.
+	// Header is the header field in which a TLS-terminating proxy forwards the certificate.
+	// Accepted forms are Client-Cert (RFC 9440), PEM in URL encoding, PEM with spaces for line
+	// ends, and base64 of DER, alone or followed by its chain. Proxies must be set too, and the
+	// proxies must remove the field from requests of clients. "" means that no proxy forwards a
+	// certificate.
 	Header string
 
-	// XFCC says that Header is written as Envoy's x-forwarded-client-cert, and by how many
-	// proxies: there must be as many elements, and the first is the client's. 1 is for one
-	// Envoy that sets the field (SANITIZE_SET), 2 for one behind it that appends. 0 means
-	// that Header is in another form.
+	// XFCC says that Header has the form of Envoy's x-forwarded-client-cert, and how many
+	// proxies write it. The field must have as many elements, and the first is the client's.
+	// Use 1 for one Envoy that sets the field (SANITIZE_SET), and 2 if a second one appends to
+	// it. 0 means that Header has another form.
 	XFCC int
 
-	// Proxies are the addresses of those proxies. The field is read in requests that
-	// come from one of them, and in no other.
+	// Proxies are the addresses of the proxies. Header is read only in requests that come from
+	// one of them.
 	Proxies []netip.Prefix
 }
 
 var (
-	errProxies = errors.New("MTLS.Header is set, and MTLS.Proxies is empty")
-	errXFCC    = errors.New("MTLS.XFCC is below 0, or set without MTLS.Header")
+	errProxies = errors.New("MTLS.Header is set, but MTLS.Proxies is empty: set the addresses of the proxies that write the header")
+	errXFCC    = errors.New("MTLS.XFCC is negative or set without MTLS.Header")
 )
 
-// configured looks at what a header is taken by.
+// configured checks the settings for Header.
 func (m *MTLS) configured() error {
 	switch {
 	case m == nil:
@@ -55,9 +55,9 @@ func (m *MTLS) configured() error {
 	return nil
 }
 
-var errNoCertificate = errors.New("the token is bound to a certificate, and the request comes with none")
+var errNoCertificate = errors.New("the token is bound to a certificate, but the request has no client certificate: behind a proxy, set MTLS.Header and MTLS.Proxies")
 
-// thumbprint is that of the request's client certificate, RFC 8705 §3.1.
+// thumbprint returns the thumbprint of the request's client certificate, RFC 8705 §3.1.
 func (m *MTLS) thumbprint(r *http.Request) (string, error) {
 	if err := m.configured(); err != nil {
 		return "", &unavailable{err}
@@ -71,7 +71,7 @@ func (m *MTLS) thumbprint(r *http.Request) (string, error) {
 	return certificateThumbprint(r.TLS.PeerCertificates[0].Raw), nil
 }
 
-// fromProxy tells whether the connection's other end is a trusted proxy.
+// fromProxy reports whether the peer of the connection is a trusted proxy.
 func (m *MTLS) fromProxy(remote string) bool {
 	peer, err := netip.ParseAddrPort(remote)
 	if err != nil {
@@ -90,9 +90,9 @@ func certificateThumbprint(der []byte) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-var errForwarded = errors.New("the forwarded certificate cannot be read")
+var errForwarded = errors.New("the forwarded client certificate is malformed: check MTLS.Header, MTLS.XFCC and the proxy's format")
 
-// forwardedThumbprint reads the one certificate that a proxy forwards.
+// forwardedThumbprint reads the certificate that a proxy forwards.
 func (m *MTLS) forwardedThumbprint(fields []string) (string, error) {
 	if len(fields) == 0 || len(fields) == 1 && isNoCertificate(fields[0]) {
 		return "", errNoCertificate
@@ -110,12 +110,12 @@ func (m *MTLS) forwardedThumbprint(fields []string) (string, error) {
 	return chainThumbprint(chain)
 }
 
-// isNoCertificate knows what proxies write where a certificate would be: an empty byte
-// sequence (HAProxy, Caddy), and what Apache httpd says of a variable that is not set.
+// isNoCertificate reports whether field is what proxies write without a certificate: an empty
+// byte sequence (HAProxy, Caddy), or Apache httpd's text for an unset variable.
 func isNoCertificate(field string) bool { return field == "" || field == "::" || field == "(null)" }
 
-// decodeForwarded tells the three forms apart by what none of the others can be, and gives
-// the certificates in them.
+// decodeForwarded decodes the certificates of a field. The first characters distinguish the
+// three forms.
 func decodeForwarded(field string) ([][]byte, error) {
 	if inner, ok := strings.CutPrefix(field, ":"); ok { // a byte sequence, RFC 9440 §2.1
 		inner, ok = strings.CutSuffix(inner, ":")
@@ -130,8 +130,8 @@ func decodeForwarded(field string) ([][]byte, error) {
 	return decodePEM(field)
 }
 
-// decodePEM reads certificates as PEM, in URL encoding or with spaces for the ends of
-// lines: a field has no lines.
+// decodePEM reads PEM certificates, in URL encoding or with spaces for line ends, because a
+// field has no line ends.
 func decodePEM(field string) ([][]byte, error) {
 	text, err := url.PathUnescape(field)
 	if err != nil {
@@ -162,9 +162,9 @@ func decodeAll(parts []string) (all [][]byte, err error) {
 	return all, nil
 }
 
-// chainThumbprint is that of the first certificate. Of several, as Traefik and load
-// balancers of AWS write all that a client sent, each must be signed by the next: one that
-// stands before what the proxy has written is not.
+// chainThumbprint returns the thumbprint of the first certificate. Traefik and AWS load
+// balancers forward the whole chain that a client sent. Then each certificate must be signed by
+// the next. This rejects a certificate that a client put in front of what the proxy wrote.
 func chainThumbprint(chain [][]byte) (string, error) {
 	var last *x509.Certificate
 	for _, der := range chain {
@@ -177,11 +177,11 @@ func chainThumbprint(chain [][]byte) (string, error) {
 	return certificateThumbprint(chain[0]), nil
 }
 
-// check holds the request's certificate against the one that the token is bound to.
+// check compares the request's certificate with the one that the token is bound to.
 func (m *MTLS) check(r *http.Request, want string) *Error {
 	if want == "" {
 		if m != nil && m.Required {
-			return invalidToken(errors.New("the token is bound to no certificate (MTLS.Required)"))
+			return invalidToken(errors.New("the token is not bound to a certificate (cnf.x5t#S256 is missing), and MTLS.Required is set"))
 		}
 		return nil
 	}
@@ -190,7 +190,7 @@ func (m *MTLS) check(r *http.Request, want string) *Error {
 		return refusal(err)
 	}
 	if subtle.ConstantTimeCompare([]byte(got), []byte(want)) != 1 {
-		return invalidToken(errors.New("the token is bound to another certificate"))
+		return invalidToken(errors.New("the token is bound to another certificate than that of the request"))
 	}
 	return nil
 }

@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// nonceLife is how long a nonce is the current one. The one before is accepted too, and the
-// next one: a replica whose clock is ahead gives it out early.
+// nonceLife is how long a nonce is current. The previous one is accepted too. So is the next
+// one, because a replica whose clock is ahead already sends it.
 const nonceLife = 2 * time.Minute
 
-var errNonce = errors.New("the proof has no current nonce")
+var errNonce = errors.New("the nonce of the proof is missing or expired: the client must retry with the nonce of the response")
 
-// nonce is the current one: a MAC of the time, cut into pieces of nonceLife. Who has
-// not the key cannot tell what it will be (RFC 9449 §8: unpredictable).
+// nonce returns the current nonce: a MAC of the period of nonceLife that contains at. Nobody
+// can predict it without the key (RFC 9449 §8: unpredictable).
 func (d *DPoP) nonce(at time.Time) string { return d.nonceOf(at.Unix() / int64(nonceLife/time.Second)) }
 
 func (d *DPoP) nonceOf(period int64) string {
@@ -27,8 +27,8 @@ func (d *DPoP) nonceOf(period int64) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:18])
 }
 
-// checkNonce accepts the nonces around now. A missing one is rejected like a wrong one
-// (RFC 9449 §11.3).
+// checkNonce accepts the nonces of the current, the previous and the next period. A missing
+// nonce is rejected like a wrong one (RFC 9449 §11.3).
 func (d *DPoP) checkNonce(at time.Time) func(string) error {
 	return func(nonce string) error {
 		if len(d.NonceKey) == 0 {
@@ -43,8 +43,8 @@ func (d *DPoP) checkNonce(at time.Time) func(string) error {
 	}
 }
 
-// offerNonce gives every client the current nonce along with a good answer, so that
-// none has to fail for it (RFC 9449 §8.2). A cache would give others an old one.
+// offerNonce sends the current nonce with every accepted response, so that the client's next
+// request does not fail (RFC 9449 §8.2). no-store keeps caches from sending old nonces.
 func (d *DPoP) offerNonce(w http.ResponseWriter) {
 	if d != nil && len(d.NonceKey) > 0 {
 		w.Header().Set("DPoP-Nonce", d.nonce(now(d.Now)))

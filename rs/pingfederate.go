@@ -18,36 +18,36 @@ import (
 
 const pingValidateBearer = "urn:pingidentity.com:oauth2:grant_type:validate_bearer"
 
-// PingValidateBearer verifies access tokens by the grant that PingFederate had before
-// introspection: at the token endpoint. It is for servers that have nothing else, and
-// never a fallback of [Introspection]: what the answer says is another, and less. URL,
-// Issuer, Clients and Auth must be set; without them every token is refused.
+// PingValidateBearer verifies access tokens at the token endpoint of PingFederate, with the
+// grant type validate_bearer that it had before introspection. Use it only for servers without
+// introspection, and not as a fallback of [Introspection]: the response contains less. URL,
+// Issuer, Clients and Auth must be set; otherwise every token is answered with 503.
 type PingValidateBearer struct {
 	// URL is the token endpoint.
 	URL string
 
-	// Issuer is the server's issuer identifier: that of every principal.
+	// Issuer is the server's issuer identifier. Every Principal has it.
 	Issuer string
 
-	// Clients are the clients whose tokens are meant for this API: the answer has no
-	// audience that would say so.
+	// Clients are the clients whose tokens are for this API. The response has no audience to
+	// check.
 	Clients []string
 
-	// SubjectClaim is the token's attribute that names the user. "" means that nobody
-	// is named: then the principal is the client.
+	// SubjectClaim is the token attribute with the user. "" means that Subject stays empty and
+	// the Principal is the client alone.
 	SubjectClaim string
 
-	// Auth authenticates this resource server.
+	// Auth authenticates this API to the server.
 	Auth Authenticator
 
-	// InsecureHTTP accepts http for URL on every host, as that of [Introspection] does.
+	// InsecureHTTP accepts http for URL on every host, as in [Introspection].
 	InsecureHTTP bool
 
-	// Limit and MaxCalls bound the calls to the server, as those of [Introspection] do.
+	// Limit and MaxCalls limit the calls to the server, as in [Introspection].
 	Limit    func(*http.Request) (wait time.Duration)
 	MaxCalls int
 
-	// HTTP sends the requests, as that of [Introspection] does.
+	// HTTP sends the requests, as in [Introspection].
 	HTTP *http.Client
 
 	// Now is the clock. nil means time.Now.
@@ -56,7 +56,7 @@ type PingValidateBearer struct {
 	underWay int32 // calls; atomic
 }
 
-// pingAnswer is a good answer. It names no time, only how long the token is good still.
+// pingAnswer is a successful response. It has no exp, only expires_in.
 type pingAnswer struct {
 	AccessToken map[string]jsontext.Value `json:"access_token"`
 	TokenType   string                    `json:"token_type"`
@@ -93,15 +93,15 @@ func (v *PingValidateBearer) VerifyToken(ctx context.Context, token string) (*Pr
 
 func (v *PingValidateBearer) configured() error {
 	if v == nil || v.URL == "" || v.Issuer == "" || len(v.Clients) == 0 || slices.Contains(v.Clients, "") || v.Auth == nil {
-		return errors.New("PingValidateBearer needs URL, Issuer, Clients and Auth")
+		return errors.New("PingValidateBearer.URL, Issuer, Clients and Auth must be set")
 	}
 	return checkMaxCalls("PingValidateBearer.MaxCalls", v.MaxCalls)
 }
 
-// failure: 400 invalid_grant is what the server says of a bad token; anything else is
-// about us.
+// failure: 400 invalid_grant means that the token is bad. Every other error says nothing about
+// the token.
 func (v *PingValidateBearer) failure(resp *endpoint.Response) error {
-	e := resp.Failure("the server does not answer about the token")
+	e := resp.Failure("the server did not say whether the token is valid")
 	if resp.Status == http.StatusBadRequest && e.Code == "invalid_grant" {
 		return fmt.Errorf("%w: %w", errInactive, e)
 	}
@@ -111,13 +111,13 @@ func (v *PingValidateBearer) failure(resp *endpoint.Response) error {
 func (v *PingValidateBearer) principal(a *pingAnswer, body []byte) (*Principal, error) {
 	switch {
 	case !strings.EqualFold(a.TokenType, "Bearer"):
-		return nil, errors.New("token_type is not Bearer")
+		return nil, errors.New("token_type of the response is not Bearer")
 	case a.AccessToken == nil:
-		return nil, errors.New("access_token is missing in the answer")
+		return nil, errors.New("access_token is missing in the response")
 	case a.ExpiresIn == nil || !(*a.ExpiresIn > 0 && *a.ExpiresIn < 1e9):
-		return nil, errors.New("expires_in is missing, or not a time ahead")
+		return nil, errors.New("expires_in is missing or not a positive number of seconds")
 	case !slices.Contains(v.Clients, a.ClientID):
-		return nil, fmt.Errorf("client %s is not one of Clients", jose.Quote(a.ClientID))
+		return nil, fmt.Errorf("client %s is not in PingValidateBearer.Clients: add it if its tokens are for this API", jose.Quote(a.ClientID))
 	case a.AccessToken["cnf"] != nil:
 		return nil, errBound
 	}
@@ -129,7 +129,7 @@ func (v *PingValidateBearer) principal(a *pingAnswer, body []byte) (*Principal, 
 		return p, nil
 	}
 	if err := setText(&p.Subject, a.AccessToken[v.SubjectClaim], ""); err != nil || p.Subject == "" {
-		return nil, fmt.Errorf("attribute %s does not name a user (see SubjectClaim)", jose.Quote(v.SubjectClaim))
+		return nil, fmt.Errorf("attribute %s is missing, empty or not a string: set PingValidateBearer.SubjectClaim to the attribute with the user", jose.Quote(v.SubjectClaim))
 	}
 	return p, nil
 }

@@ -25,21 +25,23 @@ const (
 	maxSRI          = 512
 )
 
-// unreadableSRI marks a pi.sri that is not a string. No session has it.
+// unreadableSRI marks a pi.sri that is not a string. No session has this value.
 const unreadableSRI = "\x00"
 
-// PingSessions asks PingFederate whether a session was revoked: its Session Revocation API. The session is the
-// claim pi.sri of ID and access tokens. Add it to Protection.Revocation. Issuer, Auth and one of URL and Server
-// must be set; without them every token is rejected. The client needs "Allow Access to Session Revocation API".
-// It must not be copied after its first use.
+// PingSessions asks PingFederate whether a session was revoked (Session Revocation API). The
+// claim pi.sri of ID and access tokens names the session. Add it to Protection.Revocation.
+// Issuer, Auth and one of URL and Server must be set; otherwise every token is answered with
+// 503. At PingFederate, the client needs "Allow Access to Session Revocation API". A
+// PingSessions must not be copied after its first use.
 type PingSessions struct {
-	// Issuer is the issuer of the tokens. Tokens of others are not checked here.
+	// Issuer is the issuer of the tokens. Tokens of other issuers are not checked.
 	Issuer string
 
-	// URL is the endpoint; it ends with "/revokedSris". "" means ping_revoked_sris_endpoint of Server's metadata.
+	// URL is the endpoint. It ends with "/revokedSris". "" means ping_revoked_sris_endpoint in
+	// Server's metadata.
 	URL string
 
-	// Server is where the endpoint is looked up if URL is "". Its Issuer must be Issuer.
+	// Server is where the endpoint is looked up if URL is "". Its Issuer must equal Issuer.
 	Server *discovery.Provider
 
 	// Auth authenticates the client, in the header (client_secret_basic) or by TLS.
@@ -48,14 +50,15 @@ type PingSessions struct {
 	// Required rejects tokens without pi.sri.
 	Required bool
 
-	// MaxAge is how long a session counts as not revoked without another question. 0 means 10 seconds; at most
-	// 5 minutes. That one is revoked is remembered for an hour.
+	// MaxAge is how long a response "not revoked" is used. 0 means 10 seconds; at most 5
+	// minutes. A response "revoked" is used for an hour.
 	MaxAge time.Duration
 
-	// Size is how many sessions are remembered. 0 means 10,000.
+	// Size is the maximum number of remembered sessions. 0 means 10,000.
 	Size int
 
-	// HTTP sends the requests. Its Transport is used; limits stay the module's. nil means a client of our own.
+	// HTTP sends the requests. Only its Transport is used. Time-outs and limits stay those of
+	// this module. nil means the default client of this module.
 	HTTP *http.Client
 
 	// Counter counts revoked sessions and failures. nil means that nothing is counted.
@@ -76,15 +79,15 @@ type pingSession struct {
 func (s *PingSessions) configured() error {
 	switch {
 	case s == nil:
-		return errors.New("a *PingSessions that is nil")
+		return errors.New("the *PingSessions is nil")
 	case s.Issuer == "" || s.Auth == nil:
-		return errors.New("PingSessions.Issuer is empty, or PingSessions.Auth is nil")
+		return errors.New("PingSessions.Issuer is empty or PingSessions.Auth is nil")
 	case s.URL == "" && s.Server == nil:
-		return errors.New("PingSessions.URL is empty, and PingSessions.Server is nil")
-	case s.URL != "" && !strings.HasSuffix(s.URL, "/revokedSris"): // elsewhere a 404 would mean: not revoked
+		return errors.New("PingSessions.URL is empty and PingSessions.Server is nil: set one of them")
+	case s.URL != "" && !strings.HasSuffix(s.URL, "/revokedSris"): // at another path, 404 would mean "not revoked"
 		return errors.New("PingSessions.URL does not end with /revokedSris")
 	case s.URL == "" && s.Server.Issuer != s.Issuer:
-		return errors.New("PingSessions.Server is another server than PingSessions.Issuer")
+		return errors.New("PingSessions.Server.Issuer does not equal PingSessions.Issuer")
 	case s.MaxAge < 0 || s.MaxAge > maxPingAge:
 		return fmt.Errorf("PingSessions.MaxAge is %v, expected 0 to %v", s.MaxAge, maxPingAge)
 	case s.Size < 0:
@@ -111,7 +114,7 @@ func (s *PingSessions) CheckRevocation(ctx context.Context, _ string, p *Princip
 	case p.Issuer != s.Issuer:
 		return nil
 	case p.sri == "" && s.Required:
-		return errors.New("the token has no pi.sri (see PingSessions.Required)")
+		return errors.New("pi.sri is missing, and PingSessions.Required is set")
 	case p.sri == "":
 		return nil
 	case p.sri == unreadableSRI:
@@ -131,13 +134,14 @@ func (s *PingSessions) CheckRevocation(ctx context.Context, _ string, p *Princip
 	return nil
 }
 
-// Revoked tells whether a session was revoked: sri is the claim pi.sri of an ID token, say.
+// Revoked reports whether the session sri was revoked. sri is the claim pi.sri of an ID or
+// access token.
 func (s *PingSessions) Revoked(ctx context.Context, sri string) (bool, error) {
 	if err := s.configured(); err != nil {
 		return false, err
 	}
 	if sri == "" || len(sri) > maxSRI {
-		return false, errors.New("pi.sri is empty or too long")
+		return false, errors.New("pi.sri is empty or too long, expected 1 to 512 bytes")
 	}
 	if known, ok := s.remembered(sri); ok {
 		return known.revoked, nil
@@ -151,13 +155,14 @@ func (s *PingSessions) Revoked(ctx context.Context, sri string) (bool, error) {
 	return revoked, nil
 }
 
-// Revoke adds a session to PingFederate's list. Other sessions of the user go on.
+// Revoke adds the session sri to PingFederate's list. Other sessions of the user are not
+// affected.
 func (s *PingSessions) Revoke(ctx context.Context, sri string) error {
 	if err := s.configured(); err != nil {
 		return err
 	}
 	if sri == "" || len(sri) > maxSRI {
-		return errors.New("pi.sri is empty or too long")
+		return errors.New("pi.sri is empty or too long, expected 1 to 512 bytes")
 	}
 	u, err := s.endpoint(ctx)
 	if err != nil {
@@ -169,7 +174,7 @@ func (s *PingSessions) Revoke(ctx context.Context, sri string) error {
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, u, bytes.NewReader(body))
 	if err != nil {
-		return errors.New("PingSessions: the endpoint's URL is malformed")
+		return errors.New("PingSessions.URL or ping_revoked_sris_endpoint of the metadata is malformed")
 	}
 	r.Header.Set("Content-Type", "application/json")
 	if err := s.prepare(r); err != nil {
@@ -186,7 +191,7 @@ func (s *PingSessions) Revoke(ctx context.Context, sri string) error {
 	return nil
 }
 
-// ask sends one question: 200 says that the session is on the list, 404 that it is not.
+// ask asks about one session: 200 means revoked, 404 means not revoked.
 func (s *PingSessions) ask(ctx context.Context, sri string) (bool, error) {
 	u, err := s.endpoint(ctx)
 	if err != nil {
@@ -202,12 +207,13 @@ func (s *PingSessions) ask(ctx context.Context, sri string) (bool, error) {
 	case http.StatusNotFound:
 		return false, nil
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return false, resp.Failure("the client may not ask (see PingSessions.Auth, and the client's access to the Session Revocation API)")
+		return false, resp.Failure("the server does not allow this client to ask: check PingSessions.Auth, and set \"Allow Access to Session Revocation API\" for the client")
 	}
-	return false, resp.Failure("the server does not answer about the session")
+	return false, resp.Failure("the server did not say whether the session is revoked")
 }
 
-// prepare adds the header field that the endpoint requires, with any value, and the client's authentication.
+// prepare adds the client's authentication, and a header field that the endpoint requires with
+// any value.
 func (s *PingSessions) prepare(r *http.Request) error {
 	r.Header.Set("X-XSRF-Header", "PingFederate")
 	form := url.Values{}
@@ -230,7 +236,7 @@ func (s *PingSessions) endpoint(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if m.PingRevokedSRIsEndpoint == "" {
-		return "", errors.New("the server's metadata has no ping_revoked_sris_endpoint (see PingSessions.URL)")
+		return "", errors.New("the server's metadata has no ping_revoked_sris_endpoint: set PingSessions.URL")
 	}
 	return m.PingRevokedSRIsEndpoint, nil
 }
@@ -245,7 +251,7 @@ func (s *PingSessions) remembered(sri string) (pingSession, bool) {
 	return k, ok && now(s.Now).Before(k.until)
 }
 
-// remember keeps two generations, of half of Size each.
+// remember keeps two generations, each with half of Size.
 func (s *PingSessions) remember(sri string, revoked bool, at time.Time) {
 	age, size := s.MaxAge, s.Size
 	if age == 0 {

@@ -7,14 +7,14 @@ import (
 	"github.com/countersign/countersign/discovery"
 )
 
-// The presets are what is fixed about the access tokens of a server, as plain values. Add
-// Audience, and change what the server's administrator has changed. Nothing else in this
-// package knows a server by its name.
+// The presets are plain values with what is fixed about the access tokens of a server. Set
+// Audience, and change what the server's administrator has changed. No other code in this
+// package depends on the product.
 
-// rfc9068 is the typ of a server that follows RFC 9068, or moves to it.
+// rfc9068 is the typ of a server that follows RFC 9068 or changes to it.
 const rfc9068 = "at+jwt"
 
-// of is the preset of tokens that do not follow RFC 9068, or not yet.
+// of returns the preset for tokens that do not follow RFC 9068 yet.
 func of(issuer, typ string, otherTyps ...string) *JWT {
 	return &JWT{Issuer: issuer, Keys: keysOf(issuer, ""), Typ: typ, OtherTyps: append(otherTyps, rfc9068)}
 }
@@ -23,9 +23,9 @@ func keysOf(issuer, url string) KeySet {
 	return (&discovery.Provider{Issuer: issuer, URL: url}).Keys()
 }
 
-// Keycloak is a realm of a Keycloak server, such as "https://sso.example". Audience is what
-// an audience mapper of the client writes: without one aud is "account". Tokens that are
-// bound by DPoP have "DPoP" in the claim typ: set Claims for them.
+// Keycloak is a realm of a Keycloak server. base is for example "https://sso.example". Add an
+// audience mapper to the client and set Audience to its value: without a mapper, aud is
+// "account". Tokens that are bound by DPoP have "DPoP" in the claim typ: set Claims for them.
 func Keycloak(base, realm string) *JWT {
 	j := of(strings.TrimSuffix(base, "/")+"/realms/"+realm, "JWT")
 	j.Claims, j.ClientIDClaim = map[string]string{"typ": "Bearer"}, "azp"
@@ -37,15 +37,15 @@ const (
 	entraV1Host = "https://sts.windows.net/"
 )
 
-// Entra is one tenant of Microsoft Entra ID, for an API whose registration has
-// requestedAccessTokenVersion 2. Audience is the API's application ID.
+// Entra is one tenant of Microsoft Entra ID, for an API registration with
+// requestedAccessTokenVersion 2. Set Audience to the API's application ID.
 func Entra(tenantID string) *JWT {
 	j := of(entraHost+tenantID+"/v2.0", "JWT")
 	j.ClientIDClaim, j.ScopeClaim = "azp", "scp"
 	return j
 }
 
-// checkEntraIssuer names the preset for several tenants. No token has an issuer of these.
+// checkEntraIssuer rejects issuers that no token has, and names the preset for several tenants.
 func checkEntraIssuer(issuer string) error {
 	tenant, ok := strings.CutPrefix(issuer, entraHost)
 	if !ok {
@@ -58,9 +58,9 @@ func checkEntraIssuer(issuer string) error {
 	return nil
 }
 
-// EntraV1 is one tenant of Microsoft Entra ID, for an API whose registration does not set
-// requestedAccessTokenVersion, or sets 1. Audience is the API's application ID URI, such
-// as "api://…".
+// EntraV1 is one tenant of Microsoft Entra ID, for an API registration whose
+// requestedAccessTokenVersion is 1 or not set. Set Audience to the API's application ID URI,
+// such as "api://…".
 func EntraV1(tenantID string) *JWT {
 	j := of(entraV1Host+tenantID+"/", "JWT")
 	j.Keys = keysOf(j.Issuer, entraHost+tenantID+"/.well-known/openid-configuration")
@@ -68,7 +68,7 @@ func EntraV1(tenantID string) *JWT {
 	return j
 }
 
-// EntraTenants is [Entra] for the tokens of several tenants.
+// EntraTenants is [Entra] for tokens of several tenants.
 func EntraTenants(tenantIDs ...string) *JWT {
 	j := Entra(tenantMark)
 	j.Keys = keysOf(j.Issuer, entraHost+"organizations/v2.0/.well-known/openid-configuration")
@@ -76,44 +76,45 @@ func EntraTenants(tenantIDs ...string) *JWT {
 	return j
 }
 
-// Okta is a custom authorization server of an Okta organization, such as "default". Access
-// tokens of the organization's own server are for Okta alone.
+// Okta is a custom authorization server of an Okta organization. serverID is for example
+// "default". Access tokens of the organization's own authorization server are only for Okta's
+// APIs.
 func Okta(domain, serverID string) *JWT {
 	j := of("https://"+domain+"/oauth2/"+serverID, NoTyp, "JWT")
 	j.ClientIDClaim, j.ScopeClaim = "cid", "scp"
 	return j
 }
 
-// Auth0 is a tenant of Auth0, by its domain, for both access token profiles. Audience is
-// the API's identifier, which the client has to send as the parameter audience.
+// Auth0 is a tenant of Auth0, by its domain, for both access token profiles. Set Audience to
+// the API's identifier. The client must send it as the parameter audience.
 func Auth0(domain string) *JWT {
 	j := of("https://"+domain+"/", "JWT")
 	j.ClientIDClaim = "azp"
 	return j
 }
 
-// Cognito is a user pool of Amazon Cognito. Its access tokens have no aud: name the clients
-// whose tokens are for this API in AudienceClients, instead of Audience.
+// Cognito is a user pool of Amazon Cognito. Its access tokens have no aud: set AudienceClients
+// instead of Audience.
 func Cognito(region, poolID string) *JWT {
 	j := of("https://cognito-idp."+region+".amazonaws.com/"+poolID, NoTyp)
 	j.Claims = map[string]string{"token_use": "access"}
 	return j
 }
 
-// PingFederate is a PingFederate server. Issuer is what its administrator set, with the
-// port if it is not 443. The access token manager has to write iss and aud: by default it
-// writes neither.
+// PingFederate is a PingFederate server. issuer is the configured one, with the port if it is
+// not 443. Configure the access token manager to write iss and aud: by default it writes
+// neither.
 func PingFederate(issuer string) *JWT { return of(issuer, NoTyp, "JWT") }
 
 // PingOne is an environment of PingOne. domain is that of the region, such as
-// "auth.pingone.eu", or a custom one. Audience is that of the custom resource.
+// "auth.pingone.eu", or a custom one. Set Audience to the audience of the custom resource.
 func PingOne(domain, environmentID string) *JWT {
 	return of("https://"+domain+"/"+environmentID+"/as", NoTyp, "JWT")
 }
 
-// PingOneAdvancedIdentityCloud is a realm of a tenant of PingOne Advanced Identity Cloud,
-// for clients with client-side (JWT) tokens. The tenant writes its issuer with the port.
-// Audience is the client ID, unless the token modification script sets aud.
+// PingOneAdvancedIdentityCloud is a realm of a tenant of PingOne Advanced Identity Cloud, for
+// clients with client-side (JWT) tokens. The tenant writes its issuer with the port. Set
+// Audience to the client ID, unless the token modification script sets aud.
 func PingOneAdvancedIdentityCloud(host, realm string) *JWT {
 	path := "/am/oauth2/realms/root/realms/" + realm
 	j := of("https://"+host+":443"+path, "JWT", NoTyp)

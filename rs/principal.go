@@ -11,19 +11,19 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// Principal is the user and the client of a request, and what they may do: the content
-// of an access token that passed all checks. A user is the pair of Issuer and Subject.
-// Requests with the same token may share its slices. Do not change them.
+// Principal is the content of an access token that passed all checks: the user, the client and
+// what they may do. Issuer and Subject together identify a user. Requests with the same token
+// may share its slices. Do not change them.
 //
-// ACR, AMR, AuthTime, SessionID, Act and AuthorizationDetails are informational: a value
-// of another JSON type counts as absent, and only the guard that needs it rejects the request.
+// ACR, AMR, AuthTime, SessionID, Act and AuthorizationDetails are informational. A value of the
+// wrong JSON type counts as absent. Only the guard that needs it rejects the request.
 type Principal struct {
 	Issuer   string
-	Subject  string // the user; for a client that acts for itself often the client ID
+	Subject  string // the user; often the client ID if the client acts for itself
 	ClientID string
-	Scopes   []string // the granted scopes; empty if the token names none
+	Scopes   []string // the granted scopes; empty if the token has none
 	Audience []string
-	Expiry   time.Time // zero if an introspection answer has no exp
+	Expiry   time.Time // zero if an introspection response has no exp
 	IssuedAt time.Time // zero if the token has no iat
 
 	ID        string // jti, RFC 7519 §4.1.7; "" if the token has none
@@ -34,38 +34,40 @@ type Principal struct {
 	AuthTime time.Time // when the user authenticated, RFC 9470 §6; zero if the token has no auth_time
 
 	AuthorizationDetails []AuthorizationDetail // RFC 9396 §9
-	Act                  *Actor                // who acts for the user, RFC 8693 §4.1; nil if nobody does
-	Cnf                  Confirmation          // what the token is bound to
+	Act                  *Actor                // who acts for the user, RFC 8693 §4.1; nil if the token has no act
+	Cnf                  Confirmation          // the key or certificate that the token is bound to
 
 	payload    []byte
 	origin     origin
-	status     *statusReference // where a status list says more; nil if the token has no claim status
+	status     *statusReference // the token's entry in a status list; nil if the token has no claim status
 	sri        string           // pi.sri, the session at PingFederate
 	unreadable claimSet         // informational claims that have the wrong JSON type
 }
 
-// origin is by what a Principal was vouched for: what a [Cache] goes by.
+// origin is what verified the token. A [Cache] uses it to decide how long the Principal is
+// valid.
 type origin struct {
-	keys  keyHolder // and key: of a JWT
+	keys  keyHolder // the key set and the key that verified a JWT
 	key   *jose.Key
-	asked bool // the server was asked
+	asked bool // the server was asked about the token
 }
 
-// HasScope tells whether the scope was granted; scopes are compared to the letter.
+// HasScope reports whether the scope was granted. Scopes are compared byte for byte.
 func (p *Principal) HasScope(scope string) bool { return slices.Contains(p.Scopes, scope) }
 
-// Claims decodes the token's claims, or the introspection answer, into v by exact names.
+// Claims decodes the token's claims, or the introspection response, into v. Member names must
+// match exactly. It returns an error if v cannot hold the claims.
 func (p *Principal) Claims(v any) error { return jose.Decode(p.payload, v, jose.TokenLimits) }
 
-// LogValue implements slog.LogValuer: user, client and scope, and nothing else of what
-// the token says about the user. What the server wrote is quoted.
+// LogValue implements slog.LogValuer. It logs issuer, subject, client and scopes, and no other
+// claim. Unusual text is quoted.
 func (p *Principal) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("iss", clean(p.Issuer)), slog.String("sub", clean(p.Subject)),
 		slog.String("client_id", clean(p.ClientID)), slog.String("scope", clean(strings.Join(p.Scopes, " "))))
 }
 
-// clean leaves ordinary text as it is, and quotes any other.
+// clean returns plain text unchanged and quotes everything else.
 func clean(s string) string {
 	if q := jose.Quote(s); q != `"`+s+`"` {
 		return q
@@ -73,7 +75,7 @@ func clean(s string) string {
 	return s
 }
 
-// finish makes the Principal from checked claims.
+// finish builds the Principal from checked claims.
 func (c *claims) finish(payload []byte) (*Principal, error) {
 	p := &c.principal
 	p.Expiry, p.IssuedAt, p.AuthTime, p.payload = c.expiry.Time, c.issuedAt.Time, c.authTime.Time, payload
@@ -86,8 +88,8 @@ func (c *claims) finish(payload []byte) (*Principal, error) {
 	return p, nil
 }
 
-// addDetails reads the claims that are objects. They are rare. Only cnf limits who may
-// use the token, so only a cnf that cannot be read rejects it.
+// addDetails reads the claims that are JSON objects. Only cnf limits who may use the token, so
+// only an unreadable cnf rejects it.
 func (c *claims) addDetails(p *Principal) (err error) {
 	if c.cnf != nil {
 		if p.Cnf, err = confirmation(c.cnf); err != nil {
@@ -105,13 +107,13 @@ func (c *claims) addDetails(p *Principal) (err error) {
 	return nil
 }
 
-// requestContext is the context of a request that came through a [Protection]: one
-// allocation for all that it carries.
+// requestContext is the context of a request behind a [Protection]. All its values share one
+// allocation.
 type requestContext struct {
 	context.Context
 	protection *Protection
 	request    *http.Request
-	principal  *Principal // nil while the token is checked, and for a request without one
+	principal  *Principal // nil while the token is checked, and for a request without a token
 }
 
 type contextKey struct{}
@@ -124,9 +126,9 @@ func (c *requestContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// FromContext gives the Principal that [Protection.Handler] put into a request's
-// context; false when the request did not come through one, or had no token and was
-// let through (see Protection.Optional).
+// FromContext returns the Principal that [Protection.Handler] put into the request's context.
+// It returns false if the request did not pass through a Protection, or had no token (see
+// Protection.Optional).
 func FromContext(ctx context.Context) (*Principal, bool) {
 	c, ok := ctx.Value(contextKey{}).(*requestContext)
 	if !ok || c.principal == nil {
@@ -135,7 +137,7 @@ func FromContext(ctx context.Context) (*Principal, bool) {
 	return c.principal, true
 }
 
-// requestOf gives the request whose token is checked; nil if there is none.
+// requestOf returns the request whose token is being checked, or nil.
 func requestOf(ctx context.Context) *http.Request {
 	if c, ok := ctx.Value(contextKey{}).(*requestContext); ok {
 		return c.request
@@ -143,7 +145,7 @@ func requestOf(ctx context.Context) *http.Request {
 	return nil
 }
 
-// protectionOf leads the guards to the Protection that they stand behind.
+// protectionOf returns the Protection that a guard is behind.
 func protectionOf(r *http.Request) (*Protection, bool) {
 	if c, ok := r.Context().Value(contextKey{}).(*requestContext); ok {
 		return c.protection, true

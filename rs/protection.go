@@ -7,75 +7,76 @@ import (
 	"time"
 )
 
-// Protection lets requests with a good access token through. Tokens must be set;
-// without it every request is refused. Routes that need no token are not wrapped: there
-// are no exceptions by path, which attackers know how to write in other ways.
+// Protection is the middleware: it accepts requests with a valid access token and rejects all
+// others. Tokens must be set; otherwise every request is answered with 503. It has no
+// exceptions by path, because attackers can write a path in many ways. Do not wrap routes that
+// need no token.
 type Protection struct {
 	// Tokens verifies access tokens.
 	Tokens Verifier
 
-	// DPoP takes tokens that are bound to a key of the client's (RFC 9449). nil means
-	// that they are refused.
+	// DPoP accepts tokens that are bound to a key of the client (RFC 9449). nil means that such
+	// tokens are rejected.
 	DPoP *DPoP
 
-	// MTLS says where certificates come from that tokens are bound to (RFC 8705). nil
-	// means the TLS connection.
+	// MTLS says where the client certificate comes from (RFC 8705). nil means the TLS
+	// connection.
 	MTLS *MTLS
 
-	// Revocation rejects tokens that have been revoked since they were issued, on every request. Empty means
-	// that a token is accepted until it expires, or as long as the server says that it is active.
+	// Revocation rejects tokens that were revoked after they were issued. It is asked on every
+	// request. If it is empty, a token is accepted until it expires, or until the server says
+	// that it is not active.
 	Revocation []RevocationCheck
 
-	// Optional lets requests without a token through too; FromContext then says false.
-	// A bad token is refused all the same, and so is, by the guards, a request without one.
+	// Optional also accepts requests without a token. [FromContext] then returns false. A bad
+	// token is still rejected. Guards still reject a request without a token.
 	Optional bool
 
-	// Realm names the protected area in challenges. "" means that none is named.
+	// Realm names the protected area in challenges. "" means that challenges have no realm.
 	Realm string
 
-	// Scopes is what challenges say is needed here at least (RFC 6750 §3). It checks
-	// nothing: that is what guards are for. Empty means that nothing is said.
+	// Scopes are the scopes that challenges name as required (RFC 6750 §3). They are not
+	// checked: use guards such as [RequireScope]. Empty means that challenges name no scope.
 	Scopes []string
 
-	// ResourceMetadata is the URL of this resource's metadata, for challenges (RFC 9728
-	// §5.1). "" means that none is named.
+	// ResourceMetadata is the URL of this API's metadata, for challenges (RFC 9728 §5.1). ""
+	// means that challenges name no URL.
 	ResourceMetadata string
 
-	// Deny writes the body of refusals instead of the package: status, content type and
-	// body, when the header fields that the RFCs want are set. It gets what may be shown,
-	// and in Err what may not. nil means a JSON body.
+	// Deny writes the response of a rejected request: content type, status and body. The header
+	// fields that the RFCs require are already set. Do not show Error.Err to the client. nil
+	// means a JSON body.
 	Deny func(http.ResponseWriter, *http.Request, *Error)
 
-	// TokenHeader is the name of the header field that has the token, in place of
-	// Authorization, for proxies that sign users in: "X-Amzn-Oidc-Data",
-	// "Cf-Access-Jwt-Assertion", "X-Goog-Iap-Jwt-Assertion". Its value is the token alone.
+	// TokenHeader is the name of the header field that contains the token, instead of
+	// Authorization. It is for proxies that sign users in: "X-Amzn-Oidc-Data",
+	// "Cf-Access-Jwt-Assertion", "X-Goog-Iap-Jwt-Assertion". The value must be the token alone.
 	// "" means Authorization.
 	TokenHeader string
 
-	// InsecureQuery takes tokens from the query too, where logs and Referer headers see
-	// them (RFC 6750 §2.3); answers then say Cache-Control: private. InsecureForm takes
-	// them from a posted form, and reads its body for that (§2.2).
+	// InsecureQuery also accepts tokens in the query, where logs and Referer headers expose
+	// them (RFC 6750 §2.3). Responses then have Cache-Control: private. InsecureForm also
+	// accepts tokens in a posted form and reads the body for this (§2.2).
 	InsecureQuery, InsecureForm bool
 
-	// InsecureCookie is the name of a cookie that tokens are taken from too. Browsers
-	// send cookies along with requests that other sites begin, so that state-changing
-	// routes need a defence against that (http.CrossOriginProtection). "" means none.
+	// InsecureCookie is the name of a cookie in which tokens are also accepted. Browsers send
+	// cookies with requests that other sites start, so protect state-changing routes with
+	// http.CrossOriginProtection. "" means that no cookie is read.
 	InsecureCookie string
 
-	// Counter hears of every request. nil means nobody.
+	// Counter counts every request. nil means that nothing is counted.
 	Counter Counter
 
-	// Logger gets a line for every request that is rejected: INFO for what the client did,
-	// such as a bad token, and ERROR for what only the operator can repair. nil means
-	// slog.Default.
+	// Logger logs every rejected request: INFO for a fault of the client, such as a bad token,
+	// and ERROR for what only the operator can fix. nil means slog.Default.
 	Logger *slog.Logger
 
 	// Now is the clock. nil means time.Now.
 	Now func() time.Time
 }
 
-// Check gives who sent r, or an [*Error] that says what to answer. It does not look
-// at Optional.
+// Check verifies the token of r and returns its Principal. A request without a token is an
+// error, whatever Optional says. The error is an [*Error] with the status to respond with.
 func (p *Protection) Check(r *http.Request) (*Principal, error) {
 	principal, err := p.check(&requestContext{Context: r.Context(), protection: p, request: r}, r)
 	switch {
@@ -119,7 +120,7 @@ func (p *Protection) check(ctx *requestContext, r *http.Request) (*Principal, *E
 func (p *Protection) checkRevocation(r *http.Request, c credentials, principal *Principal) *Error {
 	for _, check := range p.Revocation {
 		if check == nil {
-			return notAvailable(errors.New("Protection.Revocation has a nil in it"))
+			return notAvailable(errors.New("Protection.Revocation contains nil"))
 		}
 		if err := check.CheckRevocation(r.Context(), c.token, principal); err != nil {
 			e := refusal(err)
@@ -130,8 +131,9 @@ func (p *Protection) checkRevocation(r *http.Request, c credentials, principal *
 	return nil
 }
 
-// checkBinding wants the proof that the sender holds what the token is bound to (cnf):
-// by whatever scheme it comes, and whether or not this API asks for such tokens.
+// checkBinding requires proof that the sender has the key or certificate that the token is
+// bound to (cnf). It does so for every scheme, and also if this API does not ask for bound
+// tokens.
 func (p *Protection) checkBinding(r *http.Request, c credentials, cnf Confirmation) *Error {
 	switch bound := cnf.KeyThumbprint != ""; {
 	case bound && !c.dpop: // RFC 9449 §7.2
@@ -139,7 +141,7 @@ func (p *Protection) checkBinding(r *http.Request, c credentials, cnf Confirmati
 		e.dpop = p.DPoP != nil
 		return e
 	case !bound && (c.dpop || p.DPoP.required()): // RFC 9449 §7.1
-		e := invalidToken(errors.New("the token is bound to no key, and DPoP is used or required"))
+		e := invalidToken(errors.New("the token is not bound to a key (cnf.jkt is missing), but the request uses DPoP or Protection.DPoP requires it"))
 		e.dpop = true
 		return e
 	case bound:
@@ -150,8 +152,8 @@ func (p *Protection) checkBinding(r *http.Request, c credentials, cnf Confirmati
 	return p.MTLS.check(r, cnf.CertificateThumbprint)
 }
 
-// Handler puts the [Principal] of a good request into its context and calls next;
-// any other request it answers itself.
+// Handler returns middleware that puts the [Principal] of an accepted request into its context
+// and calls next. It responds to every other request itself.
 func (p *Protection) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := &requestContext{Context: r.Context(), protection: p, request: r}

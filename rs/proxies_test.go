@@ -29,7 +29,7 @@ import (
 // docs/protect-an-api.md where nothing else is said. RS-08.
 func TestProxies(t *testing.T) {
 	mine, other := thumbprintOf(readCertificate(t, "client.pem")), thumbprintOf(newCertificate(t))
-	const none, unread = "comes with none", "cannot be read"
+	const none, unread = "has no client certificate", "is malformed"
 	for _, test := range []struct {
 		file, header string
 		xfcc         int

@@ -6,14 +6,13 @@ import (
 	"strings"
 )
 
-// xfccCertificate is what an element of Envoy's x-forwarded-client-cert says of the
-// client's certificate.
+// xfccCertificate is what an element of Envoy's x-forwarded-client-cert says about the client's
+// certificate.
 type xfccCertificate struct{ hash, cert string }
 
-// xfccThumbprint reads the first of the elements, which the proxy that is nearest to the
-// client has written. There must be as many as there are proxies, and each must name its
-// certificate once: parts of a name in a client's certificate stand unquoted beside it,
-// and may look like one more.
+// xfccThumbprint reads the first element, which the proxy nearest to the client wrote. There
+// must be as many elements as proxies, and each may name its certificate only once. Envoy does
+// not quote names from a client's certificate, so such a name may look like another element.
 func xfccThumbprint(field string, proxies int) (string, error) {
 	var first xfccCertificate
 	n := 0
@@ -66,8 +65,8 @@ func isXFCCKey(s string) bool {
 	return s != ""
 }
 
-// xfccValue gives a value and where the separator after it stands, or the end of s; -1
-// for a value that is not well-formed.
+// xfccValue returns a value and the index of the separator after it, or len(s) at the end. The
+// index is -1 if the value is malformed.
 func xfccValue(s string) (value string, end int) {
 	if !strings.HasPrefix(s, `"`) {
 		end = strings.IndexAny(s, `,;"\`)
@@ -90,7 +89,7 @@ func xfccValue(s string) (value string, end int) {
 	return s[1:end], end + 1
 }
 
-// set takes what says which certificate it is, once; of the keys, case says nothing.
+// set stores Hash or Cert. Each may occur once; case is ignored.
 func (c *xfccCertificate) set(key, value string) (ok bool) {
 	to := new(string)
 	switch strings.ToLower(key) {
@@ -108,7 +107,7 @@ func (c *xfccCertificate) set(key, value string) (ok bool) {
 	return true
 }
 
-// thumbprint is that of Hash or of Cert, which must be about the same if both are there.
+// thumbprint returns the thumbprint from Hash or Cert. If both are present, they must match.
 func (c xfccCertificate) thumbprint() (string, error) {
 	var byHash, byCert string
 	if c.hash != "" {

@@ -5,14 +5,13 @@ import (
 	"errors"
 )
 
-// readier is a part that can tell whether it could do its work now.
 type readier interface {
 	Ready(ctx context.Context) error
 }
 
-// Ready reports an error unless requests can be judged now: everything is configured,
-// and keys and endpoints of the servers are known. It may ask them, once, and so is for
-// a readiness probe; an API that is not ready answers 503 and recovers by itself.
+// Ready reports an error if the Protection cannot verify tokens now: a setting is missing, or
+// keys or endpoints of a server are not known. It may call the servers once. Use it for a
+// readiness probe. An API that is not ready answers with 503 and recovers without a restart.
 func (p *Protection) Ready(ctx context.Context) error {
 	if p.Tokens == nil {
 		return errors.New("Protection.Tokens is nil")
@@ -33,7 +32,7 @@ func (p *Protection) Ready(ctx context.Context) error {
 	return ready(ctx, p.Tokens)
 }
 
-// ready takes what cannot tell for ready.
+// ready treats a part without a Ready method as ready.
 func ready(ctx context.Context, part any) error {
 	if r, ok := part.(readier); ok {
 		return r.Ready(ctx)

@@ -6,26 +6,26 @@ import (
 	"time"
 )
 
-// maxReplay bounds the memory of proofs to about 80 MB. With the default window that is
-// enough for 5,000 new proofs a second.
+// maxReplay limits the memory for proofs to about 80 MB. With the default window this allows
+// 5,000 new proofs per second.
 const maxReplay = 1 << 21
 
-var errReplayFull = errors.New("too many proofs to remember")
+var errReplayFull = errors.New("the memory for used DPoP proofs is full: set DPoP.Replay to a shared store")
 
-// memoryReplay keeps what was used in two generations: when the last entry of the
-// older one has expired, all of it is dropped. The zero value is ready. When it is full
-// nobody gets in: to forget a proof would be to take it again.
+// memoryReplay remembers used proofs in two generations. When the last entry of the older one
+// has expired, the whole generation is dropped. The zero value is ready. When it is full, every
+// new proof is rejected: a forgotten proof could be replayed.
 type memoryReplay struct {
 	mu         sync.Mutex
 	young, old generation
 }
 
-// proofID is half a SHA-256: nobody finds two proofs of one.
+// proofID is the first half of a SHA-256 hash. Nobody can find two proofs with the same one.
 type proofID [16]byte
 
 type generation struct {
 	keys  map[proofID]struct{}
-	until time.Time // the last entry's
+	until time.Time // when the last entry expires
 }
 
 func (g *generation) has(key proofID) bool {

@@ -13,11 +13,11 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// RequireClaim guards single routes behind a [Protection]: a claim of the token must contain
-// at least one of values. It is for roles, permissions and groups, which are not scopes.
-// path names the claim; more than one element leads into objects, such as "realm_access",
-// "roles" for the roles of Keycloak. Names and values are compared exactly. The claim is a
-// string, or an array of strings. To require several values, use several guards.
+// RequireClaim is a guard for single routes behind a [Protection]. A claim of the token must
+// contain at least one of values. Use it for roles, permissions and groups, which are not
+// scopes. path names the claim. Several elements lead into objects: "realm_access", "roles" for
+// the roles of Keycloak. Names and values are compared byte for byte. The claim must be a
+// string or an array of strings. To require several values, use several guards.
 //
 // Other tokens are answered with 403 insufficient_scope (RFC 6750 §3.1). Without a path or
 // without values every request is rejected.
@@ -42,7 +42,7 @@ func insufficientClaim(description string, err error) *Error {
 	return &Error{Status: http.StatusForbidden, Code: InsufficientScope, Description: description, Err: err}
 }
 
-// claimStrings gives the values of a claim: a string, or an array of strings.
+// claimStrings returns the values of a claim: a string or an array of strings.
 func (p *Principal) claimStrings(path []string) ([]string, error) {
 	raw := jsontext.Value(p.payload)
 	for i, name := range path {

@@ -14,81 +14,83 @@ import (
 	"github.com/countersign/countersign/internal/redact"
 )
 
-// RevocationCheck rejects tokens that were good when they were issued. [Revocations], [StatusLists] and
-// [PingSessions] are RevocationChecks. A [Protection] asks on every request, after the token was verified and
-// also when a [Cache] had it.
+// RevocationCheck rejects tokens that were revoked after they were issued. [Revocations],
+// [StatusLists] and [PingSessions] implement it. A [Protection] calls it on every request after
+// the token was verified, also if a [Cache] had the token.
 type RevocationCheck interface {
-	// CheckRevocation reports an error if the token is revoked. An error with a method Temporary() bool that
-	// is true means that it is not known now; the request is answered 503.
+	// CheckRevocation returns an error if the token is revoked. An error with a method
+	// Temporary() bool that returns true means that it could not find out; the request is
+	// answered with 503.
 	CheckRevocation(ctx context.Context, token string, p *Principal) error
 }
 
-// What a [Counter] counts of revocation. The reason of Revoked is "token", "session", "user", "client",
-// "issuer" or "status"; that of Stale is "rejected" or "continued".
+// The events of revocation that a [Counter] counts. The reason of Revoked is "token",
+// "session", "user", "client", "issuer" or "status". The reason of Stale is "rejected" or
+// "continued".
 const (
-	Revoked      Event = "revoked"           // a request whose token is revoked
-	Revocation   Event = "revocation"        // a revocation that was added, here or by another process
+	Revoked      Event = "revoked"           // a request with a revoked token
+	Revocation   Event = "revocation"        // a revocation was added, by this or another process
 	Stale        Event = "revocations_stale" // a request while the shared list cannot be read
 	LogFailed    Event = "revocation_log_failed"
-	StatusFailed Event = "status_failed" // a status list or a session's status could not be fetched
+	StatusFailed Event = "status_failed" // a status list or the status of a session could not be fetched
 )
 
-// Defaults of Revocations.
 const (
 	defaultRevocations = 1 << 20
 	defaultTokenLife   = 24 * time.Hour
 	maxTokenLife       = 366 * 24 * time.Hour
-	freshFor           = 2 * time.Second // how long a shared list is current without a word from the store
+	freshFor           = 2 * time.Second // how long a shared list is current without news from the store
 )
 
 type output[T any] = redact.Output[T]
 
-// RevokedAccess is what [Revocations.Revoke] rejects from now on. Exactly one of Token, TokenID, SessionID,
-// Subject, ClientID and All must be set, and Issuer with all but Token.
+// RevokedAccess is what [Revocations.Revoke] revokes. Exactly one of Token, TokenID, SessionID,
+// Subject, ClientID and All must be set. Issuer must be set with all of them except Token.
 type RevokedAccess struct {
 	output[RevokedAccess]
 
 	Issuer string
 
-	Token     string // an access token, as it was sent
+	Token     string // an access token, as the client sends it
 	TokenID   string // jti
 	SessionID string // sid: every token of a session at the server
 	Subject   string // sub: every token of a user that was issued at Before or earlier
-	ClientID  string // every token of a client that was issued at Before or earlier
+	ClientID  string // client_id: every token of a client that was issued at Before or earlier
 	All       bool   // every token of Issuer that was issued at Before or earlier
 
-	// Before is the instant for Subject, ClientID and All. Tokens that were issued in the same second are
-	// rejected too, and tokens that do not say when they were issued.
+	// Before is the latest time of issue for Subject, ClientID and All. Tokens of the same
+	// second are rejected too. So are tokens without iat.
 	Before time.Time
 
-	// Expiry is when the token of Token or TokenID expires. Zero means that it is not known.
+	// Expiry is when the token of Token or TokenID expires. Zero means unknown.
 	Expiry time.Time
 }
 
-// Revocations is a list of access that has ended before its tokens expire. Add it to Protection.Revocation.
-// With Shared all processes have the same list. The zero value is ready for one process. It must not be copied
-// after its first use.
+// Revocations is a list of access that was revoked before its tokens expire. Add it to
+// Protection.Revocation. With Shared, all processes have the same list. The zero value is ready
+// for one process. It must not be copied after its first use.
 type Revocations struct {
-	// Size is how many entries the list holds, at some 70 bytes each, and as much again for a moment while it
-	// grows. When it is full of entries that still matter, Revoke fails. 0 means 1,048,576.
+	// Size is the maximum number of entries, at about 70 bytes each, and twice that for a
+	// moment while the list grows. If it is full of entries that have not expired, Revoke
+	// returns an error. 0 means 1,048,576.
 	Size int
 
-	// TokenLife is the longest life of an access token, from iat to exp. An entry expires when every token that
-	// it can concern has expired. A token that lives longer is rejected, because it could outlive its
-	// revocation. 0 means 24 hours; at most 366 days.
+	// TokenLife is the longest lifetime of an access token, from iat to exp. An entry is
+	// dropped after every token that it can match has expired. A token with a longer lifetime
+	// is rejected, because it could outlive its revocation. 0 means 24 hours; at most 366 days.
 	TokenLife time.Duration
 
-	// Shared is the list of all processes; redisstore.Store is one. Run must be running with it. nil means that
-	// this process is the only one.
+	// Shared is the list of all processes; redisstore.Store implements it. Run must run in
+	// every process. nil means that this is the only process.
 	Shared SharedLog
 
-	// SharedKey seals the entries in Shared: 32 random bytes or more, the same in all processes. It must be set
-	// with Shared.
+	// SharedKey encrypts the entries in Shared: 32 random bytes or more, the same in all
+	// processes. It must be set if Shared is.
 	SharedKey []byte `json:"-"`
 
-	// StaleFor is how long requests are judged by what is known while Shared cannot be read. 0 means that every
-	// request is rejected with 503 when nothing was heard for two seconds. Before the list was read for the
-	// first time every request is rejected.
+	// StaleFor is how long requests are checked with the known entries while Shared cannot be
+	// read. 0 means that every request is answered with 503 after two seconds without news from
+	// Shared. Until the list was read for the first time, every request is answered with 503.
 	StaleFor time.Duration
 
 	// Counter counts revocations and failures. nil means that nothing is counted.
@@ -99,14 +101,14 @@ type Revocations struct {
 
 	once    sync.Once
 	table   revocationTable
-	kinds   atomic.Uint32 // which kinds of entries there are
-	current atomic.Int64  // when the shared list was known to be complete, since started
+	kinds   atomic.Uint32 // which kinds of entries exist
+	current atomic.Int64  // when the shared list was last complete, as a duration since started
 	started time.Time
 	loaded  atomic.Bool
 	running atomic.Bool
 }
 
-// revocationKind is what an entry rejects.
+// revocationKind says what an entry revokes.
 type revocationKind byte
 
 const (
@@ -123,7 +125,7 @@ var revocationLabels = [...]string{"token", "token", "session", "user", "client"
 func (v *Revocations) configured() error {
 	switch {
 	case v == nil:
-		return errors.New("a *Revocations that is nil")
+		return errors.New("the *Revocations is nil")
 	case v.Size < 0:
 		return fmt.Errorf("Revocations.Size is %d, expected 0 or more", v.Size)
 	case v.TokenLife < 0 || v.TokenLife > maxTokenLife:
@@ -131,7 +133,7 @@ func (v *Revocations) configured() error {
 	case v.StaleFor < 0:
 		return fmt.Errorf("Revocations.StaleFor is %v, expected 0 or more", v.StaleFor)
 	case v.Shared != nil && len(v.SharedKey) < minSharedKey:
-		return fmt.Errorf("Revocations.SharedKey is shorter than %d bytes", minSharedKey)
+		return fmt.Errorf("Revocations.SharedKey is too short, expected at least %d bytes", minSharedKey)
 	}
 	return nil
 }
@@ -152,8 +154,9 @@ func (v *Revocations) tokenLife() time.Duration {
 
 func (v *Revocations) init() { v.once.Do(func() { v.started = now(v.Now) }) }
 
-// Revoke rejects access from now on: in this process at once, and with Shared in all others, within a second.
-// An error means that other processes may not know it, or that the list is full; call Revoke again then.
+// Revoke revokes access: in this process at once, and with Shared in all others within a
+// second. An error means that other processes may not have the entry, or that the list is full.
+// Then call Revoke again.
 func (v *Revocations) Revoke(ctx context.Context, a RevokedAccess) error {
 	if err := v.configured(); err != nil {
 		return fmt.Errorf("rs: %w", err)
@@ -163,13 +166,14 @@ func (v *Revocations) Revoke(ctx context.Context, a RevokedAccess) error {
 		return fmt.Errorf("rs: %w", err)
 	}
 	if !now(v.Now).Before(e.until()) {
-		return nil // every token that it can concern has expired
+		return nil // every token that it can match has expired
 	}
 	return errors.Join(v.add(ctx, e), v.share(ctx, e))
 }
 
-// EndAccess ends a session at issuer iss. If sid is "" it ends what the user sub was issued at or before the
-// time given. It makes Revocations an effect of rs/ssf and of client/login.
+// EndAccess revokes the tokens of session sid at issuer iss. If sid is "", it revokes the
+// tokens of the user sub that were issued at before or earlier. It implements the Effect of
+// rs/ssf and of client/login.
 func (v *Revocations) EndAccess(ctx context.Context, iss, sub, sid string, before time.Time) error {
 	if sid != "" {
 		return v.Revoke(ctx, RevokedAccess{Issuer: iss, SessionID: sid})
@@ -177,12 +181,13 @@ func (v *Revocations) EndAccess(ctx context.Context, iss, sub, sid string, befor
 	return v.Revoke(ctx, RevokedAccess{Issuer: iss, Subject: sub, Before: before})
 }
 
-// EndToken ends the token of issuer iss whose jti is id.
+// EndToken revokes the token of issuer iss whose jti is id.
 func (v *Revocations) EndToken(ctx context.Context, iss, id string) error {
 	return v.Revoke(ctx, RevokedAccess{Issuer: iss, TokenID: id})
 }
 
-// revocationEntry is an entry as processes share it. Name is in bytes: a hash is no text.
+// revocationEntry is an entry in the form that processes share. Name is bytes, because a hash
+// is not text.
 type revocationEntry struct {
 	Kind   revocationKind `json:"k"`
 	Issuer string         `json:"i,omitempty"`
@@ -193,7 +198,7 @@ type revocationEntry struct {
 
 func (e *revocationEntry) until() time.Time { return time.Unix(0, e.Until) }
 
-// entry checks what Revoke was given.
+// entry checks the arguments of Revoke.
 func (v *Revocations) entry(a RevokedAccess) (*revocationEntry, error) {
 	e := &revocationEntry{Issuer: a.Issuer}
 	set := 0
@@ -218,7 +223,7 @@ func (v *Revocations) entry(a RevokedAccess) (*revocationEntry, error) {
 	return e, v.setTimes(e, a)
 }
 
-// setTimes says until when the entry matters.
+// setTimes sets the time at which the entry is dropped.
 func (v *Revocations) setTimes(e *revocationEntry, a RevokedAccess) error {
 	at, last := now(v.Now), v.tokenLife()+maxSkew
 	switch e.Kind {
@@ -238,7 +243,8 @@ func (v *Revocations) setTimes(e *revocationEntry, a RevokedAccess) error {
 	return nil
 }
 
-// tokenHash leaves out the signature of a JWT: with ECDSA anybody can write it in a second way.
+// tokenHash leaves out the signature of a JWT, because with ECDSA anybody can write it in a
+// second way.
 func tokenHash(token string) string {
 	if strings.Count(token, ".") == 2 {
 		token = token[:strings.LastIndexByte(token, '.')]
@@ -247,9 +253,9 @@ func tokenHash(token string) string {
 	return string(sum[:])
 }
 
-var errRevocationsFull = errors.New("rs: the list of revocations is full (see Revocations.Size)")
+var errRevocationsFull = errors.New("rs: the list of revocations is full: set Revocations.Size to a larger value")
 
-// add puts an entry into the table of this process.
+// add adds an entry to the table of this process.
 func (v *Revocations) add(ctx context.Context, e *revocationEntry) error {
 	before := e.Before
 	if before == 0 {
@@ -287,15 +293,15 @@ func (v *Revocations) CheckRevocation(ctx context.Context, token string, p *Prin
 }
 
 var revokedErrors = [...]error{
-	errors.New("the token is revoked"), errors.New("the token is revoked (jti)"), errors.New("the session of the token has ended (sid)"),
-	errors.New("the user's access that was issued before has ended (sub)"), errors.New("the client's access that was issued before has ended"),
-	errors.New("everything that the issuer has issued before is revoked"),
+	errors.New("the token is revoked"), errors.New("the token is revoked (by its jti)"), errors.New("the session of the token has ended (sid)"),
+	errors.New("the user's tokens up to the time of the revocation are revoked (sub)"), errors.New("the client's tokens up to the time of the revocation are revoked"),
+	errors.New("all tokens of the issuer up to the time of the revocation are revoked"),
 }
 
 // checkLife rejects a token that could outlive its revocation.
 func (v *Revocations) checkLife(p *Principal) error {
 	if p.Expiry.IsZero() {
-		return nil // the server says on each request, or each Cache.MaxAge, that it is active
+		return nil // an introspection response: the server is asked again after Cache.MaxAge at most
 	}
 	from := p.IssuedAt
 	if from.IsZero() {
@@ -307,7 +313,7 @@ func (v *Revocations) checkLife(p *Principal) error {
 	return nil
 }
 
-// find looks for an entry that concerns the token.
+// find looks for an entry that matches the token.
 func (v *Revocations) find(token string, p *Principal) (revocationKind, bool) {
 	kinds := v.kinds.Load()
 	if kinds == 0 {
@@ -334,7 +340,7 @@ func (v *Revocations) rejects(kind revocationKind, issuer uint64, token string, 
 	return until != 0 && now(v.Now).UnixNano() < until && (p.IssuedAt.IsZero() || p.IssuedAt.UnixNano() <= before)
 }
 
-// named gives what entries of a kind go by, beside the issuer.
+// named returns the name by which entries of a kind match, besides the issuer.
 func (p *Principal) named(kind revocationKind, token string) string {
 	switch kind {
 	case revokedToken:
@@ -351,5 +357,5 @@ func (p *Principal) named(kind revocationKind, token string) string {
 	return ""
 }
 
-// Format implements fmt.Formatter: the key and the list are not printed.
+// Format implements fmt.Formatter. It prints neither the key nor the list.
 func (r *Revocations) Format(f fmt.State, _ rune) { io.WriteString(f, "[revocations]") }

@@ -13,24 +13,27 @@ import (
 	"time"
 )
 
-// SharedLog is a list that all processes add to and follow; redisstore.Store is one. Its values are sealed.
+// SharedLog is a list that all processes append to and follow; redisstore.Store implements it.
+// Its values are encrypted.
 type SharedLog interface {
-	// Append adds value to the log until then. All who follow the log get it.
+	// Append adds value to the log until the given time. All followers of the log get it.
 	Append(ctx context.Context, log string, value []byte, until time.Time) error
 
-	// Follow calls heard for every value that is in the log and for every one that is added, in any order and
-	// perhaps more than once, and current each time when it has learned that none is missing: at least once a
-	// second while the log can be read. It goes on through failures and returns when ctx ends.
+	// Follow calls heard for every value in the log and for every value that is added later, in
+	// any order and perhaps more than once. It calls current each time it knows that no value
+	// is missing, at least once per second while the log can be read. It continues after
+	// failures and returns when ctx ends.
 	Follow(ctx context.Context, log string, heard func(value []byte), current func()) error
 }
 
-// Run follows Shared until ctx ends, and returns the cause of that. It must be running in every process.
+// Run follows Shared until ctx ends and returns the cause of the end. It must run in every
+// process.
 func (v *Revocations) Run(ctx context.Context) error {
 	if err := v.configured(); err != nil {
 		return fmt.Errorf("rs: %w", err)
 	}
 	if v.Shared == nil {
-		return errors.New("rs: Revocations.Shared is nil: there is nothing to follow")
+		return errors.New("rs: Revocations.Shared is nil: set it or do not call Run")
 	}
 	v.init()
 	v.running.Store(true)
@@ -57,14 +60,14 @@ func (v *Revocations) failed(ctx context.Context, err error) {
 	}
 }
 
-// isCurrent notes that nothing is missing.
+// isCurrent notes that no entry is missing.
 func (v *Revocations) isCurrent() {
 	v.current.Store(int64(now(v.Now).Sub(v.started)))
 	v.loaded.Store(true)
 }
 
-// heard adds what another process has revoked. A value that cannot be opened was sealed with another key: it
-// is counted, and nothing can be done about it.
+// heard adds a revocation of another process. A value that cannot be decrypted was encrypted
+// with another key. It is only counted, because nothing else can be done.
 func (v *Revocations) heard(ctx context.Context, name string, aead cipher.AEAD, value []byte) {
 	plain, err := aead.Open(nil, nil, value, []byte(name))
 	var e revocationEntry
@@ -72,7 +75,7 @@ func (v *Revocations) heard(ctx context.Context, name string, aead cipher.AEAD, 
 		err = json.Unmarshal(plain, &e)
 	}
 	if err == nil && e.Kind > revokedIssuer {
-		err = errors.New("a kind of entry that is not known")
+		err = errors.New("unknown kind of entry")
 	}
 	if err == nil && now(v.Now).Before(e.until()) {
 		err = v.add(ctx, &e)
@@ -80,7 +83,7 @@ func (v *Revocations) heard(ctx context.Context, name string, aead cipher.AEAD, 
 	v.failed(ctx, err)
 }
 
-// share tells the other processes.
+// share appends the entry to the log of all processes.
 func (v *Revocations) share(ctx context.Context, e *revocationEntry) error {
 	if v.Shared == nil {
 		return nil
@@ -99,7 +102,7 @@ func (v *Revocations) share(ctx context.Context, e *revocationEntry) error {
 	return nil
 }
 
-// sealed gives the name of the log and the key of its values, both derived from SharedKey.
+// sealed returns the name of the log and the key of its values, both derived from SharedKey.
 func (v *Revocations) sealed() (name string, aead cipher.AEAD) {
 	derive := func(purpose string) []byte {
 		mac := hmac.New(sha256.New, v.SharedKey)
@@ -108,7 +111,7 @@ func (v *Revocations) sealed() (name string, aead cipher.AEAD) {
 	}
 	block, err := aes.NewCipher(derive("countersign rs revocations: key"))
 	if err != nil {
-		panic(err) // not with 32 bytes
+		panic(err) // impossible with 32 bytes
 	}
 	aead, err = cipher.NewGCMWithRandomNonce(block)
 	if err != nil {
@@ -136,7 +139,7 @@ func (v *Revocations) checkStale(ctx context.Context) error {
 	return err
 }
 
-// stale tells whether the shared list may lack something.
+// stale returns an error if the shared list may be incomplete.
 func (v *Revocations) stale() error {
 	switch {
 	case v.Shared == nil:
@@ -146,18 +149,18 @@ func (v *Revocations) stale() error {
 	case !v.loaded.Load():
 		return errors.New("the shared list of revocations has not been read yet")
 	case v.age() >= freshFor:
-		return fmt.Errorf("nothing was heard of the shared list of revocations for %v (see Revocations.StaleFor)", v.age().Round(time.Second))
+		return fmt.Errorf("the shared list of revocations could not be read for %v: check the store, or set Revocations.StaleFor to accept requests meanwhile", v.age().Round(time.Second))
 	}
 	return nil
 }
 
-// age is the time since the list was complete.
+// age is the time since the list was last complete.
 func (v *Revocations) age() time.Duration {
 	return now(v.Now).Sub(v.started) - time.Duration(v.current.Load())
 }
 
-// Ready is [Protection.Ready] for this part alone: an error while the shared list cannot be read, even if
-// StaleFor lets requests through.
+// Ready is [Protection.Ready] for this part alone. It returns an error while the shared list
+// cannot be read, also if StaleFor accepts requests.
 func (v *Revocations) Ready(context.Context) error {
 	if err := v.configured(); err != nil {
 		return err

@@ -8,12 +8,13 @@ import (
 	"sync/atomic"
 )
 
-// always is the instant of an entry that has none.
+// always is the value of before in an entry without a time.
 const always = math.MaxInt64
 
-// revocationTable is a hash table that is read without a lock: on every request. Writers take turns. Entries
-// are known by a hash of 64 bits under a secret seed of this process: of a million entries, one token in 10^13
-// is rejected by mistake, and nobody can choose which. The zero value is ready.
+// revocationTable is a hash table. Readers take no lock, because every request reads it.
+// Writers take mu. The key of an entry is a 64-bit hash under a secret seed of this process.
+// With a million entries, one token in 10^13 is rejected by mistake, and nobody can choose
+// which. The zero value is ready.
 type revocationTable struct {
 	mu      sync.Mutex // of writers
 	once    sync.Once
@@ -22,18 +23,18 @@ type revocationTable struct {
 	used    int // slots that hold an entry, expired or not
 }
 
-// revocationEntries are the slots, and a filter that says of most keys that there is no entry: it is small enough
-// for a processor's cache, and the slots are not.
+// revocationEntries are the slots and a filter. The filter says for most keys that there is no
+// entry. It fits into the processor's cache; the slots do not.
 type revocationEntries struct {
 	slots  []revocationSlot
-	filter []atomic.Uint64 // as many words as an eighth of the slots: 8 bits a slot
+	filter []atomic.Uint64 // 8 bits per slot
 }
 
 func newRevocationEntries(length int) *revocationEntries {
 	return &revocationEntries{make([]revocationSlot, length), make([]atomic.Uint64, length/8)}
 }
 
-// bit is where a key is in the filter.
+// bit returns the position of a key in the filter.
 func (e *revocationEntries) bit(key uint64) (word *atomic.Uint64, mask uint64) {
 	return &e.filter[(key>>32)&uint64(len(e.filter)-1)], 1 << (key >> 26 & 63)
 }
@@ -43,7 +44,7 @@ func (e *revocationEntries) mayHave(key uint64) bool {
 	return word.Load()&mask != 0
 }
 
-// add writes an entry into its empty slot.
+// add writes an entry into an empty slot.
 func (e *revocationEntries) add(key uint64, before, until int64) {
 	s := findSlot(e.slots, key)
 	s.before.Store(before)
@@ -53,8 +54,8 @@ func (e *revocationEntries) add(key uint64, before, until int64) {
 	word.Or(mask)
 }
 
-// revocationSlot is an entry. key is written last, and not changed then. The times only ever grow, so that
-// each may be read by itself.
+// revocationSlot is an entry. key is written last and never changes. The times only grow, so
+// each can be read on its own.
 type revocationSlot struct {
 	key           atomic.Uint64 // 0 for an empty slot
 	before, until atomic.Int64
@@ -63,26 +64,26 @@ type revocationSlot struct {
 // maxLoad is how many of four slots may be used.
 const maxLoad = 3
 
-// hash is a string's under the seed.
+// hash returns the hash of a string under the seed.
 func (t *revocationTable) hash(text string) uint64 {
 	t.once.Do(func() { t.seed = maphash.MakeSeed() })
 	return maphash.String(t.seed, text)
 }
 
-// key is what an entry goes by: its kind, the hash of its issuer and its name.
+// key returns the key of an entry: a hash of its kind, issuer and name.
 func (t *revocationTable) key(kind revocationKind, issuer uint64, name string) uint64 {
 	high, low := bits.Mul64(issuer^kindSalt[kind], t.hash(name)^nameSalt)
 	return max(high^low, 1)
 }
 
-// Random odd numbers that keep entries of different kinds apart.
+// Random odd numbers that separate entries of different kinds.
 var kindSalt = [...]uint64{
 	0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb, 0xd6e8feb86659fd93, 0xa0761d6478bd642f, 0xe7037ed1a0b428db,
 }
 
 const nameSalt = 0x8ebc6af09c88c6e3
 
-// get gives the times of an entry; until is 0 if there is none.
+// get returns the times of an entry. until is 0 if there is none.
 func (t *revocationTable) get(key uint64) (before, until int64) {
 	entries := t.entries.Load()
 	if entries == nil || !entries.mayHave(key) {
@@ -95,7 +96,7 @@ func (t *revocationTable) get(key uint64) (before, until int64) {
 	return s.before.Load(), s.until.Load()
 }
 
-// findSlot gives the slot of key, or the empty one where it would be. There always is an empty one.
+// findSlot returns the slot of key, or the empty slot for it. There is always an empty slot.
 func findSlot(slots []revocationSlot, key uint64) *revocationSlot {
 	mask := uint64(len(slots) - 1)
 	for i := key & mask; ; i = (i + 1) & mask {
@@ -105,8 +106,8 @@ func findSlot(slots []revocationSlot, key uint64) *revocationSlot {
 	}
 }
 
-// put adds an entry, or makes one that is there last longer. ok is false when size entries are there that have
-// not expired; news tells whether anything has changed.
+// put adds an entry, or extends an existing one. ok is false if size entries have not expired.
+// news is true if something changed.
 func (t *revocationTable) put(key uint64, before, until int64, size int, now int64) (news, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -123,7 +124,7 @@ func (t *revocationTable) put(key uint64, before, until int64, size int, now int
 	return true, true
 }
 
-// extend keeps the later of the times.
+// extend keeps the later of each time.
 func (s *revocationSlot) extend(before, until int64) (news bool) {
 	news = before > s.before.Load() || until > s.until.Load()
 	s.before.Store(max(s.before.Load(), before))
@@ -131,7 +132,8 @@ func (s *revocationSlot) extend(before, until int64) (news bool) {
 	return news
 }
 
-// makeRoom drops what has expired, into a new table, when the slots or the size are used up.
+// makeRoom copies the entries that have not expired into a new table, if the slots or the size
+// are used up.
 func (t *revocationTable) makeRoom(size int, now int64) bool {
 	entries := t.entries.Load()
 	if entries != nil && t.used < size && (t.used+1)*4 <= len(entries.slots)*maxLoad {

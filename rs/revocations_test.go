@@ -430,7 +430,7 @@ func TestRevocationsRefuses(t *testing.T) {
 	at := time.Now()
 	for wrong, v := range map[string]*rs.Revocations{
 		"Revocations.Size": {Size: -1}, "Revocations.TokenLife": {TokenLife: -1}, "Revocations.StaleFor": {StaleFor: -1},
-		"Revocations.SharedKey": {Shared: &sharedLog{}, SharedKey: []byte("canary-short")}, "*Revocations that is nil": nil,
+		"Revocations.SharedKey": {Shared: &sharedLog{}, SharedKey: []byte("canary-short")}, "the *Revocations is nil": nil,
 	} {
 		for _, err := range []error{
 			v.CheckRevocation(t.Context(), "x", &rs.Principal{}), v.Ready(t.Context()), v.Run(t.Context()), v.EndAccess(t.Context(), "i", "", "s", at),

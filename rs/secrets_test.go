@@ -21,7 +21,7 @@ import (
 var printable = []any{
 	&rs.Protection{}, &rs.JWT{}, &rs.IDToken{}, &rs.Introspection{}, &rs.SignedAnswers{}, &rs.DecryptionKey{}, &rs.Cache{}, &rs.DPoP{}, &rs.MTLS{},
 	&rs.JWTOrOpaque{}, &rs.PingValidateBearer{}, &rs.DynamicIssuers{}, &rs.AWSLoadBalancer{}, &rs.Metadata{}, &rs.Error{}, &rs.Principal{},
-	&rs.Confirmation{}, &rs.Actor{}, &rs.AuthorizationDetail{}, &rs.Revocations{}, &rs.RevokedAccess{},
+	&rs.Confirmation{}, &rs.Actor{}, &rs.AuthorizationDetail{}, &rs.Revocations{}, &rs.RevokedAccess{}, &rs.PingSessions{}, &rs.StatusLists{},
 }
 
 var secretField = regexp.MustCompile(`(?i)(secret|password|token|proof|assertion|code|verifier|nonce|key|cookie)$`)

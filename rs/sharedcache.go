@@ -12,36 +12,36 @@ import (
 	"time"
 )
 
-// SharedStore is what the processes of an API have in common; redisstore.Store is one. It
-// sees neither tokens nor answers: its keys are hashes, its values sealed.
+// SharedStore is a store that the processes of an API share. redisstore.Store implements it. It
+// sees neither tokens nor responses: its keys are hashes and its values are encrypted.
 type SharedStore interface {
-	// Load gives what was saved under key, or nil if there is nothing.
+	// Load returns the value of key, or nil if there is none.
 	Load(ctx context.Context, key string) ([]byte, error)
 
-	// Save keeps value until then, in place of what was there.
+	// Save stores value under key until the given time, and replaces an earlier value.
 	Save(ctx context.Context, key string, value []byte, until time.Time) error
 
-	// Delete forgets key. That there is none is no error.
+	// Delete removes key. A missing key is not an error.
 	Delete(ctx context.Context, key string) error
 }
 
 const (
 	storeTimeout = 2 * time.Second  // for one call of a shared store
-	localAge     = 5 * time.Second  // how long a process does not look there again
-	maxShared    = 64 << 10         // for one answer
-	unsettled    = 30 * time.Second // by how much the processes' clocks may differ
+	localAge     = 5 * time.Second  // how long a process uses its own copy
+	maxShared    = 64 << 10         // bytes of one response
+	unsettled    = 30 * time.Second // maximum clock difference of the processes
 	minSharedKey = 32
 )
 
-// record is an answer in a Cache.Shared, or the mark that Invalidate leaves there. A mark
-// has its own name in the store: an older answer that is saved late does not replace it.
+// record is a response in Cache.Shared, or the mark that Invalidate stores there. A mark has a
+// separate name in the store, so an older response that is saved late does not replace it.
 type record struct {
-	asked  time.Time // when the server was asked; of a mark, up to when answers are not used
+	asked  time.Time // when the server was asked; in a mark, the time up to which responses are not used
 	answer []byte    // nil for a mark
 }
 
-// shares gives the verifier whose answer about the token is shared. Only what can be
-// read again, and so is checked again by everybody who takes it from the store, is.
+// shares returns the Introspection whose response about the token is shared. Only responses are
+// shared, because every process can check them again.
 func (c *Cache) shares(token string) *Introspection {
 	if c.Shared == nil {
 		return nil
@@ -62,8 +62,8 @@ func introspectionOf(v Verifier, token string) *Introspection {
 	return nil
 }
 
-// missShared is miss for a token whose answer may be in the store. A store that fails is
-// done without: the server knows best, and is asked.
+// missShared is miss for a token whose response may be in the store. If the store fails, the
+// server is asked.
 func (c *Cache) missShared(ctx context.Context, key tokenKey, token string, at time.Time, i *Introspection) (*Principal, error) {
 	removals := c.good.removals.Load()
 	slot := c.slot(i, token)
@@ -75,7 +75,7 @@ func (c *Cache) missShared(ctx context.Context, key tokenKey, token string, at t
 	}
 	p, verr := c.miss(ctx, key, token, at)
 	switch {
-	case err != nil: // a second try would cost as much time again
+	case err != nil: // do not wait for a failing store twice
 	case verr == nil && c.good.removals.Load() == removals:
 		c.save(ctx, slot, at, p)
 	case errors.Is(verr, errInactive) && r.answer != nil:
@@ -84,8 +84,8 @@ func (c *Cache) missShared(ctx context.Context, key tokenKey, token string, at t
 	return p, verr
 }
 
-// usable reads an answer anew, by this process's configuration; nil if it is none, too
-// old, or from before this process was told to forget.
+// usable checks a response again with this process's configuration. It returns nil if there is
+// no response, if it is too old, or if this process has invalidated it.
 func (c *Cache) usable(r record, i *Introspection, at time.Time) *Principal {
 	forgotten := time.Unix(0, c.forgotten.Load()).Add(unsettled)
 	if r.answer == nil || !at.Before(r.asked.Add(c.maxAge())) || r.asked.After(at.Add(unsettled)) || !r.asked.After(forgotten) {
@@ -98,7 +98,7 @@ func (c *Cache) usable(r record, i *Introspection, at time.Time) *Principal {
 	return p
 }
 
-// localUntil is for how long this process's own memory has an answer.
+// localUntil returns how long the memory of this process uses a response.
 func (c *Cache) localUntil(asked, at time.Time) time.Time {
 	until := asked.Add(c.maxAge())
 	if soon := at.Add(localAge); c.Shared != nil && soon.Before(until) {
@@ -107,7 +107,7 @@ func (c *Cache) localUntil(asked, at time.Time) time.Time {
 	return until
 }
 
-// save shares an answer, unless a younger one or an Invalidate was there first.
+// save shares a response, unless the store already has a younger one.
 func (c *Cache) save(ctx context.Context, s slot, at time.Time, p *Principal) {
 	until := at.Add(c.maxAge())
 	if !p.Expiry.IsZero() && p.Expiry.Before(until) {
@@ -121,16 +121,16 @@ func (c *Cache) save(ctx context.Context, s slot, at time.Time, p *Principal) {
 	}
 }
 
-// invalidated tells whether Invalidate was called in some process after the answer was
-// asked for. It is looked up after the answer, so that no Invalidate falls between the two.
-// If the store fails, the answer is not used.
+// invalidated reports whether a process called Invalidate after the server was asked. It is
+// read after the response, so that no call of Invalidate is missed. If the store fails, the
+// response is not used.
 func (c *Cache) invalidated(ctx context.Context, s slot, asked time.Time) bool {
 	mark, err := c.load(ctx, s.mark())
 	return err != nil || !asked.After(mark.asked)
 }
 
-// invalidateShared leaves a mark in the store: answers from before now are not used. It is
-// there for as long as such an answer may be, by clocks that differ.
+// invalidateShared stores a mark: responses from before now are not used. The mark lasts as
+// long as such a response may be used, including the clock difference.
 func (c *Cache) invalidateShared(ctx context.Context, token string) error {
 	if err := c.configured(); err != nil {
 		return err
@@ -147,7 +147,7 @@ func (c *Cache) put(ctx context.Context, s slot, r record, until time.Time) erro
 	return c.call(ctx, func(ctx context.Context) error { return c.Shared.Save(ctx, s.name, s.seal(r), until) })
 }
 
-// load gives a record without an answer when there is none that can be opened.
+// load returns a record without a response if there is none or it cannot be decrypted.
 func (c *Cache) load(ctx context.Context, s slot) (r record, err error) {
 	var sealed []byte
 	err = c.call(ctx, func(ctx context.Context) (err error) {
@@ -161,22 +161,22 @@ func (c *Cache) load(ctx context.Context, s slot) (r record, err error) {
 	return r, err
 }
 
-// call bounds one call of the store.
+// call limits the time of one call of the store.
 func (c *Cache) call(ctx context.Context, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	return f(ctx)
 }
 
-// note counts a failure that nobody else hears of.
+// note counts a failure that is not reported otherwise.
 func (c *Cache) note(ctx context.Context, err error) {
 	if err != nil {
 		count(ctx, c.Counter, StoreFailed)
 	}
 }
 
-// slot is a token's place in the store: a name, and a key of its own, so that who has the
-// store and SharedKey can read nothing about a token that they have not.
+// slot is a token's name in the store and a key for it alone. Somebody with the store and
+// SharedKey cannot read the response about a token that they do not have.
 type slot struct {
 	name string
 	aead cipher.AEAD
@@ -194,7 +194,7 @@ func (c *Cache) slot(i *Introspection, token string) slot {
 	}
 	block, err := aes.NewCipher(derive("countersign rs shared answer: key"))
 	if err != nil {
-		panic(err) // not with 32 bytes
+		panic(err) // impossible with 32 bytes
 	}
 	aead, err := cipher.NewGCMWithRandomNonce(block)
 	if err != nil {
@@ -203,7 +203,7 @@ func (c *Cache) slot(i *Introspection, token string) slot {
 	return slot{"rs:" + base64.RawURLEncoding.EncodeToString(derive("countersign rs shared answer: name")), aead}
 }
 
-// mark is the slot of the mark that Invalidate leaves.
+// mark returns the slot of the mark that Invalidate stores.
 func (s slot) mark() slot { return slot{s.name + ":mark", s.aead} }
 
 func (s slot) seal(r record) []byte {
@@ -211,7 +211,7 @@ func (s slot) seal(r record) []byte {
 	return s.aead.Seal(nil, nil, append(plain, r.answer...), []byte(s.name))
 }
 
-// open gives an empty record for what cannot be opened.
+// open returns an empty record for a value that cannot be decrypted.
 func (s slot) open(sealed []byte) record {
 	plain, err := s.aead.Open(nil, nil, sealed, []byte(s.name))
 	if err != nil || len(plain) < 8 {

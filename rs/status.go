@@ -32,14 +32,15 @@ const statusMediaType = "application/statuslist+jwt"
 
 var statusKind = jose.Kind{"statuslist+jwt"}
 
-// statusReference is the claim status.status_list of a token (Token Status List, draft-21 §6.2).
+// statusReference is the claim status.status_list of a token (Token Status List, draft-21
+// §6.2).
 type statusReference struct {
 	uri   string
 	index uint64
 	err   error
 }
 
-// statusOf reads the claim status. One that cannot be read matters where StatusLists are configured alone.
+// statusOf reads the claim status. A malformed one matters only if StatusLists are configured.
 func statusOf(v jsontext.Value) *statusReference {
 	var c struct {
 		List *struct {
@@ -52,32 +53,32 @@ func statusOf(v jsontext.Value) *statusReference {
 	}
 	switch {
 	case c.List == nil:
-		return nil // another mechanism, which is not known here
+		return nil // another mechanism, which this package does not support
 	case c.List.Index == nil || c.List.URI == "":
-		return &statusReference{err: errors.New("status.status_list has no idx or no uri")}
+		return &statusReference{err: errors.New("status.status_list must have idx and uri")}
 	}
 	return &statusReference{uri: c.List.URI, index: *c.List.Index}
 }
 
-// statusList is a list as it is used.
+// statusList is a decoded list.
 type statusList struct {
-	bits  uint // of one status: 1, 2, 4 or 8
+	bits  uint // bits of one status: 1, 2, 4 or 8
 	list  []byte
-	fresh time.Time // until when it is used without another look
+	fresh time.Time // until when it is used without a new fetch
 	until time.Time // exp; zero if the list has none
 }
 
-// status gives the status at index, in the order of draft-21 §4.1.
+// status returns the status at index, in the order of draft-21 §4.1.
 func (l *statusList) status(index uint64) (byte, error) {
 	each := uint64(8 / l.bits)
 	if index/each >= uint64(len(l.list)) {
-		return 0, fmt.Errorf("status.status_list.idx is %d, past the end of the list", index)
+		return 0, fmt.Errorf("status.status_list.idx is %d, which is past the end of the list", index)
 	}
 	shift := uint(index%each) * l.bits
 	return l.list[index/each] >> shift & (1<<l.bits - 1), nil
 }
 
-// statusClaims are those of a status list token, draft-21 §5.1.
+// statusClaims are the claims of a status list token, draft-21 §5.1.
 type statusClaims struct {
 	Subject  string           `json:"sub"`
 	IssuedAt jose.NumericDate `json:"iat"`
@@ -91,7 +92,8 @@ type statusClaims struct {
 
 var statusLimits = jose.Limits{Bytes: maxStatusToken, Depth: 8, Members: 100}
 
-// parseStatus reads a status list token that was fetched from uri, but for its signature.
+// parseStatus reads a status list token that was fetched from uri. It does not check the
+// signature.
 func parseStatus(t *jose.Token, uri string, now time.Time) (*statusList, error) {
 	var c statusClaims
 	if err := jose.Decode(t.Payload, &c, statusLimits); err != nil {
@@ -99,7 +101,7 @@ func parseStatus(t *jose.Token, uri string, now time.Time) (*statusList, error) 
 	}
 	switch {
 	case c.Subject != uri:
-		return nil, fmt.Errorf("sub is %s, expected the list's own URI", jose.Quote(c.Subject))
+		return nil, fmt.Errorf("sub is %s, expected the URI of the list", jose.Quote(c.Subject))
 	case c.IssuedAt.IsZero() || c.IssuedAt.After(now.Add(maxSkew)):
 		return nil, errors.New("iat is missing or in the future")
 	case !c.Expiry.IsZero() && !now.Before(c.Expiry.Time):
@@ -131,7 +133,8 @@ func statusTTL(v jsontext.Value) (time.Duration, error) {
 	return min(max(time.Duration(min(seconds, 1e6)*float64(time.Second)), minTTL), maxTTL), nil
 }
 
-// inflate decompresses lst, RFC 1950, up to a limit: a few bytes can stand for gigabytes.
+// inflate decompresses lst, RFC 1950. It has a limit, because a few bytes can decompress to
+// gigabytes.
 func inflate(lst string) ([]byte, error) {
 	compressed, err := jose.DecodeBase64(lst)
 	if err != nil {
@@ -139,30 +142,30 @@ func inflate(lst string) ([]byte, error) {
 	}
 	r, err := zlib.NewReader(bytes.NewReader(compressed))
 	if err != nil {
-		return nil, errors.New("status_list.lst is not compressed by zlib")
+		return nil, errors.New("status_list.lst is not in zlib format")
 	}
 	list, err := io.ReadAll(io.LimitReader(r, maxStatusList+1))
 	switch {
 	case len(list) > maxStatusList:
-		return nil, fmt.Errorf("status_list.lst has more than %d bytes", maxStatusList)
+		return nil, fmt.Errorf("status_list.lst is too large, expected at most %d bytes", maxStatusList)
 	case err != nil:
-		return nil, errors.New("status_list.lst is damaged")
+		return nil, errors.New("status_list.lst cannot be decompressed")
 	case len(list) == 0:
 		return nil, errors.New("status_list.lst is empty")
 	}
 	return list, nil
 }
 
-// fetch gets a list and checks it.
+// fetch fetches a list and verifies it.
 func (s *StatusLists) fetch(ctx context.Context, uri string) (*statusList, error) {
 	resp, err := endpoint.Client{HTTP: s.HTTP}.Get(endpoint.For(ctx, s.Issuer), uri, statusMediaType, nil, maxStatusToken)
 	switch {
 	case err != nil:
 		return nil, err
 	case resp.Status != http.StatusOK:
-		return nil, resp.Failure("no status list there")
+		return nil, resp.Failure("cannot fetch the status list")
 	case resp.MediaType != statusMediaType:
-		return nil, resp.Refuse(errors.New("the response is not " + statusMediaType + " by its Content-Type"))
+		return nil, resp.Refuse(errors.New("Content-Type is " + jose.Quote(resp.MediaType) + ", expected " + statusMediaType))
 	}
 	list, err := s.verify(ctx, string(resp.Body), uri)
 	if err != nil {
@@ -180,7 +183,7 @@ func (s *StatusLists) verify(ctx context.Context, raw, uri string) (*statusList,
 		return nil, err
 	}
 	if err := t.Header.CheckAlg(s.algs()); err != nil {
-		return nil, fmt.Errorf("%w (see StatusLists.Algs)", err)
+		return nil, fmt.Errorf("%w: set StatusLists.Algs to the algorithm of the status lists", err)
 	}
 	if err := jose.VerifyWith(ctx, s.Keys, raw, t); err != nil {
 		return nil, err

@@ -15,31 +15,35 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// StatusLists rejects tokens of one issuer that a status list calls revoked or suspended: Token Status List,
-// draft-ietf-oauth-status-list-21. Add it to Protection.Revocation. Issuer and Keys must be set; without them
-// every token is rejected. It must not be copied after its first use.
+// StatusLists rejects tokens of one issuer whose status list says that they are revoked or
+// suspended: Token Status List, draft-ietf-oauth-status-list-21. Add it to
+// Protection.Revocation. Issuer and Keys must be set; otherwise every token is answered with
+// 503. It must not be copied after its first use.
 type StatusLists struct {
-	// Issuer is the issuer of the tokens. Tokens of others are not checked here.
+	// Issuer is the issuer of the tokens. Tokens of other issuers are not checked.
 	Issuer string
 
-	// Keys are those that sign the lists; mostly the issuer's: discovery's Provider.Keys.
+	// Keys are the keys that sign the lists, usually the issuer's: Provider.Keys of package
+	// discovery.
 	Keys KeySet
 
-	// Algs are the signature algorithms that are accepted. Empty means RS256 alone.
+	// Algs are the accepted signature algorithms. Empty means RS256 alone.
 	Algs []string
 
-	// Origins are origins that lists may be fetched from, such as "https://status.example", beside that of
-	// Issuer. A token whose list is elsewhere is rejected. Empty means none.
+	// Origins are further origins from which lists may be fetched, such as
+	// "https://status.example". The origin of Issuer is always allowed. A token whose list is
+	// elsewhere is rejected. Empty means none.
 	Origins []string
 
 	// Required rejects tokens without the claim status.status_list.
 	Required bool
 
-	// StaleFor is how long a list is used past its ttl while no newer one can be fetched, and never past its
-	// exp. 0 means that its tokens are then answered 503.
+	// StaleFor is how long a list is used past its ttl if no newer one can be fetched. It is
+	// never used past its exp. 0 means that its tokens are then answered with 503.
 	StaleFor time.Duration
 
-	// HTTP sends the requests. Its Transport is used; limits stay the module's. nil means a client of our own.
+	// HTTP sends the requests. Only its Transport is used. Time-outs and limits stay those of
+	// this module. nil means the default client of this module.
 	HTTP *http.Client
 
 	// Counter counts revoked tokens and failures. nil means that nothing is counted.
@@ -49,10 +53,10 @@ type StatusLists struct {
 	Now func() time.Time
 
 	mu    sync.Mutex
-	known atomic.Pointer[map[string]*knownList] // copied to be changed
+	known atomic.Pointer[map[string]*knownList] // a change replaces the map
 }
 
-// knownList is a URI that a token has named.
+// knownList is the list of a URI that a token named.
 type knownList struct {
 	flight endpoint.Flight[*statusList]
 	list   atomic.Pointer[statusList]
@@ -65,15 +69,15 @@ type knownList struct {
 func (s *StatusLists) configured() error {
 	switch {
 	case s == nil:
-		return errors.New("a *StatusLists that is nil")
+		return errors.New("the *StatusLists is nil")
 	case s.Issuer == "" || s.Keys == nil:
-		return errors.New("StatusLists.Issuer is empty, or StatusLists.Keys is nil")
+		return errors.New("StatusLists.Issuer is empty or StatusLists.Keys is nil")
 	case s.StaleFor < 0:
 		return fmt.Errorf("StatusLists.StaleFor is %v, expected 0 or more", s.StaleFor)
 	}
 	for _, origin := range s.Origins {
 		if endpoint.CheckURL(origin) != nil {
-			return errors.New("StatusLists.Origins has something else than an https origin in it")
+			return errors.New("StatusLists.Origins contains a value that is not an https origin, such as https://status.example")
 		}
 	}
 	return jose.CheckAlgs(s.algs())
@@ -103,13 +107,13 @@ func (s *StatusLists) CheckRevocation(ctx context.Context, _ string, p *Principa
 	case p.Issuer != s.Issuer:
 		return nil
 	case p.status == nil && s.Required:
-		return errors.New("the token has no status.status_list (see StatusLists.Required)")
+		return errors.New("status.status_list is missing, and StatusLists.Required is set")
 	case p.status == nil:
 		return nil
 	case p.status.err != nil:
 		return p.status.err
 	case !s.allows(p.status.uri):
-		return fmt.Errorf("the status list is at %s, expected the issuer's origin or one of StatusLists.Origins", jose.Quote(p.status.uri))
+		return fmt.Errorf("the status list is at %s, expected the issuer's origin: add its origin to StatusLists.Origins if you trust it", jose.Quote(p.status.uri))
 	}
 	list, err := s.get(ctx, p.status.uri)
 	if err != nil {
@@ -124,7 +128,7 @@ func (s *StatusLists) allows(uri string) bool {
 		(endpoint.SameOrigin(uri, s.Issuer) || slices.ContainsFunc(s.Origins, func(o string) bool { return endpoint.SameOrigin(uri, o) }))
 }
 
-// judge accepts VALID alone, draft-21 §7.1: a status that nobody knows here is none to let through.
+// judge accepts only VALID, draft-21 §7.1. An unknown status is rejected.
 func (s *StatusLists) judge(ctx context.Context, list *statusList, index uint64) error {
 	status, err := list.status(index)
 	switch {
@@ -145,7 +149,7 @@ func (s *StatusLists) judge(ctx context.Context, list *statusList, index uint64)
 	return fmt.Errorf("the token's status is 0x%02x, expected 0x00 (VALID)", status)
 }
 
-// get gives a list that is fresh, or one that still may be used.
+// get returns a list that is fresh, or one that may still be used.
 func (s *StatusLists) get(ctx context.Context, uri string) (*statusList, error) {
 	k, at := s.knownAt(uri), now(s.Now)
 	list := k.list.Load()
@@ -171,7 +175,7 @@ func (s *StatusLists) get(ctx context.Context, uri string) (*statusList, error) 
 
 func (l *statusList) holds(at time.Time) bool { return l.until.IsZero() || at.Before(l.until) }
 
-// recentFailure keeps a flood of requests off a server that has just failed.
+// recentFailure limits the requests to a server that failed a moment ago.
 func (k *knownList) recentFailure(at time.Time) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -187,8 +191,8 @@ func (k *knownList) fail(err error, at time.Time) {
 	k.failure, k.failed = err, at
 }
 
-// knownAt gives what is known of a URI. Only verified tokens name URIs, so that there are few; of more than 32
-// any one is forgotten, and fetched again.
+// knownAt returns the list of a URI. Only verified tokens name URIs, so there are few. If there
+// are more than 32, any one is dropped and fetched again later.
 func (s *StatusLists) knownAt(uri string) *knownList {
 	if m := s.known.Load(); m != nil && (*m)[uri] != nil {
 		return (*m)[uri]

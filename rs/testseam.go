@@ -6,8 +6,7 @@ import (
 	"github.com/countersign/countersign/internal/testseam"
 )
 
-// For rs/rstest alone: the claims are read, and the context is filled, by the code that
-// does it for tokens.
+// For rs/rstest alone. It uses the same code for claims and context as for real tokens.
 func init() {
 	testseam.Principal = func(payload []byte) (any, error) {
 		c, err := (&JWT{}).dialect(true).decode(payload)

@@ -8,16 +8,16 @@ import (
 	"sync"
 )
 
-// tokenKey is what a token is remembered by: the token itself is not kept.
+// tokenKey is the key of a token in the cache. The token itself is not kept.
 type tokenKey [sha256.Size]byte
 
-// hasher makes the keys: by GMAC (NIST SP 800-38D) under a secret that this process makes
-// for itself, which is three times as fast as SHA-256, half of the cost of a token that was
-// seen before. Two tokens have the same key once in 2^100 tries at the best, whoever
-// chooses them. That one nonce is used for all takes nothing from that: only who sees the
-// results can do something with it, and they never leave the process.
+// hasher computes the keys with GMAC (NIST SP 800-38D) under a random secret of this process.
+// It is three times as fast as SHA-256, which saves half of the cost of a known token. Two
+// tokens have the same key with a probability of at most 1 in 2^100, even if somebody chooses
+// them. All keys use the same nonce. This is safe here: an attack needs the results, and they
+// never leave the process.
 type hasher struct {
-	gcm   cipher.AEAD // nil where only FIPS 140 is allowed, which wants a nonce a message: then SHA-256
+	gcm   cipher.AEAD // nil if only FIPS 140 is allowed, which requires a new nonce per message: then SHA-256
 	token []byte
 	tag   [16]byte
 }
@@ -40,7 +40,7 @@ var (
 	oneNonce [12]byte
 )
 
-// keyOf is good for this process alone.
+// keyOf returns the key of a token. It is valid in this process only.
 func keyOf(token string) tokenKey {
 	h := hashers.Get().(*hasher)
 	defer hashers.Put(h)

@@ -5,17 +5,19 @@ import (
 	"errors"
 )
 
-// Verifier tells whether an access token is good here, and whose it is. [JWT],
-// [Introspection], [Issuers], [JWTOrOpaque] and [Cache] are Verifiers. An error with a
-// method Temporary() bool that is true means that it could not tell. A verifier of
-// the application's own that knows what a token is bound to says so in the
-// Principal's Cnf; the [Protection] enforces it.
+// Verifier verifies an access token and returns its Principal. [JWT], [Introspection],
+// [Issuers], [JWTOrOpaque] and [Cache] implement it. An error with a method Temporary() bool
+// that returns true means that the Verifier could not decide; the request is answered with 503.
+// Every other error rejects the token.
+//
+// An application can implement it. If its tokens are bound to a key or certificate, it must set
+// Principal.Cnf; the [Protection] then requires the proof.
 type Verifier interface {
 	VerifyToken(ctx context.Context, token string) (*Principal, error)
 }
 
-// binder is a Verifier of this package: its verify leaves it to the caller to check
-// what the token is bound to.
+// binder is a Verifier of this package whose method verify leaves the check of the token's
+// binding to the caller.
 type binder interface {
 	verify(ctx context.Context, token string) (*Principal, error)
 }
@@ -26,13 +28,13 @@ func verify(ctx context.Context, v Verifier, token string) (*Principal, error) {
 	}
 	p, err := v.VerifyToken(ctx, token)
 	if p == nil && err == nil {
-		err = &unavailable{errors.New("the Verifier gave neither a Principal nor an error")}
+		err = &unavailable{errors.New("the Verifier returned neither a Principal nor an error")}
 	}
 	return p, err
 }
 
-// errBound refuses sender-constrained tokens: whoever stole one could use it.
-var errBound = errors.New("the token is bound to a key (cnf), which this request does not prove")
+// errBound rejects sender-constrained tokens without proof: they may be stolen.
+var errBound = errors.New("the token is bound to a key or certificate (cnf), and the request does not prove possession of it")
 
 func unbound(p *Principal, err error) (*Principal, error) {
 	if err == nil && !p.Cnf.IsZero() {

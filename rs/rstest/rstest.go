@@ -1,4 +1,4 @@
-// Package rstest tests the handlers of an API without a network, a server and tokens.
+// Package rstest tests the handlers of an API without a network, a server or real tokens.
 //
 // For a handler behind a [rs.Protection], With puts the caller into the request:
 //
@@ -6,9 +6,9 @@
 //	r = rstest.With(r, rstest.Principal{Subject: "alice", Scopes: []string{"photos.read"}})
 //	handler.ServeHTTP(httptest.NewRecorder(), r)
 //
-// For routes that contain the Protection itself, [Tokens] takes the place of the Verifier.
-// rs.FromContext, Principal.Claims and the guards behave as they do for a real token. For
-// real tokens over a network, see package issuertest.
+// For routes that contain the Protection, use [Tokens] as its Verifier. rs.FromContext,
+// Principal.Claims and the guards behave as for a real token. For real tokens over a network,
+// see package issuertest.
 package rstest
 
 import (
@@ -24,11 +24,11 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// Issuer is the iss of a Principal that names none.
+// Issuer is the iss of a Principal without Issuer.
 const Issuer = "https://issuer.example"
 
-// Principal describes the caller of an API. Empty fields are claims that the token lacks,
-// but for Issuer, IssuedAt and Expiry.
+// Principal describes the caller of an API. An empty field means that the token has no such
+// claim, except for Issuer, IssuedAt and Expiry.
 type Principal struct {
 	Issuer   string // "" means the constant Issuer
 	Subject  string
@@ -46,15 +46,13 @@ type Principal struct {
 	AMR      []string
 	AuthTime time.Time
 
-	// Claims are all other claims, such as "roles", "cnf", "act" and
-	// "authorization_details". They are laid over those of the fields above, so a nil
-	// value removes a claim.
+	// Claims are all other claims, such as "roles", "cnf", "act" and "authorization_details".
+	// They replace the claims of the fields above. A nil value removes a claim.
 	Claims map[string]any
 }
 
-// With gives r with p in its context, as [rs.Protection.Handler] does for an access token
-// with the claims of p. It panics if the claims are such that rs rejects every token with
-// them.
+// With returns r with p in its context, as [rs.Protection.Handler] does for an access token
+// with the claims of p. It panics if rs would reject every token with these claims.
 func With(r *http.Request, p Principal) *http.Request {
 	made, err := p.principal()
 	if err != nil {
@@ -63,9 +61,9 @@ func With(r *http.Request, p Principal) *http.Request {
 	return testseam.WithPrincipal(r, made)
 }
 
-// Tokens is an [rs.Verifier] for tests: it maps access tokens to who sends them. Put it into
-// Protection.Tokens and send "Authorization: Bearer" with a key of the map. Any other token
-// is rejected, and so is one whose Expiry is past.
+// Tokens is an [rs.Verifier] for tests. It maps access tokens to their callers. Put it into
+// Protection.Tokens and send "Authorization: Bearer" with a key of the map. Every other token
+// is rejected. So is a token whose Expiry has passed.
 type Tokens map[string]Principal
 
 // VerifyToken implements [rs.Verifier].
@@ -96,7 +94,7 @@ func (p Principal) principal() (*rs.Principal, error) {
 	return made.(*rs.Principal), nil
 }
 
-// claims are those of the access token that p describes.
+// claims returns the claims of the access token that p describes.
 func (p Principal) claims() map[string]any {
 	if p.IssuedAt.IsZero() {
 		p.IssuedAt = time.Now()
