@@ -1,0 +1,60 @@
+package internal_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// foreignTexts are texts of docs/troubleshooting.md that servers or Go write.
+var foreignTexts = []string{"invalid_client", "unauthorized_client", "invalid_request", "certificate signed by unknown authority"}
+
+// troubleshooting are the texts of docs/troubleshooting.md.
+func troubleshooting(t *testing.T) (texts []string) {
+	t.Helper()
+	page, err := os.ReadFile("../docs/troubleshooting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)`").FindAllStringSubmatch(string(page), -1) {
+		texts = append(texts, row[1])
+	}
+	if len(texts) < 20 {
+		t.Fatalf("%d texts", len(texts))
+	}
+	return texts
+}
+
+// TestTroubleshooting: the code writes every text of the page.
+func TestTroubleshooting(t *testing.T) {
+	code := programCode(t)
+	for _, text := range troubleshooting(t) {
+		for _, part := range strings.Split(text, "…") {
+			part = strings.Trim(part, " :")
+			if part != "" && !slices.Contains(foreignTexts, part) && !strings.Contains(code, part) {
+				t.Errorf("nothing writes %q of %q", part, text)
+			}
+		}
+	}
+}
+
+// programCode is the code of the module without tests.
+func programCode(t *testing.T) string {
+	var b strings.Builder
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		raw, err := os.ReadFile(path)
+		b.Write(raw)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
