@@ -3,7 +3,7 @@
 FUZZTIME := 30000x
 TOKENFUZZTIME := 250000x
 
-.PHONY: check test browser proxies interop release fuzz soak bench
+.PHONY: check test browser proxies interop openam release fuzz soak bench
 
 # The root module alone, for work on it: vet and the tests, without the race detector.
 check:
@@ -26,6 +26,11 @@ proxies:
 # The same path against servers that somebody else wrote.
 interop:
 	internal/interop/run -v
+
+# OpenAM, the open source relative of PingOne Advanced Identity Cloud. It is not part of .ci/run: a
+# run downloads 350 MB once and needs a JDK, Maven and some two minutes.
+openam:
+	internal/interop/openam/run -test.v
 
 # Each released module, fetched alone by an empty program; the exported API against the last tag.
 release:

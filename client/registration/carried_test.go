@@ -1,6 +1,7 @@
 package registration_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,6 +40,12 @@ func TestConfigCarries(t *testing.T) {
 		"PAR":  {func(m *registration.Metadata) { m.RequirePushedAuthorizationRequests = true }, func(c client.Config) bool { return c.PAR == client.PARRequired }},
 		"not a word": {func(*registration.Metadata) {}, func(c client.Config) bool {
 			return c.ResponseType == "" && c.RequestObject == nil && c.PAR == client.PARAuto
+		}},
+		"UserInfo in plain JSON": {func(m *registration.Metadata) { m.UserInfoSignedResponseAlg = "none" }, func(c client.Config) bool {
+			return c.UserInfoAlgs == nil
+		}},
+		"UserInfo signed by PS256": {func(m *registration.Metadata) { m.UserInfoSignedResponseAlg = "PS256" }, func(c client.Config) bool {
+			return slices.Equal(c.UserInfoAlgs, []string{"PS256"})
 		}},
 		"CIBA's own": {func(m *registration.Metadata) { m.RedirectURIs, m.BackchannelRequestSigningAlg = nil, "PS256" }, func(c client.Config) bool {
 			return c.RequestObject != nil && c.RequestObject.Keys.Current().Alg == "PS256"

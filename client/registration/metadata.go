@@ -204,7 +204,16 @@ func readMetadata(members map[string]jsontext.Value) Metadata {
 			m.Extra[name] = value
 		}
 	}
+	if holdsNoKey(m.JWKS) {
+		m.JWKS = nil
+	}
 	return m
+}
+
+// holdsNoKey tells whether a server wrote a key set without keys, as ory/hydra does for a client
+// that registered none. Sent back in an update it would be invalid.
+func holdsNoKey(jwks []byte) bool {
+	return sameJSON(jwks, []byte(`{}`)) || sameJSON(jwks, []byte(`{"keys":[]}`))
 }
 
 // changes names the members that were sent and that the server registered otherwise, or

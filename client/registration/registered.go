@@ -62,7 +62,7 @@ func (r *Registered) Config(server *discovery.Provider, keys auth.KeySource) cli
 		Issuer: server.Issuer, DiscoveryURL: server.URL, Metadata: server.Static, HTTP: server.HTTP,
 		ClientID: r.ClientID, Auth: r.auth(keys),
 		RedirectURL: first(m.RedirectURIs), PostLogoutRedirectURL: first(m.PostLogoutRedirects),
-		IDTokenAlgs: list(m.IDTokenSignedResponseAlg), UserInfoAlgs: list(m.UserInfoSignedResponseAlg),
+		IDTokenAlgs: list(m.IDTokenSignedResponseAlg), UserInfoAlgs: m.userInfoAlgs(),
 		ResponseAlgs: list(m.AuthorizationSignedResponseAlg), IntrospectionAlgs: list(m.IntrospectionSignedResponseAlg),
 		CertificateBound: m.TLSClientCertificateBoundAccessTokens,
 		ResponseType:     responseType(m.ResponseTypes), RequestObject: m.requestObject(keys),
@@ -104,6 +104,16 @@ func first(list []string) string {
 		return ""
 	}
 	return list[0]
+}
+
+// userInfoAlgs are the signature algorithms of UserInfo. ory/hydra writes "none" for an answer
+// in plain JSON, which OpenID Connect Dynamic Client Registration 1.0 §2 expresses by leaving
+// the member out.
+func (m *Metadata) userInfoAlgs() []string {
+	if m.UserInfoSignedResponseAlg == "none" {
+		return nil
+	}
+	return list(m.UserInfoSignedResponseAlg)
 }
 
 func list(alg string) []string {

@@ -107,6 +107,29 @@ func TestManage(t *testing.T) {
 	}
 }
 
+// TestEmptyKeySet: a server that writes an empty key set for a client without keys can be sent an
+// update. A key set that a client did register stays.
+func TestEmptyKeySet(t *testing.T) {
+	for jwks, kept := range map[string]bool{`{}`: false, `{"keys":[]}`: false, `{"keys":[{"kty":"OKP"}]}`: true} {
+		s := optest.New(t)
+		s.Registration = func(members map[string]any) {
+			delete(members, "jwks_uri")
+			members["jwks"] = json.RawMessage(jwks)
+		}
+		r := registrar(s)
+		seen, err := r.Read(t.Context(), register(t, s, app()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (seen.Metadata.JWKS != nil) != kept {
+			t.Errorf("%s: read %s", jwks, seen.Metadata.JWKS)
+		}
+		if _, err := r.Update(t.Context(), seen); err != nil {
+			t.Errorf("%s: %v", jwks, err)
+		}
+	}
+}
+
 // TestAnswers: what a server may answer, and what it may not. RFC 7591 §3.2.1.
 func TestAnswers(t *testing.T) {
 	for _, test := range []struct {

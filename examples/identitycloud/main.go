@@ -55,6 +55,15 @@ func run(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("UserInfo: %s\n", info.Subject)
+	return end(ctx, c, tokens)
+}
+
+// end revokes the tokens, if the metadata has an endpoint for that.
+func end(ctx context.Context, c *client.Client, tokens *client.Tokens) error {
+	metadata, err := c.Metadata(ctx)
+	if err != nil || metadata.RevocationEndpoint == "" {
+		return err
+	}
 	return c.RevokeTokens(ctx, tokens)
 }
 

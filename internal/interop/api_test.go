@@ -101,7 +101,7 @@ func TestOtherAudience(t *testing.T) {
 	others := map[string]string{"jwt": printerID, "opaque": opaqueID, "opaque-for-api": "", "either": printerID}
 	eachKind(t, func(t *testing.T, s *server, kind tokenKind) {
 		config, resource := s.config("basic"), others[kind.name]
-		if s.name == keycloak.name { // there it is the scope that brings the audience
+		if s.claimed {
 			config.Scopes, resource = []string{"openid", "printer"}, ""
 		}
 		token := signIn(t, s, config, resource).AccessToken
@@ -121,9 +121,13 @@ func TestIDTokenAtAPI(t *testing.T) {
 }
 
 // TestIntrospectionRefused is an API whose own secret is wrong: it can say nothing
-// about the token, good as that may be.
+// about the token, good as that may be. hydra authenticates nobody there: its administrators
+// close the address to others.
 func TestIntrospectionRefused(t *testing.T) {
 	eachServer(t, func(t *testing.T, s *server) {
+		if s.name == hydra.name {
+			return
+		}
 		token := signIn(t, s, s.config("basic"), "").AccessToken
 		verifier := s.introspection("")
 		verifier.Auth = auth.SecretBasic("wrong").For(apiID, s.issuer)

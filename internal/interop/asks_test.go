@@ -65,7 +65,7 @@ func checkPayment(t *testing.T, s *server, kind tokenKind, tokens *client.Tokens
 }
 
 // classClient is the client whose users each server signs in by classes.
-var classClient = map[string]string{"oidc-provider": "step-up", "keycloak": "basic"}
+var classClient = map[string]string{"oidc-provider": "step-up", "keycloak": "basic", "hydra": "basic"}
 
 // TestACRValues takes the class that was asked for, and not another one that the server
 // signs users in by when it does not know the one that was.

@@ -61,7 +61,9 @@ func (a *sessions) knows(t *testing.T, v *visitor) bool {
 // that session ends, and nobody else's.
 func TestBackchannelLogout(t *testing.T) {
 	toldToEnd.each(t, func(t *testing.T, s *server) {
-		app := newSessions(t, newClient(t, s.config("backchannel")))
+		config := s.config("backchannel")
+		config.InsecureDraftLogout = s.name == hydra.name // its logout tokens have no exp
+		app := newSessions(t, newClient(t, config))
 		theElsewhere(t).tells(app)
 		leaves, stays := newVisitor(t, app), newVisitor(t, app)
 		for _, v := range []*visitor{leaves, stays} {

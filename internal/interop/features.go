@@ -73,14 +73,10 @@ var (
 	tlsAuth    = newFeature("`tls_client_auth`", lists(authMethods, "tls_client_auth"))
 	selfSigned = newFeature("`self_signed_tls_client_auth`", lists(authMethods, "self_signed_tls_client_auth"))
 
-	challengeS256  = newFeature("PKCE, `S256`", always)
-	challengePlain = newFeature("PKCE, `plain`", lists(func(m *discovery.Metadata) []string {
-		return m.CodeChallengeMethodsSupported
-	}, "plain"))
-	pushedRequest = newFeature("pushed requests (RFC 9126)", says(func(m *discovery.Metadata) bool {
-		return m.PushedAuthorizationRequestEndpoint != ""
-	}))
-	objectPushed    = newFeature("request objects (RFC 9101), pushed", says(takesObjects))
+	challengeS256   = newFeature("PKCE, `S256`", always)
+	challengePlain  = newFeature("PKCE, `plain`", at("keycloak"))
+	pushedRequest   = newFeature("pushed requests (RFC 9126)", says(pushes))
+	objectPushed    = newFeature("request objects (RFC 9101), pushed", says(pushesObjects))
 	objectByValue   = newFeature("request objects in the browser's address", says(takesObjects))
 	objectByAddress = newFeature("request objects by `request_uri`", says(fetchesObjects))
 	objectEncrypted = newFeature("encrypted request objects", lists(func(m *discovery.Metadata) []string {
@@ -91,7 +87,7 @@ var (
 		return len(m.AuthorizationDetailsTypesSupported) > 0
 	}))
 	acrValues   = newFeature("`acr_values`, and `acr` held against them", always)
-	stepUp      = newFeature("step-up by an essential `acr` in `claims`", always)
+	stepUp      = newFeature("step-up by an essential `acr` in `claims`", at("oidc-provider", "keycloak"))
 	singleClaim = newFeature("`claims` for any claim", at("oidc-provider"))
 	maxAge      = newFeature("`max_age`, and `auth_time` held against it", always)
 
@@ -109,7 +105,7 @@ var (
 	refreshedOnce     = newFeature("refreshed once for many callers", always)
 	moreScope         = newFeature("an API asks for more scope, and gets it after a login", always)
 	clientCredentials = newFeature("client credentials", lists(grantTypes, "client_credentials"))
-	jwtBearer         = newFeature("JWT bearer (RFC 7523)", lists(grantTypes, "urn:ietf:params:oauth:grant-type:jwt-bearer"))
+	jwtBearer         = newFeature("JWT bearer (RFC 7523)", at("keycloak", "hydra"))
 	tokenExchange     = newFeature("token exchange (RFC 8693)", lists(grantTypes, "urn:ietf:params:oauth:grant-type:token-exchange"))
 	deviceLogin       = newFeature("device (RFC 8628)", lists(grantTypes, "urn:ietf:params:oauth:grant-type:device_code"))
 	backchannelPoll   = newFeature("CIBA, poll", lists(deliveryModes, "poll"))
@@ -118,10 +114,10 @@ var (
 		return m.BackchannelAuthRequestSigningAlgsSupported
 	}, "PS256"))
 
-	moreACR           = newFeature("an API asks for a stronger login (RFC 9470), and gets it", at("keycloak"))
+	moreACR           = newFeature("an API asks for a stronger login (RFC 9470), and gets it", at("keycloak", "hydra"))
 	idTokenEncrypted  = newFeature("encrypted ID tokens", lists(encryptsIDTokens, "RSA-OAEP-256"))
 	userInfo          = newFeature("UserInfo", always)
-	userInfoSigned    = newFeature("signed UserInfo", lists(signsUserInfo, "PS256"))
+	userInfoSigned    = newFeature("signed UserInfo", func(s *server) bool { return slices.Contains(signsUserInfo(s.metadata), s.signingAlg()) })
 	userInfoEncrypted = newFeature("encrypted UserInfo", lists(encryptsUserInfo, "RSA-OAEP-256"))
 
 	profilePlain = newFeature("profiles OpenID Connect Basic and OAuth 2.1", always)
@@ -133,7 +129,7 @@ var (
 	proofNonce           = newFeature("DPoP with the server's nonces", at("oidc-provider"))
 	certificateBound     = newFeature("tokens bound to a certificate (RFC 8705 §3)", says(bindsToCertificates))
 	tokenJWT             = newFeature("access tokens that are JWTs, at an API", always)
-	tokenRFC9068         = newFeature("access tokens of RFC 9068", always)
+	tokenRFC9068         = newFeature("access tokens of RFC 9068", at("oidc-provider", "keycloak"))
 	introspected         = newFeature("introspection (RFC 7662)", says(introspects))
 	introspectedByClient = newFeature("introspection by a client", says(introspects))
 	introspectedSigned   = newFeature("signed introspection (RFC 9701)", lists(func(m *discovery.Metadata) []string {
@@ -168,6 +164,9 @@ func bindsToCertificates(m *discovery.Metadata) bool {
 
 func bindsToKeys(m *discovery.Metadata) bool  { return len(m.DPoPSigningAlgValuesSupported) > 0 }
 func takesObjects(m *discovery.Metadata) bool { return m.RequestParameterSupported }
+
+func pushes(m *discovery.Metadata) bool        { return m.PushedAuthorizationRequestEndpoint != "" }
+func pushesObjects(m *discovery.Metadata) bool { return pushes(m) && takesObjects(m) }
 
 func fetchesObjects(m *discovery.Metadata) bool {
 	return m.RequestURIParameterSupported == nil || *m.RequestURIParameterSupported

@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"net/url"
 	"slices"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ func TestClientCredentials(t *testing.T) {
 		config := s.daemon("daemon")
 		kind := s.tokens[0]
 		tokens, err := grant.ClientCredentials(t.Context(), newClient(t, config), client.TokenRequest{
-			Scopes: []string{"photos.read"}, Resources: kind.request().Resources,
+			Scopes: []string{"photos.read"}, Resources: kind.request().Resources, Extra: s.audience(),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -34,17 +35,32 @@ func TestClientCredentials(t *testing.T) {
 		}
 		works(t, "the API knows the daemon")
 
-		bound := config
-		bound.DPoP = &client.DPoP{}
-		if tokens, err = grant.ClientCredentials(t.Context(), newClient(t, bound), client.TokenRequest{}); err != nil || tokens.TokenType != "DPoP" {
-			t.Errorf("with DPoP: %v, %v", tokens, err)
+		if bindsToKeys(s.metadata) {
+			checkBoundDaemon(t, config)
 		}
-		works(t, "a token bound to the daemon's key")
 
 		config.Auth = auth.SecretBasic(secret + "!")
 		_, err = grant.ClientCredentials(t.Context(), newClient(t, config), client.TokenRequest{})
 		checkToken(t, err, "invalid_client", "unauthorized_client") // the latter is Keycloak's
 	})
+}
+
+// audience is hydra's parameter for the API that a token is for.
+func (s *server) audience() url.Values {
+	if s.name == hydra.name {
+		return url.Values{"audience": {apiID}}
+	}
+	return nil
+}
+
+func checkBoundDaemon(t *testing.T, config client.Config) {
+	t.Helper()
+	config.DPoP = &client.DPoP{}
+	tokens, err := grant.ClientCredentials(t.Context(), newClient(t, config), client.TokenRequest{})
+	if err != nil || tokens.TokenType != "DPoP" {
+		t.Errorf("with DPoP: %v, %v", tokens, err)
+	}
+	works(t, "a token bound to the daemon's key")
 }
 
 // TestJWTBearer: a JWT of an issuer that the server trusts names the user; one that another
@@ -54,7 +70,7 @@ func TestJWTBearer(t *testing.T) {
 		c := newClient(t, s.daemon("assertions"))
 		request := grant.AssertionRequest{
 			Keys: signingKey(t), Issuer: "https://assertions.example", Subject: "alice at work",
-			TokenRequest: client.TokenRequest{Scopes: []string{"openid", "photos.read"}},
+			TokenRequest: client.TokenRequest{Scopes: []string{"openid", "photos.read"}, Extra: s.audience()}, Audience: s.assertion().Audience,
 		}
 		tokens, err := grant.JWTBearer(t.Context(), c, request)
 		if err != nil {

@@ -28,9 +28,12 @@ func TestPath(t *testing.T) {
 	eachServer(t, func(t *testing.T, s *server) {
 		for clientID := range auths {
 			for _, push := range parModes {
+				if push.mode == client.PARRequired && !pushes(s.metadata) {
+					continue
+				}
 				for _, kind := range s.tokens {
 					t.Run(clientID+"/"+push.name+"/"+kind.name, func(t *testing.T) {
-						note(t, s, shownBy(clientID, push.mode, kind)...)
+						s.show(t, shownBy(clientID, push.mode, kind)...)
 						config := s.config(clientID)
 						config.PAR = push.mode
 						walk(t, s, config, kind)
@@ -54,9 +57,39 @@ func shownBy(clientID string, push client.PARMode, kind tokenKind) []*feature {
 	return append(out, kind.shows)
 }
 
+// show notes the features that a test shows, and those that the server lacks.
+func (s *server) show(t *testing.T, shown ...*feature) {
+	t.Helper()
+	for _, f := range shown {
+		if f.offers(s) {
+			note(t, s, f)
+		} else {
+			f.end(s.name, absent)
+		}
+	}
+}
+
+// eachPushing runs f with every server that has an endpoint for pushed requests.
+func eachPushing(t *testing.T, f func(*testing.T, *server)) {
+	t.Helper()
+	eachServer(t, func(t *testing.T, s *server) {
+		if pushes(s.metadata) {
+			f(t, s)
+		}
+	})
+}
+
+// TestOpaque walks it as a client of hydra that gets opaque access tokens, its default.
+func TestOpaque(t *testing.T) {
+	withServer(t, hydra, func(t *testing.T, s *server) {
+		note(t, s, introspected)
+		walk(t, s, s.config("opaque"), s.tokens[1])
+	})
+}
+
 // TestPARClient walks it as a client whose registration demands pushed requests.
 func TestPARClient(t *testing.T) {
-	eachServer(t, func(t *testing.T, s *server) {
+	eachPushing(t, func(t *testing.T, s *server) {
 		walk(t, s, s.config("par"), s.tokens[0])
 	})
 }
@@ -72,7 +105,7 @@ func walk(t *testing.T, s *server, config client.Config, kind tokenKind) {
 	if err != nil || a.err != nil {
 		t.Fatalf("the visitor gets no answer: %v, %v", err, a.err)
 	}
-	checkRedirect(t, a.redirect, config.PAR != client.PAROff)
+	checkRedirect(t, a.redirect, config.PAR != client.PAROff && pushes(s.metadata))
 	checkCallback(t, s, a)
 	checkReport(t, a.tokens.Report)
 	checkUserInfo(t, a, kind)
@@ -111,10 +144,18 @@ func checkRedirect(t *testing.T, redirect string, pushed bool) {
 
 func checkCallback(t *testing.T, s *server, a *app) {
 	t.Helper()
-	if a.callback.Get("iss") != s.issuer || a.callback.Get("state") != a.pending.State {
+	if a.callback.Get("iss") != s.iss() || a.callback.Get("state") != a.pending.State {
 		t.Errorf("callback has iss %q, state %q; want %q, %q",
-			a.callback.Get("iss"), a.callback.Get("state"), s.issuer, a.pending.State)
+			a.callback.Get("iss"), a.callback.Get("state"), s.iss(), a.pending.State)
 	}
+}
+
+// iss is the parameter of authorization responses; "" for a server that does not send it.
+func (s *server) iss() string {
+	if responseIssuer.offers(s) {
+		return s.issuer
+	}
+	return ""
 }
 
 // checkReport wants all 14 steps, and those that a code from these servers allows to

@@ -35,7 +35,7 @@ func checkDenied(t *testing.T, s *server, c *client.Client, l *landing, code str
 	if !errors.As(err, &e) || e.Code != code || e.Description != l.callback.Get("error_description") {
 		t.Errorf("error %v; want a CallbackError %s with the server's description", err, code)
 	}
-	if l.callback.Get("state") != l.pending.State || l.callback.Get("iss") != s.issuer {
+	if l.callback.Get("state") != l.pending.State || l.callback.Get("iss") != s.iss() {
 		t.Errorf("callback has state %q, iss %q", l.callback.Get("state"), l.callback.Get("iss"))
 	}
 }
@@ -79,7 +79,7 @@ func TestPromptNone(t *testing.T) {
 
 // TestPushDemanded sends a plain request where the registration demands a pushed one.
 func TestPushDemanded(t *testing.T) {
-	eachServer(t, func(t *testing.T, s *server) {
+	eachPushing(t, func(t *testing.T, s *server) {
 		config := s.config("par")
 		config.PAR = client.PAROff
 		c := newClient(t, config)
@@ -95,14 +95,16 @@ func TestWrongSecret(t *testing.T) {
 		for _, auth := range []auth.Method{auth.SecretBasic(wrong), auth.SecretPost(wrong)} {
 			config := s.config("basic")
 			config.Auth = auth
-			_, _, err := newClient(t, config).Begin(t.Context(), client.Request{})
-			checkPush(t, err, "invalid_client", "invalid_request") // the latter is Keycloak's
-			checkSecret(t, err, wrong)
+			if pushes(s.metadata) {
+				_, _, err := newClient(t, config).Begin(t.Context(), client.Request{})
+				checkPush(t, err, "invalid_client", "invalid_request") // the latter is Keycloak's
+				checkSecret(t, err, wrong)
+			}
 
 			config.PAR = client.PAROff
 			c := newClient(t, config)
 			l := authorize(t, c, client.Request{}, false)
-			_, err = c.Finish(t.Context(), l.pending, l.callback)
+			_, err := c.Finish(t.Context(), l.pending, l.callback)
 			checkToken(t, err, "invalid_client", "unauthorized_client") // the latter is Keycloak's
 			checkSecret(t, err, wrong)
 		}
@@ -146,15 +148,19 @@ func TestOtherVerifier(t *testing.T) {
 	})
 }
 
-// TestPlain uses PKCE's plain method. oidc-provider does not know it; at Keycloak it
-// is the registration that decides.
+// TestPlain uses PKCE's plain method. oidc-provider does not know it; at Keycloak the
+// registration decides; hydra announces it and rejects it.
 func TestPlain(t *testing.T) {
 	eachServer(t, func(t *testing.T, s *server) {
 		config := s.config("basic")
 		config.PKCE = pkce.Plain
-		_, _, err := newClient(t, config).Begin(t.Context(), client.Request{})
-		checkPush(t, err, "invalid_request")
-
+		if pushes(s.metadata) {
+			_, _, err := newClient(t, config).Begin(t.Context(), client.Request{})
+			checkPush(t, err, "invalid_request")
+		} else {
+			c := newClient(t, config)
+			checkDenied(t, s, c, authorize(t, c, client.Request{}, false), "invalid_request")
+		}
 		challengePlain.with(t, s, func(t *testing.T, s *server) {
 			config.ClientID = "plain"
 			logIn(t, newClient(t, config), client.Request{})
@@ -179,13 +185,20 @@ func TestWrongIssuer(t *testing.T) {
 	})
 }
 
-// TestWrongRedirectURL pushes a redirect_uri that is not registered.
+// TestWrongRedirectURL asks for a redirect to an address that is not registered. Where the
+// request is not pushed, the server does not send the browser there.
 func TestWrongRedirectURL(t *testing.T) {
 	eachServer(t, func(t *testing.T, s *server) {
 		config := s.config("basic")
-		config.RedirectURL = "https://app.example.net/callback"
-		_, _, err := newClient(t, config).Begin(t.Context(), client.Request{})
-		checkPush(t, err, "invalid_request")
+		config.RedirectURL = appURL + "/elsewhere"
+		redirect, _, err := newClient(t, config).Begin(t.Context(), client.Request{})
+		if pushes(s.metadata) {
+			checkPush(t, err, "invalid_request")
+			return
+		}
+		if p, visited := newVisitor(t, &landing{}).visit(redirect); err != nil || visited == nil {
+			t.Errorf("the browser is at %v, %v", p, err)
+		}
 	})
 }
 

@@ -1,9 +1,14 @@
 package interop
 
 import (
+	"context"
 	"crypto/tls"
+	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"sync/atomic"
 	"testing"
 
 	"github.com/countersign/countersign/client"
@@ -49,18 +54,64 @@ func TestObjectByValue(t *testing.T) {
 // TestObjectByAddress has the server fetch the request from the client.
 func TestObjectByAddress(t *testing.T) {
 	objectByAddress.each(t, func(t *testing.T, s *server) {
-		published := &par.Published{}
-		site := httptest.NewUnstartedServer(http.Handler(published))
-		site.TLS = &tls.Config{Certificates: []tls.Certificate{certificate(t, "server")}}
-		site.StartTLS()
-		t.Cleanup(site.Close)
-		published.BaseURL = site.URL + "/objects"
-
 		config := withObject(t, s, "jar", client.PAROff)
-		config.RequestObject.Publisher, config.RepeatParameters = published, true
+		config.RepeatParameters = true
+		if s.name == hydra.name {
+			config.ClientID, config.RequestObject.Publisher = "jar-fetched", registeredAddress(t)
+		} else {
+			published := &par.Published{}
+			published.BaseURL = serveTLS(t, published) + "/objects"
+			config.RequestObject.Publisher = published
+		}
 		logIn(t, newClient(t, config), client.Request{})
 		works(t, "a signed request that the server fetches")
 	})
+}
+
+// fixedAddress serves the last request object at one address, for a server that fetches only
+// from registered addresses.
+type fixedAddress struct {
+	address string
+	object  atomic.Value
+}
+
+// Publish implements par.Publisher.
+func (f *fixedAddress) Publish(_ context.Context, object string) (string, error) {
+	f.object.Store(object)
+	return f.address, nil
+}
+
+// ServeHTTP implements http.Handler.
+func (f *fixedAddress) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	object, _ := f.object.Load().(string)
+	w.Header().Set("Content-Type", "application/oauth-authz-req+jwt")
+	io.WriteString(w, object)
+}
+
+// registeredAddress makes a client of hydra whose request objects have one address.
+func registeredAddress(t *testing.T) *fixedAddress {
+	t.Helper()
+	f := &fixedAddress{}
+	f.address = serveTLS(t, f) + "/object"
+	keys, err := os.ReadFile(keyPath("clients.jwks"))
+	if err == nil {
+		err = callHydra(http.MethodPost, "/admin/clients", hydraApp().with(hydraClient{
+			"client_id": "jar-fetched", "jwks": json.RawMessage(keys), "request_object_signing_alg": "PS256", "request_uris": []string{f.address},
+		}), nil)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func serveTLS(t *testing.T, h http.Handler) (address string) {
+	t.Helper()
+	site := httptest.NewUnstartedServer(h)
+	site.TLS = &tls.Config{Certificates: []tls.Certificate{certificate(t, "server")}}
+	site.StartTLS()
+	t.Cleanup(site.Close)
+	return site.URL
 }
 
 func TestObjectEncrypted(t *testing.T) {

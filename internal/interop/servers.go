@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"cmp"
 	"net/http"
 	"os"
 	"slices"
@@ -13,8 +14,8 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// What both servers have been told; oidc-provider/server.mjs and keycloak/realm.json
-// say the same.
+// What the servers are configured with: oidc-provider/server.mjs, keycloak/realm.json and
+// hydraclients.go say the same.
 const (
 	user   = "alice"
 	secret = "interop: 100% +/&=?" // it must be encoded in a Basic header
@@ -41,6 +42,23 @@ type server struct {
 	metadata *discovery.Metadata
 	http     *http.Client // nil for that of the module
 	tokens   []tokenKind
+
+	plain   bool     // it has no https address
+	scopes  []string // that every login asks for, in addition to the others
+	claimed bool     // a scope of the login brings the audience of its access token
+	alg     string   // signs what it signs by more than one algorithm; "" is PS256
+}
+
+// signingAlg is the algorithm of what clients may choose one for.
+func (s *server) signingAlg() string { return cmp.Or(s.alg, "PS256") }
+
+// assertion is how clients sign assertions for this server. hydra wants the token endpoint as
+// aud, where others want the issuer.
+func (s *server) assertion() auth.Assertion {
+	if s.name == hydra.name {
+		return auth.Assertion{Audience: s.metadata.TokenEndpoint}
+	}
+	return auth.Assertion{}
 }
 
 // tokenKind is a kind of access token that a server issues, and how an API verifies it.
@@ -71,10 +89,21 @@ var oidcProvider = server{name: "oidc-provider", tokens: []tokenKind{
 	}},
 }}
 
-var keycloak = server{name: "keycloak", tokens: []tokenKind{
+var keycloak = server{name: "keycloak", claimed: true, tokens: []tokenKind{
 	{name: "jwt", shows: tokenJWT, verifier: (*server).keycloakJWT},
 	{name: "jwt-introspected", shows: introspected, verifier: func(s *server) rs.Verifier { return s.introspection(apiID) }},
 }}
+
+// hydra's access tokens are opaque unless a client is registered for JWTs.
+var hydra = server{name: "hydra", plain: true, claimed: true, scopes: []string{"offline_access"}, alg: "RS256", tokens: []tokenKind{
+	{name: "jwt", shows: tokenJWT, verifier: (*server).hydraJWT},
+	{name: "jwt-introspected", shows: introspected, verifier: func(s *server) rs.Verifier { return s.introspection(apiID) }},
+}}
+
+// hydraJWT verifies tokens as hydra makes them.
+func (s *server) hydraJWT() rs.Verifier {
+	return &rs.JWT{Issuer: s.issuer, Audience: apiID, Keys: s.provider.Keys(), Typ: "JWT", ScopeClaim: "scp"}
+}
 
 // rfc9068 verifies the tokens of oidc-provider that are JWTs.
 func (s *server) rfc9068() rs.Verifier {
@@ -103,6 +132,7 @@ func eachServer(t *testing.T, f func(*testing.T, *server)) {
 	t.Helper()
 	withServer(t, oidcProvider, f)
 	withServer(t, keycloak, f)
+	withServer(t, hydra, f)
 }
 
 // withServer runs f with the server if COUNTERSIGN_INTEROP selects it. Empty, it
@@ -122,6 +152,9 @@ func withServer(t *testing.T, s server, f func(*testing.T, *server)) {
 // overTLS gives the server by its https address, for a client that shows a certificate.
 func (s server) overTLS(t *testing.T, certificate string) *server {
 	t.Helper()
+	if s.plain {
+		return &s
+	}
 	s.http = &http.Client{Transport: transport(t, certificate)}
 	s.find(t, "_TLS")
 	return &s
@@ -141,6 +174,21 @@ func (s *server) find(t *testing.T, suffix string) {
 		t.Fatal(err)
 	}
 	s.metadata = metadata
+	if s.name == hydra.name {
+		s.findAdmin(t)
+	}
+}
+
+// findAdmin adds what hydra has at its other address, and registers the clients there.
+func (s *server) findAdmin(t *testing.T) {
+	t.Helper()
+	if err := hydraClients(); err != nil {
+		t.Fatal(err)
+	}
+	metadata := *s.metadata
+	metadata.IntrospectionEndpoint = hydraAdmin() + "/admin/oauth2/introspect"
+	s.metadata = &metadata
+	s.provider = &discovery.Provider{Issuer: s.issuer, Static: s.metadata}
 }
 
 // discover names where the server's metadata is.
@@ -167,6 +215,6 @@ func (s *server) config(clientID string) client.Config {
 	}
 	return client.Config{
 		Issuer: s.issuer, ClientID: clientID, Auth: method, RedirectURL: appURL + "/callback",
-		Scopes: []string{"openid", "email", "photos.read"}, HTTP: s.http,
+		Scopes: slices.Concat([]string{"openid", "email", "photos.read"}, s.scopes), HTTP: s.http,
 	}
 }

@@ -12,17 +12,17 @@ import (
 // tablePath is the page that the run holds against its results.
 const tablePath = "../../docs/interop.md"
 
-const tableHead = `# Servers it was tried with
+const tableHead = `# Servers in the test suite
 
-Every line was walked on the wire, by ` + "`internal/interop/run`" + `, with servers that others wrote: the request as it is
-sent, the answer as it comes, and where there is something to refuse (a wrong key, a stolen token, an answer of another
-kind) the refusal. This page is written by that run and compared with the results of every later one: do not edit it,
-but say ` + "`COUNTERSIGN_INTEROP_WRITE=1 internal/interop/run`" + `.
+` + "`internal/interop/run`" + ` tries each line with servers that others wrote: the request, the response, and the rejection of a
+wrong key, a stolen token or a response of another kind. The run writes this page and compares it with every later
+result. Do not edit it: run ` + "`COUNTERSIGN_INTEROP_WRITE=1 internal/interop/run`" + `. [Settings for servers](servers.md) says what
+each server needs, and which other servers were tried by hand. ` + "`make openam`" + ` runs tests of the same kind with OpenAM.
 
 `
 
 // columns are the servers, in their order.
-var columns = []string{oidcProvider.name, keycloak.name}
+var columns = []string{oidcProvider.name, keycloak.name, hydra.name}
 
 //go:embed oidc-provider/package.json
 var packageJSON []byte
@@ -38,6 +38,7 @@ func versions() (map[string]string, error) {
 	return map[string]string{
 		oidcProvider.name: "oidc-provider " + npm.Dependencies[oidcProvider.name],
 		keycloak.name:     "Keycloak " + os.Getenv("COUNTERSIGN_INTEROP_KEYCLOAK_VERSION"),
+		hydra.name:        "ory/hydra " + os.Getenv("COUNTERSIGN_INTEROP_HYDRA_VERSION"),
 	}, nil
 }
 

@@ -9,7 +9,7 @@ import (
 func TestUserInfoSigned(t *testing.T) {
 	userInfoSigned.each(t, func(t *testing.T, s *server) {
 		config := s.config("signed-userinfo")
-		config.UserInfoAlgs = []string{"PS256"}
+		config.UserInfoAlgs = []string{s.signingAlg()}
 		c := newClient(t, config)
 		tokens := logIn(t, c, client.Request{})
 		checkAbout(t, c, tokens)
@@ -19,7 +19,7 @@ func TestUserInfoSigned(t *testing.T) {
 		_, err := newClient(t, config).UserInfo(t.Context(), tokens)
 		checkStep(t, err, client.StepUserInfo, "login_failed")
 		config = s.config("basic")
-		config.UserInfoAlgs = []string{"PS256"}
+		config.UserInfoAlgs = []string{s.signingAlg()}
 		c = newClient(t, config)
 		_, err = c.UserInfo(t.Context(), logIn(t, c, client.Request{}))
 		checkStep(t, err, client.StepUserInfo, "login_failed")

@@ -119,11 +119,16 @@ type web struct {
 
 // RoundTrip implements http.RoundTripper.
 func (w *web) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL.Scheme+"://"+r.URL.Host != appURL {
+	app := w.app
+	switch r.URL.Scheme + "://" + r.URL.Host {
+	case appURL:
+	case hydraLoginURL:
+		app = hydraLogin()
+	default:
 		return w.servers.RoundTrip(r)
 	}
 	rec := httptest.NewRecorder()
-	w.app.ServeHTTP(rec, r)
+	app.ServeHTTP(rec, r)
 	resp := rec.Result()
 	resp.Request = r
 	return resp, nil
