@@ -15,6 +15,7 @@ import (
 // does not redact itself: do not log it.
 type Tokens struct {
 	unprinted[Tokens]
+	notEncoded
 
 	*oauth2.Token
 
@@ -49,8 +50,11 @@ type Tokens struct {
 
 var errEncodeTokens = errors.New("client: Tokens are not encoded, because a part of them would be lost: encode tokens.ToStore(t) of package client/tokens, and read it with Stored.Tokens")
 
+// notEncoded has encoders report how tokens are stored.
+type notEncoded struct{}
+
 // MarshalJSON returns an error that names tokens.ToStore.
-func (Tokens) MarshalJSON() ([]byte, error) { return nil, errEncodeTokens }
+func (notEncoded) MarshalJSON() ([]byte, error) { return nil, errEncodeTokens }
 
 // MarshalText returns an error that names tokens.ToStore. Encoders of YAML and XML call it.
-func (Tokens) MarshalText() ([]byte, error) { return nil, errEncodeTokens }
+func (notEncoded) MarshalText() ([]byte, error) { return nil, errEncodeTokens }
