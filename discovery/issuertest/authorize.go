@@ -14,14 +14,14 @@ import (
 // authorize is the authorization endpoint, OpenID Connect Core §3.1.2.
 func (i *Issuer) authorize(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
-		showError(w, err)
+		i.showError(w, err)
 		return
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	c, q, err := i.readRequest(r, r.Form)
 	if err != nil {
-		showError(w, err)
+		i.showError(w, err)
 		return
 	}
 	if e := i.checkParameters(c, q); e != nil {
@@ -169,11 +169,15 @@ func (i *Issuer) respond(w http.ResponseWriter, c *Client, q, answer url.Values)
 	if signed && !i.faults.has(CallbackResponsePlain) {
 		answer = url.Values{"response": {i.jarm(c, answer)}}
 	}
-	redirect := q.Get("redirect_uri")
-	if redirect == "" && len(c.RedirectURLs) > 0 {
-		redirect = c.RedirectURLs[0]
+	i.deliver(w, mode, i.redirectOf(c, q), answer)
+}
+
+// redirectOf is the redirect URI of a request, or the registered one.
+func (i *Issuer) redirectOf(c *Client, q url.Values) string {
+	if redirect := q.Get("redirect_uri"); redirect != "" || len(c.RedirectURLs) == 0 {
+		return redirect
 	}
-	i.deliver(w, mode, redirect, answer)
+	return c.RedirectURLs[0]
 }
 
 func (i *Issuer) spoilCallback(answer url.Values) {
@@ -235,7 +239,7 @@ func (i *Issuer) jarm(c *Client, answer url.Values) string {
 
 func (i *Issuer) deliver(w http.ResponseWriter, mode, redirect string, answer url.Values) {
 	if mode == "form_post" {
-		showPage(w, http.StatusOK, formPost, map[string]any{"To": redirect, "Values": answer})
+		i.showPage(w, http.StatusOK, formPost, map[string]any{"To": redirect, "Values": answer})
 		return
 	}
 	separator := map[string]string{"query": "?", "fragment": "#"}[mode]
@@ -253,8 +257,8 @@ var formPost = newPage(`Signing in`, `<form method="post" action="{{.To}}">{{ran
 
 // showError tells the developer what is wrong with a request that may not be answered by a
 // redirect.
-func showError(w http.ResponseWriter, err error) {
+func (i *Issuer) showError(w http.ResponseWriter, err error) {
 	e := refuse("invalid_request", err.Error())
 	errors.As(err, &e)
-	showPage(w, http.StatusBadRequest, errorPage, e.Error())
+	i.showPage(w, http.StatusBadRequest, errorPage, e.Error())
 }

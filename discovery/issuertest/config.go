@@ -49,9 +49,14 @@ type Config struct {
 	Users []User
 
 	// Page shows a page with a choice of users at every authorization request without
-	// prompt=none and for devices, and asks before a logout without id_token_hint. False signs
+	// prompt=none, and then a page that asks for consent. It also asks the user of a device, and
+	// before a logout without id_token_hint. False signs
 	// the user in at once: the one that login_hint names by subject, otherwise the first.
 	Page bool
+
+	// ScopeTexts says on the consent page what a scope allows, such as {"photos.read": "See your
+	// photos"}. The scopes of OpenID Connect have a text.
+	ScopeTexts map[string]string
 
 	// Algorithm signs. "" means RS256.
 	Algorithm string

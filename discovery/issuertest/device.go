@@ -90,9 +90,10 @@ func (i *Issuer) pollOf(code string) (string, *polled) {
 }
 
 var devicePage = newPage(`Sign in on a device`, `{{with .Wrong}}<p role="alert">{{.}}</p>{{end}}
-<form method="post">{{if .Client}}<p>The device shows the code <strong>{{.Code}}</strong>. <strong>{{.Client}}</strong> asks for: {{.Scope}}</p>
+<form method="post">{{if .Client}}<p>The device shows the code <strong>{{.Code}}</strong>. {{if .Scopes}}If you allow it, <strong>{{.Client}}</strong> can:</p>
+<ul>{{range .Scopes}}<li>{{.Text}} <small>Scope <code>{{.Name}}</code></small></li>{{end}}</ul>{{else}}<strong>{{.Client}}</strong> asks for no scope.</p>{{end}}
 <input type="hidden" name="user_code" value="{{.Code}}">
-{{range .Users}}<button name="user" value="{{.Subject}}">Allow as {{.Name}} <small>{{.Subject}}</small></button>
+{{range .Users}}<button name="user" value="{{.Subject}}" class="user">Allow as {{.Name}} <small>Account {{.Subject}}</small></button>
 {{end}}<button name="action" value="cancel" class="quiet">Deny</button>
 {{else}}<p><label for="user_code">The code that the device shows</label>
 <input id="user_code" name="user_code" autocapitalize="characters" autocomplete="off" required></p><button>Continue</button>{{end}}</form>`)
@@ -114,7 +115,7 @@ func (i *Issuer) devicePage(w http.ResponseWriter, r *http.Request) {
 		i.showDevice(w, "?")
 		return
 	}
-	showPage(w, http.StatusOK, donePage, said)
+	i.showPage(w, http.StatusOK, donePage, said)
 }
 
 // showDevice asks for the code, or for the user if a device waits with the code.
@@ -125,9 +126,9 @@ func (i *Issuer) showDevice(w http.ResponseWriter, code string) {
 	data, status := map[string]any{"Code": code, "Users": i.choices()}, http.StatusOK
 	switch {
 	case p != nil:
-		data["Client"], data["Scope"] = p.client.name(), or(p.request.Get("scope"), "nothing")
+		data["Client"], data["Scopes"] = p.client.name(), i.wishes(p.request.Get("scope"))
 	case code != "":
 		data["Wrong"], status = "No device waits with this code.", http.StatusBadRequest
 	}
-	showPage(w, status, devicePage, data)
+	i.showPage(w, status, devicePage, data)
 }

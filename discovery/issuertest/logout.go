@@ -22,11 +22,11 @@ var signedOutPage = newPage(`You are signed out`, `{{range .Frames}}<iframe src=
 // session, sends logout tokens, and shows the front-channel logout frames, if there are any.
 func (i *Issuer) endSession(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
-		showError(w, err)
+		i.showError(w, err)
 		return
 	}
 	if i.config.Page && r.Form.Get("id_token_hint") == "" && r.Form.Get("confirmed") == "" {
-		showPage(w, http.StatusOK, logoutPage, map[string]any{"Values": r.Form})
+		i.showPage(w, http.StatusOK, logoutPage, map[string]any{"Values": r.Form})
 		return
 	}
 	i.mu.Lock()
@@ -37,13 +37,13 @@ func (i *Issuer) endSession(w http.ResponseWriter, r *http.Request) {
 		next, err = afterLogout(c, r.Form)
 	}
 	if err != nil {
-		showError(w, err)
+		i.showError(w, err)
 		return
 	}
 	frames := i.end(sid)
 	http.SetCookie(w, &http.Cookie{Name: sessionCookie, Path: or(i.path, "/"), MaxAge: -1})
 	if next == "" || len(frames) > 0 {
-		showPage(w, http.StatusOK, signedOutPage, map[string]any{"Frames": frames, "Next": next})
+		i.showPage(w, http.StatusOK, signedOutPage, map[string]any{"Frames": frames, "Next": next})
 		return
 	}
 	w.Header().Set("Location", next)

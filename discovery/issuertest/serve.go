@@ -34,6 +34,7 @@ const (
 	RegistrationEndpoint       Endpoint = "/register"
 	RegisteredClient           Endpoint = "/registered" // RFC 7592
 	SignInPage                 Endpoint = "/signin"     // what the page of the authorization endpoint posts to
+	ConsentPage                Endpoint = "/consent"    // what the page after that posts to
 	moved                               = "/moved"      // where Redirecting leads, before the endpoint
 	maxBody                             = 1 << 20
 	maxExchanges                        = 1000
@@ -45,13 +46,13 @@ const (
 var endpoints = []Endpoint{
 	OpenIDMetadata, OAuthMetadata, JWKSEndpoint, AuthorizationEndpoint, PAREndpoint, TokenEndpoint, UserInfoEndpoint,
 	IntrospectionEndpoint, RevocationEndpoint, DeviceEndpoint, DevicePage, BackchannelEndpoint, EndSessionEndpoint,
-	RegistrationEndpoint, RegisteredClient, SignInPage,
+	RegistrationEndpoint, RegisteredClient, SignInPage, ConsentPage,
 }
 
 func (i *Issuer) handlers() map[Endpoint]http.HandlerFunc {
 	return map[Endpoint]http.HandlerFunc{
 		OpenIDMetadata: i.metadata, OAuthMetadata: i.metadata, JWKSEndpoint: i.jwks,
-		AuthorizationEndpoint: i.authorize, SignInPage: i.signedIn, PAREndpoint: post(i.par),
+		AuthorizationEndpoint: i.authorize, SignInPage: post(i.signedIn), ConsentPage: post(i.consented), PAREndpoint: post(i.par),
 		TokenEndpoint: post(i.token), UserInfoEndpoint: i.userinfo, IntrospectionEndpoint: post(i.introspect),
 		RevocationEndpoint: post(i.revoke), DeviceEndpoint: post(i.device), DevicePage: i.devicePage,
 		BackchannelEndpoint: post(i.backchannel), EndSessionEndpoint: i.endSession,
@@ -171,7 +172,7 @@ func (i *Issuer) endpoint(path string) (e Endpoint, direct bool) {
 func (i *Issuer) answer(a *answer, r *http.Request, e Endpoint, direct bool) {
 	h := i.routes[e]
 	if h == nil {
-		a.WriteHeader(http.StatusNotFound)
+		i.notFound(a, r)
 		return
 	}
 	found := i.faults.at(e)

@@ -44,18 +44,33 @@ func (i *Issuer) Authorize(ctx context.Context, authorizationURL, subject string
 	if err != nil {
 		return nil, err
 	}
-	if m := waitingID.FindStringSubmatch(body); resp.StatusCode == http.StatusOK && m != nil {
-		form := url.Values{"id": {m[1]}, "user": {or(subject, i.config.Users[0].Subject)}}
-		r, err := http.NewRequestWithContext(ctx, http.MethodPost, i.URL+string(SignInPage), strings.NewReader(form.Encode()))
-		if err != nil {
-			return nil, err
+	for _, page := range []struct {
+		at     Endpoint
+		answer url.Values
+	}{
+		{SignInPage, url.Values{"user": {or(subject, i.config.Users[0].Subject)}}},
+		{ConsentPage, url.Values{"action": {"allow"}}},
+	} {
+		m := waitingID.FindStringSubmatch(body)
+		if resp.StatusCode != http.StatusOK || m == nil {
+			break
 		}
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		if resp, body, err = send(hc, r); err != nil {
+		page.answer.Set("id", m[1])
+		if resp, body, err = i.post(ctx, hc, page.at, page.answer); err != nil {
 			return nil, err
 		}
 	}
 	return readCallback(resp, body)
+}
+
+// post sends the form of one of the pages.
+func (i *Issuer) post(ctx context.Context, hc *http.Client, page Endpoint, form url.Values) (*http.Response, string, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, i.URL+string(page), strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, "", err
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return send(hc, r)
 }
 
 var (

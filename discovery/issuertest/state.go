@@ -82,6 +82,8 @@ type session struct {
 type waiting struct {
 	client  *Client
 	request url.Values
+	session *session // nil until the user has signed in
+	sid     string
 }
 
 type state struct {
