@@ -125,18 +125,27 @@ func (i *Issuer) signedIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s, sid := i.begin(w, user)
-	i.askConsent(w, &waiting{client: waits.client, request: waits.request, session: s, sid: sid})
+	id := i.wait(&waiting{client: waits.client, request: waits.request, session: s, sid: sid})
+	w.Header().Set("Location", i.URL+string(ConsentPage)+"?id="+id)
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusSeeOther)
 }
 
-// consented accepts the answer to the consent page, once.
-func (i *Issuer) consented(w http.ResponseWriter, r *http.Request) {
+// consent shows the consent page, and accepts the answer to it once.
+func (i *Issuer) consent(w http.ResponseWriter, r *http.Request) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	waits, ok := i.state.waiting.take(r.PostFormValue("id"), i.Now())
+	id := r.FormValue("id")
+	waits, ok := i.state.waiting.get(id, i.Now())
 	if !ok || waits.session == nil {
 		i.showPage(w, http.StatusBadRequest, usedPage, nil)
 		return
 	}
+	if r.Method != http.MethodPost {
+		i.askConsent(w, waits, id)
+		return
+	}
+	i.state.waiting.take(id, i.Now())
 	if r.PostFormValue("action") != "allow" {
 		i.respond(w, waits.client, waits.request, failure(refuse("access_denied", "the user did not consent")))
 		return
@@ -145,10 +154,10 @@ func (i *Issuer) consented(w http.ResponseWriter, r *http.Request) {
 }
 
 // askConsent shows the page with what the client asks for.
-func (i *Issuer) askConsent(w http.ResponseWriter, waits *waiting) {
+func (i *Issuer) askConsent(w http.ResponseWriter, waits *waiting, id string) {
 	i.showPage(w, http.StatusOK, consentPage, map[string]any{
 		"Client": waits.client.name(), "User": waits.session.user.name(), "Scopes": i.wishes(waits.request.Get("scope")),
-		"ID": i.wait(waits), "Action": i.path + string(ConsentPage), "Return": i.returnHost(waits),
+		"ID": id, "Action": i.path + string(ConsentPage), "Return": i.returnHost(waits),
 	})
 }
 

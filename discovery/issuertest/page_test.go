@@ -66,7 +66,11 @@ func toConsent(t *testing.T) (p person, page, id string) {
 	})}
 	q := url.Values{"client_id": {"web"}, "response_type": {"code"}, "scope": {"openid email photos.read other"}, "code_challenge": {strings.Repeat("a", 43)}, "code_challenge_method": {"S256"}}
 	_, body, _ := p.send(http.MethodGet, p.issuer.URL+"/authorize?"+q.Encode(), nil)
-	_, page, _ = p.answer(issuertest.SignInPage, url.Values{"id": {idIn(t, body)}, "user": {"alice"}})
+	_, _, to := p.answer(issuertest.SignInPage, url.Values{"id": {idIn(t, body)}, "user": {"alice"}})
+	if to == nil {
+		t.Fatal("the sign-in does not lead to the consent")
+	}
+	_, page, _ = p.send(http.MethodGet, to.String(), nil)
 	return p, page, idIn(t, page)
 }
 

@@ -34,7 +34,7 @@ const (
 	RegistrationEndpoint       Endpoint = "/register"
 	RegisteredClient           Endpoint = "/registered" // RFC 7592
 	SignInPage                 Endpoint = "/signin"     // what the page of the authorization endpoint posts to
-	ConsentPage                Endpoint = "/consent"    // what the page after that posts to
+	ConsentPage                Endpoint = "/consent"    // asks for consent after that
 	moved                               = "/moved"      // where Redirecting leads, before the endpoint
 	maxBody                             = 1 << 20
 	maxExchanges                        = 1000
@@ -52,7 +52,7 @@ var endpoints = []Endpoint{
 func (i *Issuer) handlers() map[Endpoint]http.HandlerFunc {
 	return map[Endpoint]http.HandlerFunc{
 		OpenIDMetadata: i.metadata, OAuthMetadata: i.metadata, JWKSEndpoint: i.jwks,
-		AuthorizationEndpoint: i.authorize, SignInPage: post(i.signedIn), ConsentPage: post(i.consented), PAREndpoint: post(i.par),
+		AuthorizationEndpoint: i.authorize, SignInPage: post(i.signedIn), ConsentPage: i.consent, PAREndpoint: post(i.par),
 		TokenEndpoint: post(i.token), UserInfoEndpoint: i.userinfo, IntrospectionEndpoint: post(i.introspect),
 		RevocationEndpoint: post(i.revoke), DeviceEndpoint: post(i.device), DevicePage: i.devicePage,
 		BackchannelEndpoint: post(i.backchannel), EndSessionEndpoint: i.endSession,

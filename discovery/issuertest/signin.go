@@ -2,6 +2,7 @@ package issuertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"html"
 	"io"
@@ -44,33 +45,36 @@ func (i *Issuer) Authorize(ctx context.Context, authorizationURL, subject string
 	if err != nil {
 		return nil, err
 	}
-	for _, page := range []struct {
-		at     Endpoint
-		answer url.Values
-	}{
-		{SignInPage, url.Values{"user": {or(subject, i.config.Users[0].Subject)}}},
-		{ConsentPage, url.Values{"action": {"allow"}}},
-	} {
-		m := waitingID.FindStringSubmatch(body)
-		if resp.StatusCode != http.StatusOK || m == nil {
-			break
+	for range maxPages {
+		switch m := waitingID.FindStringSubmatch(body); {
+		case strings.HasPrefix(resp.Header.Get("Location"), i.URL+string(ConsentPage)):
+			r, err = http.NewRequestWithContext(ctx, http.MethodGet, resp.Header.Get("Location"), nil)
+		case resp.StatusCode == http.StatusOK && m != nil && strings.Contains(body, `value="allow"`):
+			r, err = i.post(ctx, ConsentPage, url.Values{"id": {m[1]}, "action": {"allow"}})
+		case resp.StatusCode == http.StatusOK && m != nil:
+			r, err = i.post(ctx, SignInPage, url.Values{"id": {m[1]}, "user": {or(subject, i.config.Users[0].Subject)}})
+		default:
+			return readCallback(resp, body)
 		}
-		page.answer.Set("id", m[1])
-		if resp, body, err = i.post(ctx, hc, page.at, page.answer); err != nil {
+		if err == nil {
+			resp, body, err = send(hc, r)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
-	return readCallback(resp, body)
+	return nil, errors.New("issuertest: the pages have no end")
 }
 
-// post sends the form of one of the pages.
-func (i *Issuer) post(ctx context.Context, hc *http.Client, page Endpoint, form url.Values) (*http.Response, string, error) {
+const maxPages = 5 // of one authorization request
+
+// post is the request that sends the form of one of the pages.
+func (i *Issuer) post(ctx context.Context, page Endpoint, form url.Values) (*http.Request, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, i.URL+string(page), strings.NewReader(form.Encode()))
-	if err != nil {
-		return nil, "", err
+	if err == nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	return send(hc, r)
+	return r, err
 }
 
 var (

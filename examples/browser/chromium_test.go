@@ -2,6 +2,7 @@ package browser
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -161,10 +162,17 @@ func (p *person) eventually(what string, so func() bool) {
 	p.t.Fatalf("%s: it does not come to be", what)
 }
 
-// fill fills in the server's form, and sends it.
+// choose chooses alice in the server's form.
+func (p *person) choose() int {
+	p.t.Helper()
+	return p.click(`button[value="` + alice.Subject + `"]`)
+}
+
+// fill fills in the server's form, and allows what the application asks for.
 func (p *person) fill() int {
 	p.t.Helper()
-	return p.load("choose alice", chromedp.Click(chromedp.CSS(`button[value="`+alice.Subject+`"]`)))
+	p.choose()
+	return p.click(`button[value="allow"]`)
 }
 
 // at is where the browser is, host and the rest.
@@ -234,16 +242,12 @@ func (p *person) picture(name string) {
 	if err := os.MkdirAll(pictures, 0o755); err != nil {
 		p.t.Fatal(err)
 	}
-	for width, suffix := range map[int64]string{360: "-360.png", 1280: "-1280.png"} {
-		p.do("resize", chromedp.EmulateViewport(width, 800))
-		if wide := read(p, "width", chromedp.Evaluate[int64]("document.documentElement.scrollWidth")); wide > width {
-			p.t.Errorf("%s is %d wide on a screen of %d", name, wide, width)
-		}
-		png := read(p, "picture", chromedp.FullScreenshot(100))
-		if err := os.WriteFile(filepath.Join(pictures, name+suffix), png, 0o644); err != nil {
-			p.t.Fatal(err)
+	for _, width := range []int64{360, 1280} {
+		for _, scheme := range []string{"light", "dark"} {
+			p.variant(name, width, scheme)
 		}
 	}
+	p.scheme("")
 	p.do("resize", chromedp.ResetViewport())
 	for what, is := range accessible {
 		if !read(p, what, chromedp.Evaluate[bool](is)) {
@@ -251,6 +255,54 @@ func (p *person) picture(name string) {
 		}
 	}
 }
+
+// variant takes the page in one width and one color scheme.
+func (p *person) variant(name string, width int64, scheme string) {
+	p.t.Helper()
+	p.scheme(scheme)
+	p.do("resize", chromedp.EmulateViewport(width, 800))
+	if wide := read(p, "width", chromedp.Evaluate[int64]("document.documentElement.scrollWidth")); wide > width {
+		p.t.Errorf("%s is %d wide on a screen of %d", name, wide, width)
+	}
+	if pale := read(p, "contrast", chromedp.Evaluate[string](contrast)); pale != "" {
+		p.t.Errorf("%s, %s: the contrast is too low: %s", name, scheme, pale)
+	}
+	png := read(p, "picture", chromedp.FullScreenshot(100))
+	if err := os.WriteFile(filepath.Join(pictures, fmt.Sprintf("%s-%d-%s.png", name, width, scheme)), png, 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// scheme sets what the visitor prefers: "light", "dark", or "" for nothing.
+func (p *person) scheme(scheme string) {
+	p.t.Helper()
+	p.do("color scheme", chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		features := []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: features})
+		return err
+	}))
+}
+
+// contrast names the texts whose contrast to what is behind them is below 4.5 (WCAG 2.2,
+// success criterion 1.4.3).
+const contrast = `(() => {
+  const channels = c => { const m = c.match(/[\d.]+/g).map(Number); return { rgb: m.slice(0, 3), alpha: m.length > 3 ? m[3] : 1 } };
+  const light = rgb => rgb.map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const dark = matchMedia("(prefers-color-scheme: dark)").matches && getComputedStyle(document.documentElement).colorScheme.includes("dark");
+  const behind = e => {
+    for (; e; e = e.parentElement) { const c = channels(getComputedStyle(e).backgroundColor); if (c.alpha == 1) return c.rgb; if (c.alpha != 0) return [127, 127, 127] }
+    return dark ? [18, 18, 18] : [255, 255, 255];
+  };
+  const pale = [], walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const text = walk.currentNode.data.trim(), e = walk.currentNode.parentElement;
+    if (!text || ["SCRIPT", "STYLE", "NOSCRIPT"].includes(e.tagName) || !e.getClientRects().length) continue;
+    const [a, b] = [light(channels(getComputedStyle(e).color).rgb), light(behind(e))].sort((x, y) => y - x);
+    if ((a + 0.05) / (b + 0.05) < 4.5) pale.push(text);
+  }
+  return pale.join(" | ");
+})()`
 
 // accessible is what every page has, for those who do not see it too, and that its
 // policy does not keep its own style out.
@@ -260,7 +312,7 @@ var accessible = map[string]string{
 	"one heading":             `document.querySelectorAll("h1").length == 1`,
 	"a main part":             `document.querySelectorAll("main").length == 1`,
 	"a label for every input": `[...document.querySelectorAll("input:not([type=hidden])")].every(i => i.labels.length == 1)`,
-	"its style":               `getComputedStyle(document.body).maxWidth != "none"`,
+	"its style":               `[...document.styleSheets].some(s => s.cssRules.length > 5)`,
 }
 
 // wantCookies wants those of the application to be out of reach for scripts, for http and

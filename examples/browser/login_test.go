@@ -16,7 +16,9 @@ func TestSignIn(t *testing.T) {
 	p.wantForm()
 	p.wantCookies()
 	p.picture("server-form")
-	p.fill()
+	p.choose()
+	p.picture("server-consent")
+	p.click(`button[value="allow"]`)
 	p.wantUser("/")
 	p.wantCookies()
 	p.picture("home-user")
@@ -113,7 +115,7 @@ func TestBack(t *testing.T) {
 	p.open("/albums/7")
 	p.fill()
 	p.wantUser("/albums/7")
-	p.back() // to the server's form, which was used
+	p.back() // to the server's consent page, which was used
 	p.picture("server-form-used")
 	p.open("/albums/7")
 	p.wantUser("/albums/7")

@@ -137,20 +137,16 @@ func (p *program) onDevice(ctx context.Context) (*client.Tokens, error) {
 	return grant.FinishDevice(ctx, c, d)
 }
 
-// play is the user: it fills in the form at an address, and goes on to the page after it.
+// play is the user: it fills in the forms at an address, and goes on to the page after it.
 func (p *program) play(ctx context.Context, address string) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return err
 	}
-	form, err := p.visitor.Open(r)
-	if err != nil {
-		return err
-	}
-	if r, err = p.visitor.Fill(ctx, form); err != nil {
-		return err
-	}
 	page, err := p.visitor.Open(r)
+	if err == nil {
+		page, err = p.visitor.Through(ctx, page)
+	}
 	if err != nil || page.Redirect == nil {
 		return err
 	}

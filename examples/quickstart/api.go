@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/countersign/countersign/examples/internal/page"
 	"github.com/countersign/countersign/rs"
 )
 
@@ -15,11 +16,15 @@ var album = map[string][]string{
 }
 
 // newAPI is the API. The middleware verifies the token and puts user, scope and
-// client ID into the request's context; the guard wants a scope.
-func newAPI(tokens rs.Verifier, log *slog.Logger) http.Handler {
+// client ID into the request's context; the guard requires a scope. Without a token there
+// are two pages, for people who follow the address.
+func newAPI(tokens rs.Verifier, address string, log *slog.Logger) http.Handler {
 	protection := &rs.Protection{Tokens: tokens, Realm: "photos", Logger: log}
 	mux := http.NewServeMux()
 	mux.Handle("GET /photos", protection.Handler(rs.RequireScope(apiScope)(http.HandlerFunc(photos))))
+	mux.Handle("GET /favicon.ico", page.API.Icon())
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { apiPage.Write(w, http.StatusOK, address) })
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { apiNotFound.Write(w, http.StatusNotFound, r.URL.Path) })
 	return mux
 }
 

@@ -1,111 +1,106 @@
 package main
 
 import (
-	"errors"
-	"log/slog"
+	"context"
 	"net/http"
+	"net/url"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/login"
 	"github.com/countersign/countersign/examples/internal/page"
-	"github.com/countersign/countersign/examples/internal/session"
+	"github.com/countersign/countersign/idtoken"
 )
 
 // app is the web application: a print shop that prints photos its visitors have
 // elsewhere.
 type app struct {
-	client   *client.Client
-	api      string // the API's address
-	audience string // and its identifier
-	method   string // of client authentication
-	sessions session.Store
-	log      *slog.Logger
-	say      func(step string)
+	*system
+	client *client.Client
+	method string // of client authentication
+	login  *login.Login
 }
 
+// routes mounts the login's handlers and the pages.
 func (a *app) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", a.home)
-	mux.HandleFunc("GET /photos", a.photos)
-	mux.HandleFunc("GET /callback", a.callback)
-	mux.Handle("POST /logout", http.NewCrossOriginProtection().Handler(http.HandlerFunc(a.logout)))
-	return mux
-}
-
-func (a *app) home(w http.ResponseWriter, r *http.Request) {
-	homePage.Write(w, http.StatusOK, a.sessions.Login(r))
-}
-
-// photos is where the path begins and ends: visitors who are signed in get their
-// photos, others are sent to sign in.
-func (a *app) photos(w http.ResponseWriter, r *http.Request) {
-	login := a.sessions.Login(r)
-	if login == nil || !login.Tokens.Valid() {
-		a.begin(w, r)
-		return
-	}
-	a.show(w, r, login)
-}
-
-// begin is the first leg. Pending stays here, under this browser's cookie.
-func (a *app) begin(w http.ResponseWriter, r *http.Request) {
-	path := a.path(nil)
-	path.add(1, "The visitor asks the print shop for photos, which are at the API %s.", a.api)
-	redirect, pending, err := a.client.Begin(r.Context(), client.Request{
-		Resources: []string{a.audience}, // what the access token is for
+	mux.Handle("/login", a.narrate(a.login.Start()))
+	mux.Handle("/callback", remember(a.login.Callback()))
+	mux.Handle("/logout", a.logout())
+	mux.Handle("/signed-out", a.login.LoggedOut())
+	mux.Handle("GET /photos", a.narrate(a.login.Require(http.HandlerFunc(a.photos))))
+	mux.Handle("GET /{$}", a.login.Identify(http.HandlerFunc(a.home)))
+	mux.Handle("GET /favicon.ico", page.App.Icon())
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		shopNotFound.Write(w, http.StatusNotFound, r.URL.Path)
 	})
-	if err != nil {
-		a.fail(w, r, err)
-		return
-	}
-	path.add(2, "%s", describeRequest(redirect, a.method))
-	a.sessions.Begin(w, r, &session.Attempt{Pending: pending, Path: path.lines})
-	page.SetHeaders(w.Header())
-	http.Redirect(w, r, redirect, http.StatusSeeOther)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		page.SetHeaders(w.Header())
+		mux.ServeHTTP(w, r)
+	})
 }
 
-// callback is the second leg. The attempt is dropped before it is finished, so that a
-// callback that comes again finds none.
-func (a *app) callback(w http.ResponseWriter, r *http.Request) {
-	attempt := a.sessions.Take(r, r.URL.Query().Get("state"))
-	if attempt == nil {
-		a.fail(w, r, errors.New("a callback without a login under way in this browser"))
-		return
+// home greets everybody. After a logout it says once that the visitor is signed out.
+func (a *app) home(w http.ResponseWriter, r *http.Request) {
+	user, _ := login.FromContext(r.Context())
+	_, err := r.Cookie(signedOut)
+	if err == nil {
+		http.SetCookie(w, &http.Cookie{Name: signedOut, Path: "/", MaxAge: -1})
 	}
-	path := a.path(attempt.Path)
-	path.add(3, "%s", describeCallback(r.URL.Query()))
-	tokens, err := a.client.Finish(r.Context(), attempt.Pending, r.URL.Query())
-	if err != nil {
-		a.fail(w, r, err)
-		return
-	}
-	info, err := a.client.UserInfo(r.Context(), tokens)
-	if err != nil {
-		a.fail(w, r, err)
-		return
-	}
-	path.add(4, "%s; the code was exchanged with the code_verifier; the ID token of %s passed the 14 steps; UserInfo has the same sub.",
-		describeChecks(r.URL.Query()), tokens.IDToken.Subject)
-	a.sessions.SignIn(w, r, &session.Login{Tokens: tokens, UserInfo: info, Path: path.lines})
-	page.SetHeaders(w.Header())
-	http.Redirect(w, r, "/photos", http.StatusSeeOther) // away from the address with the code in it
+	homePage.Write(w, http.StatusOK, map[string]any{
+		"User": user, "SignedOut": err == nil && user == nil, "App": a.app, "Issuer": a.issuer, "API": a.api,
+	})
 }
 
-func (a *app) logout(w http.ResponseWriter, r *http.Request) {
-	a.sessions.SignOut(w, r)
-	page.SetHeaders(w.Header())
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+// signedOut is the cookie that brings the news of a logout to the home page.
+const signedOut = "signed_out"
+
+func (a *app) logout() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.SetCookie(w, &http.Cookie{Name: signedOut, Value: "1", Path: "/", MaxAge: 300, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+		a.login.Logout().ServeHTTP(w, r)
+	})
 }
 
-// fail shows a code and an id; the reason goes to the log. Of the SDK's errors the
-// code is what a visitor may see.
-func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
-	status, code := http.StatusBadRequest, "login_failed"
-	var failed *client.Error
-	if errors.As(err, &failed) {
-		code = failed.Code
-		if failed.Temporary() {
-			status = http.StatusServiceUnavailable
-		}
+// signIn keeps in the session what the page shows: the path, and the report on the ID token.
+// The login calls it after all checks.
+func (a *app) signIn(ctx context.Context, user *login.User, tokens *client.Tokens, _ url.Values) error {
+	path, err := a.path(ctx, user.Subject)
+	if err != nil {
+		return err
 	}
-	page.Fail(w, r, a.log, status, code, err)
+	for number, step := range path[2:] {
+		a.tell(number+3, step)
+	}
+	if err := user.SetClaim("path", path); err != nil {
+		return err
+	}
+	return user.SetClaim("report", rows(tokens.Report))
+}
+
+// row is a step of the report.
+type row struct {
+	Number               int
+	Test, Result, Reason string
+}
+
+func rows(r *idtoken.Report) (list []row) {
+	for _, s := range r.Steps {
+		list = append(list, row{s.Number, s.Test, s.Result.String(), s.Reason})
+	}
+	return list
+}
+
+// problem shows what went wrong with a login. The reason is in the log too.
+func (a *app) problem(w http.ResponseWriter, r *http.Request, p login.Problem) {
+	if q := callbackOf(r.Context()); q.Has("error") && p.Code != login.CodeUnknown {
+		a.tell(3, step{page.Server, describeCallback(q)})
+	}
+	text, ok := problems[p.Code]
+	if !ok {
+		text.Title, text.Text = "The sign-in did not work", "Something went wrong between the print shop and the server. Begin again."
+	}
+	problemPage.Write(w, p.Status, struct {
+		login.Problem
+		Title, Text string
+	}{p, text.Title, text.Text})
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -13,7 +14,7 @@ func TestFormIsForOneRequest(t *testing.T) {
 	b := startBench(t)
 	v := b.browser(t)
 	form := v.begin()
-	v.fill(form)
+	v.press(form)
 	if again := v.fill(form); again.Status != http.StatusBadRequest {
 		t.Errorf("a form that was sent before: status %d", again.Status)
 	}
@@ -28,9 +29,26 @@ func TestCancel(t *testing.T) {
 		t.Errorf("iss %q in the error response, want %q", got, b.issuer)
 	}
 	s := v.get(back.Redirect.String())
-	b.wantFailure(t, s, "access_denied")
+	b.wantFailure(t, s, http.StatusForbidden, "access_denied")
 	if !strings.Contains(s.Body, "You cancelled") || b.wire.tokenRequests() != 0 {
 		t.Errorf("%d token requests, and the page:\n%s", b.wire.tokenRequests(), s.Body)
+	}
+}
+
+// TestConsent: it is a page after the sign-in that says what is asked for. Who does not allow it is not signed in.
+func TestConsent(t *testing.T) {
+	b := startBench(t)
+	v := b.browser(t)
+	consent := v.consent()
+	for _, want := range []string{"Allow The print shop?", "See the photos in your photo album", "See your email address"} {
+		if !strings.Contains(consent.Body, want) {
+			t.Errorf("the page lacks %q:\n%s", want, consent.Body)
+		}
+	}
+	v.Cancel = true
+	b.wantFailure(t, v.get(v.press(consent).Redirect.String()), http.StatusForbidden, "access_denied")
+	if s := v.get(b.app + "/photos"); s.Redirect == nil {
+		t.Errorf("status %d", s.Status)
 	}
 }
 
@@ -49,21 +67,6 @@ func TestTwoTabs(t *testing.T) {
 	}
 }
 
-func TestAtMostTenTabs(t *testing.T) {
-	b := startBench(t)
-	v := b.browser(t)
-	forms := make([]*visitor.Page, 11)
-	for i := range forms {
-		forms[i] = v.begin()
-	}
-	oldest := v.get(v.fill(forms[0]).Redirect.String())
-	b.wantFailure(t, oldest, "login_failed")
-	next := v.get(v.fill(forms[1]).Redirect.String())
-	if next.Redirect == nil {
-		t.Errorf("the second of eleven: status %d", next.Status)
-	}
-}
-
 func TestCallbackReload(t *testing.T) {
 	b := startBench(t)
 	v := b.browser(t)
@@ -71,7 +74,9 @@ func TestCallbackReload(t *testing.T) {
 	if s := v.get(callback); s.Redirect == nil {
 		t.Fatalf("the first time: status %d", s.Status)
 	}
-	b.wantFailure(t, v.get(callback), "login_failed")
+	if s := v.get(callback); s.Redirect == nil || s.Redirect.Path != "/" {
+		t.Errorf("the second time: status %d, %v", s.Status, s.Redirect)
+	}
 	if n := b.wire.tokenRequests(); n != 1 {
 		t.Errorf("%d token requests", n)
 	}
@@ -81,11 +86,11 @@ func TestCallbackReload(t *testing.T) {
 }
 
 func TestTamperedCallback(t *testing.T) {
-	for _, test := range []struct{ name, value string }{
-		{"state", "forged"},
-		{"iss", "https://elsewhere.example"},
-		{"state", ""},
-		{"code", ""},
+	for _, test := range []struct{ name, value, code string }{
+		{"state", "forged", "login_unknown"},
+		{"iss", "https://elsewhere.example", "login_failed"},
+		{"state", "", "login_unknown"},
+		{"code", "", "login_failed"},
 	} {
 		t.Run(test.name+"="+test.value, func(t *testing.T) {
 			b := startBench(t)
@@ -94,7 +99,7 @@ func TestTamperedCallback(t *testing.T) {
 			q := callback.Query()
 			q.Set(test.name, test.value)
 			callback.RawQuery = q.Encode()
-			b.wantFailure(t, v.get(callback.String()), "login_failed")
+			b.wantFailure(t, v.get(callback.String()), http.StatusBadRequest, test.code)
 			if n := b.wire.tokenRequests(); n != 0 {
 				t.Errorf("%d token requests", n)
 			}
@@ -106,15 +111,17 @@ func TestCallbackInAnotherBrowser(t *testing.T) {
 	b := startBench(t)
 	victim := b.browser(t)
 	victim.begin()
-	b.wantFailure(t, victim.get(b.browser(t).callback().String()), "login_failed")
+	b.wantFailure(t, victim.get(b.browser(t).callback().String()), http.StatusBadRequest, "login_unknown")
 }
 
 func TestSessionIDChangesAtLogin(t *testing.T) {
 	b := startBench(t)
 	v := b.browser(t)
 	callback := v.callback()
-	before := v.cookie()
 	v.get(callback.String())
+	before := v.cookie()
+	again := v.get(v.get(b.app + "/login").Redirect.String())
+	v.get(v.fill(again).Redirect.String())
 	if after := v.cookie(); before == "" || after == "" || before == after {
 		t.Errorf("session %q before, %q after", before, after)
 	}
@@ -124,10 +131,69 @@ func TestSignOut(t *testing.T) {
 	b := startBench(t)
 	v := b.browser(t)
 	v.get(v.callback().String())
-	page := v.get(b.app + "/photos")
-	v.fill(page)
+	s := v.press(v.get(b.app + "/photos"))
+	for s.Redirect != nil { // by the server, whose session ends too
+		s = v.get(s.Redirect.String())
+	}
+	if s.URL.String() != b.app+"/" || !strings.Contains(s.Body, "You are signed out.") {
+		t.Errorf("%s does not confirm it:\n%s", s.URL, s.Body)
+	}
+	if s := v.get(b.app + "/"); strings.Contains(s.Body, "You are signed out.") {
+		t.Error("it is confirmed twice")
+	}
 	if s := v.get(b.app + "/photos"); s.Redirect == nil {
 		t.Errorf("after signing out: status %d", s.Status)
+	}
+}
+
+// TestSignOutFromElsewhere: a form of another site signs nobody out.
+func TestSignOutFromElsewhere(t *testing.T) {
+	b := startBench(t)
+	v := b.browser(t)
+	v.get(v.callback().String())
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.app+"/logout", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Origin", "https://elsewhere.example")
+	b.wantFailure(t, v.send(r), http.StatusForbidden, "cross_origin")
+	if s := v.get(b.app + "/photos"); s.Status != http.StatusOK {
+		t.Errorf("status %d afterwards", s.Status)
+	}
+}
+
+func TestNotFound(t *testing.T) {
+	b := startBench(t)
+	for _, address := range []string{b.app, b.api} {
+		s := b.browser(t).get(address + "/nowhere")
+		if s.Status != http.StatusNotFound || !strings.Contains(s.Body, "Page not found") || !strings.Contains(s.Body, "/nowhere") {
+			t.Errorf("%s: status %d:\n%s", address, s.Status, s.Body)
+		}
+		if icon := fetch(t, address+"/favicon.ico"); icon.StatusCode != http.StatusOK || icon.Header.Get("Content-Type") != "image/svg+xml" {
+			t.Errorf("%s: the icon: %v", address, icon)
+		}
+	}
+}
+
+// TestReportTable: every step has a row, with a head and a result in words.
+func TestReportTable(t *testing.T) {
+	b := startBench(t)
+	v := b.browser(t)
+	v.get(v.callback().String())
+	page := v.get(b.app + "/photos")
+	rows := page.Table("report")
+	if len(rows) != 15 {
+		t.Fatalf("%d rows, expected a head and 14 steps:\n%s", len(rows), page.Body)
+	}
+	for n, row := range rows[1:] {
+		if len(row) != 3 || row[0] != strconv.Itoa(n+1) || row[2] != "valid" && row[2] != "not applicable" {
+			t.Errorf("row %q", row)
+		}
+	}
+	for _, want := range []string{"<caption>", `<th scope="col">Check</th>`, `<th scope="row">14</th>`} {
+		if !strings.Contains(page.Body, want) {
+			t.Errorf("the table lacks %s", want)
+		}
 	}
 }
 

@@ -49,8 +49,25 @@ func (b *browser) begin() *visitor.Page {
 	return b.get(redirect.String())
 }
 
-// fill sends the login form, and gives what it leads to.
+// fill answers the server's pages, and gives what they lead to.
 func (b *browser) fill(s *visitor.Page) *visitor.Page {
+	b.t.Helper()
+	s, err := b.Through(b.t.Context(), s)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.pages = append(b.pages, s.Body)
+	return s
+}
+
+// consent signs in, and gives the consent page.
+func (b *browser) consent() *visitor.Page {
+	b.t.Helper()
+	return b.get(b.press(b.begin()).Redirect.String())
+}
+
+// press sends the form of a page.
+func (b *browser) press(s *visitor.Page) *visitor.Page {
 	b.t.Helper()
 	r, err := b.Fill(b.t.Context(), s)
 	if err != nil {
@@ -83,10 +100,10 @@ func (b *browser) cookie() string {
 }
 
 // wantFailure wants a plain page with a code and an id that is in the log too.
-func (b *bench) wantFailure(t *testing.T, s *visitor.Page, code string) {
+func (b *bench) wantFailure(t *testing.T, s *visitor.Page, status int, code string) {
 	t.Helper()
-	if s.Status != http.StatusBadRequest {
-		t.Errorf("status %d, want 400", s.Status)
+	if s.Status != status {
+		t.Errorf("status %d, want %d", s.Status, status)
 	}
 	if got := s.Element("strong", "code"); got != code {
 		t.Errorf("code %q, want %q", got, code)

@@ -1,40 +1,86 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 	"net/url"
-	"slices"
 	"strings"
+
+	"github.com/countersign/countersign/examples/internal/page"
 )
 
-// path is the path of one login, in seven steps, as far as it has come.
-type path struct {
-	lines []string
-	say   func(step string)
+// step is one of the seven steps of a login.
+type step struct {
+	Party page.Party // who acts
+	Text  string
 }
 
-func (a *app) path(lines []string) *path { return &path{slices.Clip(lines), a.say} }
-
-func (p *path) add(step int, format string, args ...any) {
-	line := fmt.Sprintf(format, args...)
-	p.lines = append(p.lines, line)
-	p.say(fmt.Sprintf("%d. %s", step, line))
+// Who is the party's name in the list.
+func (s step) Who() string {
+	return map[page.Party]string{page.App: "Application", page.Server: "Server", page.API: "API"}[s.Party]
 }
 
-// describeRequest tells which way the authorization request went.
-func describeRequest(redirect, method string) string {
-	u, err := url.Parse(redirect)
-	if err != nil || !u.Query().Has("request_uri") {
-		return "The server takes no pushed requests: the app redirects the browser with the request in the address (PKCE S256, state, nonce)."
+// tell prints a step.
+func (a *app) tell(number int, s step) { a.say(fmt.Sprintf("%d. %s", number, s.Text)) }
+
+// narrate tells the first two steps when next sends the browser to the server.
+func (a *app) narrate(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r)
+		to, err := url.Parse(w.Header().Get("Location"))
+		if err == nil && to.Query().Has("client_id") {
+			a.tell(1, a.asked())
+			a.tell(2, a.requested(to.Query().Has("request_uri")))
+		}
+	})
+}
+
+// path gives the four steps until the session begins.
+func (a *app) path(ctx context.Context, subject string) ([]step, error) {
+	server, err := a.client.Metadata(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return fmt.Sprintf("The app pushed the authorization request (client authentication %s, PKCE S256, state, nonce) and redirects the browser with client_id and request_uri.", method)
+	q := callbackOf(ctx)
+	return []step{
+		a.asked(), a.requested(server.PushedAuthorizationRequestEndpoint != ""), {page.Server, describeCallback(q)},
+		{page.App, fmt.Sprintf("%s; the application exchanged the code with the code_verifier; the ID token of %s passed the 14 steps; UserInfo has the same sub.",
+			describeChecks(q), subject)},
+	}, nil
 }
 
-// describeCallback names what came back, and repeats nothing of it.
+func (a *app) asked() step {
+	return step{page.App, fmt.Sprintf("The visitor asks the print shop for photos, which are at the API %s.", a.api)}
+}
+
+// requested tells which way the authorization request went.
+func (a *app) requested(pushed bool) step {
+	if !pushed {
+		return step{page.App, "The server accepts no pushed requests: the application redirects the browser with the request in the address (PKCE S256, state, nonce)."}
+	}
+	return step{page.App, fmt.Sprintf("The application pushed the authorization request (client authentication %s, PKCE S256, state, nonce) and redirects the browser with client_id and request_uri.", a.method)}
+}
+
+type callbackKey struct{}
+
+// remember keeps the parameters of a callback for the description of the path.
+func remember(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callbackKey{}, r.URL.Query())))
+	})
+}
+
+func callbackOf(ctx context.Context) url.Values {
+	q, _ := ctx.Value(callbackKey{}).(url.Values)
+	return q
+}
+
+// describeCallback names the parameters of a callback without their values.
 func describeCallback(q url.Values) string {
 	did, came := "signed in and consented", []string{"code"}
 	if q.Has("error") {
-		did, came = "did not sign in", []string{"error"}
+		did, came = "did not sign in or did not consent", []string{"error"}
 	}
 	for _, name := range []string{"error_description", "iss"} {
 		if q.Has(name) {

@@ -122,8 +122,8 @@ func TestHeadless(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, want := range []string{
-				"\n2. The app pushed the authorization request", "redirects back with code and iss.", "\n7. ",
-				"6,7,8  The signature", demoUser.Subject, test.verified, "tea-party.jpg",
+				"\n2. The application pushed the authorization request", "redirects back with code and iss.", "\n7. ",
+				"\n6     Signature verifies", demoUser.Subject, test.verified, "tea-party.jpg",
 			} {
 				if !strings.Contains(out.String(), want) {
 					t.Errorf("the output lacks %q:\n%s", want, out.String())
@@ -140,7 +140,7 @@ func TestHeadlessFails(t *testing.T) {
 	}{
 		{[]string{"-headless", "-cancel"}, "step 3: the server answers access_denied"},
 		{[]string{"-headless", "-scopes", "openid"}, "step 6: the API answers"},
-		{[]string{"-headless", "-scopes", "openid nonsense"}, "step 1: the application says invalid_scope"},
+		{[]string{"-headless", "-scopes", "openid nonsense"}, "step 1: the application says configuration_error"},
 	} {
 		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
 			t.Parallel()

@@ -2,92 +2,116 @@ package main
 
 import (
 	"bytes"
-	"context"
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
-	"strings"
+	"slices"
 	"time"
 
-	"golang.org/x/oauth2"
-
+	"github.com/countersign/countersign/client/login"
+	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/examples/internal/page"
-	"github.com/countersign/countersign/examples/internal/session"
-	"github.com/countersign/countersign/idtoken"
 )
 
-var homePage = page.New(`The print shop`, `
-<p>We print the photos that you have in your album, at another service. It gives them to us if you let it.</p>
-<p><a class="button" href="/photos">{{if .}}To your photos{{else}}Sign in and choose photos{{end}}</a></p>
-`)
+// kept is what the session keeps for the page.
+type kept struct {
+	Path   []step
+	Report []row
+}
 
-var photosPage = page.New(`Hello, {{.Name}}`, `
-<p>You are <strong>{{.User.Subject}}</strong> at {{.User.Issuer}}.</p>
-<h2>What the API said</h2>
-{{if ne .Status 200}}<p class="wrong">The API did not give us your photos (status {{.Status}}). With a server of your own: the token must be a JWT as in RFC 9068, for the audience {{.Audience}}, with the scope {{.Scope}}.</p>{{end}}
-<pre id="answer" tabindex="0">{{.Answer}}</pre>
-<h2>The path</h2>
-<ol>{{range .Path}}
-<li>{{.}}</li>{{end}}
-</ol>
-<h2>The ID token in 14 steps</h2>
-<pre id="report" class="rows" tabindex="0">{{range .Report}}<span>{{.}}</span>
-{{end}}</pre>
-<form method="post" action="/logout"><button class="quiet">Sign out</button></form>
-`)
-
-// show calls the API with the visitor's access token and shows what it answers.
-func (a *app) show(w http.ResponseWriter, r *http.Request, login *session.Login) {
-	path := a.path(login.Path)
-	path.add(5, "The app calls %s/photos with the access token.", a.api)
-	status, body, err := a.call(r.Context(), login.Tokens.Token)
-	if err != nil {
-		page.Fail(w, r, a.log, http.StatusBadGateway, "temporarily_unavailable", err)
+// photos is where the path begins and ends: visitors who are signed in see their photos, and
+// Require sends others to sign in.
+func (a *app) photos(w http.ResponseWriter, r *http.Request) {
+	user, ok := login.FromContext(r.Context())
+	var claims kept
+	if !ok || user.Claims(&claims) != nil {
+		a.login.Begin(w, r, login.BeginOptions{ReturnTo: r.URL.Path})
 		return
 	}
-	path.add(6, "%s", describeAnswer(status, body))
-	path.add(7, "The app shows what the API answered.")
-	shown := http.StatusOK
-	if status != http.StatusOK {
-		shown = http.StatusBadGateway
+	call := step{page.App, fmt.Sprintf("The application calls %s/photos with the access token.", a.api)}
+	a.tell(5, call)
+	body, err := a.call(r, user)
+	challenge := &tokens.ChallengeError{}
+	refused := errors.As(err, &challenge)
+	switch {
+	case !refused && errors.Is(err, tokens.ErrLoginRequired):
+		a.login.Begin(w, r, login.BeginOptions{ReturnTo: r.URL.Path})
+	case !refused && err != nil:
+		a.log.ErrorContext(r.Context(), "the API does not respond", slog.Any("reason", err))
+		a.problem(w, r, login.Problem{Status: http.StatusBadGateway, Code: login.CodeUnavailable, ID: r.URL.Path, Reason: err.Error()})
+	default:
+		a.show(w, user, claims, call, newReply(body, err, challenge))
 	}
-	photosPage.Write(w, shown, map[string]any{
-		"Name": nameOf(login), "Status": status, "Answer": indent(body), "Path": path.lines, "Report": rows(login.Tokens.Report),
-		"User": login.Tokens.IDToken, "Audience": a.audience, "Scope": apiScope,
+}
+
+// reply is what the API answered.
+type reply struct {
+	text      string
+	step      step
+	challenge bool
+}
+
+func newReply(body []byte, err error, challenge *tokens.ChallengeError) reply {
+	if err != nil {
+		said := fmt.Sprintf("%d %s: %s", challenge.Status, challenge.Code, challenge.Description)
+		return reply{said, step{page.API, fmt.Sprintf("The API's middleware rejects the token: %d %s.", challenge.Status, challenge.Code)}, true}
+	}
+	return reply{indent(body), step{page.API, describeAnswer(body)}, false}
+}
+
+// show writes the page with the answer of the API.
+func (a *app) show(w http.ResponseWriter, user *login.User, claims kept, call step, said reply) {
+	last := step{page.App, "The application shows what the API answered."}
+	a.tell(6, said.step)
+	a.tell(7, last)
+	status := http.StatusOK
+	if said.challenge {
+		status = http.StatusBadGateway
+	}
+	photosPage.Write(w, status, map[string]any{
+		"Name": cmp.Or(user.Claim("name"), user.Subject), "User": user, "Claims": claims, "Passed": passed(claims.Report),
+		"Answer": said.text, "Challenge": said.challenge, "Audience": a.audience, "Scope": apiScope,
+		"Path": append(slices.Clip(claims.Path), call, said.step, last),
 	})
 }
 
-// apiClient does not follow redirects: the token is for one API.
-var apiClient = &http.Client{
-	Timeout:       10 * time.Second,
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+func passed(report []row) (n int) {
+	for _, r := range report {
+		if r.Result == "valid" {
+			n++
+		}
+	}
+	return n
 }
 
-func (a *app) call(ctx context.Context, token *oauth2.Token) (status int, body []byte, err error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, a.api+"/photos", nil)
+// call calls the API with the user's access token, which is sent to no other place.
+func (a *app) call(r *http.Request, user *login.User) ([]byte, error) {
+	request, err := http.NewRequestWithContext(r.Context(), http.MethodGet, a.api+"/photos", nil)
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
-	token.SetAuthHeader(r)
-	resp, err := apiClient.Do(r)
+	hc := &http.Client{Timeout: 10 * time.Second, Transport: &tokens.Transport{Client: a.client, Tokens: user, Origins: []string{a.api}}}
+	resp, err := hc.Do(request)
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
 	defer resp.Body.Close()
-	body, err = io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	return resp.StatusCode, body, err
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("the API answers %s", resp.Status)
+	}
+	return body, err
 }
 
-// describeAnswer tells what the API's middleware made of the token.
-func describeAnswer(status int, body []byte) string {
-	var got struct {
-		answer
-		Error string `json:"error"`
-	}
-	json.Unmarshal(body, &got)
-	if status != http.StatusOK {
-		return fmt.Sprintf("The API's middleware refuses the token: %d %s.", status, got.Error)
+// describeAnswer tells what the API's middleware read from the token.
+func describeAnswer(body []byte) string {
+	var got answer
+	if err := json.Unmarshal(body, &got); err != nil {
+		return "The API's answer is not JSON."
 	}
 	return fmt.Sprintf("The API's middleware verified the token (%s) and put user %s, scope %q and client ID %s into the request's context.",
 		got.Verified, got.User, got.Scope, got.ClientID)
@@ -99,20 +123,4 @@ func indent(body []byte) string {
 		return string(body)
 	}
 	return b.String()
-}
-
-// rows are the lines of the report's table; narrow screens wrap each by itself.
-func rows(r *idtoken.Report) []string {
-	return strings.Split(strings.TrimSuffix(r.String(), "\n"), "\n")
-}
-
-// nameOf is what the visitor likes to be called; who they are is the pair of issuer and subject.
-func nameOf(login *session.Login) string {
-	var claims struct {
-		Name string `json:"name"`
-	}
-	if login.UserInfo.Claims(&claims) != nil || claims.Name == "" {
-		return login.UserInfo.Subject
-	}
-	return claims.Name
 }

@@ -11,9 +11,9 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/client/login"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/discovery/issuertest"
-	"github.com/countersign/countersign/examples/internal/session"
 	"github.com/countersign/countersign/rs"
 )
 
@@ -70,7 +70,7 @@ func start(from setup) (s *system, err error) {
 			return nil, err
 		}
 	}
-	s.serve(apiListener, newAPI(s.verifier(), s.log))
+	s.serve(apiListener, newAPI(s.verifier(), s.api, s.log))
 	application, err := s.application()
 	if err != nil {
 		return nil, err
@@ -89,12 +89,14 @@ func (s *system) startServer() error {
 		PlainHTTP: true, Page: true, AccessTokens: format,
 		Clients: []issuertest.Client{
 			{
-				ID: appID, Secret: o.clientSecret, Name: "The print shop", RedirectURLs: []string{s.callback()},
+				ID: appID, Secret: o.clientSecret, Name: shop.Name,
+				RedirectURLs: []string{s.callback()}, PostLogoutRedirectURLs: []string{s.app + "/signed-out"},
 				Scopes: []string{"openid", "profile", "email", apiScope}, Audience: []string{s.audience},
 			},
 			{ID: apiID, Secret: s.secret},
 		},
-		Users: []issuertest.User{demoUser},
+		Users:      []issuertest.User{demoUser},
+		ScopeTexts: map[string]string{apiScope: "See the photos in your photo album"},
 	})
 	if err != nil {
 		return err
@@ -120,22 +122,39 @@ func (s *system) verifier() rs.Verifier {
 	}}
 }
 
+// application makes the web application. The embedded server sends the browser back after a
+// logout; at a foreign one that address would have to be registered.
 func (s *system) application() (*app, error) {
-	method := auth.Public()
+	method, loggedOut := auth.Public(), ""
 	if s.clientSecret != "" {
 		method = auth.Secret(s.clientSecret)
 	}
+	if s.secret != "" {
+		loggedOut = s.app + "/signed-out"
+	}
 	c, err := client.New(client.Config{
-		Issuer: s.issuer, ClientID: s.clientID, Auth: method, RedirectURL: s.callback(),
+		Issuer: s.issuer, ClientID: s.clientID, Auth: method, RedirectURL: s.callback(), PostLogoutRedirectURL: loggedOut,
 		Scopes: strings.Fields(s.scopes), HTTP: s.http,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &app{
-		client: c, api: s.api, audience: s.audience, method: method.Name(), log: s.log, say: s.say,
-		sessions: session.Store{Cookie: "print_shop"},
-	}, nil
+	a := &app{system: s, client: c, method: method.Name()}
+	a.login, err = login.New(s.loginConfig(a))
+	return a, err
+}
+
+// loginConfig keeps sessions in this process: they end with it, and so the key can be a new one.
+func (s *system) loginConfig(a *app) login.Config {
+	key := make([]byte, 32)
+	rand.Read(key)
+	return login.Config{
+		Clients: map[string]*client.Client{"main": a.client}, Keys: [][]byte{key}, Store: &login.Memory{}, CookieName: "print_shop",
+		Request: client.Request{Resources: []string{s.audience}}, // what the access token is for
+		Claims:  []string{"name", "email"}, UserInfo: true, KeepTokens: true, SignIn: a.signIn,
+		ErrorPage: a.problem, Log: s.log,
+		InsecureHTTP: true, // on loopback: error pages show the reason
+	}
 }
 
 func (s *system) listen(address string, url *string) (net.Listener, error) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/countersign/countersign/examples/internal/visitor"
 )
@@ -22,9 +23,19 @@ func visit(ctx context.Context, s *system, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("step %d: %w", v.Step, err)
 	}
-	fmt.Fprintf(out, "\nThe ID token:\n\n%s\nThe API's answer:\n\n%s\n",
-		page.Element("pre", "report"), strings.TrimSpace(page.Element("pre", "answer")))
+	fmt.Fprintf(out, "\nThe ID token:\n\n%s\nThe API's answer:\n\n%s\n", align(page.Table("report")), strings.TrimSpace(page.Element("pre", "answer")))
 	return nil
+}
+
+// align prints a table in columns.
+func align(rows [][]string) string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		fmt.Fprintln(w, strings.Join(row, "\t"))
+	}
+	w.Flush()
+	return b.String()
 }
 
 // judge looks at the last page as a person would.
@@ -38,13 +49,12 @@ func judge(v *visitor.Visitor, page *visitor.Page) error {
 	case page.Status != http.StatusOK:
 		v.Step = 6
 		return fmt.Errorf("the API answers %s", answer)
-	case answer == "" || page.Element("pre", "report") == "":
+	case answer == "" || page.Table("report") == nil:
 		return fmt.Errorf("the last page (status %d) shows no table or no answer", page.Status)
 	}
 	return nil
 }
 
 func complaint(page *visitor.Page, code string) string {
-	return fmt.Sprintf("the application says %s (status %d, id %s; the reason is in its log)",
-		code, page.Status, page.Element("strong", "id"))
+	return fmt.Sprintf("the application says %s (status %d, reference %s): %s", code, page.Status, page.Element("strong", "id"), page.Element("code", "reason"))
 }

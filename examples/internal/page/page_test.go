@@ -1,9 +1,6 @@
 package page
 
 import (
-	"errors"
-	"html"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -29,18 +26,38 @@ func TestStyleIsTheOneOfThePolicy(t *testing.T) {
 	}
 }
 
-func TestFailTellsTheLogAlone(t *testing.T) {
-	var log strings.Builder
-	w := httptest.NewRecorder()
-	r := httptest.NewRequest(http.MethodGet, "/", nil)
-	Fail(w, r, slog.New(slog.NewTextHandler(&log, nil)), http.StatusBadRequest, "login_failed", errors.New("the inner reason"))
-	body := html.UnescapeString(w.Body.String())
-	if strings.Contains(body, "inner") || !strings.Contains(body, "login_failed") {
-		t.Error(body)
+// TestState: a result is told by its text, its sign and its color. An unknown one is a failure.
+func TestState(t *testing.T) {
+	for result, want := range map[string][2]string{
+		"valid": {"state valid", " valid</span>"}, "not applicable": {"state none", " not applicable</span>"},
+		"skipped": {"state skipped", " skipped</span>"}, "failed": {"state failed", " failed</span>"}, `<b>"`: {"state failed", " failed</span>"},
+	} {
+		got := string(stateMark(result))
+		if !strings.Contains(got, want[0]) || !strings.HasSuffix(got, want[1]) || !strings.Contains(got, "<svg") {
+			t.Errorf("%q: %s", result, got)
+		}
 	}
-	_, rest, _ := strings.Cut(body, `id="id">`)
-	id, _, _ := strings.Cut(rest, "<")
-	if id == "" || !strings.Contains(log.String(), "id="+id) || !strings.Contains(log.String(), "the inner reason") {
-		t.Errorf("id %q, log %s", id, log.String())
+}
+
+func TestSite(t *testing.T) {
+	w := httptest.NewRecorder()
+	Site{Name: "The album", Kind: "API", Party: API}.Page(`Title`, `Body{{define "account"}}<i>{{.}}</i>{{end}}`).Write(w, http.StatusOK, "alice")
+	for _, want := range []string{`<header class="bar api">`, "The album", "<i>alice</i>", `href="data:image/svg`} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("the page lacks %q:\n%s", want, w.Body)
+		}
+	}
+	w = httptest.NewRecorder()
+	New(`Title`, `Body`).Write(w, http.StatusOK, nil)
+	if strings.Contains(w.Body.String(), "<header") {
+		t.Errorf("a site without a name has a bar:\n%s", w.Body)
+	}
+}
+
+func TestIcon(t *testing.T) {
+	w := httptest.NewRecorder()
+	App.Icon().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/favicon.ico", nil))
+	if w.Header().Get("Content-Type") != "image/svg+xml" || !strings.HasPrefix(w.Body.String(), "<svg") {
+		t.Errorf("%v %s", w.Header(), w.Body)
 	}
 }

@@ -40,6 +40,11 @@ func parseForm(page string) (*form, error) {
 	return nil, errors.New("no form that is posted")
 }
 
+func hasForm(page string) bool {
+	_, err := parseForm(page)
+	return err == nil
+}
+
 func newInput(tag string, attrs map[string]string) input {
 	in := input{name: attrs["name"], kind: strings.ToLower(attrs["type"]), value: attrs["value"]}
 	switch {

@@ -49,6 +49,29 @@ func (p *Page) Element(name, id string) string {
 	return html.UnescapeString(tag.ReplaceAllString(m[1], ""))
 }
 
+// Table gives the rows of the table with an id, in pages of our own: the text of each cell, with
+// remarks in parentheses. It is nil if there is none.
+func (p *Page) Table(id string) (rows [][]string) {
+	m := regexp.MustCompile(`(?s)<table id="` + id + `">(.*?)</table>`).FindStringSubmatch(p.Body)
+	if m == nil {
+		return nil
+	}
+	for _, row := range tableRow.FindAllStringSubmatch(m[1], -1) {
+		var cells []string
+		for _, cell := range tableCell.FindAllStringSubmatch(row[1], -1) {
+			cells = append(cells, strings.TrimSpace(html.UnescapeString(tag.ReplaceAllString(remark.ReplaceAllString(cell[1], "($1)"), ""))))
+		}
+		rows = append(rows, cells)
+	}
+	return rows
+}
+
+var (
+	tableRow  = regexp.MustCompile(`(?s)<tr>(.*?)</tr>`)
+	remark    = regexp.MustCompile(`(?s)<small>(.*?)</small>`)
+	tableCell = regexp.MustCompile(`(?s)<t[hd][^>]*>(.*?)</t[hd]>`)
+)
+
 var tag = regexp.MustCompile(`<[^>]*>`)
 
 const maxPages = 20 // in one visit
@@ -107,21 +130,17 @@ func (v *Visitor) Jar() http.CookieJar {
 	return v.jar
 }
 
-// Answer opens a server's page, fills in its form, and gives the address that the server
-// redirects to.
+// Answer opens a server's page, fills in its forms one after the other, and gives the address
+// that the server redirects to.
 func (v *Visitor) Answer(ctx context.Context, address string) (*url.URL, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, err
 	}
-	form, err := v.Open(r)
-	if err != nil {
-		return nil, err
-	}
-	if r, err = v.Fill(ctx, form); err != nil {
-		return nil, err
-	}
 	page, err := v.Open(r)
+	if err == nil {
+		page, err = v.Through(ctx, page)
+	}
 	if err == nil && page.Redirect == nil {
 		err = fmt.Errorf("the server does not redirect back (status %d)", page.Status)
 	}
@@ -129,6 +148,30 @@ func (v *Visitor) Answer(ctx context.Context, address string) (*url.URL, error) 
 		return nil, err
 	}
 	return page.Redirect, nil
+}
+
+// Through fills in forms, beginning with the one of p, until a page leads to another host or has
+// no form.
+func (v *Visitor) Through(ctx context.Context, p *Page) (*Page, error) {
+	for range maxPages {
+		var r *http.Request
+		var err error
+		switch {
+		case p.Redirect != nil && p.Redirect.Host == p.URL.Host:
+			r, err = http.NewRequestWithContext(ctx, http.MethodGet, p.Redirect.String(), nil)
+		case p.Redirect == nil && hasForm(p.Body):
+			r, err = v.Fill(ctx, p)
+		default:
+			return p, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if p, err = v.Open(r); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("more than %d pages", maxPages)
 }
 
 func (v *Visitor) atApp(u *url.URL) bool { return u.Scheme+"://"+u.Host == v.App }

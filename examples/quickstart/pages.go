@@ -1,0 +1,79 @@
+package main
+
+import "github.com/countersign/countersign/examples/internal/page"
+
+// The two parties with pages here. The third one, the server, has its own.
+var (
+	shop = page.Site{Name: "The print shop", Kind: "web application", Party: page.App}
+	api  = page.Site{Name: "The photo album", Kind: "API", Party: page.API}
+)
+
+// account is at the end of the bar.
+const account = `{{define "account"}}{{with .User}}<form method="post" action="/logout"><button>Sign out</button></form>{{end}}{{end}}`
+
+var homePage = shop.Page(`The print shop`, account+`
+{{if .SignedOut}}<p class="notice" role="status" id="signed-out">You are signed out.</p>{{end}}
+<p>We print the photos from your album at another service. That service gives them to us if you allow it.</p>
+<p><a class="button" href="/photos">{{if .User}}Show my photos{{else}}Sign in and choose photos{{end}}</a></p>
+<h2>Three parties</h2>
+<div class="columns three">
+<section class="panel app"><h2>{{mark "app"}}Web application</h2><p>The print shop. It signs you in and calls the API for you.</p><dl><dt>Address</dt><dd>{{.App}}</dd></dl></section>
+<section class="panel server"><h2>{{mark "server"}}Authorization server</h2><p>It knows your account. It asks whether you allow what the print shop wants.</p><dl><dt>Address</dt><dd>{{.Issuer}}</dd></dl></section>
+<section class="panel api"><h2>{{mark "api"}}API</h2><p>The photo album. It gives photos to those who send a valid access token.</p><dl><dt>Address</dt><dd>{{.API}}</dd></dl></section>
+</div>
+`)
+
+var photosPage = shop.Page(`Hello, {{.Name}}`, account+`
+{{if .Challenge}}<p class="wrong" id="refused">The API did not give us your photos. With your own server: the token must be a JWT as in RFC 9068, its aud must be {{.Audience}}, and its scope must include {{.Scope}}.</p>{{end}}
+<div class="columns">
+<section class="panel server"><h2>{{mark "server"}}Who signed in</h2>
+<dl><dt>Account (sub)</dt><dd><strong>{{.User.Subject}}</strong></dd>
+<dt>Server (iss)</dt><dd>{{.User.Issuer}}</dd>
+{{with .User.Claim "name"}}<dt>Name</dt><dd>{{.}}</dd>{{end}}
+{{with .User.Claim "email"}}<dt>Email address</dt><dd>{{.}}</dd>{{end}}
+<dt>Signed in at</dt><dd>{{.User.SignedIn.Format "15:04:05"}}</dd></dl></section>
+<section class="panel api"><h2>{{mark "api"}}What the API said</h2>
+<pre id="answer" tabindex="0">{{.Answer}}</pre></section>
+</div>
+<h2>The ID token in 14 steps</h2>
+<table id="report">
+<caption>What the print shop checked before it believed who you are. {{.Passed}} of {{len .Claims.Report}} steps are valid.</caption>
+<thead><tr><th scope="col">Step</th><th scope="col">Check</th><th scope="col">Result</th></tr></thead>
+<tbody>{{range .Claims.Report}}
+<tr><th scope="row">{{.Number}}</th><td>{{.Test}}{{with .Reason}} <small>{{.}}</small>{{end}}</td><td>{{state .Result}}</td></tr>{{end}}
+</tbody></table>
+<h2>The path in seven steps</h2>
+<ol class="path" id="path">{{range .Path}}
+<li><span class="party {{.Party}}">{{.Who}}</span> <span>{{.Text}}</span></li>{{end}}
+</ol>
+`)
+
+// problems are what visitors read by the code of a problem.
+var problems = map[string]struct{ Title, Text string }{
+	"access_denied":           {"You were not signed in", "You cancelled, or the server did not let you in. The print shop got nothing."},
+	"login_unknown":           {"This sign-in is not under way", "It was finished before, or it began in another browser, or your browser keeps no cookies. Begin again."},
+	"login_expired":           {"That took too long", "A sign-in must be finished within ten minutes. Begin again."},
+	"configuration_error":     {"The sign-in is not set up correctly", "Trying again does not help. The reason below says what to change."},
+	"temporarily_unavailable": {"Not available just now", "The server or the API does not respond. Try again in a moment."},
+	"cross_origin":            {"This was not done", "The request came from another site."},
+}
+
+var problemPage = shop.Page(`{{.Title}}`, `
+<p>{{.Text}}</p>
+{{with .Reason}}<p class="wrong">Reason: <code id="reason">{{.}}</code></p>{{end}}
+<p>{{with .Retry}}<a class="button" href="{{.}}">Sign in again</a>{{else}}<a class="button" href="/">Back to the start</a>{{end}}</p>
+<p class="quiet">Code <strong id="code">{{.Code}}</strong>, reference <strong id="id">{{.ID}}</strong> in the log.</p>
+`)
+
+const notFound = `<p>There is nothing at <code>{{.}}</code>.</p>
+<p><a class="button" href="/">Back to the start</a></p>`
+
+var (
+	shopNotFound = shop.Page(`Page not found`, notFound)
+	apiNotFound  = api.Page(`Page not found`, notFound)
+)
+
+var apiPage = api.Page(`The photo album`, `
+<p>This is an API. It has no pages for users.</p>
+<p><code>GET {{.}}/photos</code> needs an access token with the scope <code>`+apiScope+`</code>.</p>
+`)
