@@ -21,6 +21,7 @@ const (
 	ecdsaP
 	edwards
 	hmacSHA
+	lattice // ML-DSA
 )
 
 // algorithm is a row of the table of signature algorithms, RFC 7518 §3.1,
@@ -56,6 +57,9 @@ func CheckAlgs(algs []string) error {
 		return errors.New("no signature algorithm is allowed")
 	}
 	for _, name := range algs {
+		if algorithms[name] == nil && isMLDSA(name) {
+			return fmt.Errorf("signature algorithm %s: %w", Quote(name), errNoMLDSA)
+		}
 		if algorithms[name] == nil {
 			return fmt.Errorf("signature algorithm %s is not supported", Quote(name))
 		}
@@ -81,6 +85,8 @@ func (a *algorithm) fits(key any) bool {
 		return a.family == ecdsaP && k.Curve == a.curve
 	case ed25519.PublicKey:
 		return a.family == edwards
+	case mlDSAKey:
+		return a.family == lattice && k.alg() == a.name
 	case secret:
 		return a.family == hmacSHA && len(k) >= a.hash.Size() // RFC 7518 §3.2
 	}
@@ -98,7 +104,7 @@ func (a *algorithm) is(name string) bool {
 // the digest of value by the hash of the token's own alg (OIDC Core 3.1.3.6).
 func LeftHalf(alg, value string) ([]byte, error) {
 	a := algorithms[alg]
-	if a == nil {
+	if a == nil || a.family == lattice { // RFC 9964 names none
 		return nil, fmt.Errorf("no hash is known for alg %s", Quote(alg))
 	}
 	h := a.hash.New()

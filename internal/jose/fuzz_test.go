@@ -59,7 +59,7 @@ func FuzzParse(f *testing.F) {
 		if string(other.UnsafePayloadWithoutVerification()) != string(token.Payload) || other.Signatures[0].Header.KeyID != token.Header.Kid {
 			t.Errorf("go-jose reads %q in another way", raw)
 		}
-		if token.Header.CheckAlg([]string{token.Header.Alg}) != nil {
+		if token.Header.CheckAlg([]string{token.Header.Alg}) != nil || strings.HasPrefix(token.Header.Alg, "ML-DSA-") {
 			return // jwx parses no algorithm that it does not know
 		}
 		message, err := jws.Parse([]byte(raw), jws.WithCompact())

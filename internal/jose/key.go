@@ -50,6 +50,8 @@ type wireKey struct {
 	P      *jsontext.Value `json:"p"`
 	Q      *jsontext.Value `json:"q"`
 	K      *jsontext.Value `json:"k"`
+	Pub    string          `json:"pub"`
+	Priv   *jsontext.Value `json:"priv"`
 
 	wireNumbers
 }
@@ -64,7 +66,7 @@ func ParseKey(raw []byte) (Key, error) {
 	if err := w.check(); err != nil {
 		return Key{}, err
 	}
-	material, err := w.export()
+	material, err := w.material()
 	if err != nil {
 		return Key{}, err
 	}
@@ -89,6 +91,8 @@ func (w *wireKey) check() error {
 		return errors.New("use is not sig")
 	case w.KeyOps != nil && !slices.Contains(w.KeyOps, "verify"):
 		return errors.New("key_ops does not contain verify")
+	case w.Alg != nil && algorithms[*w.Alg] == nil && isMLDSA(*w.Alg):
+		return errNoMLDSA
 	case w.Alg != nil && algorithms[*w.Alg] == nil:
 		return fmt.Errorf("alg %s is not a supported signature algorithm", Quote(*w.Alg))
 	}
@@ -110,6 +114,14 @@ type wireNumbers struct {
 	E   string `json:"e,omitempty"`
 	X   string `json:"x,omitempty"`
 	Y   string `json:"y,omitempty"`
+}
+
+// material reads the key itself.
+func (w *wireKey) material() (any, error) {
+	if w.Kty == akp {
+		return w.exportMLDSA()
+	}
+	return w.export()
 }
 
 // export has the library read the key's numbers, and those alone: it takes "X" for "x",
@@ -154,6 +166,7 @@ func (k Key) checkStrength() error {
 		if len(m) != ed25519.PublicKeySize {
 			return errors.New("an Ed25519 key of the wrong size")
 		}
+	case mlDSAKey: // its size was checked with its parameters
 	default:
 		return errors.New("a type of key that signs nothing here")
 	}

@@ -62,7 +62,7 @@ var odd = []m{
 	{"kty": "OKP", "crv": "X448", "kid": "b", "x": strings.Repeat("A", 75)},
 	{"kty": "OKP", "crv": "Ed448", "kid": "c", "x": strings.Repeat("A", 76)},
 	{"kty": "OKP", "crv": "X25519", "kid": "d", "x": strings.Repeat("A", 43)},
-	{"kty": "AKP", "alg": "ML-DSA-44", "kid": "e", "pub": strings.Repeat("A", 1750)},
+	{"kty": "AKP", "alg": "ML-DSA-44", "kid": "e", "pub": strings.Repeat("A", 100)},
 	{"kty": "AKP", "alg": "SLH-DSA-SHA2-128s", "kid": "e2", "pub": "AAAA"},
 	{"kty": "NEW", "kid": "f"},
 	{"kty": 1, "kid": "g"},

@@ -29,7 +29,7 @@ func NewSigner(key crypto.Signer, alg, keyID string) (*Signer, error) {
 	if key == nil {
 		return nil, errors.New("there is no key")
 	}
-	public := key.Public()
+	public := ownKey(key.Public())
 	if alg == "" {
 		alg = onlyAlg(public)
 	}
@@ -65,6 +65,8 @@ func onlyAlg(public crypto.PublicKey) string {
 		}
 	case ed25519.PublicKey:
 		return "EdDSA"
+	case mlDSAKey:
+		return k.alg()
 	}
 	return ""
 }
@@ -107,6 +109,8 @@ func (s *Signer) signature(signed string) ([]byte, error) {
 	case edwards:
 		signature, err := s.key.Sign(rand.Reader, []byte(signed), crypto.Hash(0))
 		return sized(signature, ed25519.SignatureSize, err)
+	case lattice:
+		return s.key.Sign(rand.Reader, []byte(signed), crypto.Hash(0))
 	}
 	digest := s.alg.hash.New()
 	digest.Write([]byte(signed))

@@ -23,6 +23,9 @@ func (s *Signer) PublicJWK() (raw json.RawMessage, thumbprint string, err error)
 
 // PublicJWK writes a public key as a JWK, and gives its SHA-256 thumbprint.
 func PublicJWK(key crypto.PublicKey) (raw json.RawMessage, thumbprint string, err error) {
+	if raw, thumbprint, ok := mlDSAJWK(key); ok {
+		return raw, thumbprint, nil
+	}
 	k, err := jwk.Import(key)
 	if err != nil {
 		return nil, "", errJWK

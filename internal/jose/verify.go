@@ -27,6 +27,8 @@ func (a *algorithm) verify(t *Token, key any) error {
 		ok = a.verifyECDSA(t, k)
 	case ed25519.PublicKey:
 		ok = verifyEdDSA(t, k)
+	case mlDSAKey:
+		ok = k.verify([]byte(t.signed), t.signature)
 	case secret:
 		mac := hmac.New(a.hash.New, k)
 		mac.Write([]byte(t.signed))

@@ -1,0 +1,43 @@
+package jose
+
+import (
+	"errors"
+	"strings"
+)
+
+// The signature algorithms of ML-DSA, RFC 9964. Go has them since 1.27; with an older
+// release they are rejected.
+const (
+	mlDSA44 = "ML-DSA-44"
+	mlDSA65 = "ML-DSA-65"
+	mlDSA87 = "ML-DSA-87"
+)
+
+// akp is the key type of ML-DSA: an algorithm key pair. Its JWK must name the algorithm.
+const akp = "AKP"
+
+// errNoMLDSA says why ML-DSA is rejected by a program that was built with an older release.
+var errNoMLDSA = errors.New("ML-DSA needs a program built with Go 1.27 or later")
+
+func isMLDSA(alg string) bool { return strings.HasPrefix(alg, "ML-DSA-") }
+
+// mlDSAKey is a public key of ML-DSA.
+type mlDSAKey interface {
+	alg() string
+	verify(message, signature []byte) bool
+}
+
+// exportMLDSA reads the public key of a JWK of type AKP.
+func (w *wireKey) exportMLDSA() (any, error) {
+	if w.Priv != nil {
+		return nil, errors.New("a private key in a public key set")
+	}
+	if w.Alg == nil {
+		return nil, errors.New("a key of type AKP without alg")
+	}
+	public, err := DecodeBase64(w.Pub)
+	if err != nil {
+		return nil, errors.New("a key with a number that is not base64url")
+	}
+	return parseMLDSA(*w.Alg, public)
+}
