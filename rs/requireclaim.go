@@ -25,7 +25,7 @@ func RequireClaim(path []string, values ...string) func(http.Handler) http.Handl
 	path, values = slices.Clone(path), slices.Clone(values)
 	return Require(func(_ *http.Request, p *Principal) error {
 		if len(path) == 0 || len(values) == 0 {
-			return insufficientClaim("no access token is accepted here", errors.New("RequireClaim has no path or no values, and so rejects every request: name both"))
+			return insufficientClaim("no access token is accepted here", errors.New("RequireClaim has no path or no values and rejects every request: pass both"))
 		}
 		has, err := p.claimStrings(path)
 		if err == nil && slices.ContainsFunc(has, func(v string) bool { return slices.Contains(values, v) }) {

@@ -46,7 +46,7 @@ func (i *Interceptors) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamSe
 	return err
 }
 
-// stream is a ServerStream whose context knows who calls.
+// stream is a ServerStream whose context has the caller.
 type stream struct {
 	grpc.ServerStream
 	ctx context.Context
@@ -54,10 +54,10 @@ type stream struct {
 
 func (s *stream) Context() context.Context { return s.ctx }
 
-// call is an http.ResponseWriter that sends nothing: it keeps what became of a call.
+// call is an http.ResponseWriter that sends nothing. It keeps the result of a call.
 type call struct {
 	header  http.Header
-	passed  context.Context // of a call that got through
+	passed  context.Context // the context of an accepted call
 	refused *rs.Error
 }
 
@@ -67,10 +67,10 @@ func (c *call) WriteHeader(int)             {}
 
 type callKey struct{}
 
-// judge gives the context for the handler of an accepted call, and the trailer and the
-// status of any other.
+// judge returns the context for the handler of an accepted call, or the trailer and status of a
+// rejected one.
 func (i *Interceptors) judge(ctx context.Context, method string) (context.Context, metadata.MD, error) {
-	if !strings.HasPrefix(method, "/") { // as a client may write it, and some versions of grpc let pass
+	if !strings.HasPrefix(method, "/") { // a client may omit the slash, and some versions of grpc accept this
 		method = "/" + method
 	}
 	h, named := i.methods[method]
@@ -80,7 +80,7 @@ func (i *Interceptors) judge(ctx context.Context, method string) (context.Contex
 	if !named {
 		h = i.fallback
 	}
-	if h == nil { // not made by New
+	if h == nil { // not created by New
 		return ctx, nil, status.Error(codes.Unavailable, "the server is not set up")
 	}
 	c := &call{header: http.Header{}}
@@ -91,7 +91,7 @@ func (i *Interceptors) judge(ctx context.Context, method string) (context.Contex
 	return ctx, c.trailer(), c.status()
 }
 
-// request is the call as package rs sees it.
+// request builds the HTTP request that package rs checks.
 func (i *Interceptors) request(ctx context.Context, method string) *http.Request {
 	md, _ := metadata.FromIncomingContext(ctx)
 	header := http.Header{}
@@ -120,27 +120,27 @@ func addPeer(r *http.Request, p *peer.Peer) {
 	}
 }
 
-// pass is behind the guards.
+// pass runs after the guards.
 func pass(_ http.ResponseWriter, r *http.Request) {
 	if c, ok := r.Context().Value(callKey{}).(*call); ok {
 		c.passed = r.Context()
 	}
 }
 
-// refuse keeps what rs.Protection would answer.
+// refuse keeps the error that rs.Protection would respond with.
 func refuse(_ http.ResponseWriter, r *http.Request, e *rs.Error) {
 	if c, ok := r.Context().Value(callKey{}).(*call); ok {
 		c.refused = e
 	}
 }
 
-// trailer is the challenge.
+// trailer returns the challenge.
 func (c *call) trailer() metadata.MD {
 	return metadata.MD{"www-authenticate": c.header["Www-Authenticate"]}
 }
 
-// status is the refusal without its cause. A guard that is not of package rs and did not
-// let the call through has said no.
+// status returns the status of a rejected call, without the cause. A guard that is not of
+// package rs and did not call the next handler has rejected the call.
 func (c *call) status() error {
 	if c.refused == nil {
 		return status.Error(codes.PermissionDenied, "the call is not allowed")

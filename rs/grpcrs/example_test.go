@@ -11,7 +11,7 @@ import (
 	"github.com/countersign/countersign/rs/grpcrs"
 )
 
-// A server whose methods need an access token, and one of them a scope.
+// A server whose methods need an access token. One of them also needs a scope.
 func Example() {
 	server := &discovery.Provider{Issuer: "https://as.example"}
 	api, err := grpcrs.New(grpcrs.Config{
@@ -30,5 +30,5 @@ func Example() {
 	if err := api.Check(s.GetServiceInfo()); err != nil {
 		fmt.Println(err)
 	}
-	// Output: grpcrs: the server has no /grpc.health.v1.Health/Check, /photos.Photos/List
+	// Output: grpcrs: Config names methods that the server does not have: /grpc.health.v1.Health/Check, /photos.Photos/List
 }

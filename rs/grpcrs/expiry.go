@@ -12,13 +12,13 @@ import (
 
 const (
 	expiredChallenge = `Bearer error="invalid_token", error_description="the access token has expired"`
-	handlerGrace     = time.Second // for a handler that looks at its context
+	handlerGrace     = time.Second // for a handler that watches its context
 )
 
 var errExpired = status.Error(codes.Unauthenticated, "the access token has expired")
 
-// left is how long the token of a stream is valid. expires is false for a stream that
-// nothing ends: its method is public, its token has no expiry, or Config says so.
+// left returns how long the token of a stream is valid. expires is false for a stream that does
+// not end: its method is public, its token has no expiry, or Config.InsecureKeepStreams is set.
 func (i *Interceptors) left(ctx context.Context) (left time.Duration, expires bool) {
 	who, ok := rs.FromContext(ctx)
 	if !ok || who.Expiry.IsZero() || i.keepStreams {
@@ -27,9 +27,9 @@ func (i *Interceptors) left(ctx context.Context) (left time.Duration, expires bo
 	return who.Expiry.Sub(i.now()), true
 }
 
-// untilExpiry runs a handler until it returns or the token expires. Then it cancels the
-// handler's context, waits a moment, and returns: grpc ends the stream, so that a handler
-// which waits for a message gets an error.
+// untilExpiry runs a handler until it returns or the token expires. At expiry it cancels the
+// handler's context, waits a moment and returns. Then grpc ends the stream, and a handler that
+// waits for a message gets an error.
 func untilExpiry(ctx context.Context, left time.Duration, run func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -57,20 +57,20 @@ func untilExpiry(ctx context.Context, left time.Duration, run func(context.Conte
 	defer grace.Stop()
 	select {
 	case r := <-done:
-		r.get() // a panic is the server's to handle
+		r.get() // a panic is for the server to handle
 	case <-grace.C:
 	}
 	return errExpired
 }
 
-// result is what a handler did.
+// result is the result of a handler.
 type result struct {
 	err      error
 	panicked bool
 	value    any
 }
 
-// get panics where the handler did: an interceptor around this one may recover.
+// get panics if the handler panicked, so that an outer interceptor may recover.
 func (r result) get() error {
 	if r.panicked {
 		panic(r.value)

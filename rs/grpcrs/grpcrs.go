@@ -1,5 +1,5 @@
-// Package grpcrs is package rs for gRPC servers: interceptors that verify the access token
-// of every call, and give the method's handler the user, the client and the scopes.
+// Package grpcrs is package rs for gRPC servers. Its interceptors verify the access token of
+// every call and give the method's handler the user, the client and the scopes.
 //
 //	api, err := grpcrs.New(grpcrs.Config{
 //		Protection: &rs.Protection{Tokens: …},
@@ -7,9 +7,9 @@
 //	})
 //	server := grpc.NewServer(grpc.UnaryInterceptor(api.Unary), grpc.StreamInterceptor(api.Stream))
 //
-// Calls are checked like the requests of [rs.Protection.Handler]: one value of the metadata
-// "authorization", with the scheme Bearer, and the same verifiers, guards, counters and log
-// lines. [rs.FromContext] gives the caller in the handler. A rejected call ends with
+// Calls are checked like the requests of [rs.Protection.Handler], with the same verifiers,
+// guards, counters and log lines. The metadata "authorization" must have one value with the
+// scheme Bearer. In the handler, [rs.FromContext] returns the caller. A rejected call ends with
 // Unauthenticated, PermissionDenied, ResourceExhausted or Unavailable. The trailer
 // "www-authenticate" has the challenge. A stream ends when its token expires.
 //
@@ -31,46 +31,46 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// Guard protects one method as it protects a route: rs.RequireScope and the others, and
-// rs.Require for anything else. Its request has the method's full name as the path, and
-// the metadata that package rs reads as headers.
+// Guard protects one method in the same way as a route: rs.RequireScope and the other guards,
+// or rs.Require for a custom check. Its request has the method's full name as the path, and the
+// metadata that package rs reads as header fields.
 type Guard = func(http.Handler) http.Handler
 
-// Config says what a server's methods require. Protection must be set. Methods have their
-// full names: "/package.Service/Method".
+// Config says what the methods of a server require. Protection must be set. Methods are written
+// with their full names: "/package.Service/Method".
 type Config struct {
-	// Protection checks the calls. An HTTP API may use the same one: its DPoP and Deny are
-	// not used here, and New rejects one that requires DPoP. With Optional, calls without
-	// a token reach the methods that have no guard.
+	// Protection verifies the tokens. An HTTP API may use the same one. Its DPoP and Deny are
+	// not used here, and New rejects one that requires DPoP. With Optional, calls without a
+	// token reach the methods that have no guard.
 	Protection *rs.Protection
 
-	// Methods are the guards of single methods, which also need a valid token.
+	// Methods are the guards of single methods. These methods also need a valid token.
 	Methods map[string]Guard
 
-	// Default is the guard of every method that is not in Methods. nil means that a valid
-	// token is enough. rs.RequireAnyScope() without arguments rejects every call.
+	// Default is the guard of every method that is not in Methods. nil means that a valid token
+	// is sufficient. rs.RequireAnyScope() without arguments rejects every call.
 	Default Guard
 
-	// Public are the methods that need no token. Health and reflection are methods like
-	// any other: they are public only if they are listed here.
+	// Public are the methods that need no token. Health and reflection are not public unless
+	// they are listed here.
 	Public []string
 
-	// InsecureKeepStreams keeps a stream open after its token has expired. A token that
-	// was stolen or revoked then works for as long as the stream.
+	// InsecureKeepStreams keeps a stream open after its token has expired. A stolen or revoked
+	// token then works for as long as the stream.
 	InsecureKeepStreams bool
 }
 
-// Interceptors are what a grpc.Server is protected with.
+// Interceptors protect a grpc.Server with their methods Unary and Stream.
 type Interceptors struct {
-	methods  map[string]http.Handler // nil for a public one
+	methods  map[string]http.Handler // nil for a public method
 	fallback http.Handler
-	header   string // in which a proxy forwards certificates
+	header   string // the header field in which a proxy forwards certificates
 
 	keepStreams bool
 	now         func() time.Time
 }
 
-// New makes the interceptors of a configuration, or says what is wrong with it.
+// New returns the interceptors for a configuration, or an error that names the wrong setting.
 func New(c Config) (*Interceptors, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -96,9 +96,9 @@ func New(c Config) (*Interceptors, error) {
 func (c Config) check() error {
 	switch {
 	case c.Protection == nil || c.Protection.Tokens == nil:
-		return errors.New("grpcrs: Config.Protection is nil, or its Tokens")
+		return errors.New("grpcrs: Config.Protection or its Tokens is nil")
 	case c.Protection.DPoP != nil && c.Protection.DPoP.Required:
-		return errors.New("grpcrs: Config.Protection requires DPoP, which gRPC calls cannot prove")
+		return errors.New("grpcrs: Config.Protection requires DPoP, but gRPC calls cannot have DPoP proofs: use a Protection without DPoP.Required")
 	}
 	for method, guard := range c.Methods {
 		if err := checkMethod(method); err != nil {
@@ -113,13 +113,13 @@ func (c Config) check() error {
 			return err
 		}
 		if c.Methods[method] != nil {
-			return fmt.Errorf("grpcrs: %q is in Methods and in Public", method)
+			return fmt.Errorf("grpcrs: %q is in Methods and in Public: remove it from one of them", method)
 		}
 	}
 	return nil
 }
 
-// checkMethod wants the full name of one method: there are no patterns.
+// checkMethod requires the full name of one method. Patterns are not supported.
 func checkMethod(method string) error {
 	service, name, ok := strings.Cut(strings.TrimPrefix(method, "/"), "/")
 	if !ok || method[0] != '/' || service == "" || name == "" || strings.ContainsAny(name, "/*") {
@@ -128,8 +128,8 @@ func checkMethod(method string) error {
 	return nil
 }
 
-// guarded is the middleware of a method, with nothing behind it but a note that the call
-// got there.
+// guarded returns the middleware of a method. Its handler only notes that the call was
+// accepted.
 func guarded(p *rs.Protection, guard Guard) http.Handler {
 	var last http.Handler = http.HandlerFunc(pass)
 	if guard != nil {
@@ -138,9 +138,9 @@ func guarded(p *rs.Protection, guard Guard) http.Handler {
 	return p.Handler(last)
 }
 
-// Check compares the names in Config with the methods of the server (its GetServiceInfo,
-// after all services are registered). A guard under a misspelt name guards nothing, and
-// its method accepts every valid token.
+// Check compares the method names in Config with the methods of the server. Pass GetServiceInfo
+// of the server after all services are registered. A guard with a misspelled method name
+// protects nothing, and its method accepts every valid token.
 func (i *Interceptors) Check(services map[string]grpc.ServiceInfo) error {
 	var known, missing []string
 	for service, info := range services {
@@ -154,7 +154,7 @@ func (i *Interceptors) Check(services map[string]grpc.ServiceInfo) error {
 		}
 	}
 	if slices.Sort(missing); len(missing) > 0 {
-		return fmt.Errorf("grpcrs: the server has no %s", strings.Join(missing, ", "))
+		return fmt.Errorf("grpcrs: Config names methods that the server does not have: %s", strings.Join(missing, ", "))
 	}
 	return nil
 }

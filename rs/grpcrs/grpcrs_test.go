@@ -389,7 +389,7 @@ func TestNew(t *testing.T) {
 	}
 	server := grpc.NewServer()
 	testpb.RegisterTestServiceServer(server, service{})
-	if err := api.Check(server.GetServiceInfo()); err == nil || !strings.HasSuffix(err.Error(), "no /grpc.testing.TestService/EmptyCal") {
+	if err := api.Check(server.GetServiceInfo()); err == nil || !strings.HasSuffix(err.Error(), "does not have: /grpc.testing.TestService/EmptyCal") {
 		t.Errorf("a misspelt method: %v", err)
 	}
 }

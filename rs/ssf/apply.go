@@ -9,13 +9,14 @@ import (
 	"time"
 )
 
-// applyTimeout is how long the effects of one token may take together.
+// applyTimeout is the time limit for all effects of one token together.
 const applyTimeout = 10 * time.Second
 
-// Apply verifies a Security Event Token and ends the access that its events name. When it returns nil the token
-// may be acknowledged: every effect has succeeded, and the token is remembered. A token that was applied before
-// is nil too. An [*Error] means that the token is rejected. Any other error means that the token must not be
-// acknowledged, so that it comes again; it has a method Temporary() bool that is true.
+// Apply verifies a Security Event Token and ends the access that its events name. It returns
+// nil if the token may be acknowledged: every effect has succeeded and the token is remembered,
+// or the token was applied before. An [*Error] means that the token is rejected. Any other
+// error means that the token must not be acknowledged, so that the transmitter sends it again;
+// it has a method Temporary() bool that returns true.
 func (r *Receiver) Apply(ctx context.Context, raw string) error {
 	ctx, cancel := context.WithTimeout(ctx, applyTimeout)
 	defer cancel()
@@ -27,7 +28,7 @@ func (r *Receiver) Apply(ctx context.Context, raw string) error {
 	return err
 }
 
-// note logs what went wrong, and keeps it for Ready.
+// note logs an error and keeps it for Ready.
 func (r *Receiver) note(ctx context.Context, err error) {
 	var rejected *Error
 	switch {
@@ -45,8 +46,8 @@ func (r *Receiver) note(ctx context.Context, err error) {
 	}
 }
 
-// applyOnce remembers the token after its effects, not before: a token whose effects failed must be applied
-// when it comes again.
+// applyOnce remembers the token after its effects: a token whose effects failed must be applied
+// when it is sent again.
 func (r *Receiver) applyOnce(ctx context.Context, events []Event) error {
 	key := r.key("jti", events[0].ID)
 	seen, err := r.load(ctx, key)
@@ -92,7 +93,7 @@ func (r *Receiver) applyEvent(ctx context.Context, e Event) error {
 	return nil
 }
 
-// updated notes that the transmitter has changed the status of the stream, SSF 1.0 §8.1.5.
+// updated notes that the transmitter changed the status of the stream, SSF 1.0 §8.1.5.
 func (r *Receiver) updated(ctx context.Context, e Event) {
 	status, _ := e.members().Status.(string)
 	r.mu.Lock()
@@ -113,7 +114,7 @@ func (r *Receiver) end(ctx context.Context, e Event) error {
 	for _, t := range all {
 		if !slices.Contains(r.issuers(), t.issuer) {
 			r.count(ctx, Foreign, e.Type)
-			r.logger().LogAttrs(ctx, slog.LevelError, "security event about another issuer (see Receiver.Issuers)", slog.String("iss", fmt.Sprintf("%.200q", t.issuer)))
+			r.logger().LogAttrs(ctx, slog.LevelError, "security event about another issuer: add it to Receiver.Issuers if you trust this transmitter with it", slog.String("iss", fmt.Sprintf("%.200q", t.issuer)))
 			continue
 		}
 		n, err := r.endTarget(ctx, t, e.Time)
@@ -130,7 +131,7 @@ func (r *Receiver) end(ctx context.Context, e Event) error {
 	return nil
 }
 
-// endTarget gives the number of effects that were called.
+// endTarget returns the number of effects that were called.
 func (r *Receiver) endTarget(ctx context.Context, t target, at time.Time) (n int, err error) {
 	for _, effect := range r.Effects {
 		if t.token == "" {

@@ -154,7 +154,7 @@ func TestStream(t *testing.T) {
 	if s.EndpointURL != f.URL+"/poll" || s.Audience[0] != audience || len(s.EventsDelivered) != 9 || s.MinVerification != time.Minute {
 		t.Errorf("%+v", s)
 	}
-	if _, err := f.Create(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "exists already") {
+	if _, err := f.Create(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "already exists") {
 		t.Errorf("a second stream: %v", err)
 	}
 	go f.Run(t.Context(), s.EndpointURL)

@@ -32,22 +32,22 @@ const (
 	risc = "https://schemas.openid.net/secevent/risc/event-type/"
 )
 
-// Event is one event of a Security Event Token that passed every check.
+// Event is one event of a verified Security Event Token.
 type Event struct {
-	Type     string    // its URI
+	Type     string    // a URI
 	Issuer   string    // iss of the token: the transmitter
 	ID       string    // jti of the token
 	IssuedAt time.Time // iat of the token
-	Time     time.Time // when it happened: event_timestamp, else toe, else iat
-	Subject  Subject   // whom it concerns
+	Time     time.Time // when it happened: event_timestamp, otherwise toe, otherwise iat; at most iat
+	Subject  Subject   // the user, session or token that the event is about
 
 	payload []byte
 }
 
-// Claims decodes the members of the event, such as "reason_admin", into v by encoding/json.
+// Claims decodes the members of the event, such as "reason_admin", into v with encoding/json.
 func (e Event) Claims(v any) error { return json.Unmarshal(e.payload, v) }
 
-// members are those that say whether an event ends access.
+// members are the members that decide whether an event ends access.
 type members struct {
 	Timestamp any `json:"event_timestamp"`
 	State     any `json:"state"`
@@ -57,12 +57,12 @@ type members struct {
 }
 
 func (e Event) members() (m members) {
-	jose.Decode(e.payload, &m, jose.TokenLimits) // it was decoded before
+	jose.Decode(e.payload, &m, jose.TokenLimits) // it was decoded before, so there is no error
 	return m
 }
 
-// ends tells whether the event ends access. The user keeps access when a level of assurance increases (CAEP
-// 1.0 §3.4) and when a device becomes compliant (§3.5).
+// ends reports whether the event ends access. The user keeps access if an assurance level
+// increases (CAEP 1.0 §3.4) or a device becomes compliant (§3.5).
 func (e Event) ends() bool {
 	switch e.Type {
 	case SessionRevoked, CredentialChange, TokenClaimsChange,

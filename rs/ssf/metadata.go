@@ -15,7 +15,7 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// Metadata is a transmitter's configuration, SSF 1.0 §7.1.
+// Metadata is a transmitter's configuration metadata, SSF 1.0 §7.1.
 type Metadata struct {
 	SpecVersion              string   `json:"spec_version"`
 	Issuer                   string   `json:"issuer"`
@@ -32,7 +32,7 @@ type Metadata struct {
 
 const (
 	metadataFresh = time.Hour
-	metadataLimit = 24 * time.Hour // how long it is used when the transmitter is down
+	metadataLimit = 24 * time.Hour // how long it is used if the transmitter is down
 	metadataRetry = 5 * time.Second
 	wellKnown     = "/.well-known/ssf-configuration"
 )
@@ -42,13 +42,13 @@ type metadataCache struct {
 	mu      sync.Mutex
 	got     *Metadata
 	at      time.Time // when it was fetched
-	tried   time.Time // when that failed last
+	tried   time.Time // when the last attempt failed
 	failure error
 	flight  endpoint.Flight[*Metadata]
 }
 
-// Metadata gives the transmitter's metadata: fetched at the first call and again after an hour. While that
-// fails, the last document is used for up to 24 hours.
+// Metadata returns the transmitter's metadata. It fetches the document at the first call and
+// again after an hour. If that fails, the last document is used for up to 24 hours.
 func (r *Receiver) Metadata(ctx context.Context) (*Metadata, error) {
 	if r.Issuer == "" {
 		return nil, errors.New("ssf: Receiver.Issuer is empty")
@@ -58,12 +58,12 @@ func (r *Receiver) Metadata(ctx context.Context) (*Metadata, error) {
 	}
 	m, err := r.metadata.flight.Do(ctx, r.fetchMetadata)
 	if ctx.Err() != nil {
-		return m, err // the caller's end says nothing about the transmitter
+		return m, err // that the caller gave up says nothing about the transmitter
 	}
 	return r.metadata.keep(m, err, r.now())
 }
 
-// current gives the document while it is fresh, and the last failure for five seconds.
+// current returns the document while it is fresh, and the last error for five seconds.
 func (c *metadataCache) current(now time.Time) (*Metadata, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -102,9 +102,9 @@ func (r *Receiver) fetchMetadata(ctx context.Context) (*Metadata, error) {
 	case err != nil:
 		return nil, fmt.Errorf("ssf: metadata: %w", err)
 	case resp.Status != http.StatusOK:
-		return nil, fmt.Errorf("ssf: metadata: %w", resp.Failure("no metadata found (see Receiver.ConfigurationURL)"))
+		return nil, fmt.Errorf("ssf: metadata: %w", resp.Failure("cannot fetch the transmitter's metadata: check Receiver.Issuer and Receiver.ConfigurationURL"))
 	case !resp.IsJSON():
-		return nil, fmt.Errorf("ssf: metadata: %w", resp.Refuse(errors.New("the response is not JSON by its Content-Type")))
+		return nil, fmt.Errorf("ssf: metadata: %w", resp.Refuse(errors.New("Content-Type is "+jose.Quote(resp.MediaType)+", expected application/json")))
 	}
 	m, err := parseMetadata(resp.Body, r.Issuer)
 	if err != nil {
@@ -113,14 +113,14 @@ func (r *Receiver) fetchMetadata(ctx context.Context) (*Metadata, error) {
 	return m, nil
 }
 
-// parseMetadata applies SSF 1.0 §7.2.4, and wants every URL to be one that a request may go to.
+// parseMetadata applies SSF 1.0 §7.2.4 and checks every URL that requests are sent to.
 func parseMetadata(body []byte, issuer string) (*Metadata, error) {
 	var m Metadata
 	if err := jose.Decode(body, &m, jose.DocumentLimits); err != nil {
 		return nil, err
 	}
 	if m.Issuer != issuer {
-		return nil, fmt.Errorf("issuer is %s, expected %s (see Receiver.Issuer)", jose.Quote(m.Issuer), jose.Quote(issuer))
+		return nil, fmt.Errorf("issuer is %s, expected %s : set Receiver.Issuer to the issuer exactly as the transmitter writes it", jose.Quote(m.Issuer), jose.Quote(issuer))
 	}
 	for name, u := range map[string]string{
 		"jwks_uri": m.JWKSURI, "configuration_endpoint": m.ConfigurationEndpoint, "status_endpoint": m.StatusEndpoint,
@@ -136,7 +136,7 @@ func parseMetadata(body []byte, issuer string) (*Metadata, error) {
 	return &m, nil
 }
 
-// configurationURL is where the metadata is, SSF 1.0 §7.2.
+// configurationURL returns the URL of the metadata, SSF 1.0 §7.2.
 func (r *Receiver) configurationURL() (string, error) {
 	if r.ConfigurationURL != "" {
 		return r.ConfigurationURL, nil
@@ -148,7 +148,7 @@ func (r *Receiver) configurationURL() (string, error) {
 	return u.Scheme + "://" + u.Host + wellKnown + strings.TrimSuffix(u.EscapedPath(), "/"), nil
 }
 
-// keySet gives Keys, or the rotating set at jwks_uri.
+// keySet returns Keys, or the keys at jwks_uri.
 func (r *Receiver) keySet(ctx context.Context) (KeySet, error) {
 	if r.Keys != nil {
 		return r.Keys, nil
@@ -159,7 +159,7 @@ func (r *Receiver) keySet(ctx context.Context) (KeySet, error) {
 	m, err := r.Metadata(ctx)
 	switch {
 	case err != nil && keys != nil:
-		return keys, nil // they have their own limit
+		return keys, nil // the keys have a time limit of their own
 	case err != nil:
 		return nil, &unavailable{err}
 	case m.JWKSURI == "":

@@ -37,9 +37,9 @@ type pollResponse struct {
 	MoreAvailable bool              `json:"moreAvailable"`
 }
 
-// Run receives events by poll, RFC 8936, until ctx ends; then it returns the cause of that. pollEndpoint is
-// Stream.EndpointURL. Failures are logged, counted and tried again, at longer and longer intervals up to a
-// minute. One process is enough; several do no harm.
+// Run receives events by poll, RFC 8936, until ctx ends, and returns the cause of the end.
+// pollEndpoint is Stream.EndpointURL. Failures are logged, counted and retried after increasing
+// intervals of up to one minute. One process is enough; several are safe.
 func (r *Receiver) Run(ctx context.Context, pollEndpoint string) error {
 	if err := r.configured(); err != nil {
 		return err
@@ -61,7 +61,7 @@ func (r *Receiver) Run(ctx context.Context, pollEndpoint string) error {
 	}
 }
 
-// polled keeps the outcome for Ready.
+// polled keeps the result for Ready.
 func (r *Receiver) polled(ctx context.Context, err error) {
 	r.mu.Lock()
 	r.state.polling, r.state.failed = true, err
@@ -72,7 +72,7 @@ func (r *Receiver) polled(ctx context.Context, err error) {
 	}
 }
 
-// pause is the time until the next poll.
+// pause returns the time until the next poll.
 func (r *Receiver) pause(failures int, err error) time.Duration {
 	d := r.Interval
 	if d == 0 {
@@ -89,8 +89,9 @@ func (r *Receiver) pause(failures int, err error) time.Duration {
 	return d
 }
 
-// Poll asks the transmitter until it has no more events, applies them, and acknowledges those that were
-// applied. What cannot be applied now is not acknowledged, and is the error.
+// Poll asks the transmitter until it has no more events, applies them and acknowledges those
+// that were applied. If an event cannot be applied now, Poll does not acknowledge it and
+// returns the error.
 func (r *Receiver) Poll(ctx context.Context, pollEndpoint string) error {
 	if err := r.configured(); err != nil {
 		return err
@@ -119,7 +120,7 @@ func (r *Receiver) Poll(ctx context.Context, pollEndpoint string) error {
 	}
 }
 
-// applyAll notes in ask what may be acknowledged, and gives the failure that stopped it.
+// applyAll adds the results to ask and returns the failure that stopped it.
 func (r *Receiver) applyAll(ctx context.Context, sets map[string]string, ask *pollRequest) error {
 	for id, raw := range sets {
 		err := r.applyPolled(ctx, id, raw)
@@ -139,14 +140,15 @@ func (r *Receiver) applyAll(ctx context.Context, sets map[string]string, ask *po
 	return nil
 }
 
-// applyPolled wants the token to be the one that the response calls it: an acknowledgement names the jti.
+// applyPolled requires the jti of the token to be its name in the response, because an
+// acknowledgement names the jti.
 func (r *Receiver) applyPolled(ctx context.Context, id, raw string) error {
 	t, err := jose.Parse(raw, jose.MaxSize)
 	var c struct {
 		ID string `json:"jti"`
 	}
 	if err == nil && jose.Decode(t.Payload, &c, jose.TokenLimits) == nil && c.ID != id {
-		err := reject(InvalidRequest, errors.New("the token has another jti than the poll response gives it"))
+		err := reject(InvalidRequest, errors.New("jti of the token does not match its name in the poll response"))
 		r.note(ctx, err)
 		return err
 	}
@@ -163,7 +165,7 @@ func (r *Receiver) poll(ctx context.Context, pollEndpoint string, ask *pollReque
 		return nil, err
 	}
 	if resp.Status != http.StatusOK {
-		return nil, fmt.Errorf("ssf: %w", resp.Failure("the poll endpoint does not answer with events"))
+		return nil, fmt.Errorf("ssf: %w", resp.Failure("the poll endpoint did not return events: check the URL and Receiver.Token"))
 	}
 	if ask.MaxEvents == 0 && resp.IsEmpty() {
 		return &pollResponse{}, nil

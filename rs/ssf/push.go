@@ -12,9 +12,10 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// Handler receives events by push, RFC 8935: it is the delivery endpoint of a stream. It answers 202 when the
-// events are applied, 400 with an error code to a token that is rejected, 401 to a request without the value of
-// Authorization, and 503 when an effect or the Store failed, so that the transmitter sends the token again.
+// Handler receives events by push, RFC 8935. It is the delivery endpoint of a stream. It
+// responds with 202 after the events were applied, with 400 and an error code if the token is
+// rejected, and with 401 if the value of Authorization is missing or wrong. If an effect or the
+// Store failed, it responds with 503, so that the transmitter sends the token again.
 func (r *Receiver) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
@@ -33,17 +34,17 @@ func (r *Receiver) Handler() http.Handler {
 	})
 }
 
-// pushed reads the one token that the request carries, RFC 8935 §2.1.
+// pushed reads the token of the request, RFC 8935 §2.1.
 func (r *Receiver) pushed(w http.ResponseWriter, req *http.Request) (string, error) {
 	if !r.isAuthorized(req.Header.Values("Authorization")) {
-		return "", reject(AuthenticationFailed, errors.New("the push request does not have the value of Receiver.Authorization"))
+		return "", reject(AuthenticationFailed, errors.New("Authorization of the push request is missing or does not match Receiver.Authorization"))
 	}
 	if typ, _, err := mime.ParseMediaType(req.Header.Get("Content-Type")); err != nil || typ != "application/secevent+jwt" {
 		return "", reject(InvalidRequest, errors.New("Content-Type is not application/secevent+jwt (RFC 8935 §2.1)"))
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, jose.MaxSize))
 	if err != nil {
-		return "", reject(InvalidRequest, errors.New("the body cannot be read, or is larger than 64 KiB"))
+		return "", reject(InvalidRequest, errors.New("the body cannot be read or is larger than 64 KiB"))
 	}
 	return string(body), nil
 }
@@ -59,7 +60,7 @@ func (r *Receiver) isAuthorized(fields []string) bool {
 	return subtle.ConstantTimeCompare(got[:], want[:]) == 1
 }
 
-// answer writes RFC 8935 §2.2 and §2.3.
+// answer writes the response of RFC 8935 §2.2 and §2.3.
 func answer(w http.ResponseWriter, err error) {
 	var rejected *Error
 	switch {
@@ -81,7 +82,7 @@ func answer(w http.ResponseWriter, err error) {
 	}
 }
 
-// wire is what the transmitter is told.
+// wire is what the transmitter gets.
 func (e *Error) wire() map[string]string {
 	return map[string]string{"err": e.Code, "description": e.Description}
 }

@@ -13,20 +13,23 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// KeySet checks the signature of a JWT and gives its payload: go-oidc's own shape.
+// KeySet verifies the signature of a JWT and returns its payload. go-oidc's key sets implement
+// it.
 type KeySet interface {
 	VerifySignature(ctx context.Context, jwt string) (payload []byte, err error)
 }
 
-// Effect ends access. *login.Login and *rs.Revocations are Effects; [EffectFunc] makes one of a function.
+// Effect ends access. *login.Login and *rs.Revocations implement it. [EffectFunc] makes an
+// Effect from a function.
 type Effect interface {
-	// EndAccess ends the session sid at issuer iss. If sid is "" it ends every session and every token of the
-	// user sub that began at or before the time given; what began later goes on. With sid, sub may be "".
-	// EndAccess returns when that holds on all machines, or an error. It may be called twice for one event.
+	// EndAccess ends the session sid at issuer iss. If sid is "", it ends every session and
+	// every token of the user sub that began at before or earlier. Later ones are not affected.
+	// With sid, sub may be "". EndAccess must return nil only after all machines have applied
+	// it. It may be called twice for one event.
 	EndAccess(ctx context.Context, iss, sub, sid string, before time.Time) error
 }
 
-// EffectFunc is an [Effect] made of a function.
+// EffectFunc is an [Effect] that calls a function.
 type EffectFunc func(ctx context.Context, iss, sub, sid string, before time.Time) error
 
 // EndAccess implements [Effect].
@@ -34,7 +37,7 @@ func (f EffectFunc) EndAccess(ctx context.Context, iss, sub, sid string, before 
 	return f(ctx, iss, sub, sid, before)
 }
 
-// TokenEffect is an [Effect] that can end a single token too, for subjects of format jwt_id.
+// TokenEffect is an [Effect] that can also end a single token, for subjects of format jwt_id.
 type TokenEffect interface {
 	// EndToken ends the token of issuer iss whose jti is id.
 	EndToken(ctx context.Context, iss, id string) error
@@ -47,81 +50,88 @@ const (
 	maxMaxAge     = 366 * 24 * time.Hour
 )
 
-// Receiver receives the events of one transmitter. Issuer, Audience and Effects or Heard must be set; without
-// them every token is rejected. A Receiver must not be copied after its first use.
+// Receiver receives the events of one transmitter. Issuer, Audience, and Effects or Heard must
+// be set; otherwise every token is refused with a temporary error. A Receiver must not be
+// copied after its first use.
 type Receiver struct {
-	// Issuer is the transmitter's issuer identifier. iss must equal it exactly.
+	// Issuer is the transmitter's issuer identifier. iss must equal it, byte for byte.
 	Issuer string
 
-	// Audience is this receiver's identifier. aud must contain it. The transmitter chooses it, and Create
-	// reports it as Stream.Audience.
+	// Audience is this receiver's identifier. aud must contain it. The transmitter chooses it:
+	// set it to the Audience of the Stream that Create returns.
 	Audience string
 
-	// ConfigurationURL is where the transmitter publishes its metadata. "" means where SSF 1.0 §7.2 says:
-	// "/.well-known/ssf-configuration" between host and path of Issuer.
+	// ConfigurationURL is the URL of the transmitter's metadata. "" means the URL of SSF 1.0
+	// §7.2: "/.well-known/ssf-configuration" between host and path of Issuer.
 	ConfigurationURL string
 
-	// Keys are the transmitter's. nil means those at jwks_uri of its metadata.
+	// Keys are the transmitter's keys. nil means the keys at jwks_uri of its metadata.
 	Keys KeySet
 
-	// Algs are the signature algorithms that are accepted. Empty means RS256 alone.
+	// Algs are the accepted signature algorithms. Empty means RS256 alone.
 	Algs []string
 
-	// Issuers are the issuers of the users and sessions that this transmitter may speak about. Events about
-	// others are acknowledged and have no effect. Empty means Issuer alone.
+	// Issuers are the issuers whose users and sessions this transmitter may end. Events about
+	// other issuers are acknowledged and have no effect. Empty means Issuer alone.
 	Issuers []string
 
-	// Effects end access. All of them are called for each event that ends access; the event is acknowledged
-	// when all have succeeded.
+	// Effects end access. All of them are called for each event that ends access. The event is
+	// acknowledged when all have succeeded.
 	Effects []Effect
 
-	// Lookup finds the user of a subject that is not an issuer and a subject: the format is email,
-	// phone_number, account, did or uri, the value is what the subject holds. A user that is not known is "",
-	// without an error. An address can change hands: the application must know whose it was at the time given.
-	// nil means that no such user is known.
+	// Lookup finds the user of a subject of format email, phone_number, account, did or uri.
+	// value is the member of the subject. If the user is unknown, return "" and no error. An
+	// address can change hands: return the user who had it at the time at. nil means that such
+	// subjects are unknown.
 	Lookup func(ctx context.Context, format, value string, at time.Time) (iss, sub string, err error)
 
-	// Heard is called for every event, unknown types included, after the Effects. An error means that the
-	// event is not acknowledged, so that it comes again. nil means that nothing is called.
+	// Heard is called for every event after the Effects, also for unknown types. If it returns
+	// an error, the event is not acknowledged and is sent again. nil means that nothing is
+	// called.
 	Heard func(ctx context.Context, e Event) error
 
-	// Ignore are event types that end no access here. Empty means none.
+	// Ignore are event types that do not end access. Empty means none.
 	Ignore []string
 
-	// Store is shared by the processes of the application. nil means the memory of this process: then another
-	// process acknowledges an event twice, and Verify works only where the verification event arrives.
+	// Store is shared by the processes of the application. nil means the memory of this
+	// process. Then another process may apply an event a second time, and VerifyStream works
+	// only in the process that receives the verification event.
 	Store Store
 
-	// HTTP sends the requests to the transmitter. Its Transport is used, so it may add an access token. Time
-	// limits and the refusal of redirects stay the module's. nil means a client of our own.
+	// HTTP sends the requests to the transmitter. Its Transport is used, so it may add an
+	// access token. Time-outs and the rejection of redirects stay those of this module. nil
+	// means the default client of this module.
 	HTTP *http.Client
 
-	// Token gives the access token for the stream API and the poll endpoint. nil means that HTTP adds it, or
-	// that none is needed.
+	// Token returns the access token for the stream API and the poll endpoint. nil means that
+	// HTTP adds it or that none is needed.
 	Token func(ctx context.Context) (string, error)
 
-	// Authorization is the value of the header field Authorization that push requests must have, such as
-	// "Bearer …". Create sends it to the transmitter. "" means that the signature of each token is enough.
+	// Authorization is the required value of the header field Authorization in push requests,
+	// such as "Bearer …". Create sends it to the transmitter. "" means that only the signature
+	// of each token is checked.
 	Authorization string `json:"-"`
 
-	// Interval is the time between two polls that bring nothing. 0 means 2 seconds; at least 100 ms, at most
-	// an hour.
+	// Interval is the time between two polls that return no events. 0 means 2 seconds;
+	// otherwise 100 ms to 1 hour.
 	Interval time.Duration
 
-	// MaxEvents is how many events one poll may bring. 0 means 50; at most 1,000.
+	// MaxEvents is the maximum number of events that one poll requests. 0 means 50; at most
+	// 1,000.
 	MaxEvents int
 
-	// MaxAge is how old an event may be when it arrives. A token is remembered as long. 0 means 30 days; at
-	// most 366 days.
+	// MaxAge is the maximum time between iat and the arrival of a token. A token is remembered
+	// for the same time. 0 means 30 days; at most 366 days.
 	MaxAge time.Duration
 
-	// Skew is how far the transmitter's clock may be off. 0 means 30 seconds; at most 5 minutes.
+	// Skew is the accepted clock difference to the transmitter. 0 means 30 seconds; at most 5
+	// minutes.
 	Skew time.Duration
 
 	// Counter counts events. nil means that nothing is counted.
 	Counter Counter
 
-	// Logger gets a line for every token that is rejected and for every failure. nil means slog.Default.
+	// Logger logs every rejected token and every failure. nil means slog.Default.
 	Logger *slog.Logger
 
 	// Now is the clock. nil means time.Now.
@@ -130,21 +140,21 @@ type Receiver struct {
 	memory   memory
 	metadata metadataCache
 	mu       sync.Mutex
-	keys     KeySet // of the metadata
+	keys     KeySet // of jwks_uri
 	keysAt   string
 	state    state
 }
 
-// state is what Ready reports, under mu.
+// state is what Ready reports. mu protects it.
 type state struct {
 	polling bool
-	failed  error     // of the last poll
-	stream  string    // the status of the last stream-updated event
-	applied error     // of the last event that could not be applied
-	since   time.Time // of applied
+	failed  error     // the error of the last poll
+	stream  string    // the status in the last stream-updated event
+	applied error     // the error of the last event that could not be applied
+	since   time.Time // the time of applied
 }
 
-// Format implements fmt.Formatter: every verb prints the transmitter and nothing else.
+// Format implements fmt.Formatter. Every verb prints only the transmitter.
 func (r *Receiver) Format(f fmt.State, _ rune) { io.WriteString(f, r.redacted()) }
 
 // LogValue implements slog.LogValuer.
@@ -155,13 +165,13 @@ func (r *Receiver) redacted() string { return fmt.Sprintf("[receiver of events f
 func (r *Receiver) configured() error {
 	switch {
 	case r == nil:
-		return errors.New("ssf: a *Receiver that is nil")
+		return errors.New("ssf: the *Receiver is nil")
 	case r.Issuer == "":
 		return errors.New("ssf: Receiver.Issuer is empty")
 	case r.Audience == "":
 		return errors.New("ssf: Receiver.Audience is empty: set it to Stream.Audience")
 	case len(r.Effects) == 0 && r.Heard == nil:
-		return errors.New("ssf: Receiver.Effects and Receiver.Heard are empty: no event would have an effect")
+		return errors.New("ssf: Receiver.Effects is empty and Receiver.Heard is nil: set one of them")
 	case r.Skew < 0 || r.Skew > maxSkew:
 		return fmt.Errorf("ssf: Receiver.Skew is %v, expected 0 to %v", r.Skew, maxSkew)
 	case r.MaxAge < 0 || r.MaxAge > maxMaxAge:
@@ -173,7 +183,7 @@ func (r *Receiver) configured() error {
 	}
 	for _, e := range r.Effects {
 		if e == nil {
-			return errors.New("ssf: Receiver.Effects has a nil in it")
+			return errors.New("ssf: Receiver.Effects contains nil")
 		}
 	}
 	if err := jose.CheckAlgs(r.algs()); err != nil {
@@ -224,7 +234,7 @@ func (r *Receiver) logger() *slog.Logger {
 	return slog.Default()
 }
 
-// unavailable marks an error that says nothing about a token: the same call may succeed later.
+// unavailable marks an error that says nothing about a token. The same call may succeed later.
 type unavailable struct{ err error }
 
 func (u *unavailable) Error() string   { return u.err.Error() }
@@ -236,10 +246,10 @@ func isTemporary(err error) bool {
 	return errors.As(err, &t) && t.Temporary()
 }
 
-// Ready reports an error unless events can be received now: the Receiver is configured, the transmitter's
-// metadata can be read where it is needed, the last poll of Run succeeded, the transmitter has not paused or
-// disabled the stream, and no event of the last minute failed to be applied. It is for a readiness probe or an
-// alert.
+// Ready reports an error if events cannot be received now. These are the reasons: the settings
+// are wrong, the transmitter's metadata is needed and cannot be fetched, the last poll of Run
+// failed, the transmitter has paused or disabled the stream, or an event of the last minute
+// could not be applied. Use it for a readiness probe or an alert.
 func (r *Receiver) Ready(ctx context.Context) error {
 	if err := r.configured(); err != nil {
 		return err
@@ -255,7 +265,7 @@ func (r *Receiver) Ready(ctx context.Context) error {
 	case r.state.polling && r.state.failed != nil:
 		return fmt.Errorf("ssf: the last poll failed: %w", r.state.failed)
 	case r.state.stream == StatusPaused || r.state.stream == StatusDisabled:
-		return fmt.Errorf("ssf: the transmitter has set the stream to %q", r.state.stream)
+		return fmt.Errorf("ssf: the transmitter has set the status of the stream to %q: call SetStatus to enable it", r.state.stream)
 	case r.state.applied != nil && r.now().Sub(r.state.since) < time.Minute:
 		return fmt.Errorf("ssf: an event could not be applied: %w", r.state.applied)
 	}

@@ -22,10 +22,11 @@ const (
 	InvalidState         = "invalid_state"
 )
 
-// Error is a token that is rejected. Code and Description go to the transmitter, Err is for the log alone.
+// Error is the rejection of a token. Code and Description are sent to the transmitter. Err is
+// for the log only.
 type Error struct {
 	Code        string
-	Description string // constant text of this package
+	Description string // a constant text of this package
 	Err         error
 }
 
@@ -36,7 +37,7 @@ func (e *Error) Error() string {
 	return "ssf: " + e.Code + ": " + e.Err.Error()
 }
 
-// Unwrap gives the cause.
+// Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
 var descriptions = map[string]string{
@@ -54,7 +55,8 @@ func reject(code string, err error) *Error {
 
 var setKind = jose.Kind{"secevent+jwt"}
 
-// setClaims are those of a SET, RFC 8417 §2.2 and SSF 1.0 §4.1. What must be absent is read too.
+// setClaims are the claims of a SET, RFC 8417 §2.2 and SSF 1.0 §4.1. It includes claims that
+// must be absent.
 type setClaims struct {
 	Issuer   string                    `json:"iss"`
 	Audience jose.Audience             `json:"aud"`
@@ -68,10 +70,10 @@ type setClaims struct {
 	Nonce    jsontext.Value            `json:"nonce"`
 }
 
-// Verify checks a Security Event Token by RFC 8417 and SSF 1.0 §4.1, and gives its events. It does not look
-// at whether the token was used before, and applies nothing: [Receiver.Apply] does both. A token that fails a
-// check is an [*Error]. Any other error has a method Temporary() bool that is true: the keys could not be
-// fetched.
+// Verify verifies a Security Event Token by RFC 8417 and SSF 1.0 §4.1 and returns its events.
+// It does not check whether the token was used before, and it calls no effect: [Receiver.Apply]
+// does both. If the token is rejected, the error is an [*Error]. Any other error has a method
+// Temporary() bool that returns true: the keys could not be fetched.
 func (r *Receiver) Verify(ctx context.Context, raw string) ([]Event, error) {
 	if err := r.configured(); err != nil {
 		return nil, &unavailable{err}
@@ -84,7 +86,7 @@ func (r *Receiver) Verify(ctx context.Context, raw string) ([]Event, error) {
 		return nil, reject(InvalidRequest, err)
 	}
 	if err := t.Header.CheckAlg(r.algs()); err != nil {
-		return nil, reject(InvalidKey, fmt.Errorf("%w (see Receiver.Algs)", err))
+		return nil, reject(InvalidKey, fmt.Errorf("%w: set Receiver.Algs to the algorithm of the transmitter", err))
 	}
 	var c setClaims
 	if err := jose.Decode(t.Payload, &c, jose.TokenLimits); err != nil {
@@ -107,23 +109,23 @@ func (r *Receiver) checkClaims(c *setClaims) error {
 	now := r.now()
 	switch {
 	case c.Issuer != r.Issuer:
-		return reject(InvalidIssuer, fmt.Errorf("iss is %s, expected %s (see Receiver.Issuer)", jose.Quote(c.Issuer), jose.Quote(r.Issuer)))
+		return reject(InvalidIssuer, fmt.Errorf("iss is %s, expected %s: set Receiver.Issuer to the issuer exactly as the transmitter writes it", jose.Quote(c.Issuer), jose.Quote(r.Issuer)))
 	case !slices.Contains(c.Audience, r.Audience):
-		return reject(InvalidAudience, fmt.Errorf("aud is %q, expected %s (see Receiver.Audience)", quoteAll(c.Audience), jose.Quote(r.Audience)))
+		return reject(InvalidAudience, fmt.Errorf("aud is %q, expected %s: set Receiver.Audience to Stream.Audience", quoteAll(c.Audience), jose.Quote(r.Audience)))
 	case c.ID == "":
 		return reject(InvalidRequest, errors.New("jti is missing"))
 	case c.IssuedAt.IsZero():
 		return reject(InvalidRequest, errors.New("iat is missing"))
 	case c.IssuedAt.After(now.Add(r.skew())):
-		return reject(InvalidRequest, errors.New("iat is in the future (see Receiver.Skew)"))
+		return reject(InvalidRequest, errors.New("iat is in the future: the clocks differ by more than Receiver.Skew"))
 	case c.IssuedAt.Before(now.Add(-r.maxAge())):
-		return reject(InvalidRequest, fmt.Errorf("issued more than %v ago (see Receiver.MaxAge)", r.maxAge()))
+		return reject(InvalidRequest, fmt.Errorf("the token was issued more than %v ago (Receiver.MaxAge)", r.maxAge()))
 	case c.Subject != nil: // SSF 1.0 §4.1.2
-		return reject(InvalidRequest, errors.New("sub is present: this is a JWT of another kind"))
+		return reject(InvalidRequest, errors.New("sub is present: this is not a Security Event Token"))
 	case c.Expiry != nil: // SSF 1.0 §4.1.7
-		return reject(InvalidRequest, errors.New("exp is present: this is a JWT of another kind"))
+		return reject(InvalidRequest, errors.New("exp is present: this is not a Security Event Token"))
 	case c.Nonce != nil:
-		return reject(InvalidRequest, errors.New("nonce is present: this is a JWT of another kind"))
+		return reject(InvalidRequest, errors.New("nonce is present: this is not a Security Event Token"))
 	case len(c.Events) == 0:
 		return reject(InvalidRequest, errors.New("events is missing or empty"))
 	}
@@ -137,13 +139,13 @@ func quoteAll(all []string) (out []string) {
 	return out
 }
 
-// maxEvents is how many alternative types one token may have, SSF 1.0 §4.2.1.
+// maxEvents is the maximum number of events in one token, SSF 1.0 §4.2.1.
 const maxEvents = 10
 
-// events makes an Event of each member of events, in the order of their types.
+// events returns an Event for each member of events, sorted by type.
 func (c *setClaims) events() ([]Event, error) {
 	if len(c.Events) > maxEvents {
-		return nil, fmt.Errorf("%d events in one token; at most %d are read", len(c.Events), maxEvents)
+		return nil, fmt.Errorf("the token has %d events, expected at most %d", len(c.Events), maxEvents)
 	}
 	var out []Event
 	for typ, payload := range c.Events {
@@ -164,11 +166,11 @@ func (c *setClaims) events() ([]Event, error) {
 
 func (c *setClaims) event(typ string, payload jsontext.Value) (Event, error) {
 	if typ == "" || payload.Kind() != '{' {
-		return Event{}, errors.New("an event that is not an object (RFC 8417 §2.2)")
+		return Event{}, errors.New("a member of events is not an object (RFC 8417 §2.2)")
 	}
 	e := Event{Type: typ, Issuer: c.Issuer, ID: c.ID, IssuedAt: c.IssuedAt.Time, Time: c.IssuedAt.Time, payload: payload}
 	subject, err := c.subject(payload)
-	if !e.known() { // a type of its own may have a subject of its own
+	if !e.known() { // an unknown type may have a subject that cannot be parsed here
 		e.Subject = subject
 		return e, nil
 	}
@@ -179,7 +181,8 @@ func (c *setClaims) event(typ string, payload jsontext.Value) (Event, error) {
 	return e, e.setTime(c)
 }
 
-// subject reads sub_id, or the member subject of the event, where it was before SSF 1.0 (§3.1.1).
+// subject reads sub_id, or the member subject of the event, which older versions used (SSF 1.0
+// §3.1.1).
 func (c *setClaims) subject(payload jsontext.Value) (Subject, error) {
 	raw := c.SubID
 	if raw == nil {
@@ -197,7 +200,8 @@ func (c *setClaims) subject(payload jsontext.Value) (Subject, error) {
 	return parseSubject(raw, true)
 }
 
-// setTime reads when it happened. That is never after the token was issued: what began after the event goes on.
+// setTime sets the time of the event. It is at most iat, so access that began after the token
+// was issued is not ended.
 func (e *Event) setTime(c *setClaims) error {
 	switch seconds := e.members().Timestamp.(type) {
 	case nil:
@@ -206,7 +210,7 @@ func (e *Event) setTime(c *setClaims) error {
 		}
 	case float64:
 		if !(seconds > 0 && seconds < 1<<53) {
-			return errors.New("event_timestamp is not a time in seconds")
+			return errors.New("event_timestamp is not a positive number of seconds")
 		}
 		e.Time = time.Unix(int64(seconds), 0)
 	default:

@@ -8,23 +8,25 @@ import (
 	"time"
 )
 
-// Store is what all processes of an application share: which tokens were applied, and which verifications
-// were requested. redisstore.Store and login.Memory are Stores.
+// Store is what all processes of an application share: the tokens that were applied and the
+// verifications that were requested. redisstore.Store and login.Memory implement it.
 type Store interface {
-	// Load gives the value that was saved under key, or nil if there is none.
+	// Load returns the value of key, or nil if there is none.
 	Load(ctx context.Context, key string) ([]byte, error)
 
-	// Save keeps value under key until then.
+	// Save stores value under key until the given time.
 	Save(ctx context.Context, key string, value []byte, until time.Time) error
 }
 
 const storeTimeout = 2 * time.Second // for one call of the Store
 
-// generation is how many values one generation of a memory holds, at some 150 bytes each.
+// generation is the maximum number of values in one generation of a memory, at about 150 bytes
+// each.
 const generation = 100_000
 
-// memory is the Store of one process. It keeps the last 100,000 values at least. An event that was forgotten
-// and comes again is applied again, which ends nothing that has begun since. The zero value is ready.
+// memory is the Store of one process. It keeps at least the last 100,000 values. An event that
+// was forgotten and is sent again is applied again. This ends nothing that began later. The
+// zero value is ready.
 type memory struct {
 	mu         sync.Mutex
 	young, old map[string]kept
@@ -76,7 +78,7 @@ func (r *Receiver) save(ctx context.Context, key string, value []byte, until tim
 	return r.Store.Save(ctx, key, value, until)
 }
 
-// key is of one length, and holds nothing to read: transmitters write jti as they like.
+// key has a fixed length and reveals nothing, because transmitters choose jti freely.
 func (r *Receiver) key(kind, id string) string {
 	sum := sha256.Sum256([]byte(r.Issuer + "\x00" + r.Audience + "\x00" + id))
 	return "ssf:" + kind + ":" + base64.RawURLEncoding.EncodeToString(sum[:])

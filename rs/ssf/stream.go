@@ -34,18 +34,18 @@ const (
 type Stream struct {
 	ID              string
 	Issuer          string
-	Audience        []string // Receiver.Audience must be one of them
+	Audience        []string // must contain Receiver.Audience
 	EventsSupported []string
 	EventsRequested []string
 	EventsDelivered []string
 	Method          string // MethodPush or MethodPoll
-	EndpointURL     string // of a poll stream: for Receiver.Run
+	EndpointURL     string // of a poll stream: pass it to Receiver.Run
 	Description     string
-	MinVerification time.Duration // between two verifications
-	Inactivity      time.Duration // after which the transmitter may stop the stream, 0 when it does not say
+	MinVerification time.Duration // minimum time between two verifications
+	Inactivity      time.Duration // time after which the transmitter may stop the stream; 0 if unknown
 }
 
-// wireStream is a Stream as it is on the wire.
+// wireStream is the JSON form of a Stream.
 type wireStream struct {
 	ID              string        `json:"stream_id"`
 	Issuer          string        `json:"iss"`
@@ -65,9 +65,10 @@ type wireDelivery struct {
 	Authorization string `json:"authorization_header,omitempty"`
 }
 
-// Create creates a stream for the event types given. pushURL is where [Receiver.Handler] is served; "" means
-// a poll stream, whose Stream.EndpointURL is for [Receiver.Run]. No type means every type that this package
-// knows. A transmitter that allows one stream only answers 409 when there is one already: see Streams.
+// Create creates a stream for the given event types. Without types it requests every type that
+// this package knows. pushURL is the URL of [Receiver.Handler]. "" creates a poll stream: pass
+// Stream.EndpointURL to [Receiver.Run]. Some transmitters allow only one stream and respond
+// with 409 if it exists: see Streams.
 func (r *Receiver) Create(ctx context.Context, pushURL string, types ...string) (*Stream, error) {
 	delivery := wireDelivery{Method: MethodPoll}
 	if pushURL != "" {
@@ -97,20 +98,20 @@ func (r *Receiver) Create(ctx context.Context, pushURL string, types ...string) 
 	return s, nil
 }
 
-// check holds a new stream against what was requested, SSF 1.0 §8.1.1.1.1.
+// check compares a new stream with the request, SSF 1.0 §8.1.1.1.1.
 func (s *Stream) check(method, audience string) error {
 	switch {
 	case s.Method != method:
 		return fmt.Errorf("the stream's delivery method is %s, expected %q", jose.Quote(s.Method), method)
 	case method == MethodPoll && endpoint.CheckURL(s.EndpointURL) != nil:
-		return errors.New("the poll stream has no endpoint_url that may be used")
+		return errors.New("endpoint_url of the poll stream is missing or not an https URL")
 	case audience != "" && !slices.Contains(s.Audience, audience):
 		return fmt.Errorf("the stream's aud is %q, expected %s: set Receiver.Audience, or the audience at the transmitter", quoteAll(s.Audience), jose.Quote(audience))
 	}
 	return nil
 }
 
-// Stream reads the configuration of a stream.
+// Stream returns the configuration of the stream id.
 func (r *Receiver) Stream(ctx context.Context, id string) (*Stream, error) {
 	resp, err := r.manage(ctx, http.MethodGet, configurationEndpoint, id, nil, http.StatusOK)
 	if err != nil {
@@ -118,7 +119,7 @@ func (r *Receiver) Stream(ctx context.Context, id string) (*Stream, error) {
 	}
 	s, err := r.parseStream(resp.Body)
 	if err == nil && s.ID != id {
-		err = errors.New("the stream has another stream_id")
+		err = errors.New("stream_id of the response is not the requested one")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("ssf: %w", resp.Refuse(err))
@@ -126,7 +127,7 @@ func (r *Receiver) Stream(ctx context.Context, id string) (*Stream, error) {
 	return s, nil
 }
 
-// Streams lists the streams of this receiver.
+// Streams returns the streams of this receiver.
 func (r *Receiver) Streams(ctx context.Context) ([]*Stream, error) {
 	resp, err := r.manage(ctx, http.MethodGet, configurationEndpoint, "", nil, http.StatusOK)
 	if err != nil {
@@ -139,13 +140,13 @@ func (r *Receiver) Streams(ctx context.Context) ([]*Stream, error) {
 	return out, nil
 }
 
-// Delete deletes a stream. The transmitter drops the events that it still holds.
+// Delete deletes the stream id. The transmitter drops the events that it has not delivered.
 func (r *Receiver) Delete(ctx context.Context, id string) error {
 	_, err := r.manage(ctx, http.MethodDelete, configurationEndpoint, id, nil, http.StatusNoContent, http.StatusOK)
 	return err
 }
 
-// Status reads whether a stream is StatusEnabled, StatusPaused or StatusDisabled.
+// Status returns the status of the stream id: StatusEnabled, StatusPaused or StatusDisabled.
 func (r *Receiver) Status(ctx context.Context, id string) (string, error) {
 	resp, err := r.manage(ctx, http.MethodGet, statusEndpoint, id, nil, http.StatusOK)
 	if err != nil {
@@ -154,8 +155,9 @@ func (r *Receiver) Status(ctx context.Context, id string) (string, error) {
 	return parseStatus(resp)
 }
 
-// SetStatus changes the status of a stream. The transmitter holds the events of a paused stream, and drops
-// those of a disabled one. It may answer that it has not decided yet (202); that is an error.
+// SetStatus changes the status of the stream id. The transmitter keeps the events of a paused
+// stream and drops those of a disabled one. If the transmitter has not decided yet (202),
+// SetStatus returns an error.
 func (r *Receiver) SetStatus(ctx context.Context, id, status string) error {
 	body, err := json.Marshal(map[string]string{"stream_id": id, "status": status})
 	if err != nil {
@@ -171,17 +173,18 @@ func (r *Receiver) SetStatus(ctx context.Context, id, status string) error {
 	}
 	if err == nil {
 		r.mu.Lock()
-		r.state.stream = "" // it was the receiver that changed it
+		r.state.stream = "" // the receiver changed it, not the transmitter
 		r.mu.Unlock()
 	}
 	return err
 }
 
-// verifyWait is how often Verify looks for the event.
+// verifyWait is how often VerifyStream looks for the event.
 const verifyWait = 100 * time.Millisecond
 
-// VerifyStream asks the transmitter for a verification event and waits until it has arrived and passed every
-// check, or until ctx ends. Handler or Run must be receiving meanwhile: in this process or, with Store, in any.
+// VerifyStream requests a verification event and waits until it has arrived and was verified,
+// or until ctx ends. Handler or Run must be running meanwhile: in this process, or with Store
+// in any process.
 func (r *Receiver) VerifyStream(ctx context.Context, id string) error {
 	state := rand.Text()
 	if err := r.save(ctx, r.key("state", state), []byte(requested), r.now().Add(time.Hour)); err != nil {
@@ -207,13 +210,14 @@ func (r *Receiver) VerifyStream(ctx context.Context, id string) error {
 	}
 }
 
-// What the Store holds of a verification.
+// The values of a verification in the Store.
 const (
 	requested = "requested"
 	arrived   = "arrived"
 )
 
-// verified checks the state of a verification event, SSF 1.0 §8.1.4.1. One without state comes unasked.
+// verified checks the state of a verification event, SSF 1.0 §8.1.4.1. The transmitter may send
+// an event without state at any time.
 func (r *Receiver) verified(ctx context.Context, e Event) error {
 	state, _ := e.members().State.(string)
 	if e.members().State == nil || state == "" {
@@ -225,7 +229,7 @@ func (r *Receiver) verified(ctx context.Context, e Event) error {
 	case err != nil:
 		return &unavailable{fmt.Errorf("ssf: the Store failed: %w", err)}
 	case got == nil:
-		return reject(InvalidState, errors.New("a verification event whose state was not requested here"))
+		return reject(InvalidState, errors.New("the state of the verification event was not requested by this receiver"))
 	}
 	if err := r.save(ctx, key, []byte(arrived), r.now().Add(time.Hour)); err != nil {
 		return &unavailable{fmt.Errorf("ssf: the Store failed: %w", err)}
@@ -249,7 +253,7 @@ func parseStatus(resp *endpoint.Response) (string, error) {
 	return s.Status, nil
 }
 
-// parseStreams reads a list; some transmitters give one object where there is one stream.
+// parseStreams reads an array. Some transmitters send one object if there is one stream.
 func (r *Receiver) parseStreams(body []byte) ([]*Stream, error) {
 	if jsontext.Value(body).Kind() == '{' {
 		s, err := r.parseStream(body)
@@ -273,7 +277,7 @@ func (r *Receiver) parseStreams(body []byte) ([]*Stream, error) {
 	return out, nil
 }
 
-// parseStream wants the issuer to be the transmitter's, SSF 1.0 §8.1.1.
+// parseStream requires the issuer to be the transmitter's, SSF 1.0 §8.1.1.
 func (r *Receiver) parseStream(body []byte) (*Stream, error) {
 	var w wireStream
 	if err := jose.Decode(body, &w, jose.DocumentLimits); err != nil {
@@ -283,7 +287,7 @@ func (r *Receiver) parseStream(body []byte) (*Stream, error) {
 	case w.ID == "":
 		return nil, errors.New("stream_id is missing")
 	case w.Issuer != r.Issuer:
-		return nil, fmt.Errorf("the stream's iss is %s, expected %s (see Receiver.Issuer)", jose.Quote(w.Issuer), jose.Quote(r.Issuer))
+		return nil, fmt.Errorf("the stream's iss is %s, expected %s: set Receiver.Issuer", jose.Quote(w.Issuer), jose.Quote(r.Issuer))
 	}
 	return &Stream{
 		ID: w.ID, Issuer: w.Issuer, Audience: w.Audience, EventsSupported: w.EventsSupported, EventsRequested: w.EventsRequested,
@@ -308,7 +312,7 @@ func verificationEndpoint(m *Metadata) (name, u string) {
 	return "verification_endpoint", m.VerificationEndpoint
 }
 
-// manage makes one call of the stream API, and wants one of the statuses.
+// manage makes one call of the stream API and requires one of the statuses in want.
 func (r *Receiver) manage(ctx context.Context, method string, which func(*Metadata) (name, u string), streamID string, body []byte, want ...int) (*endpoint.Response, error) {
 	m, err := r.Metadata(ctx)
 	if err != nil {
@@ -344,21 +348,21 @@ func withStream(endpointURL, id string) (string, error) {
 	return u.String(), nil
 }
 
-// whyNot says what the statuses of SSF 1.0 §8.1 mean.
+// whyNot explains the statuses of SSF 1.0 §8.1.
 func whyNot(status int) string {
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return "the transmitter does not allow this call (see Receiver.Token and its scopes)"
+		return "the transmitter does not allow this call : check Receiver.Token and its scopes"
 	case http.StatusNotFound:
-		return "the transmitter has no such stream for this receiver"
+		return "the transmitter has no such stream for this receiver: check the stream ID"
 	case http.StatusConflict:
-		return "a stream exists already, and the transmitter allows one only: use or delete it (see Streams)"
+		return "a stream already exists, and the transmitter allows only one: use it or delete it (see Streams)"
 	case http.StatusAccepted:
 		return "the transmitter has not decided yet: try again later"
 	case http.StatusTooManyRequests:
 		return "too many requests: wait for Stream.MinVerification"
 	}
-	return "the transmitter does not answer as SSF 1.0 §8.1 says"
+	return "unexpected response of the transmitter (SSF 1.0 §8.1)"
 }
 
 // send sends one request with the access token.

@@ -23,11 +23,11 @@ const (
 	URI         = "uri"
 )
 
-// maxAliases bounds the identifiers of one aliases subject.
+// maxAliases is the maximum number of identifiers of one aliases subject.
 const maxAliases = 20
 
-// Subject is a subject identifier (RFC 9493), simple or complex. Which fields are set depends on Format; a
-// format that is not one of the constants has no field set.
+// Subject is a subject identifier (RFC 9493), simple or complex. Format decides which fields
+// are set. With a format that is not one of the constants, no other field is set.
 type Subject struct {
 	Format string
 
@@ -39,16 +39,16 @@ type Subject struct {
 	PhoneNumber string
 	URI         string // of account, did and uri
 
-	Identifiers []Subject          // of aliases: all are the same subject
+	Identifiers []Subject          // of aliases: they all identify the same subject
 	Members     map[string]Subject // of complex: "user", "session", "device", "tenant" and others
 }
 
 var (
-	errNoFormat = errors.New("a subject without format (RFC 9493 §3)")
-	errNested   = errors.New("a subject in aliases or complex that is not simple")
+	errNoFormat = errors.New("a subject has no format (RFC 9493 §3)")
+	errNested   = errors.New("a subject inside aliases or complex is not simple")
 )
 
-// wireSubject is a subject as it is on the wire.
+// wireSubject is the JSON form of a subject.
 type wireSubject struct {
 	Format      *string `json:"format"`
 	Issuer      *string `json:"iss"`
@@ -61,7 +61,7 @@ type wireSubject struct {
 	URL         *string `json:"url"`
 }
 
-// parseSubject reads one subject identifier. The members of other formats are ignored, whatever they are.
+// parseSubject reads one subject identifier. It ignores the members of other formats.
 func parseSubject(raw []byte, outer bool) (Subject, error) {
 	var head struct {
 		Format *string `json:"format"`
@@ -83,7 +83,7 @@ func parseSubject(raw []byte, outer bool) (Subject, error) {
 	return Subject{Format: *head.Format}, nil
 }
 
-// parseSimple wants every member that the format requires, and none of them empty.
+// parseSimple requires every member of the format to be present and not empty.
 func parseSimple(raw []byte, format string) (Subject, error) {
 	var w wireSubject
 	if err := jose.Decode(raw, &w, jose.TokenLimits); err != nil {
@@ -93,7 +93,7 @@ func parseSimple(raw []byte, format string) (Subject, error) {
 	var err error
 	need := func(to *string, name string, from *string) {
 		if from == nil || *from == "" {
-			err = errors.Join(err, fmt.Errorf("a subject of format %s without %s (RFC 9493 §3.2)", format, name))
+			err = errors.Join(err, fmt.Errorf("a subject of format %s has no %s (RFC 9493 §3.2)", format, name))
 			return
 		}
 		*to = *from
@@ -122,7 +122,7 @@ func parseSimple(raw []byte, format string) (Subject, error) {
 	return s, nil
 }
 
-// parseAliases reads RFC 9493 §3.2.8: aliases are not nested.
+// parseAliases reads RFC 9493 §3.2.8. Aliases must not be nested.
 func parseAliases(raw []byte, outer bool) (Subject, error) {
 	if !outer {
 		return Subject{}, errNested
@@ -134,7 +134,7 @@ func parseAliases(raw []byte, outer bool) (Subject, error) {
 		return Subject{}, err
 	}
 	if len(w.Identifiers) == 0 || len(w.Identifiers) > maxAliases {
-		return Subject{}, fmt.Errorf("a subject of format aliases with %d identifiers; 1 to %d are read", len(w.Identifiers), maxAliases)
+		return Subject{}, fmt.Errorf("a subject of format aliases has %d identifiers, expected 1 to %d", len(w.Identifiers), maxAliases)
 	}
 	s := Subject{Format: Aliases}
 	for _, v := range w.Identifiers {
@@ -147,7 +147,7 @@ func parseAliases(raw []byte, outer bool) (Subject, error) {
 	return s, nil
 }
 
-// parseComplex reads SSF 1.0 §3.3: each member is a simple subject. A user may have aliases.
+// parseComplex reads SSF 1.0 §3.3. Each member is a simple subject, or aliases.
 func parseComplex(raw []byte, outer bool) (Subject, error) {
 	if !outer {
 		return Subject{}, errNested
@@ -158,7 +158,7 @@ func parseComplex(raw []byte, outer bool) (Subject, error) {
 	}
 	s := Subject{Format: Complex, Members: map[string]Subject{}}
 	for name, v := range w {
-		if name == "format" || v.Kind() != '{' { // members that are no subject are ignored, SSF 1.0 §4.2.3
+		if name == "format" || v.Kind() != '{' { // members that are not subjects are ignored, SSF 1.0 §4.2.3
 			continue
 		}
 		one, err := parseMember(v)
@@ -168,7 +168,7 @@ func parseComplex(raw []byte, outer bool) (Subject, error) {
 		s.Members[name] = one
 	}
 	if len(s.Members) == 0 {
-		return Subject{}, errors.New("a subject of format complex without a member")
+		return Subject{}, errors.New("a subject of format complex has no members")
 	}
 	return s, nil
 }

@@ -10,10 +10,12 @@ type target struct {
 	issuer, subject, session, token string
 }
 
-// allSessions is what Keycloak writes in place of a session id when an administrator signs a user out.
+// allSessions is what Keycloak writes instead of a session ID when an administrator signs a
+// user out.
 const allSessions = "ALL"
 
-// targets reads the subject of e. None means that nobody here is meant.
+// targets returns what the subject of e names. It returns none if this application does not
+// know the subject.
 func (r *Receiver) targets(ctx context.Context, e Event) ([]target, error) {
 	if e.Subject.Format != Complex {
 		return r.users(ctx, e, e.Subject)
@@ -29,8 +31,8 @@ func (r *Receiver) targets(ctx context.Context, e Event) ([]target, error) {
 	return r.sessions(session, users), nil
 }
 
-// aboutSession tells whether the event can be about one session. An account or a credential is that of all
-// sessions of a user.
+// aboutSession reports whether the event can be about one session. Events about an account or a
+// credential concern all sessions of a user.
 func (e Event) aboutSession() bool {
 	switch e.Type {
 	case SessionRevoked, TokenClaimsChange, AssuranceLevelChange, DeviceComplianceChange:
@@ -39,8 +41,8 @@ func (e Event) aboutSession() bool {
 	return false
 }
 
-// sessions narrows users down to a session. A session that cannot be read leaves all sessions of the users:
-// that ends more than was meant, and never less.
+// sessions narrows users down to one session. If the session cannot be read, it returns all
+// sessions of the users: that may end too much, but never too little.
 func (r *Receiver) sessions(session Subject, users []target) []target {
 	t := target{issuer: r.Issuer}
 	if len(users) > 0 {
@@ -60,7 +62,7 @@ func (r *Receiver) sessions(session Subject, users []target) []target {
 	return []target{t}
 }
 
-// users gives those that a simple subject or aliases name.
+// users returns the users that a simple subject or aliases name.
 func (r *Receiver) users(ctx context.Context, e Event, s Subject) ([]target, error) {
 	switch s.Format {
 	case IssuerSub:
