@@ -284,3 +284,29 @@ func shellWords(line string) (words []string) {
 	}
 	return words
 }
+
+// TestOtherExamples runs the examples of doctor, token and playground.
+func TestOtherExamples(t *testing.T) {
+	i, ca := issuer(t, issuertest.Config{})
+	if _, usage := runs(t, "", "doctor", "-h"); !strings.Contains(usage, "\n  countersign doctor https://accounts.google.com\n") {
+		t.Error(usage)
+	}
+	if status, out := runs(t, "", "doctor", i.URL, "-ca", ca); status != 0 {
+		t.Errorf("doctor: %d %s", status, out)
+	}
+	if _, usage := runs(t, "", "token", "-h"); !strings.Contains(usage, "\n  echo \"$TOKEN\" | countersign token -\n") {
+		t.Error(usage)
+	}
+	if status, out := runs(t, i.IDToken(issuertest.IDToken{})+"\n", "token", "-"); status != 0 {
+		t.Errorf("token: %d %s", status, out)
+	}
+	if _, usage := runs(t, "", "playground", "-h"); !strings.Contains(usage, "\n  countersign playground -no-browser\n") {
+		t.Error(usage)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	var out bytes.Buffer
+	if status := run(ctx, []string{"playground", "-no-browser"}, standard{strings.NewReader(""), &out, &out}); status != 0 || !strings.Contains(out.String(), "http://127.0.0.1:") {
+		t.Errorf("playground: %d %s", status, out.String())
+	}
+}

@@ -27,6 +27,7 @@ type standard struct {
 var commands = []command{
 	{"doctor", "examine an issuer, or an API with -api", runDoctor},
 	{"token", "show a JWT and the checks that it passes", runToken},
+	{"playground", "a login to look at and to attack, in the browser", runPlayground},
 }
 
 func init() {

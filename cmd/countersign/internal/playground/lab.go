@@ -1,0 +1,367 @@
+package playground
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/client/grant"
+	"github.com/countersign/countersign/client/login"
+	"github.com/countersign/countersign/client/tokens"
+	"github.com/countersign/countersign/cmd/countersign/internal/wire"
+	"github.com/countersign/countersign/discovery"
+	"github.com/countersign/countersign/discovery/issuertest"
+	"github.com/countersign/countersign/rs"
+)
+
+// The registrations at the embedded server, and what the API needs for a deletion.
+const (
+	appID     = "print-shop"
+	apiID     = "photo-album"
+	strongACR = "mfa"
+)
+
+// lab is a server, an application, an API and a browser on loopback, for one run. The
+// application and the API are built from this module's own packages, as a user would.
+type lab struct {
+	on     map[string]bool
+	issuer *issuertest.Issuer
+	app    string // addresses
+	api    string
+	client *client.Client
+	login  *login.Login
+	cert   tls.Certificate // of the client, with mTLS
+	key    issuertest.Key
+	roots  []*x509.Certificate
+
+	browser *http.Client
+	ahead   time.Duration // of the application's clock
+	tamper  func(*http.Response)
+
+	mu      sync.Mutex
+	arrows  []*arrow
+	logs    []string
+	tokens  *client.Tokens
+	reason  error
+	closers []func()
+}
+
+// newLab starts everything. Close ends it.
+func newLab(on map[string]bool) (l *lab, err error) {
+	l = &lab{on: on, cert: issuertest.NewCertificate(), key: issuertest.NewKey("print-shop-1", "ES256")}
+	defer func() {
+		if err != nil {
+			l.close()
+		}
+	}()
+	appListener, err := l.listen(&l.app)
+	if err != nil {
+		return nil, err
+	}
+	apiListener, err := l.listen(&l.api)
+	if err != nil {
+		return nil, err
+	}
+	if l.issuer, err = issuertest.Start(l.serverConfig()); err != nil {
+		return nil, err
+	}
+	l.closers = append(l.closers, l.issuer.Close)
+	l.roots = append(l.roots, l.issuer.Certificate())
+	l.browser = l.newBrowser()
+	l.serve(apiListener, l.apiHandler())
+	application, err := l.application()
+	if err != nil {
+		return nil, err
+	}
+	l.serve(appListener, application)
+	return l, nil
+}
+
+func (l *lab) serverConfig() issuertest.Config {
+	registration := issuertest.Client{
+		ID: appID, Secret: "print-shop-secret", RedirectURLs: []string{l.app + "/callback"}, Audience: []string{l.api},
+		BackChannelLogoutURL: l.app + "/backchannel-logout",
+	}
+	if l.fapi() {
+		registration.Secret = ""
+	}
+	if l.fapi() || l.on["jar"] {
+		registration.Keys = issuertest.JWKS(l.key)
+	}
+	if l.on["encryption"] {
+		registration.Keys, registration.IDTokenEncryptionAlg = encryptionKeys(registration.Keys, l.key), "ECDH-ES"
+	}
+	c := issuertest.Config{
+		Algorithm: "ES256", Clients: []issuertest.Client{registration, {ID: apiID, Secret: "photo-album-secret"}},
+		HTTP: &http.Client{Transport: l.recorder(laneServer, l.trusting()), Timeout: 5 * time.Second},
+	}
+	if l.on["opaque"] {
+		c.AccessTokens = issuertest.Opaque
+	}
+	return c
+}
+
+func (l *lab) fapi() bool { return l.on["fapi2"] || l.on["signing"] }
+
+// now is the time of the application and of the API.
+func (l *lab) now() time.Time { return l.issuer.Now().Add(l.ahead) }
+
+// clientConfig is the application's. The switches change the fields that GoLines shows.
+func (l *lab) clientConfig() client.Config {
+	c := client.Config{
+		Issuer: l.issuer.URL, ClientID: appID, Auth: auth.Secret("print-shop-secret"), RedirectURL: l.app + "/callback",
+		Scopes: []string{"openid", "profile", "photos"}, IDTokenAlgs: []string{"ES256"}, PAR: client.PAROff, Now: l.now,
+		HTTP: &http.Client{Transport: l.recorder(laneApp, l.trusting())},
+	}
+	key := auth.SigningKey{KeyID: l.key.ID, Key: l.key.Private}
+	if l.on["par"] || l.fapi() {
+		c.PAR = client.PARRequired
+	}
+	if l.on["jar"] || l.on["signing"] {
+		c.RequestObject = &client.RequestObject{Keys: key}
+	}
+	if l.on["formpost"] {
+		c.ResponseMode = "form_post"
+	}
+	if l.on["jarm"] || l.on["signing"] {
+		c.ResponseMode, c.ResponseAlgs = map[bool]string{false: "query.jwt", true: "form_post.jwt"}[l.on["formpost"]], []string{"ES256"}
+	}
+	if l.on["mtls"] {
+		c.CertificateBound = true
+	}
+	if l.on["dpop"] || l.fapi() && !l.on["mtls"] {
+		c.DPoP = &client.DPoP{}
+	}
+	if l.on["encryption"] {
+		c.DecryptionKeys = decryptionKeys(l.key)
+	}
+	if l.on["refresh"] {
+		c.Scopes = append(c.Scopes, "offline_access")
+	}
+	switch {
+	case l.on["signing"]:
+		c.Profile = client.FAPI2MessageSigning
+	case l.on["fapi2"]:
+		c.Profile = client.FAPI2Security
+	case l.on["oauth21"]:
+		c.Profile = client.OAuth21
+	}
+	if l.fapi() {
+		c.Auth = auth.PrivateKeyJWT(key, auth.Assertion{})
+	}
+	return c
+}
+
+func (l *lab) application() (http.Handler, error) {
+	var err error
+	if l.client, err = client.New(l.clientConfig()); err != nil {
+		return nil, err
+	}
+	l.login, err = login.New(login.Config{
+		Clients: map[string]*client.Client{"main": l.client}, Store: &login.Memory{}, Keys: [][]byte{randomKey()}, KeepTokens: true, Claims: []string{"name"}, Now: l.now,
+		Log: slog.New(slog.NewTextHandler(logWriter{l, "application"}, nil)),
+		SignIn: func(_ context.Context, _ *login.User, t *client.Tokens, _ url.Values) error {
+			l.set(func() { l.tokens = t })
+			return nil
+		},
+		OnProblem: func(_ context.Context, _ login.Problem, reason error) { l.set(func() { l.reason = reason }) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/login", l.login.Start())
+	mux.Handle("/callback", l.login.Callback())
+	mux.Handle("/logout", l.login.Logout())
+	mux.Handle("/backchannel-logout", l.login.BackchannelLogout())
+	mux.Handle("/photos", l.login.Require(l.page(http.MethodGet)))
+	mux.Handle("/delete", l.login.Require(l.page(http.MethodDelete)))
+	mux.Handle("/exchange", l.login.Require(http.HandlerFunc(l.exchange)))
+	mux.Handle("/revoke", l.login.Require(http.HandlerFunc(l.revoke)))
+	mux.Handle("/device", http.HandlerFunc(l.device))
+	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "The print shop") })
+	return mux, nil
+}
+
+// page calls the API with the visitor's access token. It starts a step-up login if the API
+// asks for one (RFC 9470).
+func (l *lab) page(method string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, _ := login.FromContext(r.Context())
+		hc := &http.Client{Timeout: 10 * time.Second, Transport: &tokens.Transport{
+			Client: l.client, Tokens: user, Origins: []string{l.api}, Base: l.recorder(laneApp, l.trusting()),
+		}}
+		ask, _ := http.NewRequestWithContext(r.Context(), method, l.api+"/photos", nil)
+		resp, err := hc.Do(ask)
+		var challenge *tokens.ChallengeError
+		if errors.As(err, &challenge) && challenge.ACRValues != nil {
+			more := challenge.Request()
+			l.login.Begin(w, r, login.BeginOptions{Request: &more, ReturnTo: r.RequestURI})
+			return
+		}
+		if err != nil {
+			http.Error(w, "The API rejects the request.", http.StatusBadGateway)
+			return
+		}
+		defer resp.Body.Close()
+		fmt.Fprintf(w, "The print shop: %s, the API answers %d", user.Claim("name"), resp.StatusCode)
+	})
+}
+
+func (l *lab) exchange(w http.ResponseWriter, r *http.Request) {
+	user, _ := login.FromContext(r.Context())
+	t, err := user.Tokens(r.Context())
+	if err == nil {
+		_, err = grant.TokenExchange(r.Context(), l.client, grant.ExchangeRequest{SubjectToken: t.AccessToken, Audiences: []string{l.api}})
+	}
+	done(w, err, "The token is exchanged.")
+}
+
+func (l *lab) revoke(w http.ResponseWriter, r *http.Request) {
+	user, _ := login.FromContext(r.Context())
+	t, err := user.Tokens(r.Context())
+	if err == nil {
+		err = l.client.RevokeTokens(r.Context(), t)
+	}
+	done(w, err, "The tokens are revoked.")
+}
+
+// device signs in a television: the person opens the address in the browser meanwhile.
+func (l *lab) device(w http.ResponseWriter, r *http.Request) {
+	d, err := grant.BeginDevice(r.Context(), l.client, client.TokenRequest{})
+	if err == nil {
+		l.post(l.browser, d.VerificationURIComplete, nil, nil)
+		_, err = grant.FinishDevice(r.Context(), l.client, d)
+	}
+	done(w, err, "The device is signed in.")
+}
+
+func done(w http.ResponseWriter, err error, text string) {
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	fmt.Fprintln(w, text)
+}
+
+func (l *lab) apiHandler() http.Handler {
+	mux := http.NewServeMux()
+	photos := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p, _ := rs.FromContext(r.Context())
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(map[string]any{"photos": []string{"tea-party.jpg"}, "user": p.Subject, "client": p.ClientID})
+	})
+	mux.Handle("GET /photos", photos)
+	mux.Handle("DELETE /photos", rs.RequireACR(strongACR)(photos))
+	return l.protection().Handler(mux)
+}
+
+func (l *lab) protection() *rs.Protection {
+	provider := &discovery.Provider{Issuer: l.issuer.URL, HTTP: &http.Client{Transport: l.recorder(laneAPI, l.trusting())}, Now: l.now}
+	var verifier rs.Verifier = &rs.JWT{Issuer: l.issuer.URL, Audience: l.api, Keys: provider.Keys(), Algs: []string{"ES256"}, Now: l.now}
+	if l.on["opaque"] || l.on["introspection"] {
+		verifier = &rs.Introspection{
+			Server: provider, Issuer: l.issuer.URL, Audience: l.api, Auth: auth.SecretBasic("photo-album-secret").For(apiID, l.issuer.URL),
+			HTTP: provider.HTTP, Now: l.now,
+		}
+	}
+	return &rs.Protection{
+		Tokens: verifier, DPoP: &rs.DPoP{BaseURL: l.api, Now: l.now}, Now: l.now,
+		Logger: slog.New(slog.NewTextHandler(logWriter{l, "API"}, nil)),
+	}
+}
+
+func randomKey() []byte {
+	key := make([]byte, 32)
+	rand.Read(key) // never an error
+	return key
+}
+
+func (l *lab) set(change func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change()
+}
+
+// logWriter keeps the log lines of a program.
+type logWriter struct {
+	l       *lab
+	program string
+}
+
+func (w logWriter) Write(line []byte) (int, error) {
+	w.l.set(func() { w.l.logs = append(w.l.logs, w.program+": "+string(line)) })
+	return len(line), nil
+}
+
+// trusting trusts the certificates of the lab, and presents the client's with mTLS.
+func (l *lab) trusting() http.RoundTripper { return &lazyTransport{l: l} }
+
+// lazyTransport is made at its first request: the certificates are known by then.
+type lazyTransport struct {
+	l    *lab
+	once sync.Once
+	t    *http.Transport
+}
+
+func (z *lazyTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	z.once.Do(func() {
+		pool := x509.NewCertPool()
+		for _, c := range z.l.roots {
+			pool.AddCert(c)
+		}
+		z.t = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, DisableKeepAlives: true}
+		if z.l.on["mtls"] {
+			z.t.TLSClientConfig.Certificates = []tls.Certificate{z.l.cert}
+		}
+	})
+	resp, err := z.t.RoundTrip(r)
+	if err == nil && z.l.tamper != nil {
+		z.l.tamper(resp)
+	}
+	return resp, err
+}
+
+// listen is on a free port of loopback, with a certificate of its own.
+func (l *lab) listen(address *string) (net.Listener, error) {
+	pair := issuertest.NewCertificate()
+	l.roots = append(l.roots, pair.Leaf)
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	*address = "https://" + inner.Addr().String()
+	l.closers = append(l.closers, func() { inner.Close() })
+	return tls.NewListener(inner, &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequestClientCert}), nil
+}
+
+func (l *lab) serve(listener net.Listener, h http.Handler) {
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)}
+	go s.Serve(listener)
+	l.closers = append(l.closers, func() { s.Close() })
+}
+
+func (l *lab) close() {
+	for i := len(l.closers) - 1; i >= 0; i-- {
+		l.closers[i]()
+	}
+}
+
+// recorder records what lane sends.
+func (l *lab) recorder(lane int, base http.RoundTripper) http.RoundTripper {
+	return &wire.Recorder{Base: base, Record: func(x *wire.Exchange) {
+		l.set(func() { l.arrows = append(l.arrows, &arrow{From: lane, To: l.lane(x.URL), x: x}) })
+	}}
+}

@@ -1,0 +1,163 @@
+package browser
+
+import (
+	"bufio"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// startPlayground builds and starts the command, and gives the address that it prints.
+func startPlayground(t *testing.T) string {
+	t.Helper()
+	if browserPath == "" {
+		t.Skip("no browser: make browser")
+	}
+	program := filepath.Join(t.TempDir(), "countersign")
+	build := exec.Command("go", "build", "-o", program, ".")
+	build.Dir = "../../cmd/countersign"
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	command := exec.CommandContext(ctx, program, "playground", "-no-browser")
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	command.WaitDelay = 5 * time.Second
+	out, err := command.StdoutPipe()
+	if err == nil {
+		err = command.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cancel(); command.Wait() })
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if strings.HasPrefix(lines.Text(), "http://127.0.0.1:") {
+			return lines.Text()
+		}
+	}
+	t.Fatal("no address was printed")
+	return ""
+}
+
+// scheme has the browser prefer light or dark pages.
+func (p *person) scheme(name string) {
+	p.t.Helper()
+	p.do("prefer "+name, chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}},
+		})
+		return err
+	}))
+}
+
+// count gives how many elements match.
+func (p *person) count(selector string) int {
+	p.t.Helper()
+	return int(read(p, selector, chromedp.Evaluate[int64](`document.querySelectorAll('`+selector+`').length`)))
+}
+
+// press clicks a button of the playground, and waits for the result.
+func (p *person) press(selector string) {
+	p.t.Helper()
+	p.do("press "+selector, chromedp.EvaluateAsDevTools[chromedp.Void](`(() => { document.getElementById("result").dataset.old = "yes"; document.querySelector('`+selector+`').click() })()`))
+	p.eventually(selector, func() bool {
+		return read(p, "fresh", chromedp.Evaluate[bool](`!document.getElementById("result").dataset.old && !document.body.classList.contains("busy")`))
+	})
+}
+
+// TestPlayground runs every switch and every attack, and takes pictures of the page.
+func TestPlayground(t *testing.T) {
+	address := startPlayground(t)
+	p := newPerson(t, nil, "")
+	p.load("open", chromedp.Navigate(address))
+	if at := p.at(); at.RawQuery != "" {
+		t.Errorf("the key is still in the address: %s", at)
+	}
+	ids := strings.Split(read(p, "switches", chromedp.Evaluate[string](`[...document.querySelectorAll(".switch input")].map(i => i.name).join()`)), ",")
+	attacks := strings.Split(read(p, "attacks", chromedp.Evaluate[string](`[...document.querySelectorAll(".attacks button")].map(b => b.value).join()`)), ",")
+	if len(ids) < 17 || len(attacks) < 13 {
+		t.Fatalf("switches %q, attacks %q", ids, attacks)
+	}
+	for _, id := range ids {
+		p.do("switch "+id, chromedp.EvaluateAsDevTools[chromedp.Void](`for (const i of document.querySelectorAll(".switch input")) i.checked = i.name == "`+id+`"`))
+		p.press("#run")
+		if text := p.text(); strings.Contains(text, "did not start") || p.count("#steps li") != 14 || p.count("#steps .failed") != 0 || p.count(".lines") != 1 || p.count(".diagram li") < 5 {
+			t.Errorf("switch %s:\n%s", id, text)
+		}
+	}
+	for _, id := range attacks {
+		p.press(`.attacks button[value="` + id + `"]`)
+		outcome := read(p, "outcome", chromedp.Text(chromedp.CSS("#outcome")))
+		if p.count("#verdict.good") != 1 || !regexp.MustCompile(`(?i)rejected|end at the application`).MatchString(outcome) || strings.Contains(outcome, "NOT") {
+			t.Errorf("attack %s: %s", id, outcome)
+		}
+	}
+	p.press(`.attacks button[value="nonce"]`)
+	p.do("have the focus", chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+		return err
+	}))
+	p.do("open a message and a step", chromedp.EvaluateAsDevTools[chromedp.Void](`document.querySelectorAll("details")[2].open = true; document.querySelector('[data-step="11"]').focus({preventScroll: true})`))
+	if p.count(".claims .lit") == 0 {
+		t.Error("step 11 highlights no claim")
+	}
+	for _, scheme := range []string{"light", "dark"} {
+		p.scheme(scheme)
+		p.do("scroll", chromedp.EvaluateAsDevTools[chromedp.Void](`scrollTo(0, 0)`))
+		p.picture("playground-" + scheme)
+	}
+}
+
+// TestPlaygroundWithoutScripts: the form works alone.
+func TestPlaygroundWithoutScripts(t *testing.T) {
+	p := newPerson(t, nil, "")
+	address := startPlayground(t)
+	p.withoutScripts()
+	p.load("open", chromedp.Navigate(address))
+	p.load("attack", chromedp.Click(chromedp.CSS(`.attacks button[value="none"]`)))
+	if !strings.Contains(p.text(), "Step 1 of 14") {
+		t.Error(p.text())
+	}
+}
+
+// TestPlaygroundKey: the key works once, and nothing is shown without it.
+func TestPlaygroundKey(t *testing.T) {
+	address := startPlayground(t)
+	p := newPerson(t, nil, "")
+	base, _, _ := strings.Cut(address, "?")
+	if status := p.load("without", chromedp.Navigate(base)); status != 403 {
+		t.Errorf("without a key: status %d", status)
+	}
+	if status := p.load("wrong", chromedp.Navigate(base+"?key=wrong")); status != 403 {
+		t.Errorf("with a wrong key: status %d", status)
+	}
+	if status := p.load("right", chromedp.Navigate(address)); status != 200 {
+		t.Errorf("with the key: status %d", status)
+	}
+	other := newPerson(t, nil, "")
+	if status := other.load("again", chromedp.Navigate(address)); status != 403 {
+		t.Errorf("with the key again: status %d", status)
+	}
+}
+
+// TestPlaygroundStaysHere: the page loads nothing from elsewhere.
+func TestPlaygroundStaysHere(t *testing.T) {
+	address := startPlayground(t)
+	p := newPerson(t, nil, "")
+	p.load("open", chromedp.Navigate(address))
+	p.press(`.attacks button[value="redirect"]`)
+	if n := read(p, "resources", chromedp.Evaluate[int64](`performance.getEntriesByType("resource").filter(e => !e.name.startsWith(location.origin + "/")).length`)); n != 0 {
+		t.Errorf("%d requests to other places", n)
+	}
+}
