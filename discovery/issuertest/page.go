@@ -49,7 +49,7 @@ var signInPage = newPage(`Sign in`, `<p><strong>{{.Client}}</strong> wants to kn
 {{end}}<button name="action" value="cancel" class="quiet">Cancel</button></form>
 `+developmentNote)
 
-var consentPage = newPage(`Allow {{.Client}}?`, `<p>You are signed in as <strong>{{.User}}</strong>. {{if .Scopes}}If you allow it, <strong>{{.Client}}</strong> can:</p>
+var consentPage = newPage(`Allow access?`, `<p>You are signed in as <strong>{{.User}}</strong>. {{if .Scopes}}If you allow it, <strong>{{.Client}}</strong> can:</p>
 <ul>{{range .Scopes}}<li>{{.Text}} <small>Scope <code>{{.Name}}</code></small></li>{{end}}</ul>{{else}}<strong>{{.Client}}</strong> asks for no scope.</p>{{end}}
 <form method="post" action="{{.Action}}"><input type="hidden" name="id" value="{{.ID}}">
 <button name="action" value="allow">Allow</button><button name="action" value="cancel" class="quiet">Do not allow</button></form>

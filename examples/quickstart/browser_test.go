@@ -40,7 +40,7 @@ func TestConsent(t *testing.T) {
 	b := startBench(t)
 	v := b.browser(t)
 	consent := v.consent()
-	for _, want := range []string{"Allow The print shop?", "See the photos in your photo album", "See your email address"} {
+	for _, want := range []string{"Allow access?", "The print shop", "See the photos in your photo album", "See your email address"} {
 		if !strings.Contains(consent.Body, want) {
 			t.Errorf("the page lacks %q:\n%s", want, consent.Body)
 		}
@@ -190,7 +190,7 @@ func TestReportTable(t *testing.T) {
 			t.Errorf("row %q", row)
 		}
 	}
-	for _, want := range []string{"<caption>", `<th scope="col">Check</th>`, `<th scope="row">14</th>`} {
+	for _, want := range []string{"<caption>", "9 valid, 5 not applicable", `<th scope="col">Check</th>`, `<th scope="row">14</th>`} {
 		if !strings.Contains(page.Body, want) {
 			t.Errorf("the table lacks %s", want)
 		}

@@ -23,8 +23,9 @@ const usage = `Quickstart is a login from end to end: an authorization server, a
 
 With -issuer it uses that server instead of its own. Register a client there with the
 redirect URI http://127.0.0.1:8080/callback (-listen chooses host and port). The API
-takes access tokens that are JWTs as in RFC 9068; say in -audience what your server
-writes into their aud. A token that is not for the API is refused, and the page says so.
+accepts access tokens that are JWTs as in RFC 9068. Set -audience to what your server
+writes into their aud. The API rejects a token for another audience, and the page says so.
+A sign-out ends at your server, on its own page.
 
 `
 
@@ -69,9 +70,9 @@ func (o *options) complete() error {
 	case o.cancel && !o.headless:
 		return errors.New("-cancel is for -headless")
 	case foreign && o.clientID == "":
-		return errors.New("-issuer wants a -client-id")
+		return errors.New("-issuer requires -client-id")
 	case !foreign && (o.clientID != "" || o.clientSecret != ""):
-		return errors.New("-client-id and -client-secret want an -issuer")
+		return errors.New("-client-id and -client-secret require -issuer")
 	}
 	byDefault := func(value *string, own, elsewhere string) {
 		if *value == "" && foreign {

@@ -17,7 +17,7 @@ var homePage = shop.Page(`The print shop`, account+`
 <p><a class="button" href="/photos">{{if .User}}Show my photos{{else}}Sign in and choose photos{{end}}</a></p>
 <h2>Three parties</h2>
 <div class="columns three">
-<section class="panel app"><h2>{{mark "app"}}Web application</h2><p>The print shop. It signs you in and calls the API for you.</p><dl><dt>Address</dt><dd>{{.App}}</dd></dl></section>
+<section class="panel app"><h2>{{mark "app"}}Web application</h2><p>The print shop. It signs you in, and it calls the API for you.</p><dl><dt>Address</dt><dd>{{.App}}</dd></dl></section>
 <section class="panel server"><h2>{{mark "server"}}Authorization server</h2><p>It knows your account. It asks whether you allow what the print shop wants.</p><dl><dt>Address</dt><dd>{{.Issuer}}</dd></dl></section>
 <section class="panel api"><h2>{{mark "api"}}API</h2><p>The photo album. It gives photos to those who send a valid access token.</p><dl><dt>Address</dt><dd>{{.API}}</dd></dl></section>
 </div>
@@ -37,7 +37,7 @@ var photosPage = shop.Page(`Hello, {{.Name}}`, account+`
 </div>
 <h2>The ID token in 14 steps</h2>
 <table id="report">
-<caption>What the print shop checked before it believed who you are. {{.Passed}} of {{len .Claims.Report}} steps are valid.</caption>
+<caption>The print shop checked this before it signed you in: {{.Summary}}.</caption>
 <thead><tr><th scope="col">Step</th><th scope="col">Check</th><th scope="col">Result</th></tr></thead>
 <tbody>{{range .Claims.Report}}
 <tr><th scope="row">{{.Number}}</th><td>{{.Test}}{{with .Reason}} <small>{{.}}</small>{{end}}</td><td>{{state .Result}}</td></tr>{{end}}

@@ -10,11 +10,13 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/countersign/countersign/client/login"
 	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/examples/internal/page"
+	"github.com/countersign/countersign/idtoken"
 )
 
 // kept is what the session keeps for the page.
@@ -73,19 +75,27 @@ func (a *app) show(w http.ResponseWriter, user *login.User, claims kept, call st
 		status = http.StatusBadGateway
 	}
 	photosPage.Write(w, status, map[string]any{
-		"Name": cmp.Or(user.Claim("name"), user.Subject), "User": user, "Claims": claims, "Passed": passed(claims.Report),
+		"Name": cmp.Or(user.Claim("name"), user.Subject), "User": user, "Claims": claims, "Summary": summary(claims.Report),
 		"Answer": said.text, "Challenge": said.challenge, "Audience": a.audience, "Scope": apiScope,
 		"Path": append(slices.Clip(claims.Path), call, said.step, last),
 	})
 }
 
-func passed(report []row) (n int) {
-	for _, r := range report {
-		if r.Result == "valid" {
-			n++
+// summary counts the results, such as "9 valid, 5 not applicable".
+func summary(report []row) string {
+	var counts []string
+	for _, result := range []idtoken.Result{idtoken.Valid, idtoken.NotApplicable, idtoken.Skipped, idtoken.Failed} {
+		n := 0
+		for _, r := range report {
+			if r.Result == result.String() {
+				n++
+			}
+		}
+		if n > 0 {
+			counts = append(counts, fmt.Sprint(n, " ", result))
 		}
 	}
-	return n
+	return strings.Join(counts, ", ")
 }
 
 // call calls the API with the user's access token, which is sent to no other place.

@@ -24,7 +24,7 @@ const layout = `<!doctype html>
 <style>{{style}}</style>
 </head>
 <body class="{{site.Party}}">
-{{if site.Name}}<header class="bar {{site.Party}}"><div><a href="/"><strong>{{mark site.Party}}{{site.Name}}</strong></a> <small>{{site.Kind}}</small>{{block "account" .}}{{end}}</div></header>
+{{if site.Name}}<header class="bar {{site.Party}}"><div><span><a href="/"><strong>{{mark site.Party}}{{site.Name}}</strong></a><small>{{site.Kind}}</small></span>{{block "account" .}}{{end}}</div></header>
 {{end}}<main>
 <h1>{{template "title" .}}</h1>
 {{template "body" .}}
