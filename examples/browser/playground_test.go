@@ -3,6 +3,7 @@ package browser
 import (
 	"bufio"
 	"context"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,10 +15,12 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"github.com/countersign/countersign/discovery/issuertest"
 )
 
 // startPlayground builds and starts the command, and gives the address that it prints.
-func startPlayground(t *testing.T) string {
+func startPlayground(t *testing.T, args ...string) string {
 	t.Helper()
 	if browserPath == "" {
 		t.Skip("no browser: make browser")
@@ -29,7 +32,7 @@ func startPlayground(t *testing.T) string {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	command := exec.CommandContext(ctx, program, "playground", "-no-browser")
+	command := exec.CommandContext(ctx, program, append([]string{"playground", "-no-browser"}, args...)...)
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	command.WaitDelay = 5 * time.Second
 	out, err := command.StdoutPipe()
@@ -160,4 +163,26 @@ func TestPlaygroundStaysHere(t *testing.T) {
 	if n := read(p, "resources", chromedp.Evaluate[int64](`performance.getEntriesByType("resource").filter(e => !e.name.startsWith(location.origin + "/")).length`)); n != 0 {
 		t.Errorf("%d requests to other places", n)
 	}
+}
+
+// TestPlaygroundOwnServer signs in at another server, with a page for the person.
+func TestPlaygroundOwnServer(t *testing.T) {
+	issuer := issuertest.New(t, issuertest.Config{PlainHTTP: true, Page: true, Users: []issuertest.User{alice}, Clients: []issuertest.Client{{ID: "mine"}}})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	l.Close()
+	address := startPlayground(t, "-port", port, "-issuer", issuer.URL, "-client-id", "mine")
+	p := newPerson(t, nil, "")
+	p.load("open", chromedp.Navigate(address))
+	for selector, want := range map[string]string{"#run": "Signed in.", `.attacks button[value="none"]`: "Step 1 of 14"} {
+		p.press(selector)
+		p.picture("playground-own")
+		p.load("continue", chromedp.Click(chromedp.CSS("#continue")))
+		p.load("choose alice", chromedp.Click(chromedp.CSS(`button[value="`+alice.Subject+`"]`)))
+		p.eventually("back", func() bool { return p.at().Path == "/own" && strings.Contains(p.text(), want) })
+	}
+	p.picture("playground-own-attack")
 }

@@ -9,9 +9,11 @@ import (
 	"crypto/subtle"
 	"embed"
 	"html/template"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -28,14 +30,19 @@ type Server struct {
 	key     string // works once
 	cookie  string
 
-	mu   sync.Mutex
-	used bool
-	run  chan struct{} // one run at a time
+	own      *Own // nil for the embedded server
+	redirect string
+
+	mu    sync.Mutex
+	used  bool
+	login *ownLogin     // the latest, nil for none
+	run   chan struct{} // one run at a time
 }
 
-// Serve serves at l, which is on loopback, until ctx ends. ready gets the address to open.
-func Serve(ctx context.Context, l net.Listener, ready func(address string)) error {
-	s := &Server{address: l.Addr().String(), key: rand.Text() + rand.Text(), cookie: rand.Text() + rand.Text(), run: make(chan struct{}, 1)}
+// Serve serves at l, which is on loopback, until ctx ends. ready gets the address to open. own
+// is the server to sign in at, nil for the embedded one.
+func Serve(ctx context.Context, l net.Listener, own *Own, ready func(address string)) error {
+	s := &Server{address: l.Addr().String(), own: own, redirect: RedirectURI(l.Addr().String()), key: rand.Text() + rand.Text(), cookie: rand.Text() + rand.Text(), run: make(chan struct{}, 1)}
 	h := &http.Server{
 		Handler: s.handler(), ReadHeaderTimeout: 5 * time.Second, WriteTimeout: time.Minute, MaxHeaderBytes: 32 << 10,
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo),
@@ -53,6 +60,7 @@ func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.home)
 	mux.HandleFunc("POST /run", s.runs)
+	mux.HandleFunc("GET /own", s.finishOwn)
 	for name, kind := range map[string]string{"style.css": "text/css; charset=utf-8", "page.js": "text/javascript; charset=utf-8"} {
 		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, _ *http.Request) {
 			data, _ := files.ReadFile(name)
@@ -80,6 +88,10 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		if r.Host != s.address {
 			http.Error(w, "open http://"+s.address, http.StatusMisdirectedRequest)
+			return
+		}
+		if r.URL.Path == "/callback" && s.own != nil {
+			s.callback(w, r)
 			return
 		}
 		if key := r.URL.Query().Get("key"); key != "" && s.redeem(key) {
@@ -112,9 +124,58 @@ type view struct {
 	On       map[string]bool
 	Result   *Result
 	Lanes    []string
+	Own      *Own
+	Redirect string
+	Continue string // the authorization request at the person's own server
+}
+
+// RedirectURI is what has to be registered for the client at the person's own server.
+func RedirectURI(address string) string { return "http://" + address + "/callback" }
+
+// callback is where the person's own server sends the browser. The cookie does not come along
+// from another site: the response is kept, and the page that shows it needs the cookie.
+func (s *Server) callback(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	login := s.login
+	s.mu.Unlock()
+	if login == nil || r.Method != http.MethodGet || len(r.URL.RawQuery) > 16<<10 {
+		http.Error(w, "no sign-in is under way", http.StatusBadRequest)
+		return
+	}
+	login.arrive(r.URL.Query())
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = io.WriteString(w, `<!DOCTYPE html><html lang="en"><title>Back to the playground</title><meta http-equiv="refresh" content="0; url=/own"><p><a href="/own">Back to the playground</a>`)
+}
+
+func (s *Server) finishOwn(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	login := s.login
+	s.mu.Unlock()
+	if s.own == nil || login == nil {
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+		return
+	}
+	s.write(w, view{On: login.on, Result: login.finish(r.Context())})
+}
+
+// beginOwn shows the address of the authorization request.
+func (s *Server) beginOwn(w http.ResponseWriter, r *http.Request, on map[string]bool, attack *Attack) {
+	login, address, err := s.own.begin(r.Context(), s.redirect, on, attack)
+	if err != nil {
+		s.write(w, view{On: on, Result: &Result{Failure: login.text(err)}})
+		return
+	}
+	s.mu.Lock()
+	s.login = login
+	s.mu.Unlock()
+	s.write(w, view{On: on, Continue: address})
 }
 
 func (s *Server) home(w http.ResponseWriter, r *http.Request) {
+	if s.own != nil {
+		s.write(w, view{On: map[string]bool{}})
+		return
+	}
 	s.show(w, r, map[string]bool{"par": true}, "")
 }
 
@@ -130,6 +191,10 @@ func (s *Server) runs(w http.ResponseWriter, r *http.Request) {
 		on[one.ID] = r.PostForm.Get(one.ID) != ""
 	}
 	attack := r.PostForm.Get("attack")
+	if s.own != nil {
+		s.beginOwn(w, r, on, attackByID(attack))
+		return
+	}
 	if attack == "stolen" {
 		on["dpop"], on["mtls"] = true, false // the attack is on DPoP
 	}
@@ -143,9 +208,18 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, on map[string]bool
 	case <-r.Context().Done():
 		return
 	}
-	result := Run(r.Context(), on, attack)
+	s.write(w, view{On: on, Result: Run(r.Context(), on, attack)})
+}
+
+// write adds to v what every page has.
+func (s *Server) write(w http.ResponseWriter, v view) {
+	v.Switches, v.Attacks, v.Lanes, v.Own, v.Redirect = Switches, Attacks, laneNames[:], s.own, s.redirect
+	if s.own != nil {
+		v.Switches = slices.DeleteFunc(slices.Clone(Switches), func(one Switch) bool { return !slices.Contains(ownSwitches, one.ID) })
+		v.Attacks = slices.DeleteFunc(slices.Clone(Attacks), func(a Attack) bool { return !slices.Contains(ownAttacks, a.ID) })
+	}
 	var b bytes.Buffer
-	if err := pageTemplate.Execute(&b, view{Switches, Attacks, on, result, laneNames[:]}); err != nil {
+	if err := pageTemplate.Execute(&b, v); err != nil {
 		http.Error(w, strings.TrimSpace(err.Error()), http.StatusInternalServerError)
 		return
 	}

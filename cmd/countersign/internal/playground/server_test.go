@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-func serve(t *testing.T) string {
+func serve(t *testing.T, own *Own) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -22,7 +22,7 @@ func serve(t *testing.T) string {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	address, ended := make(chan string, 1), make(chan error, 1)
-	go func() { ended <- Serve(ctx, l, func(a string) { address <- a }) }()
+	go func() { ended <- Serve(ctx, l, own, func(a string) { address <- a }) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
@@ -35,7 +35,7 @@ func serve(t *testing.T) string {
 // TestGuard: the key works once; another Host, another origin and a browser without the
 // cookie are rejected.
 func TestGuard(t *testing.T) {
-	address := serve(t)
+	address := serve(t, nil)
 	base, _, _ := strings.Cut(address, "?")
 	jar, _ := cookiejar.New(nil)
 	owner := &http.Client{Jar: jar}

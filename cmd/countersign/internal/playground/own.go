@@ -1,0 +1,232 @@
+package playground
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/cmd/countersign/internal/wire"
+	"github.com/countersign/countersign/idtoken"
+)
+
+// Own is a server of the person's own, at which the playground signs in. Attacks change only
+// what comes back from it.
+type Own struct {
+	Issuer, ClientID, Secret string
+	Scopes, IDTokenAlgs      []string
+	Transport                http.RoundTripper // nil means http.DefaultTransport
+}
+
+// ownAttacks are on what comes back. Text and Without are those of Attacks.
+var ownAttacks = []string{"state", "mixup", "replay", "none", "clock"}
+
+// ownSwitches are those that need nothing of the server but its support.
+var ownSwitches = []string{"par", "jarm", "dpop"}
+
+// ownLogin is a login at the person's own server that is under way.
+type ownLogin struct {
+	on      map[string]bool
+	attack  *Attack
+	client  *client.Client
+	pending *client.Pending
+	mask    wire.Mask
+
+	mu      sync.Mutex
+	arrows  []*arrow
+	arrived url.Values // the authorization response; nil until it has come
+	result  *Result
+	ahead   time.Duration
+}
+
+// begin makes the authorization request, and gives its address.
+func (o *Own) begin(ctx context.Context, redirect string, on map[string]bool, attack *Attack) (*ownLogin, string, error) {
+	l := &ownLogin{on: on, attack: attack}
+	l.mask.Learn("client_secret", o.Secret)
+	if attack != nil && attack.ID == "clock" {
+		l.ahead = time.Hour
+	}
+	base := o.Transport
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	if attack != nil && attack.ID == "none" {
+		base = tampering{base, replaceIDTokenWith(withoutSignature)}
+	}
+	config := client.Config{
+		Issuer: o.Issuer, ClientID: o.ClientID, Auth: auth.Public(), RedirectURL: redirect, Scopes: o.Scopes, IDTokenAlgs: o.IDTokenAlgs,
+		HTTP: &http.Client{Transport: &wire.Recorder{Base: base, Record: func(x *wire.Exchange) { l.record(laneApp, laneServer, x) }}},
+		Now:  func() time.Time { return time.Now().Add(l.ahead) },
+	}
+	if o.Secret != "" {
+		config.Auth = auth.Secret(o.Secret)
+	}
+	if on["par"] {
+		config.PAR = client.PARRequired
+	}
+	if on["jarm"] {
+		config.ResponseMode, config.ResponseAlgs = "query.jwt", o.IDTokenAlgs
+	}
+	if on["dpop"] {
+		config.DPoP = &client.DPoP{}
+	}
+	var err error
+	if l.client, err = client.New(config); err != nil {
+		return l, "", err
+	}
+	address, pending, err := l.client.Begin(ctx, client.Request{})
+	l.pending = pending
+	return l, address, err
+}
+
+func (l *ownLogin) record(from, to int, x *wire.Exchange) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.arrows = append(l.arrows, &arrow{From: from, To: to, x: x})
+}
+
+// text is an error without secrets.
+func (l *ownLogin) text(err error) string { return l.mask.Text(err.Error()) }
+
+// arrive keeps the response of the first callback.
+func (l *ownLogin) arrive(q url.Values) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.arrived == nil {
+		l.arrived = q
+	}
+}
+
+// finish ends the login, once, with what the attack makes of the response.
+func (l *ownLogin) finish(ctx context.Context) *Result {
+	l.mu.Lock()
+	arrived, done := l.arrived, l.result
+	l.mu.Unlock()
+	if arrived == nil || done != nil {
+		return done
+	}
+	q := url.Values{}
+	for name, values := range arrived {
+		q[name] = append([]string(nil), values...)
+	}
+	switch {
+	case l.attack == nil:
+	case l.attack.ID == "state":
+		q.Set("state", "another-state-of-another-browser-000000000000")
+	case l.attack.ID == "mixup":
+		q.Set("iss", "https://attacker.example")
+	}
+	l.record(laneBrowser, laneApp, &wire.Exchange{Time: time.Now(), Method: http.MethodGet, URL: l.client.Config().RedirectURL + "?" + q.Encode(), Header: http.Header{}, Status: http.StatusOK, Answer: http.Header{}})
+	issued, err := l.client.Finish(ctx, l.pending, q)
+	if err == nil && l.attack != nil && l.attack.ID == "replay" {
+		issued, err = l.client.Finish(ctx, l.pending, q)
+	}
+	r := l.describe(issued, err)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.result = r
+	return r
+}
+
+func (l *ownLogin) describe(issued *client.Tokens, err error) *Result {
+	r := &Result{Attack: l.attack, Screen: screen{Status: http.StatusOK, Text: "Signed in."}}
+	var report *idtoken.Report
+	if issued != nil {
+		report = issued.Report
+	}
+	if err != nil {
+		var rejected *idtoken.Error
+		if errors.As(err, &rejected) {
+			report = rejected.Report
+			r.Step = fmt.Sprintf("Step %d of 14: %s", rejected.Step.Number, rejected.Step.Test)
+		}
+		r.Screen = screen{Status: http.StatusBadRequest, Text: "The sign-in did not work."}
+		r.Logs = []string{l.text(err) + "\n"}
+	}
+	if l.attack != nil {
+		r.Outcome = notRejected
+		if err != nil {
+			r.Outcome = "Rejected by the application."
+		}
+	}
+	if report != nil {
+		r.Steps = stepsOf(report)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, a := range l.arrows {
+		r.Tokens = append(r.Tokens, tokensIn(a.x)...)
+		masked := &arrow{From: a.From, To: a.To, x: masked(&l.mask, a.x)}
+		r.Arrows = append(r.Arrows, masked.show(i+1))
+	}
+	return r
+}
+
+// masked is an exchange with labels in the place of its secrets.
+func masked(m *wire.Mask, x *wire.Exchange) *wire.Exchange {
+	out := *x
+	out.URL, out.Header, out.Answer = m.URL(x.URL), maskHeader(m, x.Header), maskHeader(m, x.Answer)
+	out.Body = []byte(strings.ReplaceAll(m.Body(x.Header.Get("Content-Type"), x.Body), "\n", "&"))
+	out.AnswerBody = []byte(m.Text(m.Body(x.Answer.Get("Content-Type"), x.AnswerBody)))
+	return &out
+}
+
+func maskHeader(m *wire.Mask, h http.Header) http.Header {
+	out := http.Header{}
+	for name, values := range h {
+		for _, v := range values {
+			out.Add(name, m.Header(name, v))
+		}
+	}
+	return out
+}
+
+// tampering changes responses on their way.
+type tampering struct {
+	base   http.RoundTripper
+	change func(*http.Response)
+}
+
+func (t tampering) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := t.base.RoundTrip(r)
+	if err == nil {
+		t.change(resp)
+	}
+	return resp, err
+}
+
+// replaceIDTokenWith changes the ID token of any response that has one.
+func replaceIDTokenWith(change func(string) string) func(*http.Response) {
+	return func(resp *http.Response) {
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+		resp.Body.Close()
+		var members map[string]any
+		if json.Unmarshal(body, &members) == nil {
+			if raw, ok := members["id_token"].(string); ok {
+				members["id_token"] = change(raw)
+				body, _ = json.Marshal(members)
+			}
+		}
+		resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		resp.Header.Set("Content-Length", fmt.Sprint(len(body)))
+	}
+}
+
+// withoutSignature gives the same claims with alg none.
+func withoutSignature(raw string) string {
+	parts := strings.Split(raw, ".")
+	if len(parts) != 3 {
+		return raw
+	}
+	return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." + parts[1] + "."
+}
