@@ -84,9 +84,12 @@ var reserved = []string{
 	"authorization_details", "dpop_jkt", "code_verifier",
 }
 
-// Begin makes the address to send the browser to and the Pending to keep for it
-// until it comes back. If the server takes pushed requests it is asked now
-// (RFC 9126). Every error is an [*Error].
+// Begin makes the URL to redirect the browser to, and the Pending to store for this browser
+// until it comes back. It pushes the request if the server supports that (RFC 9126).
+//
+// Every error is an [*Error]. Codes of a pushed request: "invalid_request" (also for a redirect
+// URI that is not registered), "invalid_client", "unauthorized_client", "invalid_scope",
+// "invalid_target", "invalid_request_object" and those of Finish.
 func (c *Client) Begin(ctx context.Context, req Request) (redirect string, pending *Pending, err error) {
 	if err := c.signsIn(); err != nil {
 		return "", nil, fail(StepRequest, err)

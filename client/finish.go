@@ -15,14 +15,19 @@ import (
 	"github.com/countersign/countersign/pkce"
 )
 
-// Finish takes the callback's parameters (r.URL.Query(), duplicates and all) and
-// the Pending that was kept for this browser, and gives the tokens: it checks
-// state and iss, exchanges the code with the code_verifier, and puts the ID token
-// through its 14 steps. Every error is an [*Error]; where the server refused,
-// errors.As finds a [*CallbackError] or a [*TokenError].
+// Finish reads the parameters of the callback (r.URL.Query(), with duplicates) and the Pending
+// that was stored for this browser, and returns the tokens. It checks state and iss, exchanges
+// the code with the code_verifier, and validates the ID token in 14 steps.
 //
-// A Pending can be finished once: drop it before calling. A second call in the
-// same process is refused, and the code is never sent twice.
+// A Pending can be finished once: remove it from the session before the call. A second call in
+// the same process is rejected, and the code is sent once.
+//
+// Every error is an [*Error]. For an error of the server errors.As finds a [*CallbackError] or a
+// [*TokenError]. Codes of a callback: "access_denied", "invalid_scope", "login_required",
+// "interaction_required", "consent_required", "account_selection_required", "server_error",
+// "temporarily_unavailable". Codes of the token endpoint: "invalid_grant", "invalid_client",
+// "unauthorized_client", "invalid_request". Everything that is wrong with a response is
+// "login_failed".
 func (c *Client) Finish(ctx context.Context, pending *Pending, callback url.Values) (*Tokens, error) {
 	response, err := c.checkResponse(ctx, pending, callback)
 	if err != nil {
@@ -133,12 +138,13 @@ func (c *Client) checkPending(p *Pending) error {
 	return c.checkVerifier(p)
 }
 
-// Exchange redeems a code whose login an app began by itself: a mobile backend
-// gets code and verifier from its app, and has checked that it is the app. The request
-// must have had this client's RedirectURL, PKCE and no nonce. An app that sends a
-// nonce, or asks for max_age or acr_values, is served by [Client.Finish] with a Pending
-// that says so. A profile or a signed ResponseMode that has the whole response checked
-// leaves no place for Exchange: it then fails.
+// Exchange redeems a code that a mobile app obtained. The app sends code and verifier to its
+// backend, which has authenticated the app. The app's request must have had this client's
+// RedirectURL, PKCE and no nonce. For an app that sends a nonce, max_age or acr_values, call
+// [Client.Finish] with a Pending that contains them. Exchange fails with a profile or a signed
+// ResponseMode, because these require checks of the whole response.
+//
+// Every error is an [*Error], with the codes of the token endpoint as for Finish.
 func (c *Client) Exchange(ctx context.Context, code string, verifier pkce.Verifier) (*Tokens, error) {
 	if err := c.signsIn(); err != nil {
 		return nil, fail(StepCallback, err)

@@ -123,9 +123,12 @@ type Grant struct {
 	Check func(*Tokens) error
 }
 
-// Grant gets tokens by a grant that this package does not know, RFC 6749 §4.5. The grants of
-// a login, and the password grant (RFC 9700 §2.4), are rejected. The request is sent once.
-// Every error is an [*Error].
+// Grant gets tokens with a grant that this package does not have, RFC 6749 §4.5. The grants of a
+// login, those of package client/grant and the password grant (RFC 9700 §2.4) are rejected. The
+// request is sent once.
+//
+// Every error is an [*Error]. Codes: "invalid_grant", "invalid_client", "unauthorized_client",
+// "unsupported_grant_type", "invalid_scope", "invalid_request".
 func (c *Client) Grant(ctx context.Context, g Grant) (*Tokens, error) {
 	if err := g.check(); err != nil {
 		return nil, fail(StepToken, err)

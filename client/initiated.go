@@ -24,9 +24,9 @@ type Initiated struct {
 
 const maxHint = 1000 // characters
 
-// Initiated reads the parameters of such a call. It is refused if it is for another
-// issuer than this client's, and if it leads anywhere but to the site of RedirectURL:
-// anybody can make such a link. Every error is an [*Error].
+// Initiated reads the parameters of such a call. It is rejected if it names another issuer than
+// this client's, or leads to another site than that of RedirectURL: anybody can make such a link.
+// Every error is an [*Error] with the code "login_failed".
 func (c *Client) Initiated(q url.Values) (*Initiated, error) {
 	out, err := c.readInitiated(q)
 	if err != nil {

@@ -73,15 +73,15 @@ var signedAnswerKind = jose.Kind{"token-introspection+jwt"}
 
 const maxAnswerAge = 5 * time.Minute
 
-// Introspect asks the server about a token, RFC 7662: one that this client got, or was
-// given. hint says which kind it is, "access_token" or "refresh_token"; "" leaves that to the server. That a token is not
-// active is an answer and no error. An API that takes tokens asks by rs.Introspection,
-// which checks more.
+// Introspect asks the server about a token, RFC 7662. hint is the kind of the token,
+// "access_token" or "refresh_token"; "" means that the server finds out. A token that is not
+// active is a result and not an error. An API uses rs.Introspection, which checks more.
 //
-// With Config.IntrospectionAlgs the answer must be signed (RFC 9701), and what stands
-// beside its member token_introspection does not count.
+// With Config.IntrospectionAlgs the response must be signed (RFC 9701). Members beside
+// token_introspection are ignored.
 //
-// Every error is an [*Error]; errors.Is finds [ErrNoEndpoint], errors.As the [*TokenError].
+// Every error is an [*Error]. errors.Is finds [ErrNoEndpoint], and errors.As the [*TokenError].
+// Codes: "invalid_client", "unauthorized_client", "invalid_request".
 func (c *Client) Introspect(ctx context.Context, token, hint string) (*Introspected, error) {
 	form, err := aboutToken(token, hint)
 	if err != nil {

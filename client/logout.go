@@ -62,16 +62,17 @@ func (e *LogoutEndpoint) check() error {
 // logoutParameters are those that the module sets itself.
 var logoutParameters = []string{"id_token_hint", "logout_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales"}
 
-// LogoutURL makes the address to send the browser to for the server to end the user's
-// session, OpenID Connect RP-Initiated Logout 1.0 §2. End the application's own session
-// first: the user may never come back.
+// LogoutURL makes the URL to redirect the browser to, so that the server ends the user's session
+// (OpenID Connect RP-Initiated Logout 1.0 §2). End the application's own session first, because
+// the user may never come back.
 //
-// With Config.PostLogoutRedirectURL the server sends the browser there afterwards (§3),
-// with state: keep it for this browser, and give it to [CheckLogout]. state is "" where
-// there is nothing to come back to, or the server brings none.
+// With Config.PostLogoutRedirectURL the server redirects the browser there afterwards (§3) with
+// state. Store state for this browser, and pass it to [CheckLogout]. state is "" if the browser
+// does not come back, or if the server does not return state.
 //
-// Every error is an [*Error]; errors.Is finds [ErrNoEndpoint] where the server ends no
-// sessions. Then the application's own is all there is to end.
+// Every error is an [*Error]. errors.Is finds [ErrNoEndpoint] if the server has no logout endpoint:
+// then end only the application's own session. Other codes: "temporarily_unavailable",
+// "login_failed".
 func (c *Client) LogoutURL(ctx context.Context, l Logout) (redirect, state string, err error) {
 	if err := l.check(); err != nil {
 		return "", "", fail(StepLogout, err)

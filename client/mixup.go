@@ -60,10 +60,10 @@ func (c *Client) NamesIssuer() bool {
 }
 
 // FinishAt is Finish for applications with clients at several issuers. at is the URL at which
-// the response arrived, as the browser sees it: behind a proxy that changes host or path, the
-// URL before the change. A response that arrived elsewhere than at the RedirectURL of the
-// login is rejected before anything is sent (RFC 9700 §4.4.2.2). Host, path and the
-// RedirectURL's own query are compared; the scheme and the response's parameters are not.
+// the response arrived, as the browser sees it: behind a proxy that changes host or path, the URL
+// before the change. A response that did not arrive at the RedirectURL of its login is rejected
+// before anything is sent (RFC 9700 §4.4.2.2). Host, path and the query of RedirectURL are
+// compared. The scheme and the parameters of the response are not. Errors are those of Finish.
 func (c *Client) FinishAt(ctx context.Context, pending *Pending, at *url.URL, callback url.Values) (*Tokens, error) {
 	if err := checkArrival(pending, at); err != nil {
 		return nil, fail(StepCallback, err)

@@ -10,19 +10,20 @@ import (
 	"github.com/countersign/countersign/idtoken"
 )
 
-// Refresh gets new tokens for old ones, RFC 6749 §6. The old refresh token is kept
-// if the server returns no new one. An ID token in the answer must be of the same
-// user and login as old.Login says (OpenID Connect Core §12.2), and is refused if that is
-// nil; without one, the old one stays. Every error is an [*Error].
+// Refresh gets new tokens with the refresh token of old, RFC 6749 §6. The old refresh token stays
+// if the server returns no new one. A new ID token must be of the same user and login as
+// old.Login (OpenID Connect Core §12.2), and is rejected if that is nil. Without a new ID token the
+// old one stays.
 //
-// Of tokens that were stored, Token, Login, Scopes and, if they are bound, DPoPKey are needed:
-// what tokens.Stored holds.
+// Of stored tokens it needs Token, Login, Scopes and, if they are bound, DPoPKey: tokens.Stored
+// has them. scopes, if any, limit the new access token. They must have been granted. The next
+// refresh may request all granted scopes again.
 //
-// scopes, if there are any, narrow the new access token down; they cannot be more than was
-// granted, and the next refresh may ask for all of that again.
+// The request is sent once: a server that rotates refresh tokens may treat a second one as a
+// theft. tokens.Refresher refreshes once for many callers and processes.
 //
-// The request is sent once: a server that rotates refresh tokens may take a second
-// one for a theft. tokens.Refresher does it once for many callers and processes.
+// Every error is an [*Error]. Codes: "invalid_grant" if the refresh token has ended (see
+// [Error.EndsLogin]), "invalid_client", "unauthorized_client", "invalid_scope", "invalid_request".
 func (c *Client) Refresh(ctx context.Context, old *Tokens, scopes ...string) (*Tokens, error) {
 	if old == nil || old.Token == nil || old.RefreshToken == "" {
 		return nil, fail(StepToken, errors.New("there is no refresh token"))

@@ -14,15 +14,15 @@ const hintAccessToken, hintRefreshToken = "access_token", "refresh_token" // RFC
 // unsupportedType is the code of a server that does not revoke this kind of token.
 const unsupportedType = "unsupported_token_type"
 
-// Revoke has the server end a token, and with it what the server ends besides, RFC 7009.
-// hint says which kind it is, "access_token" or "refresh_token"; "" leaves that to the server. A token that the server does
-// not know counts as revoked (§2.2).
+// Revoke ends a token at the server, RFC 7009. hint is the kind of the token, "access_token" or
+// "refresh_token"; "" means that the server finds out. A token that the server does not know
+// counts as revoked (§2.2).
 //
-// Every error is an [*Error], and means that the token must be taken for alive (§2.2.1).
-// errors.Is finds [ErrNoEndpoint] where the server revokes nothing; errors.As finds the
-// [*TokenError], whose Code is "unsupported_token_type" where it does not revoke this kind.
-// The request is sent once; sending it again does no harm, after TokenError.RetryAfter
-// where there is one.
+// Every error is an [*Error], and means that the token may still be active (§2.2.1). errors.Is
+// finds [ErrNoEndpoint] if the server has no revocation endpoint. errors.As finds the
+// [*TokenError]. Codes: "unsupported_token_type" if the server does not revoke this kind,
+// "invalid_client", "invalid_request". The request is sent once. It may be repeated, after
+// TokenError.RetryAfter if that is set.
 func (c *Client) Revoke(ctx context.Context, token, hint string) error {
 	form, err := aboutToken(token, hint)
 	if err != nil {
@@ -38,10 +38,10 @@ func (c *Client) Revoke(ctx context.Context, token, hint string) error {
 	return nil // what else is in the answer means nothing (§2.2): Keycloak writes invalid_token there
 }
 
-// RevokeTokens revokes the refresh token, then the access token: with the first one the
-// server may have ended the second too, and not the other way round. Both are tried. An
-// access token of a server that revokes none is left to expire, unless it was alone.
-// Every error is an [*Error], or several joined.
+// RevokeTokens revokes the refresh token, then the access token: a server may end the access token
+// with the refresh token. Both are tried. If the server does not revoke access tokens, that is an
+// error only for an access token without a refresh token. Every error is an [*Error], or several
+// joined, with the codes of Revoke.
 func (c *Client) RevokeTokens(ctx context.Context, t *Tokens) error {
 	if t == nil || t.Token == nil {
 		return fail(StepRevoke, errors.New("there are no tokens"))

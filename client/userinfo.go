@@ -22,9 +22,10 @@ type UserInfo struct {
 // Claims decodes the answer into v by exact names.
 func (u *UserInfo) Claims(v any) error { return jose.Decode(u.payload, v, jose.DocumentLimits) }
 
-// UserInfo asks the UserInfo endpoint about the user of tokens, OpenID Connect Core
-// §5.3. The answer is given only if its sub is the ID token's (§5.3.2, §16.11).
-// Every error is an [*Error].
+// UserInfo requests the claims of the user from the UserInfo endpoint, OpenID Connect Core §5.3.
+// A response whose sub is not that of the ID token is rejected (§5.3.2, §16.11).
+//
+// Every error is an [*Error]. Codes: "invalid_token" and "insufficient_scope" (RFC 6750 §3.1).
 func (c *Client) UserInfo(ctx context.Context, tokens *Tokens) (*UserInfo, error) {
 	if tokens == nil || tokens.Token == nil || tokens.subject() == "" {
 		return nil, fail(StepUserInfo, errors.New("there is no ID token to hold the answer against"))

@@ -17,9 +17,8 @@ import (
 // tested where it is implemented.
 var _ = []any{signOut, signedOut, endGrant, askAbout, ownKeys, registerClient, renameClient, byDocument}
 
-func signOut(ctx context.Context, c *client.Client, tokens *client.Tokens) (redirect, state string, err error) {
-	idToken, _ := tokens.Extra("id_token").(string)
-	redirect, state, err = c.LogoutURL(ctx, client.Logout{IDTokenHint: idToken})
+func signOut(ctx context.Context, c *client.Client, issued *client.Tokens) (redirect, state string, err error) {
+	redirect, state, err = c.LogoutURL(ctx, client.Logout{IDTokenHint: issued.IDTokenHint})
 	if errors.Is(err, client.ErrNoEndpoint) {
 		return "/bye", "", nil // the application's own session was all there is to end
 	}

@@ -85,7 +85,7 @@ func exchangeWithNonce(c *client.Client, r *http.Request, issuer string) (*clien
 		CreatedAt: time.Now(),
 	}
 	return c.Finish(r.Context(), pending, url.Values{
-		"code": {r.PostFormValue("code")}, "state": {r.PostFormValue("state")}, "iss": {issuer},
+		"code": {r.PostFormValue("code")}, "state": {r.PostFormValue("state")}, "iss": r.PostForm["iss"],
 	})
 }
 

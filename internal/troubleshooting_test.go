@@ -11,7 +11,7 @@ import (
 )
 
 // foreignTexts are texts of docs/troubleshooting.md that servers or Go write.
-var foreignTexts = []string{"invalid_client", "unauthorized_client", "invalid_request", "certificate signed by unknown authority"}
+var foreignTexts = []string{"invalid_client", "unauthorized_client", "invalid_request", "certificate signed by unknown authority", "connection refused"}
 
 // troubleshooting are the texts of docs/troubleshooting.md.
 func troubleshooting(t *testing.T) (texts []string) {

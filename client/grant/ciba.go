@@ -71,10 +71,13 @@ type Backchannel struct {
 // StepBackchannel is the step that has the server ask the user.
 const StepBackchannel client.Step = "backchannel authentication request"
 
-// BeginBackchannel has the server ask the user. The scope must have openid, and the client
-// must authenticate. With Config.RequestObject the request is signed (CIBA Core §7.1.1).
-// Tokens are polled for, at once after a ping if there is one; the push mode, in which
-// they would come unasked, is not supported. Every error is a [*client.Error].
+// BeginBackchannel makes the server ask the user. The scope must contain openid, and the client
+// must authenticate. With Config.RequestObject the request is signed (CIBA Core §7.1.1). The poll
+// and ping modes are supported. The push mode is not.
+//
+// Every error is a [*client.Error]. Codes: "unknown_user_id",
+// "expired_login_hint_token", "missing_user_code", "invalid_user_code", "invalid_binding_message",
+// "access_denied", "invalid_client", "unauthorized_client", "invalid_scope", "invalid_request".
 func BeginBackchannel(ctx context.Context, c *client.Client, req BackchannelRequest) (*Backchannel, error) {
 	b, err := newBackchannel(c, &req)
 	if err != nil {
@@ -186,11 +189,12 @@ func (r *backchannelResponse) fill(b *Backchannel, now time.Time) (err error) {
 	return err
 }
 
-// FinishBackchannel waits for the user and gives the tokens, CIBA Core §10.1: it asks in
-// the interval that the server wants, the first time at once if the server has notified
-// the client, until the user has allowed or denied it, the request has expired
-// (Error.Code "expired_token"), or ctx ends. The ID token is validated as that of a login
-// without nonce. Every error is a [*client.Error].
+// FinishBackchannel waits for the user and returns the tokens, CIBA Core §10.1. It asks at the
+// server's interval until the user has answered, the request has expired, or ctx ends. After a
+// ping it asks at once. The ID token is validated as that of a login without nonce.
+//
+// Every error is a [*client.Error]. Codes: "access_denied" if the user said no, "expired_token",
+// "invalid_grant", "invalid_client".
 func FinishBackchannel(ctx context.Context, c *client.Client, b *Backchannel) (*client.Tokens, error) {
 	if err := checkBackchannel(c, b); err != nil {
 		return nil, client.NewError(StepBackchannel, err)

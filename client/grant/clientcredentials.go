@@ -7,10 +7,12 @@ import (
 	"github.com/countersign/countersign/client"
 )
 
-// ClientCredentials gets an access token for the client itself, RFC 6749 §4.4: it names no
-// user. Other tokens of the response are dropped: a refresh token is not needed (§4.4.3), and
-// an ID token would name somebody who did not sign in. A client that is Public is rejected.
-// Every error is a [*client.Error].
+// ClientCredentials gets an access token for the client itself, RFC 6749 §4.4. It names no user.
+// Other tokens of the response are dropped: a refresh token is not needed (§4.4.3), and an ID
+// token would name a user who did not sign in. A public client is rejected.
+//
+// Every error is a [*client.Error]. Codes: "invalid_client", "unauthorized_client",
+// "invalid_scope", "invalid_target", "invalid_request".
 func ClientCredentials(ctx context.Context, c *client.Client, req client.TokenRequest) (*client.Tokens, error) {
 	if isPublic(c) {
 		return nil, client.NewError(client.StepToken, errors.New("a public client has no credentials to get a token with"))

@@ -43,8 +43,9 @@ type Device struct {
 // StepDevice is the step that asks for the codes.
 const StepDevice client.Step = "device authorization request"
 
-// BeginDevice asks for a code that the user types in on another device, RFC 8628 §3.1.
-// Every error is a [*client.Error].
+// BeginDevice gets a code that the user enters on another device, RFC 8628 §3.1. Every error is a
+// [*client.Error]. Codes: "invalid_client", "unauthorized_client", "invalid_scope",
+// "invalid_request".
 func BeginDevice(ctx context.Context, c *client.Client, req client.TokenRequest) (*Device, error) {
 	form, scopes, err := loginForm(c, req)
 	if err != nil {
@@ -76,11 +77,12 @@ func loginForm(c *client.Client, req client.TokenRequest) (url.Values, []string,
 	return form, slices.Clone(req.Scopes), err
 }
 
-// FinishDevice waits for the user and gives the tokens, RFC 8628 §3.4. It asks at the
-// interval that the server wants, until the user has allowed or denied it, the code has
-// expired (Error.Code "expired_token"), or ctx ends. An ID token is validated as that of a
-// login without nonce, and required if the scope was openid. Every error is a
-// [*client.Error].
+// FinishDevice waits for the user and returns the tokens, RFC 8628 §3.4. It asks at the server's
+// interval until the user has answered, the code has expired, or ctx ends. An ID token is
+// validated as that of a login without nonce. It is required if the scope was openid.
+//
+// Every error is a [*client.Error]. Codes: "access_denied" if the user said no, "expired_token",
+// "invalid_grant", "invalid_client".
 func FinishDevice(ctx context.Context, c *client.Client, d *Device) (*client.Tokens, error) {
 	if err := checkDevice(c, d); err != nil {
 		return nil, client.NewError(StepDevice, err)

@@ -51,9 +51,12 @@ type AssertionRequest struct {
 	Claims map[string]any
 }
 
-// JWTBearer gets tokens with a JWT as the grant, RFC 7523 §2.1. The client authenticates
-// as always; where the server wants no more than the JWT it is Public (§3.1). An ID token
-// in the answer is validated as that of a login without nonce. Every error is a [*client.Error].
+// JWTBearer gets tokens with a JWT as the grant, RFC 7523 §2.1. The client authenticates as in a
+// login. If the server requires only the JWT, the client is Public (§3.1). An ID token in the
+// response is validated as that of a login without nonce.
+//
+// Every error is a [*client.Error]. Codes: "invalid_grant" for a JWT that the server rejects,
+// "invalid_client", "unauthorized_client", "invalid_scope", "invalid_request".
 func JWTBearer(ctx context.Context, c *client.Client, req AssertionRequest) (*client.Tokens, error) {
 	form, err := req.Form()
 	if err != nil {

@@ -43,10 +43,13 @@ type ExchangeRequest struct {
 	Audiences []string
 }
 
-// TokenExchange gets a token in exchange for another: for a service behind this one, on
-// behalf of the user who called. What came is in Token.Extra("issued_token_type"); where
-// that is not an access token TokenType may be "N_A", and [client.Client.Authorize] refuses it. An
-// ID token beside it is validated as that of a login without nonce. Every error is a [*client.Error].
+// TokenExchange gets a token in exchange for another token: for the next service, on behalf of the
+// user who called. Token.Extra("issued_token_type") is the type of the new token. If it is not an
+// access token, TokenType may be "N_A", and [client.Client.Authorize] rejects it. An ID token in
+// the response is validated as that of a login without nonce.
+//
+// Every error is a [*client.Error]. Codes: "invalid_request" for a token that the server rejects,
+// "invalid_target", "invalid_client", "unauthorized_client", "invalid_scope".
 func TokenExchange(ctx context.Context, c *client.Client, req ExchangeRequest) (*client.Tokens, error) {
 	form, err := req.exchangeForm()
 	if err != nil {

@@ -34,7 +34,7 @@ type Config struct {
 
 	// Store is where sessions are kept, and what all processes share. Without one (nil) sessions
 	// are in sealed cookies, with these limits: back-channel logout is not available; a logout is
-	// known to the browser and this process alone; there is room for some 7 kB of tokens. And
+	// known to the browser and this process alone; claims and tokens have room for about 5 kB. And
 	// each process knows only the codes that it sent itself: a callback that reaches two
 	// processes at once sends its code twice, which the server rejects the second time and may
 	// answer by revoking the tokens (RFC 6749 §4.1.2). An application with several processes

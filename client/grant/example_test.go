@@ -1,0 +1,76 @@
+package grant_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/client/grant"
+	"github.com/countersign/countersign/discovery/issuertest"
+)
+
+// exampleClient is a client of an issuer of the test kit.
+func exampleClient() (*client.Client, *issuertest.Issuer) {
+	issuer, err := issuertest.Start(issuertest.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	c, err := client.New(client.Config{Issuer: issuer.URL, ClientID: issuertest.ClientID, Auth: auth.Secret(issuertest.ClientSecret), HTTP: issuer.Client()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return c, issuer
+}
+
+// A token for the program itself.
+func ExampleClientCredentials() {
+	c, issuer := exampleClient()
+	defer issuer.Close()
+	issued, err := grant.ClientCredentials(context.Background(), c, client.TokenRequest{Scopes: []string{"photos.read"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(issued.TokenType, issued.Scopes)
+	// Output: Bearer [photos.read]
+}
+
+// A user signs in on another device. Approve stands for the user.
+func ExampleBeginDevice() {
+	ctx := context.Background()
+	c, issuer := exampleClient()
+	defer issuer.Close()
+	device, err := grant.BeginDevice(ctx, c, client.TokenRequest{Scopes: []string{"openid"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("Open", device.VerificationURI != "", "and enter", device.UserCode != "")
+	if err := issuer.Approve(device.UserCode, "alice"); err != nil {
+		log.Fatal(err)
+	}
+	issued, err := grant.FinishDevice(ctx, c, device)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(issued.IDToken.Subject)
+	// Output:
+	// Open true and enter true
+	// alice
+}
+
+// A service exchanges the token of a request for a token for the next service.
+func ExampleTokenExchange() {
+	c, issuer := exampleClient()
+	defer issuer.Close()
+	called := issuer.AccessToken(issuertest.AccessToken{Scopes: []string{"photos.read"}}) // of the request, verified by rs
+	issued, err := grant.TokenExchange(context.Background(), c, grant.ExchangeRequest{
+		SubjectToken: called,
+		TokenRequest: client.TokenRequest{Scopes: []string{"photos.read"}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(issued.Extra("issued_token_type"))
+	// Output: urn:ietf:params:oauth:token-type:access_token
+}
