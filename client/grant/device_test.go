@@ -346,6 +346,9 @@ func TestFinishDeviceRefused(t *testing.T) {
 		t.Errorf("without openid: %v, %v", tokens, err)
 	}
 	s.Token = func(out map[string]any) { out["id_token"] = "canary.of.nobody" }
+	if d, err = grant.BeginDevice(t.Context(), c, client.TokenRequest{Scopes: []string{"photos.read"}}); err != nil {
+		t.Fatal(err)
+	}
 	if tokens, err := grant.FinishDevice(t.Context(), c, d); tokens != nil || stepOf(err) != client.StepIDToken {
 		t.Errorf("an ID token that nobody asked for, and that is none: %v, %v", tokens, err)
 	}

@@ -66,6 +66,9 @@ func tooOld(s *session, q url.Values, now time.Time) bool {
 	return err == nil && now.Sub(s.authTime) >= age
 }
 
+// codeLifetime is the longest that RFC 6749 §4.1.2 recommends.
+const codeLifetime = 10 * time.Minute
+
 const sessionCookie = "issuertest_session"
 
 // session gives that of the browser, nil if there is none.
@@ -83,7 +86,7 @@ func (i *Issuer) session(r *http.Request) (*session, string) {
 
 // begin starts a session of user in the browser.
 func (i *Issuer) begin(w http.ResponseWriter, user *User) (*session, string) {
-	s, id := &session{user: user, authTime: i.Now()}, secret()
+	s, id := &session{user: user, authTime: i.Now()}, newID()
 	i.state.sessions.put(id, s, i.Now().Add(24*time.Hour))
 	http.SetCookie(w, &http.Cookie{
 		Name: sessionCookie, Value: id, Path: or(i.path, "/"), HttpOnly: true, SameSite: http.SameSiteLaxMode,
@@ -102,12 +105,12 @@ func (i *Issuer) allow(w http.ResponseWriter, c *Client, q url.Values, s *sessio
 	answer := url.Values{}
 	made := ""
 	if strings.Contains(q.Get("response_type"), "code") {
-		made = secret()
+		made = i.secret()
 		answer.Set("code", made)
 		i.state.codes.put(made, &code{
 			grant: g, redirect: q.Get("redirect_uri"), challenge: q.Get("code_challenge"),
 			method: q.Get("code_challenge_method"), key: q.Get("dpop_jkt"), used: i.faults.has(CallbackCodeUsed),
-		}, i.Now().Add(time.Minute))
+		}, i.Now().Add(codeLifetime))
 	}
 	if strings.Contains(q.Get("response_type"), "id_token") {
 		answer.Set("id_token", i.idToken(g, "", made))
@@ -119,7 +122,7 @@ func (i *Issuer) allow(w http.ResponseWriter, c *Client, q url.Values, s *sessio
 func (i *Issuer) granted(c *Client, q url.Values, user *User) *grant {
 	g := &grant{
 		client: c, user: user, scopes: strings.Fields(q.Get("scope")), audience: q["resource"], nonce: q.Get("nonce"),
-		authTime: i.Now(), sid: secret(), acr: user.ACR,
+		authTime: i.Now(), sid: newID(), acr: user.ACR,
 	}
 	if first := strings.Fields(q.Get("acr_values")); g.acr == "" && len(first) > 0 {
 		g.acr = first[0]
@@ -165,6 +168,9 @@ func (i *Issuer) respond(w http.ResponseWriter, c *Client, q, answer url.Values)
 	}
 	answer.Set("iss", i.URL)
 	i.spoilCallback(answer)
+	if i.config.Edit.Callback != nil {
+		i.config.Edit.Callback(answer)
+	}
 	mode, signed := i.responseMode(q)
 	if signed && !i.faults.has(CallbackResponsePlain) {
 		answer = url.Values{"response": {i.jarm(c, answer)}}
@@ -187,7 +193,7 @@ func (i *Issuer) spoilCallback(answer url.Values) {
 		CallbackIssuerForeign: func() { answer.Set("iss", foreignIssuer) },
 		CallbackIssuerMissing: func() { answer.Del("iss") },
 		CallbackCodeMissing:   func() { answer.Del("code") },
-		CallbackCodeTwice:     func() { answer.Add("code", secret()) },
+		CallbackCodeTwice:     func() { answer.Add("code", i.secret()) },
 		CallbackDenied:        func() { answer.Del("code"); answer.Set("error", "access_denied") },
 		CallbackServerError:   func() { answer.Del("code"); answer.Set("error", "server_error") },
 	} {

@@ -32,12 +32,13 @@ func (i *Issuer) backchannel(w http.ResponseWriter, r *http.Request) {
 		e.answer(w)
 		return
 	}
-	id := secret()
 	p := &polled{client: c, request: q, notify: q.Get("client_notification_token")}
-	i.state.polls.put(id, p, i.Now().Add(pollLifetime))
-	answerJSON(w, http.StatusOK, map[string]any{
-		"auth_req_id": id, "expires_in": int(pollLifetime / time.Second), "interval": int(i.config.PollInterval / time.Second),
+	answer := edited(i.config.Edit.Backchannel, map[string]any{
+		"auth_req_id": i.secret(), "expires_in": int(pollLifetime / time.Second), "interval": int(i.config.PollInterval / time.Second),
 	})
+	id, _ := answer["auth_req_id"].(string)
+	i.state.polls.put(id, p, i.Now().Add(pollLifetime))
+	answerJSON(w, http.StatusOK, answer)
 	if !i.config.Page && !i.faults.has(PollPending) {
 		p.grant = i.granted(c, q, user)
 		i.ping(id, p)

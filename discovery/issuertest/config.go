@@ -80,6 +80,16 @@ type Config struct {
 	// Metadata is laid over the metadata. A nil value removes a member.
 	Metadata map[string]any
 
+	// Edit changes responses.
+	Edit Edit
+
+	// Grants are more grant types, by name. They come before the issuer's own.
+	Grants map[string]GrantType
+
+	// SecretPrefix begins every code, opaque token and client secret that the issuer makes. Search the output
+	// of a test for it to find a secret in a log.
+	SecretPrefix string
+
 	// Faults are injected from the start, see [Issuer.Inject].
 	Faults []Fault
 
@@ -90,6 +100,9 @@ type Config struct {
 	// Observe is called after every request, also by several goroutines at once. It sees
 	// secrets: it is for development. nil means nothing is called.
 	Observe func(Exchange)
+
+	// MaxExchanges is how many exchanges [Issuer.Exchanges] returns at most. 0 means 1000.
+	MaxExchanges int
 
 	// Now is the clock. nil means time.Now. [Issuer.Advance] adds to it.
 	Now func() time.Time
@@ -136,6 +149,10 @@ type Client struct {
 
 	// AccessTokens is the form of its access tokens. The zero value means Config.AccessTokens.
 	AccessTokens Format
+
+	// KeepRefreshTokens lets a refresh token be used many times: a refresh returns the same
+	// one. False means that each is used once, and that the second use revokes the login.
+	KeepRefreshTokens bool
 
 	RequirePAR  bool // RFC 9126 §6
 	RequireDPoP bool // RFC 9449 §5.2 (dpop_bound_access_tokens)
@@ -206,6 +223,7 @@ func (c Config) complete() (Config, error) {
 	c.Lifetime = or(c.Lifetime, 5*time.Minute)
 	c.PollInterval = or(c.PollInterval, time.Second)
 	c.Delay = or(c.Delay, time.Minute)
+	c.MaxExchanges = or(c.MaxExchanges, 1000)
 	if c.Now == nil {
 		c.Now = time.Now
 	}

@@ -24,13 +24,16 @@ func (i *Issuer) device(w http.ResponseWriter, r *http.Request) {
 	}
 	letters := rand.Text()
 	user := letters[:4] + "-" + letters[4:8]
-	deviceCode, page := secret(), i.URL+string(DevicePage)
-	i.state.polls.put(deviceCode, &polled{client: c, request: r.PostForm, userCode: user}, i.Now().Add(pollLifetime))
-	answerJSON(w, http.StatusOK, map[string]any{
+	deviceCode, page := i.secret(), i.URL+string(DevicePage)
+	answer := edited(i.config.Edit.Device, map[string]any{
 		"device_code": deviceCode, "user_code": user, "verification_uri": page,
 		"verification_uri_complete": page + "?user_code=" + user, "expires_in": int(pollLifetime / time.Second),
 		"interval": int(i.config.PollInterval / time.Second),
 	})
+	deviceCode, _ = answer["device_code"].(string)
+	user, _ = answer["user_code"].(string)
+	i.state.polls.put(deviceCode, &polled{client: c, request: r.PostForm, userCode: user}, i.Now().Add(pollLifetime))
+	answerJSON(w, http.StatusOK, answer)
 }
 
 // poll answers a device or a client that asks whether the user has decided.

@@ -37,7 +37,7 @@ func (i *Issuer) jwtBearer(t *tokenRequest) (map[string]any, *refusal) {
 	if e := t.client.allowed(scopes); e != nil {
 		return nil, e
 	}
-	g := &grant{client: t.client, user: user, scopes: scopes, authTime: i.Now(), sid: secret()}
+	g := &grant{client: t.client, user: user, scopes: scopes, authTime: i.Now(), sid: newID()}
 	return i.issue(t, g, scopes, false)
 }
 

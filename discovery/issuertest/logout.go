@@ -143,7 +143,7 @@ func (i *Issuer) LogoutToken(clientID, subject, sid string) string {
 func (i *Issuer) logoutToken(c *Client, subject, sid string) string {
 	now, key := i.Now(), i.idTokenKey(c)
 	claims := map[string]any{
-		"iss": i.URL, "aud": c.ID, "iat": now.Unix(), "exp": now.Add(2 * time.Minute).Unix(), "jti": secret(),
+		"iss": i.URL, "aud": c.ID, "iat": now.Unix(), "exp": now.Add(2 * time.Minute).Unix(), "jti": newID(),
 		"events": map[string]any{logoutEvent: map[string]any{}},
 	}
 	for name, value := range map[string]string{"sub": subject, "sid": sid} {

@@ -22,7 +22,7 @@ func (i *Issuer) metadata(w http.ResponseWriter, _ *http.Request) {
 	if i.faults.has(MetadataEndpointsPlain) {
 		m["token_endpoint"] = "http://issuer.example/token"
 	}
-	answerJSON(w, http.StatusOK, overlay(m, i.config.Metadata))
+	answerJSON(w, http.StatusOK, edited(i.config.Edit.Metadata, overlay(m, i.config.Metadata)))
 }
 
 var published = map[string]Endpoint{

@@ -11,11 +11,15 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-func secret() string { return rand.Text() + rand.Text() }
+// newID draws an identifier that is not secret.
+func newID() string { return rand.Text() }
+
+// secret draws a code or a token.
+func (i *Issuer) secret() string { return i.config.SecretPrefix + rand.Text() + rand.Text() }
 
 // mint signs or draws an access token and remembers it. The caller holds i.mu.
 func (i *Issuer) mint(a *access) string {
-	a.id, a.issued = secret(), i.Now()
+	a.id, a.issued = newID(), i.Now()
 	a.expires = a.issued.Add(i.config.Lifetime)
 	if i.faults.has(AccessTokenExpired) {
 		a.issued, a.expires = a.issued.Add(-2*time.Hour), a.issued.Add(-time.Hour)
@@ -26,13 +30,13 @@ func (i *Issuer) mint(a *access) string {
 	if i.faults.has(AccessTokenUnbound) {
 		a.cnf = nil
 	}
-	raw := secret()
-	if or(a.grant.client.AccessTokens, i.config.AccessTokens) == JWT {
+	raw := or(a.value, i.secret())
+	if a.value == "" && or(a.grant.client.AccessTokens, i.config.AccessTokens) == JWT {
 		key := i.keys.current()
 		if i.faults.has(AccessTokenKeySwapped) {
 			key = Key{ID: key.ID, Alg: key.Alg, Private: i.keys.other().Private}
 		}
-		raw = key.Sign(i.claimsOf(a), map[string]any{"typ": "at+jwt"})
+		raw = key.Sign(edited(i.config.Edit.AccessToken, i.claimsOf(a)), map[string]any{"typ": "at+jwt"})
 	}
 	i.state.access.put(raw, a, a.expires.Add(24*time.Hour))
 	return raw
@@ -125,7 +129,7 @@ func (i *Issuer) idTokenWith(g *grant, accessToken, code string, more map[string
 	if code != "" {
 		claims["c_hash"] = LeftHalf(key.Alg, code)
 	}
-	return i.encryptTo(g.client, i.signID(key, i.spoilClaims(overlay(claims, more))))
+	return i.encryptTo(g.client, i.signID(key, i.spoilClaims(edited(i.config.Edit.IDToken, overlay(claims, more)))))
 }
 
 // idTokenKey is the issuer's, or the client secret where that was agreed on.

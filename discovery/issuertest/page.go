@@ -104,7 +104,7 @@ func (i *Issuer) ask(w http.ResponseWriter, c *Client, q url.Values) {
 
 // wait keeps a request until the user has answered a page, and gives the id for the page.
 func (i *Issuer) wait(waits *waiting) (id string) {
-	id = secret()
+	id = newID()
 	i.state.waiting.put(id, waits, i.Now().Add(10*time.Minute))
 	return id
 }

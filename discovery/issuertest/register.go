@@ -41,17 +41,17 @@ func (i *Issuer) register(w http.ResponseWriter, r *http.Request) {
 		refuse("invalid_client_metadata", "too many clients are registered").answer(w)
 		return
 	}
-	c := &Client{ID: secret()[:16], registrationToken: secret()}
-	if e := c.change(asked); e != nil {
+	c := &Client{ID: newID()[:16], registrationToken: i.secret()}
+	if e := i.change(c, asked); e != nil {
 		e.answer(w)
 		return
 	}
 	i.state.clients = append(i.state.clients, c)
-	answerJSON(w, http.StatusCreated, i.information(c))
+	i.answerClient(w, http.StatusCreated, c)
 }
 
 // change takes over what a registration asks for.
-func (c *Client) change(asked registration) *refusal {
+func (i *Issuer) change(c *Client, asked registration) *refusal {
 	c.AuthMethod = or(asked.AuthMethod, "client_secret_basic")
 	if !slices.Contains(authMethods, c.AuthMethod) {
 		return refuse("invalid_client_metadata", "token_endpoint_auth_method is not supported")
@@ -60,7 +60,7 @@ func (c *Client) change(asked registration) *refusal {
 		return refuse("invalid_client_metadata", "private_key_jwt needs jwks")
 	}
 	if strings.HasPrefix(c.AuthMethod, "client_secret") && c.Secret == "" {
-		c.Secret = secret()
+		c.Secret = i.secret()
 	}
 	c.Name, c.RedirectURLs, c.PostLogoutRedirectURLs = asked.Name, asked.RedirectURLs, asked.PostLogoutRedirectURLs
 	c.BackChannelLogoutURL, c.FrontChannelLogoutURL = asked.BackChannelLogoutURL, asked.FrontChannelLogoutURL
@@ -84,6 +84,12 @@ func (i *Issuer) information(c *Client) registration {
 	return out
 }
 
+func (i *Issuer) answerClient(w http.ResponseWriter, status int, c *Client) {
+	var members map[string]any
+	must(members, json.Unmarshal(must(json.Marshal(i.information(c))), &members))
+	answerJSON(w, status, edited(i.config.Edit.Registration, members))
+}
+
 // registered is the client configuration endpoint, RFC 7592 §2.
 func (i *Issuer) registered(w http.ResponseWriter, r *http.Request) {
 	i.mu.Lock()
@@ -95,7 +101,7 @@ func (i *Issuer) registered(w http.ResponseWriter, r *http.Request) {
 	}
 	switch r.Method {
 	case http.MethodGet:
-		answerJSON(w, http.StatusOK, i.information(c))
+		i.answerClient(w, http.StatusOK, c)
 	case http.MethodPut:
 		i.update(w, r, c)
 	case http.MethodDelete:
@@ -116,12 +122,23 @@ func (i *Issuer) update(w http.ResponseWriter, r *http.Request, c *Client) {
 		refuse("invalid_request", "client_id and client_secret must be those of the client").answer(w)
 		return
 	}
-	if e := c.change(asked); e != nil {
+	if e := i.change(c, asked); e != nil {
 		e.answer(w)
 		return
 	}
-	c.registrationToken = secret()
-	answerJSON(w, http.StatusOK, i.information(c))
+	c.registrationToken = i.secret()
+	i.answerClient(w, http.StatusOK, c)
+}
+
+// Register adds a client, or replaces the one with its ID.
+func (i *Issuer) Register(c Client) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if known := i.state.client(c.ID); known != nil {
+		*known = c
+		return
+	}
+	i.state.clients = append(i.state.clients, &c)
 }
 
 // Clients gives the registered clients, those that registered themselves included.

@@ -211,7 +211,7 @@ func (i *Issuer) push(r *http.Request, c *Client, thumbprint string) (string, *r
 	if thumbprint != "" {
 		q.Set("dpop_jkt", thumbprint)
 	}
-	uri := pushedURIPrefix + secret()
+	uri := pushedURIPrefix + i.secret()
 	i.state.pushed.put(uri, q, i.Now().Add(time.Minute))
 	return uri, nil
 }

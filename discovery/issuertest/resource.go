@@ -61,6 +61,7 @@ func (i *Issuer) userinfo(w http.ResponseWriter, r *http.Request) {
 	if i.faults.has(UserInfoSubjectMissing) {
 		delete(claims, "sub")
 	}
+	edited(i.config.Edit.UserInfo, claims)
 	if !a.grant.client.SignedUserInfo {
 		answerJSON(w, http.StatusOK, claims)
 		return
@@ -82,7 +83,7 @@ func (i *Issuer) introspect(w http.ResponseWriter, r *http.Request) {
 		e.answer(w)
 		return
 	}
-	answer := i.introspected(r.PostForm.Get("token"))
+	answer := edited(i.config.Edit.Introspection, i.introspected(r.PostForm.Get("token")))
 	if !strings.Contains(r.Header.Get("Accept"), contentSignedIntrospection) {
 		answerJSON(w, http.StatusOK, answer)
 		return

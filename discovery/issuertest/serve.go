@@ -37,7 +37,6 @@ const (
 	ConsentPage                Endpoint = "/consent"    // asks for consent after that
 	moved                               = "/moved"      // where Redirecting leads, before the endpoint
 	maxBody                             = 1 << 20
-	maxExchanges                        = 1000
 	contentJSON                         = "application/json"
 	contentJWT                          = "application/jwt"
 	contentSignedIntrospection          = "application/token-introspection+jwt"
@@ -89,17 +88,17 @@ type exchanges struct {
 	list []Exchange
 }
 
-func (e *exchanges) add(x Exchange) {
+func (e *exchanges) add(x Exchange, most int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.list) == maxExchanges {
-		e.list = slices.Delete(e.list, 0, maxExchanges/10)
+	if len(e.list) >= most {
+		e.list = slices.Delete(e.list, 0, 1+most/10)
 	}
 	e.list = append(e.list, x)
 }
 
 // Exchanges gives the requests to an endpoint, oldest first, and their responses. "" stands
-// for all endpoints. The issuer keeps the latest thousand.
+// for all endpoints. The issuer keeps the latest, see Config.MaxExchanges.
 func (i *Issuer) Exchanges(e Endpoint) []Exchange {
 	i.log.mu.Lock()
 	defer i.log.mu.Unlock()
@@ -147,7 +146,7 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := Exchange{Endpoint: endpoint, Time: begun, Request: r, RequestBody: body}
 	defer func() {
 		x.Duration, x.Status, x.Header, x.ResponseBody = time.Since(begun), a.status, a.header, a.body.Bytes()
-		i.log.add(x)
+		i.log.add(x, i.config.MaxExchanges)
 		if i.config.Observe != nil {
 			i.config.Observe(x)
 		}

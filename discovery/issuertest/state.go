@@ -51,6 +51,7 @@ type access struct {
 	id       string // jti
 	cnf      map[string]any
 	extra    map[string]any
+	value    string // the token itself, "" to mint one
 	revoked  bool
 }
 

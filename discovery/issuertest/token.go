@@ -37,7 +37,7 @@ func (i *Issuer) token(w http.ResponseWriter, r *http.Request) {
 		e.answer(w)
 		return
 	}
-	i.spoilTokens(answer)
+	i.spoilTokens(edited(i.config.Edit.Token, answer))
 	if !i.faults.has(TokenDuplicateMember) {
 		answerJSON(w, http.StatusOK, answer)
 		return
@@ -64,11 +64,18 @@ func (i *Issuer) tokens(w http.ResponseWriter, r *http.Request) (map[string]any,
 	if e != nil {
 		return nil, e
 	}
-	handle := grants[r.PostForm.Get("grant_type")]
+	handle := i.grantType(r.PostForm.Get("grant_type"))
 	if handle == nil {
 		return nil, refuse("unsupported_grant_type", "the grant type is not supported")
 	}
 	return handle(i, &tokenRequest{r, c, cnf})
+}
+
+func (i *Issuer) grantType(name string) func(*Issuer, *tokenRequest) (map[string]any, *refusal) {
+	if own := i.config.Grants[name]; own != nil {
+		return extension(own)
+	}
+	return grants[name]
 }
 
 func (i *Issuer) spoilTokens(answer map[string]any) {
@@ -160,7 +167,7 @@ func (i *Issuer) refreshToken(t *tokenRequest, g *grant) string {
 	if t.client.public() {
 		fresh.cnf = t.cnf // RFC 9449 §5, RFC 8705 §4
 	}
-	raw := secret()
+	raw := i.secret()
 	i.state.refresh.put(raw, fresh, i.Now().Add(24*time.Hour))
 	return raw
 }
@@ -187,13 +194,17 @@ func (i *Issuer) renew(t *tokenRequest) (map[string]any, *refusal) {
 			return nil, refuse("invalid_scope", "the scope "+s+" was not granted")
 		}
 	}
-	old.used = true
+	old.used = !t.client.KeepRefreshTokens
 	g := old.grant
 	g.nonce = "" // OpenID Connect Core §12.2
-	if !i.faults.has(RefreshOtherUser) || g.user == nil {
-		return i.issue(t, g, scopes, true)
+	if i.faults.has(RefreshOtherUser) && g.user != nil {
+		other := *g
+		other.user = &User{Subject: i.someoneElse(g.user.Subject)}
+		g = &other
 	}
-	other := *g
-	other.user = &User{Subject: i.someoneElse(g.user.Subject)}
-	return i.issue(t, &other, scopes, true)
+	answer, e := i.issue(t, g, scopes, !t.client.KeepRefreshTokens)
+	if e == nil && t.client.KeepRefreshTokens {
+		answer["refresh_token"] = t.form("refresh_token")
+	}
+	return answer, e
 }

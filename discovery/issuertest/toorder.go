@@ -9,6 +9,8 @@ import (
 // AccessToken describes an access token to order. The zero value is a bearer token of the
 // first user for the first client.
 type AccessToken struct {
+	output[AccessToken]
+
 	Subject  string // "" means the first user
 	ClientID string // "" means the first client
 	Scopes   []string
@@ -21,6 +23,9 @@ type AccessToken struct {
 
 	// Claims are laid over the claims. A nil value removes a claim.
 	Claims map[string]any
+
+	// Value is the token itself, for an opaque token with a known value. "" means a new token.
+	Value string
 }
 
 // AccessToken issues an access token without a login, for tests of an API. Introspection,
@@ -33,7 +38,7 @@ func (i *Issuer) AccessToken(t AccessToken) string {
 	if !t.AuthTime.IsZero() {
 		g.authTime = t.AuthTime
 	}
-	a := &access{grant: g, scopes: t.Scopes, audience: t.Audience, extra: t.Claims}
+	a := &access{grant: g, scopes: t.Scopes, audience: t.Audience, extra: t.Claims, value: t.Value}
 	if len(a.audience) == 0 {
 		a.audience = i.audienceOf(g.client)
 	}
@@ -90,7 +95,7 @@ func (i *Issuer) ordered(clientID, subject string) *grant {
 	if c == nil || u == nil {
 		panic("issuertest: no client " + clientID + " or no user " + subject + " in the Config")
 	}
-	return &grant{client: c, user: u, authTime: i.Now(), acr: u.ACR, sid: secret()}
+	return &grant{client: c, user: u, authTime: i.Now(), acr: u.ACR, sid: newID()}
 }
 
 func (i *Issuer) audienceOf(c *Client) []string {

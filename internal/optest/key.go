@@ -1,6 +1,6 @@
-// Package optest is the fake server of the module's own tests. A test can replace each of its
-// responses. Its keys and signatures are those of issuertest, which users have too; a new test
-// should start with that package.
+// Package optest is the server of the module's own tests: an issuertest.Issuer without TLS. A
+// test can replace each response, and the issuer accepts what the tests check by themselves.
+// A new test should start with issuertest.
 package optest
 
 import (

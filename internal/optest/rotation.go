@@ -3,6 +3,7 @@ package optest
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 )
@@ -77,4 +78,17 @@ func (r *Rotation) rotate(req *http.Request) (answer map[string]any, ok bool) {
 		"access_token": fmt.Sprintf("canary-access-%d", r.posts), "token_type": "Bearer", "expires_in": 300,
 		"refresh_token": fmt.Sprintf("canary-refresh-%d", r.posts),
 	}, true
+}
+func (s *Server) authenticated(r *http.Request) bool {
+	if s.Asserted && r.PostFormValue("client_assertion") != "" {
+		return true
+	}
+	id, secret, basic := r.BasicAuth()
+	if basic {
+		id, _ = url.QueryUnescape(id)
+		secret, _ = url.QueryUnescape(secret)
+	} else {
+		id, secret = r.PostFormValue("client_id"), r.PostFormValue("client_secret")
+	}
+	return id == ClientID && secret == ClientSecret || (id == PublicID || id == s.DocumentID && id != "") && secret == "" && !basic
 }

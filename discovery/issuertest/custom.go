@@ -1,0 +1,37 @@
+package issuertest
+
+import "net/url"
+
+// GrantType answers an extension grant, RFC 6749 §4.5. It gets the parameters of the token
+// request of a client that is authenticated. An error is answered invalid_grant.
+type GrantType func(form url.Values) (Granted, error)
+
+// Granted is what a GrantType allows.
+type Granted struct {
+	Subject  string   // the subject of a user; "" means that the client acts for itself
+	Scopes   []string // openid issues an ID token too
+	Audience []string // empty means that of the client or the Config
+
+	// Renewable issues a refresh token too.
+	Renewable bool
+
+	// Response is laid over the token response, such as issued_token_type. A nil value
+	// removes a member.
+	Response map[string]any
+}
+
+// extension runs a GrantType of the Config.
+func extension(answer GrantType) func(*Issuer, *tokenRequest) (map[string]any, *refusal) {
+	return func(i *Issuer, t *tokenRequest) (map[string]any, *refusal) {
+		allowed, err := answer(t.r.PostForm)
+		if err != nil {
+			return nil, refuse("invalid_grant", err.Error())
+		}
+		g := &grant{client: t.client, user: i.user(allowed.Subject), scopes: allowed.Scopes, audience: allowed.Audience, authTime: i.Now(), sid: newID()}
+		if allowed.Subject != "" && g.user == nil {
+			return nil, refuse("invalid_grant", "no user has the subject "+allowed.Subject)
+		}
+		tokens, e := i.issue(t, g, g.scopes, allowed.Renewable)
+		return overlay(tokens, allowed.Response), e
+	}
+}

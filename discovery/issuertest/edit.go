@@ -1,0 +1,26 @@
+package issuertest
+
+import "net/url"
+
+// Edit changes responses, for what no [Fault] has a name for. Each function gets the response
+// as it would be sent, and changes it in place. Functions may call Now, Key and SignJWT, but
+// no other method of the issuer. Nil functions change nothing.
+type Edit struct {
+	Metadata      func(map[string]any)
+	AccessToken   func(map[string]any) // the claims of a JWT access token before it is signed
+	IDToken       func(map[string]any) // the claims of an ID token before it is signed
+	Callback      func(url.Values)     // the authorization response, before JARM signs it
+	Token         func(map[string]any) // the token response
+	UserInfo      func(map[string]any) // the claims of a UserInfo response
+	Introspection func(map[string]any)
+	Device        func(map[string]any) // the device authorization response; the issuer uses the codes in it
+	Backchannel   func(map[string]any) // the CIBA response; the issuer uses the auth_req_id in it
+	Registration  func(map[string]any) // the client information response, RFC 7591 §3.2.1
+}
+
+func edited(f func(map[string]any), m map[string]any) map[string]any {
+	if f != nil {
+		f(m)
+	}
+	return m
+}
