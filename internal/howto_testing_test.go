@@ -1,10 +1,12 @@
 package internal_test
 
 import (
+	"encoding/base64"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,6 +134,16 @@ func TestEveryFaultEndsTheLogin(t *testing.T) {
 		if status, body := openHome(t, issuer); status < 400 {
 			t.Errorf("%s: %d %s", fault, status, body)
 		}
+	}
+}
+
+func TestEditedIDToken(t *testing.T) {
+	issuer := issuertest.New(t, issuertest.Config{
+		Edit: issuertest.Edit{IDToken: func(claims map[string]any) { claims["groups"] = []string{"staff"} }},
+	})
+	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(issuer.IDToken(issuertest.IDToken{}), ".")[1])
+	if err != nil || !strings.Contains(string(payload), `"groups":["staff"]`) {
+		t.Errorf("claims %s, %v", payload, err)
 	}
 }
 

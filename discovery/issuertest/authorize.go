@@ -240,7 +240,7 @@ func (i *Issuer) jarm(c *Client, answer url.Values) string {
 	case i.faults.has(CallbackResponseKey):
 		key = Key{ID: key.ID, Alg: key.Alg, Private: i.keys.other().Private}
 	}
-	return key.Sign(claims, nil)
+	return encryptTo(c, c.ResponseEncryptionAlg, c.ResponseEncryptionEnc, key.Sign(claims, nil))
 }
 
 func (i *Issuer) deliver(w http.ResponseWriter, mode, redirect string, answer url.Values) {

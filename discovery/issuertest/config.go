@@ -80,6 +80,10 @@ type Config struct {
 	// Metadata is laid over the metadata. A nil value removes a member.
 	Metadata map[string]any
 
+	// EncryptionKey publishes an encryption key (ECDH-ES, P-256), and the issuer accepts request
+	// objects that are encrypted to it (RFC 9101). False means that it rejects them.
+	EncryptionKey bool
+
 	// Edit changes responses.
 	Edit Edit
 
@@ -165,8 +169,16 @@ type Client struct {
 	// "ECDH-ES" with "A256GCM". "" means that they are not encrypted.
 	IDTokenEncryptionAlg, IDTokenEncryptionEnc string
 
+	// ResponseEncryptionAlg and ResponseEncryptionEnc encrypt signed authorization responses
+	// (JARM) to Keys. "" means that they are not encrypted.
+	ResponseEncryptionAlg, ResponseEncryptionEnc string
+
 	// SignedUserInfo answers at the UserInfo endpoint with a JWT.
 	SignedUserInfo bool
+
+	// UserInfoEncryptionAlg and UserInfoEncryptionEnc encrypt a signed UserInfo response to
+	// Keys. "" means that it is not encrypted.
+	UserInfoEncryptionAlg, UserInfoEncryptionEnc string
 
 	registrationToken string
 }

@@ -15,13 +15,13 @@ type Fault string
 const (
 	IDTokenUnreadable       Fault = "id_token_unreadable"         // 1: not a JWT
 	IDTokenTyp              Fault = "id_token_typ"                // 1: typ is at+jwt, an access token's
-	IDTokenDuplicateClaim   Fault = "id_token_duplicate_claim"    // 1: sub is there twice
+	IDTokenDuplicateClaim   Fault = "id_token_duplicate_claim"    // 1: the claim sub appears twice
 	IDTokenCritical         Fault = "id_token_critical"           // 1: crit names an unknown extension
 	IDTokenIssuerForeign    Fault = "id_token_issuer_foreign"     // 2: iss is another issuer
 	IDTokenSubjectMissing   Fault = "id_token_subject_missing"    // 2: no sub
 	IDTokenAudienceForeign  Fault = "id_token_audience_foreign"   // 3: aud is another client
-	IDTokenAudienceMore     Fault = "id_token_audience_more"      // 3: aud has an unknown audience too
-	IDTokenPartyMissing     Fault = "id_token_party_missing"      // 4: aud also has OtherAudience, and no azp is there
+	IDTokenAudienceMore     Fault = "id_token_audience_more"      // 3: aud also has an unknown audience
+	IDTokenPartyMissing     Fault = "id_token_party_missing"      // 4: aud also has OtherAudience, without azp
 	IDTokenPartyForeign     Fault = "id_token_party_foreign"      // 5: azp is another client
 	IDTokenSignatureWrong   Fault = "id_token_signature_wrong"    // 6: a bit of the signature is flipped
 	IDTokenKeySwapped       Fault = "id_token_key_swapped"        // 6: signed with an unpublished key under the published kid
@@ -36,11 +36,11 @@ const (
 	IDTokenNotYetValid      Fault = "id_token_not_yet_valid"      // 10: nbf is an hour ahead
 	IDTokenNonceWrong       Fault = "id_token_nonce_wrong"        // 11: another nonce
 	IDTokenNonceMissing     Fault = "id_token_nonce_missing"      // 11: no nonce
-	IDTokenACRWrong         Fault = "id_token_acr_wrong"          // 12: an acr that was not asked for; needs acr_values
+	IDTokenACRWrong         Fault = "id_token_acr_wrong"          // 12: an acr that was not requested; needs acr_values
 	IDTokenAuthTimeOld      Fault = "id_token_auth_time_old"      // 13: auth_time is 30 days ago; needs max_age
 	IDTokenAuthTimeMissing  Fault = "id_token_auth_time_missing"  // 13: no auth_time; needs max_age
-	IDTokenAccessTokenOther Fault = "id_token_access_token_other" // 14: at_hash is of another access token
-	IDTokenCodeOther        Fault = "id_token_code_other"         // 14: c_hash is of another code
+	IDTokenAccessTokenOther Fault = "id_token_access_token_other" // 14: at_hash belongs to another access token
+	IDTokenCodeOther        Fault = "id_token_code_other"         // 14: c_hash belongs to another code
 )
 
 // Faults of the authorization response.
@@ -50,7 +50,7 @@ const (
 	CallbackIssuerForeign  Fault = "callback_issuer_foreign"  // iss is another issuer, RFC 9207 §2.4
 	CallbackIssuerMissing  Fault = "callback_issuer_missing"  // no iss, though the metadata announces it
 	CallbackCodeMissing    Fault = "callback_code_missing"    // no code and no error
-	CallbackCodeTwice      Fault = "callback_code_twice"      // the parameter code is there twice
+	CallbackCodeTwice      Fault = "callback_code_twice"      // the parameter code appears twice
 	CallbackCodeUsed       Fault = "callback_code_used"       // the code was redeemed before
 	CallbackDenied         Fault = "callback_denied"          // error=access_denied
 	CallbackServerError    Fault = "callback_server_error"    // error=server_error
@@ -68,7 +68,7 @@ const (
 	TokenTypeBearer         Fault = "token_type_bearer"         // Bearer where DPoP was asked for
 	TokenAccessMissing      Fault = "token_access_missing"      // no access_token
 	TokenIDMissing          Fault = "token_id_missing"          // no id_token
-	TokenDuplicateMember    Fault = "token_duplicate_member"    // access_token is there twice
+	TokenDuplicateMember    Fault = "token_duplicate_member"    // access_token appears twice
 	TokenErrorWithStatusOK  Fault = "token_error_with_200"      // an error with status 200
 	RefreshOtherUser        Fault = "refresh_other_user"        // a refresh gives the ID token of another user
 	UserInfoOtherUser       Fault = "userinfo_other_user"       // sub is another user
@@ -104,7 +104,7 @@ const (
 	HTML        Fault = "html"         // an HTML page with status 200
 	NotJSON     Fault = "not_json"     // a body that is not JSON, labelled as JSON
 	Empty       Fault = "empty"        // status 200 without a body
-	TooLarge    Fault = "too_large"    // the response, and 8 MB of white space
+	TooLarge    Fault = "too_large"    // the response and 8 MB of white space
 	ServerError Fault = "server_error" // status 500
 	Unavailable Fault = "unavailable"  // status 503 with Retry-After: 1
 )

@@ -71,6 +71,9 @@ func NewHandler(config Config) (*Issuer, error) {
 	}
 	i := &Issuer{URL: config.Issuer, config: config, path: strings.TrimSuffix(u.Path, "/"), done: make(chan struct{})}
 	i.keys.alg, i.clock.now = config.Algorithm, config.Now
+	if config.EncryptionKey {
+		i.keys.decryption = newDecryptionKey()
+	}
 	i.faults.inject(config.Faults)
 	i.state = newState(config.Clients)
 	i.routes = i.handlers()

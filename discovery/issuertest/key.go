@@ -75,12 +75,21 @@ func (k Key) JWK() map[string]any {
 }
 
 // JWKS returns the JWK Set of the keys' public parts.
-func JWKS(keys ...Key) []byte {
+func JWKS(keys ...Key) []byte { return jwks(keys, nil) }
+
+// jwks adds an encryption key to the set, nil for none.
+func jwks(keys []Key, encryption *ecdsa.PrivateKey) []byte {
 	set := []any{}
 	for _, k := range keys {
 		if jwk := k.JWK(); jwk != nil {
 			set = append(set, jwk)
 		}
+	}
+	if encryption != nil {
+		jwk := Key{ID: encryptionKeyID, Private: encryption}.JWK()
+		jwk["use"] = "enc"
+		delete(jwk, "alg") // any of requestEncryption
+		set = append(set, jwk)
 	}
 	return must(json.Marshal(map[string]any{"keys": set}))
 }

@@ -1,10 +1,15 @@
 package issuertest
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/countersign/countersign/internal/jose"
 )
 
 // rsaPool keeps the RSA keys of issuers that were closed: to make one takes a tenth of a
@@ -34,13 +39,14 @@ func isRSA(alg string) bool { return strings.HasPrefix(alg, "RS") || strings.Has
 
 // keys are an issuer's. They are made when they are first used.
 type keys struct {
-	mu      sync.Mutex
-	alg     string
-	made    int
-	signing Key   // the current one
-	former  []Key // published too
-	foreign Key   // never published
-	lent    []Key // all that go back into the pool
+	mu         sync.Mutex
+	alg        string
+	made       int
+	signing    Key               // the current one
+	former     []Key             // published too
+	foreign    Key               // never published
+	decryption *ecdsa.PrivateKey // for request objects, nil for none
+	lent       []Key             // all that go back into the pool
 }
 
 func (k *keys) make() Key {
@@ -76,7 +82,7 @@ func (k *keys) set() []byte {
 	current := k.current()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return JWKS(append([]Key{current}, k.former...)...)
+	return jwks(append([]Key{current}, k.former...), k.decryption)
 }
 
 func (k *keys) rotate(keep bool) {
@@ -94,6 +100,25 @@ func (k *keys) use(list []Key) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.signing, k.former = list[0], slices.Clone(list[1:])
+}
+
+const encryptionKeyID = "encryption"
+
+// requestEncryption are the algorithms of the encryption key.
+var requestEncryption = []string{"ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A192KW", "ECDH-ES+A256KW"}
+
+func newDecryptionKey() *ecdsa.PrivateKey {
+	return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+}
+
+// open decrypts a request object. One that is not encrypted stays as it is.
+func (k *keys) open(raw string) (string, error) {
+	if k.decryption == nil || !jose.IsEncrypted(raw) {
+		return raw, nil
+	}
+	own := []jose.DecryptionKey{{KeyID: encryptionKeyID, Key: k.decryption}}
+	inner, _, err := jose.OpenNested(raw, jose.MaxSize, requestEncryption, own)
+	return inner, err
 }
 
 // giveBack returns the keys to the pool.

@@ -13,6 +13,10 @@ func (i *Issuer) metadata(w http.ResponseWriter, _ *http.Request) {
 	for name, values := range i.supported() {
 		m[name] = values
 	}
+	if i.keys.decryption != nil {
+		m["request_object_encryption_alg_values_supported"] = requestEncryption
+		m["request_object_encryption_enc_values_supported"] = []string{"A128GCM", "A192GCM", "A256GCM", "A128CBC-HS256", "A192CBC-HS384", "A256CBC-HS512"}
+	}
 	for _, name := range switches {
 		m[name] = true
 	}

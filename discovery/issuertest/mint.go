@@ -129,7 +129,7 @@ func (i *Issuer) idTokenWith(g *grant, accessToken, code string, more map[string
 	if code != "" {
 		claims["c_hash"] = LeftHalf(key.Alg, code)
 	}
-	return i.encryptTo(g.client, i.signID(key, i.spoilClaims(edited(i.config.Edit.IDToken, overlay(claims, more)))))
+	return encryptTo(g.client, g.client.IDTokenEncryptionAlg, g.client.IDTokenEncryptionEnc, i.signID(key, i.spoilClaims(edited(i.config.Edit.IDToken, overlay(claims, more)))))
 }
 
 // idTokenKey is the issuer's, or the client secret where that was agreed on.
@@ -140,12 +140,13 @@ func (i *Issuer) idTokenKey(c *Client) Key {
 	return i.keys.current()
 }
 
-func (i *Issuer) encryptTo(c *Client, jwt string) string {
-	if c.IDTokenEncryptionAlg == "" {
+// encryptTo encrypts a JWT to a key of the client. alg "" leaves it as it is.
+func encryptTo(c *Client, alg, enc, jwt string) string {
+	if alg == "" {
 		return jwt
 	}
 	set := must(jose.ParseSet(c.jwks()))
-	return must(set.Encrypt(jwt, c.IDTokenEncryptionAlg, or(c.IDTokenEncryptionEnc, "A256GCM")))
+	return must(set.Encrypt(jwt, alg, or(enc, "A256GCM")))
 }
 
 // claimFaults change the claims of an ID token.

@@ -46,7 +46,11 @@ func (i *Issuer) unpack(r *http.Request, c *Client, q url.Values) (url.Values, e
 	if raw == "" {
 		return q, nil
 	}
-	t, err := jose.Parse(raw, jose.MaxSize)
+	raw, err := i.keys.open(raw)
+	var t *jose.Token
+	if err == nil {
+		t, err = jose.Parse(raw, jose.MaxSize)
+	}
 	if err == nil {
 		err = c.verify(r, t)
 	}

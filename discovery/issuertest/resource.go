@@ -68,7 +68,8 @@ func (i *Issuer) userinfo(w http.ResponseWriter, r *http.Request) {
 	}
 	claims["iss"], claims["aud"] = i.URL, a.grant.client.ID
 	w.Header().Set("Content-Type", contentJWT)
-	w.Write([]byte(i.keys.current().Sign(claims, nil)))
+	c := a.grant.client
+	w.Write([]byte(encryptTo(c, c.UserInfoEncryptionAlg, c.UserInfoEncryptionEnc, i.keys.current().Sign(claims, nil))))
 }
 
 // introspect is the endpoint of RFC 7662; signed answers are those of RFC 9701.

@@ -114,7 +114,7 @@ A test generates the page and fails when a result changes.
 
 Each library signs in as its documentation shows: authorization code, state, nonce and PKCE, then
 the UserInfo endpoint. Each login asks for ` + "`max_age=60`" + ` and ` + "`acr_values`" + `.
-An application can add checks of its own where this page says accepted.
+Accepted means that the login succeeds. There, the application needs its own check.
 Try a fault on your application: [Test your application](test-your-application.md).
 
 Versions: `)
