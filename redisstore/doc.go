@@ -1,20 +1,23 @@
-// Package redisstore keeps on Redis what the processes of an application share: sessions
-// and tokens, leases, what may be used once, which sessions a user has, and lists that all processes follow. One [Store] is
-// all of these at once: it has the methods that packages client, client/login, idtoken and
-// rs ask of a store, and imports none of them.
+// Package redisstore keeps the state that the processes of an application share on Redis:
+// sessions and tokens, leases, values that may be used once, the sessions of each user, and
+// logs that all processes follow. One [Store] does all of this. It has the methods that
+// packages client, client/login, idtoken and rs require of a store, and it imports none of
+// them.
 //
-// Names of keys are hashed, since callers build them from identifiers and secrets. Values
-// are stored as they are given, and so are the members of an index: whoever can read the
-// server can read them. Connections are encrypted unless the server is on this machine.
+// Names of keys are hashed, because callers build them from identifiers and secrets. Values and
+// the members of an index are stored unchanged: everybody with access to the server can read
+// them. Connections are encrypted unless the server is on this machine.
 //
-// Every call ends within [Config].Timeout. When the server cannot be asked it is an error
-// that says Temporary() true, never an empty answer: nobody is let in because Redis is down.
+// Every call ends within [Config].Timeout. If the server cannot be reached, the call returns an
+// error whose Temporary() is true, and never an empty result: nobody is let in because Redis is
+// down.
 //
-// What go-redis logs by itself, such as connections that fail, goes where its SetLogger says.
+// go-redis logs some events itself, such as failed connections. Use its SetLogger to redirect
+// them.
 //
-// The server is to be Redis 6.2 or later (or Valkey), with maxmemory-policy noeviction, and
-// with an append-only file where "once" must outlive its restart: what a server forgets can
-// be used again, and a session that an index has lost is not ended with the others. The same
-// is so when a replica that lags behind becomes the primary. Every command has one key, so a
-// cluster may spread them.
+// The server must be Redis 6.2 or later (or Valkey), with maxmemory-policy noeviction. Use an
+// append-only file if "once" must survive a restart of the server. A value that the server
+// forgets can be used again, and a session that an index lost is not ended with the others. The
+// same happens if a replica that lags behind becomes the primary. Every command uses one key,
+// or keys of one slot, so a cluster works.
 package redisstore

@@ -11,40 +11,40 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Error is a call that failed. Its text holds no key, no value and no password: those of
-// the library and the server may quote what was sent, and stay out.
+// Error is a failed call. Its text contains no key, value or password. It does not contain
+// errors of the library and the server, because they may quote what was sent.
 type Error struct {
 	Op   string // load, save, delete, acquire, release, once, link, linked, unlink, append or ping
-	Code string // the server's, such as NOAUTH or OOM; "" when it did not answer, or was not asked
-	Err  error  // what happened
+	Code string // the server's error code, such as NOAUTH or OOM; "" without a response
+	Err  error  // the cause
 
 	temporary bool
 }
 
 func (e *Error) Error() string { return "redisstore: " + e.Op + ": " + e.Err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Temporary tells whether the same call may succeed later: the server could not be
-// reached, was too slow, or could not do what it was asked just then.
+// Temporary reports whether the same call may succeed later: the server could not be reached,
+// was too slow, or could not do it at that moment.
 func (e *Error) Temporary() bool { return e.temporary }
 
-// Errors of the caller's.
+// Errors of the caller.
 var (
 	errKey     = errors.New("the key is empty")
-	errZero    = errors.New("until is the zero time")
-	errOver    = errors.New("until is over")
-	errLease   = errors.New("a lease of no time")
-	errFull    = errors.New("the index is full")
-	errForeign = errors.New("what is stored there is not this package's")
+	errZero    = errors.New("the time until which to store it is zero")
+	errOver    = errors.New("the time until which to remember it has passed")
+	errLease   = errors.New("the duration of the lease is not positive")
+	errFull    = errors.New("the index is full, expected at most 10,000 keys")
+	errForeign = errors.New("the stored value was not written by this package: set Config.Prefix to a prefix of its own")
 )
 
-// misuse is an error that another try does not mend.
+// misuse returns an error that a retry does not fix.
 func misuse(op string, err error) *Error { return &Error{Op: op, Err: err} }
 
-// standing are the answers of a server that is set up in another way, or holds
-// something else: they stay until somebody acts.
+// standing are the server's errors that remain until somebody changes the server or the
+// configuration.
 var standing = []string{"NOAUTH", "WRONGPASS", "NOPERM", "WRONGTYPE"}
 
 func newError(op string, err error) *Error {
@@ -56,7 +56,7 @@ func newError(op string, err error) *Error {
 	return e
 }
 
-// code is the first word of a server's error.
+// code returns the first word of the server's error.
 func code(err error) string {
 	var answer redis.Error
 	if !errors.As(err, &answer) {
@@ -69,7 +69,7 @@ func code(err error) string {
 	return word
 }
 
-// describe says in words of our own what kind of failure err is.
+// describe returns the kind of failure in this package's own words.
 func describe(err error, code string) error {
 	var op *net.OpError
 	var certificate *tls.CertificateVerificationError
@@ -77,19 +77,19 @@ func describe(err error, code string) error {
 	case errors.Is(err, context.Canceled):
 		return context.Canceled
 	case code != "":
-		return errors.New("the server answers " + code)
+		return errors.New("the server responded with " + code)
 	case errors.As(err, &certificate):
 		return errors.New("the server's certificate is not trusted")
 	case errors.As(err, &op) && !op.Timeout():
-		return op // addresses and what the system says
+		return op // contains addresses and the system's error
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &op):
-		return errors.New("no answer in time")
+		return errors.New("no response in time")
 	case errors.Is(err, redis.ErrClosed):
 		return errors.New("the store is closed")
 	case errors.Is(err, redis.ErrPoolTimeout):
-		return errors.New("every connection is in use")
+		return errors.New("every connection is in use: increase the pool size, or look for a slow server")
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return errors.New("the server hung up")
+		return errors.New("the server closed the connection")
 	}
-	return errors.New("the connection cannot be used")
+	return errors.New("the connection failed")
 }

@@ -56,7 +56,7 @@ func ExampleNew_sentinel() {
 	fmt.Println(store)
 }
 
-// A job that one process is to do at a time.
+// A job that only one process may do at a time.
 func ExampleStore_Acquire() {
 	job := func(ctx context.Context, store *redisstore.Store) error {
 		release, held, err := store.Acquire(ctx, "nightly", time.Minute)

@@ -15,9 +15,8 @@ const (
 	maxMember = 1 << 10
 )
 
-// link keeps the members with the times until which they count, those that are over left
-// out, and the whole as long as the last of them. Arguments: member, its time, now, how
-// many there may be.
+// link stores a member with its time, removes expired members, and keeps the index until the
+// last member expires. Arguments: member, its time, now, maximum number of members.
 var link = redis.NewScript(`
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[3])
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) and redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[4]) then return 0 end
@@ -26,10 +25,10 @@ local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
 redis.call('PEXPIRE', KEYS[1], last[2] - ARGV[3])
 return 1`)
 
-// Link notes that key belongs to index, such as a session to its user, until the time
-// given; of two times for one key the later counts. When that time is over already, nothing
-// is noted. An index has at most 10,000 keys: one more is an error, for a key that was
-// left out could not be found when all of them are to end.
+// Link adds key to index until the given time, for example a session to its user. If key is
+// already in index, the later time counts. If the time has passed, nothing is added. An index
+// has at most 10,000 keys. One more is an error, because a key that is not in the index could
+// not be found when all of them must end.
 func (s *Store) Link(ctx context.Context, index, key string, until time.Time) error {
 	const op = "link"
 	if err := checkLink(index, key); err != nil {
@@ -52,7 +51,7 @@ func (s *Store) Link(ctx context.Context, index, key string, until time.Time) er
 	return err
 }
 
-// Linked gives the keys that belong to index and whose time is not over.
+// Linked returns the keys in index that have not expired.
 func (s *Store) Linked(ctx context.Context, index string) (keys []string, err error) {
 	const op = "linked"
 	if index == "" {
@@ -67,7 +66,7 @@ func (s *Store) Linked(ctx context.Context, index string) (keys []string, err er
 	return keys, err
 }
 
-// Unlink takes key out of index, if it is there.
+// Unlink removes key from index, if it is there.
 func (s *Store) Unlink(ctx context.Context, index, key string) error {
 	const op = "unlink"
 	if err := checkLink(index, key); err != nil {
@@ -81,7 +80,7 @@ func checkLink(index, key string) error {
 	case index == "" || key == "":
 		return errKey
 	case len(key) > maxMember:
-		return fmt.Errorf("a key of %d bytes in an index; at most %d are kept", len(key), maxMember)
+		return fmt.Errorf("a key of an index has %d bytes, expected at most %d", len(key), maxMember)
 	}
 	return nil
 }

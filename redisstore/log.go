@@ -15,17 +15,18 @@ import (
 // Limits of a log.
 const (
 	maxLogged   = 1 << 20
-	followEvery = 400 * time.Millisecond // between two looks at the log, whatever was published
+	followEvery = 400 * time.Millisecond // between two reads of the log, also if nothing was published
 	pageSize    = 1000
 )
 
-// errLogFull: to drop an entry would be to forget a revocation.
-var errLogFull = errors.New("the log is full")
+// errLogFull is an error because dropping an entry would forget a revocation.
+var errLogFull = errors.New("the log is full, expected at most 1,048,576 values that have not expired")
 
-// appendTo gives a value the next number and a random mark, keeps it, and publishes it with the mark of the
-// one before, by which those who follow know that they have missed none. Values whose time is over are dropped
-// on the way. Keys: the last number and mark, values by number, numbers by time. Arguments: value, its time,
-// now, mark, how many there may be, channel. What cannot be published is found by those who look.
+// appendTo stores a value with the next number and a random mark. It publishes the value with
+// the mark of the previous one, so that followers notice a missing value. It also removes
+// expired values. Keys: the last number and mark, values by number, numbers by time. Arguments:
+// value, its time, now, mark, maximum number of values, channel. If publishing fails, followers
+// find the value at their next read.
 var appendTo = redis.NewScript(`
 local over = redis.call('ZRANGE', KEYS[3], '-inf', ARGV[3], 'BYSCORE', 'LIMIT', 0, 100)
 for _, n in ipairs(over) do redis.call('ZREMRANGEBYSCORE', KEYS[2], n, n) end
@@ -39,7 +40,7 @@ redis.call('HSET', KEYS[1], 'n', n, 'mark', ARGV[4])
 redis.pcall('PUBLISH', ARGV[6], (last[2] or '-') .. ' ' .. n .. ' ' .. ARGV[4] .. ' ' .. ARGV[1])
 return 1`)
 
-// logKeys are in one slot of a cluster, by the braces.
+// logKeys returns keys that the braces put into one slot of a cluster.
 func (s *Store) logKeys(log string) []string {
 	name := s.prefix + "g:{" + strings.TrimPrefix(s.name("", log), s.prefix) + "}:"
 	return []string{name + "last", name + "values", name + "times"}
@@ -47,8 +48,9 @@ func (s *Store) logKeys(log string) []string {
 
 func (s *Store) channel(log string) string { return s.name("g:", log) }
 
-// Append adds value, of at most 64 KiB, to a log until the time given, and tells all who follow it. When that
-// time is over already, nothing is added. A log holds at most 1,048,576 values: one more is an error.
+// Append adds value, of at most 64 KiB, to a log until the given time and publishes it to all
+// followers. If the time has passed, nothing is added. A log holds at most 1,048,576 values;
+// Append to a full log is an error.
 func (s *Store) Append(ctx context.Context, log string, value []byte, until time.Time) error {
 	const op = "append"
 	ttl := s.ttl(until)
@@ -58,7 +60,7 @@ func (s *Store) Append(ctx context.Context, log string, value []byte, until time
 	case until.IsZero():
 		return misuse(op, errZero)
 	case len(value) > maxValue:
-		return misuse(op, fmt.Errorf("a value of %d bytes; at most %d are kept", len(value), maxValue))
+		return misuse(op, fmt.Errorf("the value has %d bytes, expected at most %d", len(value), maxValue))
 	case ttl < 1:
 		return nil
 	}
@@ -73,11 +75,12 @@ func (s *Store) Append(ctx context.Context, log string, value []byte, until time
 	return err
 }
 
-// Follow calls heard for each value in the log and for each one that is added, and current each time when none
-// is missing. It listens to what is published and looks at the log every 400 milliseconds besides. When values
-// were missed it reads them; when the log has changed in another way, as after a restart or a failover, it reads
-// the whole log again, so heard may get a value twice. It returns when ctx ends, with the cause of that. heard
-// and current are called by one goroutine.
+// Follow calls heard for each value in the log and for each value that is added later. It calls
+// current each time it knows that no value is missing. It listens to published values and also
+// reads the log every 400 milliseconds. If it missed values, it reads them. If the log changed
+// in another way, as after a restart or a failover, it reads the whole log again, so heard may
+// get a value twice. It returns when ctx ends, with the cause. One goroutine calls heard and
+// current.
 func (s *Store) Follow(ctx context.Context, log string, heard func(value []byte), current func()) error {
 	if log == "" {
 		return misuse("follow", errKey)
@@ -96,18 +99,19 @@ func (s *Store) Follow(ctx context.Context, log string, heard func(value []byte)
 	}
 }
 
-// follower is how far a process has read.
+// follower is the position up to which a process has read.
 type follower struct {
 	store   *Store
 	keys    []string
 	heard   func([]byte)
 	current func()
 
-	n    int64 // the last number
+	n    int64 // the last number that was read
 	mark string
 }
 
-// listen takes what is published until it is time to look at the log. It gives false when ctx ends.
+// listen reads published values until the next read of the log is due. It returns false when
+// ctx ends.
 func (f *follower) listen(ctx context.Context, messages <-chan *redis.Message, tick <-chan time.Time) bool {
 	for {
 		select {
@@ -117,7 +121,7 @@ func (f *follower) listen(ctx context.Context, messages <-chan *redis.Message, t
 			return true
 		case m, ok := <-messages:
 			if !ok {
-				messages = nil // the log is looked at anyway
+				messages = nil // the log is read anyway
 				continue
 			}
 			before, entry, _ := strings.Cut(m.Payload, " ")
@@ -128,13 +132,13 @@ func (f *follower) listen(ctx context.Context, messages <-chan *redis.Message, t
 	}
 }
 
-// take hears an entry if it is the next one, and gives false if entries between are missing.
+// take calls heard if the entry is the next one. It returns false if entries are missing.
 func (f *follower) take(entry, before string) bool {
 	n, mark, value, ok := parseLogged(entry)
 	switch {
 	case !ok:
 		return false
-	case n <= f.n: // known, unless the log was begun anew: then the next look will tell
+	case n <= f.n: // already known, unless the log was started again: the next read will find out
 		return true
 	case n != f.n+1 || f.n > 0 && before != f.mark:
 		return false
@@ -151,7 +155,8 @@ func parseLogged(entry string) (n int64, mark, value string, ok bool) {
 	return n, mark, value, ok1 && ok2 && err == nil && n > 0
 }
 
-// look reads what is missing. What fails is tried again at the next look: current is not called until then.
+// look reads the missing values. A failed read is repeated the next time; until then current is
+// not called.
 func (f *follower) look(ctx context.Context) {
 	n, mark, err := f.last(ctx)
 	if err == nil && (n != f.n || mark != f.mark) {
@@ -162,7 +167,8 @@ func (f *follower) look(ctx context.Context) {
 	}
 }
 
-// last gives the last number and its mark, 0 and "" for a log in which nothing was ever written.
+// last returns the last number and its mark, or 0 and "" if nothing was ever written to the
+// log.
 func (f *follower) last(ctx context.Context) (n int64, mark string, err error) {
 	var got []any
 	err = f.store.do(ctx, "follow", func(ctx context.Context) (err error) {
@@ -180,7 +186,7 @@ func (f *follower) last(ctx context.Context) (n int64, mark string, err error) {
 	return n, mark, nil
 }
 
-// catchUp reads on from the last entry that is known, if it is there still, or else the whole log.
+// catchUp reads from the last known entry if it still exists, and otherwise the whole log.
 func (f *follower) catchUp(ctx context.Context, last int64, mark string) error {
 	from := int64(0)
 	if f.n > 0 && f.n < last {

@@ -9,21 +9,21 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// claim writes the caller's mark unless there is another's. It may be sent twice: the
-// library repeats a command whose answer was lost, and the second must not be taken for
-// that of somebody who came too late.
+// claim stores the caller's mark unless there is another one. It may be sent twice, because the
+// library repeats a command whose response was lost. The second one must still succeed.
 var claim = redis.NewScript(`
 if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
 if redis.call('GET', KEYS[1]) == ARGV[1] then return 1 end
 return 0`)
 
-// giveBack ends a lease, if it still is the caller's.
+// giveBack deletes a lease if the caller still holds it.
 var giveBack = redis.NewScript(`
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0`)
 
-// Once is true for the first call with this key until the time given, and false for the
-// others, in whatever process. A time that is over is an error: nothing could be remembered.
+// Once returns true for the first call with key until the given time, and false for every other
+// call in any process. It returns an error if the time has passed, because nothing could be
+// remembered.
 func (s *Store) Once(ctx context.Context, key string, until time.Time) (first bool, err error) {
 	const op = "once"
 	ttl := s.ttl(until)
@@ -38,10 +38,10 @@ func (s *Store) Once(ctx context.Context, key string, until time.Time) (first bo
 	return s.claim(ctx, op, s.name(kindOnce, key), rand.Text(), ttl)
 }
 
-// Acquire takes the lease on key for d. held is false while somebody else has it. release
-// gives it back early, if it still is this caller's; it may be called more than once, and
-// is never nil. The lease begins when the server hears of it and ends by itself, so its
-// holder must be done within d of the call.
+// Acquire takes the lease on key for d. held is false if somebody else has it. release returns
+// the lease early if this caller still holds it. release is never nil and may be called more
+// than once. The lease starts at the server and ends after d, so its holder must finish within
+// d of the call.
 func (s *Store) Acquire(ctx context.Context, key string, d time.Duration) (release func(), held bool, err error) {
 	const op = "acquire"
 	nothing := func() {}
@@ -68,8 +68,8 @@ func (s *Store) claim(ctx context.Context, op, name, mark string, ttl int64) (bo
 	return err == nil && n == 1, err
 }
 
-// release happens though the request that took the lease is over. When it cannot be
-// done the lease ends by itself.
+// release also works after the caller's request has ended. If it fails, the lease ends after
+// its duration.
 func (s *Store) release(ctx context.Context, name, mark string) {
 	s.do(context.WithoutCancel(ctx), "release", func(ctx context.Context) error {
 		return giveBack.Run(ctx, s.redis, []string{name}, mark).Err()

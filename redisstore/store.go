@@ -20,34 +20,35 @@ const (
 	maxTimeout     = 10 * time.Second
 )
 
-// Config says which server. URL or Client must be set, and not both.
+// Config is the configuration of a Store. Either URL or Client must be set.
 type Config struct {
-	// URL is the server's as go-redis reads it: rediss://user:password@host:6379/0,
+	// URL is the server's URL in the form of go-redis: rediss://user:password@host:6379/0,
 	// unix:///run/redis.sock, or redis:// for a server on loopback.
 	URL string
 
-	// Client is one that was made elsewhere, with TLS and credentials of its own: a
-	// *redis.Client (of one server, or behind Sentinel) or a *redis.ClusterClient. It must
-	// have ContextTimeoutEnabled, without which a dead server holds callers up, and must
-	// not read from replicas.
+	// Client is a client with its own TLS settings and credentials: a *redis.Client (one
+	// server, or behind Sentinel) or a *redis.ClusterClient. It must have
+	// ContextTimeoutEnabled; otherwise an unresponsive server blocks callers. It must not read
+	// from replicas.
 	Client redis.UniversalClient
 
-	// InsecurePlaintext lets URL be redis:// to another machine: sessions and the password
-	// then cross the network for everybody on it to read.
+	// InsecurePlaintext allows redis:// to another machine. Everybody on the network can then
+	// read the sessions and the password.
 	InsecurePlaintext bool
 
-	// Prefix begins every key, so that applications can share a server. "" means
-	// "countersign:". In a cluster a prefix with {…} puts everything on one node.
+	// Prefix is the start of every key, so that applications can share a server. "" means
+	// "countersign:". In a cluster, a prefix with {…} puts all keys on one node.
 	Prefix string
 
-	// Timeout is how long a call may take, tries included. 0 means 2 seconds; at most 10.
+	// Timeout is the time limit of one call, including retries. 0 means 2 seconds; at most 10
+	// seconds.
 	Timeout time.Duration
 
 	// Now is the clock. nil means time.Now.
 	Now func() time.Time
 }
 
-// Format implements fmt.Formatter: URL has the password in it.
+// Format implements fmt.Formatter. It does not print URL, which contains the password.
 func (c Config) Format(f fmt.State, _ rune) { io.WriteString(f, c.redacted()) }
 
 // LogValue implements slog.LogValuer.
@@ -55,7 +56,7 @@ func (c Config) LogValue() slog.Value { return slog.StringValue(c.redacted()) }
 
 func (c Config) redacted() string { return fmt.Sprintf("[redis store, prefix %q]", c.Prefix) }
 
-// Store is the shared state of an application. It may be used by many goroutines at once.
+// Store is the shared state of an application. Many goroutines may use it at once.
 type Store struct {
 	redis   redis.UniversalClient
 	own     bool // New made the client
@@ -64,8 +65,8 @@ type Store struct {
 	clock   func() time.Time
 }
 
-// New makes a Store, or names everything that is wrong with the configuration. It does
-// not touch the network.
+// New returns a Store, or an error that names every wrong setting. It does not connect to the
+// server.
 func New(config Config) (*Store, error) {
 	if err := config.check(); err != nil {
 		return nil, err
@@ -86,13 +87,12 @@ func New(config Config) (*Store, error) {
 	return s, nil
 }
 
-// connect makes a client whose own limits are below ours, so that it tries again
-// before time is up.
+// connect returns a client whose time limits are at most those of a call.
 func connect(url string, timeout time.Duration) redis.UniversalClient {
-	options, _ := redis.ParseURL(url) // which check has read before
+	options, _ := redis.ParseURL(url) // check has parsed it before
 	options.ContextTimeoutEnabled = true
 	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = timeout, timeout, timeout
-	options.DialerRetries = 1 // the commands are repeated
+	options.DialerRetries = 1 // the commands are retried
 	return redis.NewClient(options)
 }
 
@@ -103,9 +103,9 @@ func (c *Config) check() error {
 	}
 	switch {
 	case c.URL == "" && c.Client == nil:
-		wrong("URL is empty and Client is nil")
+		wrong("URL is empty and Client is nil: set one of them")
 	case c.URL != "" && c.Client != nil:
-		wrong("URL and Client are both set")
+		wrong("URL and Client are both set: set one of them")
 	case c.URL != "":
 		if err := checkURL(c.URL, c.InsecurePlaintext); err != nil {
 			wrong("URL %w", err)
@@ -116,21 +116,21 @@ func (c *Config) check() error {
 		}
 	}
 	if c.Timeout < 0 || c.Timeout > maxTimeout {
-		wrong("Timeout is %v; it goes from 0 to %v", c.Timeout, maxTimeout)
+		wrong("Timeout is %v, expected 0 to %v", c.Timeout, maxTimeout)
 	}
 	return errors.Join(errs...)
 }
 
-// checkURL quotes nothing: there is a password in a URL.
+// checkURL quotes no part of the URL, because it contains a password.
 func checkURL(raw string, plaintext bool) error {
 	o, err := redis.ParseURL(raw)
 	switch {
 	case err != nil:
-		return errors.New("is not a URL of a Redis server: redis://, rediss:// or unix://")
+		return errors.New("is not a URL of a Redis server, expected redis://, rediss:// or unix://")
 	case o.TLSConfig != nil && o.TLSConfig.InsecureSkipVerify:
-		return errors.New("switches the check of the server's certificate off (skip_verify)")
+		return errors.New("disables the check of the server's certificate (skip_verify): remove it")
 	case o.TLSConfig == nil && o.Network != "unix" && !isLoopback(o.Addr) && !plaintext:
-		return errors.New("is redis:// to another machine: use rediss://, or set InsecurePlaintext")
+		return errors.New("is redis:// to another machine, which is not encrypted: use rediss://, or set InsecurePlaintext")
 	}
 	return nil
 }
@@ -149,27 +149,28 @@ func checkClient(c redis.UniversalClient) error {
 	case *redis.ClusterClient:
 		o := c.Options()
 		bounded, replicas = o.ContextTimeoutEnabled, o.ReadOnly || o.RouteByLatency || o.RouteRandomly
-	default: // a Ring gives the keys of a server that is down to another, which knows nothing
-		return fmt.Errorf("is a %T; it must be a *redis.Client or a *redis.ClusterClient", c)
+	default: // a Ring moves the keys of a failed server to another one, which does not have them
+		return fmt.Errorf("is a %T, expected a *redis.Client or a *redis.ClusterClient", c)
 	}
 	switch {
 	case !bounded:
-		return errors.New("lacks ContextTimeoutEnabled")
+		return errors.New("does not set ContextTimeoutEnabled, which is required: set it to true in the client's options")
 	case replicas:
-		return errors.New("reads from replicas, where a session that was ended lives on for a while")
+		return errors.New("reads from replicas, where an ended session still exists for a while: disable ReadOnly, RouteByLatency and RouteRandomly")
 	}
 	return nil
 }
 
-// Ping asks the server for a sign of life, for a readiness check: for a key that is never
-// there, since nodes of a cluster that is down still answer PING.
+// Ping checks that the server responds, for a readiness check. It reads a key that never
+// exists, because the nodes of a cluster that is down still respond to PING.
 func (s *Store) Ping(ctx context.Context) error {
 	return s.do(ctx, "ping", func(ctx context.Context) error {
 		return s.redis.GetRange(ctx, s.name(kindValue, ""), 0, 0).Err()
 	})
 }
 
-// Close closes the connections that New made; a Client that was given stays open.
+// Close closes the connections that New made. It does not close a Client from the
+// configuration.
 func (s *Store) Close() error {
 	if !s.own {
 		return nil
@@ -177,13 +178,13 @@ func (s *Store) Close() error {
 	return s.redis.Close()
 }
 
-// String names the store, and nothing that is in it.
+// String returns the prefix of the store and none of its data.
 func (s *Store) String() string { return fmt.Sprintf("[redis store, prefix %q]", s.prefix) }
 
-// Format implements fmt.Formatter: every verb prints what String gives.
+// Format implements fmt.Formatter. Every verb prints the result of String.
 func (s *Store) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
-// do makes one call to the server, within its time.
+// do makes one call to the server, within the time limit.
 func (s *Store) do(ctx context.Context, op string, call func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -193,12 +194,12 @@ func (s *Store) do(ctx context.Context, op string, call func(context.Context) er
 	}
 	e := newError(op, err)
 	if cluster, ok := s.redis.(*redis.ClusterClient); ok && e.Code == "" && !errors.Is(err, context.Canceled) {
-		cluster.ReloadState(ctx) // or a node that is gone is asked for a minute, while another has its slots
+		cluster.ReloadState(ctx) // without this, a failed node is asked for a minute after another took over its slots
 	}
 	return e
 }
 
-// The kinds of keys, so that a lease and a value of one name are two.
+// The kinds of keys. They separate a lease from a value of the same name.
 const (
 	kindValue = "v:"
 	kindLease = "l:"
@@ -206,13 +207,15 @@ const (
 	kindIndex = "i:"
 )
 
-// name is the key on the server: of one length, and with nothing of the caller's to read.
+// name returns the key on the server. It has a fixed length and reveals nothing about the
+// caller's key.
 func (s *Store) name(kind, key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return s.prefix + kind + base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// ttl is the time until then in milliseconds, rounded up; below 1 if it is over.
+// ttl returns the time until the given one in milliseconds, rounded up. It is below 1 if the
+// time has passed.
 func (s *Store) ttl(until time.Time) int64 { return milliseconds(until.Sub(s.clock())) }
 
 func milliseconds(d time.Duration) int64 {

@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// maxValue is how large a value may be: some tokens and claims.
+// maxValue is the maximum size of a value, in bytes.
 const maxValue = 64 << 10
 
-// format is the first byte of every value: an empty value is told from none by it, and
-// what somebody else wrote from what this package did.
+// format is the first byte of every value. It distinguishes an empty value from a missing one,
+// and this package's values from others.
 const format = '1'
 
-// Load gives the value that was saved under key. It is nil, without an error, if there is
-// none or its time is over.
+// Load returns the value of key. It returns nil and no error if there is none or it has
+// expired.
 func (s *Store) Load(ctx context.Context, key string) ([]byte, error) {
 	const op = "load"
 	if key == "" {
@@ -34,8 +34,8 @@ func (s *Store) Load(ctx context.Context, key string) ([]byte, error) {
 	return []byte(stored[1:]), nil
 }
 
-// Save keeps value, of at most 64 KiB, under key until the time given, in place of what
-// was there. When that time is over already, nothing is there afterwards.
+// Save stores value, of at most 64 KiB, under key until the given time, and replaces an earlier
+// value. If the time has passed, it deletes the value.
 func (s *Store) Save(ctx context.Context, key string, value []byte, until time.Time) error {
 	const op = "save"
 	switch {
@@ -44,7 +44,7 @@ func (s *Store) Save(ctx context.Context, key string, value []byte, until time.T
 	case until.IsZero():
 		return misuse(op, errZero)
 	case len(value) > maxValue:
-		return misuse(op, fmt.Errorf("a value of %d bytes; at most %d are kept", len(value), maxValue))
+		return misuse(op, fmt.Errorf("the value has %d bytes, expected at most %d", len(value), maxValue))
 	}
 	ttl := s.ttl(until)
 	return s.do(ctx, op, func(ctx context.Context) error {
@@ -55,7 +55,7 @@ func (s *Store) Save(ctx context.Context, key string, value []byte, until time.T
 	})
 }
 
-// Delete drops the value under key, if there is one.
+// Delete deletes the value of key, if there is one.
 func (s *Store) Delete(ctx context.Context, key string) error {
 	const op = "delete"
 	if key == "" {

@@ -12,27 +12,28 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// The default window for iat: how old a proof may be, and how far ahead of the local clock.
-// A client makes a proof for every request, so it need not live longer (RFC 9449 §11.1).
+// The default limits for iat: the maximum age of a proof, and how far it may be ahead of the
+// local clock. A client makes a proof for every request, so short limits are sufficient (RFC
+// 9449 §11.1).
 const (
 	MaxAge   = 60 * time.Second
 	MaxAhead = 10 * time.Second
 )
 
-// Expected is what a proof must say.
+// Expected is what a proof must contain.
 type Expected struct {
 	Method      string             // of the request
-	URL         string             // of the request, as [NormalizeURL] gives it
-	AccessToken string             // that the request sends
+	URL         string             // of the request, in the form of [NormalizeURL]
+	AccessToken string             // of the request
 	Thumbprint  string             // of the key that the token is bound to
-	Algs        []string           // that are taken
-	Nonce       func(string) error // checks the nonce, "" when there is none
+	Algs        []string           // the accepted algorithms
+	Nonce       func(string) error // checks the nonce; "" if the proof has none
 	Now         time.Time
 
 	MaxAge, MaxAhead time.Duration // 0 means the default
 }
 
-// Checked is what a good proof says of itself.
+// Checked is the content of a valid proof.
 type Checked struct {
 	ID       string // jti
 	Nonce    string
@@ -54,19 +55,19 @@ type proofClaims struct {
 const maxProof = 8 << 10
 
 var (
-	errID     = errors.New("jti is missing, or longer than 256 bytes")
-	errMethod = errors.New("htm is not the request's method")
-	errURL    = errors.New("htu is not the request's URL")
-	errHash   = errors.New("ath is not the access token's hash")
-	errKey    = errors.New("the proof is made with another key than the token is bound to")
+	errID     = errors.New("jti of the proof is missing or longer than 256 bytes")
+	errMethod = errors.New("htm of the proof is not the method of the request")
+	errURL    = errors.New("htu of the proof is not the URL of the request: check DPoP.BaseURL")
+	errHash   = errors.New("ath of the proof is not the hash of the access token")
+	errKey    = errors.New("the key of the proof is not the key that the token is bound to")
 )
 
-// ErrKey tells a proof by a wrong key from one that is bad in itself.
+// ErrKey reports whether err means that the proof is valid but made with another key.
 func ErrKey(err error) bool { return errors.Is(err, errKey) }
 
-// Check applies RFC 9449 §4.3, from its second point on, to one proof: the first is
-// that there is one, and is the caller's, as is the replay of jti. The signature comes
-// last, being what costs most.
+// Check applies RFC 9449 §4.3 from its second point to one proof. The caller checks that there
+// is only one proof, and that jti was not used before. The signature is checked last, because
+// it costs most.
 func Check(raw string, want Expected) (*Checked, error) {
 	t, err := jose.Parse(raw, maxProof)
 	if err != nil {
@@ -95,7 +96,7 @@ func Check(raw string, want Expected) (*Checked, error) {
 	return &Checked{ID: c.ID, Nonce: c.Nonce, IssuedAt: c.IssuedAt.Time}, nil
 }
 
-// check holds the claims against the request.
+// check compares the claims with the request.
 func (c *proofClaims) check(want Expected) error {
 	switch {
 	case c.ID == "" || len(c.ID) > 256:
@@ -113,16 +114,16 @@ func (c *proofClaims) check(want Expected) error {
 	return want.Nonce(c.Nonce)
 }
 
-// checkAge says by how much the clocks differ, and in which direction.
+// checkAge reports by how much the clocks differ, and in which direction.
 func (e Expected) checkAge(iat jose.NumericDate) error {
 	back, ahead := cmp.Or(e.MaxAge, MaxAge), cmp.Or(e.MaxAhead, MaxAhead)
 	switch age := e.Now.Sub(iat.Time); {
 	case iat.IsZero():
-		return errors.New("iat is missing")
+		return errors.New("iat of the proof is missing")
 	case age > back:
-		return fmt.Errorf("the proof is %v old, and DPoP.MaxAge is %v: the proof was kept, or the client's clock is behind", age.Truncate(time.Second), back)
+		return fmt.Errorf("the proof is %v old, expected at most %v (DPoP.MaxAge): the client reused it, or the client's clock is behind", age.Truncate(time.Second), back)
 	case age < -ahead:
-		return fmt.Errorf("the proof's iat is %v ahead of the local clock, and DPoP.MaxAhead is %v: the client's clock is ahead, or the local one is behind", (-age).Truncate(time.Second), ahead)
+		return fmt.Errorf("iat of the proof is %v ahead of the local clock, expected at most %v (DPoP.MaxAhead): the client's clock is ahead, or the local clock is behind", (-age).Truncate(time.Second), ahead)
 	}
 	return nil
 }

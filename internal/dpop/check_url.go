@@ -10,9 +10,9 @@ import (
 
 var errHTU = errors.New("not an absolute http or https URL")
 
-// NormalizeURL gives a URL without query and fragment in the one form of RFC 3986
-// §6.2.2 and §6.2.3, which RFC 9449 §4.3 names for htu: scheme and host in lower case,
-// no default port, no dot segments, percent-encoding in capitals and only where needed.
+// NormalizeURL returns a URL without query and fragment, normalized by RFC 3986 §6.2.2 and
+// §6.2.3, as RFC 9449 §4.3 requires for htu. Scheme and host are in lower case. It removes the
+// default port and dot segments. Percent-encoding is in upper case and only where needed.
 func NormalizeURL(s string) (string, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Opaque != "" || u.Hostname() == "" || u.User != nil {
@@ -30,11 +30,11 @@ func NormalizeURL(s string) (string, error) {
 	return scheme + "://" + host + PathOf(u), nil
 }
 
-// PathOf is [NormalizePath] for that of u, as it was written: to escape it anew would make
-// slashes of the escaped ones, where there is a character beside that no URL has.
+// PathOf returns the normalized path of u in its original escaping. Escaping it again would
+// turn escaped slashes into slashes if the path contains an invalid character.
 func PathOf(u *url.URL) string { return NormalizePath(cmp.Or(u.RawPath, u.EscapedPath())) }
 
-// NormalizePath is [NormalizeURL] for a path as it stands in a URL.
+// NormalizePath is [NormalizeURL] for the escaped path of a URL.
 func NormalizePath(escaped string) string {
 	if isNormal(escaped) {
 		return escaped
@@ -42,7 +42,7 @@ func NormalizePath(escaped string) string {
 	return removeDots(normalizeEscapes(escaped))
 }
 
-// isNormal tells ordinary paths, at once, from those with something to do.
+// isNormal is a fast check for paths that need no change.
 func isNormal(path string) bool {
 	for i := range len(path) {
 		if !isPathCharacter[path[i]] {
@@ -52,8 +52,8 @@ func isNormal(path string) bool {
 	return strings.HasPrefix(path, "/") && !strings.Contains(path, "/.")
 }
 
-// isPathCharacter has what stands for itself in a path, RFC 3986 §3.3. Browsers send
-// some others too.
+// isPathCharacter contains the characters that need no escape in a path, RFC 3986 §3.3. It also
+// has some that browsers send unescaped.
 var isPathCharacter = func() (set [256]bool) {
 	for c := range 256 {
 		set[c] = isUnreserved(byte(c)) || strings.IndexByte("/!$&'()*+,;=:@[]", byte(c)) >= 0
@@ -61,8 +61,8 @@ var isPathCharacter = func() (set [256]bool) {
 	return set
 }()
 
-// normalizeEscapes decodes the unreserved characters, writes the other escapes in capitals
-// (RFC 3986 §6.2.2.1, §6.2.2.2), and escapes what cannot stand in a path.
+// normalizeEscapes decodes unreserved characters, writes the other escapes in upper case (RFC
+// 3986 §6.2.2.1, §6.2.2.2), and escapes characters that a path must not contain.
 func normalizeEscapes(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
@@ -88,7 +88,7 @@ func writePath(b *strings.Builder, c byte) {
 	fmt.Fprintf(b, "%%%02X", c)
 }
 
-// removeDots is RFC 3986 §5.2.4. Empty segments stay: they mean something.
+// removeDots applies RFC 3986 §5.2.4. It keeps empty segments, which are significant.
 func removeDots(path string) string {
 	segments := strings.Split(strings.TrimPrefix(path, "/"), "/")
 	out := segments[:0]

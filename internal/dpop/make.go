@@ -1,5 +1,5 @@
-// Package dpop makes and checks DPoP proofs, RFC 9449: the demonstration, with every
-// request, that the sender has the key which the access token is bound to.
+// Package dpop makes and checks DPoP proofs, RFC 9449. A proof shows with every request that
+// the sender has the key that the access token is bound to.
 package dpop
 
 import (
@@ -23,7 +23,7 @@ const (
 	maxOrigins  = 100
 )
 
-// Prover makes proofs with one key. It may be used by many goroutines at once.
+// Prover makes proofs with one key. Many goroutines may use it at once.
 type Prover struct {
 	signer     *jose.Signer
 	jwk        json.RawMessage
@@ -32,8 +32,8 @@ type Prover struct {
 	now        func() time.Time
 }
 
-// Nonces remembers the nonces that servers hand out, an authorization server's apart
-// from a resource server's even where both have one origin. The zero value is ready.
+// Nonces remembers the nonces of servers. The nonces of an authorization server and of a
+// resource server are separate, even at the same origin. The zero value is ready.
 type Nonces struct {
 	mu    sync.Mutex
 	known map[string]string // by role and origin
@@ -45,7 +45,7 @@ const (
 	Resource      = "rs"
 )
 
-// NewProver makes a Prover that takes nonces from where others may keep theirs too.
+// NewProver returns a Prover. Several Provers may share nonces.
 func NewProver(signer *jose.Signer, nonces *Nonces, now func() time.Time) (*Prover, error) {
 	jwk, thumbprint, err := signer.PublicJWK()
 	if err != nil {
@@ -54,10 +54,11 @@ func NewProver(signer *jose.Signer, nonces *Nonces, now func() time.Time) (*Prov
 	return &Prover{signer: signer, jwk: jwk, thumbprint: thumbprint, nonces: nonces, now: now}, nil
 }
 
-// Thumbprint is the key's, RFC 7638: the value of dpop_jkt and of cnf.jkt.
+// Thumbprint returns the key's thumbprint, RFC 7638: the value of dpop_jkt and of cnf.jkt.
 func (p *Prover) Thumbprint() string { return p.thumbprint }
 
-// Proof makes the proof for one request (RFC 9449 §4.2). accessToken is "" when none is sent.
+// Proof returns the proof for one request (RFC 9449 §4.2). accessToken is "" if the request has
+// none.
 func (p *Prover) Proof(role, method string, u *url.URL, accessToken string) (string, error) {
 	id := make([]byte, 16)
 	rand.Read(id)
@@ -74,7 +75,7 @@ func (p *Prover) Proof(role, method string, u *url.URL, accessToken string) (str
 	return p.signer.SignEmbedded(map[string]any{"typ": proofTyp, "jwk": p.jwk}, claims)
 }
 
-// target is htu: the request's URI without query and fragment.
+// target returns htu: the request's URI without query and fragment.
 func target(u *url.URL) string {
 	out := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
 	if out.Path == "" {
@@ -91,10 +92,10 @@ func (n *Nonces) get(role string, u *url.URL) string {
 	return n.known[origin(role, u)]
 }
 
-var errNonce = errors.New("more than one DPoP-Nonce, or one that is malformed")
+var errNonce = errors.New("the response has several DPoP-Nonce fields or a malformed one, expected one")
 
-// Learn keeps the nonce of an answer for the next request, whatever its status (RFC
-// 9449 §8.2), and tells whether there was one. Several are none.
+// Learn keeps the nonce of a response for the next request, whatever its status (RFC 9449
+// §8.2). It reports whether there was one. Several nonces are an error.
 func (n *Nonces) Learn(role string, u *url.URL, h http.Header) (bool, error) {
 	values := h.Values(nonceHeader)
 	if len(values) == 0 {
@@ -112,7 +113,7 @@ func (n *Nonces) Learn(role string, u *url.URL, h http.Header) (bool, error) {
 	return true, nil
 }
 
-// isNonce is the syntax of RFC 9449 §8.1.
+// isNonce reports whether s has the syntax of RFC 9449 §8.1.
 func isNonce(s string) bool {
 	if s == "" || len(s) > maxNonce {
 		return false

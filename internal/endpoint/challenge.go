@@ -4,16 +4,16 @@ import (
 	"strings"
 )
 
-const maxChallenge = 4 << 10 // bytes of all WWW-Authenticate fields of an answer
+const maxChallenge = 4 << 10 // bytes of all WWW-Authenticate fields of a response
 
-// Challenge is one of WWW-Authenticate's, RFC 9110 §11.6.1.
+// Challenge is one challenge of WWW-Authenticate, RFC 9110 §11.6.1.
 type Challenge struct {
 	Scheme string            // lower case
-	Params map[string]string // by name in lower case; the first of two counts
+	Params map[string]string // keys are names in lower case; the first value of a name counts
 }
 
-// Challenges reads the fields of WWW-Authenticate. What is not well-formed ends the
-// reading: nothing is guessed.
+// Challenges parses the fields of WWW-Authenticate. It stops at the first malformed part and
+// returns the challenges before it.
 func Challenges(fields []string) []Challenge {
 	s := strings.Join(fields, ", ")
 	if len(s) > maxChallenge {
@@ -46,7 +46,7 @@ func (c Challenge) add(name, value string) {
 	}
 }
 
-// cutToken cuts a token (RFC 9110 §5.6.2) off the front.
+// cutToken cuts a token (RFC 9110 §5.6.2) from the start.
 func cutToken(s string) (token, rest string) {
 	i := 0
 	for i < len(s) && isTokenChar(s[i]) {
@@ -63,8 +63,8 @@ func isTokenChar(c byte) bool {
 	return strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
 }
 
-// skipToken68 cuts a token68 (RFC 9110 §11.2) off the front, if one stands there: what a
-// scheme such as Negotiate has instead of parameters.
+// skipToken68 cuts a token68 (RFC 9110 §11.2) from the start, if there is one. Schemes such as
+// Negotiate have it instead of parameters.
 func skipToken68(s string) string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"
 	value := strings.TrimLeft(s, " ")
@@ -79,7 +79,7 @@ func skipToken68(s string) string {
 	return s
 }
 
-// cutParameter cuts "= value" off the front, the value a token or a quoted string.
+// cutParameter cuts "= value" from the start. The value is a token or a quoted string.
 func cutParameter(s string) (value, rest string, ok bool) {
 	s, ok = strings.CutPrefix(strings.TrimLeft(s, " \t"), "=")
 	if !ok {
@@ -110,8 +110,8 @@ func cutQuoted(s string) (value, rest string, ok bool) {
 	return "", "", false
 }
 
-// ChallengeCode is the error code of a Bearer or DPoP challenge (RFC 6750 §3.1, RFC 9449
-// §7.1), cleaned; "" when there is none.
+// ChallengeCode returns the error code of a Bearer or DPoP challenge (RFC 6750 §3.1, RFC 9449
+// §7.1), cleaned, or "".
 func ChallengeCode(fields []string) string {
 	for _, c := range Challenges(fields) {
 		if code := c.Params["error"]; code != "" && (c.Scheme == "bearer" || c.Scheme == "dpop") {

@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// The address is checked when the connection is made: a name that resolves to another
-// address by then does not help an attacker.
+// The address is checked when the connection is made. So it does not help an attacker if a name
+// resolves to another address later.
 
-// addressError is a connection that the guard rejected.
+// addressError is the error of a connection that the guard rejected.
 type addressError struct{}
 
 func (*addressError) Error() string {
@@ -24,7 +24,7 @@ func (*addressError) Error() string {
 
 var dialer = net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}
 
-// newTransport is http.DefaultTransport with a shorter wait for a connection.
+// newTransport returns http.DefaultTransport with a shorter connection timeout.
 func newTransport(dial func(context.Context, string, string) (net.Conn, error)) *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.DialContext = dial
@@ -33,15 +33,15 @@ func newTransport(dial func(context.Context, string, string) (net.Conn, error)) 
 	return t
 }
 
-// Requests that may not reach private addresses share no connections with those that may.
+// Requests that must not reach private addresses do not share connections with those that may.
 var (
 	openTransport    = newTransport(dialOpen)
 	guardedTransport = newTransport(Dialer{}.DialContext)
 )
 
-// Guarded is a client that connects to no private address, whatever the policy allows.
-// A resource that was read at a private address, or is written as one, may lead to others:
-// for that, seen or the literal in origin, it is the default client.
+// Guarded returns a client that does not connect to private addresses, whatever the policy
+// allows. If the resource at origin was read at a private address (seen), or is written as one,
+// it may lead to others: then Guarded returns the default client.
 func Guarded(origin string, seen bool) *http.Client {
 	if seen || isPrivateOrigin(origin) {
 		return &http.Client{}
@@ -56,10 +56,10 @@ var strictTransport = newTransport(func(ctx context.Context, network, address st
 	return dialGuarded(ctx, network, address, nil)
 })
 
-// Dialer connects to private addresses only where the policy of the call, or Allow, says so.
+// Dialer connects to private addresses only if the policy of the call or Allow permits it.
 type Dialer struct{ Allow []netip.Prefix }
 
-// DialContext connects. Under a context that is not of this package it is guarded.
+// DialContext connects. It guards the connection if ctx does not have a policy of this package.
 func (d Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	if way, _ := ctx.Value(routeKey{}).(route); way.private || way.proxied {
 		return dialOpen(ctx, network, address)
@@ -67,8 +67,8 @@ func (d Dialer) DialContext(ctx context.Context, network, address string) (net.C
 	return dialGuarded(ctx, network, address, d.Allow)
 }
 
-// dialOpen connects to any address. Names under localhost are loopback, whatever a
-// resolver says (RFC 6761 §6.3).
+// dialOpen connects to any address. Names under localhost are loopback, whatever a resolver
+// says (RFC 6761 §6.3).
 func dialOpen(ctx context.Context, network, address string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil || !isLocalhost(host) {
@@ -84,7 +84,7 @@ func dialOpen(ctx context.Context, network, address string) (net.Conn, error) {
 	return nil, err
 }
 
-// dialGuarded connects to addresses that are public, or in allow.
+// dialGuarded connects to addresses that are public or in allow.
 func dialGuarded(ctx context.Context, network, address string, allow []netip.Prefix) (net.Conn, error) {
 	guarded := dialer
 	guarded.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
@@ -101,7 +101,7 @@ func dialGuarded(ctx context.Context, network, address string, allow []netip.Pre
 	return guarded.DialContext(ctx, network, address)
 }
 
-// IsPrivate tells whether a connection is to a private address.
+// IsPrivate reports whether the peer of c has a private address.
 func IsPrivate(c net.Conn) bool {
 	at, err := netip.ParseAddrPort(c.RemoteAddr().String())
 	return err == nil && isPrivate(at.Addr())

@@ -1,8 +1,7 @@
-// Package endpoint is the one way out: every HTTP request of the module goes
-// through it. A call has a deadline that covers the body, a limit on what is
-// read after decompression, no redirects, and https except on loopback. What a
-// server says ends up in typed errors, cleaned and capped; what was sent to it
-// (secrets, codes, verifiers, tokens) never does.
+// Package endpoint sends every HTTP request of the module. A call has a deadline that includes
+// the body, a size limit after decompression, no redirects, and https except on loopback. Texts
+// of a server become typed errors, cleaned and shortened. Errors never contain what was sent:
+// secrets, codes, verifiers or tokens.
 package endpoint
 
 import (
@@ -24,36 +23,35 @@ import (
 
 // Limits of a call.
 const (
-	Timeout        = 10 * time.Second // a whole call, body included
+	Timeout        = 10 * time.Second // of a whole call, including the body
 	connectTimeout = 5 * time.Second
 	MaxDocument    = 1 << 20   // bytes of a JSON document
 	MaxKeySet      = 512 << 10 // bytes of a JWK Set
 )
 
-// Response is a call's answer, read whole.
+// Response is the response to a call, with its whole body.
 type Response struct {
-	URL       string // of the endpoint, without query, fit for a log
+	URL       string // of the endpoint, without query, safe for a log
 	Status    int
 	Header    http.Header
-	MediaType string // lower case, without parameters; "" when missing or malformed
+	MediaType string // lower case, without parameters; "" if missing or malformed
 	Body      []byte
 
-	secrets []string // what was sent and must not come back in an error
+	secrets []string // values that were sent and that no error may contain
 }
 
-// Authenticator adds a client's authentication to a form that is about to be
-// posted: to the request's header, or to the form.
+// Authenticator adds a client's authentication to the header or the form of a request.
 type Authenticator interface {
 	Authenticate(r *http.Request, form url.Values) error
 }
 
-// Client sends the calls of one user of the module. The zero value is ready.
+// Client sends calls. The zero value is ready.
 type Client struct {
-	HTTP *http.Client // its Transport is used; nil means one of our own
+	HTTP *http.Client // only its Transport is used; nil means the default client of this module
 }
 
-// bounded is the caller's client with the module's limits: no redirects (they
-// would carry the form, or the token, to another place) and no cookies.
+// bounded returns the caller's client with the module's limits: no redirects, which would send
+// the form or the token elsewhere, and no cookies.
 func (c Client) bounded() http.Client {
 	out := http.Client{}
 	if c.HTTP != nil {
@@ -64,9 +62,8 @@ func (c Client) bounded() http.Client {
 	return out
 }
 
-// Do sends one request and reads at most max bytes of the answer. An answer of
-// any status but a redirect is given back for the caller to judge. Where the request may
-// go is for the Policy of ctx to say.
+// Do sends one request and reads at most max bytes of the response. It returns a response of
+// any status except a redirect. The Policy in ctx decides where the request may go.
 func (c Client) Do(ctx context.Context, r *http.Request, max int) (*Response, error) {
 	policy, _ := ctx.Value(policyKey{}).(Policy)
 	if err := policy.CheckURL(r.URL.String()); err != nil {
@@ -106,29 +103,30 @@ func read(ctx context.Context, r *http.Request, resp *http.Response, max int) (*
 		return fail(errors.New("the server redirects to " + target(r, resp) + "; redirects are not followed: configure the address that it redirects to"))
 	}
 	if e := resp.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") && !resp.Uncompressed {
-		return fail(errors.New("the body has a content encoding that was not requested"))
+		return fail(errors.New("the response has a Content-Encoding that was not requested"))
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(max)+1))
 	if err != nil {
 		return nil, transportError(ctx, r.URL, err)
 	}
 	if len(body) > max {
-		return fail(fmt.Errorf("the body is larger than %d bytes", max))
+		return fail(fmt.Errorf("the response is larger than %d bytes", max))
 	}
 	out.Body = body
 	return out, nil
 }
 
-// target is where a response redirects to, fit for a log: no query, and nothing that was sent.
+// target returns where a response redirects to, safe for a log: without query and without
+// anything that was sent.
 func target(r *http.Request, resp *http.Response) string {
 	u, err := resp.Location()
 	if err != nil {
-		return "an address that it does not name"
+		return "an unknown address (Location is missing or malformed)"
 	}
 	return redact(location(u), secretsOf(r, formOf(r)))
 }
 
-// formOf reads the form that r was sent with.
+// formOf returns the form that r was sent with.
 func formOf(r *http.Request) url.Values {
 	if r.GetBody == nil || r.Header.Get("Content-Type") != formType {
 		return nil
@@ -144,8 +142,8 @@ func formOf(r *http.Request) url.Values {
 
 const formType = "application/x-www-form-urlencoded"
 
-// PostForm posts a form. auth, which may be nil for a form that needs no more,
-// completes it last. POSTs are never repeated.
+// PostForm posts a form. auth completes the form last; nil means no authentication. A POST is
+// never repeated.
 func (c Client) PostForm(ctx context.Context, u string, auth Authenticator, form url.Values, accept string) (*Response, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, u, nil)
 	if err != nil {
@@ -166,19 +164,19 @@ func (c Client) PostForm(ctx context.Context, u string, auth Authenticator, form
 	return resp, err
 }
 
-// setBody lets net/http send the body again over another connection where the server
-// has said that it did not look at the request (HTTP/2's GOAWAY and REFUSED_STREAM,
-// RFC 9113 §8.7); it repeats no POST for another reason.
+// setBody allows net/http to send the body again over another connection if the server says
+// that it has not processed the request (HTTP/2's GOAWAY and REFUSED_STREAM, RFC 9113 §8.7).
+// net/http repeats a POST for no other reason.
 func setBody(r *http.Request, body string) {
 	r.ContentLength = int64(len(body))
 	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(body)), nil }
 	r.Body, _ = r.GetBody()
 }
 
-// open are the fields of a form that anybody may see.
+// open are the fields of a form that are not secret.
 var open = []string{"client_id", "redirect_uri", "grant_type", "scope", "resource", "response_type", "client_assertion_type", "token_type_hint"}
 
-// secretsOf are the values in a request that must not come back in an error.
+// secretsOf returns the values of a request that no error may contain.
 func secretsOf(r *http.Request, form url.Values) []string {
 	var out []string
 	for name, values := range form {
@@ -202,27 +200,27 @@ func mediaType(h http.Header) string {
 	return m
 }
 
-// IsJSON tells whether the answer says that it is JSON.
+// IsJSON reports whether Content-Type is JSON.
 func (r *Response) IsJSON() bool {
 	return r.MediaType == "application/json" || strings.HasPrefix(r.MediaType, "application/") && strings.HasSuffix(r.MediaType, "+json")
 }
 
-// IsUntyped tells whether the answer says nothing about its content: files in a bucket
-// have no Content-Type, or application/octet-stream.
+// IsUntyped reports whether the response has no Content-Type or application/octet-stream, as
+// files in a bucket do.
 func (r *Response) IsUntyped() bool {
 	return r.Header.Get("Content-Type") == "" || r.MediaType == "application/octet-stream"
 }
 
-// NotJSON is the error for an answer of another Content-Type.
+// NotJSON returns the error for a response with another Content-Type.
 func (r *Response) NotJSON() error { return r.NotOfType("application/json") }
 
-// NotOfType is NotJSON for another type that was expected.
+// NotOfType is NotJSON for another expected type.
 func (r *Response) NotOfType(expected string) error {
 	if r.Header.Get("Content-Type") == "" {
-		return fmt.Errorf("the answer has no Content-Type, expected %s", expected)
+		return fmt.Errorf("the response has no Content-Type, expected %s", expected)
 	}
-	return fmt.Errorf("the answer's Content-Type is %s, expected %s", jose.Quote(r.Header.Get("Content-Type")), expected)
+	return fmt.Errorf("Content-Type of the response is %s, expected %s", jose.Quote(r.Header.Get("Content-Type")), expected)
 }
 
-// IsEmpty tells whether the body has nothing in it.
+// IsEmpty reports whether the body is empty or white space.
 func (r *Response) IsEmpty() bool { return len(bytes.TrimSpace(r.Body)) == 0 }

@@ -14,16 +14,15 @@ import (
 	"time"
 )
 
-// Error is a call that failed: what the server said, and what only the log
-// gets to see.
+// Error is a failed call: the server's error and what only the log may contain.
 type Error struct {
-	URL         string        // scheme, host and path of the endpoint, never its query
-	Status      int           // HTTP status, 0 when there was no answer
-	Code        string        // error of RFC 6749 §5.2, "" when the server sent none
-	Description string        // error_description, cleaned and capped
-	URI         string        // error_uri, only ever to be shown, not followed
-	RetryAfter  time.Duration // of 429 and 503, 0 when the server sent none
-	Err         error         // what happened, when it was not the server that said it
+	URL         string        // scheme, host and path of the endpoint, without its query
+	Status      int           // HTTP status; 0 without a response
+	Code        string        // error of RFC 6749 §5.2; "" if the server sent none
+	Description string        // error_description, cleaned and shortened
+	URI         string        // error_uri; show it, but do not fetch it
+	RetryAfter  time.Duration // from status 429 and 503; 0 if the server sent none
+	Err         error         // the cause, if the server did not send an error
 }
 
 func (e *Error) Error() string {
@@ -44,11 +43,11 @@ func (e *Error) Error() string {
 	return strings.TrimPrefix(b.String(), ": ")
 }
 
-// Unwrap gives the cause.
+// Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Temporary tells whether the same call may succeed later: the server could not
-// be reached, was too slow, or said 429 or 5xx.
+// Temporary reports whether the same call may succeed later: the server could not be reached,
+// was too slow, or responded with 429 or 5xx.
 func (e *Error) Temporary() bool {
 	if e.Status == 0 {
 		var t *transport
@@ -57,8 +56,8 @@ func (e *Error) Temporary() bool {
 	return e.Status == http.StatusTooManyRequests || e.Status >= 500
 }
 
-// transport marks what went wrong below HTTP. Its text is the module's own: that of
-// the libraries may quote, at any length, what the server sent.
+// transport marks a failure below HTTP. Its text is written by this module, because texts of
+// the libraries may quote what the server sent at any length.
 type transport struct {
 	err  error
 	text string
@@ -74,12 +73,12 @@ func transportError(ctx context.Context, u *url.URL, err error) error {
 	}
 	text := describe(err)
 	if ctx.Err() != nil {
-		err, text = ctx.Err(), "no complete answer in time"
+		err, text = ctx.Err(), "no complete response in time"
 	}
 	return &Error{URL: location(u), Err: &transport{err, text}}
 }
 
-// describe says what kind of failure err is.
+// describe returns the kind of failure.
 func describe(err error) string {
 	var dns *net.DNSError
 	var op *net.OpError
@@ -89,18 +88,19 @@ func describe(err error) string {
 	case errors.As(err, &refused):
 		return refused.Error()
 	case errors.As(err, &dns):
-		return "the host is not found"
+		return "host not found"
 	case errors.As(err, &cert):
 		return "the server's certificate is not trusted: " + Clean(cert.Err.Error())
 	case errors.As(err, &op):
 		return "the connection failed (" + op.Op + "): " + Clean(op.Err.Error())
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "the server hung up before the end of its answer"
+		return "the server closed the connection before the end of its response"
 	}
-	return "the server's answer is not HTTP, or the connection broke"
+	return "the server's response is not HTTP, or the connection failed"
 }
 
-// location is the URL for a log: scheme, host and path, in ASCII and not endless.
+// location returns the URL for a log: scheme, host and path, in ASCII and with a maximum
+// length.
 func location(u *url.URL) string {
 	return Clean((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String())
 }

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// grace is how long a call goes on that everybody has left. What it brings serves the
-// next caller, and callers that hang up cannot make the module ask again and again.
+// grace is how long a call continues after all its callers have left. The result serves the
+// next caller. So callers that disconnect cannot cause many calls.
 const grace = 2 * time.Second
 
-// Flight lets many callers share one call under way. A caller that gives up
-// does not fail the others; when the last one has, the call is ended after a while.
-// The zero value is ready.
+// Flight lets many callers share one running call. A caller that leaves does not affect the
+// others. After the last one has left, the call is cancelled after a while. The zero value is
+// ready.
 type Flight[T any] struct {
 	mu   sync.Mutex
 	call *call[T]
@@ -28,10 +28,10 @@ type call[T any] struct {
 	panicked any
 }
 
-var errNoEnd = errors.New("the call ended without an answer")
+var errNoEnd = errors.New("the call ended without a result")
 
-// result is for those who waited until done. A panic is theirs: where it happened nobody
-// would catch it, and the whole process would end.
+// result returns the result to a caller that waited. It repeats a panic of the call in the
+// caller's goroutine, where it can be recovered; otherwise the process would end.
 func (c *call[T]) result() (T, error) {
 	if c.panicked != nil {
 		panic(c.panicked)
@@ -39,7 +39,7 @@ func (c *call[T]) result() (T, error) {
 	return c.value, c.err
 }
 
-// Do joins the call under way or begins one, and waits for its end or ctx's.
+// Do joins the running call or starts one. It waits until the call or ctx ends.
 func (f *Flight[T]) Do(ctx context.Context, fn func(context.Context) (T, error)) (T, error) {
 	return f.wait(ctx, f.join(ctx, fn))
 }
@@ -51,12 +51,12 @@ func (f *Flight[T]) wait(ctx context.Context, c *call[T]) (T, error) {
 	case <-ctx.Done():
 		f.leave(c)
 		var zero T
-		return zero, &Error{Err: &transport{ctx.Err(), "the caller did not wait for the answer"}}
+		return zero, &Error{Err: &transport{ctx.Err(), "the caller did not wait for the response"}}
 	}
 }
 
-// Wait is Do for a caller that has something to go on with: after patience it
-// leaves with done false, and the call runs on to its end.
+// Wait is Do for a caller that can continue without the result. After patience it returns with
+// done false, and the call continues.
 func (f *Flight[T]) Wait(ctx context.Context, patience time.Duration, fn func(context.Context) (T, error)) (value T, err error, done bool) {
 	c := f.join(ctx, fn)
 	timer := time.NewTimer(patience)
@@ -71,7 +71,7 @@ func (f *Flight[T]) Wait(ctx context.Context, patience time.Duration, fn func(co
 	return value, nil, false
 }
 
-// Join waits for the call under way, if there is one.
+// Join waits for the running call, if there is one.
 func (f *Flight[T]) Join(ctx context.Context) (value T, err error, joined bool) {
 	f.mu.Lock()
 	c := f.call
@@ -96,8 +96,8 @@ func (f *Flight[T]) join(ctx context.Context, fn func(context.Context) (T, error
 	return f.call
 }
 
-// begin runs fn apart from the caller that happened to be first: with its
-// values (a trace, say) but not with its end.
+// begin runs fn with the values of the first caller's context, such as a trace, but not with
+// its cancellation.
 func (f *Flight[T]) begin(ctx context.Context, fn func(context.Context) (T, error)) *call[T] {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), Timeout)
 	c := &call[T]{done: make(chan struct{}), cancel: cancel, err: errNoEnd}
@@ -127,7 +127,7 @@ func (f *Flight[T]) leave(c *call[T]) {
 	}
 }
 
-// abandon ends a call that nobody has come back to.
+// abandon cancels a call that no caller waits for.
 func (f *Flight[T]) abandon(c *call[T]) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -136,6 +136,6 @@ func (f *Flight[T]) abandon(c *call[T]) {
 	}
 	c.cancel()
 	if f.call == c {
-		f.call = nil // a newcomer begins anew instead of sharing the end
+		f.call = nil // the next caller starts a new call instead of sharing the cancelled one
 	}
 }

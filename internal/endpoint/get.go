@@ -13,9 +13,9 @@ const (
 	retryDelay = 100 * time.Millisecond // doubled each time, with jitter
 )
 
-// Get fetches u. prepare, which may be nil, completes the request, for every try anew.
-// A call that failed in a way that may pass is tried again, at most twice, within
-// ctx; a server that names a time to wait (Retry-After) is not bothered again.
+// Get fetches u. prepare, which may be nil, completes the request before each try. A temporary
+// failure is retried at most twice, within ctx. If the server sends Retry-After, it is not
+// asked again.
 func (c Client) Get(ctx context.Context, u, accept string, prepare func(*http.Request) error, max int) (*Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
@@ -53,7 +53,7 @@ func worthRetrying(resp *Response, err error) bool {
 	return resp.Status >= 500 && retryAfter(resp.Header) == 0
 }
 
-// wait sleeps before the next try, and reports whether there is to be one.
+// wait sleeps before the next try. It returns false if ctx ends.
 func wait(ctx context.Context, try int) bool {
 	base := retryDelay << try
 	timer := time.NewTimer(base/2 + rand.N(base))

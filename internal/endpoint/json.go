@@ -6,8 +6,8 @@ import (
 	"net/http"
 )
 
-// SendJSON sends a JSON document, which may be nil, with a bearer token, which may be
-// "". It is sent once. secrets are values in it that must not come back in an error.
+// SendJSON sends a JSON document, which may be nil, with a bearer token, which may be "". It
+// sends it once. secrets are values in the document that no error may contain.
 func (c Client) SendJSON(ctx context.Context, method, u, bearer string, document []byte, secrets ...string) (*Response, error) {
 	r, err := http.NewRequestWithContext(ctx, method, u, nil)
 	if err != nil {

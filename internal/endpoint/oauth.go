@@ -11,11 +11,11 @@ import (
 
 const (
 	maxDescription = 500
-	minSecret      = 8 // characters; anything shorter would blank out words
+	minSecret      = 8 // characters; redacting anything shorter would remove ordinary words
 )
 
-// Failure makes the typed error of an answer that is not the wanted one. It
-// takes over the error members of RFC 6749 §5.2 if the body has them.
+// Failure returns the typed error of a response that is not the expected one. It contains the
+// error members of RFC 6749 §5.2 if the body has them, and otherwise cause.
 func (r *Response) Failure(cause string) *Error {
 	e := &Error{URL: r.URL, Status: r.Status, RetryAfter: retryAfter(r.Header)}
 	var body struct {
@@ -33,13 +33,13 @@ func (r *Response) Failure(cause string) *Error {
 	return e
 }
 
-// Refuse makes the error of an answer that came and cannot be used.
+// Refuse returns the error of a response that cannot be used.
 func (r *Response) Refuse(err error) *Error { return &Error{URL: r.URL, Status: r.Status, Err: err} }
 
-// Redact takes out what the server repeats of the request's secrets.
+// Redact removes the request's secrets from a text of the server.
 func (r *Response) Redact(s string) string { return redact(s, r.secrets) }
 
-// RedactFor takes out what an answer to r repeats of its token. r may be nil.
+// RedactFor removes the token of r from a text of a response to r. r may be nil.
 func RedactFor(r *http.Request, s string) string {
 	if r == nil {
 		return s
@@ -56,8 +56,8 @@ func redact(s string, secrets []string) string {
 	return s
 }
 
-// CleanCode keeps an error code as servers and registries write them. RFC 6749 §5.2
-// allows more, but a code ends up on pages; any other text is no code.
+// CleanCode returns a valid error code or "invalid_error_code". RFC 6749 §5.2 allows more
+// characters, but a code is shown on pages.
 func CleanCode(s string) string {
 	if s == "" || len(s) > 64 || strings.IndexFunc(s, notCode) >= 0 {
 		return "invalid_error_code"
@@ -65,7 +65,7 @@ func CleanCode(s string) string {
 	return s
 }
 
-// OddCode is what the log gets about an error code that CleanCode replaces, nil for others.
+// OddCode returns the error to log for a code that CleanCode replaces, and nil for other codes.
 func OddCode(s string) error {
 	if CleanCode(s) == s {
 		return nil
@@ -81,9 +81,8 @@ func notCode(r rune) bool {
 	return !strings.ContainsRune("_.:/-", r)
 }
 
-// Clean makes a server's or a visitor's text fit to be logged: printable ASCII without
-// quotes and backslashes (RFC 6749 §5.2), capped. It still has to be escaped for where
-// it is shown.
+// Clean makes a text of a server or visitor safe for logs: printable ASCII without quotes and
+// backslashes (RFC 6749 §5.2), with a maximum length. Pages must still escape it.
 func Clean(s string) string {
 	if len(s) > maxDescription {
 		s = s[:maxDescription]

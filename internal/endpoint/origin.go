@@ -7,9 +7,9 @@ import (
 
 var defaultPorts = map[string]string{"http": "80", "https": "443"}
 
-// Origin is the origin of an absolute URL, with its port always: two URLs are of one
-// origin if these are equal (RFC 6454 §5). Letters that are not ASCII stay as they are: in
-// lower case they can be those of another host (İ is i).
+// Origin returns the origin of an absolute URL, always with the port. Two URLs have the same
+// origin if the results are equal (RFC 6454 §5). Letters outside of ASCII are unchanged: in
+// lower case they could become another host (İ becomes i).
 func Origin(u *url.URL) string {
 	host, port := strings.Map(lowerASCII, u.Hostname()), u.Port()
 	if port == "" {
@@ -18,7 +18,7 @@ func Origin(u *url.URL) string {
 	return u.Scheme + "://" + host + ":" + port
 }
 
-// SameOrigin tells whether a and b are absolute URLs of one origin.
+// SameOrigin reports whether a and b are absolute URLs with the same origin.
 func SameOrigin(a, b string) bool {
 	u, err := url.Parse(a)
 	v, errV := url.Parse(b)

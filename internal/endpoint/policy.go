@@ -11,16 +11,16 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// A server's metadata names hosts that the module then calls. A Policy keeps that from
-// leading to machines that only the application can reach (RFC 9728 §7.7, RFC 8414 §6).
+// A server's metadata names hosts that the module then calls. A Policy prevents calls to
+// machines that only the application can reach (RFC 9728 §7.7, RFC 8414 §6).
 
-// Policy says which URLs the calls under a context may go to. The zero value is for URLs
-// that the operator configured: any host, https only.
+// Policy says which URLs the calls under a context may use. The zero value is for URLs that the
+// operator configured: any host, https only.
 type Policy struct {
-	// Guarded rejects hosts at private addresses, other than those of Own.
+	// Guarded rejects hosts at private addresses, except the hosts of Own.
 	Guarded bool
 
-	// Own are absolute URLs that the operator named. Their hosts may be at any address.
+	// Own are absolute URLs that the operator configured. Their hosts may be at any address.
 	Own []string
 
 	// InsecureHTTP accepts http on every host.
@@ -35,13 +35,13 @@ type (
 // route says how a request may connect.
 type route struct{ private, proxied bool }
 
-// With marks ctx: the calls made under it follow p.
+// With returns a context whose calls follow p.
 func With(ctx context.Context, p Policy) context.Context {
 	return context.WithValue(ctx, policyKey{}, p)
 }
 
-// For marks ctx: the calls made under it go to endpoints that the metadata of issuer
-// names. issuer "" removes the guard.
+// For returns a context for calls to endpoints from the metadata of issuer. issuer "" removes
+// the guard.
 func For(ctx context.Context, issuer string) context.Context {
 	if issuer == "" {
 		return With(ctx, Policy{})
@@ -49,9 +49,9 @@ func For(ctx context.Context, issuer string) context.Context {
 	return With(ctx, Policy{Guarded: true, Own: []string{issuer}})
 }
 
-// route decides whether r may go to a private address. A proxy may be at one, and decides
-// itself where it connects to; a host that is written as a private address is not even
-// asked of a proxy.
+// route decides whether r may go to a private address. A proxy may be at one and decides itself
+// where it connects. A host that is written as a private address is rejected before a proxy is
+// asked.
 func (p Policy) route(r *http.Request, transport http.RoundTripper) (route, error) {
 	out := route{private: !p.Guarded || p.owns(r.URL.Hostname()), proxied: viaProxy(r, transport)}
 	if !out.private && out.proxied && isPrivateName(r.URL.Hostname()) {
@@ -60,7 +60,7 @@ func (p Policy) route(r *http.Request, transport http.RoundTripper) (route, erro
 	return out, nil
 }
 
-// owns tells whether host is the host of an URL that the operator named.
+// owns reports whether host is the host of a URL that the operator configured.
 func (p Policy) owns(host string) bool {
 	for _, own := range p.Own {
 		if u, err := url.Parse(own); err == nil && sameHost(u.Hostname(), host) {
@@ -72,7 +72,7 @@ func (p Policy) owns(host string) bool {
 
 func sameHost(a, b string) bool { return strings.Map(lowerASCII, a) == strings.Map(lowerASCII, b) }
 
-// viaProxy tells whether transport sends r through a proxy.
+// viaProxy reports whether transport sends r through a proxy.
 func viaProxy(r *http.Request, transport http.RoundTripper) bool {
 	find := http.ProxyFromEnvironment
 	if t, ok := transport.(*http.Transport); ok {
@@ -85,8 +85,8 @@ func viaProxy(r *http.Request, transport http.RoundTripper) bool {
 	return err == nil && proxy != nil
 }
 
-// CheckURL reports an error unless u is an absolute URL that a call may go to:
-// https, or http on loopback, without user info and without fragment.
+// CheckURL returns an error unless u is an absolute URL that a call may use: https, or http on
+// loopback, without user info and fragment.
 func CheckURL(u string) error { return Policy{}.CheckURL(u) }
 
 // CheckURL is the function CheckURL under p.
@@ -103,7 +103,7 @@ func (p Policy) CheckURL(u string) error {
 	return p.checkScheme(parsed)
 }
 
-// CheckScheme is CheckURL for a request's URL: it looks only at scheme and host.
+// CheckScheme is CheckURL for a request's URL. It checks only scheme and host.
 func CheckScheme(u *url.URL) error { return Policy{}.checkScheme(u) }
 
 func (p Policy) checkScheme(u *url.URL) error {
@@ -116,8 +116,8 @@ func (p Policy) checkScheme(u *url.URL) error {
 	return errors.New("not an https URL (http is accepted only on loopback; for development elsewhere set InsecureHTTP)")
 }
 
-// CheckIssuer reports an error unless issuer is a URL as OpenID Connect
-// Discovery 1.0 §3 and RFC 8414 §2 require it: https, no query, no fragment.
+// CheckIssuer returns an error unless issuer is a URL that OpenID Connect Discovery 1.0 §3 and
+// RFC 8414 §2 allow: https, no query, no fragment.
 func (p Policy) CheckIssuer(issuer string) error {
 	if issuer == "" {
 		return errors.New("the issuer is empty")

@@ -8,11 +8,10 @@ import (
 	"strings"
 )
 
-// special are the networks that the IANA IPv4 and IPv6 Special-Purpose Address Registries
-// (RFC 6890) list as not globally reachable, with multicast and the networks that were
-// deprecated. The few anycast addresses of protocols that are reachable inside of them are
-// not left out: no authorization server is there, and some clouds use their neighbours for
-// instance metadata.
+// special are the networks that the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC
+// 6890) list as not globally reachable, multicast, and the networks that were deprecated. They
+// include the few reachable anycast addresses of protocols: no authorization server is there,
+// and some clouds use addresses next to them for instance metadata.
 var special = prefixes(
 	"0.0.0.0/8",       // this network
 	"10.0.0.0/8",      // private use
@@ -46,13 +45,14 @@ var special = prefixes(
 	"ff00::/8",        // multicast
 )
 
-// protocols is the block of IETF protocol assignments. Of it only assigned are reachable.
+// protocols is the block of IETF protocol assignments. Only the addresses in assigned are
+// reachable.
 var (
 	protocols = netip.MustParsePrefix("2001::/23")
 	assigned  = prefixes("2001::/32", "2001:1::1/128", "2001:1::2/128", "2001:1::3/128", "2001:3::/32", "2001:4:112::/48", "2001:20::/28", "2001:30::/28")
 )
 
-// Networks whose addresses have an IPv4 address in them. It is what a packet reaches.
+// Networks whose addresses contain an IPv4 address, which the packet reaches.
 var (
 	nat64  = netip.MustParsePrefix("64:ff9b::/96") // RFC 6052: the last 32 bits
 	sixTo4 = netip.MustParsePrefix("2002::/16")    // RFC 3056: the 32 bits after the prefix
@@ -67,8 +67,8 @@ func prefixes(all ...string) []netip.Prefix {
 	return out
 }
 
-// isPrivate tells whether a is not an address of the public internet, or has one in it
-// that is not.
+// isPrivate reports whether a is not an address of the public internet, or contains such an
+// address.
 func isPrivate(a netip.Addr) bool {
 	a = a.Unmap().WithZone("") // a prefix contains no address with a zone
 	contains := func(p netip.Prefix) bool { return p.Contains(a) }
@@ -77,7 +77,7 @@ func isPrivate(a netip.Addr) bool {
 		slices.ContainsFunc(embedded(a), isPrivate)
 }
 
-// embedded are the IPv4 addresses in an IPv6 address.
+// embedded returns the IPv4 addresses in an IPv6 address.
 func embedded(a netip.Addr) []netip.Addr {
 	if a.Is4() {
 		return nil
@@ -101,8 +101,8 @@ func embedded(a netip.Addr) []netip.Addr {
 	return nil
 }
 
-// isPrivateName tells whether a host is a private address as it is written. A name that
-// ends in a number is an IPv4 address in an old form to many resolvers and proxies: 127.1.
+// isPrivateName reports whether a host is written as a private address. Many resolvers and
+// proxies read a name that ends in a number as an IPv4 address in an old form: 127.1.
 func isPrivateName(host string) bool {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return isPrivate(a)
@@ -129,7 +129,7 @@ func isLoopback(host string) bool {
 	return isLocalhost(host) || ip != nil && ip.IsLoopback()
 }
 
-// isLocalhost tells whether host is localhost or a name under it (RFC 6761 §6.3).
+// isLocalhost reports whether host is localhost or a name under it (RFC 6761 §6.3).
 func isLocalhost(host string) bool {
 	host = strings.TrimSuffix(strings.Map(lowerASCII, host), ".")
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")

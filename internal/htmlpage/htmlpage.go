@@ -1,5 +1,5 @@
-// Package htmlpage is the HTML of the module's own pages: one layout, under a policy that lets a
-// page load and run nothing.
+// Package htmlpage is the HTML of the module's own pages: one layout, and a content security
+// policy that lets a page load and run nothing.
 package htmlpage
 
 import (
@@ -29,24 +29,25 @@ const layout = `<!doctype html>
 </html>
 `
 
-// Layout is how the pages of a package look. Make one with New.
+// Layout is the look of a package's pages. Create one with New.
 type Layout struct{ style, policy string }
 
-// New makes a Layout with a style sheet, which must be a constant: it is not escaped.
+// New returns a Layout with a style sheet. style must be a constant, because it is not escaped.
 func New(style string) *Layout {
 	sum := sha256.Sum256([]byte(style))
 	return &Layout{style, "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; style-src 'sha256-" +
 		base64.StdEncoding.EncodeToString(sum[:]) + "'"}
 }
 
-// HTML gives a page. title and text are escaped; rest is HTML, whose author escapes it.
+// HTML returns a page. It escapes title and text. rest is HTML: the caller must escape its
+// values.
 func (l *Layout) HTML(title, text, rest string) []byte {
 	title = html.EscapeString(title)
 	return fmt.Appendf(nil, layout, title, l.style, title, html.EscapeString(text), rest)
 }
 
-// Write sends a page. Its address may hold a code: no cache keeps the page, and no other site
-// learns the address.
+// Write sends a page. The page's address may contain a code, so caches must not store the page
+// and other sites must not learn the address.
 func (l *Layout) Write(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")

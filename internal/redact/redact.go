@@ -1,5 +1,5 @@
-// Package redact keeps secrets out of logs and errors. A struct that holds a secret
-// embeds one of its types; the promoted methods print the struct's name and no field:
+// Package redact keeps secrets out of logs and errors. A struct with a secret embeds one of its
+// types. The promoted methods print the name of the struct and no field:
 //
 //	type hidden[T any] = redact.All[T]
 //
@@ -8,8 +8,8 @@
 //		Nonce string
 //	}
 //
-// The local alias keeps the embedded field unexported. Package fmt calls no method for %p
-// of a value that is not a pointer: it prints the fields. go vet reports such a call.
+// The local alias keeps the embedded field unexported. For %p of a value that is not a pointer,
+// package fmt calls no method and prints the fields. go vet reports such a call.
 package redact
 
 import (
@@ -19,8 +19,8 @@ import (
 	"reflect"
 )
 
-// Output redacts T in every verb of package fmt and in log/slog. Encoders such as
-// encoding/json still write the fields: it is for values that applications store.
+// Output redacts T in every verb of package fmt and in log/slog. Encoders such as encoding/json
+// still write the fields. Use it for values that applications store.
 type Output[T any] struct{}
 
 // Format implements fmt.Formatter.
@@ -29,7 +29,7 @@ func (Output[T]) Format(f fmt.State, _ rune) { io.WriteString(f, name[T]()) }
 // LogValue implements slog.LogValuer.
 func (Output[T]) LogValue() slog.Value { return slog.StringValue(name[T]()) }
 
-// All redacts T in package fmt, in log/slog and in text encoders, encoding/json among them.
+// All redacts T in package fmt, in log/slog and in text encoders such as encoding/json.
 type All[T any] struct{ Output[T] }
 
 // MarshalText implements encoding.TextMarshaler.
