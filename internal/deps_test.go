@@ -35,11 +35,13 @@ var graph = map[string][]string{
 	"client/registration": {"client", "client/auth", "discovery", "internal/endpoint", "internal/jose", "internal/redact"},
 	"rs":                  {"discovery", "internal/dpop", "internal/endpoint", "internal/jose", "internal/redact", "internal/testseam"},
 	"rs/ssf":              {"discovery", "internal/endpoint", "internal/jose"},
+	"rs/authzen":          {"internal/endpoint", "internal/jose", "rs"},
 	"internal/optest":     {"discovery/issuertest"}, // for tests alone
 	"internal/badtoken":   {"internal/optest"},
 	"internal":            {},
 
 	"client/loopback": {"client", "internal/htmlpage"},
+	"client/crossapp": {"client", "client/grant", "client/tokens", "internal/jose", "internal/redact"},
 
 	// The test kit, see TestKit.
 	"discovery/issuertest": {"internal/jose", "internal/redact"},
@@ -59,7 +61,7 @@ var importers = map[string][]string{
 	"github.com/coreos/go-oidc/v3":       {"idtoken"},
 	"golang.org/x/oauth2":                {"client", "client/tokens"},
 	"github.com/go-jose/go-jose/v4":      {}, // go-oidc's; as an oracle in fuzz tests alone
-	"github.com/go-json-experiment/json": {"client", "client/grant", "client/login", "client/registration", "discovery", "idtoken", "internal/jose", "par", "rs", "rs/ssf"},
+	"github.com/go-json-experiment/json": {"client", "client/grant", "client/login", "client/registration", "discovery", "idtoken", "internal/jose", "par", "rs", "rs/authzen", "rs/ssf"},
 }
 
 type pkg struct {

@@ -74,12 +74,19 @@ func (m *Metadata) location() *url.URL {
 }
 
 // ServeHTTP implements http.Handler. Pages of other sites may read the document, which is
-// public.
+// public: the response allows any origin, and a preflight allows any header field.
 func (m *Metadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
+	h.Set("Access-Control-Allow-Origin", "*")
 	switch {
+	case r.Method == http.MethodOptions:
+		h.Set("Access-Control-Allow-Methods", "GET, HEAD")
+		h.Set("Access-Control-Allow-Headers", "*")
+		h.Set("Access-Control-Max-Age", "3600")
+		w.WriteHeader(http.StatusNoContent)
+		return
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
-		h.Set("Allow", "GET, HEAD")
+		h.Set("Allow", "GET, HEAD, OPTIONS")
 		w.WriteHeader(http.StatusMethodNotAllowed)
 		return
 	case m.location() == nil:
@@ -88,7 +95,6 @@ func (m *Metadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "max-age=3600")
-	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("X-Content-Type-Options", "nosniff")
 	json.NewEncoder(w).Encode(m)
 }

@@ -49,4 +49,16 @@ func TestMetadata(t *testing.T) {
 	if w.Code != 405 {
 		t.Errorf("POST: %d", w.Code)
 	}
+
+	// Clients of MCP in a browser send MCP-Protocol-Version, which needs a preflight.
+	r := httptest.NewRequest("OPTIONS", at, nil)
+	r.Header.Set("Origin", "https://app.example")
+	r.Header.Set("Access-Control-Request-Method", "GET")
+	r.Header.Set("Access-Control-Request-Headers", "mcp-protocol-version")
+	w = httptest.NewRecorder()
+	(&rs.Metadata{Resource: "https://api.example"}).ServeHTTP(w, r)
+	if h := w.Header(); w.Code != 204 || h.Get("Access-Control-Allow-Origin") != "*" || h.Get("Access-Control-Allow-Headers") != "*" ||
+		h.Get("Access-Control-Allow-Credentials") != "" {
+		t.Errorf("preflight: %d %v", w.Code, h)
+	}
 }

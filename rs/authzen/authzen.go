@@ -1,0 +1,243 @@
+package authzen
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/countersign/countersign/internal/endpoint"
+	"github.com/countersign/countersign/internal/jose"
+	"github.com/countersign/countersign/rs"
+)
+
+const (
+	evaluationPath  = "/access/v1/evaluation"
+	evaluationsPath = "/access/v1/evaluations"
+	defaultTimeout  = 2 * time.Second
+	maxTimeout      = 10 * time.Second
+	maxEvaluations  = 100
+)
+
+// PDP is a policy decision point. URL must be set. A PDP may be used by many goroutines at
+// once, and must not be copied after its first use.
+type PDP struct {
+	// URL is the https URL of the decision point. /access/v1/evaluation and
+	// /access/v1/evaluations are added to it.
+	URL string
+
+	// Authorize authenticates this API to the decision point, for example by an Authorization
+	// header. nil means that HTTP does, or that none is needed.
+	Authorize func(r *http.Request) error
+
+	// Timeout is how long a request waits for a decision. 0 means 2 seconds; at most 10.
+	Timeout time.Duration
+
+	// StepUp turns a denial into an *rs.Error that asks the client for another token, such as
+	// {Status: 403, Code: rs.InsufficientScope, Scope: "photos.write"}, by the reason in
+	// Decision.Context. nil, or an error that is nil, means 403.
+	StepUp func(Decision) *rs.Error
+
+	// MaxAge limits how long a decision is cached. It is cached only as long as the response
+	// allows (Cache-Control: max-age). 0 means one minute; a negative value caches nothing.
+	MaxAge time.Duration
+
+	// HTTP sends the requests. nil means the module's own client.
+	HTTP *http.Client
+
+	// InsecureHTTP accepts http for URL on every host, in development. Otherwise http is
+	// accepted only on loopback.
+	InsecureHTTP bool
+
+	// Now is the clock. nil means time.Now.
+	Now func() time.Time
+
+	cache cache
+}
+
+// Subject is the user or the client that asks (Authorization API 1.0, information model).
+type Subject struct {
+	Type       string         `json:"type"`
+	ID         string         `json:"id"`
+	Properties map[string]any `json:"properties,omitempty"`
+}
+
+// Action is what the subject wants to do.
+type Action struct {
+	Name       string         `json:"name"`
+	Properties map[string]any `json:"properties,omitempty"`
+}
+
+// Resource is what the action is about.
+type Resource struct {
+	Type       string         `json:"type"`
+	ID         string         `json:"id"`
+	Properties map[string]any `json:"properties,omitempty"`
+}
+
+// Evaluation is one question. Subject, Action and Resource must have type, id and name.
+type Evaluation struct {
+	Subject  Subject        `json:"subject"`
+	Action   Action         `json:"action"`
+	Resource Resource       `json:"resource"`
+	Context  map[string]any `json:"context,omitempty"`
+}
+
+// Decision is the answer to an Evaluation.
+type Decision struct {
+	Allowed bool
+
+	// Context is what the decision point says about the reason: a JSON object, nil if it says
+	// nothing. It is not shown to the client.
+	Context json.RawMessage
+}
+
+// User is the Subject of an access token: the type "user" with the subject as ID, and the
+// issuer, the client and the scopes as properties.
+func User(who *rs.Principal) Subject {
+	return Subject{Type: "user", ID: who.Subject, Properties: map[string]any{
+		"issuer": who.Issuer, "client_id": who.ClientID, "scopes": append([]string{}, who.Scopes...),
+	}}
+}
+
+// Evaluate asks one question. Without a valid answer it returns an error, and no decision.
+func (p *PDP) Evaluate(ctx context.Context, e Evaluation) (Decision, error) {
+	all, err := p.EvaluateAll(ctx, []Evaluation{e})
+	if err != nil {
+		return Decision{}, err
+	}
+	return all[0], nil
+}
+
+// EvaluateAll asks up to 100 questions in one request, and returns the decisions in the same
+// order. One question is sent to the endpoint for single evaluations.
+func (p *PDP) EvaluateAll(ctx context.Context, all []Evaluation) ([]Decision, error) {
+	if err := p.check(all); err != nil {
+		return nil, err
+	}
+	path, body, err := encode(all)
+	if err != nil {
+		return nil, fmt.Errorf("authzen: an Evaluation is not JSON: %w", err)
+	}
+	key := path + string(body)
+	if cached := p.cache.get(key, p.now()); cached != nil {
+		return cached, nil
+	}
+	resp, err := p.send(ctx, path, body)
+	if err != nil {
+		return nil, err
+	}
+	decisions, err := decode(resp.Body, all)
+	if err != nil {
+		return nil, fmt.Errorf("authzen: the decision point answers: %w", resp.Refuse(err))
+	}
+	p.cache.put(key, decisions, p.now(), p.lifetime(resp.Header))
+	return decisions, nil
+}
+
+func (p *PDP) check(all []Evaluation) error {
+	if p.Timeout < 0 || p.Timeout > maxTimeout {
+		return fmt.Errorf("authzen: PDP.Timeout is %s, expected 0 to %s", p.Timeout, maxTimeout)
+	}
+	if len(all) == 0 || len(all) > maxEvaluations {
+		return fmt.Errorf("authzen: there are %d evaluations, expected 1 to %d", len(all), maxEvaluations)
+	}
+	for _, e := range all {
+		if e.Subject.Type == "" || e.Subject.ID == "" || e.Action.Name == "" || e.Resource.Type == "" || e.Resource.ID == "" {
+			return errors.New("authzen: an Evaluation lacks type or id of the subject or the resource, or the name of the action")
+		}
+	}
+	return nil
+}
+
+func encode(all []Evaluation) (path string, body []byte, err error) {
+	if len(all) == 1 {
+		body, err = json.Marshal(all[0])
+		return evaluationPath, body, err
+	}
+	body, err = json.Marshal(map[string]any{"evaluations": all})
+	return evaluationsPath, body, err
+}
+
+// send sends a question. Only a JSON response with status 200 is an answer.
+func (p *PDP) send(ctx context.Context, path string, body []byte) (*endpoint.Response, error) {
+	u := strings.TrimSuffix(p.URL, "/") + path
+	policy := endpoint.Policy{InsecureHTTP: p.InsecureHTTP}
+	if err := policy.CheckURL(u); err != nil || p.URL == "" {
+		return nil, errors.New("authzen: PDP.URL must be an https URL, or an http URL on loopback")
+	}
+	timeout := p.Timeout
+	if timeout == 0 {
+		timeout = defaultTimeout
+	}
+	ctx, cancel := context.WithTimeout(endpoint.For(endpoint.With(ctx, policy), p.URL), timeout)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, u, strings.NewReader(string(body)))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/json")
+	if p.Authorize != nil {
+		if err := p.Authorize(r); err != nil {
+			return nil, fmt.Errorf("authzen: PDP.Authorize: %w", err)
+		}
+	}
+	resp, err := endpoint.Client{HTTP: p.HTTP}.Do(ctx, r, endpoint.MaxDocument)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("authzen: the decision point cannot be asked: %w", err)
+	case resp.Status != http.StatusOK:
+		return nil, fmt.Errorf("authzen: the decision point answers: %w", resp.Refuse(errors.New("expected status 200: check PDP.URL and PDP.Authorize")))
+	case resp.MediaType != "application/json":
+		return nil, fmt.Errorf("authzen: the decision point answers: %w", resp.NotJSON())
+	}
+	return resp, nil
+}
+
+// answer is one decision on the wire.
+type answer struct {
+	Decision *bool          `json:"decision"`
+	Context  jsontext.Value `json:"context"`
+}
+
+var errShape = errors.New("expected a boolean decision for each evaluation, in the same order")
+
+// decode reads the decisions by exact names. A member that occurs twice is an error.
+func decode(body []byte, asked []Evaluation) ([]Decision, error) {
+	var single answer
+	var batch struct {
+		Evaluations []answer `json:"evaluations"`
+	}
+	if len(asked) == 1 {
+		if err := jose.Decode(body, &single, jose.DocumentLimits); err != nil {
+			return nil, err
+		}
+		batch.Evaluations = []answer{single}
+	} else if err := jose.Decode(body, &batch, jose.DocumentLimits); err != nil {
+		return nil, err
+	}
+	if len(batch.Evaluations) != len(asked) {
+		return nil, errShape
+	}
+	var out []Decision
+	for _, a := range batch.Evaluations {
+		if a.Decision == nil {
+			return nil, errShape
+		}
+		out = append(out, Decision{Allowed: *a.Decision, Context: json.RawMessage(a.Context)})
+	}
+	return out, nil
+}
+
+func (p *PDP) now() time.Time {
+	if p.Now != nil {
+		return p.Now()
+	}
+	return time.Now()
+}

@@ -1,0 +1,62 @@
+package authzen
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/countersign/countersign/rs"
+)
+
+const denied = "the policy denies this request"
+
+// Require guards routes behind an rs.Protection: every question that ask returns must be
+// answered with decision true. Without a question the request is rejected with 403. An error of
+// ask is answered with 403, or as it is if it is an [*rs.Error].
+//
+// A denial is 403, or what PDP.StepUp makes of it. A decision point that gives no valid answer
+// in time is 503.
+func (p *PDP) Require(ask func(*http.Request, *rs.Principal) ([]Evaluation, error)) func(http.Handler) http.Handler {
+	return rs.Require(func(r *http.Request, who *rs.Principal) error {
+		if ask == nil {
+			return unavailable(errors.New("authzen: PDP.Require has no function to ask"))
+		}
+		all, err := ask(r, who)
+		switch e := (*rs.Error)(nil); {
+		case errors.As(err, &e):
+			return e
+		case err != nil:
+			return forbidden(err)
+		case len(all) == 0:
+			return forbidden(errors.New("authzen: there is no evaluation for this request"))
+		}
+		decisions, err := p.EvaluateAll(r.Context(), all)
+		if err != nil {
+			return unavailable(err)
+		}
+		return p.judge(decisions)
+	})
+}
+
+// judge rejects the request by the first denial.
+func (p *PDP) judge(decisions []Decision) error {
+	for _, d := range decisions {
+		if d.Allowed {
+			continue
+		}
+		if p.StepUp != nil {
+			if e := p.StepUp(d); e != nil && e.Status >= http.StatusBadRequest {
+				return e
+			}
+		}
+		return forbidden(nil)
+	}
+	return nil
+}
+
+func forbidden(err error) *rs.Error {
+	return &rs.Error{Status: http.StatusForbidden, Description: denied, Err: err}
+}
+
+func unavailable(err error) *rs.Error {
+	return &rs.Error{Status: http.StatusServiceUnavailable, Description: "the request cannot be authorized now", Err: err}
+}
