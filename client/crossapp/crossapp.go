@@ -1,0 +1,149 @@
+package crossapp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/grant"
+	"github.com/countersign/countersign/client/tokens"
+	"github.com/countersign/countersign/internal/redact"
+)
+
+const (
+	// TokenType is the type of the grant in the token exchange.
+	TokenType = "urn:ietf:params:oauth:token-type:id-jag"
+
+	// Profile is the value of authorization_grant_profiles_supported for such grants.
+	Profile = "urn:ietf:params:oauth:grant-profile:id-jag"
+)
+
+// CrossApp is the access of one user to an API of another application. IdP, At, Resource and
+// Subject must be set.
+type CrossApp struct {
+	// IdP is this application's client at the identity provider, where the user signed in.
+	IdP *client.Client
+
+	// At is this application's client at the authorization server of the other application.
+	// The identity provider must know its client_id.
+	At *client.Client
+
+	// Resource is the resource identifier of the API (RFC 8707): an absolute URI.
+	Resource string
+
+	// Scopes are asked for. nil leaves them to the servers.
+	Scopes []string
+
+	// Subject gives what the identity provider issued for the user, for each grant.
+	Subject func(ctx context.Context) (Subject, error)
+
+	// InsecureMissingResource accepts a grant without the claim resource, from identity
+	// providers that leave it out. The authorization server then decides which API the token
+	// is for.
+	InsecureMissingResource bool
+}
+
+// Subject is what the identity provider issued for the user. It redacts itself in fmt and
+// log/slog.
+type Subject struct {
+	redact.All[Subject]
+
+	// Token is the user's ID token: Tokens.IDTokenHint of the login. Some identity providers
+	// accept a refresh token too.
+	Token string
+
+	// Type is the type of Token, such as grant.RefreshTokenType. "" means grant.IDTokenType.
+	Type string
+}
+
+// Source gives access tokens for the API. It keeps one in memory until shortly before its end.
+// An error wraps [tokens.ErrLoginRequired] if the user has to sign in at the identity provider
+// again.
+func (a CrossApp) Source() (tokens.Source, error) {
+	if err := a.check(); err != nil {
+		return nil, err
+	}
+	r := &tokens.Refresher{Client: a.At, Fetch: func(ctx context.Context, _ *client.Tokens) (*client.Tokens, error) { return a.Fetch(ctx) }}
+	return r.Source(""), nil
+}
+
+// Fetch gets a grant and an access token. The result has no refresh token: the identity
+// provider decides about each access token. Every error of a request is a [*client.Error].
+func (a CrossApp) Fetch(ctx context.Context) (*client.Tokens, error) {
+	if err := a.check(); err != nil {
+		return nil, err
+	}
+	if err := a.checkServer(ctx); err != nil {
+		return nil, err
+	}
+	jwt, err := a.exchange(ctx)
+	if err != nil {
+		return nil, err
+	}
+	req := client.TokenRequest{Scopes: a.Scopes, Resources: []string{a.Resource}}
+	issued, err := grant.JWTBearer(ctx, a.At, grant.AssertionRequest{TokenRequest: req, Assertion: jwt})
+	if err != nil {
+		return nil, loginRequired(err, "insufficient_user_authentication", "login_required", "interaction_required")
+	}
+	out, token := *issued, *issued.Token
+	token.RefreshToken, out.Token = "", &token
+	return &out, nil
+}
+
+// exchange gets the grant from the identity provider.
+func (a CrossApp) exchange(ctx context.Context) (string, error) {
+	subject, err := a.Subject(ctx)
+	if err != nil {
+		return "", client.NewError(client.StepToken, fmt.Errorf("CrossApp.Subject: %w", err))
+	}
+	if subject.Type == "" {
+		subject.Type = grant.IDTokenType
+	}
+	issued, err := grant.TokenExchange(ctx, a.IdP, grant.ExchangeRequest{
+		TokenRequest: client.TokenRequest{Scopes: a.Scopes, Resources: []string{a.Resource}},
+		SubjectToken: subject.Token, SubjectTokenType: subject.Type,
+		RequestedTokenType: TokenType, Audiences: []string{a.At.Issuer()},
+	})
+	if err != nil {
+		return "", loginRequired(err, "invalid_grant", "invalid_token", "insufficient_user_authentication", "login_required", "interaction_required")
+	}
+	if err := a.checkGrant(issued.AccessToken); err != nil {
+		return "", client.NewError(client.StepToken, fmt.Errorf("the grant of %s: %w", a.IdP.Issuer(), err))
+	}
+	return issued.AccessToken, nil
+}
+
+// loginRequired adds tokens.ErrLoginRequired to an error with one of codes.
+func loginRequired(err error, codes ...string) error {
+	var answer *client.TokenError
+	if errors.As(err, &answer) && slices.Contains(codes, answer.Code) {
+		return client.NewError(client.StepToken, fmt.Errorf("%w at the identity provider: %w", tokens.ErrLoginRequired, err))
+	}
+	return err
+}
+
+func (a CrossApp) check() error {
+	if a.IdP == nil || a.At == nil || a.Resource == "" || a.Subject == nil {
+		return errors.New("crossapp: CrossApp.IdP, At, Resource and Subject must be set")
+	}
+	if a.IdP.Issuer() == a.At.Issuer() {
+		return errors.New("crossapp: CrossApp.IdP and CrossApp.At have the same issuer: use grant.TokenExchange for an API of the identity provider")
+	}
+	return nil
+}
+
+// checkServer rejects a server whose metadata lists other profiles only. A server without a
+// list is tried.
+func (a CrossApp) checkServer(ctx context.Context) error {
+	m, err := a.At.Metadata(ctx)
+	if err != nil {
+		return err
+	}
+	profiles := m.AuthorizationGrantProfilesSupported
+	if len(profiles) > 0 && !slices.Contains(profiles, Profile) {
+		return client.NewError(client.StepToken, fmt.Errorf("authorization_grant_profiles_supported of %s is %q, expected %s", a.At.Issuer(), profiles, Profile))
+	}
+	return nil
+}

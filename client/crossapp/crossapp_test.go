@@ -1,0 +1,256 @@
+package crossapp_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/client/crossapp"
+	"github.com/countersign/countersign/client/grant"
+	"github.com/countersign/countersign/client/tokens"
+	"github.com/countersign/countersign/discovery/issuertest"
+)
+
+const resource = "https://api.chat.example/"
+
+// server is an authorization server whose token endpoint the test answers.
+type server struct {
+	url    string
+	issuer *issuertest.Issuer // its metadata and keys
+	forms  []url.Values
+	answer func(form url.Values) (status int, body map[string]any)
+}
+
+func newServer(t *testing.T, metadata map[string]any) *server {
+	s := &server{}
+	listener := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != string(issuertest.TokenEndpoint) {
+			s.issuer.ServeHTTP(w, r)
+			return
+		}
+		if err := r.ParseForm(); err != nil {
+			t.Error(err)
+		}
+		s.forms = append(s.forms, r.PostForm)
+		status, body := s.answer(r.PostForm)
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		json.NewEncoder(w).Encode(body)
+	}))
+	t.Cleanup(listener.Close)
+	issuer, err := issuertest.NewHandler(issuertest.Config{Issuer: listener.URL, Metadata: metadata})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(issuer.Close)
+	s.url, s.issuer = listener.URL, issuer
+	return s
+}
+
+func (s *server) client(t *testing.T, id string) *client.Client {
+	c, err := client.New(client.Config{Issuer: s.url, ClientID: id, Auth: auth.Secret("canary-secret")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// world is an identity provider and the server of another application.
+type world struct {
+	idp, at *server
+	app     crossapp.CrossApp
+	claims  map[string]any // laid over those of the grant; nil removes a claim
+	header  map[string]any
+}
+
+func newWorld(t *testing.T, metadata map[string]any) *world {
+	w := &world{idp: newServer(t, nil), at: newServer(t, metadata), header: map[string]any{"typ": "oauth-id-jag+jwt"}}
+	w.app = crossapp.CrossApp{
+		IdP: w.idp.client(t, "app-at-idp"), At: w.at.client(t, "app-at-chat"), Resource: resource, Scopes: []string{"chat.read"},
+		Subject: func(context.Context) (crossapp.Subject, error) {
+			return crossapp.Subject{Token: "canary-id-token"}, nil
+		},
+	}
+	w.idp.answer = func(form url.Values) (int, map[string]any) {
+		return 200, map[string]any{"access_token": w.grant(form), "issued_token_type": crossapp.TokenType, "token_type": "N_A", "expires_in": 300}
+	}
+	w.at.answer = func(url.Values) (int, map[string]any) {
+		return 200, map[string]any{"access_token": "canary-access", "token_type": "Bearer", "expires_in": 60, "refresh_token": "canary-refresh"}
+	}
+	return w
+}
+
+func (w *world) grant(form url.Values) string {
+	claims := map[string]any{
+		"iss": w.idp.url, "sub": "alice", "aud": form.Get("audience"), "client_id": "app-at-chat", "resource": form.Get("resource"),
+		"exp": time.Now().Add(time.Minute).Unix(), "iat": time.Now().Unix(), "jti": "1", "scope": form.Get("scope"),
+	}
+	for name, value := range w.claims {
+		if claims[name] = value; value == nil {
+			delete(claims, name)
+		}
+	}
+	return w.idp.issuer.SignJWT(claims, w.header)
+}
+
+// TestFetch: both requests, and a token without a refresh token.
+func TestFetch(t *testing.T) {
+	w := newWorld(t, map[string]any{"authorization_grant_profiles_supported": []string{"x", crossapp.Profile}})
+	issued, err := w.app.Fetch(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if issued.AccessToken != "canary-access" || issued.RefreshToken != "" {
+		t.Errorf("access token: %t, refresh token: %t", issued.AccessToken != "", issued.RefreshToken != "")
+	}
+	for name, want := range map[string]string{
+		"grant_type":         "urn:ietf:params:oauth:grant-type:token-exchange",
+		"subject_token_type": grant.IDTokenType, "requested_token_type": crossapp.TokenType,
+		"audience": w.at.url, "resource": resource, "scope": "chat.read",
+	} {
+		if got := w.idp.forms[0].Get(name); got != want {
+			t.Errorf("token exchange: %s is %q, want %q", name, got, want)
+		}
+	}
+	form := w.at.forms[0]
+	if form.Get("grant_type") != "urn:ietf:params:oauth:grant-type:jwt-bearer" || form.Get("resource") != resource || strings.Count(form.Get("assertion"), ".") != 2 {
+		t.Errorf("JWT bearer: %q", form.Get("grant_type"))
+	}
+}
+
+// TestGrant: a grant that is for somebody else is sent to nobody.
+func TestGrant(t *testing.T) {
+	for name, test := range map[string]struct {
+		claims, header map[string]any
+		want           string
+	}{
+		"typ":               {nil, map[string]any{"typ": "JWT"}, "typ"},
+		"no typ":            {nil, map[string]any{"typ": nil}, "typ"},
+		"aud":               {map[string]any{"aud": "https://other.example"}, nil, "aud"},
+		"two aud":           {map[string]any{"aud": []string{"https://other.example", "x"}}, nil, "aud"},
+		"no aud":            {map[string]any{"aud": nil}, nil, "aud"},
+		"client_id":         {map[string]any{"client_id": "app-at-idp"}, nil, "client_id"},
+		"no client_id":      {map[string]any{"client_id": nil}, nil, "client_id"},
+		"resource":          {map[string]any{"resource": "https://other.example"}, nil, "resource"},
+		"two resources":     {map[string]any{"resource": []string{resource, "https://other.example"}}, nil, "resource"},
+		"no resource":       {map[string]any{"resource": nil}, nil, "InsecureMissingResource"},
+		"iss":               {map[string]any{"iss": "https://other.example"}, nil, "iss"},
+		"no sub":            {map[string]any{"sub": nil}, nil, "sub"},
+		"no exp":            {map[string]any{"exp": nil}, nil, "exp"},
+		"exp is over":       {map[string]any{"exp": time.Now().Add(-time.Hour).Unix()}, nil, "exp"},
+		"exp is text":       {map[string]any{"exp": "tomorrow"}, nil, "exp"},
+		"resource, another": {map[string]any{"resource": strings.TrimSuffix(resource, "/")}, nil, "resource"},
+	} {
+		w := newWorld(t, nil)
+		w.claims = test.claims
+		if test.header != nil {
+			w.header = test.header
+		}
+		_, err := w.app.Fetch(t.Context())
+		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "eyJ") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if len(w.at.forms) != 0 {
+			t.Errorf("%s: the grant was sent", name)
+		}
+	}
+	w := newWorld(t, nil)
+	w.claims, w.app.InsecureMissingResource = map[string]any{"resource": nil}, true
+	if _, err := w.app.Fetch(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestLoginRequired: which answers mean that the user has to sign in again.
+func TestLoginRequired(t *testing.T) {
+	for _, test := range []struct {
+		where, code string
+		want        bool
+	}{
+		{"idp", "invalid_grant", true}, {"idp", "insufficient_user_authentication", true}, {"idp", "login_required", true},
+		{"idp", "access_denied", false}, {"idp", "invalid_target", false}, {"idp", "invalid_client", false},
+		{"at", "insufficient_user_authentication", true}, {"at", "invalid_grant", false}, {"at", "invalid_client", false},
+	} {
+		w := newWorld(t, nil)
+		refuse := func(url.Values) (int, map[string]any) { return 400, map[string]any{"error": test.code} }
+		if test.where == "idp" {
+			w.idp.answer = refuse
+		} else {
+			w.at.answer = refuse
+		}
+		source, err := w.app.Source()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = source.Tokens(t.Context())
+		var step *client.Error
+		if errors.Is(err, tokens.ErrLoginRequired) != test.want || !errors.As(err, &step) {
+			t.Errorf("%s, %s: %v", test.where, test.code, err)
+		}
+	}
+}
+
+// TestSource: one token until shortly before its end, then a new grant.
+func TestSource(t *testing.T) {
+	w := newWorld(t, nil)
+	source, err := w.app.Source()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if _, err := source.Tokens(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(w.idp.forms) != 1 || len(w.at.forms) != 1 {
+		t.Errorf("%d grants, %d access tokens", len(w.idp.forms), len(w.at.forms))
+	}
+	w.at.answer = func(url.Values) (int, map[string]any) {
+		return 200, map[string]any{"access_token": fmt.Sprint("canary-", len(w.at.forms)), "token_type": "Bearer", "expires_in": 1}
+	}
+	source, _ = w.app.Source()
+	source.Tokens(t.Context())
+	time.Sleep(1100 * time.Millisecond)
+	if got, err := source.Tokens(t.Context()); err != nil || got.AccessToken != "canary-3" || len(w.idp.forms) != 3 {
+		t.Errorf("%d grants, %v", len(w.idp.forms), err)
+	}
+}
+
+// TestServer: a server that lists other profiles is not sent anything.
+func TestServer(t *testing.T) {
+	w := newWorld(t, map[string]any{"authorization_grant_profiles_supported": []string{"urn:example:other"}})
+	if _, err := w.app.Fetch(t.Context()); err == nil || !strings.Contains(err.Error(), "authorization_grant_profiles_supported") || len(w.idp.forms) != 0 {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestConfig: what is missing is named, and the identity provider's own API needs no grant.
+func TestConfig(t *testing.T) {
+	w := newWorld(t, nil)
+	for _, change := range []func(*crossapp.CrossApp){
+		func(a *crossapp.CrossApp) { a.IdP = nil }, func(a *crossapp.CrossApp) { a.At = nil },
+		func(a *crossapp.CrossApp) { a.Resource = "" }, func(a *crossapp.CrossApp) { a.Subject = nil },
+		func(a *crossapp.CrossApp) { a.At = a.IdP },
+	} {
+		app := w.app
+		change(&app)
+		if _, err := app.Source(); err == nil {
+			t.Error("accepted")
+		}
+		if _, err := app.Fetch(t.Context()); err == nil {
+			t.Error("accepted")
+		}
+	}
+	if text := fmt.Sprintf("%v %+v %#v", crossapp.Subject{Token: "canary-id-token"}, crossapp.Subject{Token: "canary-id-token"}, crossapp.Subject{Token: "canary-id-token"}); strings.Contains(text, "canary") {
+		t.Error("a Subject prints its token")
+	}
+}
