@@ -14,7 +14,7 @@ const rootPath = "github.com/countersign/countersign"
 
 // released names the directories of the modules that users import or install. The other
 // modules of the repository (examples, benchmarks, tests) are not released.
-var released = []string{".", "redisstore", "sqlstore", "rs/grpcrs", "cmd/countersign"}
+var released = []string{".", "redisstore", "sqlstore", "rs/grpcrs", "mcpauth", "cmd/countersign"}
 
 // A goModule is one released module of the repository.
 type goModule struct {

@@ -14,26 +14,23 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/oauthex"
 	"golang.org/x/oauth2"
 
+	"github.com/countersign/countersign/client/registration"
 	"github.com/countersign/countersign/discovery"
+	"github.com/countersign/countersign/discovery/issuertest"
 	"github.com/countersign/countersign/internal/optest"
+	"github.com/countersign/countersign/mcpauth"
 	"github.com/countersign/countersign/rs"
 )
 
 // start gives the server's address, which is its identifier too.
-func start(t *testing.T, s *optest.Server) (resource string) {
-	var h http.Handler
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(w, r) }))
-	t.Cleanup(server.Close)
-	resource = server.URL + "/mcp"
-	keys := (&discovery.Provider{Issuer: s.URL}).Keys()
-	h = routes(&rs.JWT{Issuer: s.URL, Audience: resource, Keys: keys}, s.URL, resource)
-	return resource
+func start(t *testing.T, s *optest.Server, sessions bool) (resource string) {
+	return startAt(t, s.URL, sessions)
 }
 
 // TestAnswers: what a client is told that has no token, or not the right one.
 func TestAnswers(t *testing.T) {
 	s := optest.New(t)
-	resource := start(t, s)
+	resource := start(t, s, true)
 	metadata := `resource_metadata="` + strings.TrimSuffix(resource, "/mcp") + `/.well-known/oauth-protected-resource/mcp"`
 	for _, test := range []struct {
 		name, token string
@@ -59,11 +56,31 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestSession: the SDK's own client finds its way by the challenge and the metadata to a
-// token, and calls tools with it.
-func TestSession(t *testing.T) {
+// TestClients: an application with package mcpauth, and the SDK's own client, find a token by
+// the challenge and the metadata, and call tools, with sessions and without.
+func TestClients(t *testing.T) {
+	for _, sessions := range []bool{false, true} {
+		s := issuertest.New(t, issuertest.Config{PlainHTTP: true})
+		resource := startAt(t, s.URL, sessions)
+		h, err := mcpauth.New(mcpauth.Config{
+			Trusted: func(_ context.Context, issuer string) bool { return issuer == s.URL },
+			Open:    func(ctx context.Context, address string) error { _, err := follow(ctx, address); return err },
+			Client:  &registration.Document{Metadata: registration.Metadata{ClientName: "test"}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		session := connect(t, &mcp.StreamableClientTransport{Endpoint: resource, OAuthHandler: h, HTTPClient: h.HTTPClient(), DisableStandaloneSSE: true})
+		if got := call(t, session, "list"); got != "the photos of alice" {
+			t.Error(got)
+		}
+		if got := call(t, session, "delete"); got != "deleted those of alice" { // after a login for more scope
+			t.Error(got)
+		}
+	}
+
 	s := optest.New(t)
-	resource := start(t, s)
+	resource := start(t, s, false)
 	s.Edit = func(m map[string]any) {
 		m["code_challenge_methods_supported"] = []string{"S256"}
 		m["token_endpoint_auth_methods_supported"] = []string{"client_secret_basic"}
@@ -71,24 +88,45 @@ func TestSession(t *testing.T) {
 	s.Token = func(m map[string]any) {
 		m["access_token"] = s.AccessToken(map[string]any{"aud": resource, "scope": "photos.read"}, nil)
 	}
-	session := connect(t, resource, authorize(t))
-	if n := s.Hits("/token"); n != 1 {
-		t.Errorf("%d tokens", n)
-	}
+	session := connect(t, &mcp.StreamableClientTransport{Endpoint: resource, OAuthHandler: authorize(t), DisableStandaloneSSE: true})
 	if got := call(t, session, "list"); got != "the photos of alice" {
 		t.Error(got)
 	}
-	if got := call(t, session, "delete"); got != "error: the access token lacks the scope photos.write" {
-		t.Error(got)
+	if _, err := session.CallTool(t.Context(), &mcp.CallToolParams{Name: "delete"}); err == nil {
+		t.Error("a token without photos.write deletes")
 	}
+}
+
+// startAt is start for another issuer.
+func startAt(t *testing.T, issuer string, sessions bool) (resource string) {
+	var h http.Handler
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(w, r) }))
+	t.Cleanup(server.Close)
+	resource = server.URL + "/mcp"
+	h = routes(&rs.JWT{Issuer: issuer, Audience: resource, Keys: (&discovery.Provider{Issuer: issuer}).Keys()}, issuer, resource, sessions)
+	return resource
+}
+
+// follow is a browser that follows redirects.
+func follow(ctx context.Context, address string) (status int, err error) {
+	r, err := http.NewRequestWithContext(ctx, "GET", address, nil)
+	if err != nil {
+		return 0, err
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, err
+	}
+	resp.Body.Close()
+	return resp.StatusCode, nil
 }
 
 // TestStolenSession: a session is the user's who began it.
 func TestStolenSession(t *testing.T) {
 	s := optest.New(t)
-	resource := start(t, s)
+	resource := start(t, s, true)
 	alice := holder(s.AccessToken(map[string]any{"aud": resource}, nil))
-	session := connect(t, resource, alice)
+	session := connect(t, &mcp.StreamableClientTransport{Endpoint: resource, OAuthHandler: alice, DisableStandaloneSSE: true})
 	if got := call(t, session, "list"); got != "the photos of alice" {
 		t.Error(got)
 	}
@@ -107,11 +145,11 @@ func TestStolenSession(t *testing.T) {
 	}
 }
 
-func connect(t *testing.T, resource string, how auth.OAuthHandler) *mcp.ClientSession {
+func connect(t *testing.T, transport *mcp.StreamableClientTransport) *mcp.ClientSession {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	t.Cleanup(cancel)
 	client := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil)
-	session, err := client.Connect(ctx, &mcp.StreamableClientTransport{Endpoint: resource, OAuthHandler: how, DisableStandaloneSSE: true}, nil)
+	session, err := client.Connect(ctx, transport, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,38 @@
+package mcpauth
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/crossapp"
+	"github.com/countersign/countersign/client/grant"
+)
+
+// Workload gets tokens with the identity of the workload (RFC 7523): assertion gives a JWT
+// whose audience is the issuer identifier of the authorization server. A Kubernetes service
+// account token or a JWT-SVID is one. The client comes from Config.Registered.
+func Workload(assertion func(ctx context.Context, audience string) (string, error)) Grant {
+	return func(ctx context.Context, c *client.Client, req client.TokenRequest) (*client.Tokens, error) {
+		jwt, err := assertion(ctx, c.Issuer())
+		if err != nil {
+			return nil, client.NewError(client.StepToken, fmt.Errorf("the assertion of the workload: %w", err))
+		}
+		return grant.JWTBearer(ctx, c, grant.AssertionRequest{TokenRequest: req, Assertion: jwt})
+	}
+}
+
+// EnterpriseManaged gets tokens for a user who signed in at the identity provider of an
+// enterprise, without a login at the MCP server (the extension enterprise-managed
+// authorization): idp is this application's client at the identity provider. subject gives the
+// user's ID token, see [crossapp.CrossApp]. The client at the MCP server's authorization server
+// comes from Config.Registered.
+func EnterpriseManaged(idp *client.Client, subject func(ctx context.Context) (crossapp.Subject, error)) Grant {
+	return func(ctx context.Context, c *client.Client, req client.TokenRequest) (*client.Tokens, error) {
+		app := crossapp.CrossApp{IdP: idp, At: c, Scopes: req.Scopes, Subject: subject}
+		if len(req.Resources) == 1 {
+			app.Resource = req.Resources[0]
+		}
+		return app.Fetch(ctx)
+	}
+}

@@ -1,0 +1,144 @@
+package mcpauth
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+const callTool = "tools/call"
+
+// message is what a guard has to know of a JSON-RPC message.
+type message struct {
+	method string // "" for a response
+	tool   string // of tools/call
+}
+
+// The members of JSON-RPC messages, and of the parameters of tools/call. Parsers that ignore
+// the case of letters would read other spellings as these.
+var (
+	messageMembers = []string{"jsonrpc", "id", "method", "params", "result", "error"}
+	paramMembers   = []string{"name", "arguments", "_meta"}
+)
+
+var errBatch = errors.New("expected one JSON object, received a batch or another value")
+
+// parseMessage reads one message. It rejects what another parser could read as another call.
+func parseMessage(body []byte) (*message, error) {
+	d := jsontext.NewDecoder(bytes.NewReader(body)) // rejects duplicate members at every level, and text that is not UTF-8
+	if d.PeekKind() != '{' {
+		return nil, errBatch
+	}
+	value, err := d.ReadValue()
+	if err != nil {
+		return nil, errors.New("it is not valid JSON, or has a member twice")
+	}
+	value = bytes.Clone(value)
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("there is text after the message")
+	}
+	members, err := exactMembers(value, messageMembers)
+	if err != nil {
+		return nil, err
+	}
+	m := &message{}
+	raw, isRequest := members["method"]
+	if !isRequest {
+		return m, nil
+	}
+	if m.method, err = text("method", raw); err != nil {
+		return nil, err
+	}
+	return m, m.readTool(members["params"])
+}
+
+// readTool reads which tool a message calls.
+func (m *message) readTool(params jsontext.Value) error {
+	if m.method != callTool {
+		if strings.EqualFold(strings.TrimSpace(m.method), callTool) {
+			return fmt.Errorf("expected the method %q in this spelling", callTool)
+		}
+		return nil
+	}
+	if params.Kind() != '{' {
+		return errors.New("params of tools/call must be an object")
+	}
+	members, err := exactMembers(params, paramMembers)
+	if err != nil {
+		return err
+	}
+	m.tool, err = text("params.name", members["name"])
+	return err
+}
+
+// exactMembers gives the members of an object. A name that differs from a known one, or from
+// another name, only in the case of letters is rejected.
+func exactMembers(object jsontext.Value, known []string) (map[string]jsontext.Value, error) {
+	d := jsontext.NewDecoder(bytes.NewReader(object))
+	if _, err := d.ReadToken(); err != nil {
+		return nil, err
+	}
+	members := map[string]jsontext.Value{}
+	seen := slices.Clone(known)
+	for d.PeekKind() == '"' {
+		token, err := d.ReadToken()
+		if err != nil {
+			return nil, err
+		}
+		name := token.String()
+		if slices.ContainsFunc(seen, func(s string) bool { return s != name && strings.EqualFold(s, name) }) {
+			return nil, errors.New("a member has another case of letters than expected")
+		}
+		if len(members) >= maxMembers {
+			return nil, fmt.Errorf("an object has more than %d members", maxMembers)
+		}
+		value, err := d.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		seen, members[name] = append(seen, name), bytes.Clone(value)
+	}
+	return members, nil
+}
+
+const maxMembers = 64 // of a message, and of its parameters
+
+func text(name string, value jsontext.Value) (string, error) {
+	if value.Kind() != '"' {
+		return "", fmt.Errorf("%s must be a string", name)
+	}
+	unquoted, err := jsontext.AppendUnquote(nil, value)
+	if err != nil || len(unquoted) == 0 {
+		return "", fmt.Errorf("%s must be a string that is not empty", name)
+	}
+	return string(unquoted), nil
+}
+
+// checkHeader compares the header fields of revision 2026-07-28 with the message: proxies and
+// other guards may decide by them. The SDK requires them where the revision does.
+func (m *message) checkHeader(h http.Header) error {
+	if err := sameValue(h, "Mcp-Method", m.method); err != nil {
+		return err
+	}
+	if m.method != callTool {
+		return nil
+	}
+	return sameValue(h, "Mcp-Name", m.tool)
+}
+
+func sameValue(h http.Header, name, want string) error {
+	values := h.Values(name)
+	if len(values) == 0 {
+		return nil
+	}
+	if len(values) > 1 || values[0] != want {
+		return fmt.Errorf("the header field %s does not match the message", name)
+	}
+	return nil
+}

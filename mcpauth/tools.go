@@ -1,0 +1,112 @@
+package mcpauth
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/countersign/countersign/rs"
+)
+
+// maxMessage is the size of a message to the server in bytes.
+const maxMessage = 4 << 20
+
+// Tools guards the tools of an MCP server behind an rs.Protection. scopes has the name of each
+// tool, and the scopes that the access token needs for a call. A tool with an empty list needs
+// a valid token only. A call of a tool without an entry is rejected.
+//
+// A token without the scopes is answered with 403 insufficient_scope, the scopes, and the
+// resource_metadata of the Protection, so that the client can ask for more (RFC 6750 §3.1).
+// Other methods than tools/call are let through.
+//
+// A message that two parsers could read in two ways is answered with 400: a batch, a duplicate
+// member, a member with another case of letters than MCP's, or another tool or method in the
+// header fields Mcp-Name and Mcp-Method. A message has at most 4 MiB.
+func Tools(scopes map[string][]string) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		guards := map[string]http.Handler{}
+		for name, required := range scopes {
+			guards[name] = guardTool(required, next)
+		}
+		return &toolGuard{guards: guards, pass: letThrough(next)}
+	}
+}
+
+func guardTool(required []string, next http.Handler) http.Handler {
+	if len(required) == 0 {
+		return letThrough(next)
+	}
+	return rs.RequireScope(append([]string{}, required...)...)(next)
+}
+
+// letThrough needs a valid token only.
+func letThrough(next http.Handler) http.Handler {
+	return rs.Require(func(*http.Request, *rs.Principal) error { return nil })(next)
+}
+
+type toolGuard struct {
+	guards map[string]http.Handler // by tool
+	pass   http.Handler
+}
+
+// ServeHTTP implements http.Handler.
+func (g *toolGuard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost { // it has no message: a stream, or the end of a session
+		r.Body = http.NoBody
+		g.pass.ServeHTTP(w, r)
+		return
+	}
+	if _, ok := rs.FromContext(r.Context()); !ok { // before the body is read
+		g.pass.ServeHTTP(w, r)
+		return
+	}
+	m, err := readMessage(w, r)
+	if err != nil {
+		reject(malformed(err)).ServeHTTP(w, r)
+		return
+	}
+	g.of(m).ServeHTTP(w, r)
+}
+
+// of gives the guard of a message.
+func (g *toolGuard) of(m *message) http.Handler {
+	if m.method != callTool {
+		return g.pass
+	}
+	if guard, ok := g.guards[m.tool]; ok {
+		return guard
+	}
+	return reject(&rs.Error{Status: http.StatusForbidden, Code: rs.InsufficientScope, Description: "no access token is accepted for this tool",
+		Err: fmt.Errorf("the tool %.100q has no entry: add it to the map of mcpauth.Tools", m.tool)})
+}
+
+// readMessage reads the body of r, and leaves the same bytes for the next handler.
+func readMessage(w http.ResponseWriter, r *http.Request) (*message, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxMessage))
+	if err != nil {
+		return nil, err
+	}
+	m, err := parseMessage(body)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.checkHeader(r.Header); err != nil {
+		return nil, err
+	}
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return m, nil
+}
+
+// malformed describes a message that cannot be read, or is too large.
+func malformed(err error) *rs.Error {
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return &rs.Error{Status: http.StatusRequestEntityTooLarge, Code: rs.InvalidRequest, Description: "the MCP message is too large", Err: err}
+	}
+	return &rs.Error{Status: http.StatusBadRequest, Code: rs.InvalidRequest, Description: "the MCP message is malformed: " + err.Error()}
+}
+
+func reject(e *rs.Error) http.Handler {
+	return rs.Require(func(*http.Request, *rs.Principal) error { return e })(http.NotFoundHandler())
+}
