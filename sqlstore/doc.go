@@ -1,6 +1,6 @@
 // Package sqlstore keeps in an SQL database what the processes of an application share:
-// sessions and tokens, leases, what may be used once, and which sessions a user has. One
-// [Store] is all of these: it has the methods that packages client/login, client/tokens,
+// sessions and tokens, leases, what may be used once, which sessions a user has, and which
+// access was revoked. One [Store] is all of these: it has the methods that packages client/login, client/tokens,
 // idtoken and rs ask of a store, and imports none of them.
 //
 // PostgreSQL and SQLite are supported, through database/sql: the application chooses the

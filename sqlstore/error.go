@@ -11,7 +11,7 @@ import (
 // Error is a call that failed. Its text has no key, no value and no password: the texts of
 // drivers may quote what was sent, and are left out.
 type Error struct {
-	Op   string // load, save, delete, acquire, release, once, link, linked, unlink, sweep or ping
+	Op   string // load, save, delete, acquire, release, once, link, linked, unlink, append, follow, sweep or ping
 	Code string // PostgreSQL's SQLSTATE or SQLite's result code; "" when the database did not answer
 	Err  error  // what happened
 
@@ -34,6 +34,7 @@ var (
 	errOver    = errors.New("until has passed")
 	errLease   = errors.New("the duration of the lease is not positive")
 	errFull    = errors.New("the index is full")
+	errLogFull = errors.New("the log is full")
 	errForeign = errors.New("the stored value was not written by this package")
 )
 

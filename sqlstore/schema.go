@@ -19,9 +19,11 @@ const (
 	tableValues = "values"
 	tableMarks  = "marks"
 	tableLinks  = "links"
+	tableLogs   = "logs"
+	tableLogged = "logged"
 )
 
-var tables = []string{tableValues, tableMarks, tableLinks}
+var tables = []string{tableValues, tableMarks, tableLinks, tableLogged}
 
 const schema = `-- What processes share until a time: sessions, tokens, cached answers.
 CREATE TABLE IF NOT EXISTS {prefix}values (
@@ -49,6 +51,23 @@ CREATE TABLE IF NOT EXISTS {prefix}links (
   PRIMARY KEY (name, member)
 );
 CREATE INDEX IF NOT EXISTS {prefix}links_until ON {prefix}links (until);
+
+-- Logs that all processes follow, such as revocations: the last number of each, and what
+-- was logged.
+CREATE TABLE IF NOT EXISTS {prefix}logs (
+  name {bytes} NOT NULL PRIMARY KEY,
+  n    BIGINT NOT NULL,
+  mark TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS {prefix}logged (
+  name  {bytes} NOT NULL,
+  n     BIGINT NOT NULL,
+  mark  TEXT NOT NULL,
+  value {bytes} NOT NULL,
+  until BIGINT NOT NULL,
+  PRIMARY KEY (name, n)
+);
+CREATE INDEX IF NOT EXISTS {prefix}logged_until ON {prefix}logged (until);
 `
 
 // Schema gives the statements that create the tables and indexes, for the application's

@@ -12,9 +12,16 @@ const (
 	addLink
 	listLinks
 	removeLink
+	nextLogged
+	addLogged
+	countLogged
+	lastLogged
+	markLogged
+	listLogged
 	sweepValues
 	sweepMarks
 	sweepLinks
+	sweepLogged
 )
 
 // Both dialects number parameters as $1, $2 and so on. {now} is the database's clock, in
@@ -40,6 +47,16 @@ var texts = map[statement]string{
 	listLinks:  `SELECT member FROM {prefix}links WHERE name = $1 AND until > {now} ORDER BY until DESC LIMIT $2`,
 	removeLink: `DELETE FROM {prefix}links WHERE name = $1 AND member = $2`,
 
+	// The row of the log is locked until the value is committed, so values become visible
+	// in the order of their numbers.
+	nextLogged: `INSERT INTO {prefix}logs (name, n, mark) VALUES ($1, 1, $2)
+		ON CONFLICT (name) DO UPDATE SET n = {prefix}logs.n + 1, mark = excluded.mark RETURNING n`,
+	addLogged:   `INSERT INTO {prefix}logged (name, n, mark, value, until) VALUES ($1, $2, $3, $4, {now} + $5)`,
+	countLogged: `SELECT count(*) FROM (SELECT 1 FROM {prefix}logged WHERE name = $1 LIMIT $2) AS counted`,
+	lastLogged:  `SELECT n, mark FROM {prefix}logs WHERE name = $1`,
+	markLogged:  `SELECT mark FROM {prefix}logged WHERE name = $1 AND n = $2`,
+	listLogged:  `SELECT n, value FROM {prefix}logged WHERE name = $1 AND n > $2 AND until > {now} ORDER BY n LIMIT $3`,
+
 	// The condition is repeated outside: a row may have been written anew in between.
 	sweepValues: `DELETE FROM {prefix}values WHERE until <= {now} AND name IN
 		(SELECT name FROM {prefix}values WHERE until <= {now} LIMIT $1{skip})`,
@@ -47,6 +64,8 @@ var texts = map[statement]string{
 		(SELECT kind, name FROM {prefix}marks WHERE until <= {now} LIMIT $1{skip})`,
 	sweepLinks: `DELETE FROM {prefix}links WHERE until <= {now} AND (name, member) IN
 		(SELECT name, member FROM {prefix}links WHERE until <= {now} LIMIT $1{skip})`,
+	sweepLogged: `DELETE FROM {prefix}logged WHERE until <= {now} AND (name, n) IN
+		(SELECT name, n FROM {prefix}logged WHERE until <= {now} LIMIT $1{skip})`,
 }
 
 func statements(d Dialect, prefix string) map[statement]string {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -293,4 +294,41 @@ func TestNothingReadable(t *testing.T) {
 	if dump == "" || strings.Contains(dump, secretKey) {
 		t.Error("a key is readable in the database")
 	}
+}
+
+// TestLogOfAnotherDatabase: after a restore of an older state, a follower reads the whole
+// log again and misses nothing.
+func TestLogOfAnotherDatabase(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		s, ctx := d.open(t), t.Context()
+		var mu sync.Mutex
+		got := map[string]bool{}
+		following, cancel := context.WithCancel(ctx)
+		done := make(chan error, 1)
+		go func() {
+			done <- d.open(t).Follow(following, "log", func(v []byte) { mu.Lock(); got[string(v)] = true; mu.Unlock() }, func() {})
+		}()
+		has := func(value string) bool { mu.Lock(); defer mu.Unlock(); return got[value] }
+		want := func(value string) {
+			t.Helper()
+			if err := s.Append(ctx, "log", []byte(value), soon()); err != nil {
+				t.Fatal(err)
+			}
+			for range 200 {
+				if has(value) {
+					return
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+			t.Errorf("%s did not come", value)
+		}
+		want("a")
+		want("b")
+		d.exec(t, "DELETE FROM countersign_logged")
+		d.exec(t, "UPDATE countersign_logs SET n = 0, mark = 'restored'")
+		want("c") // has the number of a
+		want("d")
+		cancel()
+		<-done
+	})
 }

@@ -14,7 +14,7 @@ func (s *Store) Sweep(ctx context.Context) (removed int64, err error) {
 }
 
 func (s *Store) sweepStep(ctx context.Context, limit int) (removed int64, err error) {
-	for _, st := range []statement{sweepValues, sweepMarks, sweepLinks} {
+	for _, st := range []statement{sweepValues, sweepMarks, sweepLinks, sweepLogged} {
 		err := s.do(ctx, "sweep", func(ctx context.Context) error {
 			result, err := s.db.ExecContext(ctx, s.sql[st], limit)
 			if err != nil {

@@ -64,8 +64,12 @@ func Run(t *testing.T, open func(t *testing.T) any) {
 		tested = true
 		t.Run("leases", func(t *testing.T) { testLeases(t, func() Leases { return open(t).(Leases) }) })
 	}
+	if _, ok := store.(Log); ok {
+		tested = true
+		t.Run("log", func(t *testing.T) { testLog(t, func() Log { return open(t).(Log) }) })
+	}
 	if !tested {
-		t.Errorf("%T implements none of the interfaces Values, Index, Replay and Leases", store)
+		t.Errorf("%T implements none of the interfaces Values, Index, Replay, Leases and Log", store)
 	}
 }
 

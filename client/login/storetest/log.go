@@ -1,0 +1,148 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Log is a list that all processes follow: rs.SharedLog.
+type Log interface {
+	Append(ctx context.Context, log string, value []byte, until time.Time) error
+	Follow(ctx context.Context, log string, heard func(value []byte), current func()) error
+}
+
+func testLog(t *testing.T, open func() Log) {
+	one, two := open(), open()
+	t.Run("followed", func(t *testing.T) { followed(t, one, two) })
+	t.Run("expired", func(t *testing.T) { expiredLog(t, one, two) })
+	t.Run("separate", func(t *testing.T) { separateLogs(t, one, two) })
+	t.Run("many writers", func(t *testing.T) { manyWriters(t, one, two) })
+	t.Run("ends", func(t *testing.T) { followEnds(t, one) })
+}
+
+// A reader follows a log in a goroutine that ends with the test.
+type reader struct {
+	mu     sync.Mutex
+	values []string
+	looks  int
+}
+
+func follow(t *testing.T, s Log, log string) *reader {
+	t.Helper()
+	r := &reader{}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan error, 1)
+	go func() { done <- s.Follow(ctx, log, r.hear, r.look) }()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+	return r
+}
+
+func (r *reader) hear(value []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !slices.Contains(r.values, string(value)) { // a value may come twice
+		r.values = append(r.values, string(value))
+	}
+}
+
+func (r *reader) look() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.looks++
+}
+
+// has reports whether exactly these values came, and a look found none missing since.
+func (r *reader) has(want ...string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	got := slices.Sorted(slices.Values(r.values))
+	slices.Sort(want)
+	return r.looks > 0 && slices.Equal(got, want)
+}
+
+func add(t *testing.T, s Log, log, value string, until time.Time) {
+	t.Helper()
+	if err := s.Append(t.Context(), log, []byte(value), until); err != nil {
+		t.Fatalf("Append: %v", err)
+	}
+}
+
+// followed: who follows gets what was added before and after, from every process.
+func followed(t *testing.T, one, two Log) {
+	log := key("log")
+	early := follow(t, two, log)
+	eventually(t, "an empty log is complete", func() bool { return early.has() })
+	add(t, one, log, "a", later())
+	add(t, two, log, "b\x00\xff", later())
+	late := follow(t, one, log)
+	add(t, one, log, "", later())
+	for name, r := range map[string]*reader{"early": early, "late": late} {
+		eventually(t, "the "+name+" reader has all values", func() bool { return r.has("a", "b\x00\xff", "") })
+	}
+}
+
+func expiredLog(t *testing.T, one, two Log) {
+	log := key("log")
+	add(t, one, log, "past", time.Now().Add(-time.Second))
+	add(t, one, log, "short", time.Now().Add(short))
+	add(t, one, log, "long", later())
+	time.Sleep(2 * short)
+	r := follow(t, two, log)
+	eventually(t, "only the value that has not expired comes", func() bool { return r.has("long") })
+}
+
+func separateLogs(t *testing.T, one, two Log) {
+	log := key("log")
+	r := follow(t, two, log)
+	add(t, one, key("other"), "x", later())
+	add(t, one, log, "a", later())
+	eventually(t, "the value of this log comes", func() bool { return r.has("a") })
+}
+
+// manyWriters: none of the values that two processes add at the same time is missed.
+func manyWriters(t *testing.T, one, two Log) {
+	log := key("log")
+	r := follow(t, one, log)
+	var want []string
+	var group sync.WaitGroup
+	for i := range 8 {
+		s := []Log{one, two}[i%2]
+		for n := range 25 {
+			want = append(want, fmt.Sprint(i, ".", n))
+		}
+		group.Go(func() {
+			for n := range 25 {
+				if err := s.Append(t.Context(), log, fmt.Append(nil, i, ".", n), later()); err != nil {
+					t.Errorf("Append: %v", err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	eventually(t, "all 200 values come", func() bool { return r.has(want...) })
+}
+
+// followEnds: Follow returns with its context, and with the cause.
+func followEnds(t *testing.T, s Log) {
+	cause := errors.New("the program ends")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Follow(ctx, key("log"), func([]byte) {}, func() {}) }()
+	cancel(cause)
+	select {
+	case err := <-done:
+		if !errors.Is(err, cause) {
+			t.Errorf("Follow gave %v, expected the cause", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("Follow does not return when its context ends")
+	}
+}

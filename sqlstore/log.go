@@ -1,0 +1,187 @@
+package sqlstore
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Limits of a log.
+const (
+	maxLogged   = 1 << 20
+	countEvery  = 64 // appended values
+	followEvery = 400 * time.Millisecond
+	pageSize    = 1000
+)
+
+// Append adds value, of at most 64 KiB, to a log until the time given. All followers get
+// it within half a second. A time that has passed adds nothing. A log that holds 1,048,576
+// values accepts no further one: an old value must not be forgotten. The values are counted
+// after every 64th one.
+func (s *Store) Append(ctx context.Context, log string, value []byte, until time.Time) error {
+	const op = "append"
+	left := ttl(until)
+	switch {
+	case log == "":
+		return misuse(op, errKey)
+	case until.IsZero():
+		return misuse(op, errZero)
+	case len(value) > maxValue:
+		return misuse(op, fmt.Errorf("the value has %d bytes, expected at most %d", len(value), maxValue))
+	case left < 1:
+		return nil
+	}
+	full := false
+	err := s.do(ctx, op, func(ctx context.Context) (err error) {
+		full, err = s.append(ctx, name(log), append([]byte{format}, value...), left)
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case full:
+		return misuse(op, errLogFull)
+	}
+	if s.writes.Add(1)%sweepEvery == 0 {
+		_, _ = s.sweepStep(ctx, sweepRows) // a failure is tried again with a later write
+	}
+	return nil
+}
+
+// append gives the value the next number, in one transaction.
+func (s *Store) append(ctx context.Context, log, value []byte, left int64) (full bool, err error) {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return false, err
+	}
+	defer tx.Rollback() // without effect after Commit
+	var n, count int64
+	mark := rand.Text()
+	if err := tx.QueryRowContext(ctx, s.sql[nextLogged], log, mark).Scan(&n); err != nil {
+		return false, err
+	}
+	if n%countEvery == 0 {
+		if err := tx.QueryRowContext(ctx, s.sql[countLogged], log, maxLogged).Scan(&count); err != nil {
+			return false, err
+		}
+		if count >= maxLogged { // the number is given back, so the next value is counted again
+			return true, nil
+		}
+	}
+	if _, err := tx.ExecContext(ctx, s.sql[addLogged], log, n, mark, value, left); err != nil {
+		return false, err
+	}
+	return false, tx.Commit()
+}
+
+// Follow calls heard for each value in the log and for each one that is added, and current
+// each time when none is missing. It looks at the log every 400 milliseconds. When the log
+// changed in another way, such as after a restore, Follow reads the whole log again, so
+// heard may get a value twice. Failures are tried again at the next look; current is not
+// called until then. Follow returns when ctx ends, with its cause. One goroutine calls heard
+// and current.
+func (s *Store) Follow(ctx context.Context, log string, heard func(value []byte), current func()) error {
+	if log == "" {
+		return misuse("follow", errKey)
+	}
+	f := &follower{store: s, log: name(log), heard: heard}
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	for {
+		if f.look(ctx) == nil {
+			current()
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+}
+
+// follower is how far a process has read.
+type follower struct {
+	store *Store
+	log   []byte
+	heard func([]byte)
+
+	n    int64 // the last number
+	mark string
+}
+
+// look reads what is missing.
+func (f *follower) look(ctx context.Context) error {
+	n, mark, err := f.last(ctx)
+	if err != nil || n == f.n && mark == f.mark {
+		return err
+	}
+	same, err := f.isSameLog(ctx, n)
+	if err != nil {
+		return err
+	}
+	if !same {
+		f.n = 0
+	}
+	for f.n < n {
+		more, err := f.page(ctx)
+		if err != nil {
+			return err
+		}
+		if !more {
+			break
+		}
+	}
+	f.n, f.mark = max(f.n, n), mark
+	return nil
+}
+
+// last gives the last number of the log and its mark: 0 and "" for a log without values.
+func (f *follower) last(ctx context.Context) (n int64, mark string, err error) {
+	err = f.store.do(ctx, "follow", func(ctx context.Context) error {
+		return f.store.db.QueryRowContext(ctx, f.store.sql[lastLogged], f.log).Scan(&n, &mark)
+	})
+	return n, mark, err
+}
+
+// isSameLog reports whether the last value that was read is still in the log, before n.
+// One that has expired is read again with the whole log.
+func (f *follower) isSameLog(ctx context.Context, n int64) (bool, error) {
+	if f.n == 0 || f.n >= n {
+		return false, nil
+	}
+	var mark string
+	err := f.store.do(ctx, "follow", func(ctx context.Context) error {
+		return f.store.db.QueryRowContext(ctx, f.store.sql[markLogged], f.log, f.n).Scan(&mark)
+	})
+	return mark == f.mark, err
+}
+
+// page reads the next values. more is false when there is none.
+func (f *follower) page(ctx context.Context) (more bool, err error) {
+	err = f.store.do(ctx, "follow", func(ctx context.Context) error {
+		rows, err := f.store.db.QueryContext(ctx, f.store.sql[listLogged], f.log, f.n, pageSize)
+		if err != nil {
+			return err
+		}
+		return errors.Join(f.read(rows, &more), rows.Close())
+	})
+	return more, err
+}
+
+func (f *follower) read(rows *sql.Rows, more *bool) error {
+	for rows.Next() {
+		var n int64
+		var value []byte
+		if err := rows.Scan(&n, &value); err != nil {
+			return err
+		}
+		if len(value) > 0 && value[0] == format {
+			f.heard(value[1:])
+		}
+		f.n, *more = n, true
+	}
+	return rows.Err()
+}
