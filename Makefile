@@ -3,7 +3,7 @@
 FUZZTIME := 30000x
 TOKENFUZZTIME := 250000x
 
-.PHONY: check test browser proxies interop openam release fuzz soak bench
+.PHONY: check test browser proxies interop openam release fuzz soak bench sbom
 
 # The root module alone, for work on it: vet and the tests, without the race detector.
 check:
@@ -51,3 +51,10 @@ soak:
 bench:
 	go test ./... -run '^$$' -bench . -benchmem
 	go -C internal/bench test -run '^$$' -bench . -timeout 30m
+
+# A software bill of materials (CycloneDX) of the command, in .cache/countersign.sbom.json.
+CYCLONEDX := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
+VERSION := v0.1.0
+sbom:
+	mkdir -p .cache && CGO_ENABLED=0 go -C cmd/countersign build -trimpath -ldflags='-s -w' -o ../../.cache/countersign .
+	go run $(CYCLONEDX) bin -json -version $(VERSION) -output .cache/countersign.sbom.json .cache/countersign
