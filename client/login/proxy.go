@@ -72,6 +72,10 @@ type proxy struct {
 //	404 {"error":"not_allowed"}                         the request is not in Allow
 //	502 {"error":"bad_gateway"}, 503 {"error":"temporarily_unavailable"}
 //
+// The API gets no header field that names another method or path than those that Allow was
+// asked about (X-HTTP-Method-Override, X-Original-URL), none with an underscore in its name, and
+// no Upgrade to another protocol than WebSocket.
+//
 // To login the page appends "&return_to=" and its own path. Bodies, WebSockets and
 // server-sent events are streamed; a connection ends with the session's Lifetime.
 func (l *Login) Proxy(p Proxy) (http.Handler, error) {
@@ -192,16 +196,43 @@ func (p *proxy) forward(w http.ResponseWriter, r *http.Request, s *session, path
 		return
 	}
 	user := p.user(w, r, s)
+	final := &finalWriter{ResponseWriter: w, interim: http.Header{}}
 	forwarder := &httputil.ReverseProxy{
-		Rewrite:        func(pr *httputil.ProxyRequest) { p.rewrite(pr, path) },
-		Transport:      &tokens.Transport{Client: p.config.Clients[s.Client], Tokens: user, Origins: []string{p.target.Scheme + "://" + p.target.Host}, Base: p.base},
-		FlushInterval:  -1,
-		ModifyResponse: p.clean,
-		ErrorHandler:   func(w http.ResponseWriter, r *http.Request, err error) { p.explain(w, r, s, err) },
-		ErrorLog:       slog.NewLogLogger(p.config.Log.Handler(), slog.LevelInfo),
+		Rewrite:       func(pr *httputil.ProxyRequest) { p.rewrite(pr, path) },
+		Transport:     &tokens.Transport{Client: p.config.Clients[s.Client], Tokens: user, Origins: []string{p.target.Scheme + "://" + p.target.Host}, Base: p.base},
+		FlushInterval: -1,
+		ModifyResponse: func(resp *http.Response) error {
+			final.interim = nil
+			return p.clean(resp)
+		},
+		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) { p.explain(w, r, s, err) },
+		ErrorLog:     slog.NewLogLogger(p.config.Log.Handler(), slog.LevelInfo),
 	}
-	forwarder.ServeHTTP(w, r)
+	forwarder.ServeHTTP(final, r)
 }
+
+// finalWriter drops the API's interim answers (1xx). ReverseProxy writes each of them with the
+// header of w, and then empties that: the session's cookies and Cache-Control would be lost.
+type finalWriter struct {
+	http.ResponseWriter
+	interim http.Header // collects the headers of interim answers; nil from the final answer on
+}
+
+func (w *finalWriter) Header() http.Header {
+	if w.interim != nil {
+		return w.interim
+	}
+	return w.ResponseWriter.Header()
+}
+
+func (w *finalWriter) WriteHeader(status int) {
+	if w.interim == nil {
+		w.ResponseWriter.WriteHeader(status)
+	}
+}
+
+// Unwrap is for http.ResponseController: flushing and WebSockets.
+func (w *finalWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // keepShortBody makes a short body one that can be sent again.
 func keepShortBody(w http.ResponseWriter, r *http.Request) error {

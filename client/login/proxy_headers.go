@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -12,7 +13,23 @@ import (
 // its credentials, and what says where the page is. ReverseProxy removes hop-by-hop fields.
 var keptFromAPI = []string{
 	"Cookie", "Authorization", "Dpop", HeaderCSRF, "Origin", "Referer",
-	headerResponse, headerSessionID, headerSkipped, "X-Real-Ip", "Via", "Early-Data",
+	headerResponse, headerSessionID, headerSkipped, "Via", "Early-Data", "Cookie2", "Http2-Settings",
+
+	// What some servers read instead of the method or the path that Allow was asked about.
+	"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "X-Rewrite-Url", "X-Host",
+
+	// What proxies say about the sender.
+	"X-Real-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip",
+	"Client-Cert", "Client-Cert-Chain", "X-Client-Cert", "X-Ssl-Client-Cert", "Ssl-Client-Cert",
+}
+
+var keptFromAPIPrefixes = []string{"Sec-Fetch-", "X-Forwarded", "X-Original-", "X-Envoy-"}
+
+// isKeptFromAPI is for names in canonical form. To some servers a name with an underscore is
+// one with a hyphen (CGI, RFC 3875).
+func isKeptFromAPI(name string) bool {
+	return slices.Contains(keptFromAPI, name) || strings.Contains(name, "_") ||
+		slices.ContainsFunc(keptFromAPIPrefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
 // rewrite makes the request to the API.
@@ -23,13 +40,14 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest, path *url.URL) {
 	target.RawPath = strings.TrimSuffix(base.EscapedPath(), "/") + path.EscapedPath()
 	target.RawQuery = pr.In.URL.RawQuery
 	out.URL, out.Host = &target, ""
-	for _, name := range keptFromAPI {
-		out.Header.Del(name)
-	}
 	for name := range out.Header {
-		if strings.HasPrefix(name, "Sec-Fetch-") || strings.HasPrefix(name, "X-Forwarded-") {
-			out.Header.Del(name)
+		if isKeptFromAPI(name) {
+			delete(out.Header, name)
 		}
+	}
+	if !strings.EqualFold(out.Header.Get("Upgrade"), "websocket") { // over h2c, requests need not be in Allow
+		out.Header.Del("Upgrade")
+		out.Header.Del("Connection")
 	}
 	if pr.In.Header["User-Agent"] == nil {
 		out.Header["User-Agent"] = nil
@@ -80,7 +98,10 @@ func (p *proxy) back(resp *http.Response, location string) string {
 	if to.RawQuery != "" {
 		rest += "?" + to.RawQuery
 	}
-	return p.config.external(p.prefix) + rest
+	if through := p.config.external(p.prefix) + rest; isSitePath(through) {
+		return through
+	}
+	return location
 }
 
 // refuse answers a script.

@@ -81,9 +81,13 @@ func (l *Login) trySilently(w http.ResponseWriter, r *http.Request, name string)
 	case probed:
 		return false
 	}
+	again := withQueryText(l.address(r), silentProbe+"=1")
+	if !isSitePath(again) { // to a browser, //evil.example/ is another site
+		return false
+	}
 	l.cookies.set(w, l.probeName(), "1", time.Minute)
 	private(w.Header())
-	redirect(w, withQueryText(l.address(r), silentProbe+"=1"))
+	redirect(w, again)
 	return true
 }
 
