@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/countersign/countersign/internal/jose"
@@ -51,7 +52,8 @@ type DynamicIssuers struct {
 	Now func() time.Time
 
 	accepted, rejected decisions
-	underWay           int32 // calls; atomic
+	forgotten          atomic.Uint64 // calls of Forget
+	underWay           int32         // calls; atomic
 }
 
 // decisions are kept in two generations, which bounds their number.
@@ -123,14 +125,18 @@ func (d *DynamicIssuers) find(ctx context.Context, iss string) (Verifier, error)
 		return nil, err
 	}
 	defer g.leave()
+	forgotten := d.forgotten.Load()
 	v, err := d.Find(ctx, iss)
+	remember := func(where *decisions) {
+		where.put(iss, decision{v, at}, d.size(), func() bool { return d.forgotten.Load() == forgotten })
+	}
 	switch {
 	case err != nil:
 		return nil, &unavailable{fmt.Errorf("DynamicIssuers.Find: %w", err)}
 	case v == nil:
-		d.rejected.put(iss, decision{nil, at}, d.size())
+		remember(&d.rejected)
 	default:
-		d.accepted.put(iss, decision{v, at}, d.size())
+		remember(&d.accepted)
 	}
 	return v, nil
 }
@@ -146,17 +152,23 @@ func (d *decisions) get(iss string, at time.Time, maxAge time.Duration) (Verifie
 	return known.v, ok && age >= 0 && age < maxAge
 }
 
-func (d *decisions) put(iss string, made decision, size int) {
+// put keeps a decision, unless current says that it may be from before a call of Forget.
+func (d *decisions) put(iss string, made decision, size int, current func() bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if !current() {
+		return
+	}
 	if d.young == nil || len(d.young) >= max(1, size/2) {
 		d.old, d.young = d.young, map[string]decision{}
 	}
 	d.young[iss] = made
 }
 
-// Forget removes the decision about an issuer, for example after an administrator changed it.
+// Forget removes the decision about an issuer, for example after an administrator changed it. A
+// decision that a running call of Find returns is not remembered either.
 func (d *DynamicIssuers) Forget(issuer string) {
+	d.forgotten.Add(1)
 	for _, all := range []*decisions{&d.accepted, &d.rejected} {
 		all.mu.Lock()
 		delete(all.young, issuer)

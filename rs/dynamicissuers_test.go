@@ -140,3 +140,24 @@ func TestEntraCommon(t *testing.T) {
 		}
 	}
 }
+
+// TestDynamicIssuersForgetRace: an issuer that is removed while Find runs is not remembered as
+// accepted. RS-06.
+func TestDynamicIssuersForgetRace(t *testing.T) {
+	const a = "https://a.example"
+	o := newOrganizations(t, "a")
+	d := &rs.DynamicIssuers{}
+	d.Find = func(ctx context.Context, iss string) (rs.Verifier, error) {
+		v, err := o.find(ctx, iss)
+		if len(o.asked) == 1 {
+			delete(o.joined, a)
+			d.Forget(a)
+		}
+		return v, err
+	}
+	for i, want := range []int{200, 401, 401} { // the first began before
+		if w := ask(quiet(d), bearer(o.token(a, a)), "/"); w.Code != want {
+			t.Errorf("request %d: %d, want %d", i, w.Code, want)
+		}
+	}
+}

@@ -76,6 +76,8 @@ type pingSession struct {
 	until   time.Time
 }
 
+func (k pingSession) revokedAt(at time.Time) bool { return k.revoked && at.Before(k.until) }
+
 func (s *PingSessions) configured() error {
 	switch {
 	case s == nil:
@@ -265,6 +267,9 @@ func (s *PingSessions) remember(sri string, revoked bool, at time.Time) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !revoked && (s.young[sri].revokedAt(at) || s.old[sri].revokedAt(at)) {
+		return // the session was revoked while the server was asked
+	}
 	if s.young == nil || len(s.young) >= (size+1)/2 {
 		s.old, s.young = s.young, map[string]pingSession{}
 	}

@@ -1,0 +1,42 @@
+package rs_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"testing"
+
+	"github.com/countersign/countersign/rs"
+)
+
+type noAuthentication struct{}
+
+func (noAuthentication) Authenticate(*http.Request, url.Values) error { return nil }
+
+// TestPingSessionsRevokedMeanwhile: a response "not revoked" that was under way while this
+// process revoked the session is not remembered.
+func TestPingSessionsRevokedMeanwhile(t *testing.T) {
+	var s *rs.PingSessions
+	first := true
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodPost:
+			w.WriteHeader(http.StatusCreated)
+		case first:
+			first = false
+			if err := s.Revoke(r.Context(), "sri-1"); err != nil {
+				t.Error(err)
+			}
+			http.NotFound(w, r)
+		default:
+			w.Write([]byte("{}"))
+		}
+	}))
+	defer server.Close()
+	s = &rs.PingSessions{Issuer: "https://ping.example", URL: server.URL + "/revokedSris", Auth: noAuthentication{}}
+	for i, want := range []bool{false, true} {
+		if revoked, err := s.Revoked(t.Context(), "sri-1"); err != nil || revoked != want {
+			t.Errorf("question %d: %v, %v", i, revoked, err)
+		}
+	}
+}
