@@ -51,11 +51,14 @@ func For(ctx context.Context, issuer string) context.Context {
 
 // route decides whether r may go to a private address. A proxy may be at one and decides itself
 // where it connects. A host that is written as a private address is rejected before a proxy is
-// asked.
+// asked. So is a host that is not ASCII: net/http maps its fullwidth digits to an address.
 func (p Policy) route(r *http.Request, transport http.RoundTripper) (route, error) {
 	out := route{private: !p.Guarded || p.owns(r.URL.Hostname()), proxied: viaProxy(r, transport)}
 	if !out.private && out.proxied && isPrivateName(r.URL.Hostname()) {
 		return out, &addressError{}
+	}
+	if !out.private && out.proxied && strings.ContainsFunc(r.URL.Hostname(), func(c rune) bool { return c > 0x7e }) {
+		return out, errors.New("the host is not ASCII, expected its A-labels (xn--…)")
 	}
 	return out, nil
 }

@@ -15,7 +15,9 @@ import (
 // reads the environment once, so this is another process's.
 func TestProxy(t *testing.T) {
 	if os.Getenv("PROXY_TEST") != "" {
-		endpoint.Client{}.Get(endpoint.For(t.Context(), "https://192.0.2.1"), "https://as.example/x", "*/*", nil, 10)
+		for _, u := range []string{"https://１６９.２５４.１６９.２５４/x", "https://169。254。169。254/x", "https://ｌocalhost.:1/x", "https://as.example/x"} {
+			endpoint.Client{}.Get(endpoint.For(t.Context(), "https://192.0.2.1"), u, "*/*", nil, 10)
+		}
 		return
 	}
 	var asked []string
