@@ -53,7 +53,7 @@ type RevokedAccess struct {
 
 	Token     string // an access token, as the client sends it
 	TokenID   string // jti
-	SessionID string // sid: every token of a session at the server
+	SessionID string // sid: every token of a session at the server, and tokens whose sid is not a string
 	Subject   string // sub: every token of a user that was issued at Before or earlier
 	ClientID  string // client_id: every token of a client that was issued at Before or earlier
 	All       bool   // every token of Issuer that was issued at Before or earlier
@@ -282,6 +282,9 @@ func (v *Revocations) CheckRevocation(ctx context.Context, token string, p *Prin
 			return &unavailable{err}
 		}
 	}
+	if p.unreadable&claimSID != 0 && v.kinds.Load()&(1<<revokedSession) != 0 {
+		return errUnreadableSID
+	}
 	kind, ok := v.find(token, p)
 	if ok {
 		if v.Counter != nil {
@@ -291,6 +294,8 @@ func (v *Revocations) CheckRevocation(ctx context.Context, token string, p *Prin
 	}
 	return v.checkLife(p)
 }
+
+var errUnreadableSID = errors.New("sid in the token is not a string, and sessions were revoked: configure the server to write sid as a string")
 
 var revokedErrors = [...]error{
 	errors.New("the token is revoked"), errors.New("the token is revoked (by its jti)"), errors.New("the session of the token has ended (sid)"),

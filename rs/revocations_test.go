@@ -461,3 +461,25 @@ func TestRevocationsRefuses(t *testing.T) {
 		t.Error("prints the token")
 	}
 }
+
+// TestRevocationsUnreadableSession: a sid that is not a string counts as absent, but not where
+// sessions were revoked: the token may be of one of them. REV-01.
+func TestRevocationsUnreadableSession(t *testing.T) {
+	s := optest.New(t)
+	v := &rs.Revocations{}
+	status := revoking(s, v)
+	now := time.Now().Unix()
+	token := func(sid any) string {
+		return s.AccessToken(m{"jti": "t1", "sid": sid, "sub": "alice", "client_id": "rp", "iat": now, "exp": now + 600}, nil)
+	}
+	number, other := token(123), token("124")
+	if status(number) != 200 || status(other) != 200 {
+		t.Fatal("rejected before")
+	}
+	if err := v.EndAccess(t.Context(), s.URL, "alice", "123", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if status(number) != 401 || status(other) != 200 {
+		t.Errorf("%d for sid 123, %d for another session", status(number), status(other))
+	}
+}
