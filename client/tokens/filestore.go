@@ -125,10 +125,13 @@ func (s *FileStore) open() error {
 	return private(s.Dir, info, 0o700)
 }
 
-// private rejects what other users can open.
+// private rejects what other users can open: by its mode, or because it is theirs.
 func private(path string, info fs.FileInfo, want fs.FileMode) error {
 	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o077 != 0 {
 		return fmt.Errorf("tokens: FileStore: other users can open %s: its mode is %#o, expected %#o: run chmod %o, and sign in again if others may have read it", path, mode, want, want)
+	}
+	if isOthers(info) {
+		return fmt.Errorf("tokens: FileStore: %s belongs to another user: set FileStore.Dir to a directory of the user who runs this program", path)
 	}
 	return nil
 }

@@ -200,3 +200,35 @@ func TestFileStoreProcesses(t *testing.T) {
 		t.Errorf("%d requests, revoked %v", rotation.Posts(), rotation.Revoked())
 	}
 }
+
+// TestFileStoreOwner: root does not store its tokens in another user's directory, who could
+// read, remove and replace them there.
+func TestFileStoreOwner(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root opens a directory of another user")
+	}
+	dir := filepath.Join(t.TempDir(), "planted")
+	s := &tokens.FileStore{Dir: dir}
+	later := time.Now().Add(time.Hour)
+	if err := s.Save(t.Context(), "alice", []byte("canary-1"), later); err != nil {
+		t.Fatal(err)
+	}
+	file, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	if err != nil || len(file) != 1 {
+		t.Fatal(file, err)
+	}
+	for _, path := range []string{file[0], dir} {
+		if err := os.Chown(path, 65534, -1); err != nil {
+			t.Fatal(err)
+		}
+		if v, err := s.Load(t.Context(), "alice"); v != nil || err == nil || !strings.Contains(err.Error(), "FileStore.Dir") {
+			t.Errorf("%s: loaded %v, %v", path, v != nil, err)
+		}
+		if err := os.Chown(path, 0, -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if v, err := s.Load(t.Context(), "alice"); string(v) != "canary-1" || err != nil {
+		t.Error(err)
+	}
+}
