@@ -171,9 +171,9 @@ func (v *Revocations) Revoke(ctx context.Context, a RevokedAccess) error {
 	return errors.Join(v.add(ctx, e), v.share(ctx, e))
 }
 
-// EndAccess revokes the tokens of session sid at issuer iss. If sid is "", it revokes the
-// tokens of the user sub that were issued at before or earlier. It implements the Effect of
-// rs/ssf and of client/login.
+// EndAccess revokes the tokens of session sid at issuer iss. Tokens without a sid are not
+// revoked by it. If sid is "", EndAccess revokes the tokens of the user sub that were issued at
+// before or earlier. It implements the Effect of rs/ssf and of client/login.
 func (v *Revocations) EndAccess(ctx context.Context, iss, sub, sid string, before time.Time) error {
 	if sid != "" {
 		return v.Revoke(ctx, RevokedAccess{Issuer: iss, SessionID: sid})

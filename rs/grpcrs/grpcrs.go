@@ -99,6 +99,8 @@ func (c Config) check() error {
 		return errors.New("grpcrs: Config.Protection or its Tokens is nil")
 	case c.Protection.DPoP != nil && c.Protection.DPoP.Required:
 		return errors.New("grpcrs: Config.Protection requires DPoP, but gRPC calls cannot have DPoP proofs: use a Protection without DPoP.Required")
+	case c.Protection.TokenHeader != "":
+		return errors.New("grpcrs: Config.Protection has a TokenHeader, but the token of a gRPC call is read from the metadata key authorization: use a Protection without TokenHeader")
 	}
 	for method, guard := range c.Methods {
 		if err := checkMethod(method); err != nil {

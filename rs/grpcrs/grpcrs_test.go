@@ -353,11 +353,14 @@ func TestNew(t *testing.T) {
 	s := optest.New(t)
 	required := protection(s)
 	required.DPoP = &rs.DPoP{BaseURL: "https://api.example", Required: true}
+	renamed := protection(s)
+	renamed.TokenHeader = "X-Token"
 	guard := rs.RequireScope("x")
 	for name, c := range map[string]grpcrs.Config{
 		"nothing":             {},
 		"no tokens":           {Protection: &rs.Protection{}},
 		"DPoP required":       {Protection: required},
+		"another header":      {Protection: renamed},
 		"a nil guard":         {Protection: protection(s), Methods: map[string]grpcrs.Guard{emptyCall: nil}},
 		"no slash":            {Protection: protection(s), Methods: map[string]grpcrs.Guard{emptyCall[1:]: guard}},
 		"a service":           {Protection: protection(s), Methods: map[string]grpcrs.Guard{"/grpc.testing.TestService": guard}},
