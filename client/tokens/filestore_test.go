@@ -69,7 +69,10 @@ func TestFileStoreModes(t *testing.T) {
 		t.Fatal(err)
 	}
 	var values []string
-	filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	filepath.WalkDir(dir, func(path string, d fs.DirEntry, walkErr error) error {
+		if walkErr != nil {
+			return walkErr
+		}
 		info, err := d.Info()
 		if err != nil || info.Mode().Perm()&0o077 != 0 {
 			t.Errorf("%s: mode %v, %v", path, info.Mode(), err)

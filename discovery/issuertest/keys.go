@@ -42,6 +42,7 @@ type keys struct {
 	mu         sync.Mutex
 	alg        string
 	made       int
+	run        string            // in the kid: an API that knows the keys of an earlier issuer fetches these
 	signing    Key               // the current one
 	former     []Key             // published too
 	foreign    Key               // never published
@@ -50,8 +51,11 @@ type keys struct {
 }
 
 func (k *keys) make() Key {
+	if k.run == "" {
+		k.run = rand.Text()[:6]
+	}
 	k.made++
-	key := borrow(fmt.Sprintf("key-%d", k.made), k.alg)
+	key := borrow(fmt.Sprintf("key-%d-%s", k.made, k.run), k.alg)
 	k.lent = append(k.lent, key)
 	return key
 }

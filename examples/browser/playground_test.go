@@ -53,17 +53,6 @@ func startPlayground(t *testing.T, args ...string) string {
 	return ""
 }
 
-// scheme has the browser prefer light or dark pages.
-func (p *person) scheme(name string) {
-	p.t.Helper()
-	p.do("prefer "+name, chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}},
-		})
-		return err
-	}))
-}
-
 // count gives how many elements match.
 func (p *person) count(selector string) int {
 	p.t.Helper()

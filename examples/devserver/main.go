@@ -42,11 +42,20 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	defer issuer.Close()
 	fmt.Fprintf(out, "The issuer is %s\n", issuer.URL)
+	fmt.Fprintf(out, "The audience (aud) of access tokens is %s\n", strings.Join(audience(config), " "))
 	for _, c := range config.Clients {
 		fmt.Fprintf(out, "client_id %s, redirect URIs %s\n", c.ID, strings.Join(c.RedirectURLs, " "))
 	}
 	<-ctx.Done()
 	return nil
+}
+
+// audience is the one of tokens whose request names no resource.
+func audience(c issuertest.Config) []string {
+	if len(c.Audience) == 0 {
+		return []string{issuertest.Audience}
+	}
+	return c.Audience
 }
 
 func parse(args []string, out io.Writer) (issuertest.Config, error) {

@@ -5,18 +5,10 @@ import (
 	"strings"
 )
 
-// The signature algorithms of ML-DSA, RFC 9964. Go has them since 1.27; with an older
-// release they are rejected.
-const (
-	mlDSA44 = "ML-DSA-44"
-	mlDSA65 = "ML-DSA-65"
-	mlDSA87 = "ML-DSA-87"
-)
-
 // akp is the key type of ML-DSA: an algorithm key pair. Its JWK must name the algorithm.
 const akp = "AKP"
 
-// errNoMLDSA says why ML-DSA is rejected by a program that was built with an older release.
+// errNoMLDSA says why ML-DSA (RFC 9964) is rejected by a program that was built with an older release.
 var errNoMLDSA = errors.New("ML-DSA needs a program built with Go 1.27 or later")
 
 func isMLDSA(alg string) bool { return strings.HasPrefix(alg, "ML-DSA-") }

@@ -11,6 +11,13 @@ import (
 	"errors"
 )
 
+// The signature algorithms of ML-DSA, RFC 9964.
+const (
+	mlDSA44 = "ML-DSA-44"
+	mlDSA65 = "ML-DSA-65"
+	mlDSA87 = "ML-DSA-87"
+)
+
 func init() {
 	for _, name := range []string{mlDSA44, mlDSA65, mlDSA87} {
 		algorithms[name] = &algorithm{name: name, family: lattice}

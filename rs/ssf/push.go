@@ -37,7 +37,7 @@ func (r *Receiver) Handler() http.Handler {
 // pushed reads the token of the request, RFC 8935 §2.1.
 func (r *Receiver) pushed(w http.ResponseWriter, req *http.Request) (string, error) {
 	if !r.isAuthorized(req.Header.Values("Authorization")) {
-		return "", reject(AuthenticationFailed, errors.New("Authorization of the push request is missing or does not match Receiver.Authorization"))
+		return "", reject(AuthenticationFailed, errors.New("the Authorization of the push request is missing or does not match Receiver.Authorization"))
 	}
 	if typ, _, err := mime.ParseMediaType(req.Header.Get("Content-Type")); err != nil || typ != "application/secevent+jwt" {
 		return "", reject(InvalidRequest, errors.New("Content-Type is not application/secevent+jwt (RFC 8935 §2.1)"))
