@@ -9,9 +9,9 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// claims are the members of an ID token (OpenID Connect Core §2, §3.1.3.6,
-// §3.3.2.11) that the steps read. Names are matched exactly. The claims that identify or
-// limit have one JSON type; an informational one of another type counts as absent.
+// claims are the members of an ID token (OpenID Connect Core §2, §3.1.3.6, §3.3.2.11) that
+// the steps read. Names are matched exactly. A claim that identifies or limits must have the
+// right JSON type. An informational claim of another type counts as absent.
 type claims struct {
 	Issuer          string           `json:"iss"`
 	Subject         string           `json:"sub"`

@@ -5,39 +5,39 @@ import (
 	"time"
 )
 
-// Most tokens that come too early or too late are those of clocks that differ. The errors
-// say by how much and in which direction.
+// Most tokens that are rejected for their time come from clocks that differ. The errors state
+// the size and the direction of the difference.
 
-// notable is a difference of clocks that is worth a word.
+// notable is the smallest difference between the clocks that an error mentions.
 const notable = 2 * time.Second
 
-// ahead is the error about a time of the token that is in the future.
+// ahead returns the error for a time claim that is in the future.
 func (c *check) ahead(claim string, at time.Time) error {
 	return fmt.Errorf("%s is %s, in the future by %v; now it is %s, and Skew allows %v%s",
 		claim, stamp(at), at.Sub(c.now).Round(time.Second), stamp(c.now), c.v.skew(), c.remedy(c.now.Sub(at)))
 }
 
-// expired is the error about a token whose exp is past.
+// expired returns the error for a token with an exp in the past.
 func (c *check) expired(exp time.Time) error {
 	return fmt.Errorf("expired at %s, %v before now (%s)%s", stamp(exp), c.now.Sub(exp).Round(time.Second), stamp(c.now), c.clocks())
 }
 
-// tooOld is the error about a token that was issued too long ago.
+// tooOld returns the error for a token that was issued too long ago.
 func (c *check) tooOld(within time.Duration, setting string) error {
 	return fmt.Errorf("issued at %s, more than %v before now (%s)%s%s", stamp(c.claims.IssuedAt.Time), within, stamp(c.now), setting, c.clocks())
 }
 
-// clocks tells what is known of this machine's clock where a token seems too old.
+// clocks describes what is known about this machine's clock when a token seems too old.
 func (c *check) clocks() string {
 	iat := c.claims.IssuedAt.Time
 	if c.want.Date.IsZero() && (iat.IsZero() || !c.want.FromTokenEndpoint) {
 		return ""
 	}
-	return c.remedy(c.now.Sub(iat)) // a token endpoint has issued its token just now
+	return c.remedy(c.now.Sub(iat)) // a token endpoint issues its token just before it responds
 }
 
-// remedy says how the clocks differ: by the Date header, or else by the estimate, which is
-// positive where this machine's clock is ahead.
+// remedy describes how the clocks differ. It uses the Date header if there is one, and
+// otherwise the estimate. A positive estimate means that this machine's clock is ahead.
 func (c *check) remedy(estimate time.Duration) string {
 	ahead, says := estimate, "this machine's clock seems to be"
 	if !c.want.Date.IsZero() {

@@ -4,9 +4,9 @@ import (
 	"errors"
 )
 
-// Flag is a claim that is true or false, such as email_verified. Some servers write it
-// in a string: use Flag in the struct that you give to Token.Claims, and both are read.
-// Anything else is an error.
+// Flag is a boolean claim such as email_verified. Some servers send it as a string. Use Flag
+// in the struct that you pass to Token.Claims to accept both forms. Any other value is an
+// error.
 type Flag bool
 
 // UnmarshalJSON implements json.Unmarshaler.

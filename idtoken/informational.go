@@ -6,14 +6,14 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// The types of claims that inform the application. A value of another JSON type counts as
-// absent: only the step that needs the claim fails, and says so.
+// Types for informational claims. A value of another JSON type counts as absent. Only the
+// step that needs the claim fails, and its error names the wrong type.
 
 // text is a string.
 type text struct {
 	value    string
 	present  bool
-	wrongful bool // it is there, with another JSON type
+	wrongful bool // present, but with another JSON type
 }
 
 // UnmarshalJSONFrom implements the strict decoder's interface.
@@ -35,7 +35,7 @@ func unquoted(v jsontext.Value) (string, bool) {
 	return string(b), err == nil
 }
 
-// texts is a list of strings. One string is a list of one.
+// texts is a list of strings. A single string is decoded as a list of one.
 type texts []string
 
 // UnmarshalJSONFrom implements the strict decoder's interface.
@@ -66,10 +66,10 @@ func (t *texts) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return err
 }
 
-// authTime is a time. 0 is how some servers write that they know none.
+// authTime is a point in time. Some servers write 0 if they do not know it.
 type authTime struct {
 	jose.OptionalDate
-	wrongful bool // it is there, and is not a number of seconds
+	wrongful bool // present, but not a number of seconds
 }
 
 // UnmarshalJSONFrom implements the strict decoder's interface.
@@ -81,7 +81,7 @@ func (a *authTime) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return err
 }
 
-// events are the security events of a logout token, Back-Channel Logout §2.4.
+// events holds the security events of a logout token, Back-Channel Logout §2.4.
 type events struct {
 	Logout jsontext.Value `json:"http://schemas.openid.net/event/backchannel-logout"`
 }

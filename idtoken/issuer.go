@@ -9,12 +9,13 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// tenantMark stands for the tenant in the issuer that Entra ID's metadata names.
+// tenantMark is the placeholder for the tenant in the issuer of Entra ID's metadata.
 const tenantMark = "{tenantid}"
 
 func (v *Verifier) manyTenants() bool { return strings.Contains(v.Issuer, tenantMark) }
 
-// checkTenants wants tenants where the issuer has a place for them, and nowhere else.
+// checkTenants returns an error unless tenants are configured exactly when the issuer has the
+// placeholder.
 func (v *Verifier) checkTenants() error {
 	if v.manyTenants() != (len(v.Tenants) > 0 || v.AcceptTenant != nil) || slices.Contains(v.Tenants, "") {
 		return errors.New("Verifier.Tenants or AcceptTenant is required for an Issuer with {tenantid}, and only allowed there")
@@ -22,8 +23,8 @@ func (v *Verifier) checkTenants() error {
 	return nil
 }
 
-// issuer is the first half of step 2: equal byte for byte to the configured issuer, to
-// its one alias, or to what the template gives for an allowed tenant.
+// issuer is the first half of step 2. iss must be exactly equal to the configured issuer, to
+// its alias, or to the template with an allowed tenant.
 func (c *check) issuer() {
 	iss := c.claims.Issuer
 	ok := iss == c.v.Issuer || c.v.IssuerAlias != "" && iss == c.v.IssuerAlias
@@ -44,8 +45,8 @@ func (c *check) issuer() {
 	c.report.valid(stepIssuer)
 }
 
-// keyIssuer binds a key to its tenant: the keys of all tenants are in one set, and one
-// with keys of its own must not sign for the others.
+// keyIssuer checks that the key may sign for the token's tenant. The keys of all tenants are
+// in one set, and the key of one tenant must not sign for another.
 func (c *check) keyIssuer() error {
 	if !c.v.manyTenants() {
 		return nil

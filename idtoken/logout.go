@@ -14,36 +14,38 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// LogoutToken is a logout token that passed every check: it ends the session
-// SessionID, or every session of Subject at Issuer when it names none.
+// LogoutToken is a logout token that passed every check. It ends the session SessionID. If
+// SessionID is empty, it ends every session of Subject at Issuer.
 type LogoutToken struct {
 	Issuer    string
 	Subject   string // sub, "" when absent; then there is a SessionID
 	SessionID string // sid, "" when absent; then there is a Subject
 	ID        string // jti
 	IssuedAt  time.Time
-	Expiry    time.Time // zero: the token has none, see Verifier.InsecureDraftLogout
+	Expiry    time.Time // zero if the token has none, see Verifier.InsecureDraftLogout
 }
 
-// Replay remembers what may be used once.
+// Replay records which values were used, so that each is accepted only once.
 type Replay interface {
-	// Once is true for the first call with this key until the time given, and false
-	// for the others. An error means that it cannot be told.
+	// Once returns true for the first call with this key until the given time, and false for
+	// later calls. It returns an error if it cannot determine the answer.
 	Once(ctx context.Context, key string, until time.Time) (first bool, err error)
 }
 
-// logoutWithin is how long ago a logout token may have been issued.
+// logoutWithin is the maximum age of a logout token.
 const logoutWithin = 10 * time.Minute
 
-// replayMargin is how much longer its jti is remembered than this machine accepts the token:
-// another replica's clock may be behind.
+// replayMargin is added to the time for which a jti is stored, because the clock of another
+// replica may be behind.
 const replayMargin = 5 * time.Minute
 
-// VerifyLogout validates a logout token, OpenID Connect Back-Channel Logout 1.0
-// §2.6, by the steps for ID tokens as far as they apply. A token is taken once: what
-// cannot end the sessions after this call must end them by itself, for the server's next
-// try with the same token gets [ErrReplayed]. Any other error is an [*Error], or says that
-// the replay store could not be asked; then it has a method Temporary() bool, true.
+// VerifyLogout validates a logout token, OpenID Connect Back-Channel Logout 1.0 §2.6. It runs
+// the steps for ID tokens that apply.
+//
+// Each token is accepted once. If the application fails to end the sessions after this call,
+// it must retry by itself: when the server sends the same token again, VerifyLogout returns
+// [ErrReplayed]. If the replay store failed, the error has a method Temporary() bool that
+// returns true. Every other error is an [*Error].
 func (v *Verifier) VerifyLogout(ctx context.Context, raw string) (*LogoutToken, error) {
 	kind := jose.LogoutToken
 	if v.InsecureDraftLogout {
@@ -64,8 +66,8 @@ func (v *Verifier) VerifyLogout(ctx context.Context, raw string) (*LogoutToken, 
 	}, nil
 }
 
-// runLogout leaves out the steps that hold a token against a request: nobody
-// asked for a logout token.
+// runLogout omits the steps that compare a token with a request: a logout token does not
+// answer a request.
 func (c *check) runLogout() {
 	for _, n := range []int{stepParties, stepParty, stepACR, stepAuthTime, stepHashes} {
 		c.report.inapplicable(n, "a logout token answers no request")
@@ -97,7 +99,7 @@ func (c *check) logoutExpiry() {
 	}
 }
 
-// logoutClaims applies what Back-Channel Logout §2.4 and §2.6 have beyond the steps.
+// logoutClaims applies the additional rules of Back-Channel Logout §2.4 and §2.6.
 func (c *check) logoutClaims() {
 	c.report.inapplicable(stepNonce, "a logout token has no nonce")
 	switch {
@@ -114,7 +116,8 @@ func (c *check) logoutClaims() {
 	}
 }
 
-// once refuses a token that was seen before, and every token while it cannot be told.
+// once rejects a token that was used before. It also rejects every token if the replay store
+// fails.
 func (c *check) once() error {
 	var store Replay = inMemory{&c.v.seen, c.now}
 	if c.v.Replay != nil {
@@ -131,33 +134,34 @@ func (c *check) once() error {
 	return nil
 }
 
-// replayKey is of one length, whatever the server writes into jti.
+// replayKey has a fixed length, whatever the length of jti.
 func (c *check) replayKey() string {
 	sum := sha256.Sum256([]byte(c.claims.Issuer + "\x00" + c.v.ClientID + "\x00" + c.claims.ID))
 	return "logout:" + base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// ErrReplayed says that a logout token was used before.
+// ErrReplayed reports that a logout token was used before.
 var ErrReplayed = errors.New("this token was used before")
 
-// storeError says that nothing is known about a token.
+// storeError reports that the replay store failed, so that it is unknown whether the token
+// was used.
 type storeError struct{ err error }
 
 func (e *storeError) Error() string { return "the replay store cannot be asked: " + e.err.Error() }
 func (e *storeError) Unwrap() error { return e.err }
 
-// Temporary tells that the same call may succeed later.
+// Temporary reports whether the same call may succeed later.
 func (e *storeError) Temporary() bool { return true }
 
 const maxSeen = 100_000
 
-// memoryReplay is what one process has seen. The zero value is ready.
+// memoryReplay records the tokens that one process has seen. The zero value is ready to use.
 type memoryReplay struct {
 	mu    sync.Mutex
 	until map[string]time.Time
 }
 
-// inMemory is the Replay over a memoryReplay, by the clock of the check.
+// inMemory implements Replay with a memoryReplay and the clock of the check.
 type inMemory struct {
 	*memoryReplay
 	now time.Time
@@ -165,8 +169,8 @@ type inMemory struct {
 
 var errSeenFull = errors.New("too many tokens in too short a time")
 
-// Once implements Replay. When the memory is full of what must be remembered,
-// nothing is forgotten and nothing more is taken.
+// Once implements Replay. If the memory is full of entries that must be kept, it forgets none
+// and rejects new tokens.
 func (m inMemory) Once(_ context.Context, key string, until time.Time) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -194,7 +198,7 @@ func (m inMemory) forget() {
 	}
 }
 
-// hasNonce tells whether a nonce is there at all, null too.
+// hasNonce reports whether the token has a nonce member, including null.
 func (c *check) hasNonce() bool {
 	var claims struct {
 		Nonce jsontext.Value `json:"nonce"`

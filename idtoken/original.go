@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// Original is what must be kept of the ID token of a login to recognize those that come
-// with later refreshes, OpenID Connect Core §12.2. It is plain JSON, and no secret.
+// Original holds what the application must store of the ID token of a login. ID tokens that
+// come with later refreshes are compared with it, OpenID Connect Core §12.2. It encodes to
+// plain JSON and is not secret.
 type Original struct {
 	Issuer          string    `json:"iss"`
 	Subject         string    `json:"sub"`
@@ -18,7 +19,7 @@ type Original struct {
 	AuthTime        time.Time `json:"auth_time,omitzero"`
 }
 
-// Original gives what to keep of the ID token of a login.
+// Original returns what to store of the ID token of a login.
 func (t *Token) Original() *Original {
 	return &Original{
 		Issuer: t.Issuer, Subject: t.Subject, Audience: slices.Clone(t.Audience), AuthorizedParty: t.AuthorizedParty,
@@ -26,8 +27,8 @@ func (t *Token) Original() *Original {
 	}
 }
 
-// original holds a refreshed token against the one of the login. A difference fails
-// the step of the claim it is in; the nonce is step 11's.
+// original compares a refreshed token with the token of the login. A difference fails the
+// step that checks the claim. Step 11 checks the nonce.
 func (c *check) original() {
 	o := c.want.Original
 	if o == nil {
@@ -53,7 +54,7 @@ func (c *check) original() {
 	differs(stepAuthTime, !at.IsZero() && !o.AuthTime.IsZero() && at.Unix() != o.AuthTime.Unix(), "auth_time")
 }
 
-// text is the value of an optional claim, "" when it is absent.
+// value returns the value of an optional claim, or "" if it is absent.
 func value(s *string) string {
 	if s == nil {
 		return ""

@@ -10,15 +10,15 @@ import (
 // Result is the outcome of a step.
 type Result int
 
-// The results. The zero value is the one that lets nothing pass.
+// The results. The zero value is Failed.
 const (
-	Failed        Result = iota // the check failed, or could not be made
-	Skipped                     // a setting of the caller turned the check off; the step's Reason names it
-	NotApplicable               // there was nothing to check; the step's Reason says why
-	Valid                       // the check was made and passed
+	Failed        Result = iota // the check failed, or could not be performed
+	Skipped                     // a setting of the application disabled the check; the step's Reason names it
+	NotApplicable               // there was nothing to check; the step's Reason explains why
+	Valid                       // the check passed
 )
 
-// String gives "failed", "skipped", "not applicable" or "valid".
+// String returns "failed", "skipped", "not applicable" or "valid".
 func (r Result) String() string {
 	switch r {
 	case Skipped:
@@ -34,16 +34,16 @@ func (r Result) String() string {
 // MarshalText implements encoding.TextMarshaler.
 func (r Result) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// Step is one of the 14 checks, with its number in the Basic Client Profile.
+// Step is the result of one of the 14 checks, with its number in the Basic Client Profile.
 type Step struct {
 	Number int    `json:"number"`
 	Test   string `json:"test"` // what is checked, in a few words
 	Result Result `json:"result"`
-	Reason string `json:"reason,omitempty"` // of a step that is skipped or not applicable
-	Err    error  `json:"-"`                // of a failed step
+	Reason string `json:"reason,omitempty"` // set if the step is skipped or not applicable
+	Err    error  `json:"-"`                // set if the step failed
 }
 
-// outcome is the text for the table's last column.
+// outcome returns the text for the last column of the table.
 func (s Step) outcome() string {
 	switch {
 	case s.Result == Valid:
@@ -58,7 +58,7 @@ func (s Step) outcome() string {
 	return "Failed"
 }
 
-// MarshalJSON implements json.Marshaler; the error becomes its text.
+// MarshalJSON implements json.Marshaler. The error is encoded as its text.
 func (s Step) MarshalJSON() ([]byte, error) {
 	type plain Step
 	out := struct {
@@ -71,17 +71,16 @@ func (s Step) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// Report is the outcome of all 14 steps, in the order of their numbers. It holds
-// no token and no secret. It prints as a table, marshals to JSON, and is one
-// log/slog value.
+// Report holds the results of all 14 steps, in the order of their numbers. It contains no
+// token and no secret. It prints as a table, marshals to JSON, and is one log/slog value.
 type Report struct {
 	Steps []Step `json:"steps"`
 
 	token string // what the token is, "" for an ID token
 }
 
-// Error is a token that was rejected: the first step that failed by itself, and the
-// report on all of them.
+// Error describes a rejected token. It holds the first step that failed by itself and the
+// report on all steps.
 type Error struct {
 	Step   Step
 	Report *Report
@@ -95,10 +94,10 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: step %d, %s: %v", token, e.Step.Number, e.Step.Test, e.Step.Err)
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Step.Err }
 
-// Err gives the cause of the rejection, as an [*Error], or nil if no step failed.
+// Err returns the reason for the rejection as an [*Error], or nil if no step failed.
 func (r *Report) Err() error {
 	if len(r.Steps) != len(tests) {
 		return &Error{Step{Err: errNotReached}, r}
@@ -111,7 +110,8 @@ func (r *Report) Err() error {
 	return nil
 }
 
-// cause prefers a step that failed by itself to one that was not reached.
+// cause returns the error of first, but prefers a step that failed by itself to a step that
+// was not reached.
 func (r *Report) cause(first Step) error {
 	for _, s := range r.Steps {
 		if s.Result == Failed && s.Err != nil && s.Err != errNotReached {
@@ -121,7 +121,8 @@ func (r *Report) cause(first Step) error {
 	return &Error{first, r}
 }
 
-// rows are the table's: a row a step, the three of the signature as one.
+// rows returns the rows of the table: one per step, but one for the three signature steps
+// together.
 func (r *Report) rows() [][3]string {
 	rows := [][3]string{{"Step", "Test", "Result"}}
 	for i := 0; i < len(r.Steps); i++ {
@@ -136,7 +137,7 @@ func (r *Report) rows() [][3]string {
 	return rows
 }
 
-// worst is the step whose result says the least good of the token.
+// worst returns the step with the worst result.
 func worst(steps []Step) Step {
 	w := steps[0]
 	for _, s := range steps[1:] {
@@ -161,7 +162,7 @@ func (r *Report) String() string {
 	return b.String()
 }
 
-// LogValue implements slog.LogValuer: a group with an attribute a step.
+// LogValue implements slog.LogValuer. It returns a group with one attribute per step.
 func (r *Report) LogValue() slog.Value {
 	attrs := make([]slog.Attr, 0, len(r.Steps))
 	for _, s := range r.Steps {

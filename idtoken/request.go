@@ -10,10 +10,10 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// The steps that hold a token against the request it answers.
+// The steps that compare a token with the request that it answers.
 
-// nonce is step 11. One that nobody sent is as bad as a wrong one: the token
-// answers somebody else's request.
+// nonce is step 11. A nonce that the client did not send is rejected like a wrong one: the
+// token answers another request.
 func (c *check) nonce() {
 	sent, got := c.want.Nonce, c.claims.Nonce
 	if o := c.want.Original; o != nil {
@@ -86,12 +86,12 @@ type hash struct {
 	got      *string
 	of       string // the value that it must be the hash of, "" when none came
 	required bool
-	optional bool // nothing came that it could be compared with, and that is allowed
+	optional bool // there is nothing to compare it with, and the flow allows that
 }
 
-// hashes is step 14: checked whenever they are there, required where the flow
-// requires them (OpenID Connect Core §3.1.3.8, §3.2.2.9, §3.3.2.11). at_hash is optional in
-// a token from the browser without an access token beside it (§3.3.2.11).
+// hashes is step 14. A hash is checked whenever it is present, and required where the flow
+// requires it (OpenID Connect Core §3.1.3.8, §3.2.2.9, §3.3.2.11). at_hash is optional in a
+// token from the browser that came without an access token (§3.3.2.11).
 func (c *check) hashes() {
 	front := c.want.FrontChannel
 	checked := false

@@ -29,7 +29,7 @@ const (
 	stepHashes    = 14
 )
 
-// tests says what each step checks, by its number less one.
+// tests describes what each step checks. The index is the step's number minus one.
 var tests = [14]string{
 	"Readable: a signed JWT, decrypted if encryption was agreed on",
 	"Issuer (iss) is the configured one; a subject (sub) is named",
@@ -47,7 +47,7 @@ var tests = [14]string{
 	"Hashes (at_hash, c_hash, s_hash) are of what came with the token",
 }
 
-// errNotReached marks a step that an earlier failure kept from being checked.
+// errNotReached marks a step that was not run because an earlier step failed.
 var errNotReached = errors.New("not checked, because an earlier check failed")
 
 func newReport() *Report {
@@ -71,7 +71,7 @@ func (r *Report) set(n int, result Result, reason string, err error) {
 	s.Result, s.Reason, s.Err = result, reason, err
 }
 
-// judge is valid or fail, whichever err says.
+// judge records the step as valid if err is nil, and as failed otherwise.
 func (r *Report) judge(n int, err error) {
 	if err != nil {
 		r.fail(n, err)
@@ -89,11 +89,11 @@ func (r *Report) passed(numbers ...int) bool {
 	return true
 }
 
-// check is one token on its way through the steps.
+// check is the state of the validation of one token.
 type check struct {
 	v      *Verifier
 	ctx    context.Context
-	raw    string // as it came, then the inner token if it was encrypted
+	raw    string // as received, then the inner token if it was encrypted
 	kind   jose.Kind
 	want   Expected
 	now    time.Time
@@ -126,7 +126,7 @@ func (c *check) run() {
 	c.signature()
 }
 
-// read is step 1 and everything that must hold before a claim can be looked at.
+// read is step 1, and every check that must pass before a claim can be decoded.
 func (c *check) read() bool {
 	encrypted, err := c.decrypt()
 	if err == nil {
@@ -160,8 +160,8 @@ func (c *check) parse() (err error) {
 	return nil
 }
 
-// subject is the rest of step 2: the user is the pair of iss and sub. A logout
-// token, which ends sessions, is not taken for one that begins them.
+// subject is the rest of step 2: the pair of iss and sub identifies the user. A logout token
+// is rejected here, because it must not start a session.
 func (c *check) subject() {
 	err := c.claims.checkSubject()
 	if err == nil && c.claims.Events.Logout != nil {
@@ -217,7 +217,7 @@ func (c *check) party() {
 	}
 }
 
-// alg is step 7; it comes before 6 because it needs no key.
+// alg is step 7. It runs before step 6 because it needs no key.
 func (c *check) alg() {
 	err := c.jws.Header.CheckAlg(c.v.algs())
 	if err != nil {
@@ -226,8 +226,8 @@ func (c *check) alg() {
 	c.report.judge(stepAlg, err)
 }
 
-// signature is steps 6 and 8. A token that cannot be meant for us is not worth
-// a look at the keys, let alone a request for them.
+// signature is steps 6 and 8. If an earlier step has failed, it does not use the keys, so
+// that such a token causes no request for them.
 func (c *check) signature() {
 	if !c.report.passed(stepIssuer, stepAudience, stepParties, stepParty, stepAlg) {
 		return

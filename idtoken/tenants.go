@@ -12,23 +12,23 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// Tenants that are decided about at run time.
+// AcceptTenant decides about tenants at run time.
 
 const (
 	maxTenants  = 10_000
 	tenantsKept = time.Minute
 )
 
-// uuid is the form of a tenant ID of Entra ID.
+// uuid matches a tenant ID of Entra ID.
 var uuid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 
-// mayAccept tells whether a token of that tenant can be accepted at all. The function is
-// asked later, once the signature is right: nobody else causes a call.
+// mayAccept reports whether a token of that tenant can be accepted at all. AcceptTenant is
+// called later, after the signature steps, so that forged tokens cause no call.
 func (v *Verifier) mayAccept(tenant string) bool {
 	return slices.Contains(v.Tenants, tenant) || v.AcceptTenant != nil && uuid.MatchString(tenant)
 }
 
-// acceptTenant asks the function about a tenant that is not listed.
+// acceptTenant calls AcceptTenant for a tenant that Tenants does not list.
 func (v *Verifier) acceptTenant(ctx context.Context, tenant string) error {
 	if !v.manyTenants() || slices.Contains(v.Tenants, tenant) {
 		return nil
@@ -47,7 +47,7 @@ func (v *Verifier) acceptTenant(ctx context.Context, tenant string) error {
 	return nil
 }
 
-// tenantCache holds what the function answered. The zero value is ready.
+// tenantCache holds the results of AcceptTenant. The zero value is ready to use.
 type tenantCache struct {
 	mu      sync.Mutex
 	answers map[string]tenantAnswer

@@ -16,13 +16,13 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// Token is an ID token that passed all 14 steps. It embeds go-oidc's, so that
-// code written for that keeps working. A user is the pair of Issuer and Subject;
-// an email address is not an identity.
+// Token is an ID token that passed all 14 steps. It embeds go-oidc's IDToken, so code written
+// for go-oidc keeps working. The pair of Issuer and Subject identifies a user; an email
+// address does not.
 type Token struct {
 	*oidc.IDToken
 
-	AuthTime        time.Time // when the user authenticated; zero when the token does not say
+	AuthTime        time.Time // when the user authenticated; zero if the token has no auth_time
 	ACR             string    // acr, "" when absent
 	AuthorizedParty string    // azp, "" when absent
 	SessionID       string    // sid, "" when absent
@@ -31,13 +31,13 @@ type Token struct {
 	payload []byte
 }
 
-// Claims decodes the token's claims into v by exact names, unlike go-oidc's own
-// method, which takes "Sub" for "sub".
+// Claims decodes the token's claims into v. It matches names exactly. go-oidc's method, in
+// contrast, accepts "Sub" for "sub".
 func (t *Token) Claims(v any) error { return jose.Decode(t.payload, v, jose.TokenLimits) }
 
 var errPayload = errors.New("go-oidc asks about another token than it was given")
 
-// token asks go-oidc for its opinion on a token that passed, and makes the result.
+// token runs go-oidc's verifier on a token that passed every step, and returns the result.
 func (c *check) token() (*Token, error) {
 	second, err := c.secondOpinion()
 	if err != nil {
@@ -50,8 +50,8 @@ func (c *check) token() (*Token, error) {
 	}, nil
 }
 
-// verified is the key set that go-oidc is given: it knows one token, whose
-// signature has been checked a moment ago or was left out on purpose.
+// verified is the key set for go-oidc's verifier. It accepts only one token. The signature of
+// that token was verified before, or InsecureSkipSignature skipped it.
 type verified struct {
 	raw     string
 	payload []byte
@@ -64,10 +64,10 @@ func (k verified) VerifySignature(_ context.Context, jwt string) ([]byte, error)
 	return k.payload, nil
 }
 
-// secondOpinion runs go-oidc's verifier. Its errors may quote the token, so they
-// are not passed on. The clock was step 9's to judge, with its skew: go-oidc,
-// which has none, is asked at the last moment that the token calls its own. The issuer
-// was step 2's, with its alias and tenants.
+// secondOpinion runs go-oidc's verifier. Its errors may quote the token, so they are not
+// returned. Step 9 has checked the time with its skew. go-oidc has no skew, so its clock is
+// set back to exp if exp has passed. Step 2 has checked the issuer, including the alias and
+// the tenants.
 func (c *check) secondOpinion() (*oidc.IDToken, error) {
 	at, last := c.now, time.Unix(c.claims.Expiry.Unix(), 0)
 	if at.After(last) {
@@ -89,8 +89,8 @@ func (c *check) secondOpinion() (*oidc.IDToken, error) {
 	return t, c.sameAs(t)
 }
 
-// withoutSources is the token without aggregated and distributed claims: go-oidc rejects
-// those that it cannot read, and they are followed by nobody.
+// withoutSources returns the token without aggregated and distributed claims. The module does
+// not follow them, and go-oidc rejects a token if it cannot decode them.
 func (c *check) withoutSources() (raw string, payload []byte, err error) {
 	if c.claims.ClaimNames == nil && c.claims.ClaimSources == nil {
 		return c.raw, c.jws.Payload, nil
@@ -109,8 +109,8 @@ func (c *check) withoutSources() (raw string, payload []byte, err error) {
 	return strings.Join(parts, "."), payload, nil
 }
 
-// sameAs refuses a token that go-oidc, which matches names without regard to
-// case, reads differently from us.
+// sameAs returns an error if go-oidc, which ignores case in names, decoded different values
+// from the token.
 func (c *check) sameAs(t *oidc.IDToken) error {
 	for _, f := range []struct {
 		claim string

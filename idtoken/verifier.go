@@ -10,14 +10,15 @@ import (
 	"github.com/countersign/countersign/internal/redact"
 )
 
-// KeySet checks the signature of a JWT and gives its payload: go-oidc's own shape.
+// KeySet verifies the signature of a JWT and returns its payload. It has the same method as
+// go-oidc's KeySet.
 type KeySet interface {
 	VerifySignature(ctx context.Context, jwt string) (payload []byte, err error)
 }
 
-// SecretKeys is the key set for ID tokens signed with the client secret (HS256,
-// HS384, HS512; OpenID Connect Core §10.1). The secret must be at least as long
-// as the hash. Name the algorithm in Verifier.Algs.
+// SecretKeys returns the key set for ID tokens signed with the client secret (HS256, HS384,
+// HS512; OpenID Connect Core §10.1). The secret must be at least as long as the hash. List
+// the algorithm in Verifier.Algs.
 func SecretKeys(clientSecret string) KeySet { return jose.NewSecretSet([]byte(clientSecret)) }
 
 const (
@@ -26,86 +27,91 @@ const (
 	defaultWithin = 24 * time.Hour
 )
 
-// Verifier holds what does not change from token to token. Issuer, ClientID and
-// Keys must be set; a Verifier that lacks one refuses every token. It may be used
-// by many goroutines at once.
+// Verifier is the configuration for validating ID tokens and logout tokens. Issuer, ClientID
+// and Keys are required; a Verifier without one of them rejects every token. It is safe for
+// concurrent use.
 type Verifier struct {
-	// Issuer is the server's issuer identifier; iss must equal it to the letter.
+	// Issuer is the server's issuer identifier. iss must be exactly equal to it.
 	Issuer string
 
-	// IssuerAlias is one other value that iss may have, to the letter: Google's tokens
-	// have "accounts.google.com" too. "" means none.
+	// IssuerAlias is a second value that is accepted for iss, compared exactly. Google's
+	// tokens can have the issuer "accounts.google.com", for example. "" means that only
+	// Issuer is accepted.
 	IssuerAlias string
 
-	// Tenants are the tenants whose users may sign in where Issuer has {tenantid} in it
-	// (Entra ID): iss must be Issuer with the token's tid in that place, and the key of
-	// that tenant or of all.
+	// Tenants lists the tenant IDs whose users may sign in when Issuer contains {tenantid}
+	// (Entra ID). iss must then be Issuer with the token's tid in place of {tenantid}. The
+	// signing key must belong to that tenant or to all tenants.
 	Tenants []string
 
-	// AcceptTenant decides about tenants that Tenants does not list, where Issuer has
-	// {tenantid} in it. It is asked only for a tenant ID that is a UUID, and whose token has
-	// the right issuer and key; its answers are cached for a minute, at most 10,000 of them.
-	// An error fails the token. nil means that only Tenants may sign in.
+	// AcceptTenant decides about tenants that Tenants does not list, when Issuer contains
+	// {tenantid}. It is called only for a tenant ID that is a UUID, after the token's issuer
+	// and key were verified. Its results are cached for a minute, at most 10,000 of them. If
+	// it returns an error, the token is rejected. nil means that only Tenants may sign in.
 	AcceptTenant func(ctx context.Context, tenantID string) (bool, error)
 
-	// ClientID is our client_id; aud must contain it.
+	// ClientID is the application's client_id. aud must contain it.
 	ClientID string
 
-	// Keys are the server's: discovery's Provider.Keys, StaticKeys, or go-oidc's.
+	// Keys are the server's signature keys: Provider.Keys of package discovery, StaticKeys,
+	// or a go-oidc key set.
 	Keys KeySet
 
-	// Algs are the signature algorithms the client registered for
-	// (id_token_signed_response_alg). Empty means RS256 alone, the default of
-	// OpenID Connect. They are never taken from the token or from discovery.
+	// Algs are the signature algorithms that the client registered
+	// (id_token_signed_response_alg). Empty means RS256 alone, the default of OpenID Connect.
+	// The token and the server's metadata cannot change them.
 	Algs []string
 
-	// TrustedAudiences are the audiences a token may have beside ClientID. Empty
-	// means none: a token with any other is rejected.
+	// TrustedAudiences are the values that aud may contain in addition to ClientID. A token
+	// with any other audience is rejected. Empty means that only ClientID is accepted.
 	TrustedAudiences []string
 
-	// AuthorizedParties are the values azp may have beside ClientID. Empty means none.
+	// AuthorizedParties are the values that azp may have in addition to ClientID. Empty means
+	// that only ClientID is accepted.
 	AuthorizedParties []string
 
-	// DecryptionKeys are the client's private keys for encrypted ID tokens; several
-	// while they rotate. When there are any, a token that is not encrypted is
-	// rejected (OpenID Connect Core §3.1.3.7 rule 1). Empty means that
-	// encryption was not agreed on, and an encrypted token is rejected.
+	// DecryptionKeys are the client's private keys for encrypted ID tokens. List several
+	// during a key rotation. With keys, a token that is not encrypted is rejected (OpenID
+	// Connect Core §3.1.3.7 rule 1). Without keys, an encrypted token is rejected.
 	DecryptionKeys []DecryptionKey
 
-	// Skew is how far the server's clock may be off. 0 means 30 seconds; at most 5 minutes.
+	// Skew is the tolerance for the server's clock. 0 means 30 seconds. The maximum is 5
+	// minutes.
 	Skew time.Duration
 
-	// IssuedWithin is how long ago a token may have been issued. 0 means 24 hours.
+	// IssuedWithin is the maximum age of a token, measured from iat. 0 means 24 hours.
 	IssuedWithin time.Duration
 
-	// MaxSize is the largest token that is read, in bytes. 0 means 16 KiB; at most 64 KiB.
-	// Tokens of users with hundreds of groups are larger than 16 KiB.
+	// MaxSize is the maximum size of a token in bytes. 0 means 16 KiB. The maximum is 64 KiB.
+	// Tokens of users with hundreds of groups can exceed 16 KiB.
 	MaxSize int
 
-	// InsecureMissingNonce accepts a token without nonce although the request had one, for
-	// servers that never write it (LinkedIn). A token that came through the browser still
-	// needs it, and a nonce that is there is still checked. PKCE must then protect the code.
+	// InsecureMissingNonce accepts a token without nonce even if the request had one. Some
+	// servers never include it (LinkedIn). A token that came through the browser still needs
+	// a nonce, and a nonce in the token must still match. Without a nonce, PKCE must protect
+	// the code.
 	InsecureMissingNonce bool
 
-	// InsecureRSAOAEP decrypts tokens with RSA-OAEP too, which uses SHA-1, for servers that
-	// have nothing newer.
+	// InsecureRSAOAEP also accepts RSA-OAEP with SHA-1 for decryption, for servers that
+	// support nothing newer.
 	InsecureRSAOAEP bool
 
-	// InsecureSkipSignature leaves out the signature of a token that came straight
-	// from the token endpoint over TLS, which OpenID Connect Core §3.1.3.7 rule 6
-	// allows: see Expected.FromTokenEndpoint. From anywhere else it is still checked.
+	// InsecureSkipSignature skips signature verification for a token that came directly from
+	// the token endpoint over TLS, see Expected.FromTokenEndpoint. OpenID Connect Core
+	// §3.1.3.7 rule 6 allows this. The signature of any other token is still verified.
 	InsecureSkipSignature bool
 
-	// InsecureDraftLogout accepts logout tokens as the drafts of Back-Channel Logout had
-	// them: without exp, or with the typ JWT. Ory Hydra, authentik and older Keycloaks send
-	// them. They are accepted for ten minutes from their iat, as all are.
+	// InsecureDraftLogout accepts logout tokens in the format of the drafts of Back-Channel
+	// Logout: without exp, or with the typ JWT. Ory Hydra, authentik and older Keycloak
+	// versions send them. Like every logout token, they are accepted for ten minutes after
+	// iat.
 	InsecureDraftLogout bool
 
-	// Replay remembers the logout tokens that were used. nil means in memory, in
-	// this Verifier; name a shared store where several processes take logout tokens.
+	// Replay records which logout tokens were used. nil means in the memory of this Verifier.
+	// If several processes receive logout tokens, set a shared store.
 	Replay Replay
 
-	// Now is the clock. nil means time.Now.
+	// Now returns the current time. nil means time.Now.
 	Now func() time.Time
 
 	seen    memoryReplay
@@ -114,60 +120,62 @@ type Verifier struct {
 
 type hidden[T any] = redact.All[T]
 
-// Expected is what one token is compared with. An empty field never means that
-// the token's claim goes unchecked: a nonce or a hash in the token that is not
-// expected is rejected. It redacts itself in fmt, log/slog and encoding.
+// Expected holds the values that one token is compared with. An empty field does not disable
+// a check: a token with a nonce or a hash that is not expected is rejected. It redacts itself
+// in fmt, log/slog and encoding.
 type Expected struct {
 	hidden[Expected]
 
-	// Nonce is the value that the authentication request had, "" when it had none.
+	// Nonce is the nonce of the authentication request. "" means that the request had none.
 	Nonce string
 
-	// AccessToken, Code and State came with the token; at_hash, c_hash and s_hash
-	// must be theirs.
+	// AccessToken, Code and State were received together with the token. at_hash, c_hash and
+	// s_hash must match them.
 	AccessToken, Code, State string
 
-	// ACRValues are the authentication context classes that satisfy the request.
-	// Empty means that it asked for none.
+	// ACRValues are the authentication context classes that satisfy the request. Empty means
+	// that the request asked for none.
 	ACRValues []string
 
-	// MaxAge is the max_age of the request: how long ago the user may have
-	// authenticated. nil means that it had none.
+	// MaxAge is the max_age of the request: the maximum time since the user authenticated.
+	// nil means that the request had none.
 	MaxAge *time.Duration
 
-	// FrontChannel says that the token came through the browser (OpenID Connect Core
-	// §3.2, §3.3): nonce is required, and so is the hash of the code and of the
-	// access token that came with it.
+	// FrontChannel reports that the token came through the browser (OpenID Connect Core §3.2,
+	// §3.3). The nonce is then required, and so are the hashes of the code and of the access
+	// token that came with it.
 	FrontChannel bool
 
-	// RequireStateHash makes s_hash required, as FAPI 1.0 Advanced does.
+	// RequireStateHash makes s_hash required, as in FAPI 1.0 Advanced.
 	RequireStateHash bool
 
-	// Original is what was kept of the ID token of the login (Token.Original) when this
-	// one came with a refresh: the two must be of the same user and login (OpenID Connect
-	// Core §12.2). nil means that this is the first.
+	// Original is the result of Token.Original for the ID token of the login. Set it if this
+	// token came with a refresh: both tokens must be for the same user and login (OpenID
+	// Connect Core §12.2). nil means that this is the token of the login.
 	Original *Original
 
-	// FromTokenEndpoint says that the token came straight from the token endpoint
-	// over TLS: the one case that Verifier.InsecureSkipSignature is for.
+	// FromTokenEndpoint reports that the token came directly from the token endpoint over
+	// TLS. Only then Verifier.InsecureSkipSignature applies.
 	FromTokenEndpoint bool
 
-	// Date is the Date header of the response that the token came in. It decides nothing:
-	// errors about the time then say how far the clocks differ. Zero means unknown.
+	// Date is the Date header of the response that contained the token. It does not affect
+	// the result. Errors about time use it to state the difference between the clocks. Zero
+	// means unknown.
 	Date time.Time
 }
 
-// Verify is Check for those who need no report: its error is the report's, an [*Error].
+// Verify validates raw like Check, but returns no report. Every error is an [*Error].
 func (v *Verifier) Verify(ctx context.Context, raw string, want Expected) (*Token, error) {
 	token, report := v.Check(ctx, raw, want)
 	return token, report.Err()
 }
 
-// Check puts raw through the 14 steps and reports on each. The token is nil
-// unless every step passed.
+// Check runs the 14 steps on raw and reports the result of each. The token is nil unless
+// every step passed.
 //
-// The key set is asked, and so perhaps the server, only for a token that passed
-// the steps which need no key: issuer, audience, authorized party and algorithm.
+// The steps that need no key come first: issuer, audience, authorized party and algorithm.
+// Only a token that passes them causes a call of the key set, which may send a request to the
+// server.
 func (v *Verifier) Check(ctx context.Context, raw string, want Expected) (*Token, *Report) {
 	c := v.newCheck(ctx, raw, jose.IDToken, want)
 	c.run()
@@ -214,7 +222,8 @@ func (v *Verifier) algs() []string {
 	return v.Algs
 }
 
-// configured reports an error unless the Verifier can tell a good token from a bad one.
+// configured returns an error unless the required settings are present and all settings are
+// valid.
 func (v *Verifier) configured() error {
 	switch {
 	case v.Issuer == "":

@@ -19,7 +19,7 @@ const (
 	maxObject        = 5 * time.Minute
 )
 
-// Signer signs a JWT with the client's key. The header gets alg and kid from it.
+// Signer signs a JWT with the client's key, and sets alg and kid in the header.
 type Signer interface {
 	Sign(header map[string]any, claims any) (jwt string, err error)
 }
@@ -29,41 +29,41 @@ type Encrypter interface {
 	Encrypt(ctx context.Context, jwt string) (jwe string, err error)
 }
 
-// RequestObject packs authorization requests into JWTs, RFC 9101. ClientID, Audience
-// and Signer must be set.
+// RequestObject encodes authorization requests as JWTs, RFC 9101. ClientID, Audience and
+// Signer are required.
 type RequestObject struct {
-	// ClientID is the client_id: iss.
+	// ClientID is the client_id. It becomes iss.
 	ClientID string
 
-	// Audience is the server's issuer identifier: aud.
+	// Audience is the server's issuer identifier. It becomes aud.
 	Audience string
 
-	// Typ is the header's typ, "-" none. "" means "oauth-authz-req+jwt".
+	// Typ is the typ of the header. "" means "oauth-authz-req+jwt", and "-" means no typ.
 	Typ string
 
-	// Lifetime is how long an object is good. 0 means a minute; at most 5.
+	// Lifetime is how long an object is valid. 0 means one minute. The maximum is 5 minutes.
 	Lifetime time.Duration
 
 	// Signer signs the object.
 	Signer Signer
 
-	// Encrypter encrypts what was signed. nil means that nothing is encrypted.
+	// Encrypter encrypts the signed object. nil means that the object is not encrypted.
 	Encrypter Encrypter
 
-	// Now is the clock. nil means time.Now.
+	// Now returns the current time. nil means time.Now.
 	Now func() time.Time
 }
 
-// outside are the parameters that are not the request's: an object holds no other
-// object (RFC 9101 §4), and client authentication stays beside it (RFC 9126 §3).
+// outside lists the parameters that an object must not contain: it contains no other object
+// (RFC 9101 §4), and client authentication is sent separately (RFC 9126 §3).
 var outside = []string{"request", "request_uri", "client_secret", "client_assertion", "client_assertion_type"}
 
-// own are the claims that are the object's, not the request's. It has no sub: an object
-// must not pass for a client's assertion (RFC 9101 §10.8).
+// own lists the claims that belong to the object, not to the request. The object has no sub,
+// so that it cannot be used as a client assertion (RFC 9101 §10.8).
 var own = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti"}
 
-// Pack makes the value of the parameter request: params as claims, and iss, aud,
-// exp, nbf, iat and a fresh jti. Parameters of those names, and sub, are refused.
+// Pack returns the value of the parameter request: params as claims, with iss, aud, exp, nbf,
+// iat and a new jti. It returns an error if params contains one of those names, or sub.
 func (o *RequestObject) Pack(ctx context.Context, params url.Values) (string, error) {
 	if err := o.check(params); err != nil {
 		return "", fmt.Errorf("par: request object: %w", err)
@@ -126,8 +126,8 @@ func (o *RequestObject) addTo(claims map[string]any) {
 	claims["jti"] = base64.RawURLEncoding.EncodeToString(id)
 }
 
-// claimsOf turns parameters into claims: JSON stays JSON, a number becomes one, and
-// what came several times an array (RFC 9101 §4, OpenID Connect Core §6.1).
+// claimsOf converts parameters to claims: JSON stays JSON, a number becomes a JSON number,
+// and a repeated parameter becomes an array (RFC 9101 §4, OpenID Connect Core §6.1).
 func claimsOf(params url.Values) (map[string]any, error) {
 	claims := map[string]any{}
 	for name, values := range params {

@@ -1,6 +1,6 @@
-// Package par pushes authorization requests, RFC 9126: the client sends the
-// request to the server directly, authenticated, and gets a reference to put in
-// the browser's address instead.
+// Package par pushes authorization requests, RFC 9126. The client authenticates and sends the
+// request directly to the server. It receives a reference, which replaces the request in the
+// browser's address.
 package par
 
 import (
@@ -28,38 +28,38 @@ type Authenticator interface {
 
 type hidden[T any] = redact.All[T]
 
-// Pushed is the server's answer, RFC 9126 §2.2. It redacts itself in fmt, log/slog and
-// encoding: who has RequestURI can start the login.
+// Pushed is the server's response, RFC 9126 §2.2. It redacts itself in fmt, log/slog and
+// encoding, because anyone with RequestURI can start the login.
 type Pushed struct {
 	hidden[Pushed]
 
-	// RequestURI stands for the request, once. It is an opaque string: many
-	// servers write a URN, some do not.
+	// RequestURI refers to the request and can be used once. It is an opaque string: many
+	// servers send a URN, others do not.
 	RequestURI string
 
-	// ExpiresIn is how long RequestURI may be used from now on.
+	// ExpiresIn is how long RequestURI is valid, starting now.
 	ExpiresIn time.Duration
 
-	// DPoPNonce is what the server wants in the next DPoP proof (RFC 9449 §8.2), "" where
-	// it does not say, or not clearly.
+	// DPoPNonce is the nonce for the next DPoP proof (RFC 9449 §8.2). "" means that the
+	// response has none, or an ambiguous one.
 	DPoPNonce string
 }
 
-// Error is a push that failed. Code, Description and URI are the server's, as in
-// RFC 6749 §5.2, cleaned and capped.
+// Error reports a push that failed. Code, Description and URI come from the server, as in RFC
+// 6749 §5.2. They are sanitized and limited in length.
 type Error struct {
 	Code, Description, URI string
-	Status                 int           // HTTP status, 0 when there was no answer
-	RetryAfter             time.Duration // what the server asked for, 0 when it did not
+	Status                 int           // HTTP status, 0 if there was no response
+	RetryAfter             time.Duration // from the server's Retry-After, 0 if it sent none
 	Err                    error         // for the log
 }
 
 func (e *Error) Error() string { return "par: " + e.Err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Temporary tells whether the same call may succeed later.
+// Temporary reports whether the same call may succeed later.
 func (e *Error) Temporary() bool {
 	var t interface{ Temporary() bool }
 	return errors.As(e.Err, &t) && t.Temporary()
@@ -67,14 +67,14 @@ func (e *Error) Temporary() bool {
 
 const (
 	maxLifetime   = 24 * time.Hour
-	maxRequestURI = 2 << 10 // characters: it goes into the browser's address
+	maxRequestURI = 2 << 10 // characters, because it becomes part of the browser's address
 )
 
-// Push posts the authorization request in form, which holds client_id, to the
-// pushed authorization request endpoint u (RFC 9126 §2.1). hc may be nil; auth may
-// be nil for a public client. form is not changed. Every error is an [*Error].
+// Push posts the authorization request in form to the pushed authorization request endpoint u
+// (RFC 9126 §2.1). form must contain client_id; it is not changed. hc may be nil. auth may be
+// nil for a public client. Every error is an [*Error].
 //
-// The request is not repeated, and there is no falling back to a plain one.
+// Push does not repeat the request, and does not fall back to a request that is not pushed.
 func Push(ctx context.Context, hc *http.Client, u string, auth Authenticator, form url.Values) (*Pushed, error) {
 	if form.Has("request_uri") { // RFC 9126 §2.1
 		return nil, &Error{Err: errors.New("request_uri must not be pushed")}
@@ -127,8 +127,8 @@ func parse(resp *endpoint.Response) (*Pushed, error) {
 	return out, nil
 }
 
-// seconds takes a positive integer, as a number or in a string as some servers
-// write it.
+// seconds decodes a positive integer. It accepts a number, and also a string, which some
+// servers send.
 func seconds(v jsontext.Value) (time.Duration, error) {
 	n, err := strconv.ParseInt(strings.Trim(string(v), `"`), 10, 64)
 	if err != nil || n < 1 {

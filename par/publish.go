@@ -18,11 +18,11 @@ import (
 const maxPublished = 10_000
 
 // Published serves request objects to servers that fetch them from a request_uri of the
-// client (RFC 9101 §5.2). Mount it as a handler where BaseURL leads. An object is kept
-// in this process, served for a few minutes under an address nobody guesses, and gone
-// after that. A Published must not be copied.
+// client (RFC 9101 §5.2). Mount it as a handler at the path of BaseURL. It keeps an object in
+// the memory of this process for a few minutes, at an address that cannot be guessed. A
+// Published must not be copied.
 type Published struct {
-	// BaseURL is the address that servers call: https, without query.
+	// BaseURL is the address that servers fetch from: https, without query.
 	BaseURL string
 
 	mu    sync.Mutex
@@ -34,10 +34,10 @@ type published struct {
 	until  time.Time
 }
 
-// Format implements fmt.Formatter: no verb prints what is kept.
+// Format implements fmt.Formatter. No verb prints the stored objects.
 func (p *Published) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "[request objects at %s]", p.BaseURL) }
 
-// Publish keeps a request object and gives its request_uri.
+// Publish stores a request object and returns its request_uri.
 func (p *Published) Publish(_ context.Context, object string) (string, error) {
 	if err := endpoint.CheckURL(p.BaseURL); err != nil {
 		return "", errors.New("par: Published.BaseURL is " + err.Error())
@@ -82,8 +82,8 @@ func (p *Published) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write([]byte(o.object))
 }
 
-// Publisher makes a request object available to the server and gives its address;
-// [Published] is one.
+// Publisher makes a request object available to the server and returns its address.
+// [Published] implements it.
 type Publisher interface {
 	Publish(ctx context.Context, object string) (requestURI string, err error)
 }

@@ -1,8 +1,8 @@
-// Package pkce makes and checks Proof Key for Code Exchange values, RFC 7636.
+// Package pkce creates and checks the values of Proof Key for Code Exchange, RFC 7636.
 //
-// S256 is what to use. Plain protects nothing once the authorization request is
-// seen, and exists because some deployed servers know no better; it is never
-// chosen for you.
+// Use S256, the default. With Plain, anyone who sees the authorization request can use the
+// code. Plain exists for deployed servers that do not support S256, and is never selected
+// automatically.
 package pkce
 
 import (
@@ -16,17 +16,17 @@ import (
 	"strings"
 )
 
-// Method says how a challenge is made from a verifier, RFC 7636 §4.2.
+// Method is how a challenge is derived from a verifier, RFC 7636 §4.2.
 type Method int
 
-// The methods. The zero value is the one to use.
+// The methods. The zero value is S256.
 const (
 	S256          Method = iota // code_challenge_method=S256
 	Plain                       // code_challenge_method=plain
-	PlainImplicit               // plain, with code_challenge_method left out (RFC 7636 §4.3)
+	PlainImplicit               // plain, without the parameter code_challenge_method (RFC 7636 §4.3)
 )
 
-// String gives the value of code_challenge_method, "" where it is left out.
+// String returns the value of code_challenge_method, or "" if the parameter is omitted.
 func (m Method) String() string {
 	switch m {
 	case S256:
@@ -37,12 +37,11 @@ func (m Method) String() string {
 	return ""
 }
 
-// Valid tells whether m is one of the methods above.
+// Valid reports whether m is one of the methods above.
 func (m Method) Valid() bool { return m >= S256 && m <= PlainImplicit }
 
-// Verifier is a code_verifier, RFC 7636 §4.1: a secret until the code is
-// exchanged. It redacts itself in fmt, log/slog and encoding; string(v) gives
-// the value.
+// Verifier is a code_verifier, RFC 7636 §4.1. It is secret until the code is exchanged. It
+// redacts itself in fmt, log/slog and encoding; string(v) returns the value.
 type Verifier string
 
 const (
@@ -51,16 +50,17 @@ const (
 	maxLen  = 128
 )
 
-// New makes a verifier of 256 random bits, new for every request (RFC 7636 §7.1).
-// If the system has no randomness the program ends: crypto/rand never fails otherwise.
+// New returns a verifier with 256 random bits. Use a new one for every request (RFC 7636
+// §7.1). If the system has no randomness, the program ends: crypto/rand never returns an
+// error.
 func New() Verifier {
 	b := make([]byte, entropy)
 	rand.Read(b)
 	return Verifier(base64.RawURLEncoding.EncodeToString(b))
 }
 
-// Parse takes a verifier from elsewhere, such as the app that a mobile backend
-// serves: 43 to 128 characters of RFC 3986's unreserved set (RFC 7636 §4.1).
+// Parse checks a verifier from another source, such as the app that a mobile backend serves.
+// It must have 43 to 128 characters of RFC 3986's unreserved set (RFC 7636 §4.1).
 func Parse(s string) (Verifier, error) {
 	if len(s) < minLen || len(s) > maxLen {
 		return "", fmt.Errorf("pkce: a code_verifier has %d to %d characters, not %d", minLen, maxLen, len(s))
@@ -79,8 +79,8 @@ func reserved(r rune) bool {
 	return !strings.ContainsRune("-._~", r)
 }
 
-// Challenge gives the code_challenge, RFC 7636 §4.2. A method that is none of the
-// above gives that of S256.
+// Challenge returns the code_challenge, RFC 7636 §4.2. For a method that is not one of the
+// above it returns the challenge for S256.
 func (v Verifier) Challenge(m Method) string {
 	if m == Plain || m == PlainImplicit {
 		return string(v)
@@ -97,6 +97,6 @@ func (v Verifier) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
 // LogValue implements slog.LogValuer.
 func (v Verifier) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// MarshalText implements encoding.TextMarshaler with the placeholder: a verifier
-// is stored on purpose (as string(v)) or not at all.
+// MarshalText implements encoding.TextMarshaler. It returns the placeholder. To store a
+// verifier, use string(v).
 func (v Verifier) MarshalText() ([]byte, error) { return []byte(redacted), nil }
