@@ -2,9 +2,9 @@ package discovery
 
 import "time"
 
-// Unknown key IDs may make the module ask the server, but only so often: a flood
-// of bad tokens costs a bounded number of requests, and one bogus ID does not
-// keep a key out that was rotated in.
+// A token with an unknown key ID can cause a request for newer keys, within a budget. A flood
+// of invalid tokens then causes a bounded number of requests, and one invalid key ID does not
+// block the fetch of a rotated key.
 const (
 	budgetSize     = 3
 	budgetInterval = 30 * time.Second
@@ -12,15 +12,15 @@ const (
 	unknownMax     = 1000
 )
 
-// budget is a token bucket. The zero value is full. Its owner holds a lock.
+// budget is a token bucket. The zero value is full. The caller holds a lock.
 type budget struct {
 	spent int
-	since time.Time // of the last refill
+	since time.Time // time of the last refill
 }
 
-// take spends one, if there is one.
+// take spends one request. It returns false if none is left.
 func (b *budget) take(now time.Time) bool {
-	if now.Before(b.since) { // the clock was put back
+	if now.Before(b.since) { // the clock was set back
 		b.since = now
 	}
 	if n := int(now.Sub(b.since) / budgetInterval); n > 0 {
@@ -37,17 +37,17 @@ func (b *budget) take(now time.Time) bool {
 	return true
 }
 
-// unknownIDs remembers key IDs that the server did not know a moment ago. The
-// zero value is ready. Its owner holds a lock.
+// unknownIDs stores key IDs that the server recently did not have. The zero value is ready to
+// use. The caller holds a lock.
 type unknownIDs struct{ until map[string]time.Time }
 
 func (u *unknownIDs) has(kid string, now time.Time) bool {
 	left := u.until[kid].Sub(now)
-	return left > 0 && left <= unknownMemory // more than that is left by a clock that was put back
+	return left > 0 && left <= unknownMemory // a longer time means that the clock was set back
 }
 
-// add remembers kid. When there are too many the memory is wiped: it saves
-// requests only where few IDs come often, and the budget bounds the rest.
+// add stores kid. If there are too many key IDs, it clears the memory. The memory only saves
+// requests for key IDs that are repeated; the budget bounds all requests.
 func (u *unknownIDs) add(kid string, now time.Time) {
 	if u.until == nil || len(u.until) >= unknownMax {
 		u.until = map[string]time.Time{}

@@ -11,44 +11,43 @@ import (
 )
 
 const (
-	hardLimit  = 24 * time.Hour   // nothing older is used, whatever the server's state
-	retryPause = 30 * time.Second // after a failed refresh, while the old document serves
-	patience   = time.Second      // how long a refresh may hold up a caller that has an old document
+	hardLimit  = 24 * time.Hour   // an older document is never used, even if the server is down
+	retryPause = 30 * time.Second // after a failed refresh, while the old document is used
+	patience   = time.Second      // how long a refresh may delay a caller that has an old document
 
-	clockJitter = time.Minute // by which callers' readings of the clock may overtake each other
+	clockJitter = time.Minute // maximum difference between the clock readings of concurrent callers
 
-	maxAsked     = time.Hour             // of a server's Retry-After
-	firstBackoff = 50 * time.Millisecond // after a failure with no document to go on with, doubled each time
+	maxAsked     = time.Hour             // upper limit for a server's Retry-After
+	firstBackoff = 50 * time.Millisecond // after a failure without a usable document; doubled after each failure
 	lastBackoff  = 5 * time.Second
 )
 
-// document is something that a server publishes, kept with its three ages:
-// fresh, stale (refreshed, but served while that fails) and gone. The zero
-// value is a document that was never fetched.
+// document is a document that a server publishes. It is fresh, or stale (refreshed, but used
+// while the refresh fails), or expired. The zero value is a document that was never fetched.
 type document[T any] struct {
 	flight endpoint.Flight[T]
-	fresh  atomic.Pointer[fresh[T]] // so that cores do not wait for each other at every token
+	fresh  atomic.Pointer[fresh[T]] // atomic, so that concurrent token checks do not wait for a lock
 
 	mu      sync.Mutex
 	value   T
-	at      time.Time // of the last success; zero means never
+	at      time.Time // time of the last successful fetch; zero means never
 	until   time.Time // fresh until then
-	retryAt time.Time // not refreshed before, after a refresh that failed or is slow
+	retryAt time.Time // no refresh before this time, after a refresh that failed or is slow
 
-	fetches, failedFetches, staleUses uint64 // since the program began
+	fetches, failedFetches, staleUses uint64 // since the program started
 
-	err      error // of the last failure, given again until quiet is over
+	err      error // of the last failure, returned until quiet is over
 	failures int
-	quiet    time.Time // by the real clock: it bounds requests, not trust
+	quiet    time.Time // by the real clock, because it limits requests and not trust
 }
 
-// fresh is a document while it need not be refreshed.
+// fresh is a document that does not need a refresh yet.
 type fresh[T any] struct {
 	value     T
 	at, until time.Time
 }
 
-// fetcher fetches a document and says for how long it is fresh.
+// fetcher fetches a document and returns how long it is fresh.
 type fetcher[T any] func(context.Context) (T, time.Duration, error)
 
 type state int
@@ -59,8 +58,9 @@ const (
 	isFresh
 )
 
-// get gives the document: the fresh one at once, else a new one, else for up to
-// [hardLimit] the previous one. fetched tells that it arrived during this call.
+// get returns the document. A fresh document is returned at once. Otherwise a new one is
+// fetched. If that fails, the previous one is returned for up to [hardLimit]. fetched reports
+// whether the document arrived during this call.
 func (d *document[T]) get(ctx context.Context, now func() time.Time, fetch fetcher[T]) (value T, fetched bool, err error) {
 	have, state, err := d.current(now())
 	switch state {
@@ -77,15 +77,15 @@ func (d *document[T]) get(ctx context.Context, now func() time.Time, fetch fetch
 	return value, true, err
 }
 
-// held tells whether there is a document to go on with while the server is down.
+// held reports whether there is a document that can be used while the server is down.
 func (d *document[T]) held(now time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return !d.at.IsZero() && now.Sub(d.at) < hardLimit
 }
 
-// current gives what is held. An error says that there is nothing, and that the
-// server is not to be asked yet.
+// current returns the stored document. An error means that there is none, and that no request
+// may be sent yet.
 func (d *document[T]) current(now time.Time) (T, state, error) {
 	if f := d.fresh.Load(); f != nil && !now.Before(f.at) && now.Before(f.until) {
 		return f.value, isFresh, nil
@@ -113,7 +113,7 @@ func (d *document[T]) current(now time.Time) (T, state, error) {
 	return d.value, isStale, nil
 }
 
-// freshen tries for a newer document, but lets nobody wait long for it.
+// freshen fetches a newer document, but returns the old one if the fetch takes too long.
 func (d *document[T]) freshen(ctx context.Context, have T, now func() time.Time, fetch fetcher[T]) (value T, fetched bool) {
 	got, err, done := d.flight.Wait(ctx, patience, d.store(now, fetch))
 	if !done {
@@ -125,12 +125,12 @@ func (d *document[T]) freshen(ctx context.Context, have T, now func() time.Time,
 	return got, true
 }
 
-// fetch asks the server now, together with everybody who wants the same.
+// fetch requests the document now. Concurrent callers share one request.
 func (d *document[T]) fetch(ctx context.Context, now func() time.Time, fetch fetcher[T]) (T, error) {
 	return d.flight.Do(ctx, d.store(now, fetch))
 }
 
-// store wraps fetch so that its outcome is kept, good or bad.
+// store wraps fetch and stores its result, success or failure.
 func (d *document[T]) store(now func() time.Time, fetch fetcher[T]) func(context.Context) (T, error) {
 	return func(ctx context.Context) (T, error) {
 		v, lifetime, err := fetch(ctx)
@@ -148,8 +148,8 @@ func (d *document[T]) store(now func() time.Time, fetch fetcher[T]) func(context
 	}
 }
 
-// failed notes a failure, and for how long the server is left alone: for a while that
-// doubles, or for what it asked for itself (Retry-After) within reason.
+// failed records a failure and the pause before the next request. The pause doubles with each
+// failure, or is the server's Retry-After, up to a limit.
 func (d *document[T]) failed(now time.Time, err error) {
 	var asked time.Duration
 	var e *Error

@@ -1,9 +1,8 @@
-// Package discovery finds out about a server: its metadata (OpenID Connect
-// Discovery 1.0, RFC 8414) and its keys as they rotate (RFC 7517).
+// Package discovery fetches a server's metadata (OpenID Connect Discovery 1.0, RFC 8414) and
+// its rotating keys (RFC 7517).
 //
-// A [Provider] is all that most programs need: it fetches at the first use, not
-// before, keeps what it got for as long as it may, and goes on with it while
-// the server is down.
+// Most programs need only a [Provider]. It fetches the documents at the first use, caches
+// them, and keeps using them for up to 24 hours while the server is down.
 package discovery
 
 import (
@@ -23,20 +22,20 @@ const (
 	oauthWellKnown = "/.well-known/oauth-authorization-server"
 )
 
-// Error is a document of a server that cannot be fetched or used.
+// Error reports that a server's document cannot be fetched or used.
 type Error struct {
 	Document   string        // "metadata", "key set" or "resource metadata"
-	Status     int           // HTTP status, 0 when there was no answer
-	RetryAfter time.Duration // what the server asked for, 0 when it did not
-	Err        error         // why, and from where: for the log
+	Status     int           // HTTP status, 0 if there was no response
+	RetryAfter time.Duration // from the server's Retry-After, 0 if it sent none
+	Err        error         // the reason and the address, for the log
 }
 
 func (e *Error) Error() string { return "discovery: " + e.Document + ": " + e.Err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Temporary tells whether the same call may succeed later.
+// Temporary reports whether the same call may succeed later.
 func (e *Error) Temporary() bool {
 	var t interface{ Temporary() bool }
 	return errors.As(e.Err, &t) && t.Temporary()
@@ -48,9 +47,9 @@ const (
 	resourceDocument = "resource metadata"
 )
 
-// OAuthURL is where an authorization server that is no OpenID provider publishes its
-// metadata: the well-known path goes between host and path of the issuer (RFC 8414
-// §3.1). It is for Provider.URL.
+// OAuthURL returns the address of the metadata of an authorization server that is not an
+// OpenID provider. The well-known path is between the host and the path of the issuer (RFC
+// 8414 §3.1). Use the result for Provider.URL.
 func OAuthURL(issuer string) (string, error) {
 	if err := (endpoint.Policy{InsecureHTTP: true}).CheckIssuer(issuer); err != nil {
 		return "", err
@@ -62,11 +61,11 @@ func OAuthURL(issuer string) (string, error) {
 	return u.Scheme + "://" + u.Host + oauthWellKnown + strings.TrimSuffix(u.EscapedPath(), "/"), nil
 }
 
-// Fetch reads the metadata of issuer from issuer + "/.well-known/openid-configuration"
-// (OpenID Connect Discovery 1.0 §4.1) and checks that it is the issuer's (§4.3), has
-// what a login needs (unless it names its grants, and no login is among them), and names
-// only https endpoints. hc may be nil. It takes at most 10 seconds and 1 MiB. Every error
-// is an [*Error].
+// Fetch fetches the metadata of issuer from issuer + "/.well-known/openid-configuration"
+// (OpenID Connect Discovery 1.0 §4.1). It checks that the metadata's issuer is equal to
+// issuer (§4.3) and that all endpoints are https URLs. It also checks that the members for a
+// login are present, unless grant_types_supported lists no grant with a login. hc may be nil.
+// A call lasts at most 10 seconds and reads at most 1 MiB. Every error is an [*Error].
 func Fetch(ctx context.Context, hc *http.Client, issuer string) (*Metadata, error) {
 	p := &Provider{Issuer: issuer}
 	f, err := fetch(p.Context(ctx), hc, p.policy(), "", issuer)
@@ -79,13 +78,13 @@ func Fetch(ctx context.Context, hc *http.Client, issuer string) (*Metadata, erro
 	return f.metadata, nil
 }
 
-// found is metadata that is the issuer's, and what it lacks for a login, if anything.
+// found is the metadata of the issuer, and an error that lists what it lacks for a login.
 type found struct {
 	metadata   *Metadata
 	incomplete error
 }
 
-// fetch reads the metadata of issuer from u, or from where the issuer must have it.
+// fetch fetches the metadata of issuer from u, or from the default address if u is "".
 func fetch(ctx context.Context, hc *http.Client, policy endpoint.Policy, u, issuer string) (*found, error) {
 	if err := policy.CheckIssuer(issuer); err != nil {
 		return nil, wrap(metadataDocument, err)
@@ -107,7 +106,7 @@ func fetch(ctx context.Context, hc *http.Client, policy endpoint.Policy, u, issu
 	return f, nil
 }
 
-// hints are what to do about the answers of a server that does not give a document.
+// hints tell the operator what to do if the server's response is not the document.
 type hints struct{ missing, forbidden, redirected, notJSON string }
 
 var hintsFor = map[string]hints{
@@ -134,7 +133,7 @@ var hintsFor = map[string]hints{
 	},
 }
 
-// get fetches a JSON document; which one is for the error.
+// get fetches a JSON document. Errors include the name in document.
 func get(ctx context.Context, hc *http.Client, document, url string, max int) (*endpoint.Response, error) {
 	hint := hintsFor[document]
 	resp, err := endpoint.Client{HTTP: hc}.Get(ctx, url, "application/json", nil, max)

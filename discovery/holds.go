@@ -6,8 +6,8 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// Holds tells whether key is one of the server's current keys, fetched again if that
-// is due: what was verified with a key is not to outlive it.
+// Holds reports whether key is one of the server's current keys, after a refresh if one is
+// due. A cached result of a verification must not outlive the key.
 func (k *providerKeys) Holds(ctx context.Context, key *jose.Key) (bool, error) {
 	set, err := k.p.keySet(ctx)
 	if err != nil {
@@ -16,13 +16,13 @@ func (k *providerKeys) Holds(ctx context.Context, key *jose.Key) (bool, error) {
 	return set.Holds(ctx, key)
 }
 
-// Ready reports an error unless there is a key set to verify with.
+// Ready returns an error unless a key set is available.
 func (k *providerKeys) Ready(ctx context.Context) error {
 	_, err := k.p.keySet(ctx)
 	return err
 }
 
-// Ready reports an error unless every part has a key set to verify with.
+// Ready returns an error unless every part has a key set.
 func (j *joinedKeys) Ready(ctx context.Context) error {
 	_, _, missing := j.current(ctx)
 	return missing

@@ -11,20 +11,20 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// KeysAt gives the rotating key set at a URL that the operator names, for servers that
-// publish keys beside those of their metadata. It behaves as [Provider.Keys] does. hc
-// may be nil.
+// KeysAt returns the rotating key set at a URL that the operator configures. It is for
+// servers that publish keys outside of their metadata. The key set behaves like that of
+// [Provider.Keys]. hc may be nil.
 func KeysAt(jwksURI string, hc *http.Client) KeySet {
-	name, _, _ := strings.Cut(jwksURI, "?") // a Provider has an issuer; here it is for the log alone
+	name, _, _ := strings.Cut(jwksURI, "?") // a Provider needs an issuer; here only the log uses it
 	return (&Provider{Issuer: name, Static: &Metadata{Issuer: name, JWKSURI: jwksURI}, HTTP: hc}).Keys()
 }
 
-// JoinKeys makes one key set of several of one server, which must be of this package.
-// Which of them a token's key is in does not matter; two different keys of one kid and
-// algorithm are no key (see [StaticKeys]).
+// JoinKeys combines several key sets of one server. Every key set must come from this
+// package. A token's key may be in any of them. Two different keys with the same kid and
+// algorithm are not used (see [StaticKeys]).
 func JoinKeys(sets ...KeySet) KeySet { return &joinedKeys{parts: sets} }
 
-// joinedKeys holds the union of its parts, made anew when one of them has changed.
+// joinedKeys holds the union of its parts. It is rebuilt when a part has changed.
 type joinedKeys struct {
 	parts []KeySet
 
@@ -38,8 +38,8 @@ func (j *joinedKeys) VerifySignature(ctx context.Context, jwt string) ([]byte, e
 	return jose.VerifySignature(ctx, j, jwt)
 }
 
-// VerifyToken implements jose.TokenVerifier. Only when no part has the token's kid are
-// the parts asked for newer sets, each out of its own budget.
+// VerifyToken implements jose.TokenVerifier. If no part has the token's kid, it requests a
+// newer set from each part, within the budget of that part.
 func (j *joinedKeys) VerifyToken(ctx context.Context, t *jose.Token) error {
 	sets, fetched, missing := j.current(ctx)
 	err := j.join(sets).VerifyToken(ctx, t)
@@ -59,10 +59,10 @@ func (j *joinedKeys) VerifyToken(ctx context.Context, t *jose.Token) error {
 	if err := j.join(sets).VerifyToken(ctx, t); !errors.Is(err, jose.ErrUnknownKey) || missing == nil {
 		return err
 	}
-	return missing // the key may be in what could not be had
+	return missing // the key may be in the set that could not be fetched
 }
 
-// Holds tells whether key is one of the current keys.
+// Holds reports whether key is one of the current keys.
 func (j *joinedKeys) Holds(ctx context.Context, key *jose.Key) (bool, error) {
 	sets, _, missing := j.current(ctx)
 	if held, _ := j.join(sets).Holds(ctx, key); held {
@@ -71,8 +71,8 @@ func (j *joinedKeys) Holds(ctx context.Context, key *jose.Key) (bool, error) {
 	return false, missing
 }
 
-// current gives every part's set, and whether it arrived during this call; nil for one
-// that cannot be fetched, and why.
+// current returns the set of every part, and whether it arrived during this call. The set is
+// nil if it cannot be fetched; missing is then the error.
 func (j *joinedKeys) current(ctx context.Context) (sets []*jose.Set, fetched []bool, missing error) {
 	sets, fetched = make([]*jose.Set, len(j.parts)), make([]bool, len(j.parts))
 	if len(sets) == 0 {

@@ -16,20 +16,20 @@ import (
 )
 
 const (
-	keysFresh    = 10 * time.Minute // when the server names no max-age
-	keysFreshMin = time.Minute      // whatever the server names
+	keysFresh    = 10 * time.Minute // if the server sends no max-age
+	keysFreshMin = time.Minute      // lower limit for the server's max-age
 	keysFreshMax = hardLimit
 )
 
-// KeySet checks the signature of a JWT and gives its payload. It has the shape
-// of go-oidc's KeySet, so either library takes the other's.
+// KeySet verifies the signature of a JWT and returns its payload. It has the same method as
+// go-oidc's KeySet, so the key sets of both libraries are interchangeable.
 type KeySet interface {
 	VerifySignature(ctx context.Context, jwt string) (payload []byte, err error)
 }
 
-// StaticKeys makes a key set that never changes from a JWK Set (RFC 7517 §5):
-// for tests, and for keys that the operator pins. Keys that cannot verify
-// signatures are skipped; it is an error if none is left.
+// StaticKeys returns a key set that never changes from a JWK Set (RFC 7517 §5). Use it for
+// tests and for keys that the operator pins. It skips keys that cannot verify signatures, and
+// returns an error if no key remains.
 func StaticKeys(jwks []byte) (KeySet, error) {
 	set, err := jose.ParseSet(jwks)
 	if err != nil {
@@ -41,21 +41,21 @@ func StaticKeys(jwks []byte) (KeySet, error) {
 	return set, nil
 }
 
-// Keys gives the server's rotating key set. Nothing is fetched before the first
-// token. The set is fetched again when it is no longer fresh (10 minutes, or what
-// the server's Cache-Control says within 1 minute and 24 hours) and when a token
-// names a key that is not in it; the latter out of a small budget, so that bad
-// tokens cannot turn the key cache against the server.
+// Keys returns the server's rotating key set. It fetches nothing before the first token. The
+// set is fetched again when it is no longer fresh: after 10 minutes, or after the server's
+// Cache-Control lifetime, between 1 minute and 24 hours. It is also fetched when a token's
+// key is not in the set. A small budget limits these requests, so that invalid tokens cannot
+// cause a flood of them.
 //
-// A set that arrived replaces the previous one, also when it is empty or has no usable
-// key: {"keys":[]} is a valid JWK Set (RFC 7517 §5), and a key that the server withdrew
-// must not verify a token. Every token is then rejected; the set is fetched again after a
-// minute. An answer that is not a JWK Set changes nothing.
+// A fetched set replaces the previous one, even if it is empty or has no usable key:
+// {"keys":[]} is a valid JWK Set (RFC 7517 §5), and a key that the server withdrew must not
+// verify a token. Every token is then rejected, and the set is fetched again after a minute.
+// A response that is not a JWK Set changes nothing.
 func (p *Provider) Keys() KeySet { return &providerKeys{p} }
 
-// Encrypt encrypts a JWT to a key that the server publishes for that: a request
-// object, say (RFC 9101 §6.1). alg is RSA-OAEP-256, ECDH-ES or one of its A*KW forms, enc
-// an A*GCM or A*CBC-HS* algorithm (RFC 7518 §4.1, §5.1).
+// Encrypt encrypts a JWT, such as a request object (RFC 9101 §6.1), to an encryption key that
+// the server publishes. alg is RSA-OAEP-256, ECDH-ES or ECDH-ES with A*KW. enc is an A*GCM or
+// A*CBC-HS* algorithm (RFC 7518 §4.1, §5.1).
 func (p *Provider) Encrypt(ctx context.Context, jwt, alg, enc string) (string, error) {
 	set, err := p.keySet(ctx)
 	if err != nil {
@@ -64,7 +64,7 @@ func (p *Provider) Encrypt(ctx context.Context, jwt, alg, enc string) (string, e
 	return set.Encrypt(jwt, alg, enc)
 }
 
-// providerKeys shows a Provider's keys and nothing else of it.
+// providerKeys exposes only the keys of a Provider.
 type providerKeys struct{ p *Provider }
 
 // VerifySignature implements KeySet.
@@ -72,7 +72,7 @@ func (k *providerKeys) VerifySignature(ctx context.Context, jwt string) ([]byte,
 	return jose.VerifySignature(ctx, k, jwt)
 }
 
-// VerifyToken implements jose.TokenVerifier, for those who have parsed already.
+// VerifyToken implements jose.TokenVerifier, for callers that have parsed the token already.
 func (k *providerKeys) VerifyToken(ctx context.Context, t *jose.Token) error {
 	set, fetched, err := k.p.currentKeySet(ctx)
 	if err != nil {
@@ -96,7 +96,7 @@ func (k *providerKeys) VerifyToken(ctx context.Context, t *jose.Token) error {
 	return newer.VerifyToken(ctx, t)
 }
 
-// rotatingKeys is the part of a Provider that holds its keys.
+// rotatingKeys holds the keys of a Provider.
 type rotatingKeys struct {
 	document[*jose.Set]
 
@@ -108,26 +108,26 @@ type rotatingKeys struct {
 	unknownTokens atomic.Uint64
 }
 
-// keySet gives the current set, refreshed if it is due.
+// keySet returns the current set, refreshed if it is due.
 func (p *Provider) keySet(ctx context.Context) (*jose.Set, error) {
 	set, _, err := p.currentKeySet(ctx)
 	return set, err
 }
 
-// currentKeySet is keySet, and tells whether the set arrived during this call: then a kid
-// that is not in it is unknown to the server, and asking again is useless.
+// currentKeySet is keySet, and reports whether the set arrived during this call. If it did,
+// the server does not have a kid that is not in the set, and another request is useless.
 func (p *Provider) currentKeySet(ctx context.Context) (set *jose.Set, fetched bool, err error) {
 	return p.keys.get(ctx, p.now, p.fetchKeys)
 }
 
-// newerKeySet looks for a set that has the key kid, which old has not. It gives
-// old back when the server is not to be asked.
+// newerKeySet fetches a set with the key kid, which is not in old. It returns old if no
+// request may be sent now.
 func (p *Provider) newerKeySet(ctx context.Context, old *jose.Set, kid string) (*jose.Set, error) {
 	if have, state, _ := p.keys.current(p.now()); state != gone && have != old {
 		return have, nil
 	}
 	if got, err, joined := p.keys.flight.Join(ctx); joined {
-		return got, err // it may have begun before the key was there: nothing is learned about kid
+		return got, err // the request may have started before the key was published, so the result does not show that kid is unknown
 	}
 	if !p.keys.mayAsk(kid, p.now()) {
 		return old, nil
@@ -167,7 +167,7 @@ func (p *Provider) fetchKeys(ctx context.Context) (*jose.Set, time.Duration, err
 	}
 	p.report(ctx, set)
 	if set.Len() == 0 {
-		fresh = keysFreshMin // it may be a mistake that the server soon mends
+		fresh = keysFreshMin // it may be a mistake that the server corrects soon
 	}
 	return set, fresh, nil
 }
@@ -187,8 +187,8 @@ func (p *Provider) getKeys(ctx context.Context, u string) (*jose.Set, time.Durat
 	return set, lifetime(resp.Header), nil
 }
 
-// lifetime reads Cache-Control and Age (RFC 9111 §5.1, §5.2.2) and keeps the result
-// within bounds; no-store and no-cache mean the shortest.
+// lifetime parses Cache-Control and Age (RFC 9111 §5.1, §5.2.2) and limits the result to the
+// allowed range. no-store and no-cache mean the minimum.
 func lifetime(h http.Header) time.Duration {
 	fresh := keysFresh
 	for _, directive := range strings.Split(strings.Join(h.Values("Cache-Control"), ","), ",") {

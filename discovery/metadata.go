@@ -14,11 +14,10 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// Metadata is what a server publishes about itself: the registered members of
-// OpenID Connect Discovery 1.0 §3, RFC 8414 §2 and of the RFCs that each group
-// names. A member the server left out is the type's zero value; where the
-// specification gives a default for that, the member's comment says so. It never
-// widens what the application configured.
+// Metadata is a server's metadata: the registered members of OpenID Connect Discovery 1.0 §3,
+// RFC 8414 §2 and of the RFCs that each group names. A missing member has the zero value of
+// its type. If the specification defines a default for it, the member's comment says so. A
+// default never extends what the application configured.
 type Metadata struct {
 	Issuer                             string   `json:"issuer"`
 	AuthorizationEndpoint              string   `json:"authorization_endpoint"`
@@ -29,8 +28,8 @@ type Metadata struct {
 	RevocationEndpoint                 string   `json:"revocation_endpoint"`
 	IntrospectionEndpoint              string   `json:"introspection_endpoint"`
 	EndSessionEndpoint                 string   `json:"end_session_endpoint"`                  // OpenID Connect RP-Initiated Logout 1.0 §2.1
-	PingEndSessionEndpoint             string   `json:"ping_end_session_endpoint"`             // PingFederate's own
-	PingRevokedSRIsEndpoint            string   `json:"ping_revoked_sris_endpoint"`            // PingFederate's own
+	PingEndSessionEndpoint             string   `json:"ping_end_session_endpoint"`             // specific to PingFederate
+	PingRevokedSRIsEndpoint            string   `json:"ping_revoked_sris_endpoint"`            // specific to PingFederate
 	PushedAuthorizationRequestEndpoint string   `json:"pushed_authorization_request_endpoint"` // RFC 9126 §5
 	DeviceAuthorizationEndpoint        string   `json:"device_authorization_endpoint"`         // RFC 8628 §4
 	BackchannelAuthenticationEndpoint  string   `json:"backchannel_authentication_endpoint"`   // OpenID Connect CIBA Core 1.0 §4
@@ -50,7 +49,7 @@ type Metadata struct {
 	ServiceDocumentation               string   `json:"service_documentation"`
 	OPPolicyURI                        string   `json:"op_policy_uri"`
 	OPTOSURI                           string   `json:"op_tos_uri"`
-	SignedMetadata                     string   `json:"signed_metadata"` // RFC 8414 §2.1; not read
+	SignedMetadata                     string   `json:"signed_metadata"` // RFC 8414 §2.1; ignored
 
 	IDTokenSigningAlgValuesSupported           []string `json:"id_token_signing_alg_values_supported"`
 	IDTokenEncryptionAlgValuesSupported        []string `json:"id_token_encryption_alg_values_supported"`
@@ -100,7 +99,7 @@ type Metadata struct {
 	MTLSEndpointAliases *EndpointAliases `json:"mtls_endpoint_aliases"` // RFC 8705 §5
 }
 
-// EndpointAliases are the endpoints to use with a client certificate, RFC 8705 §5.
+// EndpointAliases are the endpoints for requests with a client certificate, RFC 8705 §5.
 type EndpointAliases struct {
 	TokenEndpoint                      string `json:"token_endpoint"`
 	RevocationEndpoint                 string `json:"revocation_endpoint"`
@@ -112,8 +111,8 @@ type EndpointAliases struct {
 	RegistrationEndpoint               string `json:"registration_endpoint"`
 }
 
-// MTLS gives the metadata for requests with a client certificate: where the server
-// has an alias for an endpoint, it is the endpoint (RFC 8705 §5).
+// MTLS returns the metadata for requests with a client certificate. Each endpoint that has an
+// alias is replaced by the alias (RFC 8705 §5).
 func (m *Metadata) MTLS() *Metadata {
 	a := m.MTLSEndpointAliases
 	if a == nil {
@@ -140,10 +139,9 @@ func (m *Metadata) MTLS() *Metadata {
 	return &out
 }
 
-// parse reads the document that a server publishes and checks it. Members that a login
-// acts on are read strictly. Another one that is of the wrong type is left out:
-// administrators edit these documents, and a mistake in one that nobody uses must not end
-// every login.
+// parse decodes and checks a server's metadata. The members that a login uses are decoded
+// strictly. Any other member of the wrong type is ignored: administrators edit these
+// documents, and a mistake in an unused member must not break every login.
 func parse(body []byte, issuer string, policy endpoint.Policy) (*Metadata, error) {
 	var members map[string]jsontext.Value
 	if err := jose.Decode(body, &members, jose.DocumentLimits); err != nil {
@@ -166,14 +164,14 @@ func parse(body []byte, issuer string, policy endpoint.Policy) (*Metadata, error
 	return m, m.check(issuer, policy)
 }
 
-// strict are the members that a login acts on.
+// strict lists the members that a login uses.
 var strict = []string{
 	"issuer", "authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint", "introspection_endpoint",
 	"pushed_authorization_request_endpoint", "mtls_endpoint_aliases", "authorization_response_iss_parameter_supported",
 	"require_pushed_authorization_requests", "require_signed_request_object",
 }
 
-// fields are the fields of m that can be set, by the name of their member.
+// fields returns the settable fields of m by the name of their JSON member.
 func (m *Metadata) fields() map[string]reflect.Value {
 	v := reflect.ValueOf(m).Elem()
 	out := make(map[string]reflect.Value, v.NumField())
@@ -183,8 +181,8 @@ func (m *Metadata) fields() map[string]reflect.Value {
 	return out
 }
 
-// dropUnused leaves out endpoints that a login does not call if they cannot be called: who
-// asks for them is told that there is none.
+// dropUnused clears invalid endpoints that a login does not use. A caller that needs one gets
+// the error for a missing endpoint.
 func (m *Metadata) dropUnused(issuer string, policy endpoint.Policy) {
 	fields := m.fields()
 	for _, e := range m.endpoints() {
@@ -195,9 +193,9 @@ func (m *Metadata) dropUnused(issuer string, policy endpoint.Policy) {
 	}
 }
 
-// check reports an error unless the metadata is that of issuer (the two are
-// compared character by character: OpenID Connect Discovery 1.0 §4.3, RFC 8414
-// §3.3) and names only https endpoints (http on loopback, where the issuer is there).
+// check returns an error unless the metadata's issuer is issuer and all endpoints are https
+// URLs. It compares the issuers character by character (OpenID Connect Discovery 1.0 §4.3,
+// RFC 8414 §3.3). http is accepted on loopback, if the issuer uses http too.
 func (m *Metadata) check(issuer string, policy endpoint.Policy) error {
 	if m.Issuer != issuer {
 		return issuerError(m.Issuer, issuer)
@@ -214,8 +212,8 @@ func (m *Metadata) check(issuer string, policy endpoint.Policy) error {
 	return complaint(wrong)
 }
 
-// issuerError names the setting for the two servers whose metadata is of another issuer:
-// those that publish it under another address, and Entra ID.
+// issuerError names the setting to change if the metadata has another issuer. There are two
+// cases: a server that publishes its metadata under another address, and Entra ID.
 func issuerError(got, configured string) error {
 	if strings.Contains(got, "{tenantid}") {
 		return fmt.Errorf("the metadata is of issuer %s, expected %s: this address is for users of many tenants; "+
@@ -226,7 +224,7 @@ func issuerError(got, configured string) error {
 		jose.Quote(got), jose.Quote(configured))
 }
 
-// checkEndpoint wants https from a server that has https itself.
+// checkEndpoint requires https if the issuer uses https.
 func checkEndpoint(u, issuer string, policy endpoint.Policy) error {
 	if !policy.InsecureHTTP && strings.HasPrefix(issuer, "https:") && strings.HasPrefix(u, "http:") {
 		return errors.New("not an https URL, as the issuer is")
@@ -234,16 +232,14 @@ func checkEndpoint(u, issuer string, policy endpoint.Policy) error {
 	return policy.CheckURL(u)
 }
 
-// signsIn tells whether the server says that it sends browsers around: one whose
-// grant_types_supported has no such grant needs no authorization_endpoint and no keys
-// (RFC 8414 §2).
+// signsIn reports whether the server supports a grant with a browser. A server whose
+// grant_types_supported lists none needs no authorization_endpoint and no keys (RFC 8414 §2).
 func (m *Metadata) signsIn() bool {
 	return len(m.GrantTypesSupported) == 0 || slices.Contains(m.GrantTypesSupported, "authorization_code") || slices.Contains(m.GrantTypesSupported, "implicit")
 }
 
-// checkComplete reports everything that is missing for what the server does, at once. Keys
-// are needed to sign somebody in with OpenID Connect, not to get access tokens alone
-// (RFC 8414 §2).
+// checkComplete returns one error that lists every missing member. Keys are required for a
+// login with OpenID Connect, but not for access tokens alone (RFC 8414 §2).
 func (m *Metadata) checkComplete(keys bool) error {
 	var missing []string
 	for _, e := range m.endpoints() {
@@ -301,6 +297,6 @@ func (a *EndpointAliases) endpoints() []namedEndpoint {
 	}
 }
 
-// CheckIssuer reports an error unless issuer is a URL as OpenID Connect
-// Discovery 1.0 §3 and RFC 8414 §2 require it: https, no query, no fragment.
+// CheckIssuer returns an error unless issuer is a URL as OpenID Connect Discovery 1.0 §3 and
+// RFC 8414 §2 require it: https, no query, no fragment.
 func CheckIssuer(issuer string) error { return endpoint.Policy{}.CheckIssuer(issuer) }

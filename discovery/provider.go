@@ -12,58 +12,60 @@ import (
 
 const metadataFresh = time.Hour
 
-// Provider is a server as a program sees it over its lifetime: metadata and
-// keys, fetched at the first use, refreshed, and kept while the server is down.
-// Set the fields before the first call; a Provider must not be copied after it.
+// Provider is a server with its metadata and keys. They are fetched at the first use,
+// refreshed, and kept while the server is down. Set the fields before the first call. A
+// Provider must not be copied after that.
 type Provider struct {
-	// Issuer is the server's issuer identifier, exactly as the server writes it.
+	// Issuer is the server's issuer identifier. It must be exactly equal to the issuer in the
+	// metadata.
 	Issuer string
 
-	// URL is where the metadata is, for servers that do not publish it where OpenID
-	// Connect Discovery 1.0 §4.1 says; see OAuthURL. What is found there must still be
-	// Issuer's. "" means Issuer + "/.well-known/openid-configuration".
+	// URL is the address of the metadata, if the server does not publish it where OpenID
+	// Connect Discovery 1.0 §4.1 requires it; see OAuthURL. The issuer in that metadata must
+	// still be Issuer. "" means Issuer + "/.well-known/openid-configuration".
 	URL string
 
-	// HTTP sends the requests. Its Transport is used (tracing, proxies, credentials for
-	// servers that answer 401 or 403 without them). The module still sets time-outs and
-	// size limits, and follows no redirect. Another Transport than nil loses the guard
-	// against private addresses, unless it connects with a [Dialer]. nil means the
-	// module's own client.
+	// HTTP sends the requests. The module uses its Transport, for example for tracing,
+	// proxies, or credentials for servers that otherwise answer 401 or 403. The module still
+	// sets time-outs and size limits, and does not follow redirects. A custom Transport has
+	// no protection against private addresses, unless it connects with a [Dialer]. nil means
+	// the module's own client.
 	HTTP *http.Client
 
-	// UntrustedIssuer says that somebody else than the operator chose Issuer, for example
-	// a customer of the application. No request then reaches a private, link-local or
-	// loopback address. Otherwise the hosts of Issuer and URL may be at such an address,
-	// and the guard covers every other host that the metadata names.
+	// UntrustedIssuer means that Issuer was not chosen by the operator, but for example by a
+	// customer of the application. All private, link-local and loopback addresses are then
+	// blocked. If it is false, the hosts of Issuer and URL may have such an address. Every
+	// other host in the metadata is still checked.
 	UntrustedIssuer bool
 
 	// InsecureHTTP accepts http for the issuer and its endpoints on every host, such as
-	// http://keycloak:8080. It is for development: anybody on the network can read and
-	// change what is sent. Otherwise http is accepted only on loopback.
+	// http://keycloak:8080. Use it only for development: anyone on the network can read and
+	// change the requests. If it is false, http is accepted only on loopback.
 	InsecureHTTP bool
 
-	// Static is metadata that the operator configured. When it is set nothing is
-	// discovered. nil means discovery.
+	// Static is metadata that the operator configured. If it is set, no metadata is fetched.
+	// nil means that the metadata is fetched.
 	Static *Metadata
 
-	// Logger gets a WARN when a document cannot be refreshed and the previous one is still
-	// used, and one for each set with keys that cannot be used. A failure that the caller
-	// gets as an error is logged at DEBUG. nil means slog.Default.
+	// Logger receives a WARN if a document cannot be refreshed and the previous one is still
+	// used. It also receives a WARN for each key set with unusable keys. A failure that the
+	// caller receives as an error is logged at DEBUG. nil means slog.Default.
 	Logger *slog.Logger
 
-	// Now is the clock. nil means time.Now.
+	// Now returns the current time. nil means time.Now.
 	Now func() time.Time
 
 	metadata document[*found]
 	keys     rotatingKeys
 }
 
-// Format implements fmt.Formatter: every verb prints the issuer, and nothing that
-// other goroutines may be changing.
+// Format implements fmt.Formatter. Every verb prints the issuer only, because other
+// goroutines may be changing the rest.
 func (p *Provider) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "[server %s]", p.Issuer) }
 
-// Context marks ctx: requests of this module under it may go where p's metadata may lead
-// to. Packages that call endpoints of p's metadata use it; applications need not.
+// Context returns a context for requests of this module. They may reach the addresses that
+// p's metadata may refer to. Packages that call endpoints of p's metadata use it;
+// applications do not need it.
 func (p *Provider) Context(ctx context.Context) context.Context {
 	return endpoint.With(ctx, p.policy())
 }
@@ -86,8 +88,8 @@ func (p *Provider) now() time.Time {
 	return time.Now()
 }
 
-// Metadata gives the server's metadata: fetched at the first call, again after an
-// hour, and for up to 24 hours from what was had before if that fails. Every
+// Metadata returns the server's metadata. It is fetched at the first call, and again after an
+// hour. If the refresh fails, the previous metadata is returned for up to 24 hours. Every
 // error is an [*Error].
 func (p *Provider) Metadata(ctx context.Context) (*Metadata, error) {
 	if p.Static != nil {
@@ -103,8 +105,8 @@ func (p *Provider) Metadata(ctx context.Context) (*Metadata, error) {
 	return f.metadata, nil
 }
 
-// anyMetadata is Metadata for callers that need only the keys: some servers sign tokens
-// and have no login.
+// anyMetadata is Metadata for callers that need only the keys: some servers sign tokens but
+// support no login.
 func (p *Provider) anyMetadata(ctx context.Context) (*Metadata, error) {
 	if p.Static != nil {
 		return p.static()

@@ -16,16 +16,16 @@ import (
 
 const resourceWellKnown = "/.well-known/oauth-protected-resource"
 
-// Resource is what an API publishes about itself, RFC 9728 §2: above all, which
-// authorization servers issue tokens for it.
+// Resource is the metadata of an API, RFC 9728 §2. Its main content is the list of
+// authorization servers that issue tokens for the API.
 type Resource struct {
 	Resource                              string   `json:"resource"`
 	AuthorizationServers                  []string `json:"authorization_servers"` // issuer identifiers
 	JWKSURI                               string   `json:"jwks_uri"`
-	ScopesSupported                       []string `json:"scopes_supported"` // not to be asked for all at once (§7.2)
+	ScopesSupported                       []string `json:"scopes_supported"` // a client should not request all of them at once (§7.2)
 	BearerMethodsSupported                []string `json:"bearer_methods_supported"`
 	ResourceSigningAlgValuesSupported     []string `json:"resource_signing_alg_values_supported"`
-	ResourceName                          string   `json:"resource_name"` // the API's own words, as are the next three
+	ResourceName                          string   `json:"resource_name"` // text of the API, like the next three members
 	ResourceDocumentation                 string   `json:"resource_documentation"`
 	ResourcePolicyURI                     string   `json:"resource_policy_uri"`
 	ResourceTOSURI                        string   `json:"resource_tos_uri"`
@@ -33,17 +33,17 @@ type Resource struct {
 	AuthorizationDetailsTypesSupported    []string `json:"authorization_details_types_supported"`
 	DPoPSigningAlgValuesSupported         []string `json:"dpop_signing_alg_values_supported"`
 	DPoPBoundAccessTokensRequired         bool     `json:"dpop_bound_access_tokens_required"`
-	SignedMetadata                        string   `json:"signed_metadata"` // §2.2; not read: nothing here is taken from it
+	SignedMetadata                        string   `json:"signed_metadata"` // §2.2; ignored
 
-	private bool // it was read at a private address
+	private bool // it was fetched from a private address
 }
 
-// FetchResource reads the metadata of the API whose resource identifier is resource, from
-// where RFC 9728 §3.1 puts it, and checks that it is the metadata of exactly that resource
-// (§3.3). If it is not there, it is looked for under the well-known path without the path of
-// the identifier, as clients of the Model Context Protocol do. An origin with a slash and
-// without one is the same resource. hc may be nil. A call lasts at most 10 seconds and reads
-// 1 MiB. Every error is an [*Error].
+// FetchResource fetches the metadata of the API with this resource identifier from the
+// address of RFC 9728 §3.1. It checks that the metadata is for exactly that resource (§3.3).
+// If that address has none, it tries the well-known path without the path of the identifier,
+// as clients of the Model Context Protocol do. An origin with and without a trailing slash is
+// the same resource. hc may be nil. A call lasts at most 10 seconds and reads at most 1 MiB.
+// Every error is an [*Error].
 func FetchResource(ctx context.Context, hc *http.Client, resource string) (*Resource, error) {
 	u, err := resourceURL(resource)
 	if err != nil {
@@ -60,7 +60,7 @@ func FetchResource(ctx context.Context, hc *http.Client, resource string) (*Reso
 	return r, err
 }
 
-// rootURL is the well-known path at the origin of u.
+// rootURL returns the well-known path at the origin of u.
 func rootURL(u string) string {
 	parsed, err := url.Parse(u)
 	if err != nil {
@@ -69,19 +69,19 @@ func rootURL(u string) string {
 	return parsed.Scheme + "://" + parsed.Host + resourceWellKnown
 }
 
-// notThere tells whether a server answered that it does not have a document. It says nothing
-// while it is down.
+// notThere reports whether the server responded that it does not have the document. It is
+// false while the server is down.
 func notThere(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Status != 0 && !e.Temporary()
 }
 
-// FetchChallenged reads the metadata from the address that an API names in a challenge
-// (resource_metadata, RFC 9728 §5.1). used is the URL of the request that was challenged:
-// the metadata must name it as its resource, character by character (§3.3). Where an
-// application knows an API of many addresses by one identifier, that is used. An address
-// that is not of the same origin is refused: an API speaks for itself alone. Otherwise it
-// is as FetchResource.
+// FetchChallenged fetches the metadata from the address in an API's challenge
+// (resource_metadata, RFC 9728 §5.1). used is the URL of the request that was challenged. The
+// resource in the metadata must be equal to used, character by character (§3.3). If the
+// application uses one identifier for an API with many addresses, pass that identifier as
+// used. An address with another origin is rejected, because an API may only describe itself.
+// Everything else is as for FetchResource.
 func FetchChallenged(ctx context.Context, hc *http.Client, address, used string) (*Resource, error) {
 	if err := errors.Join(checkResource(used), endpoint.CheckURL(address)); err != nil {
 		return nil, wrap(resourceDocument, err)
@@ -121,8 +121,8 @@ func parseResource(body []byte, resource string) (*Resource, error) {
 	return r, nil
 }
 
-// sameResource compares resource identifiers. An origin with a slash and without one is the
-// same URI (RFC 3986 §6.2.3); everything else is compared by character.
+// sameResource compares resource identifiers. An origin with and without a trailing slash is
+// the same URI (RFC 3986 §6.2.3). Everything else is compared character by character.
 func sameResource(a, b string) bool { return a == b || withSlash(a) == withSlash(b) }
 
 func withSlash(resource string) string {
@@ -132,15 +132,15 @@ func withSlash(resource string) string {
 	return resource
 }
 
-// Server finds the authorization server for the resource: the first one that accept takes
-// by its issuer identifier. Which servers an application trusts with its users is its own
-// decision; an API that is hostile names a server that is (RFC 9728 §7.6, §7.8).
+// Server finds the authorization server for the resource. It uses the first one whose issuer
+// identifier accept accepts. The application must decide which servers it trusts with its
+// users: a hostile API can name a hostile server (RFC 9728 §7.6, §7.8).
 //
-// The server's metadata is where RFC 8414 puts it, or else where OpenID Connect Discovery
-// does; the Provider has found it. With hc nil, nothing at a private address is
-// called on behalf of the resource, now or later, unless the resource was read at one
-// (§7.7): the Provider's HTTP sees to that, so give it to the client too. Every error is
-// an [*Error].
+// Server fetches the metadata from the address of RFC 8414. If there is none, it fetches it
+// from the address of OpenID Connect Discovery. The returned Provider has the address that worked. If hc is nil,
+// requests to private addresses are blocked, now and later, unless the resource itself was
+// fetched from one (§7.7). The Provider's HTTP enforces this, so use it for the client as
+// well. Every error is an [*Error].
 func (r *Resource) Server(ctx context.Context, hc *http.Client, accept func(issuer string) bool) (*Provider, error) {
 	for _, issuer := range r.AuthorizationServers {
 		if accept != nil && accept(issuer) {
@@ -172,7 +172,8 @@ func (r *Resource) find(ctx context.Context, hc *http.Client, issuer string) (*P
 	return nil, last
 }
 
-// metadataURLs are where a server may have its metadata, as values of Provider.URL.
+// metadataURLs returns the possible addresses of a server's metadata, as values of
+// Provider.URL.
 func metadataURLs(issuer string) ([]string, error) {
 	oauth, err := OAuthURL(issuer)
 	if err != nil {
@@ -185,7 +186,7 @@ func metadataURLs(issuer string) ([]string, error) {
 	return append(all, ""), nil
 }
 
-// resourceURL puts the well-known path between the host and the path of the identifier.
+// resourceURL inserts the well-known path between the host and the path of the identifier.
 func resourceURL(resource string) (string, error) {
 	if err := checkResource(resource); err != nil {
 		return "", err
@@ -201,7 +202,8 @@ func resourceURL(resource string) (string, error) {
 	return u.String(), nil
 }
 
-// checkResource wants a resource identifier: an https URL without fragment, RFC 9728 §1.2.
+// checkResource requires a resource identifier to be an https URL without fragment, RFC 9728
+// §1.2.
 func checkResource(resource string) error {
 	if err := endpoint.CheckURL(resource); err != nil {
 		return fmt.Errorf("resource %s is %w", jose.Quote(resource), err)

@@ -9,18 +9,18 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// Stats counts what a Provider did since the program began, for an exporter of metrics.
-// Growing StaleKeys mean that the server did not confirm the keys that tokens are checked
-// with; after 24 hours of that every token is rejected.
+// Stats are the counters of a Provider since the program started, for a metrics exporter. If
+// StaleKeys grows, tokens are verified with keys that could not be refreshed. After 24 hours
+// without a refresh every token is rejected.
 type Stats struct {
 	MetadataFetches, MetadataFailures uint64
 	KeyFetches, KeyFailures           uint64
-	StaleKeys                         uint64 // tokens checked with keys that were due for a refresh
-	UnknownKeys                       uint64 // tokens that named a key which the server does not have
-	UsableKeys, SkippedKeys           int    // of the set in use
+	StaleKeys                         uint64 // tokens verified with keys that were due for a refresh
+	UnknownKeys                       uint64 // tokens with a key ID that the server does not have
+	UsableKeys, SkippedKeys           int    // of the current set
 }
 
-// Stats gives the counts so far.
+// Stats returns the current counters.
 func (p *Provider) Stats() Stats {
 	s := Stats{}
 	p.metadata.mu.Lock()
@@ -44,8 +44,8 @@ func (p *Provider) logger() *slog.Logger {
 	return slog.Default()
 }
 
-// reportFailure logs a failure that no caller sees, because the previous document is still
-// used, as WARN. Any other one is the caller's to log, if no second place has the document.
+// reportFailure logs a failure. The level is WARN if the previous document is still used,
+// because no caller gets an error then. Otherwise it is DEBUG.
 func (p *Provider) reportFailure(ctx context.Context, document string, held bool, err error) {
 	if err == nil || ctx.Err() == context.Canceled {
 		return
@@ -58,9 +58,9 @@ func (p *Provider) reportFailure(ctx context.Context, document string, held bool
 		slog.String("issuer", p.Issuer), slog.String("document", document), slog.Bool("previous_in_use", held), slog.String("reason", err.Error()))
 }
 
-const maxReasons = 5 // in one line of the log
+const maxReasons = 5 // in one log line
 
-// report logs once, for every set that differs in it, which keys are not used and why.
+// report logs which keys are not used and why, once for each change.
 func (p *Provider) report(ctx context.Context, set *jose.Set) {
 	var reasons []string
 	for _, err := range set.Skipped[:min(len(set.Skipped), maxReasons)] {

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Browser opens the system's browser. It is the default of Config.Open. It starts no shell, and
-// accepts only addresses that begin with http: an address from a server's metadata cannot be an
-// option, a file or a program.
+// Browser opens the system's browser. It is the default of Config.Open. It starts no shell,
+// and accepts only addresses that begin with http, so that an address from a server's
+// metadata cannot be an option, a file or a program.
 func Browser(_ context.Context, address string) error {
 	if !strings.HasPrefix(address, "https://") && !strings.HasPrefix(address, "http://") {
 		return errors.New("the address is not a page's")
@@ -19,7 +19,7 @@ func Browser(_ context.Context, address string) error {
 	return exec.Command(name, append(args, address)...).Run() // not ended with ctx: it may be the browser itself
 }
 
-// opener is the program that opens addresses, by operating system.
+// opener returns the program that opens addresses on an operating system.
 func opener(system string) (name string, args []string) {
 	switch system {
 	case "darwin":

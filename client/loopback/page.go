@@ -17,7 +17,7 @@ h1 { font-size: 1.5rem; line-height: 1.25; }
 
 var layout = htmlpage.New(style)
 
-// page is what the browser shows at the end. Of an error it has the code only.
+// page is what the browser shows at the end. For an error it contains only the code.
 type page struct{ Title, Text, Code string }
 
 var (

@@ -80,7 +80,7 @@ func (w *wait) result(ctx context.Context) (*client.Tokens, error) {
 	}
 }
 
-// refused is why the last callback was rejected. It may have been the user's.
+// refused returns why the last callback was rejected. That callback may have been the user's.
 func (w *wait) refused() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,6 +1,6 @@
-// Package badtoken makes tokens that must be refused: one list, which every entry
-// point of the module that takes a JWT is held against. Each case is a good token
-// with one thing wrong, of a kind that some JOSE library is known to let pass.
+// Package badtoken generates tokens that must be rejected. Every entry point of the module
+// that accepts a JWT is tested with the same list. Each case is a valid token with one fault
+// that some JOSE library is known to accept.
 package badtoken
 
 import (
@@ -16,36 +16,36 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// Base is a good token in its parts: signed by Key, it is accepted.
+// Base describes a valid token. Signed by Key, it is accepted.
 type Base struct {
 	Key    optest.Key
-	Header map[string]any // beside alg and kid
+	Header map[string]any // in addition to alg and kid
 	Claims map[string]any
 
-	// Optional are claims that the entry point does without.
+	// Optional are claims that the entry point does not require.
 	Optional []string
 
-	// Without are claims that the entry point does not read.
+	// Without are claims that the entry point ignores.
 	Without []string
 
-	// Foreign is the address of a server that nobody must ask anything.
+	// Foreign is the address of a server that must never receive a request.
 	Foreign string
 }
 
-// Case is a token that must be refused.
+// Case is a token that must be rejected.
 type Case struct {
 	Name  string
 	Token string
 
-	// Claims says that what is wrong is in the claims: form, header and signature
-	// are good, so that one who looks at no claims accepts it.
+	// Claims reports that the fault is in the claims: form, header and signature are valid. A
+	// verifier that ignores claims accepts it.
 	Claims bool
 }
 
-// Good is the token that nothing is wrong with.
+// Good returns the token without a fault.
 func (b Base) Good() string { return b.sign(nil, nil) }
 
-// sign signs the claims with the changes laid over; a nil value removes a member.
+// sign signs the claims after applying the changes. A nil value removes a member.
 func (b Base) sign(header, claims map[string]any) string {
 	all := maps.Clone(b.Header)
 	if all == nil {
@@ -66,7 +66,7 @@ func overlay(base, more map[string]any) map[string]any {
 	return out
 }
 
-// header is the good header as JSON.
+// header returns the valid header as JSON.
 func (b Base) header() string {
 	all := overlay(map[string]any{"alg": b.Key.Alg, "kid": b.Key.ID, "typ": "JWT"}, b.Header)
 	return text(all)
@@ -87,7 +87,7 @@ func text(v any) string {
 	return string(b)
 }
 
-// Cases is the whole list.
+// Cases returns the whole list.
 func Cases(b Base) []Case {
 	var all []Case
 	for _, family := range []func(Base) []Case{forms, headers, algorithms, criticals, foreignKeys, signatures, encrypted, payloads, claims} {
@@ -100,12 +100,12 @@ const (
 	maxTime  = 50 * time.Millisecond
 	maxAlloc = 1 << 20
 	maxError = 1 << 10
-	tries    = 10 // for a time limit, on a machine that is busy with something else
+	tries    = 10 // for a time limit, on a busy machine
 )
 
-// Run holds verify against the list: the good token is accepted, no other is, and
-// none makes it panic, take long, allocate much or say much. claims tells whether
-// verify looks at claims.
+// Run tests verify with the list. The valid token must be accepted, and every other token
+// rejected. No token may make verify panic, run long, allocate much memory or return a long
+// error. claims reports whether verify checks claims.
 func Run(t *testing.T, b Base, claims bool, verify func(ctx context.Context, token string) error) {
 	t.Helper()
 	if err := verify(t.Context(), b.Good()); err != nil {
@@ -128,7 +128,7 @@ func refuse(t *testing.T, c Case, verify func(context.Context, string) error) {
 	var allocated uint64
 	limit := maxAlloc + uint64(2*len(c.Token))
 	for try := range tries {
-		time.Sleep(time.Duration(try) * 50 * time.Millisecond) // a busy machine needs a moment
+		time.Sleep(time.Duration(try) * 50 * time.Millisecond) // give a busy machine time
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		start := time.Now()
@@ -152,7 +152,7 @@ func refuse(t *testing.T, c Case, verify func(context.Context, string) error) {
 	checkError(t, err, c.Token)
 }
 
-// checkError wants the error short and without any stretch of the token.
+// checkError requires a short error that contains no part of the token.
 func checkError(t *testing.T, err error, token string) {
 	message := err.Error()
 	if len(message) > maxError {
@@ -175,7 +175,7 @@ func checkError(t *testing.T, err error, token string) {
 	}
 }
 
-// list makes cases of names and tokens.
+// list returns cases for names and tokens.
 func list(family string, tokens map[string]string) []Case {
 	var out []Case
 	for name, token := range tokens {
@@ -184,7 +184,7 @@ func list(family string, tokens map[string]string) []Case {
 	return out
 }
 
-// unreadable marks cases that only one who looks at claims and kind refuses.
+// unreadable marks cases that only a verifier of claims and kind rejects.
 func unreadable(cases []Case) []Case {
 	for i := range cases {
 		cases[i].Claims = true

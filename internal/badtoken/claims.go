@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// payloads are not the one JSON object that claims are: RFC 7519 §4, §7.2, RFC 8725 §3.7.
+// payloads returns tokens whose payload is not exactly one JSON object: RFC 7519 §4, §7.2,
+// RFC 8725 §3.7.
 func payloads(b Base) []Case {
 	h, c := b.header(), b.claims()
 	open := strings.TrimSuffix(c, "}")
@@ -44,7 +45,7 @@ func renamed(claims map[string]any, f func(string) string) string {
 	return text(out)
 }
 
-// claims say something else than they must.
+// claims returns tokens with wrong claims.
 func claims(b Base) []Case {
 	iss, _ := b.Claims["iss"].(string)
 	now := int64(b.Claims["iat"].(int64))

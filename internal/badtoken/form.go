@@ -8,7 +8,7 @@ import (
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-// forms are wrong before anything is decoded: RFC 7515 §3.1, §7.1, §2.
+// forms returns tokens that are malformed before decoding: RFC 7515 §3.1, §7.1, §2.
 func forms(b Base) []Case {
 	good := b.Good()
 	parts := strings.Split(good, ".")
@@ -53,7 +53,7 @@ func forms(b Base) []Case {
 	return append(list("form", cases), unreadable(list("form", large))...)
 }
 
-// nonCanonical changes the bits at the end of a part that decode to nothing.
+// nonCanonical changes the unused trailing bits of a part.
 func nonCanonical(part string) string {
 	if len(part)%4 == 0 {
 		return ""

@@ -8,7 +8,8 @@ import (
 
 func b64Signature(b Base, signed string) string { return optest.B64(b.Key.Signature(signed)) }
 
-// headers are not the one JSON object that a header is: RFC 7515 §4, RFC 8725 §3.7.
+// headers returns tokens whose header is not exactly one JSON object: RFC 7515 §4, RFC 8725
+// §3.7.
 func headers(b Base) []Case {
 	h, c, alg, kid := b.header(), b.claims(), b.Key.Alg, b.Key.ID
 	open := strings.TrimSuffix(h, "}")
@@ -34,8 +35,8 @@ func headers(b Base) []Case {
 	return append(list("header", tokens), kinds(b)...)
 }
 
-// kinds are the typ of other JWTs than any that is expected, RFC 8725 §3.11. One who
-// verifies signatures for somebody else knows no kind of token.
+// kinds returns tokens with the typ of other kinds of JWT, RFC 8725 §3.11. A verifier that
+// checks signatures only does not know the expected kind.
 func kinds(b Base) []Case {
 	tokens := map[string]string{}
 	for _, typ := range []string{"at+JWT2", "dpop+jwt", "secevent+jwt", "oauth-authz-req+jwt", "token-introspection+jwt", "client-authentication+jwt", "JOSE", "x", " JWT"} {
@@ -61,7 +62,7 @@ func utf16(s string) string {
 	return b.String()
 }
 
-// criticals ask for extensions: RFC 7515 §4.1.11, RFC 7797.
+// criticals returns tokens that require extensions: RFC 7515 §4.1.11, RFC 7797.
 func criticals(b Base) []Case {
 	open := strings.TrimSuffix(b.header(), "}")
 	tokens := map[string]string{}

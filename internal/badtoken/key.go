@@ -11,7 +11,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// algorithms name another one than the key's, or none: RFC 8725 §2.1, §3.1, §3.2.
+// algorithms returns tokens with an alg that does not fit the key, or none: RFC 8725 §2.1,
+// §3.1, §3.2.
 func algorithms(b Base) []Case {
 	c, kid, signature := b.claims(), b.Key.ID, strings.Split(b.Good(), ".")[2]
 	tokens := map[string]string{}
@@ -62,8 +63,7 @@ func sameKey(b Base, alg string) optest.Key {
 	return optest.NewKey(k.ID, alg)
 }
 
-// confusions are what a forger takes for the secret of an HMAC: everything public
-// about the key.
+// confusions returns the HMAC secrets that an attacker may try: every public form of the key.
 func confusions(b Base) map[string][]byte {
 	out := map[string][]byte{"an empty secret": {}, "a zero byte": {0}, "the word secret": []byte("secret"), "the kid": []byte(b.Key.ID)}
 	if b.Key.Private == nil {
@@ -86,7 +86,8 @@ func confusions(b Base) map[string][]byte {
 	return out
 }
 
-// foreignKeys bring their own key, or say where one is: RFC 8725 §3.10, RFC 7515 §4.1.2 to §4.1.8.
+// foreignKeys returns tokens that contain a key or point to one: RFC 8725 §3.10, RFC 7515
+// §4.1.2 to §4.1.8.
 func foreignKeys(b Base) []Case {
 	forger := optest.NewKey("forger", b.Key.Alg)
 	public := forger.JWK()

@@ -14,7 +14,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// signatures do not belong to what they are under.
+// signatures returns tokens with a signature that does not match.
 func signatures(b Base) []Case {
 	good := b.Good()
 	cut := strings.LastIndexByte(good, '.')
@@ -78,8 +78,8 @@ func turned(b []byte, bit int) []byte {
 	return out
 }
 
-// ecdsaSignatures are those that verifiers without range checks take, and the
-// other encoding of good ones.
+// ecdsaSignatures adds signatures that verifiers without range checks accept, and valid
+// signatures in the other encoding.
 func ecdsaSignatures(all map[string][]byte, k *ecdsa.PrivateKey, sig []byte) {
 	half := len(sig) / 2
 	r, s := new(big.Int).SetBytes(sig[:half]), new(big.Int).SetBytes(sig[half:])
@@ -102,7 +102,7 @@ func ecdsaSignatures(all map[string][]byte, k *ecdsa.PrivateKey, sig []byte) {
 	all["r without its zeros, longer s"] = append(append([]byte{0}, sig[:half]...), append([]byte{0}, sig[half:]...)...)
 }
 
-// rsaSignatures are paddings of other kinds, and numbers that are their own root.
+// rsaSignatures adds signatures with other paddings, and numbers that are their own root.
 func rsaSignatures(all map[string][]byte, k *rsa.PrivateKey, alg, signed string) {
 	sum := digest(signed)
 	size := k.Size()
@@ -115,7 +115,7 @@ func rsaSignatures(all map[string][]byte, k *rsa.PrivateKey, alg, signed string)
 	for name, salt := range map[string]int{"no salt": 0, "a salt of 20": 20, "the longest salt": rsa.PSSSaltLengthAuto} {
 		opts := &rsa.PSSOptions{SaltLength: salt, Hash: crypto.SHA256}
 		if salt == 0 {
-			continue // Go takes 0 for the longest
+			continue // Go interprets 0 as the longest salt
 		}
 		all["PSS with "+name] = must(rsa.SignPSS(rand.Reader, k, crypto.SHA256, sum, opts))
 	}
@@ -133,8 +133,8 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// encrypted tokens where nobody agreed on encryption, and with algorithms that
-// nobody agrees on: RFC 8725 §2.3, §3.2, §3.6.
+// encrypted returns encrypted tokens for a verifier without decryption keys, and tokens with
+// forbidden algorithms: RFC 8725 §2.3, §3.2, §3.6.
 func encrypted(b Base) []Case {
 	tokens := map[string]string{}
 	for name, header := range map[string]string{

@@ -24,13 +24,13 @@ const (
 	lattice // ML-DSA
 )
 
-// algorithm is a row of the table of signature algorithms, RFC 7518 §3.1,
-// RFC 8037 §3.1 and RFC 9864 §2.2.
+// algorithm is a row of the table of signature algorithms, RFC 7518 §3.1, RFC 8037 §3.1 and
+// RFC 9864 §2.2.
 type algorithm struct {
 	name   string
 	family family
 	hash   crypto.Hash
-	curve  elliptic.Curve // of ECDSA
+	curve  elliptic.Curve // for ECDSA
 }
 
 var algorithms = map[string]*algorithm{
@@ -50,8 +50,8 @@ var algorithms = map[string]*algorithm{
 	"HS512":   {"HS512", hmacSHA, crypto.SHA512, nil},
 }
 
-// CheckAlgs reports an error unless algs is a list of known signature algorithms
-// that an operator may configure; "none" is never one of them (RFC 8725 §3.2).
+// CheckAlgs returns an error unless algs lists only known signature algorithms that an
+// operator may configure. "none" is never allowed (RFC 8725 §3.2).
 func CheckAlgs(algs []string) error {
 	if len(algs) == 0 {
 		return errors.New("no signature algorithm is allowed")
@@ -67,8 +67,8 @@ func CheckAlgs(algs []string) error {
 	return nil
 }
 
-// CheckAlg reports an error unless the header's alg is one of the configured
-// algs, letter for letter (RFC 8725 §3.1).
+// CheckAlg returns an error unless the header's alg is exactly one of the configured algs
+// (RFC 8725 §3.1).
 func (h Header) CheckAlg(algs []string) error {
 	if !slices.Contains(algs, h.Alg) {
 		return fmt.Errorf("signed with %s; allowed are %q", Quote(h.Alg), algs)
@@ -76,7 +76,7 @@ func (h Header) CheckAlg(algs []string) error {
 	return CheckAlgs(algs)
 }
 
-// fits tells whether a key of this type and size may be used with the algorithm.
+// fits reports whether a key of this type and size may be used with the algorithm.
 func (a *algorithm) fits(key any) bool {
 	switch k := key.(type) {
 	case *rsa.PublicKey:
@@ -93,18 +93,18 @@ func (a *algorithm) fits(key any) bool {
 	return false
 }
 
-// is tells whether name is the algorithm's. Ed25519 is EdDSA with the one curve that there
-// is here (RFC 9864 §2.2), and browsers write it into keys.
+// is reports whether name refers to the algorithm. Ed25519 is another name for EdDSA with the
+// only curve that is supported (RFC 9864 §2.2). Browsers write it into keys.
 func (a *algorithm) is(name string) bool {
 	b := algorithms[name]
 	return b != nil && (a == b || a.family == edwards && b.family == edwards)
 }
 
-// LeftHalf is the hash that at_hash, c_hash and s_hash hold: the left half of
-// the digest of value by the hash of the token's own alg (OIDC Core 3.1.3.6).
+// LeftHalf returns the value of at_hash, c_hash and s_hash before encoding: the left half of
+// the digest of value. The hash function is that of the token's alg (OIDC Core 3.1.3.6).
 func LeftHalf(alg, value string) ([]byte, error) {
 	a := algorithms[alg]
-	if a == nil || a.family == lattice { // RFC 9964 names none
+	if a == nil || a.family == lattice { // RFC 9964 names no hash
 		return nil, fmt.Errorf("no hash is known for alg %s", Quote(alg))
 	}
 	h := a.hash.New()

@@ -62,8 +62,8 @@ func (i *NumericDate) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return i.Parse(v)
 }
 
-// OptionalDate is the NumericDate of a claim such as "auth_time", for which some servers write 0 where
-// they know none: it then counts as absent.
+// OptionalDate is the NumericDate of an optional claim such as "auth_time". Some servers
+// write 0 if they do not know the time; 0 then counts as absent.
 type OptionalDate struct{ NumericDate }
 
 // UnmarshalJSONFrom implements the strict decoder's interface.
@@ -111,7 +111,7 @@ func (i *NumericDate) Parse(v jsontext.Value) error {
 	return i.parseFloat(v)
 }
 
-// digits reads a number that is nothing but a few digits, as nearly all are.
+// digits decodes a number that consists of a few digits only. Nearly all dates do.
 func digits(v jsontext.Value) (n int64, ok bool) {
 	if len(v) > 15 {
 		return 0, false

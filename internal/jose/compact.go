@@ -1,7 +1,7 @@
-// Package jose is the one strict front end for every JWT of the module: ID
-// tokens, access tokens, logout tokens, DPoP proofs and the rest. It reads the
-// compact form only, refuses everything that the JOSE libraries let pass, and
-// checks signatures with the standard library over keys that were parsed once.
+// Package jose parses and verifies every JWT that the module receives: ID tokens, access
+// tokens, logout tokens, DPoP proofs and the rest. It accepts the compact form only, and
+// rejects malformed input that JOSE libraries accept. It verifies signatures with the
+// standard library, using keys that were parsed once.
 //
 // It is the only package that imports a JOSE library.
 package jose
@@ -15,8 +15,8 @@ import (
 
 // Sizes are checked before anything is decoded.
 const (
-	DefaultMaxSize = 16 << 10 // of a token, when the caller names no other
-	MaxSize        = 64 << 10 // of a token, whatever the caller names
+	DefaultMaxSize = 16 << 10 // of a token, if the caller sets no other limit
+	MaxSize        = 64 << 10 // of a token, the largest limit that a caller can set
 	maxHeader      = 4 << 10
 )
 
@@ -27,24 +27,24 @@ var (
 	errAlphabet   = errors.New("a character outside the base64url alphabet, or bits that do not belong there")
 )
 
-// strictBase64 refuses padding and non-zero trailing bits, RFC 7515 §2. Line
-// breaks, which it would skip, are refused in [split].
+// strictBase64 rejects padding and non-zero trailing bits, RFC 7515 §2. It would skip line
+// breaks, so [split] rejects them.
 var strictBase64 = base64.RawURLEncoding.Strict()
 
-// Token is a JWS, split and decoded, whose signature nobody has checked yet.
+// Token is a JWS that was split and decoded. Parse does not verify its signature.
 type Token struct {
 	Header  Header
 	Payload []byte
 
-	signed    string // header and payload as they were sent: what the signature covers
+	signed    string // header and payload as received: the input of the signature
 	signature []byte
-	key       *Key      // that verified it
-	embedded  *embedded // in the header, if it was read before
+	key       *Key      // the key that verified the signature
+	embedded  *embedded // the key in the header, if it was decoded before
 }
 
-// Parse splits and decodes a JWS in compact form of at most max bytes
-// (0 means [DefaultMaxSize]). It checks everything that needs no key and no
-// knowledge of the claims: RFC 7515 §3.1, §4, §7.1 and RFC 8725 §3.
+// Parse splits and decodes a JWS in compact form of at most max bytes (0 means
+// [DefaultMaxSize]). It runs every check that needs neither a key nor the claims: RFC 7515
+// §3.1, §4, §7.1 and RFC 8725 §3.
 func Parse(raw string, max int) (*Token, error) {
 	var parts [3]string
 	if err := split(raw, max, parts[:]); err != nil {
@@ -53,8 +53,8 @@ func Parse(raw string, max int) (*Token, error) {
 	return parse(raw, parts)
 }
 
-// ParseLarge is [Parse] for documents in the form of a JWS, such as status lists, that may be larger than any
-// token: of max bytes at most.
+// ParseLarge is [Parse] for other documents in JWS form, such as status lists. They may be
+// larger than any token; max is the limit in bytes.
 func ParseLarge(raw string, max int) (*Token, error) {
 	var parts [3]string
 	if len(raw) > max {
@@ -75,13 +75,13 @@ func parse(raw string, parts [3]string) (*Token, error) {
 	if err := t.decode(parts[1], parts[2]); err != nil {
 		return nil, err
 	}
-	if len(t.signature) == 0 { // RFC 8725 §3.2: an unsecured JWS is never taken
+	if len(t.signature) == 0 { // RFC 8725 §3.2: an unsecured JWS is always rejected
 		return nil, errUnsigned
 	}
 	return t, nil
 }
 
-// decode decodes payload and signature into one piece of memory.
+// decode decodes payload and signature into a single allocation.
 func (t *Token) decode(payload, signature string) error {
 	buf := make([]byte, strictBase64.DecodedLen(len(payload))+strictBase64.DecodedLen(len(signature)))
 	n, err := strictBase64.Decode(buf, []byte(payload))
@@ -96,10 +96,10 @@ func (t *Token) decode(payload, signature string) error {
 	return nil
 }
 
-// IsEncrypted tells a JWE in compact form (five parts) from everything else.
+// IsEncrypted reports whether raw has the five parts of a JWE in compact form.
 func IsEncrypted(raw string) bool { return strings.Count(raw, ".") == 4 }
 
-// split cuts raw at its dots into exactly len(parts) pieces.
+// split splits raw at its dots into exactly len(parts) parts.
 func split(raw string, max int, parts []string) error {
 	if err := checkSize(len(raw), max); err != nil {
 		return err
@@ -147,8 +147,7 @@ func decodeHeader(part string) (Header, error) {
 	return parseHeader(raw)
 }
 
-// decodePart decodes one part. The decoder's own error is dropped: it would
-// quote the input.
+// decodePart decodes one part. It drops the decoder's error, which would quote the input.
 func decodePart(name, part string) ([]byte, error) {
 	b, err := strictBase64.DecodeString(part)
 	if err != nil {
@@ -157,8 +156,8 @@ func decodePart(name, part string) ([]byte, error) {
 	return b, nil
 }
 
-// DecodeBase64 decodes base64url as JOSE has it: no padding, no line breaks, no bits
-// that do not belong there (RFC 7515 §2).
+// DecodeBase64 decodes base64url as JOSE defines it: no padding, no line breaks, no non-zero
+// trailing bits (RFC 7515 §2).
 func DecodeBase64(s string) ([]byte, error) {
 	for i := range len(s) {
 		if s[i] == '\n' || s[i] == '\r' {
@@ -168,5 +167,6 @@ func DecodeBase64(s string) ([]byte, error) {
 	return decodePart("value", s)
 }
 
-// Key is the key that verified t's signature; nil when a set of this package has not.
+// Key returns the key that verified t's signature. It is nil if no key set of this package
+// verified it.
 func (t *Token) Key() *Key { return t.key }

@@ -13,11 +13,13 @@ import (
 	"github.com/lestrrat-go/jwx/v3/jwe"
 )
 
-// DecryptionAlgs are the key management algorithms that the module decrypts with. RSA1_5
-// (a padding oracle, RFC 8725 §3.2), RSA-OAEP with SHA-1, dir and PBES2 are not among them.
+// DecryptionAlgs are the key management algorithms that are accepted for decryption. The list
+// does not contain RSA1_5 (a padding oracle, RFC 8725 §3.2), RSA-OAEP with SHA-1, dir and
+// PBES2.
 var DecryptionAlgs = []string{"RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A192KW", "ECDH-ES+A256KW"}
 
-// DecryptionAlgsWith is DecryptionAlgs, and RSA-OAEP with SHA-1 where a caller accepts it.
+// DecryptionAlgsWith returns DecryptionAlgs, with RSA-OAEP (SHA-1) added if insecureRSAOAEP
+// is true.
 func DecryptionAlgsWith(insecureRSAOAEP bool) []string {
 	if insecureRSAOAEP {
 		return append(slices.Clone(DecryptionAlgs), "RSA-OAEP")
@@ -25,8 +27,8 @@ func DecryptionAlgsWith(insecureRSAOAEP bool) []string {
 	return DecryptionAlgs
 }
 
-// content is a row of the table of content encryption algorithms, RFC 7518 §5.1:
-// sizes in bytes.
+// content is a row of the table of content encryption algorithms, RFC 7518 §5.1. Sizes are in
+// bytes.
 type content struct{ key, iv, tag int }
 
 var contents = map[string]content{
@@ -38,20 +40,20 @@ var contents = map[string]content{
 	"A256CBC-HS512": {64, 16, 32},
 }
 
-// PrivateKey decrypts.
+// PrivateKey is a key for decryption, with its kid.
 type PrivateKey struct {
 	ID  string // kid; "" fits any
 	Key any    // *rsa.PrivateKey, *ecdsa.PrivateKey or *ecdh.PrivateKey
 }
 
-const maxTries = 4 // keys tried for a token that names none
+const maxTries = 4 // keys tried for a token without kid
 
-// ErrDecrypt says that no configured key decrypts the token. It says no more, so
-// that nobody learns from it.
+// ErrDecrypt reports that no configured key decrypts the token. It gives no details, because
+// they could help an attacker.
 var ErrDecrypt = errors.New("the token cannot be decrypted with a configured key")
 
-// Decrypt opens a JWE in compact form of at most max bytes (0 means
-// [DefaultMaxSize]) that uses one of algs, and gives what was in it.
+// Decrypt decrypts a JWE in compact form of at most max bytes (0 means [DefaultMaxSize]) that
+// uses one of algs, and returns its plaintext.
 func Decrypt(raw string, max int, algs []string, keys []PrivateKey) ([]byte, error) {
 	var parts [5]string
 	if err := split(raw, max, parts[:]); err != nil {
@@ -98,7 +100,7 @@ func (h Header) checkEncryption(algs []string) error {
 	return nil
 }
 
-// checkSizes refuses parts that cannot be right before any key is used.
+// checkSizes returns an error if a part has an impossible size, before any key is used.
 func checkSizes(parts [5]string, h Header) error {
 	sizes := [5]int{}
 	for i, part := range parts {
@@ -121,7 +123,7 @@ func checkSizes(parts [5]string, h Header) error {
 	return nil
 }
 
-// fitting are the keys that the header may mean.
+// fitting returns the keys that the header may refer to.
 func fitting(keys []PrivateKey, h Header) []PrivateKey {
 	var out []PrivateKey
 	for _, k := range keys {
@@ -144,8 +146,8 @@ func (k PrivateKey) fits(alg string) bool {
 	return false
 }
 
-// decrypt has the library do it. Its errors may quote the input, and on some
-// inputs it has panicked; neither leaves this function.
+// decrypt calls the library. The library's errors may quote the input, and some inputs have
+// made it panic. This function returns a fixed error in both cases.
 func decrypt(raw, alg string, key any) (plain []byte, err error) {
 	defer func() {
 		if recover() != nil {

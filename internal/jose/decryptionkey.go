@@ -7,33 +7,33 @@ import (
 	"log/slog"
 )
 
-// DecryptionKey is a private key for encrypted JWTs, with RSA-OAEP-256 (RSA) or ECDH-ES,
-// ECDH-ES+A128KW, +A192KW and +A256KW (EC, X25519), and AES in GCM or CBC-HS mode. It
-// redacts itself in fmt, log/slog and encoding.
+// DecryptionKey is a private key for encrypted JWTs. It supports RSA-OAEP-256 (RSA) and
+// ECDH-ES, ECDH-ES+A128KW, +A192KW and +A256KW (EC, X25519), with AES in GCM or CBC-HS mode.
+// It redacts itself in fmt, log/slog and encoding.
 type DecryptionKey struct {
-	// KeyID is the kid under which the public key is registered. "" means that the key is
-	// tried for every token. At most 4 keys are tried for one token.
+	// KeyID is the kid of the registered public key. "" means that the key is tried for every
+	// token. At most 4 keys are tried for one token.
 	KeyID string
 
 	// Key is an *rsa.PrivateKey, *ecdsa.PrivateKey or *ecdh.PrivateKey.
 	Key any
 }
 
-// Format implements fmt.Formatter: the key ID is all that any verb prints.
+// Format implements fmt.Formatter. Every verb prints the key ID only.
 func (k DecryptionKey) Format(f fmt.State, _ rune) { io.WriteString(f, k.redacted()) }
 
 // LogValue implements slog.LogValuer.
 func (k DecryptionKey) LogValue() slog.Value { return slog.StringValue(k.redacted()) }
 
-// MarshalText implements encoding.TextMarshaler with the key ID alone.
+// MarshalText implements encoding.TextMarshaler. It returns the key ID only.
 func (k DecryptionKey) MarshalText() ([]byte, error) { return []byte(k.redacted()), nil }
 
 func (k DecryptionKey) redacted() string { return fmt.Sprintf("[decryption key %q]", k.KeyID) }
 
-// OpenNested gives the signed JWT in an encrypted one of at most max bytes (0 means
-// [DefaultMaxSize]), and tells whether raw was encrypted. Keys say that encryption was agreed
-// on: with keys a JWT that is not encrypted is rejected, without keys an encrypted one is.
-// What was encrypted must be a JWS (RFC 8725 §3.3).
+// OpenNested decrypts raw, if it is encrypted, and returns the signed JWT in it. encrypted
+// reports whether it was. raw may have at most max bytes (0 means [DefaultMaxSize]). With
+// keys, a JWT that is not encrypted is rejected. Without keys, an encrypted JWT is rejected.
+// The plaintext must be a JWS (RFC 8725 §3.3).
 func OpenNested(raw string, max int, algs []string, keys []DecryptionKey) (inner string, encrypted bool, err error) {
 	switch encrypted = IsEncrypted(raw); {
 	case !encrypted && len(keys) == 0:

@@ -13,8 +13,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// embeddedKey is a public JWK in a JWT's own header: RFC 7518 §6, RFC 8037 §2. Every
-// member that a private key has is named, so that none comes unnoticed.
+// embeddedKey is a public JWK in a JWT's own header: RFC 7518 §6, RFC 8037 §2. It lists every
+// private member too, so that a private key is detected.
 type embeddedKey struct {
 	Kty text `json:"kty"`
 	Crv text `json:"crv"`
@@ -44,10 +44,10 @@ var (
 	errPrivate  = errors.New("header: jwk has a private or symmetric key in it")
 )
 
-// VerifyEmbedded checks t's signature under the key in its own header, and gives that
-// key's SHA-256 thumbprint (RFC 7638). It is for DPoP proofs (RFC 9449 §4.2) and for the
-// registration of a device bound session alone: such a signature says that the sender has
-// the key, not who the sender is.
+// VerifyEmbedded verifies t's signature with the key in its own header, and returns the key's
+// SHA-256 thumbprint (RFC 7638). Use it only for DPoP proofs (RFC 9449 §4.2) and for the
+// registration of a device bound session. The signature proves that the sender has the key.
+// It does not prove who the sender is.
 func VerifyEmbedded(t *Token) (thumbprint string, err error) {
 	a := algorithms[t.Header.Alg]
 	if a == nil || a.family == hmacSHA {
@@ -68,8 +68,8 @@ func VerifyEmbedded(t *Token) (thumbprint string, err error) {
 	return t.embedded.thumbprint, nil
 }
 
-// EmbeddedJWK gives the key in t's header that [VerifyEmbedded] has used: its required
-// members alone, in the order of RFC 7638 §3.2. "" before that.
+// EmbeddedJWK returns the key in t's header after [VerifyEmbedded] has used it: only its
+// required members, in the order of RFC 7638 §3.2. Before that it returns "".
 func (t *Token) EmbeddedJWK() string {
 	if t.embedded == nil {
 		return ""
@@ -77,8 +77,8 @@ func (t *Token) EmbeddedJWK() string {
 	return t.embedded.canonical
 }
 
-// VerifyJWK checks t's signature under one public JWK, which the caller has kept. A key in
-// t's header is not looked at.
+// VerifyJWK verifies t's signature with one public JWK that the caller has stored. It ignores
+// a key in t's header.
 func VerifyJWK(t *Token, jwk string) error {
 	a := algorithms[t.Header.Alg]
 	if a == nil || a.family == hmacSHA {
@@ -95,7 +95,7 @@ func VerifyJWK(t *Token, jwk string) error {
 type embedded struct {
 	key        Key
 	thumbprint string
-	canonical  string // what the thumbprint is of
+	canonical  string // the input of the thumbprint
 }
 
 func parseEmbedded(jwk []byte) (*embedded, error) {
@@ -114,7 +114,7 @@ func parseEmbedded(jwk []byte) (*embedded, error) {
 	return &embedded{k, base64.RawURLEncoding.EncodeToString(sum[:]), canonical}, nil
 }
 
-// key gives the key, and its required members as RFC 7638 §3.2 writes them.
+// key returns the key, and its required members in the form of RFC 7638 §3.2.
 func (w *embeddedKey) key() (Key, string, error) {
 	for _, secret := range [...]jsontext.Value{w.D, w.P, w.Q, w.DP, w.DQ, w.QI, w.Oth, w.K} {
 		if secret != nil {
@@ -149,8 +149,8 @@ var curves = map[text]struct {
 	size  int
 }{"P-256": {elliptic.P256(), 32}, "P-384": {elliptic.P384(), 48}, "P-521": {elliptic.P521(), 66}}
 
-// ec gives nil for a point that is not on its curve, or not written in full length
-// (RFC 7518 §6.2.1.2).
+// ec returns nil for a point that is not on its curve, or whose coordinates do not have full
+// length (RFC 7518 §6.2.1.2).
 func (w *embeddedKey) ec() any {
 	c, known := curves[w.Crv]
 	x, errX := DecodeBase64(string(w.X))
@@ -174,8 +174,8 @@ func (w *embeddedKey) edwards() any {
 	return ed25519.PublicKey(x)
 }
 
-// rsa refuses numbers that begin with zeros (RFC 7518 §2, Base64urlUInt): one key would
-// have several thumbprints.
+// rsa rejects numbers with leading zeros (RFC 7518 §2, Base64urlUInt): they would give one
+// key several thumbprints.
 func (w *embeddedKey) rsa() any {
 	n, errN := DecodeBase64(string(w.N))
 	e, errE := DecodeBase64(string(w.E))

@@ -14,8 +14,8 @@ import (
 	"github.com/lestrrat-go/jwx/v3/jwe"
 )
 
-// Encrypt makes a JWE in compact form of a JWT: what request objects need that
-// are signed, then encrypted (RFC 9101 §6.1), and what [Decrypt] opens.
+// Encrypt encrypts a JWT and returns a JWE in compact form. Request objects that are signed
+// and then encrypted need it (RFC 9101 §6.1). [Decrypt] reverses it.
 func Encrypt(jwt, alg, enc, kid string, key crypto.PublicKey) (string, error) {
 	keyAlg, ok := jwa.LookupKeyEncryptionAlgorithm(alg)
 	contentAlg, known := jwa.LookupContentEncryptionAlgorithm(enc)
@@ -34,7 +34,7 @@ func Encrypt(jwt, alg, enc, kid string, key crypto.PublicKey) (string, error) {
 	return string(out), nil
 }
 
-// CheckEncryption reports an error unless the module encrypts with alg and enc.
+// CheckEncryption returns an error unless alg and enc are supported for encryption.
 func CheckEncryption(alg, enc string) error {
 	if !slices.Contains(DecryptionAlgs, alg) {
 		return fmt.Errorf("encryption alg %s is not one of %q", Quote(alg), DecryptionAlgs)
@@ -45,13 +45,13 @@ func CheckEncryption(alg, enc string) error {
 	return nil
 }
 
-// encryptionKey is an entry of a key set to encrypt to.
+// encryptionKey is an entry of a key set for encryption.
 type encryptionKey struct {
 	id, alg string
 	key     crypto.PublicKey
 }
 
-// addEncryption takes an entry that is not for signatures, if it is for encryption.
+// addEncryption adds an entry that is a usable encryption key, and reports whether it did.
 func (s *Set) addEncryption(raw []byte) bool {
 	var w wireKey
 	if Decode(raw, &w, keySetLimits) != nil || w.Use == nil || *w.Use != "enc" || w.D != nil || w.P != nil || w.K != nil {
@@ -89,8 +89,8 @@ func (k encryptionKey) fits(alg string) bool {
 	return isRSA == strings.HasPrefix(alg, "RSA-")
 }
 
-// Encrypt encrypts a JWT to the first key of the set that is for encryption (use=enc)
-// and fits alg.
+// Encrypt encrypts a JWT with the first key of the set that is for encryption (use=enc) and
+// fits alg.
 func (s *Set) Encrypt(jwt, alg, enc string) (string, error) {
 	if err := CheckEncryption(alg, enc); err != nil {
 		return "", err

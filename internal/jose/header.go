@@ -10,17 +10,17 @@ import (
 
 const maxKeyID = 256
 
-// Header holds the members of a JOSE header that the module acts on. Members
-// that carry or point to a key (jku, x5u, x5c, x5t) are read by nobody:
-// a token does not choose who vouches for it (RFC 8725 §3.10).
+// Header holds the members of a JOSE header that the module uses. Members that contain or
+// point to a key (jku, x5u, x5c, x5t) are ignored: a token must not choose the key that
+// verifies it (RFC 8725 §3.10).
 type Header struct {
 	Alg, Kid, Typ, Cty string
 	Enc                string         // of a JWE
-	JWK                jsontext.Value // of a DPoP proof, RFC 9449 §4.2; nobody else looks at it
+	JWK                jsontext.Value // of a DPoP proof, RFC 9449 §4.2; ignored elsewhere
 	zip                bool
 }
 
-// wireHeader is the header as it stands on the wire.
+// wireHeader is the header in its encoded form.
 type wireHeader struct {
 	Alg  text           `json:"alg"`
 	Kid  text           `json:"kid"`
@@ -33,7 +33,7 @@ type wireHeader struct {
 	Zip  jsontext.Value `json:"zip"`
 }
 
-// text is a string that may be left out but not be null.
+// text is a string that may be absent but not null.
 type text string
 
 var errNull = errors.New("null where a string must be")
@@ -72,21 +72,20 @@ func parseHeader(raw []byte) (Header, error) {
 	}, nil
 }
 
-// Kind says what a JWT is used for, by the typ values that it may carry
-// (RFC 8725 §3.11). The first value is the one to write; "" means that typ may
-// be left out.
+// Kind is the purpose of a JWT, as the typ values that it may have (RFC 8725 §3.11). The
+// first value is used for new tokens. "" means that typ may be absent.
 type Kind []string
 
-// The kinds of JWT that the module reads.
+// The kinds of JWT that the module accepts.
 var (
-	IDToken     = Kind{"JWT", ""}               // OIDC Core names no typ
+	IDToken     = Kind{"JWT", ""}               // OIDC Core defines no typ
 	AccessToken = Kind{"at+jwt"}                // RFC 9068 §2.1
 	LogoutToken = Kind{"logout+jwt", ""}        // Back-Channel Logout 2.4 recommends the first
-	DraftLogout = Kind{"logout+jwt", "", "JWT"} // its drafts had no typ of their own
+	DraftLogout = Kind{"logout+jwt", "", "JWT"} // the drafts defined no typ
 )
 
-// CheckTyp reports an error unless typ is one of the kind's. Media types are
-// compared without regard to case and with "application/" left out, RFC 7515 §4.1.9.
+// CheckTyp returns an error unless typ is one of the kind's values. It ignores case and a
+// leading "application/", RFC 7515 §4.1.9.
 func (h Header) CheckTyp(k Kind) error {
 	for _, want := range k {
 		if h.Typ == want || want != "" && strings.EqualFold(trimMediaType(h.Typ), want) {

@@ -6,20 +6,21 @@ import (
 	"sync/atomic"
 )
 
-// headerMemo remembers how the headers of good tokens read: a server's are all alike. It
-// holds what a text means and nothing of who may say it, so that one is enough for all.
-// Headers of tokens that did not verify are not remembered, and cannot push out others.
+// headerMemo caches decoded headers of verified tokens. The headers of one server are mostly
+// identical. An entry holds only what the text decodes to, and no decision about trust, so
+// one cache serves all verifiers. Headers of tokens that did not verify are not cached and
+// cannot evict others.
 type headerMemo []atomic.Pointer[memoHeader]
 
 type memoHeader struct {
 	text     string
 	header   Header
-	embedded *embedded // of a proof
+	embedded *embedded // the key of a proof
 }
 
 var (
 	knownHeaders = make(headerMemo, 64)
-	knownProofs  = make(headerMemo, 1024) // a client's are all alike too, and there are more clients than servers
+	knownProofs  = make(headerMemo, 1024) // the proofs of one client have the same header too, and there are more clients than servers
 	memoSeed     = maphash.MakeSeed()
 )
 
@@ -29,7 +30,7 @@ func (m headerMemo) slot(text string) *atomic.Pointer[memoHeader] {
 	return &m[maphash.String(memoSeed, text)%uint64(len(m))]
 }
 
-// get gives nil for a header that is not remembered.
+// get returns nil for a header that is not cached.
 func (m headerMemo) get(text string) *memoHeader {
 	if h := m.slot(text).Load(); h.is(text) {
 		return h
@@ -37,7 +38,7 @@ func (m headerMemo) get(text string) *memoHeader {
 	return nil
 }
 
-// keep remembers the header of a token that verified.
+// keep caches the header of a token that verified.
 func (m headerMemo) keep(t *Token) {
 	text, _, _ := strings.Cut(t.signed, ".")
 	if len(text) > maxMemoHeader {
@@ -48,7 +49,7 @@ func (m headerMemo) keep(t *Token) {
 	}
 }
 
-// readHeader decodes a header, or remembers what it says.
+// readHeader returns the cached form of a header, or decodes it.
 func readHeader(text string) (Header, *embedded, error) {
 	if h := knownHeaders.get(text); h != nil {
 		return h.header, nil, nil

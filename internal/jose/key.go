@@ -20,13 +20,13 @@ import (
 
 const (
 	minRSABits = 2048 // RFC 7518 §3.3
-	maxRSABits = 8192 // a larger one costs a reader more than it can be worth
+	maxRSABits = 8192 // a larger key makes verification too expensive
 )
 
-// secret is the key of an HMAC. No JWKS ever yields one.
+// secret is the key of an HMAC. It never comes from a JWKS.
 type secret []byte
 
-// Key verifies signatures. It is made from a JWK once, and ready to use.
+// Key verifies signatures. It is parsed once from a JWK.
 type Key struct {
 	ID  string // kid, an opaque string; "" when the JWK has none
 	Alg string // the only algorithm it may be used with, "" when the JWK names none
@@ -36,8 +36,8 @@ type Key struct {
 	material any // *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey, secret
 }
 
-// wireKey holds the members of a JWK (RFC 7517 §4) that are read, by their exact names.
-// Null is as good as nothing: some servers write it for what a key of its type has not.
+// wireKey holds the members of a JWK (RFC 7517 §4) that are used, matched by exact name. Null
+// counts as absent, because some servers write it for members that a key type does not have.
 type wireKey struct {
 	Kty    string          `json:"kty"`
 	Kid    string          `json:"kid"`
@@ -56,8 +56,8 @@ type wireKey struct {
 	wireNumbers
 }
 
-// ParseKey reads a public JWK for verification. The error says why the key is
-// not used; a key set goes on without it (RFC 7517 §5).
+// ParseKey decodes a public JWK for verification. The error says why the key cannot be used.
+// A key set skips such a key (RFC 7517 §5).
 func ParseKey(raw []byte) (Key, error) {
 	var w wireKey
 	if err := Decode(raw, &w, keySetLimits); err != nil {
@@ -77,8 +77,8 @@ func ParseKey(raw []byte) (Key, error) {
 	return k, k.checkCertificate(w.X5C)
 }
 
-// check applies RFC 7517 §4.2 to §4.4, and refuses what must not be in a
-// public key set at all.
+// check applies RFC 7517 §4.2 to §4.4, and rejects members that a public key set must never
+// contain.
 func (w *wireKey) check() error {
 	switch {
 	case w.Kty == "oct" || w.K != nil:
@@ -99,7 +99,7 @@ func (w *wireKey) check() error {
 	return nil
 }
 
-// alg is "" for a key that names none.
+// alg returns "" for a key without alg.
 func (w *wireKey) alg() string {
 	if w.Alg == nil {
 		return ""
@@ -107,7 +107,7 @@ func (w *wireKey) alg() string {
 	return *w.Alg
 }
 
-// wireNumbers are the key itself, RFC 7518 §6.2, §6.3, RFC 8037 §2.
+// wireNumbers are the members with the key material, RFC 7518 §6.2, §6.3, RFC 8037 §2.
 type wireNumbers struct {
 	Crv string `json:"crv,omitempty"`
 	N   string `json:"n,omitempty"`
@@ -116,7 +116,7 @@ type wireNumbers struct {
 	Y   string `json:"y,omitempty"`
 }
 
-// material reads the key itself.
+// material decodes the key material.
 func (w *wireKey) material() (any, error) {
 	if w.Kty == akp {
 		return w.exportMLDSA()
@@ -124,9 +124,9 @@ func (w *wireKey) material() (any, error) {
 	return w.export()
 }
 
-// export has the library read the key's numbers, and those alone: it takes "X" for "x",
-// so it is given a text in which there is no such choice. Its errors may quote the
-// input, so they stay here.
+// export passes only the members with the key material to the library. The library accepts
+// "X" for "x", so the text that it gets has no such duplicates. Its errors may quote the
+// input and are not returned.
 func (w *wireKey) export() (any, error) {
 	for _, number := range []string{w.N, w.E, w.X, w.Y} {
 		if _, err := DecodeBase64(number); err != nil {
@@ -183,8 +183,8 @@ func checkRSA(k *rsa.PublicKey) error {
 	return nil
 }
 
-// checkCertificate refuses a key whose own certificate speaks of another
-// (RFC 7517 §4.7). Nothing is trusted because of a certificate.
+// checkCertificate rejects a key whose certificate has another public key (RFC 7517 §4.7). A
+// certificate never makes a key trusted.
 func (k Key) checkCertificate(x5c []string) error {
 	if len(x5c) == 0 {
 		return nil
@@ -199,9 +199,9 @@ func (k Key) checkCertificate(x5c []string) error {
 	return nil
 }
 
-// certifiedKey reads the public key alone (RFC 5280 §4.1): crypto/x509 refuses whole
-// certificates for what does not matter here, such as the negative serial numbers that
-// some servers have given theirs.
+// certifiedKey decodes only the public key of a certificate (RFC 5280 §4.1). crypto/x509
+// rejects whole certificates for reasons that do not matter here, such as the negative serial
+// numbers that some servers use.
 func certifiedKey(cert string) (any, error) {
 	der, err := base64.StdEncoding.DecodeString(cert)
 	if err != nil {
@@ -224,7 +224,7 @@ func samePublicKey(a, b any) bool {
 	return ok && x.Equal(b)
 }
 
-// same tells whether two entries of a set are one key, listed twice.
+// same reports whether two entries of a set are the same key.
 func (k Key) same(o Key) bool {
 	if a, ok := k.material.(secret); ok {
 		b, ok := o.material.(secret)

@@ -8,7 +8,8 @@ import (
 // akp is the key type of ML-DSA: an algorithm key pair. Its JWK must name the algorithm.
 const akp = "AKP"
 
-// errNoMLDSA says why ML-DSA (RFC 9964) is rejected by a program that was built with an older release.
+// errNoMLDSA is the error for ML-DSA (RFC 9964) in a program that was built with an older Go
+// release.
 var errNoMLDSA = errors.New("ML-DSA needs a program built with Go 1.27 or later")
 
 func isMLDSA(alg string) bool { return strings.HasPrefix(alg, "ML-DSA-") }
@@ -19,7 +20,7 @@ type mlDSAKey interface {
 	verify(message, signature []byte) bool
 }
 
-// exportMLDSA reads the public key of a JWK of type AKP.
+// exportMLDSA decodes the public key of a JWK of type AKP.
 func (w *wireKey) exportMLDSA() (any, error) {
 	if w.Priv != nil {
 		return nil, errors.New("a private key in a public key set")

@@ -28,7 +28,7 @@ var mlDSAParameters = map[string]mldsa.Parameters{
 	mlDSA44: mldsa.MLDSA44(), mlDSA65: mldsa.MLDSA65(), mlDSA87: mldsa.MLDSA87(),
 }
 
-// mlDSAPublicKey is the standard library's key.
+// mlDSAPublicKey wraps the standard library's public key.
 type mlDSAPublicKey struct{ *mldsa.PublicKey }
 
 func (k mlDSAPublicKey) alg() string { return k.Parameters().String() }
@@ -37,7 +37,7 @@ func (k mlDSAPublicKey) verify(message, signature []byte) bool {
 	return mldsa.Verify(k.PublicKey, message, signature, nil) == nil
 }
 
-// Equal compares with a key of either type.
+// Equal accepts a key of either type.
 func (k mlDSAPublicKey) Equal(x crypto.PublicKey) bool {
 	if other, ok := x.(mlDSAPublicKey); ok {
 		x = other.PublicKey
@@ -57,7 +57,7 @@ func parseMLDSA(alg string, public []byte) (any, error) {
 	return mlDSAPublicKey{k}, nil
 }
 
-// ownKey gives a key that a program has made the form that it has here.
+// ownKey converts a standard library key to this package's type.
 func ownKey(public crypto.PublicKey) crypto.PublicKey {
 	if k, ok := public.(*mldsa.PublicKey); ok {
 		return mlDSAPublicKey{k}
@@ -65,8 +65,8 @@ func ownKey(public crypto.PublicKey) crypto.PublicKey {
 	return public
 }
 
-// mlDSAJWK writes a public key as a JWK of type AKP, with its thumbprint: the hash of alg,
-// kty and pub in this order.
+// mlDSAJWK encodes a public key as a JWK of type AKP and returns its thumbprint: the hash of
+// alg, kty and pub in this order.
 func mlDSAJWK(public crypto.PublicKey) (raw json.RawMessage, thumbprint string, ok bool) {
 	k, ok := ownKey(public).(mlDSAPublicKey)
 	if !ok {

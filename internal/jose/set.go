@@ -12,8 +12,8 @@ import (
 
 const maxKeys = 100
 
-// ErrUnknownKey says that a set has no key of the token's kid: the only reason
-// to ask the server for a newer set.
+// ErrUnknownKey reports that a set has no key with the token's kid. Only this error is a
+// reason to fetch a newer set.
 var ErrUnknownKey = errors.New("no key of this kid")
 
 // Set is an immutable set of keys.
@@ -24,11 +24,11 @@ type Set struct {
 
 	byID  map[string][]Key
 	all   []Key
-	anyID bool // a kid does not matter: there is one secret
+	anyID bool // kid is ignored, because there is only one secret
 }
 
-// ParseSet reads a JWK Set (RFC 7517 §5). A key that is unknown, unusable or
-// weak is skipped; a document that is not a key set is an error.
+// ParseSet decodes a JWK Set (RFC 7517 §5). It skips a key that is unknown, unusable or weak.
+// A document that is not a key set is an error.
 func ParseSet(raw []byte) (*Set, error) {
 	var doc struct {
 		Keys *[]jsontext.Value `json:"keys"`
@@ -57,8 +57,9 @@ func ParseSet(raw []byte) (*Set, error) {
 	return s, nil
 }
 
-// reportTwins names the kids whose keys are unusable because there are several that fit
-// the same algorithms. They stay in the set, so that neither is taken for the other.
+// reportTwins reports each kid that several different keys share for the same algorithms.
+// Such keys are unusable. They stay in the set, so that a token with this kid is rejected
+// instead of verified with either key.
 func (s *Set) reportTwins() {
 	told := map[string]bool{}
 	for _, k := range s.all {
@@ -69,7 +70,7 @@ func (s *Set) reportTwins() {
 	}
 }
 
-// twin tells whether a token could mean either key.
+// twin reports whether a token could refer to either key.
 func (k Key) twin(o Key) bool {
 	if k.same(o) || k.Alg != "" && o.Alg != "" && k.Alg != o.Alg {
 		return false
@@ -82,15 +83,15 @@ func (k Key) twin(o Key) bool {
 	return false
 }
 
-// NewSecretSet makes the set for HMAC: one secret, from the caller's
-// configuration, RFC 7518 §3.2.
+// NewSecretSet returns a set with one HMAC secret from the caller's configuration, RFC 7518
+// §3.2.
 func NewSecretSet(key []byte) *Set {
 	s := &Set{byID: map[string][]Key{}, anyID: true}
 	s.add(Key{material: secret(key)})
 	return s
 }
 
-// Format implements fmt.Formatter: no verb prints a key, which may be a secret.
+// Format implements fmt.Formatter. No verb prints a key, because it may be a secret.
 func (s *Set) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "[%d keys]", len(s.all)) }
 
 // LogValue implements slog.LogValuer.
@@ -101,13 +102,13 @@ func (s *Set) add(k Key) {
 	s.all = append(s.all, k)
 }
 
-// Len tells how many keys are usable.
+// Len returns the number of usable keys.
 func (s *Set) Len() int { return len(s.all) }
 
-// Has tells whether a key of this kid is in the set.
+// Has reports whether the set has a key with this kid.
 func (s *Set) Has(kid string) bool { return len(s.byID[kid]) > 0 }
 
-// VerifyToken checks t's signature under the one key that its header leads to.
+// VerifyToken verifies t's signature with the one key that its header refers to.
 func (s *Set) VerifyToken(_ context.Context, t *Token) error {
 	a := algorithms[t.Header.Alg]
 	if a == nil {
@@ -127,27 +128,25 @@ func (s *Set) VerifyToken(_ context.Context, t *Token) error {
 	return nil
 }
 
-// VerifySignature is VerifyToken in the shape of go-oidc's KeySet: a JWT in, its
-// payload out.
+// VerifySignature implements go-oidc's KeySet. It verifies a JWT and returns its payload.
 func (s *Set) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
 	return VerifySignature(ctx, s, jwt)
 }
 
-// TokenVerifier checks the signature of a token that was parsed before.
+// TokenVerifier verifies the signature of a token that was already parsed.
 type TokenVerifier interface {
 	VerifyToken(context.Context, *Token) error
 }
 
-// KeySet is go-oidc's shape: a JWT in, its payload out.
+// KeySet has the method of go-oidc's KeySet. It verifies a JWT and returns its payload.
 type KeySet interface {
 	VerifySignature(ctx context.Context, jwt string) (payload []byte, err error)
 }
 
 var errOther = errors.New("the key set verified something else than this token")
 
-// VerifyWith asks a key set about t, which was parsed from raw: a set of the module's
-// takes it as it is, any other is asked in go-oidc's way, and must then have seen the
-// payload that we saw.
+// VerifyWith verifies t, which was parsed from raw, with a key set. A key set of this module
+// verifies t directly. Any other key set gets raw, and must return the same payload as t's.
 func VerifyWith(ctx context.Context, keys KeySet, raw string, t *Token) error {
 	if own, ok := keys.(TokenVerifier); ok {
 		return own.VerifyToken(ctx, t)
@@ -162,7 +161,7 @@ func VerifyWith(ctx context.Context, keys KeySet, raw string, t *Token) error {
 	return nil
 }
 
-// VerifySignature gives any TokenVerifier the shape of go-oidc's KeySet.
+// VerifySignature calls a TokenVerifier with the signature of go-oidc's KeySet method.
 func VerifySignature(ctx context.Context, v TokenVerifier, jwt string) ([]byte, error) {
 	t, err := Parse(jwt, MaxSize)
 	if err != nil {
@@ -174,9 +173,9 @@ func VerifySignature(ctx context.Context, v TokenVerifier, jwt string) ([]byte, 
 	return t.Payload, nil
 }
 
-// find selects by kid, alg and type together, never by kid alone: a key set may
-// hold one kid under several algorithms. Without a kid exactly one key must
-// fit (OIDC Core 10.1). Two different keys that fit are never tried in turn.
+// find selects a key by kid, alg and type together, never by kid alone: a key set may use one
+// kid for several algorithms. Without a kid, exactly one key must fit (OIDC Core 10.1). If
+// two different keys fit, neither is tried.
 func (s *Set) find(h Header, a *algorithm) (*Key, error) {
 	candidates := s.all
 	if h.Kid != "" && !s.anyID {
@@ -202,7 +201,7 @@ func (s *Set) find(h Header, a *algorithm) (*Key, error) {
 	return found, nil
 }
 
-// Holds tells whether key is still one of the set.
+// Holds reports whether key is still in the set.
 func (s *Set) Holds(_ context.Context, key *Key) (bool, error) {
 	candidates := s.byID[key.ID]
 	for i := range candidates {
@@ -214,7 +213,7 @@ func (s *Set) Holds(_ context.Context, key *Key) (bool, error) {
 	return false, nil
 }
 
-// Union is the set of all keys of sets; a nil set has none.
+// Union returns the set of all keys in sets. A nil set has no keys.
 func Union(sets ...*Set) *Set {
 	out := &Set{byID: map[string][]Key{}}
 	for _, s := range sets {

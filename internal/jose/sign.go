@@ -14,8 +14,8 @@ import (
 	"math/big"
 )
 
-// Signer makes JWTs with one key and one algorithm. The key may be in a KMS or an
-// HSM: it is asked for signatures, never for itself.
+// Signer signs JWTs with one key and one algorithm. The key may be in a KMS or an HSM: Signer
+// only requests signatures from it.
 type Signer struct {
 	alg   *algorithm
 	keyID string
@@ -23,8 +23,8 @@ type Signer struct {
 	mac   secret
 }
 
-// NewSigner makes a Signer. alg "" is for keys that have only one: ES256, ES384,
-// ES512 or EdDSA; an RSA key needs it named.
+// NewSigner returns a Signer. alg "" is allowed for a key that supports only one algorithm:
+// ES256, ES384, ES512 or EdDSA. For an RSA key alg is required.
 func NewSigner(key crypto.Signer, alg, keyID string) (*Signer, error) {
 	if key == nil {
 		return nil, errors.New("there is no key")
@@ -46,7 +46,7 @@ func NewSigner(key crypto.Signer, alg, keyID string) (*Signer, error) {
 	return &Signer{alg: a, keyID: keyID, key: key}, nil
 }
 
-// NewSecretSigner makes a Signer with an HMAC.
+// NewSecretSigner returns a Signer that uses an HMAC.
 func NewSecretSigner(key []byte, alg string) (*Signer, error) {
 	a := algorithms[alg]
 	if a == nil || !a.fits(secret(key)) {
@@ -71,11 +71,10 @@ func onlyAlg(public crypto.PublicKey) string {
 	return ""
 }
 
-// Alg gives the algorithm's name.
+// Alg returns the algorithm's name.
 func (s *Signer) Alg() string { return s.alg.name }
 
-// Sign makes a JWS in compact form. alg and the Signer's kid are put into the header
-// beside the members given.
+// Sign returns a JWS in compact form. It adds alg and the Signer's kid to the given header.
 func (s *Signer) Sign(header map[string]any, claims any) (string, error) {
 	all := map[string]any{"alg": s.alg.name}
 	if s.keyID != "" {
@@ -124,7 +123,8 @@ func (s *Signer) signature(signed string) ([]byte, error) {
 	return s.fixedSize(signature)
 }
 
-// sized refuses what cannot be a signature: keys in an HSM are somebody else's code.
+// sized returns an error if signature does not have the right size. A key in an HSM uses
+// third-party code, so its result is checked.
 func sized(signature []byte, size int, err error) ([]byte, error) {
 	if err == nil && len(signature) != size {
 		return nil, fmt.Errorf("a signature of %d bytes instead of %d", len(signature), size)
@@ -139,8 +139,8 @@ func (s *Signer) options() crypto.SignerOpts {
 	return s.alg.hash
 }
 
-// fixedSize turns the DER that crypto.Signer gives into R and S of the curve's size,
-// RFC 7518 §3.4.
+// fixedSize converts the DER signature of crypto.Signer to R and S of the curve's size, RFC
+// 7518 §3.4.
 func (s *Signer) fixedSize(der []byte) ([]byte, error) {
 	var sig struct{ R, S *big.Int }
 	if rest, err := asn1.Unmarshal(der, &sig); err != nil || len(rest) > 0 {

@@ -15,7 +15,7 @@ type Limits struct {
 	Members int // of all objects together
 }
 
-// Limits of the documents that the module reads.
+// The limits for each kind of document.
 var (
 	TokenLimits    = Limits{Bytes: MaxSize, Depth: 16, Members: 250}
 	DocumentLimits = Limits{Bytes: 1 << 20, Depth: 16, Members: 2000}
@@ -31,9 +31,9 @@ var (
 	errNumber    = errors.New("JSON with a number of absurd length")
 )
 
-// Decode reads one JSON object into v, and refuses what parsers read in
-// different ways: names that differ in case, duplicate names at any depth,
-// invalid UTF-8, anything before or after the object (RFC 8725 §3.7, RFC 7519 §4).
+// Decode decodes one JSON object into v. It rejects input that parsers interpret differently:
+// names that differ only in case, duplicate names at any depth, invalid UTF-8, and anything
+// before or after the object (RFC 8725 §3.7, RFC 7519 §4).
 func Decode(b []byte, v any, l Limits) error {
 	if err := checkLimits(b, l); err != nil {
 		return err
@@ -44,7 +44,7 @@ func Decode(b []byte, v any, l Limits) error {
 	return nil
 }
 
-// decodeError keeps where a text is wrong and drops what stood there.
+// decodeError keeps the position of an error and drops the input text.
 func decodeError(err error) error {
 	var syntax *jsontext.SyntacticError
 	if errors.As(err, &syntax) {
@@ -64,8 +64,8 @@ func syntacticCause(err *jsontext.SyntacticError) string {
 	return "syntax or encoding"
 }
 
-// checkLimits walks over b once, before any decoder allocates for it. It
-// counts structure alone; whether b is JSON at all is the decoder's to say.
+// checkLimits scans b once, before a decoder allocates memory for it. It counts the structure
+// only. The decoder checks whether b is valid JSON.
 func checkLimits(b []byte, l Limits) error {
 	if len(b) > l.Bytes {
 		return fmt.Errorf("JSON of %d bytes; at most %d are read", len(b), l.Bytes)
@@ -104,7 +104,7 @@ func checkLimits(b []byte, l Limits) error {
 	return nil
 }
 
-// skipString gives the index of the quote that ends the string begun at i.
+// skipString returns the index of the closing quote of the string that starts at i.
 func skipString(b []byte, i int) int {
 	for i++; i < len(b) && b[i] != '"'; i++ {
 		if b[i] == '\\' {

@@ -12,8 +12,8 @@ import (
 
 var errJWK = errors.New("the key cannot be written as a JWK")
 
-// PublicJWK is the public part of the Signer's key as a JWK, with no more members than
-// it needs, and its SHA-256 thumbprint (RFC 7638).
+// PublicJWK returns the public part of the Signer's key as a JWK with the required members
+// only, and its SHA-256 thumbprint (RFC 7638).
 func (s *Signer) PublicJWK() (raw json.RawMessage, thumbprint string, err error) {
 	if s.key == nil {
 		return nil, "", errJWK // a secret has no public part
@@ -21,7 +21,7 @@ func (s *Signer) PublicJWK() (raw json.RawMessage, thumbprint string, err error)
 	return PublicJWK(s.key.Public())
 }
 
-// PublicJWK writes a public key as a JWK, and gives its SHA-256 thumbprint.
+// PublicJWK encodes a public key as a JWK and returns it with its SHA-256 thumbprint.
 func PublicJWK(key crypto.PublicKey) (raw json.RawMessage, thumbprint string, err error) {
 	if raw, thumbprint, ok := mlDSAJWK(key); ok {
 		return raw, thumbprint, nil
@@ -40,7 +40,7 @@ func PublicJWK(key crypto.PublicKey) (raw json.RawMessage, thumbprint string, er
 	return raw, base64.RawURLEncoding.EncodeToString(sum), nil
 }
 
-// SignEmbedded is Sign for a JWT that brings its key in its header: there is no kid.
+// SignEmbedded is Sign for a JWT with its key in the header. It adds no kid.
 func (s *Signer) SignEmbedded(header map[string]any, claims any) (string, error) {
 	anonymous := *s
 	anonymous.keyID = ""

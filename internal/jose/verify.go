@@ -10,11 +10,11 @@ import (
 	"errors"
 )
 
-// ErrSignature says that a signature does not verify under the key that the
-// token's header leads to.
+// ErrSignature reports that the signature does not verify with the key that the token's
+// header refers to.
 var ErrSignature = errors.New("the signature does not verify")
 
-// verify checks t's signature under one key that fits the algorithm.
+// verify verifies t's signature with one key that fits the algorithm.
 func (a *algorithm) verify(t *Token, key any) error {
 	if !a.fits(key) {
 		return ErrSignature
@@ -40,8 +40,8 @@ func (a *algorithm) verify(t *Token, key any) error {
 	return nil
 }
 
-// onStack is how long a token is that is hashed on the stack: a conversion would copy it to
-// the heap.
+// onStack is the maximum length of a token that is hashed on the stack. A conversion would
+// copy it to the heap.
 const onStack = 2 << 10
 
 func verifyEdDSA(t *Token, k ed25519.PublicKey) bool {
@@ -65,8 +65,8 @@ func (a *algorithm) digest(t *Token) []byte {
 
 var pssOptions = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
 
-// verifyRSA fixes the PSS salt to the length of the hash, RFC 7518 §3.5: the
-// library's default would take any.
+// verifyRSA requires a PSS salt of the length of the hash, RFC 7518 §3.5. The library's
+// default would accept any length.
 func (a *algorithm) verifyRSA(t *Token, k *rsa.PublicKey) bool {
 	if a.family == rsaPSS {
 		return rsa.VerifyPSS(k, a.hash, a.digest(t), t.signature, pssOptions) == nil
@@ -74,8 +74,8 @@ func (a *algorithm) verifyRSA(t *Token, k *rsa.PublicKey) bool {
 	return rsa.VerifyPKCS1v15(k, a.hash, a.digest(t), t.signature) == nil
 }
 
-// verifyECDSA takes R and S of exactly the curve's size, RFC 7518 §3.4, and hands them
-// on in DER: the library's function that takes two numbers does no other.
+// verifyECDSA requires R and S of exactly the curve's size, RFC 7518 §3.4. It passes them on
+// in DER, because the library's function for two numbers converts them to DER as well.
 func (a *algorithm) verifyECDSA(t *Token, k *ecdsa.PublicKey) bool {
 	size := (a.curve.Params().BitSize + 7) / 8
 	if len(t.signature) != 2*size {
@@ -85,7 +85,7 @@ func (a *algorithm) verifyECDSA(t *Token, k *ecdsa.PublicKey) bool {
 	return ecdsa.VerifyASN1(k, a.digest(t), derSignature(buf[:0], t.signature[:size], t.signature[size:]))
 }
 
-// derSignature is the ECDSA-Sig-Value of RFC 3279 §2.2.3.
+// derSignature encodes the ECDSA-Sig-Value of RFC 3279 §2.2.3.
 func derSignature(to, r, s []byte) []byte {
 	r, s = trimInteger(r), trimInteger(s)
 	length := integerLength(r) + integerLength(s)
@@ -97,7 +97,8 @@ func derSignature(to, r, s []byte) []byte {
 	return appendInteger(appendInteger(to, r), s)
 }
 
-// trimInteger leaves the bytes that DER writes, X.690 §8.3.2: none too many, one for zero.
+// trimInteger removes leading zeros but keeps one byte for zero, as DER requires, X.690
+// §8.3.2.
 func trimInteger(b []byte) []byte {
 	for len(b) > 1 && b[0] == 0 {
 		b = b[1:]
@@ -109,7 +110,7 @@ func integerLength(b []byte) int { return 2 + len(b) + int(b[0]>>7) }
 
 func appendInteger(to, b []byte) []byte {
 	to = append(to, 0x02, byte(len(b)+int(b[0]>>7)))
-	if b[0]>>7 == 1 { // or it would be negative
+	if b[0]>>7 == 1 { // a set top bit would make the number negative
 		to = append(to, 0)
 	}
 	return append(to, b...)
