@@ -31,7 +31,7 @@ func (i *Issuer) authorize(w http.ResponseWriter, r *http.Request) {
 	i.decide(w, r, c, q)
 }
 
-// decide signs the user in, asks on a page, or refuses.
+// decide signs the user in, shows a page, or returns an error to the client.
 func (i *Issuer) decide(w http.ResponseWriter, r *http.Request, c *Client, q url.Values) {
 	prompt := strings.Fields(q.Get("prompt"))
 	s, id := i.session(r)
@@ -50,7 +50,7 @@ func (i *Issuer) decide(w http.ResponseWriter, r *http.Request, c *Client, q url
 	}
 }
 
-// chosen is who signs in where nobody chooses.
+// chosen returns the user to sign in when no page is shown.
 func (i *Issuer) chosen(q url.Values, s *session) *User {
 	if u := i.user(q.Get("login_hint")); u != nil {
 		return u
@@ -66,12 +66,12 @@ func tooOld(s *session, q url.Values, now time.Time) bool {
 	return err == nil && now.Sub(s.authTime) >= age
 }
 
-// codeLifetime is the longest that RFC 6749 §4.1.2 recommends.
+// codeLifetime is the maximum that RFC 6749 §4.1.2 recommends.
 const codeLifetime = 10 * time.Minute
 
 const sessionCookie = "issuertest_session"
 
-// session gives that of the browser, nil if there is none.
+// session returns the browser's session, or nil if there is none.
 func (i *Issuer) session(r *http.Request) (*session, string) {
 	cookie, err := r.Cookie(sessionCookie)
 	if err != nil {
@@ -84,7 +84,7 @@ func (i *Issuer) session(r *http.Request) (*session, string) {
 	return s, cookie.Value
 }
 
-// begin starts a session of user in the browser.
+// begin starts a session for user in the browser.
 func (i *Issuer) begin(w http.ResponseWriter, user *User) (*session, string) {
 	s, id := &session{user: user, authTime: i.Now()}, newID()
 	i.state.sessions.put(id, s, i.Now().Add(24*time.Hour))
@@ -95,7 +95,7 @@ func (i *Issuer) begin(w http.ResponseWriter, user *User) (*session, string) {
 	return s, id
 }
 
-// allow makes the authorization response for a user who is signed in.
+// allow returns the authorization response to the browser of a signed-in user.
 func (i *Issuer) allow(w http.ResponseWriter, c *Client, q url.Values, s *session, id string) {
 	g := i.granted(c, q, s.user)
 	g.authTime, g.sid = s.authTime, id
@@ -118,7 +118,7 @@ func (i *Issuer) allow(w http.ResponseWriter, c *Client, q url.Values, s *sessio
 	i.respond(w, c, q, answer)
 }
 
-// granted is what a request asks for, given to user.
+// granted returns the grant for a request by user.
 func (i *Issuer) granted(c *Client, q url.Values, user *User) *grant {
 	g := &grant{
 		client: c, user: user, scopes: strings.Fields(q.Get("scope")), audience: q["resource"], nonce: q.Get("nonce"),
@@ -159,7 +159,7 @@ func failure(e *refusal) url.Values {
 	return url.Values{"error": {e.code}, "error_description": {e.description}}
 }
 
-// respond sends the browser back with answer: RFC 6749 §4.1.2, RFC 9207, JARM.
+// respond sends the browser to the client with answer: RFC 6749 §4.1.2, RFC 9207, JARM.
 func (i *Issuer) respond(w http.ResponseWriter, c *Client, q, answer url.Values) {
 	i.state.pushed.take(q.Get("request_uri"), i.Now())
 	answer = maps.Clone(answer)
@@ -178,7 +178,7 @@ func (i *Issuer) respond(w http.ResponseWriter, c *Client, q, answer url.Values)
 	i.deliver(w, mode, i.redirectOf(c, q), answer)
 }
 
-// redirectOf is the redirect URI of a request, or the registered one.
+// redirectOf returns the redirect URI of a request, or the registered one.
 func (i *Issuer) redirectOf(c *Client, q url.Values) string {
 	if redirect := q.Get("redirect_uri"); redirect != "" || len(c.RedirectURLs) == 0 {
 		return redirect
@@ -203,7 +203,7 @@ func (i *Issuer) spoilCallback(answer url.Values) {
 	}
 }
 
-// responseMode gives the mode without "jwt", and whether the response is signed.
+// responseMode returns the mode without "jwt", and whether the response is signed.
 func (i *Issuer) responseMode(q url.Values) (mode string, signed bool) {
 	mode = q.Get("response_mode")
 	if mode == "jwt" {
@@ -221,7 +221,7 @@ func (i *Issuer) responseMode(q url.Values) (mode string, signed bool) {
 	return mode, signed
 }
 
-// jarm packs a response into a JWT, JARM §2.1.
+// jarm encodes a response as a JWT, JARM §2.1.
 func (i *Issuer) jarm(c *Client, answer url.Values) string {
 	claims := map[string]any{"iss": i.URL, "aud": c.ID, "exp": i.Now().Add(10 * time.Minute).Unix()}
 	for name := range answer {
@@ -261,8 +261,7 @@ var formPost = newPage(`Signing in`, `<form method="post" action="{{.To}}">{{ran
 <input type="hidden" name="{{$name}}" value="{{.}}">{{end}}{{end}}
 <noscript><button>Continue</button></noscript></form><script>document.forms[0].submit()</script>`)
 
-// showError tells the developer what is wrong with a request that may not be answered by a
-// redirect.
+// showError shows the developer an error that must not be sent in a redirect.
 func (i *Issuer) showError(w http.ResponseWriter, err error) {
 	e := refuse("invalid_request", err.Error())
 	errors.As(err, &e)

@@ -10,7 +10,7 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// proofClaims are those of a DPoP proof, RFC 9449 §4.2.
+// proofClaims are the claims of a DPoP proof, RFC 9449 §4.2.
 type proofClaims struct {
 	ID       string           `json:"jti"`
 	Method   string           `json:"htm"`
@@ -20,8 +20,9 @@ type proofClaims struct {
 	Nonce    string           `json:"nonce"`
 }
 
-// proof checks the DPoP proof of a request and gives the thumbprint of its key: "" for a
-// request without one. accessToken is "" at the token endpoint. The caller holds i.mu.
+// proof verifies the DPoP proof of a request and returns the thumbprint of its key. It
+// returns "" for a request without a proof. accessToken is "" at the token endpoint. The
+// caller holds i.mu.
 func (i *Issuer) proof(w http.ResponseWriter, r *http.Request, accessToken string) (thumbprint string, e *refusal) {
 	sent := r.Header.Values("DPoP")
 	if len(sent) == 0 {
@@ -74,7 +75,7 @@ func (i *Issuer) checkProof(w http.ResponseWriter, r *http.Request, c proofClaim
 	return nil
 }
 
-// confirmation is the cnf of the tokens that a request gets, nil for bearer tokens.
+// confirmation returns the cnf for the tokens of a request. It is nil for bearer tokens.
 func (i *Issuer) confirmation(w http.ResponseWriter, r *http.Request, c *Client) (map[string]any, *refusal) {
 	thumbprint, e := i.proof(w, r, "")
 	switch certificate := clientCertificate(r); {
@@ -91,7 +92,7 @@ func (i *Issuer) confirmation(w http.ResponseWriter, r *http.Request, c *Client)
 	return nil, nil
 }
 
-// holds tells whether the sender of a request with an access token holds the key of cnf.
+// holds reports whether the sender of a request with an access token has the key in cnf.
 func (i *Issuer) holds(w http.ResponseWriter, r *http.Request, raw string, cnf map[string]any) *refusal {
 	if jkt, ok := cnf["jkt"]; ok {
 		thumbprint, e := i.proof(w, r, raw)

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// newCertificate makes a certificate for loopback that signs itself.
+// newCertificate creates a self-signed certificate for loopback.
 func newCertificate(address net.Addr) (tls.Certificate, *x509.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -35,8 +35,8 @@ func newCertificate(address net.Addr) (tls.Certificate, *x509.Certificate, error
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, leaf, err
 }
 
-// NewCertificate makes a certificate that signs itself, for a client that authenticates by
-// TLS or has its tokens bound to it. Client.Certificate is its Leaf.
+// NewCertificate creates a self-signed certificate for a client that authenticates with TLS
+// or uses certificate-bound tokens. Set Client.Certificate to its Leaf.
 func NewCertificate() tls.Certificate {
 	pair, _, err := newCertificate(&net.TCPAddr{})
 	return must(pair, err)

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// backchannel is the endpoint of OpenID Connect CIBA §7. Without Config.Page the user whom
-// login_hint names allows the login at once; with it, [Issuer.Approve] does.
+// backchannel is the endpoint of OpenID Connect CIBA §7. Without Config.Page, the user in
+// login_hint allows the login at once. With it, call [Issuer.Approve].
 func (i *Issuer) backchannel(w http.ResponseWriter, r *http.Request) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -68,7 +68,7 @@ func (i *Issuer) pollBackchannel(t *tokenRequest) (map[string]any, *refusal) {
 	return i.poll(t, t.form("auth_req_id"))
 }
 
-// ping tells the client that the user has decided, CIBA §10.2.
+// ping notifies the client that the user has decided, CIBA §10.2.
 func (i *Issuer) ping(id string, p *polled) {
 	if p.client.NotificationURL == "" || p.notify == "" {
 		return
@@ -83,10 +83,11 @@ func (i *Issuer) ping(id string, p *polled) {
 	i.background(func() { i.call(r) })
 }
 
-// background runs f, and Close waits for it.
+// background runs f in a goroutine that Close waits for.
 func (i *Issuer) background(f func()) { i.served.Go(f) }
 
-// call sends a request to an application under test and gives the status, 0 for none.
+// call sends a request to an application under test and returns the status, or 0 if there was
+// no response.
 func (i *Issuer) call(r *http.Request) int {
 	resp, err := i.config.HTTP.Do(r)
 	if err != nil {

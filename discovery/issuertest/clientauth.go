@@ -41,8 +41,8 @@ func (i *Issuer) authenticate(r *http.Request) (*Client, *refusal) {
 	return c, nil
 }
 
-// presented reads what a request has to authenticate with, RFC 6749 §2.3. The method is ""
-// if there are two.
+// presented extracts the client's credentials from a request, RFC 6749 §2.3. The method is ""
+// if the request uses two methods.
 func presented(r *http.Request) (id, method, proof string) {
 	form := r.PostForm
 	id, method = form.Get("client_id"), "none"
@@ -63,7 +63,7 @@ func presented(r *http.Request) (id, method, proof string) {
 	return id, method, ""
 }
 
-// proves checks the proof, and gives the method as the metadata name it.
+// proves verifies the credentials and returns the name of the method as in the metadata.
 func (i *Issuer) proves(r *http.Request, c *Client, method, proof string) (named, reason string) {
 	switch method {
 	case "client_secret_basic", "client_secret_post":
@@ -102,7 +102,7 @@ type assertion struct {
 	ID       string           `json:"jti"`
 }
 
-// assertedClient reads whose assertion it is, before anything is checked.
+// assertedClient returns the client that an assertion names. It verifies nothing.
 func assertedClient(raw string) string {
 	var claims assertion
 	if t, err := jose.Parse(raw, 0); err == nil && jose.Decode(t.Payload, &claims, jose.TokenLimits) == nil {
@@ -127,7 +127,8 @@ func (i *Issuer) asserts(r *http.Request, c *Client, raw string) (method, reason
 	return method, reason
 }
 
-// signedBy checks the signature by the client's keys or secret, the audience and the time.
+// signedBy verifies the signature with the client's keys or secret, and checks the audience
+// and the time.
 func (i *Issuer) signedBy(r *http.Request, c *Client, t *jose.Token) (claims assertion, reason string) {
 	if err := c.verify(r, t); err != nil {
 		return claims, "the signature does not verify with the client's keys: " + err.Error()
@@ -150,7 +151,7 @@ func (i *Issuer) signedBy(r *http.Request, c *Client, t *jose.Token) (claims ass
 	return claims, ""
 }
 
-// verify checks a signature by the client's registered keys or its secret.
+// verify verifies a signature with the client's registered keys or its secret.
 func (c *Client) verify(r *http.Request, t *jose.Token) error {
 	set := jose.NewSecretSet([]byte(c.Secret))
 	if !strings.HasPrefix(t.Header.Alg, "HS") {

@@ -11,8 +11,8 @@ type clock struct {
 	ahead time.Duration
 }
 
-// Now is the issuer's time. Give it to the Now fields of the client and the API under test,
-// and all of them follow Advance.
+// Now returns the issuer's time. Use it as the Now field of the client and the API under
+// test, so that Advance affects them too.
 func (i *Issuer) Now() time.Time {
 	i.clock.mu.Lock()
 	defer i.clock.mu.Unlock()

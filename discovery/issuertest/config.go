@@ -28,8 +28,9 @@ const (
 	Opaque                // a random string, for introspection
 )
 
-// Config describes an issuer. The zero value is complete: one confidential client
-// ([ClientID], [ClientSecret]), one user ([Subject]), TLS on a free port of loopback.
+// Config describes an issuer. Every field is optional. The zero value is an issuer with one
+// confidential client ([ClientID], [ClientSecret]) and one user ([Subject]). It uses TLS on a
+// free port of loopback.
 type Config struct {
 	// Issuer is the issuer identifier: an http or https URL without query and fragment.
 	// "" means the address that the issuer listens on.
@@ -44,31 +45,32 @@ type Config struct {
 	// Clients are the registered clients. Empty means one, see Config.
 	Clients []Client
 
-	// Users are the accounts. Empty means one with the subject "alice", a name and an email
-	// address. The first one is signed in where nobody chooses.
+	// Users are the accounts. Empty means one account with the subject "alice", a name and an
+	// email address. If no user is selected, the first account is signed in.
 	Users []User
 
-	// Page shows a page with a choice of users at every authorization request without
-	// prompt=none, and then a page that asks for consent. It also asks the user of a device, and
-	// before a logout without id_token_hint. False signs
-	// the user in at once: the one that login_hint names by subject, otherwise the first.
+	// Page shows a page to select a user at every authorization request without prompt=none,
+	// and then a consent page. It also asks the user of a device, and asks before a logout
+	// without id_token_hint. False signs the user in at once: the user whose subject is in
+	// login_hint, otherwise the first user.
 	Page bool
 
-	// ScopeTexts says on the consent page what a scope allows, such as {"photos.read": "See your
-	// photos"}. The scopes of OpenID Connect have a text.
+	// ScopeTexts are the descriptions of scopes on the consent page, such as {"photos.read":
+	// "See your photos"}. The scopes of OpenID Connect have a default text.
 	ScopeTexts map[string]string
 
-	// Algorithm signs. "" means RS256.
+	// Algorithm is the signature algorithm of the issuer's key. "" means RS256.
 	Algorithm string
 
 	// AccessTokens is the form of access tokens. The zero value means JWT.
 	AccessTokens Format
 
-	// Audience is the aud of access tokens where the request names no resource. Empty means
-	// the constant Audience.
+	// Audience is the aud of access tokens if the request has no resource parameter. Empty
+	// means the constant Audience.
 	Audience []string
 
-	// Lifetime is that of access and ID tokens. 0 means five minutes. Refresh tokens last a day.
+	// Lifetime is the lifetime of access and ID tokens. 0 means five minutes. Refresh tokens
+	// are valid for a day.
 	Lifetime time.Duration
 
 	// PollInterval is the interval of the device and CIBA grants, in whole seconds. 0 means 1 second.
@@ -77,42 +79,46 @@ type Config struct {
 	// Delay is how long the fault Slow delays a response. 0 means one minute.
 	Delay time.Duration
 
-	// Metadata is laid over the metadata. A nil value removes a member.
+	// Metadata changes the metadata: each member replaces the issuer's own. A nil value
+	// removes a member.
 	Metadata map[string]any
 
-	// EncryptionKey publishes an encryption key (ECDH-ES, P-256), and the issuer accepts request
-	// objects that are encrypted to it (RFC 9101). False means that it rejects them.
+	// EncryptionKey publishes an encryption key (ECDH-ES, P-256). The issuer then accepts
+	// request objects that are encrypted to it (RFC 9101). False means that encrypted request
+	// objects are rejected.
 	EncryptionKey bool
 
-	// Edit changes responses.
+	// Edit contains functions that change responses.
 	Edit Edit
 
-	// Grants are more grant types, by name. They come before the issuer's own.
+	// Grants are additional grant types, by name. They replace the issuer's own grant types
+	// of the same name.
 	Grants map[string]GrantType
 
-	// SecretPrefix begins every code, opaque token and client secret that the issuer makes. Search the output
-	// of a test for it to find a secret in a log.
+	// SecretPrefix is the prefix of every code, opaque token and client secret that the
+	// issuer generates. Search the output of a test for it to find a secret in a log.
 	SecretPrefix string
 
-	// Faults are injected from the start, see [Issuer.Inject].
+	// Faults are injected at the start, see [Issuer.Inject].
 	Faults []Fault
 
 	// HTTP sends back-channel logout tokens and CIBA pings. nil means a client with a
 	// time-out of five seconds that trusts every certificate.
 	HTTP *http.Client
 
-	// Observe is called after every request, also by several goroutines at once. It sees
-	// secrets: it is for development. nil means nothing is called.
+	// Observe is called after every request, possibly from several goroutines at once. Use it
+	// only for development, because it receives secrets. nil means that nothing is called.
 	Observe func(Exchange)
 
-	// MaxExchanges is how many exchanges [Issuer.Exchanges] returns at most. 0 means 1000.
+	// MaxExchanges is the maximum number of exchanges that [Issuer.Exchanges] returns. 0
+	// means 1000.
 	MaxExchanges int
 
-	// Now is the clock. nil means time.Now. [Issuer.Advance] adds to it.
+	// Now returns the current time. nil means time.Now. [Issuer.Advance] adds to it.
 	Now func() time.Time
 }
 
-// Client is a registered client. A client with neither Secret nor Keys nor Certificate is public.
+// Client is a registered client. A client without Secret, Keys and Certificate is public.
 type Client struct {
 	output[Client]
 
@@ -136,44 +142,46 @@ type Client struct {
 	// is free (RFC 8252 §7.3). Empty accepts any.
 	RedirectURLs []string
 
-	// PostLogoutRedirectURLs are where a logout may lead. Empty accepts any.
+	// PostLogoutRedirectURLs are the URLs that a logout may redirect to. Empty accepts any.
 	PostLogoutRedirectURLs []string
 
 	BackChannelLogoutURL  string // gets logout tokens; "" for none
 	FrontChannelLogoutURL string // is loaded in a frame at a logout; "" for none
 	NotificationURL       string // gets CIBA pings; "" means the poll mode
 
-	// Scopes are those that it may get. Empty allows any.
+	// Scopes are the scopes that the client may request. Empty allows any.
 	Scopes []string
 
-	// Audience is the aud of its access tokens where the request names no resource, and the
-	// resources that a request may name (RFC 8707). Empty means Config.Audience and any
-	// resource.
+	// Audience is the aud of the client's access tokens if the request has no resource
+	// parameter. It also lists the resources that a request may name (RFC 8707). Empty means
+	// Config.Audience and any resource.
 	Audience []string
 
-	// AccessTokens is the form of its access tokens. The zero value means Config.AccessTokens.
+	// AccessTokens is the form of the client's access tokens. The zero value means
+	// Config.AccessTokens.
 	AccessTokens Format
 
-	// KeepRefreshTokens lets a refresh token be used many times: a refresh returns the same
-	// one. False means that each is used once, and that the second use revokes the login.
+	// KeepRefreshTokens allows a refresh token to be used many times: a refresh returns the
+	// same one. False means that each refresh token is used once, and that a second use
+	// revokes the login.
 	KeepRefreshTokens bool
 
 	RequirePAR  bool // RFC 9126 §6
 	RequireDPoP bool // RFC 9449 §5.2 (dpop_bound_access_tokens)
 
-	// IDTokenAlg signs its ID tokens with the client secret: HS256, HS384 or HS512. ""
-	// means Config.Algorithm.
+	// IDTokenAlg is the algorithm to sign the client's ID tokens with the client secret:
+	// HS256, HS384 or HS512. "" means Config.Algorithm.
 	IDTokenAlg string
 
-	// IDTokenEncryptionAlg and IDTokenEncryptionEnc encrypt its ID tokens to Keys, such as
-	// "ECDH-ES" with "A256GCM". "" means that they are not encrypted.
+	// IDTokenEncryptionAlg and IDTokenEncryptionEnc encrypt the client's ID tokens to Keys,
+	// for example "ECDH-ES" with "A256GCM". "" means that they are not encrypted.
 	IDTokenEncryptionAlg, IDTokenEncryptionEnc string
 
 	// ResponseEncryptionAlg and ResponseEncryptionEnc encrypt signed authorization responses
 	// (JARM) to Keys. "" means that they are not encrypted.
 	ResponseEncryptionAlg, ResponseEncryptionEnc string
 
-	// SignedUserInfo answers at the UserInfo endpoint with a JWT.
+	// SignedUserInfo returns UserInfo responses as a JWT.
 	SignedUserInfo bool
 
 	// UserInfoEncryptionAlg and UserInfoEncryptionEnc encrypt a signed UserInfo response to
@@ -187,12 +195,13 @@ type Client struct {
 type User struct {
 	Subject string
 
-	// Claims are about the user. Those of the scopes profile, email, address and phone
-	// (OpenID Connect Core §5.4) need their scope. Any other claim is always issued.
+	// Claims are claims about the user. The claims of the scopes profile, email, address and
+	// phone (OpenID Connect Core §5.4) require their scope. Any other claim is always
+	// included.
 	Claims map[string]any
 
-	// ACR and AMR tell how the user authenticates. ACR "" means the first of the request's
-	// acr_values.
+	// ACR and AMR describe how the user authenticates. ACR "" means the first of the
+	// request's acr_values.
 	ACR string
 	AMR []string
 }
@@ -219,7 +228,7 @@ func defaultUser() User {
 	}}
 }
 
-// complete fills in what the zero values mean.
+// complete replaces zero values with their defaults.
 func (c Config) complete() (Config, error) {
 	if len(c.Clients) == 0 {
 		c.Clients = []Client{{ID: ClientID, Secret: ClientSecret}}
@@ -281,7 +290,7 @@ func (c *Config) check() error {
 	return nil
 }
 
-// checkIssuer reports an error unless s is an issuer identifier.
+// checkIssuer returns an error unless s is an issuer identifier.
 func checkIssuer(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" {

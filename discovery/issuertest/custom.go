@@ -2,25 +2,26 @@ package issuertest
 
 import "net/url"
 
-// GrantType answers an extension grant, RFC 6749 §4.5. It gets the parameters of the token
-// request of a client that is authenticated. An error is answered invalid_grant.
+// GrantType handles an extension grant, RFC 6749 §4.5. It receives the parameters of the
+// token request of an authenticated client. If it returns an error, the issuer responds with
+// invalid_grant.
 type GrantType func(form url.Values) (Granted, error)
 
-// Granted is what a GrantType allows.
+// Granted is what a GrantType grants.
 type Granted struct {
 	Subject  string   // the subject of a user; "" means that the client acts for itself
-	Scopes   []string // openid issues an ID token too
-	Audience []string // empty means that of the client or the Config
+	Scopes   []string // with openid, an ID token is issued too
+	Audience []string // empty means the audience of the client or the Config
 
-	// Renewable issues a refresh token too.
+	// Renewable also issues a refresh token.
 	Renewable bool
 
-	// Response is laid over the token response, such as issued_token_type. A nil value
-	// removes a member.
+	// Response adds or replaces members of the token response, such as issued_token_type. A
+	// nil value removes a member.
 	Response map[string]any
 }
 
-// extension runs a GrantType of the Config.
+// extension calls a GrantType of the Config.
 func extension(answer GrantType) func(*Issuer, *tokenRequest) (map[string]any, *refusal) {
 	return func(i *Issuer, t *tokenRequest) (map[string]any, *refusal) {
 		allowed, err := answer(t.r.PostForm)

@@ -36,7 +36,7 @@ func (i *Issuer) device(w http.ResponseWriter, r *http.Request) {
 	answerJSON(w, http.StatusOK, answer)
 }
 
-// poll answers a device or a client that asks whether the user has decided.
+// poll responds to a device or a client that asks whether the user has decided.
 func (i *Issuer) poll(t *tokenRequest, id string) (map[string]any, *refusal) {
 	p, ok := i.state.polls.get(id, i.Now())
 	switch {
@@ -59,11 +59,11 @@ func (i *Issuer) pollDevice(t *tokenRequest) (map[string]any, *refusal) {
 	return i.poll(t, t.form("device_code"))
 }
 
-// Approve plays a user who allows a device or CIBA login. code is the user code that the
+// Approve acts as a user who allows a device or CIBA login. code is the user code that the
 // device shows, or the auth_req_id. Subject "" means the first user.
 func (i *Issuer) Approve(code, subject string) error { return i.decided(code, subject, true) }
 
-// Deny plays a user who denies a device or CIBA login.
+// Deny acts as a user who denies a device or CIBA login.
 func (i *Issuer) Deny(code string) error { return i.decided(code, "", false) }
 
 func (i *Issuer) decided(code, subject string, allowed bool) error {
@@ -101,8 +101,8 @@ var devicePage = newPage(`Sign in on a device`, `{{with .Wrong}}<p role="alert">
 {{else}}<p><label for="user_code">The code that the device shows</label>
 <input id="user_code" name="user_code" autocapitalize="characters" autocomplete="off" required></p><button>Continue</button>{{end}}</form>`)
 
-// devicePage is the verification URI, RFC 8628 §3.3. It asks for the code, then shows which
-// client is about to be allowed. Without Config.Page a code in the query is allowed at once.
+// devicePage is the verification URI, RFC 8628 §3.3. It asks for the code and then shows
+// which client requests access. Without Config.Page, a code in the query is approved at once.
 func (i *Issuer) devicePage(w http.ResponseWriter, r *http.Request) {
 	code := strings.ToUpper(strings.TrimSpace(r.FormValue("user_code")))
 	subject, denied := r.FormValue("user"), r.FormValue("action") == "cancel"

@@ -2,9 +2,9 @@ package issuertest
 
 import "net/url"
 
-// Edit changes responses, for what no [Fault] has a name for. Each function gets the response
-// as it would be sent, and changes it in place. Functions may call Now, Key and SignJWT, but
-// no other method of the issuer. Nil functions change nothing.
+// Edit changes responses in ways for which there is no [Fault]. Each function receives the
+// complete response before it is sent, and changes it in place. The functions may call Now,
+// Key and SignJWT, but no other method of the issuer. A nil function changes nothing.
 type Edit struct {
 	Metadata      func(map[string]any)
 	AccessToken   func(map[string]any) // the claims of a JWT access token before it is signed

@@ -10,8 +10,8 @@ import (
 // Fault is one way in which a response is wrong.
 type Fault string
 
-// One fault for each of the 14 steps of ID token validation, and siblings. The number is the
-// step, as in package idtoken.
+// The faults of the ID token, at least one for each of the 14 validation steps. The number is
+// the step, as in package idtoken.
 const (
 	IDTokenUnreadable       Fault = "id_token_unreadable"         // 1: not a JWT
 	IDTokenTyp              Fault = "id_token_typ"                // 1: typ is at+jwt, an access token's
@@ -61,7 +61,7 @@ const (
 	CallbackResponsePlain  Fault = "callback_response_plain"  // JARM: plain parameters instead
 )
 
-// Faults of the token response, and of answers about users and tokens.
+// Faults of the token response, and of responses about users and tokens.
 const (
 	TokenTypeMissing        Fault = "token_type_missing"        // no token_type
 	TokenTypeUnknown        Fault = "token_type_unknown"        // token_type is mac
@@ -94,8 +94,8 @@ const (
 	PollExpired             Fault = "poll_expired"              // every poll is answered expired_token
 )
 
-// Faults of any response over HTTP. They are of the token endpoint, unless [Fault.At] names
-// another one.
+// Faults of any HTTP response. They apply to the token endpoint, unless [Fault.At] selects
+// another endpoint.
 const (
 	Slow        Fault = "slow"         // the response comes after Config.Delay
 	HangUp      Fault = "hang_up"      // the connection ends without a response
@@ -109,17 +109,17 @@ const (
 	Unavailable Fault = "unavailable"  // status 503 with Retry-After: 1
 )
 
-// OtherAudience is the second audience of IDTokenPartyMissing. A client that is to get as
-// far as step 4 trusts it.
+// OtherAudience is the second audience of IDTokenPartyMissing. A client must trust it for the
+// fault to reach step 4.
 const OtherAudience = "https://other-client.example"
 
 const foreignIssuer = "https://other-issuer.example"
 
-// At makes a fault of HTTP one of another endpoint: Slow.At(UserInfoEndpoint).
+// At applies an HTTP fault to another endpoint: Slow.At(UserInfoEndpoint).
 func (f Fault) At(e Endpoint) Fault { return Fault(string(f) + "@" + string(e)) }
 
-// Step is the step of ID token validation at which a client rejects the fault. It is 0 for
-// faults of other responses.
+// Step returns the step of ID token validation at which a client rejects the fault. It
+// returns 0 for faults of other responses.
 func (f Fault) Step() int { return steps[f] }
 
 var steps = map[Fault]int{
@@ -154,12 +154,12 @@ var responseFaults = []Fault{
 
 var httpFaults = []Fault{Slow, HangUp, Truncated, Redirecting, HTML, NotJSON, Empty, TooLarge, ServerError, Unavailable}
 
-// Faults lists all faults: those of the ID token in the order of the steps, those of single
-// responses, those of HTTP.
+// Faults returns all faults: those of the ID token in the order of the steps, those of single
+// responses, and those of HTTP.
 func Faults() []Fault { return slices.Concat(idTokenFaults, responseFaults, httpFaults) }
 
-// check reports an error for a fault that does not exist, so that a spelling error does not
-// look like a passed test.
+// check returns an error for an unknown fault, so that a misspelled fault does not make a
+// test pass.
 func (f Fault) check() error {
 	name, endpoint, at := strings.Cut(string(f), "@")
 	if at && (!slices.Contains(httpFaults, Fault(name)) || !slices.Contains(endpoints, Endpoint(endpoint))) {
@@ -171,7 +171,7 @@ func (f Fault) check() error {
 	return nil
 }
 
-// faults are those that are injected at the moment.
+// faults are the faults that are currently injected.
 type faults struct {
 	mu  sync.Mutex
 	set map[Fault]bool
@@ -194,7 +194,7 @@ func (s *faults) has(f Fault) bool {
 	return s.set[f]
 }
 
-// take is has for a fault that happens once.
+// take is like has, but for a fault that happens once.
 func (s *faults) take(f Fault) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -203,7 +203,7 @@ func (s *faults) take(f Fault) bool {
 	return was
 }
 
-// at gives the faults of HTTP at an endpoint.
+// at returns the HTTP faults at an endpoint.
 func (s *faults) at(e Endpoint) map[Fault]bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -216,7 +216,7 @@ func (s *faults) at(e Endpoint) map[Fault]bool {
 	return found
 }
 
-// Inject makes the issuer misbehave until Behave is called. It panics if a fault does not exist.
+// Inject injects faults until Behave is called. It panics if a fault is unknown.
 func (i *Issuer) Inject(list ...Fault) {
 	for _, f := range list {
 		if err := f.check(); err != nil {
@@ -226,7 +226,7 @@ func (i *Issuer) Inject(list ...Fault) {
 	i.faults.inject(list)
 }
 
-// Behave ends the faults that are named, or all of them if none is named.
+// Behave removes the given faults, or all of them if none is given.
 func (i *Issuer) Behave(list ...Fault) {
 	i.faults.mu.Lock()
 	defer i.faults.mu.Unlock()

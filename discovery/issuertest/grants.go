@@ -86,7 +86,7 @@ func (i *Issuer) exchangeAnswer(t *tokenRequest, g *grant) (map[string]any, *ref
 	return answer, nil
 }
 
-// exchanged gives the grant of a token that is to be exchanged.
+// exchanged returns the grant of the token that the client wants to exchange.
 func (i *Issuer) exchanged(raw, kind string) (*grant, *refusal) {
 	if a, ok := i.state.access.get(raw, i.Now()); ok && kind != typeIDToken && i.active(a) {
 		g := *a.grant
@@ -101,7 +101,8 @@ func (i *Issuer) exchanged(raw, kind string) (*grant, *refusal) {
 	return nil, refuse("invalid_request", "the token to exchange is unknown, expired or revoked")
 }
 
-// issuedID reads an ID token of this issuer, nil if it is not one. It may have expired.
+// issuedID decodes an ID token of this issuer. It returns nil for any other token. The token
+// may have expired.
 func (i *Issuer) issuedID(raw string) *grant {
 	t, err := jose.Parse(raw, 0)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Issuer is an OpenID provider. Its methods may be called by many goroutines at once.
+// Issuer is an OpenID provider. It is safe for concurrent use.
 type Issuer struct {
 	// URL is the issuer identifier.
 	URL string
@@ -58,8 +58,8 @@ func New(t T, config Config) *Issuer {
 	return i
 }
 
-// NewHandler makes an issuer for a server of the caller. Config.Issuer must be the URL under
-// which that server is reached; Listen and PlainHTTP are not used. Close it after use.
+// NewHandler returns an issuer for use in the caller's own server. Config.Issuer must be the
+// URL of that server; Listen and PlainHTTP are ignored. Close the issuer after use.
 func NewHandler(config Config) (*Issuer, error) {
 	config, err := config.complete()
 	if err != nil {
@@ -127,8 +127,8 @@ func (i *Issuer) connState(_ net.Conn, s http.ConnState) {
 	}
 }
 
-// Close ends all connections and waits for the requests under way. The clients that
-// [Issuer.Client] and [Issuer.Browser] gave lose their idle connections.
+// Close closes all connections and waits for the requests in progress. It also closes the
+// idle connections of the clients from [Issuer.Client] and [Issuer.Browser].
 func (i *Issuer) Close() {
 	i.closing.Do(func() {
 		close(i.done)
@@ -146,18 +146,18 @@ func (i *Issuer) Close() {
 	})
 }
 
-// Certificate is that of the issuer's TLS server. It signs itself, and it is the only root
-// to trust. It is nil with PlainHTTP and for NewHandler.
+// Certificate returns the self-signed certificate of the issuer's TLS server. It is the only
+// root to trust. It is nil with PlainHTTP and for NewHandler.
 func (i *Issuer) Certificate() *x509.Certificate { return i.certificate }
 
-// Client gives an HTTP client that trusts the issuer's certificate. It presents the client
-// certificates, if any.
+// Client returns an HTTP client that trusts the issuer's certificate. It presents the given
+// client certificates, if any.
 func (i *Issuer) Client(certificates ...tls.Certificate) *http.Client {
 	return &http.Client{Transport: i.transport(nil, certificates), Timeout: 30 * time.Second}
 }
 
-// Browser gives an HTTP client that trusts the issuer's certificate and those of the
-// application under test. It keeps cookies and follows redirects, as a browser does.
+// Browser returns an HTTP client that trusts the certificates of the issuer and of the
+// application under test. It keeps cookies and follows redirects, like a browser.
 func (i *Issuer) Browser(application ...*x509.Certificate) *http.Client {
 	jar := must(cookiejar.New(nil))
 	return &http.Client{Transport: i.transport(application, nil), Jar: jar, Timeout: 30 * time.Second}
@@ -179,12 +179,13 @@ func (i *Issuer) transport(roots []*x509.Certificate, certificates []tls.Certifi
 	return t
 }
 
-// trusting sends what the issuer itself has to say to applications under test.
+// trusting returns a client for the requests that the issuer itself sends to applications
+// under test.
 func trusting() *http.Client {
 	return &http.Client{
 		Timeout: 5 * time.Second,
 		Transport: &http.Transport{
-			DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // a development server: the applications' certificates are their own
+			DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // a development server: the applications have their own certificates
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}

@@ -16,7 +16,8 @@ import (
 	"strings"
 )
 
-// Key signs JWTs with one algorithm. Private is nil for HMAC. Secret is nil for the others.
+// Key signs JWTs with one algorithm. Private is nil for HMAC. Secret is nil for every other
+// algorithm.
 type Key struct {
 	output[Key]
 
@@ -26,8 +27,8 @@ type Key struct {
 	Secret  []byte
 }
 
-// NewKey makes a key for alg: RS256 to RS512, PS256 to PS512, ES256 to ES512, EdDSA, Ed25519 or
-// HS256 to HS512. It panics for any other algorithm.
+// NewKey generates a key for alg: RS256 to RS512, PS256 to PS512, ES256 to ES512, EdDSA,
+// Ed25519 or HS256 to HS512. It panics for any other algorithm.
 func NewKey(id, alg string) Key {
 	k := Key{ID: id, Alg: alg}
 	switch alg {
@@ -106,14 +107,14 @@ func hashOf(alg string) crypto.Hash {
 	return crypto.SHA256
 }
 
-// Sign makes a JWS in compact form with the key's alg and kid, and typ "JWT". header is laid
-// over these members. A nil value removes a member.
+// Sign returns a JWS in compact form with the key's alg and kid, and typ "JWT". The members
+// of header replace them. A nil value removes a member.
 func (k Key) Sign(claims any, header map[string]any) string {
 	all := overlay(map[string]any{"alg": k.Alg, "kid": k.ID, "typ": "JWT"}, header)
 	return k.SignRaw(must(json.Marshal(all)), must(json.Marshal(claims)))
 }
 
-// SignRaw makes a JWS of any header and payload. The signature is by the key's own alg.
+// SignRaw returns a JWS with any header and payload. The signature always uses the key's alg.
 func (k Key) SignRaw(header, payload []byte) string {
 	signed := encode(header) + "." + encode(payload)
 	return signed + "." + encode(k.Signature(signed))
@@ -152,8 +153,8 @@ func ecdsaSignature(k *ecdsa.PrivateKey, digest []byte) []byte {
 	return append(r.FillBytes(make([]byte, size)), s.FillBytes(make([]byte, size))...)
 }
 
-// LeftHalf computes at_hash, c_hash or s_hash of value (OpenID Connect Core §3.1.3.6): the
-// left half of its hash, by the hash of alg.
+// LeftHalf returns at_hash, c_hash or s_hash for value (OpenID Connect Core §3.1.3.6): the
+// left half of its hash. alg selects the hash function.
 func LeftHalf(alg, value string) string {
 	h := hashOf(alg).New()
 	h.Write([]byte(value))
@@ -161,7 +162,8 @@ func LeftHalf(alg, value string) string {
 	return encode(sum[:len(sum)/2])
 }
 
-// overlay lays more over base, and gives base. A nil value removes a member.
+// overlay copies the members of more into base and returns base. A nil value removes a
+// member.
 func overlay(base, more map[string]any) map[string]any {
 	for name, value := range more {
 		base[name] = value

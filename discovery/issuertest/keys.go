@@ -12,14 +12,14 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// rsaPool keeps the RSA keys of issuers that were closed: to make one takes a tenth of a
-// second. No two open issuers have the same key.
+// rsaPool keeps the RSA keys of closed issuers for reuse, because generating one takes a
+// tenth of a second. Two open issuers never share a key.
 var rsaPool struct {
 	sync.Mutex
 	free []Key
 }
 
-// borrow takes a key from the pool, or makes one.
+// borrow returns a key from the pool, or generates one.
 func borrow(id, alg string) Key {
 	if !isRSA(alg) {
 		return NewKey(id, alg)
@@ -37,17 +37,17 @@ func borrow(id, alg string) Key {
 
 func isRSA(alg string) bool { return strings.HasPrefix(alg, "RS") || strings.HasPrefix(alg, "PS") }
 
-// keys are an issuer's. They are made when they are first used.
+// keys are the keys of an issuer. They are generated at the first use.
 type keys struct {
 	mu         sync.Mutex
 	alg        string
 	made       int
-	run        string            // in the kid: an API that knows the keys of an earlier issuer fetches these
+	run        string            // part of the kid, so that an API that cached the keys of an earlier issuer fetches these
 	signing    Key               // the current one
-	former     []Key             // published too
+	former     []Key             // still published
 	foreign    Key               // never published
 	decryption *ecdsa.PrivateKey // for request objects, nil for none
-	lent       []Key             // all that go back into the pool
+	lent       []Key             // all keys that return to the pool
 }
 
 func (k *keys) make() Key {
@@ -60,7 +60,7 @@ func (k *keys) make() Key {
 	return key
 }
 
-// current gives the key that signs.
+// current returns the signing key.
 func (k *keys) current() Key {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -70,7 +70,7 @@ func (k *keys) current() Key {
 	return k.signing
 }
 
-// other gives a key that the issuer does not publish.
+// other returns a key that the issuer does not publish.
 func (k *keys) other() Key {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -81,7 +81,7 @@ func (k *keys) other() Key {
 	return k.foreign
 }
 
-// set gives the JWK Set.
+// set returns the JWK Set.
 func (k *keys) set() []byte {
 	current := k.current()
 	k.mu.Lock()
@@ -115,7 +115,8 @@ func newDecryptionKey() *ecdsa.PrivateKey {
 	return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 }
 
-// open decrypts a request object. One that is not encrypted stays as it is.
+// open decrypts a request object. A request object that is not encrypted is returned
+// unchanged.
 func (k *keys) open(raw string) (string, error) {
 	if k.decryption == nil || !jose.IsEncrypted(raw) {
 		return raw, nil
@@ -140,18 +141,18 @@ func (k *keys) giveBack() {
 	}
 }
 
-// Key gives the key that signs at the moment.
+// Key returns the current signing key.
 func (i *Issuer) Key() Key { return i.keys.current() }
 
-// RotateKey makes a new signing key. The JWK Set keeps the former keys, so that tokens that
-// were issued before stay good.
+// RotateKey generates a new signing key. The former keys stay in the JWK Set, so that tokens
+// that were issued before remain valid.
 func (i *Issuer) RotateKey() { i.keys.rotate(true) }
 
-// ReplaceKey makes a new signing key and removes the former keys from the JWK Set, as after
-// a leak.
+// ReplaceKey generates a new signing key and removes the former keys from the JWK Set, as
+// after a leak.
 func (i *Issuer) ReplaceKey() { i.keys.rotate(false) }
 
-// UseKeys replaces the keys. The first one signs; the JWK Set has all of them.
+// UseKeys replaces the keys. The first key signs. The JWK Set contains all of them.
 func (i *Issuer) UseKeys(signing Key, others ...Key) {
 	i.keys.use(append([]Key{signing}, others...))
 }

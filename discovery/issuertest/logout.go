@@ -50,7 +50,7 @@ func (i *Issuer) endSession(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// leaving tells which client and which session a logout is of.
+// leaving returns the client and the session of a logout request.
 func (i *Issuer) leaving(r *http.Request) (*Client, string, error) {
 	_, sid := i.session(r)
 	c := i.state.client(r.Form.Get("client_id"))
@@ -65,7 +65,7 @@ func (i *Issuer) leaving(r *http.Request) (*Client, string, error) {
 	return g.client, or(g.sid, sid), nil
 }
 
-// afterLogout is where the browser goes, with state.
+// afterLogout returns the URL that the browser is redirected to, with state.
 func afterLogout(c *Client, q url.Values) (string, error) {
 	next := q.Get("post_logout_redirect_uri")
 	if next == "" {
@@ -89,7 +89,8 @@ func afterLogout(c *Client, q url.Values) (string, error) {
 	return u.String(), nil
 }
 
-// end ends a session and gives the front-channel logout URLs. The logout tokens are on their way.
+// end ends a session and returns the front-channel logout URLs. The logout tokens are sent in
+// the background.
 func (i *Issuer) end(sid string) (frames []string) {
 	s, ok := i.state.sessions.take(sid, i.Now())
 	if !ok {
@@ -116,8 +117,8 @@ func (i *Issuer) frame(c *Client, sid string) string {
 	return c.FrontChannelLogoutURL + separator + url.Values{"iss": {i.URL}, "sid": {sid}}.Encode()
 }
 
-// FrontChannelLogoutURL is what a browser loads in a frame to end the session sid at a
-// client. It is "" if the client registered no URL.
+// FrontChannelLogoutURL returns the URL that a browser loads in a frame to end the session
+// sid at a client. It is "" if the client registered no URL.
 func (i *Issuer) FrontChannelLogoutURL(clientID, sid string) string {
 	i.mu.Lock()
 	defer i.mu.Unlock()

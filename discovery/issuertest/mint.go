@@ -11,13 +11,13 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// newID draws an identifier that is not secret.
+// newID generates an identifier that is not secret.
 func newID() string { return rand.Text() }
 
-// secret draws a code or a token.
+// secret generates a code or a token.
 func (i *Issuer) secret() string { return i.config.SecretPrefix + rand.Text() + rand.Text() }
 
-// mint signs or draws an access token and remembers it. The caller holds i.mu.
+// mint signs or generates an access token and stores it. The caller holds i.mu.
 func (i *Issuer) mint(a *access) string {
 	a.id, a.issued = newID(), i.Now()
 	a.expires = a.issued.Add(i.config.Lifetime)
@@ -42,7 +42,8 @@ func (i *Issuer) mint(a *access) string {
 	return raw
 }
 
-// claimsOf are the claims of an access token, RFC 9068 §2.2, and of its introspection.
+// claimsOf returns the claims of an access token, RFC 9068 §2.2, and of its introspection
+// response.
 func (i *Issuer) claimsOf(a *access) map[string]any {
 	g := a.grant
 	claims := map[string]any{
@@ -83,7 +84,7 @@ var scopeClaims = map[string][]string{
 	"email": {"email", "email_verified"}, "address": {"address"}, "phone": {"phone_number", "phone_number_verified"},
 }
 
-// userClaims are those about the user that the grant's scopes allow.
+// userClaims returns the claims about the user that the grant's scopes allow.
 func userClaims(g *grant) map[string]any {
 	out := map[string]any{}
 	for name, value := range g.user.Claims {
@@ -100,13 +101,13 @@ func userClaims(g *grant) map[string]any {
 	return out
 }
 
-// idToken makes the ID token of a grant. accessToken and code are those that come with it,
-// "" for none.
+// idToken returns the ID token of a grant. accessToken and code are issued together with it;
+// "" means none.
 func (i *Issuer) idToken(g *grant, accessToken, code string) string {
 	return i.idTokenWith(g, accessToken, code, nil)
 }
 
-// idTokenWith lays more over the claims. A nil value removes a claim.
+// idTokenWith replaces claims with those in more. A nil value removes a claim.
 func (i *Issuer) idTokenWith(g *grant, accessToken, code string, more map[string]any) string {
 	now := i.Now()
 	claims := overlay(userClaims(g), map[string]any{
@@ -132,7 +133,8 @@ func (i *Issuer) idTokenWith(g *grant, accessToken, code string, more map[string
 	return encryptTo(g.client, g.client.IDTokenEncryptionAlg, g.client.IDTokenEncryptionEnc, i.signID(key, i.spoilClaims(edited(i.config.Edit.IDToken, overlay(claims, more)))))
 }
 
-// idTokenKey is the issuer's, or the client secret where that was agreed on.
+// idTokenKey returns the issuer's key, or the client secret if the client is registered for
+// it.
 func (i *Issuer) idTokenKey(c *Client) Key {
 	if c.IDTokenAlg != "" {
 		return Key{Alg: c.IDTokenAlg, Secret: []byte(c.Secret)}
@@ -140,7 +142,7 @@ func (i *Issuer) idTokenKey(c *Client) Key {
 	return i.keys.current()
 }
 
-// encryptTo encrypts a JWT to a key of the client. alg "" leaves it as it is.
+// encryptTo encrypts a JWT to a key of the client. With alg "" it returns the JWT unchanged.
 func encryptTo(c *Client, alg, enc, jwt string) string {
 	if alg == "" {
 		return jwt
@@ -189,7 +191,7 @@ func (i *Issuer) spoilClaims(claims map[string]any) map[string]any {
 	return claims
 }
 
-// signID signs an ID token, or makes one of the faults of the token itself.
+// signID signs an ID token, or applies a fault of the token itself.
 func (i *Issuer) signID(key Key, claims map[string]any) string {
 	payload := must(json.Marshal(claims))
 	switch {
@@ -224,7 +226,7 @@ func headerOf(key Key, more map[string]any) []byte {
 	return must(json.Marshal(overlay(map[string]any{"alg": key.Alg, "kid": key.ID, "typ": "JWT"}, more)))
 }
 
-// flipped changes the first character of the signature.
+// flipped returns jwt with the first character of the signature changed.
 func flipped(jwt string) string {
 	at := strings.LastIndexByte(jwt, '.')
 	head, signature := jwt[:at], jwt[at+1:]

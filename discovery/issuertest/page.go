@@ -14,7 +14,7 @@ import (
 //go:embed page.css
 var style string
 
-// icon is in the page, so that browsers do not request /favicon.ico.
+// icon is embedded in the page, so that browsers do not request /favicon.ico.
 const icon = `data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E%3Crect width='32' height='32' rx='7' fill='%233a389b'/%3E%3Cg fill='none' stroke='white' stroke-width='3'%3E%3Crect x='8' y='14' width='16' height='11' rx='2'/%3E%3Cpath d='M11 14v-3a5 5 0 0 1 10 0v3'/%3E%3C/g%3E%3C/svg%3E`
 
 const layout = `<!DOCTYPE html>
@@ -77,7 +77,7 @@ func (i *Issuer) showPage(w http.ResponseWriter, status int, t *template.Templat
 	t.Execute(w, map[string]any{"Issuer": i.URL, "Data": data})
 }
 
-// notFound answers browsers with a page.
+// notFound responds to browsers with a page.
 func (i *Issuer) notFound(w http.ResponseWriter, r *http.Request) {
 	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		w.WriteHeader(http.StatusNotFound)
@@ -95,22 +95,22 @@ func (i *Issuer) choices() (list []choice) {
 	return list
 }
 
-// ask shows the page with the choice of users.
+// ask shows the page to select a user.
 func (i *Issuer) ask(w http.ResponseWriter, c *Client, q url.Values) {
 	i.showPage(w, http.StatusOK, signInPage, map[string]any{
 		"Client": c.name(), "ID": i.wait(&waiting{client: c, request: q}), "Users": i.choices(), "Action": i.path + string(SignInPage),
 	})
 }
 
-// wait keeps a request until the user has answered a page, and gives the id for the page.
+// wait stores a request until the user has answered a page, and returns the id for the page.
 func (i *Issuer) wait(waits *waiting) (id string) {
 	id = newID()
 	i.state.waiting.put(id, waits, i.Now().Add(10*time.Minute))
 	return id
 }
 
-// signedIn accepts the choice of a user and asks for consent. The id in the page stands for one
-// authorization request, once.
+// signedIn accepts the selected user and asks for consent. The id in the page identifies one
+// authorization request and can be used once.
 func (i *Issuer) signedIn(w http.ResponseWriter, r *http.Request) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -131,7 +131,7 @@ func (i *Issuer) signedIn(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// consent shows the consent page, and accepts the answer to it once.
+// consent shows the consent page and accepts its answer once.
 func (i *Issuer) consent(w http.ResponseWriter, r *http.Request) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -153,7 +153,7 @@ func (i *Issuer) consent(w http.ResponseWriter, r *http.Request) {
 	i.allow(w, waits.client, waits.request, waits.session, waits.sid)
 }
 
-// askConsent shows the page with what the client asks for.
+// askConsent shows the page with the scopes that the client requests.
 func (i *Issuer) askConsent(w http.ResponseWriter, waits *waiting, id string) {
 	i.showPage(w, http.StatusOK, consentPage, map[string]any{
 		"Client": waits.client.name(), "User": waits.session.user.name(), "Scopes": i.wishes(waits.request.Get("scope")),
@@ -161,7 +161,7 @@ func (i *Issuer) askConsent(w http.ResponseWriter, waits *waiting, id string) {
 	})
 }
 
-// returnHost is where the browser goes after the consent.
+// returnHost is the host that the browser is redirected to after consent.
 func (i *Issuer) returnHost(waits *waiting) string {
 	redirect := i.redirectOf(waits.client, waits.request)
 	if u, err := url.Parse(redirect); err == nil && u.Host != "" {
@@ -170,7 +170,7 @@ func (i *Issuer) returnHost(waits *waiting) string {
 	return redirect
 }
 
-// wish is a scope, and what it means to the user.
+// wish is a scope with its description for the user.
 type wish struct{ Name, Text string }
 
 // scopeTexts are those of OpenID Connect Core §5.4 and §11.

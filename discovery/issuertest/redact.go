@@ -2,5 +2,5 @@ package issuertest
 
 import "github.com/countersign/countersign/internal/redact"
 
-// output keeps the secrets of tests out of their logs as well.
+// output keeps secrets in test values out of logs.
 type output[T any] = redact.Output[T]

@@ -28,7 +28,7 @@ type registration struct {
 
 const maxRegistered = 1000
 
-// register is the client registration endpoint, RFC 7591 §3. It is open to everybody.
+// register is the client registration endpoint, RFC 7591 §3. It requires no authentication.
 func (i *Issuer) register(w http.ResponseWriter, r *http.Request) {
 	var asked registration
 	if e := unmarshal(r, &asked); e != nil {
@@ -50,7 +50,7 @@ func (i *Issuer) register(w http.ResponseWriter, r *http.Request) {
 	i.answerClient(w, http.StatusCreated, c)
 }
 
-// change takes over what a registration asks for.
+// change applies the members of a registration request to the client.
 func (i *Issuer) change(c *Client, asked registration) *refusal {
 	c.AuthMethod = or(asked.AuthMethod, "client_secret_basic")
 	if !slices.Contains(authMethods, c.AuthMethod) {
@@ -141,7 +141,8 @@ func (i *Issuer) Register(c Client) {
 	i.state.clients = append(i.state.clients, &c)
 }
 
-// Clients gives the registered clients, those that registered themselves included.
+// Clients returns the registered clients, including those that used the registration
+// endpoint.
 func (i *Issuer) Clients() []Client {
 	i.mu.Lock()
 	defer i.mu.Unlock()

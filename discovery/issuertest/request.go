@@ -14,8 +14,8 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// readRequest gives the parameters of an authorization request: those of the query, of a
-// pushed request (RFC 9126) or of a request object (RFC 9101). The caller holds i.mu.
+// readRequest returns the parameters of an authorization request from the query, from a
+// pushed request (RFC 9126) or from a request object (RFC 9101). The caller holds i.mu.
 func (i *Issuer) readRequest(r *http.Request, q url.Values) (*Client, url.Values, error) {
 	c := i.state.client(q.Get("client_id"))
 	if c == nil {
@@ -27,7 +27,7 @@ func (i *Issuer) readRequest(r *http.Request, q url.Values) (*Client, url.Values
 			return nil, nil, refuse("invalid_request_uri", "request_uri is unknown, expired, used, or another client's")
 		}
 		pushed = maps.Clone(pushed)
-		pushed.Set("request_uri", uri) // until it is answered: the page can be reloaded, RFC 9126 §4
+		pushed.Set("request_uri", uri) // kept until the request is answered, so that the page can be reloaded, RFC 9126 §4
 		return c, pushed, i.checkRequest(c, pushed)
 	}
 	if c.RequirePAR {
@@ -40,7 +40,7 @@ func (i *Issuer) readRequest(r *http.Request, q url.Values) (*Client, url.Values
 	return c, q, i.checkRequest(c, q)
 }
 
-// unpack reads a request object: its claims stand in for the parameters, RFC 9101 §6.3.
+// unpack decodes a request object. Its claims replace the parameters, RFC 9101 §6.3.
 func (i *Issuer) unpack(r *http.Request, c *Client, q url.Values) (url.Values, error) {
 	raw := q.Get("request")
 	if raw == "" {
@@ -67,7 +67,7 @@ func (i *Issuer) unpack(r *http.Request, c *Client, q url.Values) (url.Values, e
 	return parameters(claims), nil
 }
 
-// parameters are the claims of a request object, without those of the JWT itself.
+// parameters returns the claims of a request object without the claims of the JWT itself.
 func parameters(claims map[string]any) url.Values {
 	out := url.Values{}
 	for name, value := range claims {
@@ -94,7 +94,7 @@ func parameters(claims map[string]any) url.Values {
 	return out
 }
 
-// checkRequest reports what may not be sent to the redirect URI.
+// checkRequest returns an error that must not be sent to the redirect URI.
 func (i *Issuer) checkRequest(c *Client, q url.Values) error {
 	redirect := q.Get("redirect_uri")
 	if redirect == "" && len(c.RedirectURLs) == 1 {
@@ -110,7 +110,8 @@ func (i *Issuer) checkRequest(c *Client, q url.Values) error {
 	return nil
 }
 
-// sameRedirect compares redirect URIs exactly, but for the port of loopback (RFC 8252 §7.3).
+// sameRedirect compares redirect URIs exactly, except for the port on loopback (RFC 8252
+// §7.3).
 func sameRedirect(registered, sent string) bool {
 	if registered == sent {
 		return true
@@ -124,7 +125,7 @@ func sameRedirect(registered, sent string) bool {
 	return *a == *b
 }
 
-// checkParameters reports what is sent to the redirect URI.
+// checkParameters returns an error that is sent to the redirect URI.
 func (i *Issuer) checkParameters(c *Client, q url.Values) *refusal {
 	for name, values := range q {
 		if len(values) > 1 && name != "resource" && name != "audience" {
@@ -148,7 +149,7 @@ func (i *Issuer) checkParameters(c *Client, q url.Values) *refusal {
 	return c.allowedResources(q["resource"])
 }
 
-// allowedResources checks what access tokens may be for, RFC 8707 §2.
+// allowedResources checks the resources that are requested for access tokens, RFC 8707 §2.
 func (c *Client) allowedResources(resources []string) *refusal {
 	for _, r := range resources {
 		if len(c.Audience) > 0 && !slices.Contains(c.Audience, r) {

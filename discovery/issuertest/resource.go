@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// active tells whether an access token may be used. The caller holds i.mu.
+// active reports whether an access token is valid. The caller holds i.mu.
 func (i *Issuer) active(a *access) bool {
 	return !a.revoked && !a.grant.revoked && i.Now().Before(a.expires)
 }
 
-// bearer gives the access token of a request, and what it is. The caller holds i.mu.
+// bearer returns the access token of a request and its record. The caller holds i.mu.
 func (i *Issuer) bearer(w http.ResponseWriter, r *http.Request) (*access, *refusal) {
 	scheme, raw, ok := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !ok && r.Method == http.MethodPost {
@@ -101,7 +101,7 @@ func (i *Issuer) introspected(raw string) map[string]any {
 			"scope": strings.Join(old.grant.scopes, " ")}
 	}
 	a, ok := i.state.access.get(raw, i.Now())
-	expired := ok && i.faults.has(AccessTokenExpired) // the answer must show it
+	expired := ok && i.faults.has(AccessTokenExpired) // the response must show it
 	if !ok || i.faults.has(IntrospectionInactive) || !i.active(a) && !expired {
 		return map[string]any{"active": false}
 	}

@@ -16,7 +16,7 @@ import (
 // Endpoint is the path of an endpoint below the issuer's URL.
 type Endpoint string
 
-// The endpoints. OAuthMetadata is where RFC 8414 puts the metadata.
+// The endpoints. OAuthMetadata is the metadata path of RFC 8414.
 const (
 	OpenIDMetadata             Endpoint = "/.well-known/openid-configuration"
 	OAuthMetadata              Endpoint = "/.well-known/oauth-authorization-server"
@@ -70,19 +70,19 @@ func post(h http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// Exchange is one request and its response. It holds secrets, codes and tokens.
+// Exchange is one request and its response. It contains secrets, codes and tokens.
 type Exchange struct {
 	Endpoint     Endpoint
 	Time         time.Time // by the real clock
 	Duration     time.Duration
 	Request      *http.Request // its Body was read
 	RequestBody  []byte
-	Status       int // 0 when the connection ended without a response
+	Status       int // 0 if the connection ended without a response
 	Header       http.Header
 	ResponseBody []byte
 }
 
-// exchanges are the latest ones.
+// exchanges holds the latest exchanges.
 type exchanges struct {
 	mu   sync.Mutex
 	list []Exchange
@@ -97,8 +97,8 @@ func (e *exchanges) add(x Exchange, most int) {
 	e.list = append(e.list, x)
 }
 
-// Exchanges gives the requests to an endpoint, oldest first, and their responses. "" stands
-// for all endpoints. The issuer keeps the latest, see Config.MaxExchanges.
+// Exchanges returns the requests to an endpoint with their responses, oldest first. "" means
+// all endpoints. The issuer keeps only the latest, see Config.MaxExchanges.
 func (i *Issuer) Exchanges(e Endpoint) []Exchange {
 	i.log.mu.Lock()
 	defer i.log.mu.Unlock()
@@ -111,7 +111,7 @@ func (i *Issuer) Exchanges(e Endpoint) []Exchange {
 	return found
 }
 
-// answer collects a response, so that a fault can change it and Observe can see it.
+// answer buffers a response, so that a fault can change it and Observe can see it.
 type answer struct {
 	status int
 	header http.Header
@@ -155,7 +155,8 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.send(w)
 }
 
-// endpoint finds the endpoint of a path. direct is false for one that Redirecting led to.
+// endpoint returns the endpoint of a path. direct is false for a path that the fault
+// Redirecting redirected to.
 func (i *Issuer) endpoint(path string) (e Endpoint, direct bool) {
 	if path == string(OAuthMetadata)+i.path { // RFC 8414 §3.1
 		return OAuthMetadata, true
@@ -182,7 +183,7 @@ func (i *Issuer) answer(a *answer, r *http.Request, e Endpoint, direct bool) {
 	i.spoil(a, found)
 }
 
-// instead answers by a fault that needs no response of the endpoint's own.
+// instead responds for a fault that replaces the response of the endpoint.
 func (i *Issuer) instead(a *answer, r *http.Request, e Endpoint, found map[Fault]bool) bool {
 	switch {
 	case found[HangUp] || found[Slow] && i.pause(r.Context(), i.config.Delay) != nil:
@@ -213,7 +214,7 @@ func (i *Issuer) instead(a *answer, r *http.Request, e Endpoint, found map[Fault
 	return true
 }
 
-// spoil changes a response that the endpoint made.
+// spoil changes the response of an endpoint.
 func (i *Issuer) spoil(a *answer, found map[Fault]bool) {
 	if found[TooLarge] {
 		a.body.Write(bytes.Repeat([]byte(" "), 8<<20))
@@ -240,7 +241,7 @@ func (a *answer) send(w http.ResponseWriter) {
 	panic(http.ErrAbortHandler)
 }
 
-// answerJSON answers with status and v. Nothing that the issuer says may be cached.
+// answerJSON responds with status and v. No response of the issuer may be cached.
 func answerJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", contentJSON)
 	w.Header().Set("Cache-Control", "no-store")

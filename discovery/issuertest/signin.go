@@ -12,10 +12,10 @@ import (
 	"strings"
 )
 
-// SignIn plays the browser of a user who signs in. It requests the authorization URL that
-// the application redirects to, and returns the parameters of the callback: from the query,
-// the fragment or the form, by the response mode. The user is that of login_hint, or the
-// first one.
+// SignIn acts as the browser of a user who signs in. It requests the authorization URL that
+// the application redirects to, and returns the parameters of the callback. The response mode
+// decides whether they come from the query, the fragment or the form. The user is the one in
+// login_hint, or the first user.
 func (i *Issuer) SignIn(t T, authorizationURL string) url.Values {
 	t.Helper()
 	return i.SignInAs(t, authorizationURL, "")
@@ -31,8 +31,9 @@ func (i *Issuer) SignInAs(t T, authorizationURL, subject string) url.Values {
 	return callback
 }
 
-// Authorize is SignInAs for programs. Subject "" means the user of SignIn. An error response
-// of the issuer is a callback, not an error.
+// Authorize is SignInAs for programs that are not tests. Subject "" selects the same user as
+// SignIn. An error response of the issuer is returned as callback parameters, not as an
+// error.
 func (i *Issuer) Authorize(ctx context.Context, authorizationURL, subject string) (callback url.Values, err error) {
 	hc := i.Browser()
 	defer hc.CloseIdleConnections()
@@ -68,7 +69,7 @@ func (i *Issuer) Authorize(ctx context.Context, authorizationURL, subject string
 
 const maxPages = 5 // of one authorization request
 
-// post is the request that sends the form of one of the pages.
+// post returns the request that submits the form of one of the pages.
 func (i *Issuer) post(ctx context.Context, page Endpoint, form url.Values) (*http.Request, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, i.URL+string(page), strings.NewReader(form.Encode()))
 	if err == nil {

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// grant is what a user, or a client for itself, allowed.
+// grant is what a user allowed. It can also be what a client requested without a user.
 type grant struct {
 	client   *Client
-	user     *User // nil: the client acts for itself
+	user     *User // nil if there is no user
 	scopes   []string
 	audience []string
 	nonce    string
@@ -62,7 +62,7 @@ type refresh struct {
 	used  bool
 }
 
-// polled is a device or CIBA login under way.
+// polled is a device or CIBA login in progress.
 type polled struct {
 	client   *Client
 	request  url.Values
@@ -72,14 +72,14 @@ type polled struct {
 	notify   string // client_notification_token
 }
 
-// session is a user's at the issuer.
+// session is a user's session at the issuer.
 type session struct {
 	user     *User
 	authTime time.Time
-	clients  []*Client // that the user signed in to
+	clients  []*Client // the clients that the user signed in to
 }
 
-// waiting is an authorization request for which the page asks the user.
+// waiting is an authorization request for which a page was shown to the user.
 type waiting struct {
 	client  *Client
 	request url.Values
@@ -108,7 +108,8 @@ func newState(clients []Client) state {
 	return s
 }
 
-// kept holds values until they expire. It is bounded: the oldest value makes room.
+// kept holds values until they expire. Its size is limited: when it is full, the oldest value
+// is removed.
 type kept[V any] struct {
 	values map[string]entry[V]
 	order  []string
@@ -143,7 +144,7 @@ func (k *kept[V]) get(key string, now time.Time) (v V, ok bool) {
 	return e.value, true
 }
 
-// take is get for a value that is used once.
+// take is like get, but for a value that can be used once.
 func (k *kept[V]) take(key string, now time.Time) (v V, ok bool) {
 	v, ok = k.get(key, now)
 	delete(k.values, key)
@@ -171,7 +172,7 @@ func (i *Issuer) user(subject string) *User {
 	return nil
 }
 
-// someoneElse gives a subject that is not u.
+// someoneElse returns a subject that differs from u's.
 func (i *Issuer) someoneElse(subject string) string {
 	for n := range i.config.Users {
 		if other := i.config.Users[n].Subject; other != subject {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// tokenRequest is one at the token endpoint, of a client that is authenticated.
+// tokenRequest is a token request of an authenticated client.
 type tokenRequest struct {
 	r      *http.Request
 	client *Client
@@ -95,8 +95,8 @@ func (i *Issuer) spoilTokens(answer map[string]any) {
 	}
 }
 
-// redeem is the authorization code grant, RFC 6749 §4.1.3. A code that comes a second time
-// ends the tokens that it gave (§4.1.2).
+// redeem is the authorization code grant, RFC 6749 §4.1.3. If a code is used again, the
+// tokens that it issued are revoked (§4.1.2).
 func (i *Issuer) redeem(t *tokenRequest) (map[string]any, *refusal) {
 	c, ok := i.state.codes.get(t.form("code"), i.Now())
 	switch {
@@ -127,7 +127,7 @@ func (c *code) verifies(verifier string) bool {
 	return verifier == c.challenge
 }
 
-// issue answers with the tokens of a grant.
+// issue responds with the tokens of a grant.
 func (i *Issuer) issue(t *tokenRequest, g *grant, scopes []string, renewable bool) (map[string]any, *refusal) {
 	audience := g.audience
 	if resources := t.r.PostForm["resource"]; len(resources) > 0 {
@@ -172,8 +172,8 @@ func (i *Issuer) refreshToken(t *tokenRequest, g *grant) string {
 	return raw
 }
 
-// renew is the refresh token grant, RFC 6749 §6. Every refresh token is used once; the second
-// use ends all tokens of the grant (RFC 9700 §4.14.2).
+// renew is the refresh token grant, RFC 6749 §6. Every refresh token can be used once. A
+// second use revokes all tokens of the grant (RFC 9700 §4.14.2).
 func (i *Issuer) renew(t *tokenRequest) (map[string]any, *refusal) {
 	old, ok := i.state.refresh.get(t.form("refresh_token"), i.Now())
 	switch {

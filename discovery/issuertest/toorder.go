@@ -6,30 +6,32 @@ import (
 	"time"
 )
 
-// AccessToken describes an access token to order. The zero value is a bearer token of the
-// first user for the first client.
+// AccessToken describes an access token that a test requests directly. The zero value is a
+// bearer token of the first user for the first client.
 type AccessToken struct {
 	output[AccessToken]
 
 	Subject  string // "" means the first user
 	ClientID string // "" means the first client
 	Scopes   []string
-	Audience []string // empty means that of the client or the Config
+	Audience []string // empty means the audience of the client or the Config
 	ACR      string
 	AuthTime time.Time // zero means now
 
 	KeyThumbprint string            // of a DPoP key (jkt), "" for none
-	Certificate   *x509.Certificate // that the token is bound to, nil for none
+	Certificate   *x509.Certificate // the certificate that the token is bound to; nil means none
 
-	// Claims are laid over the claims. A nil value removes a claim.
+	// Claims replace the token's claims. A nil value removes a claim.
 	Claims map[string]any
 
-	// Value is the token itself, for an opaque token with a known value. "" means a new token.
+	// Value is the token itself, for an opaque token with a known value. "" means that a new
+	// token is generated.
 	Value string
 }
 
-// AccessToken issues an access token without a login, for tests of an API. Introspection,
-// revocation and UserInfo know it. It panics if the subject or the client is unknown.
+// AccessToken issues an access token without a login, for tests of an API. The introspection,
+// revocation and UserInfo endpoints accept it. It panics if the subject or the client is
+// unknown.
 func (i *Issuer) AccessToken(t AccessToken) string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -52,7 +54,7 @@ func (i *Issuer) AccessToken(t AccessToken) string {
 	return i.mint(a)
 }
 
-// IDToken describes an ID token to order.
+// IDToken describes an ID token that a test requests directly.
 type IDToken struct {
 	output[IDToken]
 
@@ -63,7 +65,7 @@ type IDToken struct {
 	Code        string // that c_hash is of, "" for none
 	SessionID   string // sid; "" means a new one
 
-	// Claims are laid over the claims. A nil value removes a claim.
+	// Claims replace the token's claims. A nil value removes a claim.
 	Claims map[string]any
 }
 
@@ -78,8 +80,8 @@ func (i *Issuer) IDToken(t IDToken) string {
 	return i.idTokenWith(g, t.AccessToken, t.Code, t.Claims)
 }
 
-// SignJWT signs any claims with the current key, for JWTs that no method issues. header is
-// laid over alg, kid and typ.
+// SignJWT signs any claims with the current key. Use it for JWTs that no other method issues.
+// The members of header replace alg, kid and typ.
 func (i *Issuer) SignJWT(claims, header map[string]any) string {
 	return i.keys.current().Sign(claims, header)
 }
