@@ -15,20 +15,20 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// caller is what the API knows about who asks, from the request's context alone.
+// caller is what the API knows about the caller. All of it comes from the request's context.
 type caller struct {
 	Issuer, User, Client string
 	Scopes               []string
 }
 
-// newAPI starts an API: /photos is for those with photos.read, /uploads for those
-// with photos.write, /payments for those who signed in by the class gold. All answer with the caller.
+// newAPI starts an API. /photos requires photos.read, /uploads requires photos.write, and
+// /payments requires the authentication class gold. Each responds with the caller.
 func newAPI(t *testing.T, tokens rs.Verifier) (address string) {
 	t.Helper()
 	return serve(t, &rs.Protection{Tokens: tokens})
 }
 
-// serve starts an API behind a protection: one that has an MTLS over TLS.
+// serve starts an API with a protection. It uses TLS if the protection has an MTLS.
 func serve(t *testing.T, protection *rs.Protection) (address string) {
 	t.Helper()
 	protection.Realm, protection.Logger = "photos", slog.New(slog.NewTextHandler(t.Output(), nil))
@@ -64,7 +64,7 @@ func whoami(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(caller{Issuer: p.Issuer, User: p.Subject, Client: p.ClientID, Scopes: p.Scopes})
 }
 
-// call asks the API with an access token.
+// call sends a request with an access token to the API.
 func call(ctx context.Context, address, token string) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -74,8 +74,8 @@ func call(ctx context.Context, address, token string) (*http.Response, error) {
 	return http.DefaultClient.Do(r)
 }
 
-// ask asks the API as the client does that has the tokens, once more if the API wants a
-// nonce in the proof. It gives the status, with the error code of a challenge.
+// ask calls the API with the client's tokens, and again if the API requires a nonce in the
+// proof. It returns the status with the error code of the challenge.
 func ask(t *testing.T, c *client.Client, transport http.RoundTripper, address string, tokens *client.Tokens) string {
 	t.Helper()
 	for again := false; ; again = true {
@@ -97,7 +97,7 @@ func ask(t *testing.T, c *client.Client, transport http.RoundTripper, address st
 	}
 }
 
-// answered is a status, with the error code of the challenge.
+// answered returns the status with the error code of the challenge.
 func answered(resp *http.Response) string {
 	out := strconv.Itoa(resp.StatusCode)
 	if m := challengeError.FindStringSubmatch(resp.Header.Get("WWW-Authenticate")); m != nil {

@@ -9,16 +9,16 @@ import (
 	"github.com/countersign/countersign/client"
 )
 
-// app is a web app that shows its visitor what an API says. It is for one visitor,
-// and keeps what happened for the test to look at.
+// app is a web application that shows the response of an API to one visitor. It stores what
+// happened, so that the test can check it.
 type app struct {
 	client  *client.Client
 	request client.Request
-	api     string // the address that is shown
+	api     string // the API address whose response is shown
 
-	redirect string          // where the visitor was sent
-	pending  *client.Pending // the login under way
-	callback url.Values      // what the visitor came back with
+	redirect string          // where the visitor was redirected to
+	pending  *client.Pending // the login in progress
+	callback url.Values      // the parameters of the callback
 	tokens   *client.Tokens
 	info     *client.UserInfo
 	infoErr  error

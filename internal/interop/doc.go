@@ -1,4 +1,4 @@
-// Package interop takes the module's packages to authorization servers that others
-// wrote, and walks the path of a login with each of them: a browser, a web app, the
-// server, an API. The servers run on loopback; the script run gets and starts them.
+// Package interop tests the module's packages with authorization servers of other projects.
+// Each test runs a complete login: a browser, a web application, the server and an API. The
+// servers run on loopback; the script run downloads and starts them.
 package interop

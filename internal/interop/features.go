@@ -11,13 +11,13 @@ import (
 // feature is a row of docs/interop.md.
 type feature struct {
 	name   string
-	offers func(*server) bool // tells whether a server has it
+	offers func(*server) bool // reports whether a server has the feature
 
 	mu    sync.Mutex
-	ended map[string]outcome // by the server's name
+	ended map[string]outcome // by server name
 }
 
-// outcome is what the page says about a feature at a server.
+// outcome is the result for a feature at a server, as shown on the page.
 type outcome string
 
 const (
@@ -27,7 +27,7 @@ const (
 	absent   outcome = "not offered by that server"
 )
 
-// features are the rows, in their order.
+// features are the rows in order.
 var features []*feature
 
 func newFeature(name string, offers func(*server) bool) *feature {
@@ -36,20 +36,20 @@ func newFeature(name string, offers func(*server) bool) *feature {
 	return f
 }
 
-// always is for what every server has.
+// always is for a feature that every server has.
 func always(*server) bool { return true }
 
-// at is for what metadata says nothing about: the servers are named.
+// at is for a feature that metadata does not describe. It names the servers that have it.
 func at(names ...string) func(*server) bool {
 	return func(s *server) bool { return slices.Contains(names, s.name) }
 }
 
-// lists is for what a server has if its metadata lists value.
+// lists is for a feature that a server has if its metadata lists value.
 func lists(list func(*discovery.Metadata) []string, value string) func(*server) bool {
 	return func(s *server) bool { return slices.Contains(list(s.metadata), value) }
 }
 
-// says is for what a server has if its metadata says so.
+// says is for a feature that a server has if its metadata says so.
 func says(whether func(*discovery.Metadata) bool) func(*server) bool {
 	return func(s *server) bool { return whether(s.metadata) }
 }
@@ -176,13 +176,13 @@ func encryptsIDTokens(m *discovery.Metadata) []string { return m.IDTokenEncrypti
 func signsUserInfo(m *discovery.Metadata) []string    { return m.UserInfoSigningAlgValuesSupported }
 func encryptsUserInfo(m *discovery.Metadata) []string { return m.UserInfoEncryptionAlgValuesSupported }
 
-// each runs a test with every server that has the feature, and notes how it ended.
+// each runs a test with every server that has the feature, and records the result.
 func (f *feature) each(t *testing.T, test func(*testing.T, *server)) {
 	t.Helper()
 	eachServer(t, func(t *testing.T, s *server) { f.with(t, s, test) })
 }
 
-// eachTLS is each, over https, for clients that show the certificate of that name.
+// eachTLS is like each, but over https with the client certificate of that name.
 func (f *feature) eachTLS(t *testing.T, name string, test func(*testing.T, *server)) {
 	t.Helper()
 	f.withTLS(t, func(t *testing.T, s *server) { test(t, s.overTLS(t, name)) })
@@ -204,7 +204,7 @@ func (f *feature) with(t *testing.T, s *server, test func(*testing.T, *server)) 
 	test(t, s)
 }
 
-// note has the end of the test noted for the features that it shows.
+// note records the result of the test for the given features when the test ends.
 func note(t *testing.T, s *server, shown ...*feature) {
 	t.Helper()
 	t.Cleanup(func() {
@@ -218,8 +218,8 @@ func note(t *testing.T, s *server, shown ...*feature) {
 	})
 }
 
-// end notes an outcome. Of several, one that failed counts most, and one that says more
-// counts more than one that passed.
+// end records a result. Of several results, a failure has precedence, then a result with a
+// remark, then a plain pass.
 func (f *feature) end(server string, ended outcome) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

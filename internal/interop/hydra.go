@@ -13,14 +13,14 @@ import (
 	"strings"
 )
 
-// hydraLoginURL is where ory/hydra sends users to sign in, to consent and to sign out. hydra
-// has no pages of its own: the application behind them is hydraLogin.
+// hydraLoginURL is the URL that ory/hydra redirects users to for login, consent and logout.
+// hydra has no pages itself; hydraLogin is the application behind this URL.
 const hydraLoginURL = "https://login.example"
 
-// hydraAdmin is hydra's interface for that application and for operators.
+// hydraAdmin returns the address of hydra's API for that application and for operators.
 func hydraAdmin() string { return os.Getenv("COUNTERSIGN_INTEROP_HYDRA_ADMIN") }
 
-// hydraRequest is what hydra knows about a login, consent or logout.
+// hydraRequest is hydra's data about a login, consent or logout.
 type hydraRequest struct {
 	Skip    bool     `json:"skip"`
 	Subject string   `json:"subject"`
@@ -47,7 +47,7 @@ func hydraLogin() http.Handler {
 	return mux
 }
 
-// hydraDecide asks the user, or sends the user back to hydra with the decision.
+// hydraDecide shows the user a form, or sends the user back to hydra with the decision.
 func hydraDecide(w http.ResponseWriter, r *http.Request, kind string) error {
 	challenge := r.FormValue(kind + "_challenge")
 	var asked hydraRequest
@@ -82,7 +82,8 @@ var hydraPages = template.Must(template.New("").Parse(`<form method="post" actio
 {{else}}<button type="submit" name="accept" value="1">Allow</button><button type="submit" name="cancel" value="1">Cancel</button>{{end}}
 </form>`))
 
-// login is the user, by the best class of login that this application knows.
+// login returns the user's login with the highest authentication class that this application
+// supports.
 func (a *hydraRequest) login() map[string]any {
 	out := map[string]any{"subject": user, "remember": true, "remember_for": 3600, "acr": ""}
 	if len(a.OIDC.ACRValues) > 0 {
@@ -94,8 +95,8 @@ func (a *hydraRequest) login() map[string]any {
 	return out
 }
 
-// consent grants what was asked for. The scope printer brings a token for another API. A client
-// that a test registers has no API.
+// consent grants what was requested. With the scope printer the token is for
+// another API. A client that a test registers has no API.
 func (a *hydraRequest) consent() map[string]any {
 	audience, idToken := []string{apiID}, map[string]any{}
 	if slices.Contains(a.Scopes, "printer") {
@@ -113,7 +114,7 @@ func (a *hydraRequest) consent() map[string]any {
 	}
 }
 
-// askHydra reads a request of a user, or decides it.
+// askHydra fetches a user's request, or sends the decision about it.
 func askHydra(method, kind, verdict, challenge string, body, into any) error {
 	query := url.Values{kind + "_challenge": {challenge}}
 	return callHydra(method, "/admin/oauth2/auth/requests/"+kind+verdict+"?"+query.Encode(), body, into)

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// hydraClient is what hydra knows about a client.
+// hydraClient is a client registration in hydra's format.
 type hydraClient map[string]any
 
-// with is the registration with changes.
+// with returns the registration with changes.
 func (c hydraClient) with(changes hydraClient) hydraClient {
 	out := hydraClient{}
 	for name, value := range c {
@@ -22,7 +22,7 @@ func (c hydraClient) with(changes hydraClient) hydraClient {
 	return out
 }
 
-// hydraClients registers what the tests need at hydra, once.
+// hydraClients registers the clients of the tests at hydra, once.
 var hydraClients = sync.OnceValue(func() error {
 	keys, err := os.ReadFile(keyPath("clients.jwks"))
 	if err != nil {
@@ -39,7 +39,7 @@ var hydraClients = sync.OnceValue(func() error {
 	}, nil)
 })
 
-// hydraKey is the clients' key that signs.
+// hydraKey returns the clients' signing key.
 func hydraKey(jwks []byte) any {
 	var set struct{ Keys []map[string]any }
 	if json.Unmarshal(jwks, &set) != nil || len(set.Keys) == 0 {

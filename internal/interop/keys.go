@@ -16,7 +16,7 @@ import (
 	"github.com/countersign/countersign/idtoken"
 )
 
-// keyPath is where a file is that the command keys made.
+// keyPath returns the path of a file that the command keys generated.
 func keyPath(name string) string { return filepath.Join(os.Getenv("COUNTERSIGN_INTEROP_KEYS"), name) }
 
 func readPEM(t *testing.T, name string) []byte {
@@ -41,13 +41,13 @@ func privateKey(t *testing.T, name string) crypto.Signer {
 	return key.(crypto.Signer)
 }
 
-// signingKey is the clients', which the servers know.
+// signingKey returns the clients' signing key. The servers have its public key.
 func signingKey(t *testing.T) auth.SigningKey {
 	t.Helper()
 	return auth.SigningKey{KeyID: "sign", Alg: "PS256", Key: privateKey(t, "sign")}
 }
 
-// strangeKey says that it is signingKey, and is not.
+// strangeKey returns another key with the key ID of signingKey.
 func strangeKey(t *testing.T) auth.SigningKey {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -57,7 +57,7 @@ func strangeKey(t *testing.T) auth.SigningKey {
 	return auth.SigningKey{KeyID: "sign", Alg: "PS256", Key: key}
 }
 
-// decryptionKeys are the clients'; the servers encrypt to them.
+// decryptionKeys returns the clients' decryption keys. The servers encrypt to them.
 func decryptionKeys(t *testing.T) []idtoken.DecryptionKey {
 	t.Helper()
 	return []idtoken.DecryptionKey{{KeyID: "decrypt", Key: privateKey(t, "decrypt")}}
@@ -72,7 +72,7 @@ func certificate(t *testing.T, name string) tls.Certificate {
 	return pair
 }
 
-// transport trusts the tests' authority and shows a certificate; "" shows none.
+// transport trusts the tests' CA and presents the named certificate. "" means no certificate.
 func transport(t *testing.T, name string) *http.Transport {
 	t.Helper()
 	authority, err := x509.ParseCertificate(readPEM(t, "ca.crt"))
@@ -82,7 +82,7 @@ func transport(t *testing.T, name string) *http.Transport {
 	config := &tls.Config{RootCAs: x509.NewCertPool()}
 	config.RootCAs.AddCert(authority)
 	if name != "" {
-		shown := certificate(t, name) // Certificates would hold back one of no authority that the server names
+		shown := certificate(t, name) // Certificates would not send a certificate whose CA the server does not list
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &shown, nil }
 	}
 	out := &http.Transport{TLSClientConfig: config}

@@ -8,7 +8,7 @@ import (
 	"github.com/countersign/countersign/client"
 )
 
-// newClient makes a client whose visitors authorize can take through a login.
+// newClient creates a client that can be used with authorize.
 func newClient(t *testing.T, config client.Config) *client.Client {
 	t.Helper()
 	c, err := client.New(config)
@@ -18,10 +18,10 @@ func newClient(t *testing.T, config client.Config) *client.Client {
 	return c
 }
 
-// landing is the app's side of a login that a test finishes by itself.
+// landing is the application's callback for a login that the test finishes itself.
 type landing struct {
 	pending  *client.Pending
-	mode     string // how the response came
+	mode     string // how the response was sent
 	callback url.Values
 }
 
@@ -43,7 +43,7 @@ func (l *landing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// authorize takes a visitor through a login, up to the callback.
+// authorize runs a login with a new visitor, up to the callback.
 func authorize(t *testing.T, c *client.Client, request client.Request, refuses bool) *landing {
 	t.Helper()
 	v := newVisitor(t, nil)
@@ -51,8 +51,8 @@ func authorize(t *testing.T, c *client.Client, request client.Request, refuses b
 	return authorizeAs(t, v, c, request, nil)
 }
 
-// authorizeAs does so with a visitor who may have been there before. change, unless nil,
-// does to the browser's address what a visitor may do to it.
+// authorizeAs is like authorize, but with a visitor who may have signed in before. If change
+// is not nil, it modifies the browser's address before the visit.
 func authorizeAs(t *testing.T, v *visitor, c *client.Client, request client.Request, change func(url.Values)) *landing {
 	t.Helper()
 	redirect, pending, err := c.Begin(t.Context(), request)
@@ -82,7 +82,7 @@ func changedAddress(t *testing.T, address string, change func(url.Values)) strin
 	return u.String()
 }
 
-// logIn takes a new visitor through a login to the end.
+// logIn runs a complete login with a new visitor.
 func logIn(t *testing.T, c *client.Client, request client.Request) *client.Tokens {
 	t.Helper()
 	return finish(t, c, authorize(t, c, request, false))
@@ -97,7 +97,7 @@ func finish(t *testing.T, c *client.Client, l *landing) *client.Tokens {
 	return tokens
 }
 
-// checkAbout wants the UserInfo endpoint to answer about the user of the tokens.
+// checkAbout checks that the UserInfo response is about the user of the tokens.
 func checkAbout(t *testing.T, c *client.Client, tokens *client.Tokens) {
 	t.Helper()
 	info, err := c.UserInfo(t.Context(), tokens)
@@ -112,7 +112,7 @@ func checkAbout(t *testing.T, c *client.Client, tokens *client.Tokens) {
 	}
 }
 
-// refresh gives new tokens for old ones.
+// refresh exchanges old tokens for new ones.
 func refresh(t *testing.T, c *client.Client, old *client.Tokens) *client.Tokens {
 	t.Helper()
 	tokens, err := c.Refresh(t.Context(), old)

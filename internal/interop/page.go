@@ -11,7 +11,7 @@ import (
 	"golang.org/x/net/html"
 )
 
-// page is what the browser shows.
+// page is a page in the browser.
 type page struct {
 	url    *url.URL
 	status int
@@ -32,7 +32,7 @@ func readPage(resp *http.Response) (*page, error) {
 	return &page{url: resp.Request.URL, status: resp.StatusCode, body: body, root: root}, nil
 }
 
-// form gives the page's first form that is posted, nil if there is none.
+// form returns the page's first form with the method POST, or nil if there is none.
 func (p *page) form() *form {
 	for n := range p.root.Descendants() {
 		if n.Data != "form" || !strings.EqualFold(attribute(n, "method"), "post") {
@@ -45,7 +45,8 @@ func (p *page) form() *form {
 	return nil
 }
 
-// link gives where the link with that word in its text leads, nil if there is none.
+// link returns the target of the first link whose text contains word, or nil if there is
+// none.
 func (p *page) link(word string) *url.URL {
 	for n := range p.root.Descendants() {
 		if n.Data == "a" && strings.Contains(text(n), word) {
@@ -57,7 +58,7 @@ func (p *page) link(word string) *url.URL {
 	return nil
 }
 
-// text is what the page says, in one line.
+// text returns the text of the page in one line.
 func (p *page) text() string { return text(p.root) }
 
 func text(root *html.Node) string {
@@ -77,12 +78,13 @@ type form struct {
 	page   *html.Node
 }
 
-// asks tells whether the form has a field of that type.
+// asks reports whether the form has a field of that type.
 func (f *form) asks(want string) bool {
 	return slices.ContainsFunc(f.controls(), func(n *html.Node) bool { return kind(n) == want })
 }
 
-// controls are those in the form, and those elsewhere on the page that name it.
+// controls returns the controls in the form, and those elsewhere on the page that refer to
+// it.
 func (f *form) controls() []*html.Node {
 	inside := map[*html.Node]bool{}
 	for n := range f.node.Descendants() {
@@ -98,8 +100,8 @@ func (f *form) controls() []*html.Node {
 	return out
 }
 
-// button gives the form's first button that has one of the names, or any name if none
-// are given; nil if there is none.
+// button returns the form's first button with one of the names, or with any name if none is
+// given. It returns nil if there is none.
 func (f *form) button(names ...string) *html.Node {
 	for _, n := range f.controls() {
 		if kind(n) == "submit" && (len(names) == 0 || slices.Contains(names, attribute(n, "name"))) {
@@ -109,8 +111,8 @@ func (f *form) button(names ...string) *html.Node {
 	return nil
 }
 
-// filled gives the form as a browser posts it: with user name and password filled
-// in, and with the button that is pressed; nil where a script posts it.
+// filled returns the values that a browser posts, with user name, password and the pressed
+// button. button is nil if a script submits the form.
 func (f *form) filled(button *html.Node) url.Values {
 	values := url.Values{}
 	for _, n := range f.controls() {
@@ -118,7 +120,7 @@ func (f *form) filled(button *html.Node) url.Values {
 		case "hidden":
 			values.Add(attribute(n, "name"), attribute(n, "value"))
 		case "text", "password":
-			values.Add(attribute(n, "name"), user) // the password is the name
+			values.Add(attribute(n, "name"), user) // the password is equal to the user name
 		}
 	}
 	if button != nil && attribute(button, "name") != "" {
@@ -127,7 +129,7 @@ func (f *form) filled(button *html.Node) url.Values {
 	return values
 }
 
-// kind is the type of a control.
+// kind returns the type of a control.
 func kind(n *html.Node) string { return strings.ToLower(attribute(n, "type")) }
 
 func attribute(n *html.Node, name string) string {

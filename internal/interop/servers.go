@@ -14,8 +14,8 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// What the servers are configured with: oidc-provider/server.mjs, keycloak/realm.json and
-// hydraclients.go say the same.
+// The configuration of the servers. oidc-provider/server.mjs, keycloak/realm.json and
+// hydraclients.go contain the same values.
 const (
 	user   = "alice"
 	secret = "interop: 100% +/&=?" // it must be encoded in a Basic header
@@ -27,33 +27,33 @@ const (
 	printerID = "https://printer.example" // an API that is not ours
 )
 
-// auths are the clients by their way to authenticate, which is their client ID too.
+// auths maps each client ID to the client authentication method with the same name.
 var auths = map[string]auth.Method{
 	"basic":  auth.SecretBasic(secret),
 	"post":   auth.SecretPost(secret),
 	"public": auth.Public(),
 }
 
-// server is an authorization server that runs.
+// server is a running authorization server.
 type server struct {
 	name     string
 	issuer   string
 	provider *discovery.Provider
 	metadata *discovery.Metadata
-	http     *http.Client // nil for that of the module
+	http     *http.Client // nil for the module's own client
 	tokens   []tokenKind
 
 	plain   bool     // it has no https address
-	scopes  []string // that every login asks for, in addition to the others
-	claimed bool     // a scope of the login brings the audience of its access token
+	scopes  []string // scopes that every login requests in addition
+	claimed bool     // a scope of the login selects the audience of its access token
 	alg     string   // signs what it signs by more than one algorithm; "" is PS256
 }
 
-// signingAlg is the algorithm of what clients may choose one for.
+// signingAlg is the signature algorithm for clients that can choose one.
 func (s *server) signingAlg() string { return cmp.Or(s.alg, "PS256") }
 
-// assertion is how clients sign assertions for this server. hydra wants the token endpoint as
-// aud, where others want the issuer.
+// assertion returns the client assertion settings for this server. hydra expects the token
+// endpoint as aud; other servers expect the issuer.
 func (s *server) assertion() auth.Assertion {
 	if s.name == hydra.name {
 		return auth.Assertion{Audience: s.metadata.TokenEndpoint}
@@ -61,16 +61,17 @@ func (s *server) assertion() auth.Assertion {
 	return auth.Assertion{}
 }
 
-// tokenKind is a kind of access token that a server issues, and how an API verifies it.
+// tokenKind is a kind of access token that a server issues, with the verifier of an API for
+// it.
 type tokenKind struct {
 	name     string
 	resource string // asks for it (RFC 8707); "" where it comes unasked
 	verifier func(*server) rs.Verifier
 	shows    *feature
-	apiOnly  bool // the UserInfo endpoint refuses it
+	apiOnly  bool // the UserInfo endpoint rejects it
 }
 
-// request is a login for tokens of this kind.
+// request returns a login request for tokens of this kind.
 func (k tokenKind) request() client.Request {
 	if k.resource == "" {
 		return client.Request{}
@@ -94,24 +95,24 @@ var keycloak = server{name: "keycloak", claimed: true, tokens: []tokenKind{
 	{name: "jwt-introspected", shows: introspected, verifier: func(s *server) rs.Verifier { return s.introspection(apiID) }},
 }}
 
-// hydra's access tokens are opaque unless a client is registered for JWTs.
+// hydra issues opaque access tokens, unless a client is registered for JWTs.
 var hydra = server{name: "hydra", plain: true, claimed: true, scopes: []string{"offline_access"}, alg: "RS256", tokens: []tokenKind{
 	{name: "jwt", shows: tokenJWT, verifier: (*server).hydraJWT},
 	{name: "jwt-introspected", shows: introspected, verifier: func(s *server) rs.Verifier { return s.introspection(apiID) }},
 }}
 
-// hydraJWT verifies tokens as hydra makes them.
+// hydraJWT returns a verifier for hydra's JWT access tokens.
 func (s *server) hydraJWT() rs.Verifier {
 	return &rs.JWT{Issuer: s.issuer, Audience: apiID, Keys: s.provider.Keys(), Typ: "JWT", ScopeClaim: "scp"}
 }
 
-// rfc9068 verifies the tokens of oidc-provider that are JWTs.
+// rfc9068 returns a verifier for the JWT access tokens of oidc-provider.
 func (s *server) rfc9068() rs.Verifier {
 	return &rs.JWT{Issuer: s.issuer, Audience: apiID, Keys: s.provider.Keys(), Algs: []string{"ES256"}}
 }
 
-// keycloakJWT verifies tokens as Keycloak makes them where nobody asked for RFC 9068:
-// their header is that of an ID token.
+// keycloakJWT returns a verifier for Keycloak's default access tokens. They do not follow RFC
+// 9068: their header is the same as that of an ID token.
 func (s *server) keycloakJWT() rs.Verifier {
 	return &rs.JWT{
 		Issuer: s.issuer, Audience: apiID, Keys: s.provider.Keys(),
@@ -119,7 +120,7 @@ func (s *server) keycloakJWT() rs.Verifier {
 	}
 }
 
-// introspection asks the server about tokens for audience.
+// introspection returns a verifier that asks the server about tokens for audience.
 func (s *server) introspection(audience string) *rs.Introspection {
 	return &rs.Introspection{
 		Server: s.provider, Issuer: s.issuer, Audience: audience,
@@ -135,8 +136,8 @@ func eachServer(t *testing.T, f func(*testing.T, *server)) {
 	withServer(t, hydra, f)
 }
 
-// withServer runs f with the server if COUNTERSIGN_INTEROP selects it. Empty, it
-// selects all.
+// withServer runs f with the server if COUNTERSIGN_INTEROP selects it. An empty value selects
+// all servers.
 func withServer(t *testing.T, s server, f func(*testing.T, *server)) {
 	t.Helper()
 	selected := os.Getenv("COUNTERSIGN_INTEROP")
@@ -149,7 +150,7 @@ func withServer(t *testing.T, s server, f func(*testing.T, *server)) {
 	})
 }
 
-// overTLS gives the server by its https address, for a client that shows a certificate.
+// overTLS returns the server with its https address, for a client with a certificate.
 func (s server) overTLS(t *testing.T, certificate string) *server {
 	t.Helper()
 	if s.plain {
@@ -160,7 +161,7 @@ func (s server) overTLS(t *testing.T, certificate string) *server {
 	return &s
 }
 
-// find learns from the environment where the server is, and from the server the rest.
+// find reads the server's address from the environment and the rest from the server.
 func (s *server) find(t *testing.T, suffix string) {
 	t.Helper()
 	env := "COUNTERSIGN_INTEROP_" + strings.ToUpper(strings.ReplaceAll(s.name, "-", "_"))
@@ -179,7 +180,7 @@ func (s *server) find(t *testing.T, suffix string) {
 	}
 }
 
-// findAdmin adds what hydra has at its other address, and registers the clients there.
+// findAdmin reads hydra's admin address and registers the clients there.
 func (s *server) findAdmin(t *testing.T) {
 	t.Helper()
 	if err := hydraClients(); err != nil {
@@ -191,10 +192,11 @@ func (s *server) findAdmin(t *testing.T) {
 	s.provider = &discovery.Provider{Issuer: s.issuer, Static: s.metadata}
 }
 
-// discover names where the server's metadata is.
+// discover sets the provider for the server's metadata.
 func (s *server) discover() { s.provider = &discovery.Provider{Issuer: s.issuer, HTTP: s.http} }
 
-// missing skips the test, but not in CI: there a server that is missing must be seen.
+// missing skips the test. In CI it fails the test instead, so that a missing server is
+// noticed.
 func missing(t *testing.T, name, why string) {
 	t.Helper()
 	if why == "" {
@@ -206,8 +208,8 @@ func missing(t *testing.T, name, why string) {
 	t.Skipf("%s does not run: %s", name, why)
 }
 
-// config is that of a client at the server. Every test makes its own: a client.Client
-// remembers what it has finished.
+// config returns the configuration of a client at the server. Every test creates its own
+// client, because a client.Client stores which logins it has finished.
 func (s *server) config(clientID string) client.Config {
 	method, ok := auths[clientID]
 	if !ok {

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// tablePath is the page that the run holds against its results.
+// tablePath is the page that is compared with the results of the run.
 const tablePath = "../../docs/interop.md"
 
 const tableHead = `# Servers in the test suite
@@ -21,13 +21,13 @@ each server needs, and which other servers were tried by hand. ` + "`make openam
 
 `
 
-// columns are the servers, in their order.
+// columns are the servers in order.
 var columns = []string{oidcProvider.name, keycloak.name, hydra.name}
 
 //go:embed oidc-provider/package.json
 var packageJSON []byte
 
-// versions are those of the servers that ran.
+// versions returns the versions of the servers that ran.
 func versions() (map[string]string, error) {
 	var npm struct {
 		Dependencies map[string]string `json:"dependencies"`
@@ -42,7 +42,7 @@ func versions() (map[string]string, error) {
 	}, nil
 }
 
-// complete tells whether every feature was tried with every server.
+// complete reports whether every feature was tested with every server.
 func complete() bool {
 	for _, f := range features {
 		for _, name := range columns {
@@ -54,7 +54,7 @@ func complete() bool {
 	return true
 }
 
-// table is the page with what the tests have shown.
+// table returns the page with the results of the tests.
 func table() (string, error) {
 	titles, err := versions()
 	if err != nil {
@@ -76,7 +76,7 @@ func table() (string, error) {
 	return b.String(), nil
 }
 
-// mcpHeading begins the part of the page that TestMCP holds.
+// mcpHeading is the heading of the part that TestMCP checks.
 const mcpHeading = "\n## Model Context Protocol\n"
 
 // splitPage separates the table of the servers from the part about MCP.
@@ -90,7 +90,7 @@ func splitPage(page string) (servers, mcp string) {
 
 var errStale = errors.New(tablePath + " is not what this run has shown; COUNTERSIGN_INTEROP_WRITE=1 writes it")
 
-// holdTable compares the page with the results of a run that tried everything, or writes it.
+// holdTable compares the page with the results of a complete run, or writes the page.
 func holdTable() error {
 	write := os.Getenv("COUNTERSIGN_INTEROP_WRITE") == "1"
 	if !complete() {

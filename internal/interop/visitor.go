@@ -13,16 +13,16 @@ import (
 	"golang.org/x/net/html"
 )
 
-// appURL is where the web app is. Only the visitor's browser can go there, and it
-// needs no port, so that the servers can know the address before a test runs.
+// appURL is the address of the web application. Only the visitor's browser can reach it. It
+// has no port, so the servers can be configured with it before a test runs.
 const appURL = "https://app.example"
 
-// visitor is a user with a browser: one that keeps cookies, follows redirects, and
-// runs no scripts.
+// visitor is a user with a browser. The browser keeps cookies and follows redirects, but runs
+// no scripts.
 type visitor struct {
 	http    *http.Client
-	refuses bool     // at the question whether the app may have what it wants
-	seen    []string // what was done on the way, for the log
+	refuses bool     // denies the application access on the consent page
+	seen    []string // the steps so far, for the log
 }
 
 func newVisitor(t *testing.T, app http.Handler) *visitor {
@@ -30,14 +30,14 @@ func newVisitor(t *testing.T, app http.Handler) *visitor {
 	return &visitor{http: &http.Client{Jar: newJar(), Transport: &web{app, transport(t, "")}}}
 }
 
-// goTo puts another app in the place of the one the visitor knew.
+// goTo replaces the application that the visitor's browser reaches.
 func (v *visitor) goTo(app http.Handler) { v.http.Transport.(*web).app = app }
 
-// maxPages is more than any server shows.
+// maxPages is a limit that no server reaches.
 const maxPages = 6
 
-// visit goes to address, fills in what the server asks on the way, and gives the
-// app's page that it all ends at.
+// visit opens address, fills in the server's forms, and returns the last page, which is the
+// application's.
 func (v *visitor) visit(address string) (*page, error) {
 	p, err := v.get(address)
 	for range maxPages {
@@ -49,8 +49,8 @@ func (v *visitor) visit(address string) (*page, error) {
 	return nil, fmt.Errorf("the server keeps asking: %q, %v", v.seen, err)
 }
 
-// decide goes to address and fills in what the server asks, up to a page that asks nothing
-// or to the visitor's refusal, after which a server may ask for another code.
+// decide opens address and fills in the server's forms. It stops at a page without a form, or
+// when the visitor denies access, because a server may then ask for another code.
 func (v *visitor) decide(address string) error {
 	p, err := v.get(address)
 	for range maxPages {
@@ -62,14 +62,14 @@ func (v *visitor) decide(address string) error {
 	return fmt.Errorf("the server keeps asking: %q, %v", v.seen, err)
 }
 
-// answer fills in a page of the server.
+// answer fills in one page of the server.
 func (v *visitor) answer(p *page) (*page, error) {
 	form := p.form()
 	switch {
 	case form == nil:
 		return nil, fmt.Errorf("stuck at %s (status %d): %s", p.url.Path, p.status, p.text())
 	case strings.HasPrefix(form.action.String(), appURL), form.button() == nil:
-		return v.post(form, nil) // form_post and the like: browsers run the script that does it
+		return v.post(form, nil) // form_post and similar pages: a browser runs the script that submits the form
 	case form.button("logout") != nil:
 		v.seen = append(v.seen, "signs out")
 		return v.submit(form, form.button("logout"))
@@ -95,7 +95,7 @@ func (v *visitor) get(address string) (*page, error) {
 	return readPage(resp)
 }
 
-// submit presses a button of the form.
+// submit sends the form with the given button.
 func (v *visitor) submit(f *form, button *html.Node) (*page, error) {
 	if button == nil {
 		return nil, fmt.Errorf("the form that goes to %s lacks the button", f.action.Path)
@@ -111,7 +111,7 @@ func (v *visitor) post(f *form, button *html.Node) (*page, error) {
 	return readPage(resp)
 }
 
-// web is the visitor's: the app, and the servers on loopback.
+// web is the visitor's transport. It reaches the application and the servers on loopback.
 type web struct {
 	app     http.Handler
 	servers http.RoundTripper
@@ -134,14 +134,13 @@ func (w *web) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// jar takes loopback for as safe as https, as browsers do: servers mark cookies
-// Secure on http too.
+// jar treats loopback like https, as browsers do: servers set Secure cookies on http too.
 type jar struct{ cookies *cookiejar.Jar }
 
 func newJar() jar {
 	cookies, err := cookiejar.New(nil)
 	if err != nil {
-		panic(err) // does not happen: there are no options to be wrong
+		panic(err) // cannot happen: there are no options that could be wrong
 	}
 	return jar{cookies}
 }

@@ -31,7 +31,7 @@ type Key struct {
 	ID  string // kid, an opaque string; "" when the JWK has none
 	Alg string // the only algorithm it may be used with, "" when the JWK names none
 
-	Issuer string // member issuer of Entra ID's keys: the tenant they are of; "" when there is none
+	Issuer string // member issuer of Entra ID's keys: the issuer of their tenant; "" if absent
 
 	material any // *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey, secret
 }

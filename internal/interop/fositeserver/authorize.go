@@ -43,7 +43,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	s.showForm(w, http.StatusOK, &interaction{request: ar, pushed: r.Form.Get("request_uri")}, "")
 }
 
-// checkRequest does what fosite leaves to its host.
+// checkRequest makes the checks that fosite leaves to its host.
 func checkRequest(ar fosite.AuthorizeRequester) error {
 	if pushed := ar.GetSession(); pushed != nil {
 		if time.Now().After(pushed.GetExpiresAt(fosite.PushedAuthorizeRequestContext)) {
@@ -51,13 +51,14 @@ func checkRequest(ar fosite.AuthorizeRequester) error {
 		}
 	}
 	prompts := strings.Fields(ar.GetRequestForm().Get("prompt"))
-	if slices.Contains(prompts, "none") { // nobody stays signed in at this server
+	if slices.Contains(prompts, "none") { // this server keeps no sessions
 		return fosite.ErrLoginRequired
 	}
 	return nil
 }
 
-// grant sends the browser back with a code: the user said yes to everything asked for.
+// grant sends the browser back with a code. The user has allowed everything that was
+// requested.
 func (s *Server) grant(w http.ResponseWriter, r *http.Request, ar fosite.AuthorizeRequester, u *User) {
 	for _, scope := range ar.GetRequestedScopes() {
 		ar.GrantScope(scope)
@@ -78,8 +79,8 @@ var refused = newPage(`The application sent you here by mistake`, `
 <p>Its request cannot be answered: <strong>{{.}}</strong>. Please go back and start again.</p>
 `)
 
-// refuse sends the browser back with an error, RFC 6749 §4.1.2.1, unless it is
-// not certain where to. fosite's own writer would leave iss out.
+// refuse sends the browser back with an error, RFC 6749 §4.1.2.1, unless the redirect URI is
+// not verified. fosite's own writer would omit iss.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, ar fosite.AuthorizeRequester, err error) {
 	s.logRefusal(r, err)
 	answer := fosite.ErrorToRFC6749Error(err)
@@ -103,7 +104,7 @@ func (s *Server) errorQuery(state string, answer *fosite.RFC6749Error) url.Value
 
 func (s *Server) logRefusal(r *http.Request, err error) {
 	answer, level := fosite.ErrorToRFC6749Error(err), slog.LevelInfo
-	if answer.ErrorField == "authorization_pending" { // said every second, and no refusal
+	if answer.ErrorField == "authorization_pending" { // sent at every poll, and not a rejection
 		level = slog.LevelDebug
 	}
 	s.config.Logger.Log(r.Context(), level, "authorization server refused a request",

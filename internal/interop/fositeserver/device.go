@@ -13,32 +13,33 @@ import (
 	"github.com/ory/fosite"
 )
 
-// The device authorization grant, RFC 8628, which fosite does not have.
+// The device authorization grant, RFC 8628, which fosite does not implement.
 const (
 	grantDevice    = "urn:ietf:params:oauth:grant-type:device_code"
 	deviceLifetime = 5 * time.Minute
 	deviceInterval = time.Second
 	maxDevices     = 1000
-	maxWrongCodes  = 50 // in the lifetime of a code: of 20^8 there are, RFC 8628 §5.1
+	maxWrongCodes  = 50 // per lifetime of a code; there are 20^8 codes, RFC 8628 §5.1
 )
 
-// device is a login on a device. Under the lock of devices, but for client and scopes.
+// device is a login on a device. All fields except client and scopes are guarded by the lock
+// of devices.
 type device struct {
 	client   fosite.Client
 	scopes   []string
 	userCode string
 	until    time.Time
-	asked    time.Time // when the device last asked
+	asked    time.Time // time of the device's last poll
 	denied   bool
-	wrong    int      // passwords
-	session  *session // of the user who has allowed it
+	wrong    int      // wrong passwords
+	session  *session // of the user who allowed it, or nil
 }
 
-// devices are the logins under way, by device code.
+// devices holds the logins in progress, by device code.
 type devices struct {
 	mu     sync.Mutex
 	byCode map[string]*device
-	wrong  int // user codes that were none
+	wrong  int // unknown user codes
 	since  time.Time
 }
 
@@ -46,7 +47,7 @@ func (d *devices) put(one *device) (deviceCode string, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for code, old := range d.byCode {
-		if time.Now().After(old.until.Add(deviceLifetime)) { // a while longer, to say expired_token
+		if time.Now().After(old.until.Add(deviceLifetime)) { // kept longer than its lifetime, to respond with expired_token
 			delete(d.byCode, code)
 		}
 	}
@@ -61,8 +62,8 @@ func (d *devices) put(one *device) (deviceCode string, err error) {
 	return deviceCode, nil
 }
 
-// byUserCode finds a login that nobody has decided about yet. After many codes that were
-// none, somebody is guessing: then none is found for a while.
+// byUserCode returns a login that no user has decided about yet. After many unknown codes
+// someone is guessing, and it returns none for a while.
 func (d *devices) byUserCode(userCode string) *device {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -82,14 +83,14 @@ func (d *devices) byUserCode(userCode string) *device {
 	return nil
 }
 
-// decide notes what the user said; nil is a no.
+// decide stores the user's decision. A nil session means that the user denied the login.
 func (d *devices) decide(one *device, s *session) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	one.session, one.denied = s, s == nil
 }
 
-// oneMore counts a wrong password; after too many the login is denied.
+// oneMore counts a wrong password. After too many, the login is denied.
 func (d *devices) oneMore(one *device) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -98,7 +99,7 @@ func (d *devices) oneMore(one *device) bool {
 	return !one.denied
 }
 
-// redeem tells a device how its login stands (RFC 8628 §3.5), and gives the session once.
+// redeem returns the state of a device's login (RFC 8628 §3.5). It returns the session once.
 func (d *devices) redeem(deviceCode, clientID string) (*device, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -128,7 +129,8 @@ func deviceError(code string) *fosite.RFC6749Error {
 	return &fosite.RFC6749Error{ErrorField: code, DescriptionField: "See RFC 8628, section 3.5.", CodeField: http.StatusBadRequest}
 }
 
-// newUserCode has no vowels, so that it is no word, and no letters that look like others.
+// newUserCode generates a code without vowels, so that it is not a word, and without letters
+// that look alike.
 func newUserCode() string {
 	const letters = "BCDFGHJKLMNPQRSTVWXZ"
 	var b strings.Builder
@@ -144,7 +146,7 @@ func newUserCode() string {
 	return b.String()
 }
 
-// cleanUserCode takes a code as people type it.
+// cleanUserCode normalizes a code that a user typed.
 func cleanUserCode(s string) string {
 	s = strings.ToUpper(strings.NewReplacer("-", "", " ", "").Replace(s))
 	if len(s) != 8 {
@@ -205,8 +207,8 @@ var (
 </form>
 `)
 
-	// The page names the device's code and warns: somebody else's device may be waiting
-	// for this user (RFC 8628 §5.4).
+	// The page shows the device's code and a warning: the device may belong to someone else
+	// (RFC 8628 §5.4).
 	deviceForm = newPage(`Sign in on a device`, `
 <p><strong>{{.Client}}</strong> on a device that shows the code <strong>{{.UserCode}}</strong> asks for access to: {{range $i, $s := .Scopes}}{{if $i}}, {{end}}{{$s}}{{end}}.</p>
 <p>Go on only if you have this device in front of you and it shows this code.</p>
@@ -220,7 +222,7 @@ var (
 `)
 )
 
-// activate shows the form for a code, or the one to sign in for it.
+// activate shows the form for a code, or the login form for it.
 func (s *Server) activate(w http.ResponseWriter, r *http.Request) {
 	typed := r.FormValue("user_code")
 	if typed == "" {

@@ -11,7 +11,7 @@ import (
 	"github.com/ory/fosite/storage"
 )
 
-// deviceGrant is the token request of a device, RFC 8628 §3.4, as a part of fosite.
+// deviceGrant handles the token request of a device, RFC 8628 §3.4, as a fosite handler.
 type deviceGrant struct {
 	devices *devices
 	config  *fosite.Config

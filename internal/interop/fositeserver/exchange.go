@@ -12,7 +12,7 @@ import (
 	"github.com/ory/fosite/storage"
 )
 
-// The grants for Client.Grants.
+// The grant types for Client.Grants.
 const (
 	ClientCredentials = "client_credentials"
 	TokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -20,9 +20,9 @@ const (
 
 const accessTokenType = "urn:ietf:params:oauth:token-type:access_token" // RFC 8693 §3
 
-// exchangeGrant is the token exchange of RFC 8693, which fosite does not have: an API that
-// was called with an access token gets one for the same user, with which it calls the next
-// API. Nobody else can exchange the token: it must be for the API that asks.
+// exchangeGrant is the token exchange of RFC 8693, which fosite does not implement. An API
+// that was called with an access token receives a token for the same user, to call the next
+// API. Only the API that the token is for can exchange it.
 type exchangeGrant struct {
 	server *Server
 	config *fosite.Config
@@ -62,7 +62,8 @@ func (g *exchangeGrant) HandleTokenEndpointRequest(ctx context.Context, r fosite
 	return nil
 }
 
-// checkExchange takes what this server knows: one access token for another.
+// checkExchange accepts only what this server supports: an access token for another access
+// token.
 func checkExchange(r fosite.AccessRequester) error {
 	form := r.GetRequestForm()
 	switch {
@@ -83,7 +84,7 @@ func checkExchange(r fosite.AccessRequester) error {
 	return matchResources(r.GetClient().GetAudience(), r.GetRequestedAudience())
 }
 
-// errBadExchange is RFC 8693 §2.2.2.
+// errBadExchange is the error response of RFC 8693 §2.2.2.
 var errBadExchange = fosite.ErrInvalidRequest.WithHint("The subject_token is not good, or not for this client.")
 
 func (g *exchangeGrant) PopulateTokenEndpointResponse(ctx context.Context, r fosite.AccessRequester, resp fosite.AccessResponder) error {
@@ -97,15 +98,16 @@ func (g *exchangeGrant) PopulateTokenEndpointResponse(ctx context.Context, r fos
 	return nil
 }
 
-// grantToItself gives a client with credentials of its own what it asks for; fosite has
-// seen that the client may have it.
+// grantToItself grants a client the scopes that it requests for itself. fosite has checked
+// that the client may have them.
 func (s *Server) grantToItself(r fosite.AccessRequester) {
 	own := r.GetSession().(*session)
 	own.Subject, own.issuer, own.clientID, own.tokenID = r.GetClient().GetID(), s.config.Issuer, r.GetClient().GetID(), rand.Text()
 	grantAsked(r)
 }
 
-// grantAsked grants the scopes that were asked for, and the APIs, or else the client's own.
+// grantAsked grants the requested scopes and the requested APIs. Without requested APIs it
+// grants those of the client.
 func grantAsked(r fosite.Requester) {
 	for _, scope := range r.GetRequestedScopes() {
 		r.GrantScope(scope)
@@ -115,7 +117,7 @@ func grantAsked(r fosite.Requester) {
 	}
 }
 
-// subject is the user of an access token that is for the API that the client is.
+// subject returns the user of an access token that is for the client's API.
 func (s *Server) subject(ctx context.Context, clientID, token string) (*User, error) {
 	_, subject, err := s.provider.IntrospectToken(ctx, token, fosite.AccessToken, blank())
 	if err != nil {
@@ -132,7 +134,7 @@ func (s *Server) subject(ctx context.Context, clientID, token string) (*User, er
 	return &s.config.Users[i], nil
 }
 
-// registered is the registration of a client that fosite knows.
+// registered returns the registration of a client that fosite has found.
 func (s *Server) registered(clientID string) Client {
 	i := slices.IndexFunc(s.config.Clients, func(c Client) bool { return c.ID == clientID })
 	if i < 0 {

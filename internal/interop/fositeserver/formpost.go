@@ -8,12 +8,12 @@ import (
 	"github.com/ory/fosite"
 )
 
-// respond sends the browser back, RFC 6749 §4.1.2: by the address, or by a form where the
-// client asked for that (OAuth 2.0 Form Post Response Mode).
+// respond sends the browser back to the client, RFC 6749 §4.1.2. It uses a redirect, or a
+// form if the client requested that (OAuth 2.0 Form Post Response Mode).
 func (s *Server) respond(w http.ResponseWriter, r *http.Request, ar fosite.AuthorizeRequester, q url.Values) {
 	to := *ar.GetRedirectURI()
 	if ar.GetResponseMode() == fosite.ResponseModeFormPost {
-		formPost.WriteScript(w, http.StatusOK, map[string]any{"To": template.URL(to.String()), "Fields": q}, submit) // To was registered
+		formPost.WriteScript(w, http.StatusOK, map[string]any{"To": template.URL(to.String()), "Fields": q}, submit) // To is a registered URL
 		return
 	}
 	all := to.Query()
@@ -25,7 +25,7 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, ar fosite.Autho
 	http.Redirect(w, r, to.String(), http.StatusSeeOther)
 }
 
-// submit is all that the page runs. Without scripts there is the button.
+// submit is the only script of the page. Without scripts the user presses the button.
 const submit = "document.forms[0].submit()"
 
 var formPost = newPage(`Back to the application`, `

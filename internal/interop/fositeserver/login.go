@@ -12,19 +12,19 @@ import (
 
 const (
 	maxPending   = 1000
-	maxPasswords = 5 // wrong ones, for one request
+	maxPasswords = 5 // wrong passwords per request
 	formLifetime = 10 * time.Minute
 )
 
-// interaction is an authorization request whose user has not decided yet.
+// interaction is an authorization request that waits for the user's decision.
 type interaction struct {
 	request fosite.AuthorizeRequester
 	pushed  string // request_uri, "" for one that was not pushed
-	wrong   int    // passwords
+	wrong   int    // wrong passwords
 	since   time.Time
 }
 
-// pending are the interactions under way, by the id that is in the form.
+// pending holds the interactions in progress, by the id in the form.
 type pending struct {
 	mu   sync.Mutex
 	byID map[string]*interaction
@@ -46,7 +46,7 @@ func (p *pending) put(in *interaction) (id string) {
 	return id
 }
 
-// take gives an interaction once.
+// take returns an interaction and removes it.
 func (p *pending) take(id string) *interaction {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -65,7 +65,7 @@ var form = newPage(`Sign in`, `
 <input type="hidden" name="id" value="{{.ID}}">
 `+signInFields)
 
-// signInFields end the forms that ask who somebody is.
+// signInFields are the last fields of the forms that ask for user name and password.
 const signInFields = `<label for="username">User name</label>
 <input id="username" name="username" autocomplete="username" autocapitalize="none" required autofocus>
 <label for="password">Password</label>
@@ -96,7 +96,8 @@ var over = newPage(`This form has been used`, `
 <p>It was sent before, or it was left open for too long. Please go back to the application and start again.</p>
 `)
 
-// login takes the form. The id in it leads to one authorization request, once.
+// login handles the submitted form. The id in it identifies one authorization request and can
+// be used once.
 func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	in := s.pending.take(r.PostFormValue("id"))
 	if in == nil {
@@ -121,7 +122,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// decided ends a pushed request: it is not answered twice.
+// decided removes a pushed request, so that it is not answered twice.
 func (s *Server) decided(r *http.Request, in *interaction) {
 	if in.pushed != "" {
 		s.pushed.DeletePARSession(r.Context(), in.pushed) // which never fails

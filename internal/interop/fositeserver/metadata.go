@@ -67,7 +67,7 @@ func (s *Server) metadata(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// scopes are those of all clients together.
+// scopes returns the scopes of all clients.
 func (s *Server) scopes() []string {
 	var all []string
 	for _, c := range s.config.Clients {

@@ -11,7 +11,7 @@ const layout = `<!doctype html>
 <body><main><h1>{{template "title" .}}</h1>{{template "body" .}}</main></body></html>
 `
 
-// htmlPage is a page in the common layout.
+// htmlPage is a page with the common layout.
 type htmlPage struct{ template *template.Template }
 
 func newPage(title, body string) *htmlPage {
@@ -21,7 +21,7 @@ func newPage(title, body string) *htmlPage {
 	return &htmlPage{t}
 }
 
-// Write answers a request with the page.
+// Write sends the page as a response.
 func (p *htmlPage) Write(w http.ResponseWriter, status int, data any) {
 	var b bytes.Buffer
 	if err := p.template.Execute(&b, data); err != nil {
@@ -34,7 +34,7 @@ func (p *htmlPage) Write(w http.ResponseWriter, status int, data any) {
 	w.Write(b.Bytes())
 }
 
-// WriteScript is Write. The script of the page runs in no test.
+// WriteScript is like Write. No test runs the script of the page.
 func (p *htmlPage) WriteScript(w http.ResponseWriter, status int, data any, _ string) {
 	p.Write(w, status, data)
 }

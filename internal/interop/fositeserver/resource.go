@@ -7,15 +7,15 @@ import (
 	"github.com/ory/fosite"
 )
 
-// errInvalidTarget is RFC 8707 §2's answer to a resource that is not the client's to use.
+// errInvalidTarget is the error of RFC 8707 §2 for a resource that the client may not use.
 var errInvalidTarget = &fosite.RFC6749Error{
 	ErrorField:       "invalid_target",
 	DescriptionField: "The requested resource is invalid, unknown, or not open to this client.",
 	CodeField:        http.StatusBadRequest,
 }
 
-// readResources lets clients name the API that a token is for as RFC 8707 has it;
-// fosite knows a parameter of its own for that.
+// readResources supports the parameter of RFC 8707 for the API that a token is for. fosite
+// uses a parameter with another name.
 func readResources(r *http.Request) {
 	if r.ParseForm() == nil && r.Form.Has("resource") {
 		r.Form["audience"] = r.Form["resource"]
@@ -35,8 +35,8 @@ func matchResources(registered, requested []string) error {
 	return nil
 }
 
-// resourcesOf are the APIs that the tokens of a request are for: those asked for, or
-// else the client's own, as no access token may be without an audience (RFC 9068 §3).
+// resourcesOf returns the APIs that the tokens of a request are for: the requested ones, or
+// else those of the client. An access token must have an audience (RFC 9068 §3).
 func resourcesOf(ar fosite.Requester) []string {
 	if asked := ar.GetRequestedAudience(); len(asked) > 0 {
 		return asked

@@ -1,10 +1,10 @@
-// Package fositeserver is an authorization server by ory/fosite, for the tests of the module against
-// a server that others wrote: OAuth 2.0 and OpenID Connect by fosite, and by hand what
-// fosite leaves to its host: metadata, keys, a login form, UserInfo, and iss in
-// authorization responses.
+// Package fositeserver is an authorization server that is built with ory/fosite. The tests
+// use it as a server that the module's authors did not write. fosite implements OAuth 2.0 and
+// OpenID Connect. This package adds what fosite leaves to its host: metadata, keys, a login
+// form, UserInfo, and iss in authorization responses.
 //
-// It is for tests on loopback. Accounts, keys and tokens are in memory and end
-// with the process, and nothing that fosite stores is ever cleared away.
+// It is for tests on loopback. Accounts, keys and tokens are in memory and are lost when the
+// process ends. Nothing that fosite stores is ever removed.
 package fositeserver
 
 import (
@@ -24,27 +24,28 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// Config says whom the server knows. Issuer, Clients and Users must be set.
+// Config is the configuration of the server. Issuer, Clients and Users are required.
 type Config struct {
 	// Issuer is the server's address, without a path: "http://127.0.0.1:9000".
 	Issuer string
 
-	// Clients are the registered clients, resource servers that introspect included.
+	// Clients are the registered clients, including resource servers that use introspection.
 	Clients []Client
 
-	// Users are the accounts. The login form tells the first one's password: this is
-	// a demonstration.
+	// Users are the accounts. The login form shows the password of the first one, because
+	// this is a demonstration.
 	Users []User
 
-	// OpaqueTokens makes access tokens that mean nothing to others, and have to be
-	// introspected. The zero value makes JWTs as in RFC 9068.
+	// OpaqueTokens issues opaque access tokens, which an API must introspect. The zero value
+	// issues JWTs, RFC 9068.
 	OpaqueTokens bool
 
-	// Logger gets a line for every request that is refused. nil means slog.Default.
+	// Logger receives one line for every request that is rejected. nil means slog.Default.
 	Logger *slog.Logger
 }
 
-// Client is a registration. One without RedirectURLs and Grants can only introspect.
+// Client is a registration. A client without RedirectURLs and Grants can only use
+// introspection.
 type Client struct {
 	ID           string
 	Secret       string // "" makes it a public client
@@ -52,13 +53,13 @@ type Client struct {
 	RedirectURLs []string
 	Scopes       []string
 	Audience     []string // the resource servers that its tokens may be for
-	Grants       []string // how it gets tokens; nil means with a user, in a browser or on a device
-	Resource     string   // the resource server that it is itself: it may exchange tokens for that
+	Grants       []string // its grant types; nil means the grants with a user, in a browser or on a device
+	Resource     string   // the resource server that the client itself is: it may exchange tokens for that one
 }
 
 // User is an account.
 type User struct {
-	Subject  string // what the sub claim says; never shown to the user
+	Subject  string // the sub claim; never shown to the user
 	Username string
 	Password string
 	Name     string
@@ -76,7 +77,7 @@ type Server struct {
 	http.Handler
 }
 
-// New makes a server with a signing key of its own.
+// New returns a server with a newly generated signing key.
 func New(config Config) (*Server, error) {
 	if config.Issuer == "" || len(config.Clients) == 0 || len(config.Users) == 0 {
 		return nil, errors.New("fositeserver: Config.Issuer, Clients or Users is missing")
@@ -120,14 +121,15 @@ func (s *Server) store() (*storage.MemoryStore, error) {
 	return store, nil
 }
 
-// keepPushed leaves pushed requests where they are until their user has decided, so that
-// the form can be reloaded (RFC 9126 §4).
+// keepPushed keeps pushed requests until the user has decided, so that the form can be
+// reloaded (RFC 9126 §4).
 type keepPushed struct{ *storage.MemoryStore }
 
 // DeletePARSession does nothing; see Server.decided.
 func (keepPushed) DeletePARSession(context.Context, string) error { return nil }
 
-// grants: without a browser of its own a public client may use another's.
+// grants returns the client's grant types. By default a public client also gets the
+// device grant, to sign in with a browser on another device.
 func grants(c Client) []string {
 	if c.Grants != nil {
 		return c.Grants
@@ -138,8 +140,8 @@ func grants(c Client) []string {
 	return []string{"authorization_code"}
 }
 
-// compose puts together the parts of fosite that are needed and no others, and the grants
-// that it does not have.
+// compose configures only the parts of fosite that are needed, and the grants that fosite
+// does not have.
 func (s *Server) compose(store *storage.MemoryStore) *fosite.Fosite {
 	config := s.fositeConfig()
 	key := func(context.Context) (any, error) { return &s.key, nil }

@@ -10,19 +10,19 @@ import (
 	"github.com/ory/fosite/token/jwt"
 )
 
-// session is what fosite keeps with a code and its tokens. It makes the claims of
-// ID tokens (openid.Session), of access tokens that are JWTs
-// (oauth2.JWTSessionContainer) and of introspection answers (fosite.ExtraClaimsSession).
+// session is the data that fosite stores with a code and its tokens. It provides the claims
+// of ID tokens (openid.Session), of JWT access tokens (oauth2.JWTSessionContainer) and of
+// introspection responses (fosite.ExtraClaimsSession).
 type session struct {
 	*openid.DefaultSession
 	issuer, clientID, tokenID string
-	actor                     string // who acts for the user, RFC 8693 §4.1; "" for nobody
+	actor                     string // the client that acts for the user, RFC 8693 §4.1; "" means none
 }
 
-// blank is for requests whose session, if any, fosite finds by itself.
+// blank returns a session for requests for which fosite loads the stored session, if any.
 func blank() *session { return &session{DefaultSession: openid.NewDefaultSession()} }
 
-// newSession is that of a user who has just signed in for a client.
+// newSession returns the session of a user who has just signed in for a client.
 func (s *Server) newSession(u *User, c fosite.Client, requested time.Time) *session {
 	return &session{
 		DefaultSession: &openid.DefaultSession{
@@ -36,7 +36,7 @@ func (s *Server) newSession(u *User, c fosite.Client, requested time.Time) *sess
 	}
 }
 
-// GetJWTClaims gives the claims of RFC 9068 §2.2 that fosite does not fill in itself.
+// GetJWTClaims returns the claims of RFC 9068 §2.2 that fosite does not set.
 func (s *session) GetJWTClaims() jwt.JWTClaimsContainer {
 	extra := map[string]any{"client_id": s.clientID}
 	if s.actor != "" {
@@ -45,12 +45,14 @@ func (s *session) GetJWTClaims() jwt.JWTClaimsContainer {
 	return &jwt.JWTClaims{Subject: s.Subject, JTI: s.tokenID, Extra: extra}
 }
 
-// GetJWTHeader tells access tokens from ID tokens, RFC 9068 §2.1.
+// GetJWTHeader sets the typ of access tokens, which distinguishes them from ID tokens, RFC
+// 9068 §2.1.
 func (s *session) GetJWTHeader() *jwt.Headers {
 	return &jwt.Headers{Extra: map[string]any{"typ": "at+jwt"}}
 }
 
-// GetExtraClaims adds to introspection answers what RFC 7662 §2.2 knows beyond fosite.
+// GetExtraClaims adds members of RFC 7662 §2.2 to introspection responses that fosite does
+// not set.
 func (s *session) GetExtraClaims() map[string]any {
 	return map[string]any{"iss": s.issuer, "jti": s.tokenID, "token_type": "Bearer"}
 }

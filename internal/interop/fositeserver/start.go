@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Start makes a server on a free port of loopback, which is its Issuer, and serves it until
-// stop is called.
+// Start runs a server on a free port of loopback until stop is called. The address is its
+// Issuer.
 func Start(config Config) (issuer string, stop func(), err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

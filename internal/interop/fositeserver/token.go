@@ -39,8 +39,8 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) {
 	s.provider.WriteIntrospectionResponse(r.Context(), w, ir)
 }
 
-// userInfo is the UserInfo endpoint, OpenID Connect Core §5.3, for tokens with the
-// scope openid. Scopes decide about the claims (§5.4).
+// userInfo is the UserInfo endpoint, OpenID Connect Core §5.3, for tokens with the scope
+// openid. The scopes determine the claims (§5.4).
 func (s *Server) userInfo(w http.ResponseWriter, r *http.Request) {
 	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	_, ar, err := s.provider.IntrospectToken(r.Context(), token, fosite.AccessToken, blank(), "openid")

@@ -1,10 +1,10 @@
-// Command keys makes the keys and certificates of the tests in a new directory:
+// Command keys generates the keys and certificates of the tests in a new directory:
 //
 //	go run ./keys DIRECTORY
 //
-// ca.crt signs server.crt and client.crt; self.crt signed itself. clients.jwks holds what
-// the servers know of the clients: a key that signs (sign.key), and one to encrypt to
-// (decrypt.key).
+// ca.crt is the CA of server.crt and client.crt. self.crt is self-signed. clients.jwks
+// contains the public keys of the clients that the servers need: one for signatures
+// (sign.key) and one for encryption (decrypt.key).
 package main
 
 import (
@@ -37,14 +37,14 @@ func main() {
 	dir.clientKeys()
 }
 
-// check ends the program where nothing can go on.
+// check ends the program if err is not nil.
 func check(err error) {
 	if err != nil {
 		log.Fatal(err)
 	}
 }
 
-// directory is where the files go.
+// directory is the output directory.
 type directory string
 
 func (d directory) write(name, kind string, der []byte) {
@@ -61,7 +61,7 @@ func (d directory) writeKey(name string, key crypto.Signer) {
 	d.write(name, "PRIVATE KEY", der)
 }
 
-// certificates makes NAME.crt and NAME.key for everybody who has a certificate.
+// certificates writes NAME.crt and NAME.key for each name.
 func (d directory) certificates() {
 	authority := newCertificate(1, "authority")
 	authority.IsCA, authority.BasicConstraintsValid = true, true
@@ -91,7 +91,8 @@ func newCertificate(serial int64, name string) *x509.Certificate {
 	}
 }
 
-// certificate writes a certificate that issuer signed, or that signed itself, and gives its key.
+// certificate writes a certificate that is signed by issuer or self-signed, and returns its
+// key.
 func (d directory) certificate(name string, template, issuer *x509.Certificate, issuerKey crypto.Signer) crypto.Signer {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	check(err)
@@ -125,7 +126,7 @@ func (d directory) clientKeys() {
 	d.writeFile("clients.jwks", content)
 }
 
-// clientKey writes the private key and gives the public one.
+// clientKey writes the private key and returns the public key.
 func (d directory) clientKey(name, use, alg string) jwk {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	check(err)

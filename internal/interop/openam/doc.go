@@ -1,4 +1,4 @@
-// Package openam holds tests against OpenAM, the open source relative of PingOne Advanced
-// Identity Cloud. The script run starts the server, see make openam; without it the tests are
-// skipped.
+// Package openam contains tests against OpenAM, an open source server that is related to
+// PingOne Advanced Identity Cloud. The script run starts the server, see make openam. Without
+// the server the tests are skipped.
 package openam

@@ -84,7 +84,7 @@ func call(ctx context.Context, h *mcpauth.Handler, server string) error {
 	return err
 }
 
-// config is the application's.
+// config returns the configuration of the application.
 func (s *scenario) config(name, server string) (mcpauth.Config, error) {
 	config := mcpauth.Config{
 		Trusted: func(context.Context, string) bool { return true }, // the runner's servers
@@ -95,7 +95,7 @@ func (s *scenario) config(name, server string) (mcpauth.Config, error) {
 				RedirectURIs: []string{"http://127.0.0.1/callback"}, GrantTypes: []string{"authorization_code", "refresh_token"}},
 		},
 	}
-	if name == "auth/2025-03-26-oauth-endpoint-fallback" { // the server has no metadata at all
+	if name == "auth/2025-03-26-oauth-endpoint-fallback" { // the server has no metadata
 		u, err := url.Parse(server)
 		if err != nil {
 			return config, err
@@ -141,7 +141,7 @@ func (s *scenario) key() (crypto.Signer, error) {
 	return signer, nil
 }
 
-// setGrant chooses how the scenario gets tokens; a login is the default.
+// setGrant selects the grant of the scenario. A login is the default.
 func (s *scenario) setGrant(name string, config *mcpauth.Config) error {
 	switch name {
 	case "auth/client-credentials-jwt", "auth/client-credentials-basic":
@@ -160,7 +160,7 @@ func (s *scenario) setGrant(name string, config *mcpauth.Config) error {
 	return nil
 }
 
-// visit is the user's browser: it follows the redirects to the application's port.
+// visit acts as the user's browser. It follows the redirects to the application's port.
 func visit(ctx context.Context, address string) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
