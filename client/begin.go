@@ -16,58 +16,59 @@ import (
 	"github.com/countersign/countersign/pkce"
 )
 
-// Request is what one login asks for beyond the Config. The zero value is a plain login.
+// Request holds the settings of one login that Config does not hold. The zero value is a plain
+// login.
 type Request struct {
 	unprinted[Request]
 
-	// Scopes are asked for beside those of Config.Scopes.
+	// Scopes are requested in addition to Config.Scopes.
 	Scopes []string
 
-	// ACRValues are the authentication context classes that will do, best first. The
-	// ID token must then hold one of them.
+	// ACRValues are the accepted authentication context classes, in order of preference. The ID
+	// token must contain one of them.
 	ACRValues []string
 
-	// MaxAge is how long ago the user may have authenticated, in whole seconds. The ID
-	// token must then say when that was. nil means that it does not matter.
+	// MaxAge is the maximum time since the user authenticated, in whole seconds. If it is set,
+	// the ID token must contain auth_time. nil means no maximum.
 	MaxAge *time.Duration
 
-	// Prompt holds values such as "login", "consent", "select_account" or "none"
-	// (OpenID Connect Core §3.1.2.1). After "login" an ID token with an auth_time before the
-	// request is refused; to have one for certain, ask for MaxAge too.
+	// Prompt holds values such as "login", "consent", "select_account" or "none" (OpenID Connect
+	// Core §3.1.2.1). With "login", an ID token whose auth_time is before the request is
+	// rejected. Set MaxAge too if the ID token must contain auth_time.
 	Prompt []string
 
-	// Subject is the sub of the user who must sign in: set it for prompt "login" and for
-	// step-up, where another user at the same browser must not take over the session. A login
-	// of another user fails with a [*SubjectError]. It is not sent to the server. "" means any
+	// Subject is the sub of the user who must sign in. Set it for prompt "login" and for
+	// step-up, so that another user of the same browser cannot take over the session. A login of
+	// another user fails with a [*SubjectError]. It is not sent to the server. "" means any
 	// user.
 	Subject string
 
-	// LoginHint names the user who is about to sign in, as far as is known.
+	// LoginHint identifies the user who is about to sign in, if the application knows the user.
 	LoginHint string
 
-	// IDTokenHint is an ID token of the user: Tokens.IDTokenHint. It is in no JSON.
+	// IDTokenHint is an ID token of the user: Tokens.IDTokenHint. It is not encoded in JSON.
 	IDTokenHint string `json:"-"`
 
-	// UILocales are the user's languages as BCP 47 tags, best first.
+	// UILocales are the user's languages as BCP 47 tags, in order of preference.
 	UILocales []string
 
-	// Display is how the server shows its pages: "page", "popup", "touch" or "wap".
+	// Display tells the server how to show its pages: "page", "popup", "touch" or "wap".
 	Display string
 
-	// Claims asks for single claims, OpenID Connect Core §5.5: whatever marshals to that
-	// JSON object. nil asks for none. Values of an acr that is essential in the ID token
-	// (§5.5.1.1) take the place of ACRValues when the answer is checked.
+	// Claims requests individual claims (OpenID Connect Core §5.5). It is any value that encodes
+	// to that JSON object. nil requests none. If acr is essential in the ID token (§5.5.1.1),
+	// its values replace ACRValues when the ID token is checked.
 	Claims any
 
 	// Resources are the APIs that the access token is for, RFC 8707: absolute URIs.
 	Resources []string
 
-	// AuthorizationDetails is what the access token is to allow, RFC 9396: whatever
-	// marshals to that JSON array. nil asks for nothing.
+	// AuthorizationDetails describes the access that the token must grant, RFC 9396. It is any
+	// value that encodes to that JSON array. nil requests none.
 	AuthorizationDetails any
 
-	// Extra holds more parameters, for what a server has of its own. The parameters
-	// that the module sets are refused here.
+	// Extra holds additional parameters that a server defines. Parameters that the module sets
+	// are rejected.
 	Extra url.Values
 }
 
@@ -84,8 +85,8 @@ var reserved = []string{
 	"authorization_details", "dpop_jkt", "code_verifier",
 }
 
-// Begin makes the URL to redirect the browser to, and the Pending to store for this browser
-// until it comes back. It pushes the request if the server supports that (RFC 9126).
+// Begin returns the URL to redirect the browser to. It also returns the Pending to store for
+// this browser until the callback. It pushes the request if the server supports that (RFC 9126).
 //
 // Every error is an [*Error]. Codes of a pushed request: "invalid_request" (also for a redirect
 // URI that is not registered), "invalid_client", "unauthorized_client", "invalid_scope",
@@ -125,7 +126,7 @@ func (c *Client) Begin(ctx context.Context, req Request) (redirect string, pendi
 	return authorizationURL(m.AuthorizationEndpoint, front), pending, nil
 }
 
-// signsIn reports an error unless this client can begin and end logins.
+// signsIn reports an error if the client has no RedirectURL for logins.
 func (c *Client) signsIn() error {
 	if c.config.RedirectURL == "" {
 		return errors.New("Config.RedirectURL is empty, and a login needs it")
@@ -133,8 +134,8 @@ func (c *Client) signsIn() error {
 	return nil
 }
 
-// checkOffer wants of the server what every login needs. One that knows no other method
-// than plain would not look at an S256 challenge; what it says about S256 is its own.
+// checkOffer checks that the server supports what every login needs. A server that supports only
+// the PKCE method plain would ignore an S256 challenge.
 func (c *Client) checkOffer(m *discovery.Metadata) error {
 	methods := m.CodeChallengeMethodsSupported
 	switch {
@@ -146,8 +147,8 @@ func (c *Client) checkOffer(m *discovery.Metadata) error {
 	return nil
 }
 
-// front gives the parameters for the browser's address: all of them, or those that
-// stand for them once they were packed or pushed.
+// front returns the parameters for the browser's address. These are all parameters, or those
+// that replace them after the request was packed or pushed.
 func (c *Client) front(ctx context.Context, m *discovery.Metadata, params url.Values) (url.Values, error) {
 	push, err := c.pushes(m)
 	if err != nil {
@@ -176,10 +177,10 @@ func (c *Client) front(ctx context.Context, m *discovery.Metadata, params url.Va
 	return c.repeat(packed, params, push), nil
 }
 
-// repeat adds parameters beside request or request_uri. An OpenID request that is not
-// pushed must have response_type, client_id and a scope with openid there (OpenID Connect
-// Core §6.1, §6.2), and so must every request of FAPI 1.0 Advanced (§5.2.3). Some servers
-// want them beside a pushed request too.
+// repeat adds parameters beside request or request_uri. An OpenID request that is not pushed
+// must have response_type, client_id and a scope with openid there (OpenID Connect Core §6.1,
+// §6.2). Every request of FAPI 1.0 Advanced must too (§5.2.3). Some servers also require them
+// beside a pushed request.
 func (c *Client) repeat(packed, params url.Values, pushed bool) url.Values {
 	var names []string
 	switch {
@@ -216,7 +217,8 @@ func (r *Request) check() error {
 	return checkResources(r.Resources)
 }
 
-// isNoWord tells of an element of a list that the server would read as none, or as several.
+// isNoWord reports whether a list element is empty or contains white space. The server would
+// read it as no value or as several.
 func isNoWord(s string) bool { return len(strings.Fields(s)) != 1 || strings.TrimSpace(s) != s }
 
 // checkResources applies RFC 8707 §2.
@@ -249,8 +251,8 @@ func (c *Client) newPending(req Request) (*Pending, error) {
 	return p, err
 }
 
-// essentialACR gives the values of acr that Claims has the server keep to, OpenID Connect
-// Core §5.5.1.1.
+// essentialACR returns the values of acr that Claims requests as essential (OpenID Connect Core
+// §5.5.1.1).
 func (r *Request) essentialACR() ([]string, error) {
 	if r.Claims == nil {
 		return nil, nil
@@ -281,7 +283,7 @@ func (r *Request) essentialACR() ([]string, error) {
 	return acr.Values, nil
 }
 
-// union is a, and what b has beyond it.
+// union returns a, followed by the elements of b that are not in a.
 func union(a, b []string) []string {
 	out := slices.Clone(a)
 	for _, s := range b {
@@ -292,7 +294,7 @@ func union(a, b []string) []string {
 	return out
 }
 
-// parameters are those of the authorization request: RFC 6749 §4.1.1, RFC 7636
+// parameters returns the parameters of the authorization request: RFC 6749 §4.1.1, RFC 7636
 // §4.3, OpenID Connect Core §3.1.2.1.
 func (c *Client) parameters(req Request, p *Pending) (url.Values, error) {
 	v := cloneValues(req.Extra)
@@ -322,7 +324,7 @@ func (c *Client) parameters(req Request, p *Pending) (url.Values, error) {
 	return v, errors.Join(setJSON(v, "claims", req.Claims), setJSON(v, "authorization_details", req.AuthorizationDetails))
 }
 
-// setJSON sets a parameter whose value is JSON.
+// setJSON sets a parameter to the JSON encoding of value.
 func setJSON(v url.Values, name string, value any) error {
 	if value == nil {
 		return nil
@@ -335,8 +337,8 @@ func setJSON(v url.Values, name string, value any) error {
 	return nil
 }
 
-// checkOwnQuery wants no parameter to come twice (RFC 6749 §3.1), in the endpoint's own query
-// and beside it.
+// checkOwnQuery rejects a parameter that is both in the endpoint's own query and in params: no
+// parameter may be repeated (RFC 6749 §3.1).
 func checkOwnQuery(at string, params url.Values) error {
 	_, query, _ := strings.Cut(at, "?")
 	own, _ := url.ParseQuery(query)
@@ -348,8 +350,8 @@ func checkOwnQuery(at string, params url.Values) error {
 	return nil
 }
 
-// authorizationURL keeps a query that the endpoint has (RFC 6749 §3.1). Spaces are
-// written as %20: in an address not every server takes + for one.
+// authorizationURL keeps the query of the endpoint (RFC 6749 §3.1). It encodes a space as %20,
+// because not every server decodes + in an address as a space.
 func authorizationURL(at string, params url.Values) string {
 	query := strings.ReplaceAll(params.Encode(), "+", "%20")
 	if strings.Contains(at, "?") {

@@ -19,15 +19,14 @@ const maxCode = 8 << 10 // characters of an authorization code; the RFC names no
 // once are the response parameters that must not come twice (RFC 6749 §3.1).
 var once = []string{"code", "state", "iss", "error", "error_description", "error_uri", "response", "id_token", "access_token"}
 
-// response is what an authorization response brings.
+// response holds the values of an authorization response.
 type response struct {
-	code    string // "" if none was asked for
-	idToken string // "" if none was asked for
+	code    string // "" if not requested
+	idToken string // "" if not requested
 }
 
-// readCallback reads an authorization response that answers p, or gives an error: a
-// [*CallbackError] if that is what the server sent. State and issuer are checked
-// first, for an error as for a code.
+// readCallback reads the authorization response for p. It returns a [*CallbackError] if the
+// server sent an error. It checks state and issuer first, also for an error response.
 func (c *Client) readCallback(ctx context.Context, q url.Values, p *Pending, m *discovery.Metadata) (*response, error) {
 	if p.signedResponse() {
 		var err error
@@ -55,7 +54,7 @@ func (c *Client) readCallback(ctx context.Context, q url.Values, p *Pending, m *
 	return readResponse(q, p)
 }
 
-// readResponse takes what was asked for, all of it.
+// readResponse reads every value that was requested. Each is required.
 func readResponse(q url.Values, p *Pending) (*response, error) {
 	r := &response{idToken: q.Get("id_token")}
 	if p.asksFor("id_token") && r.idToken == "" {
@@ -69,13 +68,13 @@ func readResponse(q url.Values, p *Pending) (*response, error) {
 	return r, err
 }
 
-// asksFor tells whether a parameter is part of the response type that was asked for.
+// asksFor reports whether the requested response type includes a parameter.
 func (p *Pending) asksFor(parameter string) bool {
 	return slices.Contains(strings.Fields(p.responseType()), parameter)
 }
 
-// checkShape refuses what does not belong together, and the parameters of response
-// types and modes that were not asked for.
+// checkShape rejects contradictory parameters, and parameters of response types and modes that
+// were not requested.
 func checkShape(q url.Values, p *Pending) error {
 	for _, name := range once {
 		if len(q[name]) > 1 {
@@ -105,9 +104,9 @@ func checkState(q url.Values, p *Pending) error {
 	return nil
 }
 
-// checkIss applies RFC 9207 §2.4: an iss that is there must be right, whether
-// the server announced it or not; one that was announced must be there. A response
-// with an ID token names its issuer in that. why says who requires it, "" if nobody does.
+// checkIss applies RFC 9207 §2.4. An iss in the response must match, whether the server
+// announced it or not. If the server announced iss, it is required. A response with an ID token
+// names its issuer in the ID token. why says why iss is required; "" means that it is optional.
 func checkIss(q url.Values, p *Pending, why string) error {
 	switch {
 	case !q.Has("iss") && why != "" && !q.Has("id_token"):
@@ -118,7 +117,7 @@ func checkIss(q url.Values, p *Pending, why string) error {
 	return nil
 }
 
-// whyIss says who requires iss in a response.
+// whyIss says why iss is required in a response. "" means that it is optional.
 func (c *Client) whyIss(m *discovery.Metadata) string {
 	switch {
 	case m.AuthorizationResponseIssParameterSupported:
@@ -131,7 +130,7 @@ func (c *Client) whyIss(m *discovery.Metadata) string {
 	return ""
 }
 
-// checkCode takes what RFC 6749 §A.11 allows: visible characters and spaces.
+// checkCode accepts the characters that RFC 6749 §A.11 allows: visible characters and spaces.
 func checkCode(code string) (string, error) {
 	if code == "" {
 		return "", errors.New("code is missing")
@@ -145,10 +144,10 @@ func checkCode(code string) (string, error) {
 	return code, nil
 }
 
-// CallbackState gives the state of an authorization response, "" when it has none: it
-// tells which of a browser's logins the response is for. Of a signed response (JARM) it is
-// what the server signed. Nothing else is checked; that is [Client.Finish]'s to do. Every
-// error is an [*Error].
+// CallbackState returns the state of an authorization response, or "" if it has none. Use it to
+// find the login that the response belongs to. For a signed response (JARM) it returns the state
+// that the server signed. It checks nothing else: [Client.Finish] does that. Every error is an
+// [*Error].
 func (c *Client) CallbackState(ctx context.Context, callback url.Values) (string, error) {
 	if !strings.HasSuffix(c.config.ResponseMode, "jwt") {
 		return callback.Get("state"), nil
@@ -160,10 +159,10 @@ func (c *Client) CallbackState(ctx context.Context, callback url.Values) (string
 	return inner.Get("state"), nil
 }
 
-// CheckCallback checks an authorization response as Finish does, and stops there: shape,
-// state, iss, and the signature of a signed response. It redeems and remembers nothing, so
-// that an error response costs no memory. Every error is an [*Error]; errors.As finds a
-// [*CallbackError] if the server sent one.
+// CheckCallback makes the checks of Finish that need no token request: format, state, iss, and
+// the signature of a signed response. It does not redeem the code. It stores nothing, so an
+// error response uses no memory. Every error is an [*Error]. errors.As finds a [*CallbackError]
+// if the server sent an error.
 func (c *Client) CheckCallback(ctx context.Context, pending *Pending, callback url.Values) error {
 	_, err := c.checkResponse(ctx, pending, callback)
 	return err

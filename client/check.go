@@ -13,7 +13,7 @@ import (
 	"github.com/countersign/countersign/pkce"
 )
 
-// complaints are what is wrong with a configuration: all of it, by the fields' names.
+// complaints are all faults of a configuration, each with the name of its field.
 type complaints []error
 
 func (w *complaints) add(bad bool, format string, args ...any) {
@@ -22,7 +22,7 @@ func (w *complaints) add(bad bool, format string, args ...any) {
 	}
 }
 
-// field adds the complaint about one field, if there is one.
+// field adds the fault of one field. It ignores a nil error.
 func (w *complaints) field(name string, err error) {
 	w.add(err != nil, name+" %w", err)
 }
@@ -58,7 +58,7 @@ func (c *Config) checkServer(w *complaints) {
 
 func (c *Config) policy() endpoint.Policy { return endpoint.Policy{InsecureHTTP: c.InsecureHTTP} }
 
-// needsKeys tells whether a login ends with a JWT that only the server's keys can check.
+// needsKeys reports whether a login ends with a JWT that requires the server's keys.
 func (c *Config) needsKeys() bool {
 	front := c.signedMode() || strings.Contains(c.ResponseType, "id_token")
 	return c.RedirectURL != "" && c.IDTokenKeys == nil && (front || slices.Contains(c.Scopes, "openid") && !c.InsecureSkipSignature)
@@ -91,8 +91,8 @@ func (c *Config) checkResponse(w *complaints) {
 	}
 }
 
-// checkBindings wants each login to be bound to its request, by PKCE or by a nonce
-// (RFC 9700 §2.1.1).
+// checkBindings requires PKCE or a nonce, which bind each login to its request (RFC 9700
+// §2.1.1).
 func (c *Config) checkBindings(w *complaints) {
 	w.add(c.InsecureMissingNonce && (c.InsecureNoPKCE || c.PKCE != pkce.S256), "InsecureMissingNonce needs PKCE S256 (no InsecureNoPKCE): one of the two must bind the response to the request")
 	w.add(c.InsecureNoPKCE && c.Auth.Name() == "none", "InsecureNoPKCE needs a client that authenticates (Auth)")
@@ -142,7 +142,7 @@ func (c *Config) checkRedirectURL(s string) error {
 	return nil
 }
 
-// scriptSchemes are those that a browser handles by itself.
+// scriptSchemes are the schemes that a browser handles itself.
 var scriptSchemes = []string{"javascript", "data", "file", "vbscript", "about", "blob", "view-source", "ws", "wss", "ftp"}
 
 func checkScopes(scopes []string) error {
@@ -154,11 +154,11 @@ func checkScopes(scopes []string) error {
 	return nil
 }
 
-// everyTenant are the names by which Microsoft Entra ID offers sign-in to the users of many
-// tenants. No token is issued by them, so none of them is an issuer.
+// everyTenant are the names under which Microsoft Entra ID signs in the users of many tenants.
+// No token has one of them as its issuer.
 var everyTenant = []string{"common", "organizations", "consumers"}
 
-// checkTenants: Tenants and AcceptTenant go with an Issuer that has {tenantid} in it.
+// checkTenants requires an Issuer with {tenantid} if Tenants or AcceptTenant is set.
 func (c *Config) checkTenants(w *complaints) {
 	if c.hasTenants() != strings.Contains(c.Issuer, "{tenantid}") {
 		w.add(true, "Tenants or AcceptTenant are for an Issuer with {tenantid}, and one of them is needed there")

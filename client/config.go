@@ -18,10 +18,10 @@ import (
 	"github.com/countersign/countersign/pkce"
 )
 
-// PARMode says whether authorization requests are pushed, RFC 9126.
+// PARMode says whether the client pushes authorization requests, RFC 9126.
 type PARMode int
 
-// The modes. There is no falling back from a push that failed.
+// The modes. If a push fails, the login fails: the client does not send the request another way.
 const (
 	PARAuto     PARMode = iota // pushed if the server has an endpoint for it
 	PARRequired                // pushed; a server without the endpoint is an error
@@ -41,38 +41,37 @@ var (
 	responseModes = []string{"", "query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt"}
 )
 
-// Config is one registration at one server. Issuer, ClientID and Auth must be set, and
-// RedirectURL by who signs users in.
+// Config describes one registration at one server. Issuer, ClientID and Auth are required.
+// RedirectURL is required to sign users in.
 type Config struct {
 	// Issuer is the server's issuer identifier, exactly as the server writes it.
 	Issuer string
 
-	// Profile is a set of rules to be kept. The zero value is none. Rules for logins in the
-	// browser apply only to a client with a RedirectURL.
+	// Profile is the set of rules to enforce. The zero value means none. The rules for logins in
+	// the browser apply only to a client with a RedirectURL.
 	Profile Profile
 
-	// IssuerAlias and Tenants are those of idtoken.Verifier: for Google, and for Entra ID
-	// where Issuer has {tenantid} in it.
+	// IssuerAlias and Tenants have the same meaning as in idtoken.Verifier. They are for Google,
+	// and for Entra ID if Issuer contains {tenantid}.
 	IssuerAlias string
 	Tenants     []string
 
-	// AcceptTenant decides about tenants that Tenants does not list, for products that any
-	// organization can join. It is asked after the tenant's form was checked; answers are
-	// cached for a minute. nil means that only Tenants may sign in.
+	// AcceptTenant accepts or rejects tenants that are not in Tenants, for products that any
+	// organization can join. It is called after the format of the tenant ID was checked. Results
+	// are cached for one minute. nil means that only Tenants may sign in.
 	AcceptTenant func(ctx context.Context, tenantID string) (bool, error)
 
-	// DiscoveryURL is where the metadata is, for servers that do not publish it under
-	// their issuer identifier; see discovery.Provider. "" means where OpenID Connect
-	// Discovery puts it.
+	// DiscoveryURL is the URL of the metadata, for servers that do not publish it under their
+	// issuer identifier. See discovery.Provider. "" means the URL of OpenID Connect Discovery.
 	DiscoveryURL string
 
-	// Metadata is the server's, where it is configured instead of discovered; its
-	// issuer must be Issuer. nil means discovery at the first use.
+	// Metadata is the server's metadata if it is configured and not discovered. Its issuer must
+	// be Issuer. nil means discovery at the first use.
 	Metadata *discovery.Metadata
 
-	// UntrustedIssuer says that somebody else than the operator chose Issuer, for example
-	// a customer of the application: no request reaches a private address. See
-	// discovery.Provider, and discovery.Dialer where HTTP has a Transport.
+	// UntrustedIssuer says that the operator did not choose Issuer, for example because a
+	// customer of the application did. Then no request reaches a private address. See
+	// discovery.Provider, and discovery.Dialer if HTTP has a Transport.
 	UntrustedIssuer bool
 
 	// InsecureHTTP accepts http for RedirectURL, the issuer and its endpoints on every host,
@@ -80,170 +79,170 @@ type Config struct {
 	// loopback. Profiles reject it.
 	InsecureHTTP bool
 
-	// Provider is the server's metadata and keys where the program shares them: with rs.JWT,
-	// or with other clients of the same server. They are then fetched once. Issuer may be
-	// empty, or must be the Provider's; DiscoveryURL, Metadata, UntrustedIssuer and
-	// InsecureHTTP are the Provider's and must not be set here. Each HTTP sends its own
-	// requests. nil means that the client fetches for itself.
+	// Provider shares the server's metadata and keys with rs.JWT or with other clients of the
+	// same server. They are then fetched once. Issuer must be empty or the Provider's issuer.
+	// DiscoveryURL, Metadata, UntrustedIssuer and InsecureHTTP are set in the Provider and must
+	// not be set here. Each client sends its other requests with its own HTTP. nil means that
+	// the client fetches metadata and keys itself.
 	Provider *discovery.Provider
 
 	// ClientID is the client_id of the registration.
 	ClientID string
 
-	// Auth is how the client authenticates: Secret, SecretBasic, SecretPost, SecretJWT,
-	// PrivateKeyJWT, TLS, SelfSignedTLS, or Public for a client without a secret.
+	// Auth is the client authentication method: Secret, SecretBasic, SecretPost, SecretJWT,
+	// PrivateKeyJWT, TLS or SelfSignedTLS. Public is for a client without a secret.
 	Auth auth.Method
 
-	// RedirectURL is the redirect_uri of the registration, sent as it is. It is
-	// never derived from a request. "" is for a client that gets tokens in other ways
-	// alone: it begins no login and redeems no code.
+	// RedirectURL is the redirect_uri of the registration. It is sent unchanged and never
+	// derived from a request. "" is for a client that never signs users in with a browser: Begin
+	// and Exchange then fail.
 	RedirectURL string
 
-	// PostLogoutRedirectURL is where the browser comes back to after a logout: one of the
-	// registration's post_logout_redirect_uris, sent as it is. It is never derived from a
-	// request. "" means that the browser stays at the server.
+	// PostLogoutRedirectURL is the URL to which the server redirects the browser after a logout.
+	// It must be one of the registered post_logout_redirect_uris. It is sent unchanged and never
+	// derived from a request. "" means that the browser stays at the server.
 	PostLogoutRedirectURL string
 
-	// LogoutEndpoint is for servers that end sessions in a way of their own. nil means the
+	// LogoutEndpoint is for servers with a proprietary logout endpoint. nil means the
 	// end_session_endpoint of the server's metadata.
 	LogoutEndpoint *LogoutEndpoint
 
-	// Scopes are asked for in every login. nil means "openid" alone. Without "openid"
-	// among them (an empty list sends no scope at all) no ID token is required.
+	// Scopes are requested in every login. nil means only "openid". An empty list sends no
+	// scope. Without "openid" no ID token is required.
 	Scopes []string
 
-	// PKCE is how code challenges are made. The zero value is S256.
+	// PKCE is the code challenge method. The zero value is S256.
 	PKCE pkce.Method
 
 	// PAR says whether requests are pushed. The zero value follows the server's metadata.
 	PAR PARMode
 
-	// RequestObject has requests packed into a signed JWT. nil means plain parameters.
+	// RequestObject sends requests as signed JWTs. nil means plain parameters.
 	RequestObject *RequestObject
 
-	// RepeatParameters repeats response_type, scope and redirect_uri in the browser's
-	// address, beside the request or request_uri that stands for them, for servers that
-	// want them there.
+	// RepeatParameters repeats response_type, scope and redirect_uri in the browser's address,
+	// beside request or request_uri. It is for servers that require this.
 	RepeatParameters bool
 
-	// ResponseType is what comes through the browser: ResponseCode ("" too), or one of the
-	// two that bring an ID token with them, which few servers need. An access token is
-	// never taken from the browser.
+	// ResponseType is the requested response type. "" means ResponseCode. The two other values
+	// add an ID token, which few servers need. An access token from the browser is never
+	// accepted.
 	ResponseType string
 
-	// ResponseMode is how the response comes: "" lets the server choose (the query, for a
-	// code), "query", "fragment" (the page at RedirectURL hands the values over),
-	// "form_post", or a signed response (JARM): "jwt", "query.jwt", "fragment.jwt",
-	// "form_post.jwt". Where a signed one was asked for no other is taken.
+	// ResponseMode is how the browser delivers the response. "" lets the server choose (the
+	// query, for a code). The plain modes are "query", "fragment" and "form_post". With
+	// "fragment", the page at RedirectURL passes the values on. The signed modes (JARM) are
+	// "jwt", "query.jwt", "fragment.jwt" and "form_post.jwt". With a signed mode, an unsigned
+	// response is rejected.
 	ResponseMode string
 
 	// ResponseAlgs are the signature algorithms of signed responses
 	// (authorization_signed_response_alg). Empty means RS256.
 	ResponseAlgs []string
 
-	// UserInfoAlgs are the signature algorithms of UserInfo answers that are JWTs
-	// (userinfo_signed_response_alg). Empty means that answers are JSON, not JWTs.
+	// UserInfoAlgs are the signature algorithms of signed UserInfo responses
+	// (userinfo_signed_response_alg). Empty means that responses are JSON, not JWTs.
 	UserInfoAlgs []string
 
-	// IntrospectionAlgs are the signature algorithms of introspection answers that are JWTs
-	// (introspection_signed_response_alg). Empty means that answers are JSON, not JWTs.
+	// IntrospectionAlgs are the signature algorithms of signed introspection responses
+	// (introspection_signed_response_alg). Empty means that responses are JSON, not JWTs.
 	IntrospectionAlgs []string
 
-	// IDTokenAlgs are the signature algorithms of the registration
-	// (id_token_signed_response_alg). Empty means RS256.
+	// IDTokenAlgs are the signature algorithms of ID tokens (id_token_signed_response_alg).
+	// Empty means RS256.
 	IDTokenAlgs []string
 
-	// IDTokenKeys are the server's keys where they are pinned, or those of
-	// idtoken.SecretKeys. nil means the keys of the server's jwks_uri.
+	// IDTokenKeys are pinned keys of the server, or the result of idtoken.SecretKeys. nil means
+	// the keys of the server's jwks_uri.
 	IDTokenKeys idtoken.KeySet
 
-	// DecryptionKeys are the client's for encrypted ID tokens, ResponseDecryptionKeys those
-	// for encrypted signed responses, UserInfoDecryptionKeys and IntrospectionDecryptionKeys
-	// those for encrypted answers of these endpoints; several while they rotate. Where there
-	// are any, encryption was agreed on, and what is not encrypted is refused; where there are
-	// none, what is encrypted is.
+	// DecryptionKeys decrypt ID tokens. ResponseDecryptionKeys decrypt signed responses.
+	// UserInfoDecryptionKeys and IntrospectionDecryptionKeys decrypt the responses of these
+	// endpoints. During rotation a list holds several keys. With keys, an unencrypted value is
+	// rejected. Without keys, an encrypted value is rejected.
 	DecryptionKeys              []idtoken.DecryptionKey
 	ResponseDecryptionKeys      []idtoken.DecryptionKey
 	UserInfoDecryptionKeys      []idtoken.DecryptionKey
 	IntrospectionDecryptionKeys []idtoken.DecryptionKey
 
-	// TrustedAudiences are the audiences an ID token or a signed response may have beside
-	// ClientID.
+	// TrustedAudiences are the audiences that an ID token or a signed response may contain in
+	// addition to ClientID.
 	TrustedAudiences []string
 
-	// AuthorizedParties are the values that azp of an ID token may have beside ClientID.
+	// AuthorizedParties are the accepted values of azp in an ID token in addition to ClientID.
 	AuthorizedParties []string
 
-	// Skew is how far the server's clock may be off. 0 means 30 seconds; at most 5 minutes.
+	// Skew is the accepted difference from the server's clock. 0 means 30 seconds. The maximum
+	// is 5 minutes.
 	Skew time.Duration
 
-	// MaxSize is the size of an ID token or a signed response in bytes. 0 means 16 KiB; at
-	// most 64 KiB.
+	// MaxSize is the maximum size of an ID token or a signed response in bytes. 0 means 16 KiB.
+	// The maximum is 64 KiB.
 	MaxSize int
 
-	// TokenTypes are other values of token_type that this server writes for bearer tokens.
-	// nil means "Bearer" alone, in any case of letters. They are not accepted for tokens
-	// that must be bound to a key.
+	// TokenTypes are additional values of token_type that this server uses for bearer tokens.
+	// nil means only "Bearer", in any case. They are not accepted for sender-constrained tokens.
 	TokenTypes []string
 
-	// OmitTokenResource leaves resource (RFC 8707) out of the token requests that follow a
-	// request which named one: the code, refreshes, and logins on another device. It is for
-	// servers that reject it there.
+	// OmitTokenResource omits resource (RFC 8707) from token requests whose authorization
+	// request contained it: for the code, for refreshes and for logins on another device. It is
+	// for servers that reject it there.
 	OmitTokenResource bool
 
-	// RequireIss refuses authorization responses without iss (RFC 9207) from servers that do
-	// not announce it too. One that is there is always checked.
+	// RequireIss rejects authorization responses without iss (RFC 9207), even if the server does
+	// not announce it. An iss in the response is always checked.
 	RequireIss bool
 
-	// DefaultLifetime is that of access tokens where the server does not say (no
-	// expires_in). 0 means that it is not known.
+	// DefaultLifetime is the lifetime of access tokens if the response has no expires_in. 0
+	// means that it is unknown.
 	DefaultLifetime time.Duration
 
-	// InsecureMissingTokenType takes token responses without token_type for bearer tokens.
+	// InsecureMissingTokenType accepts token responses without token_type as bearer tokens.
 	InsecureMissingTokenType bool
 
-	// InsecureMissingNonce accepts ID tokens from the token endpoint without nonce, from
-	// servers that drop it, such as LinkedIn. PKCE must be S256: it is then what binds the
-	// response to the request. A nonce that is there is still checked.
+	// InsecureMissingNonce accepts ID tokens without nonce from the token endpoint. It is for
+	// servers that omit it, such as LinkedIn. PKCE must be S256, because PKCE then binds the
+	// response to the request. A nonce in the ID token is still checked.
 	InsecureMissingNonce bool
 
-	// InsecureNoPKCE sends no code_challenge and no code_verifier, for servers that reject
-	// them. The client must authenticate, and every login needs an ID token with nonce: it
-	// is then what binds the response to the request (RFC 9700 §2.1.1).
+	// InsecureNoPKCE sends no code_challenge and no code_verifier, for servers that reject them.
+	// The client must authenticate. Every login requires an ID token with nonce, because the
+	// nonce then binds the response to the request (RFC 9700 §2.1.1).
 	InsecureNoPKCE bool
 
-	// InsecureUnnamedUserInfo takes signed UserInfo answers that do not say by whom and for
-	// whom they are (iss, aud), which OpenID Connect Core §5.3.2 recommends alone.
+	// InsecureUnnamedUserInfo accepts signed UserInfo responses without iss and aud. OpenID
+	// Connect Core §5.3.2 only recommends these claims.
 	InsecureUnnamedUserInfo bool
 
-	// InsecureSkipSignature leaves out the signature of ID tokens that come straight from a
-	// token endpoint over TLS, as OpenID Connect Core §3.1.3.7 rule 6 allows.
+	// InsecureSkipSignature does not verify the signature of ID tokens from the token endpoint,
+	// if the connection used TLS (OpenID Connect Core §3.1.3.7 rule 6).
 	InsecureSkipSignature bool
 
-	// InsecureRSAOAEP decrypts JWTs of the server with RSA-OAEP too, which uses SHA-1; see
+	// InsecureRSAOAEP also decrypts the server's JWTs with RSA-OAEP, which uses SHA-1. See
 	// idtoken.Verifier.
 	InsecureRSAOAEP bool
 
-	// InsecureDraftLogout takes logout tokens without exp and with typ JWT, see
+	// InsecureDraftLogout accepts logout tokens without exp and with typ JWT. See
 	// idtoken.Verifier.
 	InsecureDraftLogout bool
 
-	// DPoP has access tokens bound to a key. nil means that they are not.
+	// DPoP binds access tokens to a key. nil means bearer tokens.
 	DPoP *DPoP
 
-	// CertificateBound says that access tokens are bound to the certificate that HTTP
-	// presents (RFC 8705 §3), whatever Auth is.
+	// CertificateBound says that the server binds access tokens to the client certificate of
+	// HTTP (RFC 8705 §3). It applies to every Auth.
 	CertificateBound bool
 
-	// HTTP sends the requests. Its Transport is used (tracing, proxies); time-outs,
-	// limits and the refusal of redirects stay the module's. nil means a client of our own.
+	// HTTP sends the requests. Its Transport is used, for tracing or proxies. The module always
+	// applies its own timeouts and limits, and it rejects redirects. nil means the module's own
+	// client.
 	HTTP *http.Client
 
 	// Now is the clock. nil means time.Now.
 	Now func() time.Time
 }
 
-// Client signs users in at one server. It may be used by many goroutines at once.
+// Client signs users in at one server. It is safe for concurrent use.
 type Client struct {
 	unprinted[Client]
 
@@ -255,8 +254,7 @@ type Client struct {
 	nonces   dpop.Nonces
 }
 
-// New makes a Client, or names everything that is wrong with the configuration. It
-// does not touch the network.
+// New returns a Client. The error lists every fault of the configuration. New sends no request.
 func New(config Config) (*Client, error) {
 	config = config.own()
 	if config.Scopes == nil {
@@ -283,7 +281,7 @@ func New(config Config) (*Client, error) {
 	}, nil
 }
 
-// addProvider gives a configuration what its shared Provider says about the server.
+// addProvider fills in what a shared Provider says about the server.
 func (c *Config) addProvider() error {
 	p := c.Provider
 	if p == nil {
@@ -302,7 +300,7 @@ func (c *Config) addProvider() error {
 	return nil
 }
 
-// provider is the shared one, or the client's own.
+// provider returns the shared Provider, or a new one for this client.
 func (c *Config) provider() *discovery.Provider {
 	if c.Provider != nil {
 		return c.Provider
@@ -313,7 +311,7 @@ func (c *Config) provider() *discovery.Provider {
 	}
 }
 
-// own is a copy that the caller does not change after it was checked.
+// own returns a copy that the caller cannot change after it was checked.
 func (c Config) own() Config {
 	for _, list := range []*[]string{
 		&c.Tenants, &c.Scopes, &c.TokenTypes, &c.ResponseAlgs, &c.UserInfoAlgs, &c.IDTokenAlgs, &c.IntrospectionAlgs, &c.TrustedAudiences, &c.AuthorizedParties,
@@ -342,10 +340,10 @@ func (c Config) own() Config {
 	return c
 }
 
-// Config gives a copy of the configuration.
+// Config returns a copy of the configuration.
 func (c *Client) Config() Config { return c.config.own() }
 
-// name is the client in an error.
+// name identifies the client in an error.
 func (c *Client) name() string {
 	return fmt.Sprintf("[client %s at %s]", c.config.ClientID, c.config.Issuer)
 }
@@ -362,12 +360,12 @@ func (c *Config) verifier(keys idtoken.KeySet) *idtoken.Verifier {
 	}
 }
 
-// Issuer is the issuer identifier of the client's server, as configured.
+// Issuer returns the configured issuer identifier of the client's server.
 func (c *Client) Issuer() string { return c.config.Issuer }
 
-// ResponseMode tells how authorization responses come: Config.ResponseMode, and where that
-// leaves it to the server, what goes with the response type (OAuth 2.0 Multiple Response
-// Type Encoding Practices, JARM): "query", "fragment", "form_post", or one of them with ".jwt".
+// ResponseMode returns how the browser delivers authorization responses: "query", "fragment",
+// "form_post", or one of them with ".jwt". If Config.ResponseMode lets the server choose, it is
+// the default of the response type (OAuth 2.0 Multiple Response Type Encoding Practices, JARM).
 func (c *Client) ResponseMode() string {
 	usual := "query"
 	if c.config.ResponseType != "" && c.config.ResponseType != ResponseCode {

@@ -17,25 +17,24 @@ import (
 	"github.com/countersign/countersign/internal/endpoint"
 )
 
-// DPoP has access tokens bound to a key of the client's, RFC 9449: who steals one cannot
-// use it. The zero value makes a key for every login.
+// DPoP binds access tokens to a key of the client, RFC 9449. A stolen token cannot be used
+// without the key. The zero value creates a key for every login.
 type DPoP struct {
-	// Keys gives the key of this client. nil means a new P-256 key for every login, which
-	// goes with its Pending and then with its Tokens. A login that is under way when Keys
-	// gives another key is lost: the server has bound its code to the one before (RFC 9449
-	// §10).
+	// Keys provides the client's key. nil means a new P-256 key for every login. It is stored in
+	// the Pending and then in the Tokens. If Keys changes its key during a login, that login
+	// fails, because the server bound the code to the old key (RFC 9449 §10).
 	Keys auth.KeySource
 
-	// InsecureAllowBearer takes an access token that the server did not bind.
+	// InsecureAllowBearer accepts an access token that the server did not bind to the key.
 	InsecureAllowBearer bool
 }
 
-// UseDPoPNonce is the error code of a server or an API that wants a nonce of its own in DPoP
-// proofs (RFC 9449 §8, §9).
+// UseDPoPNonce is the error code of a server or an API that requires its nonce in DPoP proofs
+// (RFC 9449 §8, §9).
 const UseDPoPNonce = "use_dpop_nonce"
 
-// newKey gives the key for a new login, and how a Pending keeps it: not at all if it is
-// the client's own.
+// newKey returns the key for a new login, and its encoding for the Pending. The encoding is ""
+// for a key of Keys.
 func (d *DPoP) newKey() (key auth.SigningKey, kept string, err error) {
 	if d.Keys != nil {
 		return d.Keys.Current(), "", nil
@@ -49,7 +48,7 @@ func (d *DPoP) newKey() (key auth.SigningKey, kept string, err error) {
 	return key, kept, err
 }
 
-// keptKey is the key of a Pending.
+// keptKey returns the key of a Pending.
 func (d *DPoP) keptKey(kept string) (auth.SigningKey, error) {
 	if kept == "" {
 		if d.Keys == nil {
@@ -60,7 +59,7 @@ func (d *DPoP) keptKey(kept string) (auth.SigningKey, error) {
 	return auth.ParseSigningKey(kept)
 }
 
-// prover is nil where tokens are not bound by DPoP.
+// prover returns nil if tokens are not bound by DPoP.
 func (c *Client) prover(key auth.SigningKey) (*dpop.Prover, error) {
 	if c.config.DPoP == nil {
 		return nil, nil
@@ -75,8 +74,8 @@ func (c *Client) prover(key auth.SigningKey) (*dpop.Prover, error) {
 	return dpop.NewProver(signer, &c.nonces, c.config.Now)
 }
 
-// bindRequest gives a new login its key, and puts the key's thumbprint into the request
-// (RFC 9449 §10).
+// bindRequest creates the key of a new login, and adds the key's thumbprint to the request (RFC
+// 9449 §10).
 func (c *Client) bindRequest(p *Pending, params url.Values) error {
 	if c.config.DPoP == nil {
 		return nil
@@ -93,21 +92,22 @@ func (c *Client) bindRequest(p *Pending, params url.Values) error {
 	return nil
 }
 
-// giveKey gives a login the key that its tokens are to be bound to, if they are.
+// giveKey creates the key that the tokens of a login are bound to. It is zero without
+// Config.DPoP.
 func (c *Client) giveKey(p *Pending) (key auth.SigningKey, err error) {
 	key, p.DPoPKey, err = c.newKey()
 	return key, err
 }
 
-// NewDPoPKey makes the key that the tokens of a login are bound to, encoded for the
-// application to store with the login until [Client.Grant] needs it: it is a secret. It is ""
-// without Config.DPoP, and for a key of Config.DPoP.Keys.
+// NewDPoPKey creates the key that the tokens of a login are bound to, and returns its encoding.
+// The encoding is a secret. Store it with the login until [Client.Grant] needs it. It is ""
+// without Config.DPoP, and if Config.DPoP.Keys provides the key.
 func (c *Client) NewDPoPKey() (string, error) {
 	_, kept, err := c.newKey()
 	return kept, err
 }
 
-// newKey is a new key and how it is stored. Both are zero without Config.DPoP.
+// newKey returns a new key and its encoding. Both are zero without Config.DPoP.
 func (c *Client) newKey() (key auth.SigningKey, kept string, err error) {
 	if c.config.DPoP == nil {
 		return auth.SigningKey{}, "", nil
@@ -115,9 +115,9 @@ func (c *Client) newKey() (key auth.SigningKey, kept string, err error) {
 	return c.config.DPoP.newKey()
 }
 
-// post posts a form, with the client's authentication and, where there is a prover,
-// with a proof. A server that wants a nonce of its own in the proof is asked once more:
-// it has not looked at the grant yet (RFC 9449 §8).
+// post posts a form with the client's authentication. If prover is set, it adds a proof. If the
+// server requires its nonce in the proof, post repeats the request once: the server has not
+// processed the grant yet (RFC 9449 §8).
 func (c *Client) post(ctx context.Context, u string, by auth.Authenticator, form url.Values, prover *dpop.Prover) (*endpoint.Response, error) {
 	if prover == nil {
 		return c.http.PostForm(ctx, u, by, form, "application/json")
@@ -152,8 +152,8 @@ func (p *proving) Authenticate(r *http.Request, form url.Values) error {
 	return p.Authenticator.Authenticate(r, form)
 }
 
-// learn keeps the nonce in the header of an answer, and tells whether it had one. Several, or one
-// that is malformed, are none.
+// learn stores the nonce of a response header, and reports whether there was one. It ignores
+// several nonces and a malformed one.
 func (c *Client) learn(role, u string, h http.Header) bool {
 	at, err := url.Parse(u)
 	if err != nil {
@@ -195,8 +195,8 @@ func (c *Client) Authorize(r *http.Request, t *Tokens) error {
 	return nil
 }
 
-// SaveDPoPNonce keeps the DPoP-Nonce that an API's answer has for the next request there
-// (RFC 9449 §9), and tells whether it had one.
+// SaveDPoPNonce stores the DPoP-Nonce of an API's response for the next request to that API (RFC
+// 9449 §9). It reports whether the response had one.
 func (c *Client) SaveDPoPNonce(resp *http.Response) bool {
 	if resp.Request == nil {
 		return false
@@ -205,7 +205,7 @@ func (c *Client) SaveDPoPNonce(resp *http.Response) bool {
 	return learned && err == nil
 }
 
-// tokenType is the token_type to expect.
+// tokenType returns the expected token_type.
 func (d *DPoP) tokenType() string {
 	if d != nil {
 		return `"DPoP"`
@@ -213,7 +213,7 @@ func (d *DPoP) tokenType() string {
 	return `"Bearer"`
 }
 
-// typeHint names the setting for another one.
+// typeHint names the setting that accepts another token_type.
 func (d *DPoP) typeHint() string {
 	if d != nil {
 		return " (see DPoP.InsecureAllowBearer)"

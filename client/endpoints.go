@@ -11,18 +11,18 @@ import (
 	"github.com/countersign/countersign/internal/endpoint"
 )
 
-// ErrNoEndpoint is the cause of an [*Error] where the server's metadata has no endpoint
-// for what was asked of it.
+// ErrNoEndpoint is the cause of an [*Error] if the server's metadata has no endpoint for the
+// operation.
 var ErrNoEndpoint = errors.New("the server's metadata has no endpoint for this (Config.Metadata may name one)")
 
-// place is an endpoint that a client authenticates at, as the metadata describes it.
+// place is an endpoint at which a client authenticates, as the metadata describes it.
 type place struct {
 	url     string
-	methods []string // of authentication, where the endpoint has a list of its own
+	methods []string // of authentication; empty if the endpoint has no list
 }
 
-// postTo posts a form, once, with the client's authentication. Where the
-// server has no list of methods for the endpoint, that of the token endpoint is taken.
+// postTo posts a form once, with the client's authentication. If the metadata has no list of
+// methods for the endpoint, it uses the list of the token endpoint.
 func (c *Client) postTo(ctx context.Context, step Step, at func(*discovery.Metadata) place, form url.Values, accept string) (*endpoint.Response, error) {
 	ctx = c.provider.Context(ctx)
 	m, err := c.metadata(ctx)
@@ -45,7 +45,7 @@ func (c *Client) postTo(ctx context.Context, step Step, at func(*discovery.Metad
 	return resp, nil
 }
 
-// cloneValues gives parameters that can be added to, where there are none too.
+// cloneValues returns a copy to which parameters can be added, also for nil.
 func cloneValues(v url.Values) url.Values {
 	out := make(url.Values, len(v))
 	for name, values := range v {
@@ -54,7 +54,7 @@ func cloneValues(v url.Values) url.Values {
 	return out
 }
 
-// setGiven sets the parameters that have a value.
+// setGiven sets the parameters whose value is not empty.
 func setGiven(v url.Values, given map[string]string) {
 	for name, value := range given {
 		if value != "" {
@@ -63,26 +63,26 @@ func setGiven(v url.Values, given map[string]string) {
 	}
 }
 
-// auth is the client's authentication at the server with this metadata.
+// auth returns the client's authentication at the server with this metadata.
 func (c *Client) auth(m *discovery.Metadata) auth.Authenticator {
 	return c.method(m).Bind(c.Binding())
 }
 
-// method is the one that the server's metadata names, of those there are.
+// method returns the authentication method that fits the server's metadata.
 func (c *Client) method(m *discovery.Metadata) auth.Method {
 	return c.config.Auth.Choose(m.TokenEndpointAuthMethodsSupported)
 }
 
-// Binding is this client as it authenticates and signs: its ID, its server, the algorithms of
-// its profile and its clock.
+// Binding returns what authentication and signing need: the client ID, the issuer, the
+// algorithms of the profile and the clock.
 func (c *Client) Binding() auth.Binding {
 	return auth.Binding{ClientID: c.config.ClientID, Issuer: c.config.Issuer, CheckAlg: c.config.Profile.checkAlg, Now: c.config.Now}
 }
 
 var errUnmade = errors.New("the Client was not made by New")
 
-// Metadata gives the server's metadata, with the endpoints that this client uses. It is
-// fetched at the first use; every error is an [*Error].
+// Metadata returns the server's metadata, with the endpoints that this client uses. It is
+// fetched at the first use. Every error is an [*Error].
 func (c *Client) Metadata(ctx context.Context) (*discovery.Metadata, error) {
 	if c.provider == nil {
 		return nil, fail(StepDiscovery, errUnmade)
@@ -90,8 +90,8 @@ func (c *Client) Metadata(ctx context.Context) (*discovery.Metadata, error) {
 	return c.metadata(c.provider.Context(ctx))
 }
 
-// metadata is the server's, with the endpoints that this client uses: a client that
-// shows a certificate must use the aliases for that, where there are such (RFC 8705 §5).
+// metadata returns the server's metadata with the endpoints that this client uses. A client that
+// presents a certificate must use the mtls_endpoint_aliases if there are any (RFC 8705 §5).
 func (c *Client) metadata(ctx context.Context) (*discovery.Metadata, error) {
 	if c.provider == nil {
 		return nil, fail(StepDiscovery, errUnmade)
@@ -109,8 +109,8 @@ func (c *Client) metadata(ctx context.Context) (*discovery.Metadata, error) {
 	return m, nil
 }
 
-// repeatResource names the API again in a token request, if an earlier step named one (RFC
-// 8707 §2.2). Of several, the server chooses what the token is for.
+// repeatResource adds resource to a token request if an earlier step named exactly one API (RFC
+// 8707 §2.2). If it named several, the server chooses the API of the token.
 func (c *Client) repeatResource(form url.Values, named []string) {
 	if len(named) == 1 && !c.config.OmitTokenResource && !form.Has("resource") {
 		form["resource"] = slices.Clone(named)

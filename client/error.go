@@ -11,10 +11,10 @@ import (
 	"github.com/countersign/countersign/par"
 )
 
-// Step is a step of a login, or of what follows it.
+// Step is a step of a login, or of an operation after the login.
 type Step string
 
-// The steps, in the order in which a login takes them.
+// The steps, in the order of a login.
 const (
 	StepDiscovery  Step = "discovery"
 	StepRequest    Step = "authorization request"
@@ -28,8 +28,8 @@ const (
 	StepLogout     Step = "logout"
 )
 
-// Error says at which step a login ended. Every error of a Client's methods is
-// one. Its text is for the log; a browser may be shown Code and nothing else.
+// Error says at which step an operation failed. Every error of a Client's methods is an Error.
+// Its text is for the log. Show only Code to a browser.
 type Error struct {
 	Step Step
 	Code string // the server's error code (RFC 6749 §4.1.2.1, §5.2), else "temporarily_unavailable" or "login_failed"
@@ -46,7 +46,7 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Temporary tells whether the same step may succeed later.
+// Temporary reports whether the same step may succeed later.
 func (e *Error) Temporary() bool {
 	var t interface{ Temporary() bool }
 	return e.Code == unavailable || errors.As(e.Err, &t) && t.Temporary()
@@ -54,10 +54,9 @@ func (e *Error) Temporary() bool {
 
 const unavailable = "temporarily_unavailable" // RFC 6749 §4.1.2.1
 
-// CallbackError is the error that the server sent through the browser instead of
-// a code, RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6. Anybody can write such
-// a callback: the texts are cleaned and capped, and must still be escaped where
-// they are shown; URI must not be followed.
+// CallbackError is the error that the server sent through the browser instead of a code: RFC
+// 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6. Anybody can forge such a callback. The texts are
+// cleaned and limited in length. They must still be escaped when shown. Do not follow URI.
 type CallbackError struct {
 	Code, Description, URI string
 
@@ -72,8 +71,8 @@ func (e *CallbackError) Error() string {
 	return text
 }
 
-// SubjectError reports that another user signed in than Request.Subject names. The user's
-// earlier session must not be given to that user.
+// SubjectError reports that the user who signed in is not Request.Subject. Do not give that user
+// the earlier session.
 type SubjectError struct {
 	Expected string // Request.Subject
 	Subject  string // sub of the ID token
@@ -83,9 +82,9 @@ func (e *SubjectError) Error() string {
 	return fmt.Sprintf("sub is %s, expected %s: another user signed in", jose.Quote(e.Subject), jose.Quote(e.Expected))
 }
 
-// TokenError is a request to the token, introspection or revocation endpoint that failed.
-// Code, Description and URI are the server's (RFC 6749 §5.2), cleaned and capped; they are
-// empty when the server did not answer as it should.
+// TokenError is a failed request to the token, introspection or revocation endpoint. Code,
+// Description and URI come from the server (RFC 6749 §5.2), cleaned and limited in length. They
+// are empty if the server's response was malformed.
 type TokenError struct {
 	Code, Description, URI string
 	Status                 int           // HTTP status, 0 when there was no answer
@@ -108,7 +107,7 @@ func tokenError(err error) *TokenError {
 	return out
 }
 
-// NewError makes the error of a step, with the code of its cause.
+// NewError returns the error of a step, with the code of its cause.
 func NewError(step Step, err error) *Error { return fail(step, err) }
 
 func fail(step Step, err error) *Error {

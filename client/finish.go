@@ -67,8 +67,8 @@ func checkSubject(p *Pending, t *Tokens) error {
 	return nil
 }
 
-// checkPrompt refuses a user who did not sign in again where that was asked for: who is at
-// the browser can take prompt=login out of the address.
+// checkPrompt rejects a user who did not sign in again although prompt=login was requested. The
+// user of the browser can remove prompt=login from the address.
 func (c *Client) checkPrompt(p *Pending, t *Tokens) error {
 	if !slices.Contains(p.Prompt, "login") || t.IDToken == nil || t.IDToken.AuthTime.IsZero() {
 		return nil
@@ -101,8 +101,8 @@ func (c *Client) complete(ctx context.Context, p *Pending, r *response) (*Tokens
 	return tokens, nil
 }
 
-// endIfAnswered ends a login that the server has answered with an error: a code that
-// comes for it after that is not its own.
+// endIfAnswered ends a login that the server has answered with an error. A code that arrives
+// later for it is not genuine.
 func (c *Client) endIfAnswered(p *Pending, err error) {
 	var answer *CallbackError
 	if errors.As(err, &answer) {
@@ -110,14 +110,14 @@ func (c *Client) endIfAnswered(p *Pending, err error) {
 	}
 }
 
-// claim is true for the first caller with this login.
+// claim returns true for the first caller with this login.
 func (c *Client) claim(p *Pending) bool {
 	return c.used.claim(p.State, c.config.Now(), p.CreatedAt.Add(pendingLifetime))
 }
 
 var errBegunElsewhere = errors.New("the login was begun by another client")
 
-// began tells whether a login that was kept is this client's.
+// began reports whether a stored login was begun by this client.
 func (c *Client) began(issuer, clientID string) bool {
 	return issuer == c.config.Issuer && clientID == c.config.ClientID && clientID != ""
 }
@@ -169,7 +169,7 @@ func (c *Client) Exchange(ctx context.Context, code string, verifier pkce.Verifi
 	return c.redeem(ctx, p, code)
 }
 
-// redeem posts the code, once, and validates what comes back.
+// redeem sends the code once, and validates the response.
 func (c *Client) redeem(ctx context.Context, p *Pending, code string) (*Tokens, error) {
 	form := url.Values{
 		"grant_type":   {"authorization_code"},
@@ -197,7 +197,7 @@ func (c *Client) redeem(ctx context.Context, p *Pending, code string) (*Tokens, 
 	})
 }
 
-// keyOf reads the key of a login as it was stored. Without Config.DPoP it is zero.
+// keyOf decodes the stored key of a login. It is zero without Config.DPoP.
 func (c *Client) keyOf(kept string) (auth.SigningKey, error) {
 	if c.config.DPoP == nil {
 		return auth.SigningKey{}, nil
@@ -212,7 +212,7 @@ func (c *Client) skew() time.Duration {
 	return c.config.Skew
 }
 
-// addIDToken validates the ID token that came with the tokens.
+// addIDToken validates the ID token of a token response.
 func (c *Client) addIDToken(ctx context.Context, tokens *Tokens, raw string, want idtoken.Expected) (*Tokens, error) {
 	if raw == "" {
 		return nil, fail(StepIDToken, errors.New("the token response has no id_token, though the scope was openid"))
@@ -233,8 +233,8 @@ func (c *Client) addIDToken(ctx context.Context, tokens *Tokens, raw string, wan
 	return tokens, nil
 }
 
-// hasTLS tells whether the token endpoint vouches for what comes from it, where that
-// matters; on loopback it may have no TLS.
+// hasTLS reports whether TLS authenticates the token endpoint, if that matters. On loopback the
+// endpoint may lack TLS.
 func (c *Client) hasTLS(ctx context.Context) bool {
 	if !c.config.InsecureSkipSignature {
 		return false

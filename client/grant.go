@@ -18,7 +18,7 @@ import (
 
 const grantTokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693 §2.1
 
-// functions names what to use for the grant types that have checks of their own.
+// functions names the function to use for the grant types that have their own checks.
 var functions = map[string]string{
 	"client_credentials":                           "grant.ClientCredentials", // RFC 6749 §4.4
 	"urn:ietf:params:oauth:grant-type:jwt-bearer":  "grant.JWTBearer",         // RFC 7523 §2.1
@@ -34,18 +34,18 @@ var ownGrants = map[string]string{
 	"password":           "the password grant is not supported; it shows the user's password to the client", // RFC 9700 §2.4
 }
 
-// TokenRequest is what tokens are asked for without a browser. The zero value asks for
-// what the server gives unasked.
+// TokenRequest describes tokens that are requested without a browser. The zero value requests
+// the server's defaults.
 type TokenRequest struct {
-	// Scopes are requested. nil requests none by name; for a login on another device
-	// (grant.BeginDevice, grant.BeginBackchannel) it means Config.Scopes.
+	// Scopes are requested. nil sends no scope. For a login on another device
+	// (grant.BeginDevice, grant.BeginBackchannel) nil means Config.Scopes.
 	Scopes []string
 
 	// Resources are the APIs that the access token is for, RFC 8707: absolute URIs.
 	Resources []string
 
-	// AuthorizationDetails is what the access token is to allow, RFC 9396: whatever
-	// marshals to that JSON array. nil asks for nothing.
+	// AuthorizationDetails describes the access that the token must grant, RFC 9396. It is any
+	// value that encodes to that JSON array. nil requests none.
 	AuthorizationDetails any
 
 	// Extra holds more parameters that a server defines, such as audience, or the
@@ -54,8 +54,8 @@ type TokenRequest struct {
 	Extra url.Values
 }
 
-// reservedGrant are the parameters of token requests, and of those before them, that the
-// module sets itself; those of Request.Extra are reserved too.
+// reservedGrant are the parameters that the module sets itself in token requests and in the
+// steps before them. Those of Request.Extra are reserved too.
 var reservedGrant = []string{
 	"grant_type", "code", "code_verifier", "refresh_token", "assertion", "subject_token", "subject_token_type", "actor_token",
 	"actor_token_type", "requested_token_type", "device_code", "auth_req_id", "login_hint_token", "binding_message", "user_code",
@@ -74,7 +74,7 @@ func (r *TokenRequest) check() error {
 	return checkResources(r.Resources)
 }
 
-// Form gives the parameters of the request, or an error where one of them is malformed.
+// Form returns the parameters of the request, or an error if one of them is malformed.
 func (r *TokenRequest) Form() (url.Values, error) {
 	if err := r.check(); err != nil {
 		return nil, err
@@ -89,8 +89,8 @@ func (r *TokenRequest) Form() (url.Values, error) {
 	return v, setJSON(v, "authorization_details", r.AuthorizationDetails)
 }
 
-// Grant is the token request of a grant (RFC 6749 §4.5), and what its response must hold.
-// Package client/grant is built on it.
+// Grant describes the token request of a grant (RFC 6749 §4.5) and the required content of its
+// response. Package client/grant is built on it.
 type Grant struct {
 	hidden[Grant]
 
@@ -103,8 +103,8 @@ type Grant struct {
 	// Scopes were requested by an earlier step. nil means the parameter scope of Form.
 	Scopes []string
 
-	// Resources were named by an earlier step (RFC 8707). One alone is named again, unless
-	// Config.OmitTokenResource is set.
+	// Resources were named by an earlier step (RFC 8707). A single resource is sent again,
+	// unless Config.OmitTokenResource is set.
 	Resources []string
 
 	// DPoPKey is the key that an earlier step made with [Client.NewDPoPKey]. "" means a key of
@@ -114,8 +114,8 @@ type Grant struct {
 	// AccessTokenOnly drops a refresh token and an ID token from the response.
 	AccessTokenOnly bool
 
-	// IDToken says what the ID token must hold; the response must then have one. nil requires
-	// none; an ID token in the response is still validated, as one without nonce.
+	// IDToken says what the ID token must contain; the response must then have one. nil does not
+	// require an ID token. An ID token in the response is still validated, without a nonce.
 	IDToken *idtoken.Expected
 
 	// Check rejects a response by returning an error, before the ID token is validated. nil
@@ -166,7 +166,7 @@ func (c *Client) Grant(ctx context.Context, g Grant) (*Tokens, error) {
 	return c.addIDToken(ctx, tokens, response.IDToken, response.expected(g.IDToken))
 }
 
-// grantKey is the key of an earlier step, or a new one.
+// grantKey returns the key of an earlier step, or a new one.
 func (c *Client) grantKey(earlier string) (auth.SigningKey, error) {
 	if earlier != "" {
 		return c.keyOf(earlier)
@@ -193,7 +193,7 @@ func (g *Grant) check() error {
 	return nil
 }
 
-// isGrantType takes the grant-type of RFC 6749 §A.10: a name or an absolute URI.
+// isGrantType accepts the grant-type of RFC 6749 §A.10: a name or an absolute URI.
 func isGrantType(s string) bool {
 	notName := func(r rune) bool {
 		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-._", r))
@@ -205,18 +205,18 @@ func isGrantType(s string) bool {
 	return err == nil && u.IsAbs() && visible(s)
 }
 
-// keepAccessToken drops the other tokens of a response.
+// keepAccessToken removes the other tokens of a response.
 func (t *tokenResponse) keepAccessToken() {
 	t.RefreshToken, t.IDToken = "", ""
 	delete(t.extra, "refresh_token")
 	delete(t.extra, "id_token")
 }
 
-// PostForm posts a form, with the client's authentication, to the endpoint that endpoint
-// picks from the server's metadata, and decodes the JSON object of the response into answer
-// by exact names. It is for the step of a grant before its token request, and step names
-// that. The form is sent once. Every error is an [*Error]; errors.Is finds [ErrNoEndpoint]
-// where endpoint gives "".
+// PostForm posts a form with the client's authentication. endpoint selects the URL from the
+// server's metadata. PostForm decodes the JSON object of the response into answer by exact
+// names. It is for the step of a grant before its token request; step names that step. The form
+// is sent once. Every error is an [*Error]. errors.Is finds [ErrNoEndpoint] if endpoint returns
+// "".
 func (c *Client) PostForm(ctx context.Context, step Step, endpoint func(*discovery.Metadata) string, form url.Values, answer any) error {
 	resp, err := c.postTo(ctx, step, func(m *discovery.Metadata) place { return place{url: endpoint(m)} }, form, "application/json")
 	if err != nil {

@@ -11,22 +11,22 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// Initiated is a login that a third party asks for, OpenID Connect Core §4: what an
-// application's initiate_login_uri is called with.
+// Initiated is a login that a third party requests with the application's initiate_login_uri,
+// OpenID Connect Core §4.
 type Initiated struct {
-	// Request is for Begin.
+	// Request is the argument for Begin.
 	Request Request
 
-	// Target is where the visitor is to be brought after the login: a path of this
-	// application with its query, "" when none was named.
+	// Target is the path to redirect the visitor to after the login: a path of this application
+	// with its query. "" if the request has no target.
 	Target string
 }
 
 const maxHint = 1000 // characters
 
-// Initiated reads the parameters of such a call. It is rejected if it names another issuer than
-// this client's, or leads to another site than that of RedirectURL: anybody can make such a link.
-// Every error is an [*Error] with the code "login_failed".
+// Initiated reads the parameters of such a request. It rejects another issuer than this
+// client's, and a target on another site than that of RedirectURL, because anybody can create
+// such a link. Every error is an [*Error] with the code "login_failed".
 func (c *Client) Initiated(q url.Values) (*Initiated, error) {
 	out, err := c.readInitiated(q)
 	if err != nil {
@@ -48,15 +48,15 @@ func (c *Client) readInitiated(q url.Values) (*Initiated, error) {
 	return &Initiated{Request: Request{LoginHint: q.Get("login_hint")}, Target: target}, err
 }
 
-// isIssuer tells whether iss is this client's, or of one of its tenants.
+// isIssuer reports whether iss is this client's issuer, or that of one of its tenants.
 func (c *Client) isIssuer(iss string) bool {
 	return iss == c.config.Issuer && !c.config.hasTenants() || slices.ContainsFunc(c.config.Tenants, func(tenant string) bool {
 		return iss == strings.Replace(c.config.Issuer, "{tenantid}", tenant, 1)
 	})
 }
 
-// target takes a URL of this application and gives its path: written anew, so that
-// nothing remains in it that a browser could read in another way.
+// target returns the path of a URL of this application. It encodes the path again, so that a
+// browser cannot interpret it in another way.
 func (c *Client) target(link string) (string, error) {
 	if link == "" {
 		return "", nil

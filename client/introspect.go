@@ -15,19 +15,19 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// Introspected is what the server says about a token, RFC 7662 §2.2. Of a token that is
-// not active it says no more than that.
+// Introspected is the server's response about a token, RFC 7662 §2.2. For an inactive token all
+// other fields are empty.
 type Introspected struct {
 	Active bool
 
 	Issuer    string
 	Subject   string
-	Username  string // for people to read
+	Username  string // human-readable
 	ClientID  string // of the client that the token was issued to
 	TokenType string
 	ID        string   // jti
-	Audience  []string // nil: the server names none
-	Scopes    []string // nil: the server names none, which is not all of them
+	Audience  []string // nil: not in the response
+	Scopes    []string // nil: not in the response; this does not mean all scopes
 	Expiry    time.Time
 	IssuedAt  time.Time
 	NotBefore time.Time
@@ -35,10 +35,11 @@ type Introspected struct {
 	payload []byte
 }
 
-// Claims decodes the answer into v by exact names.
+// Claims decodes the response into v by exact names.
 func (i *Introspected) Claims(v any) error { return jose.Decode(i.payload, v, jose.DocumentLimits) }
 
-// answer is an introspection answer as it comes. Servers write null or 0 for what they have not.
+// answer is an introspection response as received. Some servers send null or 0 for missing
+// values.
 type answer struct {
 	Active    *bool              `json:"active"`
 	Issuer    string             `json:"iss"`
@@ -54,7 +55,7 @@ type answer struct {
 	NotBefore *jose.OptionalDate `json:"nbf"`
 }
 
-// scopes is a list in one string, or as some servers write it in an array of strings.
+// scopes is a list in one string, or an array of strings, as some servers send it.
 type scopes []string
 
 // UnmarshalJSONFrom implements the strict decoder's interface.
@@ -113,8 +114,8 @@ func (c *Client) introspectionJWT() agreedJWT {
 	return agreedJWT{"IntrospectionAlgs", c.config.IntrospectionAlgs, c.config.IntrospectionDecryptionKeys, signedAnswer, signedAnswerKind, false}
 }
 
-// answerBody gives the members of the answer; those of a signed one stand in a member of
-// their own (RFC 9701 §5).
+// answerBody returns the members of the response. A signed response has them in one claim (RFC
+// 9701 §5).
 func (c *Client) answerBody(ctx context.Context, resp *endpoint.Response) ([]byte, error) {
 	payload, claims, err := c.openBody(ctx, resp, c.introspectionJWT())
 	if err != nil || claims == nil {
@@ -150,7 +151,7 @@ func (c *Client) readAnswer(body []byte) (*Introspected, error) {
 	}, nil
 }
 
-// value is the zero value where there is none.
+// value returns the zero value for nil.
 func value[T any](p *T) (v T) {
 	if p != nil {
 		v = *p

@@ -13,8 +13,8 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// openResponse gives the parameters of a signed authorization response, JARM §2.4: what
-// is outside of the JWT does not count.
+// openResponse returns the parameters of a signed authorization response, JARM §2.4. Parameters
+// outside of the JWT are ignored.
 func (c *Client) openResponse(ctx context.Context, q url.Values) (url.Values, error) {
 	if len(q["response"]) != 1 {
 		return nil, errors.New("a signed response was asked for, and there is not one parameter response")

@@ -20,7 +20,7 @@ var (
 	userInfoJWT = jose.Kind{"JWT", "", "token-userinfo+jwt"}
 )
 
-// serverClaims are the claims that such a JWT has beside what it is for.
+// serverClaims are the common claims of such JWTs.
 type serverClaims struct {
 	Issuer    *string          `json:"iss"`
 	Audience  *jose.Audience   `json:"aud"`
@@ -29,7 +29,7 @@ type serverClaims struct {
 	NotBefore jose.NumericDate `json:"nbf"`
 }
 
-// checkParties wants iss and aud to be right; where they are optional, if they are there.
+// checkParties checks iss and aud. If they are optional, it checks them only if present.
 func (s *serverClaims) checkParties(issuer, clientID string, optional bool) error {
 	iss, aud := value(s.Issuer), value(s.Audience)
 	switch {
@@ -41,8 +41,8 @@ func (s *serverClaims) checkParties(issuer, clientID string, optional bool) erro
 	return nil
 }
 
-// checkTimes wants the times that are there to be right; whether exp must be there is
-// the specification's of each kind.
+// checkTimes checks the times that are present. Each specification decides whether exp is
+// required.
 func (s *serverClaims) checkTimes(now time.Time, skew time.Duration) error {
 	switch latest := now.Add(skew); {
 	case !s.Expiry.IsZero() && !now.Before(s.Expiry.Add(skew)):
@@ -57,17 +57,17 @@ func (s *serverClaims) checkTimes(now time.Time, skew time.Duration) error {
 	return nil
 }
 
-// agreedJWT is how an endpoint answers where signed answers were agreed on.
+// agreedJWT describes the signed responses of an endpoint.
 type agreedJWT struct {
-	field     string   // of Config: where that is said
-	algs      []string // none: the answers are plain JSON
+	field     string   // the field of Config that configures this
+	algs      []string // empty: the responses are plain JSON
 	keys      []idtoken.DecryptionKey
 	mediaType string
 	kind      jose.Kind
 	unnamed   bool // iss and aud may be missing
 }
 
-// accept is the media type to ask for.
+// accept returns the media type for the Accept header.
 func (a agreedJWT) accept() string {
 	if len(a.algs) == 0 {
 		return "application/json"
@@ -75,8 +75,8 @@ func (a agreedJWT) accept() string {
 	return a.mediaType
 }
 
-// openBody gives the members of an answer: of plain JSON, or of a JWT, with its claims,
-// where that was agreed on. One is never taken for the other.
+// openBody returns the members of a response: plain JSON, or a JWT with its claims. The
+// configuration decides which of the two is accepted.
 func (c *Client) openBody(ctx context.Context, resp *endpoint.Response, agreed agreedJWT) ([]byte, *serverClaims, error) {
 	signed := len(agreed.algs) > 0
 	switch is := resp.MediaType == agreed.accept(); {
@@ -90,8 +90,8 @@ func (c *Client) openBody(ctx context.Context, resp *endpoint.Response, agreed a
 	return c.openJWT(ctx, string(resp.Body), agreed)
 }
 
-// openJWT decrypts a JWT of the server's if it is encrypted, checks kind, algorithm,
-// issuer, audience and signature, and gives its payload.
+// openJWT decrypts a JWT of the server if it is encrypted. It checks kind, algorithm, issuer,
+// audience and signature, and returns the payload.
 func (c *Client) openJWT(ctx context.Context, raw string, agreed agreedJWT) ([]byte, *serverClaims, error) {
 	raw, err := c.decrypt(raw, agreed.keys)
 	if err != nil {
@@ -120,8 +120,8 @@ func (c *Client) openJWT(ctx context.Context, raw string, agreed agreedJWT) ([]b
 	return token.Payload, claims, nil
 }
 
-// decrypt gives the inner JWT of an encrypted one. Whether there is encryption was
-// agreed on, and is not for the sender to say.
+// decrypt returns the inner JWT of an encrypted one. The configuration, not the sender, decides
+// whether encryption is required.
 func (c *Client) decrypt(raw string, agreed []idtoken.DecryptionKey) (string, error) {
 	inner, _, err := jose.OpenNested(raw, c.config.MaxSize, jose.DecryptionAlgsWith(c.config.InsecureRSAOAEP), agreed)
 	return inner, err

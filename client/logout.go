@@ -14,35 +14,35 @@ import (
 	"github.com/countersign/countersign/internal/endpoint"
 )
 
-// Logout is what one logout says beyond the Config. The zero value leaves it to the
-// server to ask the user. It redacts itself in fmt, log/slog and encoding/json.
+// Logout holds the parameters of one logout that Config does not hold. With the zero value the
+// server may ask the user to confirm. It redacts itself in fmt, log/slog and encoding/json.
 type Logout struct {
 	unprinted[Logout]
 
-	// IDTokenHint is the user's ID token, expired or not: Tokens.IDTokenHint. With it
-	// most servers end the session without asking.
+	// IDTokenHint is the user's ID token, which may have expired: Tokens.IDTokenHint. With it
+	// most servers end the session without asking the user.
 	IDTokenHint string `json:"-"`
 
-	// Hint names the user or the session in the server's own way (logout_hint).
+	// Hint identifies the user or the session in a format that the server defines (logout_hint).
 	Hint string
 
-	// UILocales are the user's languages as BCP 47 tags, best first.
+	// UILocales are the user's languages as BCP 47 tags, in order of preference.
 	UILocales []string
 
-	// Extra holds more parameters, for what a server has of its own. The parameters that
-	// the module sets are refused here.
+	// Extra holds additional parameters that a server defines. Parameters that the module sets
+	// are rejected.
 	Extra url.Values
 }
 
-// LogoutEndpoint is where a server ends sessions that does not speak OpenID Connect
-// RP-Initiated Logout. It is sent client_id, and where the browser goes afterwards.
-// Nothing of a [Logout] but Extra is sent, and there is no state.
+// LogoutEndpoint is the logout endpoint of a server that does not support OpenID Connect
+// RP-Initiated Logout. The client sends client_id and the URL to redirect the browser to
+// afterwards. Of a [Logout] it sends only Extra. It sends no state.
 type LogoutEndpoint struct {
 	// URL is the address, such as "https://example.auth.eu-west-1.amazoncognito.com/logout".
 	URL string
 
-	// RedirectParameter takes Config.PostLogoutRedirectURL: "logout_uri" at Amazon Cognito,
-	// "returnTo" at Auth0's /v2/logout.
+	// RedirectParameter is the parameter for Config.PostLogoutRedirectURL: "logout_uri" for
+	// Amazon Cognito, "returnTo" for Auth0's /v2/logout.
 	RedirectParameter string
 }
 
@@ -59,7 +59,7 @@ func (e *LogoutEndpoint) check() error {
 	return nil
 }
 
-// logoutParameters are those that the module sets itself.
+// logoutParameters are the parameters that the module sets itself.
 var logoutParameters = []string{"id_token_hint", "logout_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales"}
 
 // LogoutURL makes the URL to redirect the browser to, so that the server ends the user's session
@@ -126,7 +126,7 @@ func (c *Client) logoutParameters(l Logout) (params url.Values, state string) {
 	return params, state
 }
 
-// ownLogout are the parameters for a server with a way of its own.
+// ownLogout returns the parameters for a proprietary logout endpoint.
 func (c *Client) ownLogout(l Logout, redirectParameter string) url.Values {
 	params := cloneValues(l.Extra)
 	if to := c.config.PostLogoutRedirectURL; to != "" {
@@ -135,10 +135,10 @@ func (c *Client) ownLogout(l Logout, redirectParameter string) url.Values {
 	return params
 }
 
-// CheckLogout reports an error unless callback, the parameters with which the browser
-// came to Config.PostLogoutRedirectURL, answers the logout for which [Client.LogoutURL]
-// gave state. Anybody can send a browser there: without the check the page must do nothing
-// but show itself. The error is an [*Error].
+// CheckLogout checks that a request to Config.PostLogoutRedirectURL answers the logout for which
+// [Client.LogoutURL] returned state. callback holds the parameters of that request. Anybody can
+// send a browser there. A page that does not call CheckLogout must only show itself. The error
+// is an [*Error].
 func CheckLogout(state string, callback url.Values) error {
 	got := callback["state"]
 	switch {
@@ -152,8 +152,8 @@ func CheckLogout(state string, callback url.Values) error {
 	return nil
 }
 
-// VerifyLogout validates a logout token of this client's server, see
-// [idtoken.Verifier.VerifyLogout]. replay remembers those that were used; nil means in the
+// VerifyLogout validates a logout token of this client's server. See
+// [idtoken.Verifier.VerifyLogout]. replay remembers the tokens that were used. nil means the
 // memory of this Client.
 func (c *Client) VerifyLogout(ctx context.Context, raw string, replay idtoken.Replay) (*idtoken.LogoutToken, error) {
 	if c.verifier == nil {
