@@ -12,8 +12,8 @@ import (
 	"github.com/countersign/countersign/par"
 )
 
-// pushes decides whether the request is pushed. What the server requires cannot
-// be switched off (RFC 9126 §5).
+// pushes decides whether the request is pushed. A push that the server requires cannot be
+// switched off (RFC 9126 §5).
 func (c *Client) pushes(m *discovery.Metadata) (bool, error) {
 	has := m.PushedAuthorizationRequestEndpoint != ""
 	required := c.config.PAR == PARRequired || c.config.Profile.requiresPAR() || m.RequirePushedAuthorizationRequests
@@ -26,8 +26,8 @@ func (c *Client) pushes(m *discovery.Metadata) (bool, error) {
 	return has && c.config.PAR != PAROff, nil
 }
 
-// push sends the parameters to the server and gives those that are left for the
-// browser: client_id and request_uri (RFC 9126 §4).
+// push sends the parameters to the server. It returns those that remain for the browser:
+// client_id and request_uri (RFC 9126 §4).
 func (c *Client) push(ctx context.Context, m *discovery.Metadata, params url.Values) (url.Values, error) {
 	pushed, err := par.Push(ctx, c.config.HTTP, m.PushedAuthorizationRequestEndpoint, c.auth(m), params)
 	if err != nil {
@@ -39,8 +39,8 @@ func (c *Client) push(ctx context.Context, m *discovery.Metadata, params url.Val
 	return url.Values{"client_id": params["client_id"], "request_uri": {pushed.RequestURI}}, nil
 }
 
-// explain says what can be done about servers that let no public client push, though the
-// rules are those of the token endpoint (RFC 9126 §2).
+// explain adds a remedy for servers that do not let public clients push. The rules should be
+// those of the token endpoint (RFC 9126 §2).
 func (c *Client) explain(err error) error {
 	var e *par.Error
 	if c.config.Auth.Name() != "none" || !errors.As(err, &e) || e.Status != http.StatusUnauthorized {
@@ -49,8 +49,8 @@ func (c *Client) explain(err error) error {
 	return fmt.Errorf("%w (if the server lets no public client push, set Config.PAR to PAROff)", err)
 }
 
-// withSent adds to a server's rejection what was sent, so that it can be compared with the
-// registration. No secret, code or token is among that.
+// withSent adds the sent parameters to a server's rejection, so that the operator can compare
+// them with the registration. It adds no secret, code or token.
 func (c *Client) withSent(m *discovery.Metadata, form url.Values, err error) error {
 	sent := fmt.Sprintf("sent client_id %q, authentication %s", c.config.ClientID, c.method(m).Name())
 	if uri := form.Get("redirect_uri"); uri != "" {
@@ -59,7 +59,7 @@ func (c *Client) withSent(m *discovery.Metadata, form url.Values, err error) err
 	return fmt.Errorf("%w; %s", err, sent)
 }
 
-// pushSent is withSent for a pushed request that the server has rejected.
+// pushSent is withSent for a pushed request that the server rejected.
 func (c *Client) pushSent(m *discovery.Metadata, params url.Values, err error) error {
 	var e *par.Error
 	if !errors.As(err, &e) || e.Code == "" {

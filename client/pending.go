@@ -12,10 +12,10 @@ import (
 
 const pendingLifetime = 10 * time.Minute
 
-// Pending is a login between its two legs. It is plain JSON for the application to
-// keep, bound to the browser that began the login: in its session, or sealed in a
-// cookie. A Pending that anybody can look up by its state would let an
-// attacker's login end in a victim's browser (RFC 9700 §4.7).
+// Pending is the state of a login between Begin and Finish. It encodes as plain JSON. The
+// application stores it for the browser that began the login: in its session or in a sealed
+// cookie. Do not make it retrievable by state alone: then an attacker's login could end in a
+// victim's browser (RFC 9700 §4.7).
 //
 // It holds secrets, and redacts itself in fmt and log/slog.
 type Pending struct {
@@ -39,23 +39,23 @@ type Pending struct {
 	CreatedAt    time.Time      `json:"created_at"`
 }
 
-// wantsIDToken tells whether this is an OpenID Connect request, OpenID Connect Core §3.1.2.1.
+// wantsIDToken reports whether this is an OpenID Connect request, OpenID Connect Core §3.1.2.1.
 func (p *Pending) wantsIDToken() bool {
 	return slices.Contains(p.Scopes, "openid") || p.asksFor("id_token")
 }
 
 func (p *Pending) responseType() string { return cmp.Or(p.ResponseType, ResponseCode) }
 
-// signedResponse tells whether the response is to be a JWT (JARM).
+// signedResponse reports whether the response must be a JWT (JARM).
 func (p *Pending) signedResponse() bool { return strings.HasSuffix(p.ResponseMode, "jwt") }
 
-// Expired tells whether the login has taken too long at the time now: 10 minutes.
+// Expired reports whether the login is older than 10 minutes at the time now.
 func (p *Pending) Expired(now time.Time) bool {
 	age := now.Sub(p.CreatedAt)
 	return age > pendingLifetime || age < -pendingLifetime
 }
 
-// random gives 256 bits from crypto/rand, which ends the program rather than fail.
+// random returns 256 bits from crypto/rand, which ends the program if it fails.
 func random() string {
 	b := make([]byte, 32)
 	rand.Read(b)
@@ -64,10 +64,10 @@ func random() string {
 
 const maxUsed = 100_000
 
-// usedStates remembers the logins that were finished in this process: a callback that
-// comes twice leads to one token request, because a code must not be used more than once
-// (RFC 6749 §4.1.2). It forgets a state when its Pending has expired, and the oldest
-// when it is full. The zero value is ready.
+// usedStates remembers the logins that were finished in this process. A callback that arrives
+// twice causes one token request, because a code must not be used more than once (RFC 6749
+// §4.1.2). It forgets a state when its Pending has expired, and the oldest state when it is
+// full. The zero value is ready to use.
 type usedStates struct {
 	mu    sync.Mutex
 	seen  map[string]bool
@@ -79,7 +79,8 @@ type usedState struct {
 	until time.Time
 }
 
-// claim is true for the first caller with this state. It is remembered until the time given.
+// claim returns true for the first caller with this state. It remembers the state until the
+// given time.
 func (u *usedStates) claim(state string, now, until time.Time) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -95,10 +96,11 @@ func (u *usedStates) claim(state string, now, until time.Time) bool {
 	return true
 }
 
-// usedMargin is for clocks that are set back meanwhile.
+// usedMargin allows for clocks that are set back.
 const usedMargin = 2 * time.Minute
 
-// forget drops what is too old to be accepted again, and the oldest of too many.
+// forget removes states that are too old to be accepted again, and the oldest if there are too
+// many.
 func (u *usedStates) forget(now time.Time) {
 	for len(u.order) > 0 && (len(u.order) >= maxUsed || now.After(u.order[0].until)) {
 		delete(u.seen, u.order[0].state)

@@ -7,7 +7,7 @@ import (
 	"github.com/countersign/countersign/pkce"
 )
 
-// PKCE as the client sends it: always, unless InsecureNoPKCE leaves it to the nonce.
+// PKCE is always sent, unless InsecureNoPKCE replaces it by the nonce.
 
 func (c *Client) newVerifier() string {
 	if c.config.InsecureNoPKCE {
@@ -30,8 +30,7 @@ func (c *Client) challengeMethod() string {
 	return c.config.PKCE.String()
 }
 
-// checkVerifier wants a login that was kept to have a verifier, or, where Config says so, a
-// nonce.
+// checkVerifier requires a stored login to have a verifier, or a nonce with InsecureNoPKCE.
 func (c *Client) checkVerifier(p *Pending) error {
 	if c.config.InsecureNoPKCE {
 		if p.CodeVerifier != "" {

@@ -15,9 +15,9 @@ import (
 	"github.com/countersign/countersign/pkce"
 )
 
-// Profile is a set of rules that a deployment promises to keep. With one, New fails with
-// the list of what the configuration lacks, the first use with what the server lacks, and
-// an answer that is weaker than the rules is refused.
+// Profile is a set of rules that a deployment must satisfy. New fails with a list of the rules
+// that the configuration violates. The first use fails with a list of the rules that the
+// server's metadata violates. A response that violates a rule is rejected.
 type Profile string
 
 // The profiles.
@@ -31,7 +31,7 @@ const (
 	FAPICIBA            Profile = "FAPI-CIBA"                 // FAPI for logins on another device: see BeginBackchannel
 )
 
-// rule is something that a profile wants of a configuration.
+// rule is a requirement of a profile for the configuration.
 type rule struct {
 	holds bool
 	wants string
@@ -41,7 +41,7 @@ func (p Profile) valid() bool {
 	return slices.Contains([]Profile{NoProfile, OIDCBasic, OAuth21, FAPI1Advanced, FAPI2Security, FAPI2MessageSigning, FAPICIBA}, p)
 }
 
-// missing lists what the configuration lacks for its profile.
+// missing lists the rules of the profile that the configuration violates.
 func (c *Config) missing() []string {
 	var out []string
 	for _, r := range c.rules() {
@@ -52,8 +52,8 @@ func (c *Config) missing() []string {
 	return out
 }
 
-// rules depend on what the client is configured to do: one without RedirectURL begins no
-// login in the browser, and the rules for that do not apply to it.
+// rules depend on the use of the client. The rules for logins in the browser do not apply to a
+// client without RedirectURL.
 func (c *Config) rules() []rule {
 	if c.Profile == NoProfile {
 		return nil
@@ -111,7 +111,7 @@ func (c *Config) fapiRules() []rule {
 	}, c.objectRules(algs)...)
 }
 
-// objectRules are for request objects, where there are any.
+// objectRules are the rules for request objects, if they are used.
 func (c *Config) objectRules(algs string) []rule {
 	o := c.RequestObject
 	if o == nil {
@@ -123,13 +123,13 @@ func (c *Config) objectRules(algs string) []rule {
 	}
 }
 
-// The bounds that servers keep (FAPI 2.0 Security Profile §5.3.2.1).
+// The limits that servers apply (FAPI 2.0 Security Profile §5.3.2.1).
 const (
 	minFAPI2Skew = 10 * time.Second
 	maxFAPI2Skew = time.Minute
 )
 
-// fapi2Rules: FAPI 2.0 Security Profile §5.3.3.
+// fapi2Rules are the rules of FAPI 2.0 Security Profile §5.3.3.
 func (c *Config) fapi2Rules() []rule {
 	return []rule{
 		{c.PAR != PAROff, "PAR"},
@@ -137,7 +137,7 @@ func (c *Config) fapi2Rules() []rule {
 	}
 }
 
-// fapi1Rules: FAPI 1.0 Advanced §5.2.3.
+// fapi1Rules are the rules of FAPI 1.0 Advanced §5.2.3.
 func (c *Config) fapi1Rules() []rule {
 	hybrid := c.ResponseType == ResponseCodeIDToken
 	return []rule{
@@ -148,24 +148,24 @@ func (c *Config) fapi1Rules() []rule {
 
 func (c *Config) signedMode() bool { return strings.HasSuffix(c.ResponseMode, "jwt") }
 
-// algs are the signature algorithms of a profile, nil for any: FAPI 1.0 Advanced §8.6,
-// FAPI 2.0 Security Profile §5.4.1.
+// algs returns the signature algorithms of a profile, nil for any: FAPI 1.0 Advanced §8.6, FAPI
+// 2.0 Security Profile §5.4.1.
 func (p Profile) algs() []string {
 	switch {
 	case p == FAPI1Advanced:
 		return []string{"PS256", "ES256"}
-	case p.isFAPI(): // of FAPI-CIBA too, which may be used with either
+	case p.isFAPI(): // also FAPI-CIBA, which may be used with either
 		return []string{"PS256", "ES256", "EdDSA", "Ed25519"}
 	}
 	return nil
 }
 
-// allows wants the algorithms to be some, and all of the profile.
+// allows reports whether there is at least one algorithm, and the profile allows all of them.
 func (c *Config) allows(algs ...string) bool {
 	return len(algs) > 0 && !slices.ContainsFunc(algs, func(a string) bool { return c.Profile.checkAlg(a) != nil })
 }
 
-// checkAlg is for the moment of signing too: keys may be rotated after New.
+// checkAlg is also called before each signature, because keys may be rotated after New.
 func (p Profile) checkAlg(alg string) error {
 	if algs := p.algs(); algs != nil && !slices.Contains(algs, alg) {
 		return fmt.Errorf("Profile %s has no signatures by %q", p, alg)
@@ -173,7 +173,7 @@ func (p Profile) checkAlg(alg string) error {
 	return nil
 }
 
-// signer gives the signer of a key, if the profile has its algorithm.
+// signer returns the signer of a key, if the profile allows its algorithm.
 func (p Profile) signer(key auth.SigningKey) (*jose.Signer, error) {
 	s, err := jose.NewSigner(key.Key, key.Alg, key.KeyID)
 	if err != nil {
@@ -182,7 +182,7 @@ func (p Profile) signer(key auth.SigningKey) (*jose.Signer, error) {
 	return s, p.checkAlg(s.Alg())
 }
 
-// algOf is the algorithm by which a source signs, "" when it cannot.
+// algOf returns the algorithm with which a source signs, or "" if it cannot sign.
 func algOf(keys auth.KeySource) string {
 	if keys == nil {
 		return ""
@@ -194,20 +194,21 @@ func algOf(keys auth.KeySource) string {
 func (p Profile) isFAPI() bool  { return p == FAPI1Advanced || p == FAPICIBA || p.isFAPI2() }
 func (p Profile) isFAPI2() bool { return p == FAPI2Security || p == FAPI2MessageSigning }
 
-// requiresPAR, requiresIss and requiresStateHash are what a profile wants of requests and
-// answers.
+// requiresPAR, requiresIss and requiresStateHash report what a profile requires of requests and
+// responses.
 func (p Profile) requiresPAR() bool       { return p.isFAPI2() }
 func (p Profile) requiresIss() bool       { return p.isFAPI2() }
 func (p Profile) requiresStateHash() bool { return p == FAPI1Advanced }
 
-// checkMetadata lists what the server lacks for the profile, at the first use.
+// checkMetadata lists the rules of the profile that the server violates. It is called at the
+// first use.
 func (c *Config) checkMetadata(m *discovery.Metadata) error {
 	var missing []string
 	for _, r := range []rule{
 		{!c.Profile.requiresPAR() || c.RedirectURL == "" || m.PushedAuthorizationRequestEndpoint != "", "pushed_authorization_request_endpoint"},
 		// RFC 9207 §2.4: the issuer is in a signed response already
 		{!c.Profile.requiresIss() || c.RedirectURL == "" || c.signedMode() || m.AuthorizationResponseIssParameterSupported, "authorization_response_iss_parameter_supported"},
-		// nothing in an answer tells that a token is bound to a certificate
+		// no response shows whether a token is bound to a certificate
 		{!c.Profile.isFAPI() || c.DPoP != nil || m.TLSClientCertificateBoundAccessTokens, "tls_client_certificate_bound_access_tokens"},
 	} {
 		if !r.holds {
@@ -220,8 +221,8 @@ func (c *Config) checkMetadata(m *discovery.Metadata) error {
 	return fmt.Errorf("Profile %s needs a server with %s", c.Profile, strings.Join(missing, ", "))
 }
 
-// insecure names the Insecure switches that are on, in the order of Config's fields.
-// Profiles reject them all: a new one needs no rule.
+// insecure names the Insecure options that are set, in the order of Config's fields. Profiles
+// reject all of them, so a new option needs no rule.
 func (c *Config) insecure() []string {
 	out := switchedOn("", reflect.ValueOf(c).Elem())
 	if c.DPoP != nil {
@@ -239,7 +240,8 @@ func switchedOn(prefix string, v reflect.Value) (out []string) {
 	return out
 }
 
-// tlsOf is what a standard transport says about TLS. Of another one nothing can be seen.
+// tlsOf returns the TLS configuration of a standard transport. For any other transport known is
+// false.
 func tlsOf(hc *http.Client) (c *tls.Config, known bool) {
 	if hc == nil || hc.Transport == nil {
 		return &tls.Config{}, true
@@ -255,7 +257,7 @@ func tlsOf(hc *http.Client) (c *tls.Config, known bool) {
 	return t.TLSClientConfig, true
 }
 
-// weakTLS tells whether hc would speak less than TLS 1.2, or to anybody.
+// weakTLS reports whether hc accepts TLS below 1.2 or does not verify the server.
 func weakTLS(hc *http.Client) bool {
 	c, known := tlsOf(hc)
 	if !known {
@@ -265,7 +267,7 @@ func weakTLS(hc *http.Client) bool {
 	return old(c.MinVersion) || old(c.MaxVersion) || c.InsecureSkipVerify && c.VerifyConnection == nil && c.VerifyPeerCertificate == nil
 }
 
-// showsCertificate tells whether hc has a certificate to show, as far as can be seen.
+// showsCertificate reports whether hc has a client certificate, as far as this can be seen.
 func showsCertificate(hc *http.Client) bool {
 	c, known := tlsOf(hc)
 	return !known || len(c.Certificates) > 0 || c.GetClientCertificate != nil

@@ -9,10 +9,10 @@ import (
 	"github.com/countersign/countersign/discovery"
 )
 
-// Ready tells whether the client can work with its server as both are configured: for the
-// start of a program, or for a health check. It fetches the server's metadata if they are not
-// in memory, and names every setting with which no login can succeed. Every error is an
-// [*Error]; it is Temporary if the server could not be asked.
+// Ready reports an error if the configuration does not fit the server. Call it at the start of a
+// program or for a health check. It fetches the server's metadata if it is not in memory. The
+// error names every setting that makes all logins fail. Every error is an [*Error]. It is
+// Temporary if the metadata could not be fetched.
 func (c *Client) Ready(ctx context.Context) error {
 	if c.provider == nil {
 		return fail(StepDiscovery, errUnmade)
@@ -27,8 +27,8 @@ func (c *Client) Ready(ctx context.Context) error {
 	return nil
 }
 
-// impossible lists the settings that the server's metadata rule out. A list that the server
-// does not publish rules out nothing, unless the specification gives it a default.
+// impossible lists the settings that the server's metadata excludes. A list that the server does
+// not publish excludes nothing, unless the specification gives it a default.
 func (c *Client) impossible(m *discovery.Metadata) (out []error) {
 	lacks := func(field string, list []string, values ...string) {
 		if len(list) > 0 && !slices.ContainsFunc(values, func(v string) bool { return slices.Contains(list, v) }) {

@@ -71,9 +71,9 @@ func rotated(t *Tokens, err error) *Error {
 	return e
 }
 
-// RefreshToken gives the refresh token to keep after Refresh failed because of the ID token
-// that came with new tokens: the old one may be spent. "" where no tokens came. It is a
-// secret; it is of use where the error is Temporary.
+// RefreshToken returns the refresh token to keep if Refresh failed because of the new ID token.
+// The server may have invalidated the old refresh token. It returns "" if the server sent no
+// tokens. The value is a secret. It is useful if the error is Temporary.
 func (e *Error) RefreshToken() string {
 	if e.refreshToken == nil {
 		return ""
@@ -81,9 +81,9 @@ func (e *Error) RefreshToken() string {
 	return e.refreshToken()
 }
 
-// EndsLogin tells of an error of Refresh whether the refresh token is of no use any more: the
-// server says so, or its response must not be used. A response that is not JSON does not end
-// a login: it may be the page of a proxy.
+// EndsLogin reports, for an error of Refresh, whether the refresh token is no longer usable.
+// This is so if the server says it, or if its response must not be used. A response that is not
+// JSON does not end a login: it may be the page of a proxy.
 func (e *Error) EndsLogin() bool {
 	if e.Temporary() || errors.Is(e, errNotJSON) {
 		return false

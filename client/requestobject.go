@@ -13,26 +13,25 @@ import (
 	"github.com/countersign/countersign/par"
 )
 
-// RequestObject has authorization requests packed into a signed JWT, RFC 9101. Keys
-// must be set.
+// RequestObject sends authorization requests as signed JWTs, RFC 9101. Keys must be set.
 type RequestObject struct {
 	// Keys sign the object.
 	Keys auth.KeySource
 
-	// EncryptionAlg and EncryptionEnc have the signed object encrypted to a key of the
-	// server's key set: RSA-OAEP-256, ECDH-ES or one of its A*KW forms, and A*GCM or
-	// A*CBC-HS*. Both empty means that it is not encrypted.
+	// EncryptionAlg and EncryptionEnc encrypt the signed object to a key of the server's key
+	// set. EncryptionAlg is RSA-OAEP-256, ECDH-ES or one of its A*KW forms. EncryptionEnc is
+	// A*GCM or A*CBC-HS*. If both are empty, the object is not encrypted.
 	EncryptionAlg, EncryptionEnc string
 
-	// Publisher makes the object available to the server by an https request_uri, for
-	// requests that are not pushed. nil means that the object itself goes through the browser.
+	// Publisher publishes the object at an https request_uri, for requests that are not pushed.
+	// nil means that the browser transports the object itself.
 	Publisher par.Publisher
 
-	// Audience and Typ are for servers that want another aud than their issuer identifier,
-	// or another typ than "oauth-authz-req+jwt": see Assertion.
+	// Audience and Typ are for servers that require another aud than their issuer identifier, or
+	// another typ than "oauth-authz-req+jwt". See Assertion.
 	Audience, Typ string
 
-	// Lifetime is how long an object is good. 0 means a minute; at most 5.
+	// Lifetime is the lifetime of an object. 0 means one minute. The maximum is 5 minutes.
 	Lifetime time.Duration
 }
 
@@ -63,8 +62,8 @@ func (e encrypter) Encrypt(ctx context.Context, jwt string) (string, error) {
 	return e.c.provider.Encrypt(ctx, jwt, o.EncryptionAlg, o.EncryptionEnc)
 }
 
-// PackRequest packs the parameters of a request into a request object, where the client has
-// Config.RequestObject. Otherwise it gives the parameters as they are.
+// PackRequest packs the parameters of a request into a request object if Config.RequestObject is
+// set. Otherwise it returns the parameters unchanged.
 func (c *Client) PackRequest(ctx context.Context, params url.Values) (url.Values, error) {
 	if c.config.RequestObject == nil {
 		return params, nil
@@ -74,8 +73,8 @@ func (c *Client) PackRequest(ctx context.Context, params url.Values) (url.Values
 	return c.pack(ctx, packed)
 }
 
-// pack gives the parameters with which a request object goes to the server: client_id
-// and request, and nothing that would have to be compared with it (RFC 9101 §5).
+// pack returns the parameters that carry a request object to the server: client_id and request.
+// It adds no others, which the server would have to compare with the object (RFC 9101 §5).
 func (c *Client) pack(ctx context.Context, params url.Values) (url.Values, error) {
 	o := c.config.RequestObject
 	signer, err := c.config.Profile.signer(o.Keys.Current())
@@ -95,7 +94,7 @@ func (c *Client) pack(ctx context.Context, params url.Values) (url.Values, error
 	return url.Values{"client_id": params["client_id"], "request": {object}}, nil
 }
 
-// refer replaces a request object by its address, if it is published.
+// refer replaces a request object by its request_uri, if it is published.
 func (c *Client) refer(ctx context.Context, packed url.Values) (url.Values, error) {
 	publisher := c.config.RequestObject.Publisher
 	if publisher == nil {
@@ -113,7 +112,8 @@ func (c *Client) refer(ctx context.Context, packed url.Values) (url.Values, erro
 
 const maxRequestURI = 512 // characters, RFC 9101 §5.2
 
-// checkRequestURI wants an address that nobody on the way to it can change the request at.
+// checkRequestURI requires an address at which no attacker on the network can change the
+// request.
 func checkRequestURI(uri string) error {
 	u, err := url.Parse(uri)
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || len(uri) > maxRequestURI {

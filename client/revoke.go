@@ -65,7 +65,7 @@ func revocation(m *discovery.Metadata) place {
 	return place{m.RevocationEndpoint, m.RevocationEndpointAuthMethodsSupported}
 }
 
-// aboutToken is a form about one token.
+// aboutToken returns the form for one token.
 func aboutToken(token, hint string) (url.Values, error) {
 	switch {
 	case token == "":

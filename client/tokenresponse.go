@@ -28,8 +28,8 @@ const notApplicable = "N_A"
 
 const accessTokenType = "urn:ietf:params:oauth:token-type:access_token" // RFC 8693 §3
 
-// tokenResponse is a token endpoint's answer, RFC 6749 §5.1 and OpenID Connect
-// Core §3.1.3.3, read strictly.
+// tokenResponse is the response of the token endpoint, RFC 6749 §5.1 and OpenID Connect Core
+// §3.1.3.3. It is parsed strictly.
 type tokenResponse struct {
 	AccessToken  string         `json:"access_token"`
 	TokenType    string         `json:"token_type"`
@@ -41,15 +41,14 @@ type tokenResponse struct {
 
 	IssuedTokenType string `json:"issued_token_type"` // RFC 8693 §2.2.1
 
-	lifetime  *time.Duration // nil when the server does not say
+	lifetime  *time.Duration // nil: not in the response
 	extra     map[string]any
-	exchanged bool // the answer to a token exchange, which may be a token of any kind
+	exchanged bool // the response to a token exchange, which may contain a token of any kind
 	date      time.Time
 }
 
-// requestToken posts a grant to the token endpoint, once: a code must not be
-// sent again after it may have arrived.
-// key is the one to bind the tokens to, where Config.DPoP says that they are bound.
+// requestToken sends a grant to the token endpoint once, because a code that may have arrived
+// must not be sent again. key is the key that the tokens are bound to with Config.DPoP.
 func (c *Client) requestToken(ctx context.Context, form url.Values, key auth.SigningKey) (*tokenResponse, error) {
 	ctx = c.provider.Context(ctx)
 	m, err := c.metadata(ctx)
@@ -76,9 +75,9 @@ func (c *Client) requestToken(ctx context.Context, form url.Values, key auth.Sig
 	return parsed, nil
 }
 
-// explainAuth says what can be done about a server that does not know a client as the RFCs
-// have it: one that does not decode ID and secret, or wants assertions as they were before RFC 10070.
-// LinkedIn answers in the same way to a code_verifier.
+// explainAuth adds a remedy if the server rejects the client although it follows the RFCs. Some
+// servers do not decode ID and secret. Some require assertions of before RFC 10070. LinkedIn
+// responds in the same way to a code_verifier.
 func (c *Client) explainAuth(m *discovery.Metadata, form url.Values, e *TokenError) *TokenError {
 	hint := c.method(m).Hint(c.config.ClientID)
 	if hint != "" && e.Code == "invalid_client" {
@@ -90,8 +89,8 @@ func (c *Client) explainAuth(m *discovery.Metadata, form url.Values, e *TokenErr
 	return e
 }
 
-// refusal is an answer with status 200 that cannot be used: one that holds an
-// error after all, or one that is malformed.
+// refusal is the error of an unusable response with status 200: it is malformed, or contains an
+// error.
 func refusal(resp *endpoint.Response, err error) error {
 	if errors.Is(err, errInBody) {
 		return resp.Failure(err.Error())
@@ -104,7 +103,7 @@ var (
 	errNotJSON = errors.New("the answer is not JSON")
 )
 
-// parseTokenResponse reads the answer to a request by that grant.
+// parseTokenResponse parses the response to a request with that grant.
 func parseTokenResponse(resp *endpoint.Response, c *Config, grant string) (*tokenResponse, error) {
 	if resp.MediaType != "application/json" {
 		return nil, fmt.Errorf("%w: %w", errNotJSON, resp.NotJSON())
@@ -148,8 +147,8 @@ func (t *tokenResponse) check(bound *DPoP) (err error) {
 	return err
 }
 
-// isOfType applies RFC 6749 §7.1 and RFC 9449 §5: a type that is not understood is not
-// taken, and one that is weaker than what was asked for only if the operator says so.
+// isOfType applies RFC 6749 §7.1 and RFC 9449 §5. It rejects an unknown token type. It accepts a
+// weaker type than requested only if the operator allows it.
 func (t *tokenResponse) isOfType(bound *DPoP) bool {
 	if strings.EqualFold(t.TokenType, notApplicable) {
 		return t.exchanged && t.IssuedTokenType != accessTokenType
@@ -160,9 +159,9 @@ func (t *tokenResponse) isOfType(bound *DPoP) bool {
 	return strings.EqualFold(t.TokenType, "Bearer") && (bound == nil || bound.InsecureAllowBearer)
 }
 
-// ParseSeconds reads a number of seconds in a response, such as expires_in, in a string too as some servers
-// write it. Missing, null and "" mean that the server does not say. Of what is beyond ten years
-// ten are left: a login is not lost over it.
+// ParseSeconds parses a number of seconds in a response, such as expires_in. It also accepts a
+// string, which some servers send. It returns nil for a missing value, null and "". A value
+// above ten years is reduced to ten years, so that it does not break a login.
 func ParseSeconds(name string, value []byte) (*time.Duration, error) {
 	v := jsontext.Value(value)
 	if isNull(v) {
@@ -180,11 +179,11 @@ func ParseSeconds(name string, value []byte) (*time.Duration, error) {
 	return &d, nil
 }
 
-// isNull tells whether a member is missing, or null.
+// isNull reports whether a member is missing or null.
 func isNull(v jsontext.Value) bool { return len(v) == 0 || v.Kind() == 'n' }
 
-// tokens makes what the application gets. A scope that the server leaves out is
-// the one that was asked for (RFC 6749 §5.1); nothing else widens it.
+// tokens returns the application's Tokens. If the response has no scope, the granted scope is
+// the requested one (RFC 6749 §5.1).
 func (t *tokenResponse) tokens(asked []string, key auth.SigningKey, now time.Time) *Tokens {
 	out := &Tokens{
 		Token: (&oauth2.Token{
@@ -202,7 +201,7 @@ func (t *tokenResponse) tokens(asked []string, key auth.SigningKey, now time.Tim
 	return out
 }
 
-// kind is the token type as the standards write it.
+// kind returns the token type in the standards' spelling.
 func (t *tokenResponse) kind() string {
 	for _, kind := range []string{"DPoP", notApplicable} {
 		if strings.EqualFold(t.TokenType, kind) {
@@ -212,7 +211,8 @@ func (t *tokenResponse) kind() string {
 	return "Bearer"
 }
 
-// expected is what the ID token of a response without nonce must hold, besides more.
+// expected returns what the ID token of a response without nonce must contain, in addition to
+// more.
 func (t *tokenResponse) expected(more *idtoken.Expected) idtoken.Expected {
 	var out idtoken.Expected
 	if more != nil {
@@ -222,8 +222,8 @@ func (t *tokenResponse) expected(more *idtoken.Expected) idtoken.Expected {
 	return out
 }
 
-// scopeList is the scope of a response: a list in one string (RFC 6749 §3.3), or an array
-// of strings, as Twitch writes it.
+// scopeList is the scope of a response: a list in one string (RFC 6749 §3.3), or an array of
+// strings, as Twitch sends it.
 type scopeList []string
 
 // UnmarshalJSONFrom implements the strict decoder's interface.

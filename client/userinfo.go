@@ -12,14 +12,14 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// UserInfo is the UserInfo endpoint's answer about the user who signed in.
+// UserInfo is the response of the UserInfo endpoint about the user who signed in.
 type UserInfo struct {
-	Subject string // sub, the same as the ID token's
+	Subject string // sub, the same as in the ID token
 
 	payload []byte
 }
 
-// Claims decodes the answer into v by exact names.
+// Claims decodes the response into v by exact names.
 func (u *UserInfo) Claims(v any) error { return jose.Decode(u.payload, v, jose.DocumentLimits) }
 
 // UserInfo requests the claims of the user from the UserInfo endpoint, OpenID Connect Core §5.3.
@@ -49,7 +49,7 @@ func (c *Client) UserInfo(ctx context.Context, tokens *Tokens) (*UserInfo, error
 	return info, nil
 }
 
-// subject is the user of the login: of tokens that were stored, Login has it.
+// subject returns the user of the login. For stored tokens, Login has it.
 func (t *Tokens) subject() string {
 	switch {
 	case t.IDToken != nil:
@@ -60,7 +60,7 @@ func (t *Tokens) subject() string {
 	return ""
 }
 
-// askUserInfo asks once more if the answer has a nonce to put into the DPoP proof.
+// askUserInfo repeats the request once if the response has a nonce for the DPoP proof.
 func (c *Client) askUserInfo(ctx context.Context, u string, tokens *Tokens) (*endpoint.Response, error) {
 	resp, learned, err := c.getUserInfo(ctx, u, tokens)
 	if err == nil && learned && resp.Status == http.StatusUnauthorized && strings.EqualFold(tokens.TokenType, "DPoP") {
@@ -104,7 +104,7 @@ func (c *Client) parseUserInfo(ctx context.Context, resp *endpoint.Response, sub
 	return &UserInfo{Subject: claims.Subject, payload: body}, nil
 }
 
-// userInfoJWT: OpenID Connect Core §5.3.2.
+// userInfoJWT applies OpenID Connect Core §5.3.2.
 func (c *Client) userInfoJWT() agreedJWT {
 	return agreedJWT{"UserInfoAlgs", c.config.UserInfoAlgs, c.config.UserInfoDecryptionKeys, "application/jwt", userInfoJWT, c.config.InsecureUnnamedUserInfo}
 }

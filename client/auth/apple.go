@@ -9,8 +9,8 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// AppleSecret authenticates to Apple: its client secret is a JWT that the team's key
-// signs (ES256), sent as client_secret_post. Every request gets one of its own.
+// AppleSecret authenticates to Apple. The client secret is a JWT signed with the team's key
+// (ES256), sent as client_secret_post. Every request has a new one.
 func AppleSecret(teamID string, key SigningKey) Method {
 	_, err := jose.NewSigner(key.Key, "ES256", key.KeyID)
 	if err == nil && teamID == "" {

@@ -16,7 +16,7 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// OmitTyp is the value of Typ that leaves typ out of the header.
+// OmitTyp is the value of Typ that omits typ from the header.
 const OmitTyp = "-"
 
 const (
@@ -25,37 +25,37 @@ const (
 	assertionLifetime = time.Minute
 )
 
-// MaxAssertionLifetime is the longest life of an assertion.
+// MaxAssertionLifetime is the maximum lifetime of an assertion.
 const MaxAssertionLifetime = 5 * time.Minute
 
-// Assertion is how the JWT looks with which a client authenticates. The zero value is
-// that of RFC 10070; the fields are for servers that are not there yet.
+// Assertion describes the JWT with which a client authenticates. The zero value is the JWT of
+// RFC 10070. The fields are for servers that do not support it yet.
 type Assertion struct {
-	// Audience is the one value of aud. "" means the server's issuer identifier. It is
-	// never taken from metadata: an attacker who controls that could have the client make
-	// assertions for another server. FAPI profiles accept no other.
+	// Audience is the single value of aud. "" means the server's issuer identifier. It is never
+	// read from metadata: an attacker who controls the metadata could obtain assertions for
+	// another server. FAPI profiles accept only "".
 	Audience string
 
-	// Endpoints are for servers that want the URL of the called endpoint as aud, such as
-	// PingOne Advanced Identity Cloud: the URLs of those endpoints, as the server's metadata
-	// writes them. A request to another endpoint gets Audience. They are pinned here, and
-	// never taken from metadata. FAPI profiles reject them.
+	// Endpoints are for servers that require the URL of the called endpoint as aud, such as
+	// PingOne Advanced Identity Cloud. They are the URLs of those endpoints, exactly as in the
+	// server's metadata. A request to another endpoint uses Audience. They are never read from
+	// metadata. FAPI profiles reject them.
 	Endpoints []string
 
-	// Typ is the header's typ. "" means "client-authentication+jwt"; "JWT" and OmitTyp are
-	// for servers that refuse that.
+	// Typ is the header's typ. "" means "client-authentication+jwt". "JWT" and OmitTyp are for
+	// servers that reject that value.
 	Typ string
 
-	// Certificate is named in the header by its thumbprint (x5t#S256) instead of a kid,
-	// for servers that know the client's key by that. nil means kid.
+	// Certificate is identified in the header by its thumbprint (x5t#S256) instead of a kid. It
+	// is for servers that identify the client's key in this way. nil means kid.
 	Certificate *x509.Certificate
 
-	// Lifetime is how long the assertion is good. 0 means a minute; at most 5.
+	// Lifetime is the lifetime of the assertion. 0 means one minute. The maximum is 5 minutes.
 	Lifetime time.Duration
 }
 
-// PrivateKeyJWT signs an assertion with a private key (private_key_jwt, OpenID Connect
-// Core §9, RFC 7523 §2.2). Every request gets an assertion of its own.
+// PrivateKeyJWT signs an assertion with a private key (private_key_jwt, OpenID Connect Core §9,
+// RFC 7523 §2.2). Every request has a new assertion.
 func PrivateKeyJWT(keys KeySource, a Assertion) Method {
 	err := a.check()
 	if err == nil && keys == nil {
@@ -76,8 +76,8 @@ func PrivateKeyJWT(keys KeySource, a Assertion) Method {
 	}}
 }
 
-// SecretJWT makes an assertion with an HMAC of the client secret (client_secret_jwt,
-// OpenID Connect Core §9), by HS256. The secret has at least 32 bytes.
+// SecretJWT signs an assertion with the client secret and HS256 (client_secret_jwt, OpenID
+// Connect Core §9). The secret must have at least 32 bytes.
 func SecretJWT(secret string, a Assertion) Method {
 	signer, err := jose.NewSecretSigner([]byte(secret), "HS256")
 	if err == nil {
@@ -134,7 +134,7 @@ func (a *Assertion) header() map[string]any {
 	return h
 }
 
-// at is a for a request to that URL: its aud is the URL, if Endpoints lists it.
+// at returns the assertion for a request to that URL. Its aud is the URL if Endpoints lists it.
 func (a *Assertion) at(u *url.URL) *Assertion {
 	if len(a.Endpoints) == 0 {
 		return a
@@ -148,7 +148,7 @@ func (a *Assertion) at(u *url.URL) *Assertion {
 	return &out
 }
 
-// claims are those of RFC 7523 §3, with one audience, as a string.
+// claims returns the claims of RFC 7523 §3, with one audience as a string.
 func (a *Assertion) claims(b Binding) map[string]any {
 	aud, lifetime, now := a.Audience, a.Lifetime, b.now()
 	if aud == "" {
@@ -163,9 +163,9 @@ func (a *Assertion) claims(b Binding) map[string]any {
 	}
 }
 
-// Sign makes a JWT as a describes it, with the client as iss and sub, for another use than
-// client authentication (RFC 7523 §2.1). claims are added, and replace those of the same
-// name. Typ "" gives the typ of client authentication.
+// Sign creates a JWT with the settings of a and the client as iss and sub. It is for other uses
+// than client authentication (RFC 7523 §2.1). claims are added, and replace those of the same
+// name. Typ "" means the typ of client authentication.
 func (a Assertion) Sign(keys KeySource, b Binding, claims map[string]any) (string, error) {
 	if err := a.check(); err != nil {
 		return "", fmt.Errorf("auth: the JWT %w", err)
@@ -179,7 +179,7 @@ func (a Assertion) Sign(keys KeySource, b Binding, claims map[string]any) (strin
 	return s.Sign(a.header(), all)
 }
 
-// random gives 256 bits from crypto/rand, which ends the program rather than fail.
+// random returns 256 bits from crypto/rand, which ends the program if it fails.
 func random() string {
 	b := make([]byte, 32)
 	rand.Read(b)

@@ -2,6 +2,6 @@ package auth
 
 import "github.com/countersign/countersign/internal/jose"
 
-// DecryptionKey is a private key of the client to decrypt JWTs with; the same type as
+// DecryptionKey is a private key of the client that decrypts JWTs. It is the same type as
 // idtoken.DecryptionKey.
 type DecryptionKey = jose.DecryptionKey

@@ -1,8 +1,7 @@
-// Package auth is how a client authenticates at an authorization server: with a secret,
-// a signed assertion or a certificate (RFC 6749 §2.3, RFC 7523, RFC 8705 §2, OpenID
-// Connect Core §9). It also holds the client's signing keys and their rotation.
+// Package auth implements client authentication at an authorization server: with a secret, a
+// signed assertion or a certificate (RFC 6749 §2.3, RFC 7523, RFC 8705 §2, OpenID Connect Core
+// §9). It also holds the client's signing keys and their rotation.
 //
-// A [Method] goes into client.Config. [Method.For] gives the [Authenticator] that
-// par.Push and rs.Introspection accept, so an API that introspects tokens needs this
-// package alone.
+// Set a [Method] in client.Config. [Method.For] returns the [Authenticator] that par.Push and
+// rs.Introspection accept, so an API that introspects tokens needs only this package.
 package auth

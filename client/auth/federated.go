@@ -14,33 +14,34 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// Client authentication with an assertion that somebody else issued: the platform on which
-// the program runs (RFC 7521 §4.2, RFC 7523 §2.2). The program then has no secret.
+// Client authentication with an assertion of the platform on which the program runs (RFC 7521
+// §4.2, RFC 7523 §2.2). The program then has no secret.
 
 const (
 	spiffeAssertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe" // draft-ietf-oauth-spiffe-client-auth
 	sourceTimeout       = 10 * time.Second
 )
 
-// EntraTokenExchange is the audience that Microsoft Entra ID wants in the assertions of
-// workload identity federation, for FederatedAssertion.Audience.
+// EntraTokenExchange is the value of FederatedAssertion.Audience for workload identity
+// federation with Microsoft Entra ID.
 const EntraTokenExchange = "api://AzureADTokenExchange"
 
-// FederatedAssertion is what an assertion of the platform must be before it is sent. The zero
-// value is that of RFC 10070.
+// FederatedAssertion describes the assertion that the platform must provide. It is checked
+// before it is sent. The zero value requires the assertion of RFC 10070.
 type FederatedAssertion struct {
-	// Audience is the one value of aud. "" means the server's issuer identifier. Another
-	// value is for servers that are named differently by the platform, such as
-	// EntraTokenExchange. It is never taken from metadata.
+	// Audience is the single value of aud. "" means the server's issuer identifier. Set it if
+	// the platform uses another name for the server, such as EntraTokenExchange. It is never
+	// read from metadata.
 	Audience string
 
-	// MaxSize is the size of an assertion in bytes. 0 means 16 KiB; at most 64 KiB.
+	// MaxSize is the maximum size of an assertion in bytes. 0 means 16 KiB. The maximum is 64
+	// KiB.
 	MaxSize int
 }
 
-// FederatedFile reads the assertion from a file, for every request: a projected service
-// account token of Kubernetes, or AZURE_FEDERATED_TOKEN_FILE. The platform replaces the
-// file while the program runs.
+// FederatedFile reads the assertion from a file for every request. Examples are a projected
+// service account token of Kubernetes and the file of AZURE_FEDERATED_TOKEN_FILE. The platform
+// replaces the file while the program runs.
 func FederatedFile(path string, a FederatedAssertion) Method {
 	m := federated("federated_jwt", assertionType, a, func(context.Context, string) (string, error) { return a.read(path) })
 	if path == "" && m.err == nil {
@@ -49,9 +50,9 @@ func FederatedFile(path string, a FederatedAssertion) Method {
 	return m
 }
 
-// FederatedFunc asks f for the assertion of every request, such as an ID token of a managed
-// identity. f has 10 seconds. It may cache an assertion until it expires, if the server
-// accepts one more than once.
+// FederatedFunc calls f for the assertion of every request. An example is an ID token of a
+// managed identity. f has 10 seconds. It may cache an assertion until it expires, if the server
+// accepts an assertion more than once.
 func FederatedFunc(f func(ctx context.Context) (string, error), a FederatedAssertion) Method {
 	m := federated("federated_jwt", assertionType, a, func(ctx context.Context, _ string) (string, error) { return f(ctx) })
 	if f == nil && m.err == nil {
@@ -60,14 +61,14 @@ func FederatedFunc(f func(ctx context.Context) (string, error), a FederatedAsser
 	return m
 }
 
-// JWTSVIDSource gives the JWT-SVID of this workload for an audience, from the SPIFFE
-// Workload API.
+// JWTSVIDSource returns the JWT-SVID of this workload for an audience, from the SPIFFE Workload
+// API.
 type JWTSVIDSource interface {
 	FetchJWTSVID(ctx context.Context, audience string) (string, error)
 }
 
-// SPIFFE authenticates with a JWT-SVID (jwt-spiffe, draft-ietf-oauth-spiffe-client-auth).
-// The source is asked for every request, with the audience, and has 10 seconds.
+// SPIFFE authenticates with a JWT-SVID (jwt-spiffe, draft-ietf-oauth-spiffe-client-auth). The
+// source is called for every request, with the audience, and has 10 seconds.
 func SPIFFE(source JWTSVIDSource, a FederatedAssertion) Method {
 	m := federated("spiffe_jwt", spiffeAssertionType, a, func(ctx context.Context, audience string) (string, error) {
 		return source.FetchJWTSVID(ctx, audience)
@@ -78,7 +79,7 @@ func SPIFFE(source JWTSVIDSource, a FederatedAssertion) Method {
 	return m
 }
 
-// federated makes a method whose assertions fetch gives.
+// federated returns a method that sends the assertions that fetch returns.
 func federated(name, kind string, a FederatedAssertion, fetch func(ctx context.Context, audience string) (string, error)) Method {
 	return Method{name: name, err: a.check(), bind: func(b Binding) Authenticator {
 		return authenticatorFunc(func(r *http.Request, form url.Values) error {
@@ -108,7 +109,7 @@ func (a FederatedAssertion) maxSize() int {
 	return a.MaxSize
 }
 
-// fetch gets an assertion and checks it. An assertion never appears in an error.
+// fetch obtains an assertion and checks it. An assertion never appears in an error.
 func (a FederatedAssertion) fetch(ctx context.Context, b Binding, kind string, fetch func(context.Context, string) (string, error)) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, sourceTimeout)
 	defer cancel()
@@ -130,7 +131,7 @@ func (a FederatedAssertion) fetch(ctx context.Context, b Binding, kind string, f
 	return jwt, nil
 }
 
-// checkFederated checks what the server will check too: an assertion for another audience,
+// checkFederated makes the checks that the server makes too. An assertion for another audience,
 // or for several, could be used elsewhere (RFC 10070).
 func checkFederated(jwt, audience, kind string, b Binding) error {
 	token, err := jose.Parse(jwt, jose.MaxSize)
@@ -175,8 +176,8 @@ func quoted(list []string) string {
 	return strings.Join(out, " and ")
 }
 
-// read reads a file of at most the assertion's size. A pipe or a device is not one: a read
-// of it may never end.
+// read reads a file that is not larger than MaxSize. It rejects a pipe or a device, because
+// reading it may never end.
 func (a FederatedAssertion) read(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -22,19 +22,17 @@ const (
 	maxRing       = 16                       // keys of each use
 )
 
-// KeyRing is the client's own key set as it rotates: the [KeySource] to sign with, and an
-// http.Handler that serves the public keys, for the jwks_uri of the registration
-// (RFC 7517 §5). A new key is served before it signs, for as long as servers may keep
-// the set that they have, and an old one after it has signed the last time, until that
-// JWT has expired. The zero value is an empty ring; a KeyRing must not be copied.
+// KeyRing is the client's rotating key set. It is the [KeySource] that signs, and an
+// http.Handler that serves the public keys at the registered jwks_uri (RFC 7517 §5). A new key
+// is served before it signs, for as long as servers may cache the old set. An old key is served
+// until its last JWT has expired. The zero value is an empty ring. A KeyRing must not be copied.
 //
-// All processes of one client have the same ring if they are given the same keys with the
-// same times. It redacts itself in fmt and log/slog.
+// All processes of one client have the same ring if they add the same keys with the same times.
+// It redacts itself in fmt and log/slog.
 type KeyRing struct {
 	unprinted[KeyRing]
 
-	// MaxAge is how long servers may keep the set before they look again. 0 means an hour;
-	// at most a day.
+	// MaxAge is how long servers may cache the set. 0 means one hour. The maximum is one day.
 	MaxAge time.Duration
 
 	// Now is the clock. nil means time.Now.
@@ -52,11 +50,11 @@ type ringKey struct {
 	from   time.Time // when it begins to sign
 }
 
-// Rotate puts a key into the ring that signs from then on, in place of the one before. The
-// zero time is as soon as that may be: a minute after MaxAge, or now if there is no key. Another
-// time is the caller's word that the key is served in time, by this ring or by the one of
-// an earlier run. A key without a KeyID gets its thumbprint (RFC 7638). It is an error if
-// there is such a key ID already, or too many keys wait to sign.
+// Rotate adds a key that replaces the current signing key at the time from. The zero time means
+// as soon as possible: one minute after MaxAge, or now if there is no key. With another time the
+// caller guarantees that the key is served early enough, by this ring or by that of an earlier
+// run. A key without a KeyID gets its thumbprint (RFC 7638). Rotate returns an error if the key
+// ID exists already, or if too many keys wait to sign.
 func (r *KeyRing) Rotate(key SigningKey, from time.Time) error {
 	if r.MaxAge < 0 || r.MaxAge > ringMaxMaxAge {
 		return fmt.Errorf("auth: KeyRing.MaxAge is %v; it goes from 0 to %v", r.MaxAge, ringMaxMaxAge)
@@ -77,7 +75,7 @@ func (r *KeyRing) Rotate(key SigningKey, from time.Time) error {
 	return nil
 }
 
-// begin is when a new key signs.
+// begin returns the time at which a new key starts to sign.
 func (r *KeyRing) begin(from time.Time) time.Time {
 	switch {
 	case !from.IsZero():
@@ -88,9 +86,9 @@ func (r *KeyRing) begin(from time.Time) time.Time {
 	return r.now().Add(r.maxAge() + ringMargin)
 }
 
-// Publish has the public parts of these keys served for servers to encrypt to, in place
-// of those before. Go on decrypting with a key that is no longer among them for MaxAge
-// and as long as what was encrypted may take. Every key needs a KeyID.
+// Publish serves the public parts of these keys, so that servers can encrypt to them. They
+// replace the keys of an earlier call. Keep decrypting with a removed key for MaxAge, plus the
+// lifetime of encrypted values. Every key needs a KeyID.
 func (r *KeyRing) Publish(keys ...DecryptionKey) error {
 	if len(keys) > maxRing {
 		return fmt.Errorf("auth: KeyRing: %d keys; at most %d", len(keys), maxRing)
@@ -113,7 +111,7 @@ func (r *KeyRing) Publish(keys ...DecryptionKey) error {
 	return nil
 }
 
-// Current implements KeySource: the key that signs now.
+// Current implements KeySource. It returns the key that signs now.
 func (r *KeyRing) Current() SigningKey {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -123,11 +121,10 @@ func (r *KeyRing) Current() SigningKey {
 			return k.key
 		}
 	}
-	return SigningKey{} // which does not sign
+	return SigningKey{} // it cannot sign
 }
 
-// JWKS is the set as it is served now, for registrations that hold the keys themselves
-// (jwks).
+// JWKS returns the set that is served now, for registrations that contain the keys (jwks).
 func (r *KeyRing) JWKS() json.RawMessage {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -177,8 +174,8 @@ func (r *KeyRing) has(keyID string) bool {
 	return slices.ContainsFunc(r.signing, func(k ringKey) bool { return k.key.KeyID == keyID })
 }
 
-// alive are the keys whose last JWT has not expired: all but those that another one
-// replaced long enough ago.
+// alive returns the keys whose last JWT may not have expired. It omits keys that were replaced
+// long enough ago.
 func (r *KeyRing) alive() []ringKey {
 	now, alive := r.now(), r.signing
 	for len(alive) > 1 && !now.Before(alive[1].from.Add(ringKeep)) {
@@ -202,10 +199,11 @@ func newRingKey(key SigningKey) (ringKey, error) {
 	return ringKey{key: key, public: public}, nil
 }
 
-// publicMembers are those of a public key, RFC 7518 §6: nothing else is ever served.
+// publicMembers are the members of a public key, RFC 7518 §6. No others are ever served.
 var publicMembers = []string{"kty", "crv", "x", "y", "n", "e"}
 
-// publicJWK writes a public key with more members; an empty kid is the thumbprint.
+// publicJWK encodes a public key with additional members. An empty kid is replaced by the
+// thumbprint.
 func publicJWK(key crypto.PublicKey, more map[string]any) (public json.RawMessage, thumbprint string, err error) {
 	raw, thumbprint, err := jose.PublicJWK(key)
 	if err != nil {

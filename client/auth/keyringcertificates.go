@@ -9,10 +9,10 @@ import (
 	"fmt"
 )
 
-// PublishCertificates has the ring serve these certificates as keys with x5c, in place of
-// those before: the server of a client with SelfSignedTLS knows its certificates by them
-// (RFC 8705 §2.2.2). Their key IDs are their SHA-256 thumbprints. At most 16; while they
-// rotate, publish the new one for MaxAge before the connections show it.
+// PublishCertificates serves these certificates as keys with x5c. They replace the certificates
+// of an earlier call. With SelfSignedTLS the server recognizes the client's certificates by
+// these keys (RFC 8705 §2.2.2). Their key IDs are their SHA-256 thumbprints. The maximum is 16.
+// During rotation, publish the new certificate for MaxAge before connections present it.
 func (r *KeyRing) PublishCertificates(certificates ...*x509.Certificate) error {
 	if len(certificates) > maxRing {
 		return fmt.Errorf("auth: KeyRing: %d certificates; at most %d", len(certificates), maxRing)

@@ -15,36 +15,37 @@ type Authenticator interface {
 	Authenticate(r *http.Request, form url.Values) error
 }
 
-// Method is a client authentication method, OpenID Connect Core §9 and RFC 8705 §2. Make
-// one with Secret, SecretBasic, SecretPost, SecretJWT, PrivateKeyJWT, TLS, SelfSignedTLS,
-// FederatedFile, FederatedFunc, SPIFFE or Public. The zero value is rejected. It never prints its secret.
+// Method is a client authentication method, OpenID Connect Core §9 and RFC 8705 §2. Create one
+// with Secret, SecretBasic, SecretPost, SecretJWT, PrivateKeyJWT, TLS, SelfSignedTLS,
+// FederatedFile, FederatedFunc, SPIFFE or Public. The zero value is rejected. It never prints
+// its secret.
 type Method struct {
 	name      string
-	assertion *Assertion    // of the two methods that have one
+	assertion *Assertion    // nil for methods without one
 	alg       func() string // of the assertion's signature; nil without one
 	err       error
-	raw       bool                            // the header has the ID as it is
-	encoded   func(clientID string) bool      // whether the header holds others than these texts; nil without a header
-	choose    func(supported []string) Method // of Secret, once the metadata is there; nil for the others
-	bind      func(Binding) Authenticator     // a func: nothing in it can be printed
+	raw       bool                            // the header contains the ID without encoding
+	encoded   func(clientID string) bool      // whether encoding changes the ID or the secret; nil without a header
+	choose    func(supported []string) Method // of Secret: selects by the metadata; nil for the others
+	bind      func(Binding) Authenticator     // a func, so that no verb prints its secret
 }
 
-// Binding is the client that authenticates, and where.
+// Binding identifies the client that authenticates, and the server.
 type Binding struct {
 	ClientID string
 
 	// Issuer is the server's issuer identifier: the audience of assertions.
 	Issuer string
 
-	// CheckAlg rejects a signature algorithm that the client must not sign with. nil
-	// accepts every supported one.
+	// CheckAlg returns an error for a signature algorithm that the client must not use. nil
+	// accepts every supported algorithm.
 	CheckAlg func(alg string) error
 
 	// Now is the clock. nil means time.Now.
 	Now func() time.Time
 }
 
-// signer gives the signer of the current key, if the client may sign with its algorithm.
+// signer returns the signer of the current key, if the client may use its algorithm.
 func (b Binding) signer(keys KeySource) (*jose.Signer, error) {
 	s, err := keys.Current().signer()
 	if err != nil {
@@ -67,11 +68,11 @@ func (b Binding) now() time.Time {
 	return b.Now()
 }
 
-// Name gives the method's name, as in token_endpoint_auth_method.
+// Name returns the method's name in token_endpoint_auth_method.
 func (m Method) Name() string { return m.name }
 
-// Alg gives the algorithm that signs the assertion now. It is "" for a method without an
-// assertion, and for a key that does not sign.
+// Alg returns the algorithm that signs the assertion now. It is "" for a method without an
+// assertion, and for a key that cannot sign.
 func (m Method) Alg() string {
 	if m.alg == nil {
 		return ""
@@ -79,8 +80,8 @@ func (m Method) Alg() string {
 	return m.alg()
 }
 
-// Assertion gives how the assertion of PrivateKeyJWT or SecretJWT looks; nil for the other
-// methods.
+// Assertion returns the settings of the assertion of PrivateKeyJWT or SecretJWT. It returns nil
+// for the other methods.
 func (m Method) Assertion() *Assertion {
 	if m.assertion == nil {
 		return nil
@@ -89,13 +90,13 @@ func (m Method) Assertion() *Assertion {
 	return &a
 }
 
-// For gives the method for a client at a server: what par.Push and rs.Introspection accept.
-// A method that Check rejects gives one that fails.
+// For returns the Authenticator of a client at a server, for par.Push and rs.Introspection. If
+// Check rejects the method, the Authenticator returns that error.
 func (m Method) For(clientID, issuer string) Authenticator {
 	return m.Bind(Binding{ClientID: clientID, Issuer: issuer})
 }
 
-// Bind is For with the client's own clock and rules.
+// Bind is For with the client's clock and CheckAlg.
 func (m Method) Bind(b Binding) Authenticator {
 	if err := m.check(); err != nil {
 		return authenticatorFunc(func(*http.Request, url.Values) error { return err })
@@ -119,8 +120,9 @@ func (m Method) check() error {
 	return m.err
 }
 
-// Choose gives the method that the server's list of methods names
-// (token_endpoint_auth_methods_supported). Only Secret leaves a choice.
+// Choose returns the method that fits the server's list of methods
+// (token_endpoint_auth_methods_supported). Only Secret has a choice. Every other method returns
+// itself.
 func (m Method) Choose(supported []string) Method {
 	if m.choose == nil {
 		return m
@@ -128,9 +130,9 @@ func (m Method) Choose(supported []string) Method {
 	return m.choose(supported)
 }
 
-// Hint names the setting that may help where the server answers invalid_client although
-// the credentials are right; "" if there is none. Some servers do not decode ID and secret,
-// others want assertions as they were before RFC 10070.
+// Hint names the setting that may help if the server answers invalid_client although the
+// credentials are correct. It returns "" if there is none. Some servers do not decode ID and
+// secret. Others require assertions of before RFC 10070.
 func (m Method) Hint(clientID string) string {
 	switch {
 	case m.encoded != nil && m.encoded(clientID):
@@ -143,19 +145,18 @@ func (m Method) Hint(clientID string) string {
 	return ""
 }
 
-// UsesCertificate tells whether the client authenticates with the certificate of its TLS
-// connection.
+// UsesCertificate reports whether the client authenticates with the client certificate of its
+// TLS connection.
 func (m Method) UsesCertificate() bool {
 	return m.name == "tls_client_auth" || m.name == "self_signed_tls_client_auth"
 }
 
-// authenticatorFunc is an Authenticator that is one function.
+// authenticatorFunc is a function that implements Authenticator.
 type authenticatorFunc func(r *http.Request, form url.Values) error
 
 func (f authenticatorFunc) Authenticate(r *http.Request, form url.Values) error { return f(r, form) }
 
-// idAlone is the form field by which a client is known that proves itself elsewhere, or
-// not at all.
+// idAlone sends only client_id in the form. The client authenticates elsewhere, or not at all.
 func idAlone(b Binding) Authenticator {
 	return authenticatorFunc(func(_ *http.Request, form url.Values) error {
 		form.Set("client_id", b.ClientID)
@@ -163,5 +164,5 @@ func idAlone(b Binding) Authenticator {
 	})
 }
 
-// Public is for clients without a secret (none): they send their client_id alone.
+// Public is for clients without a secret (none). They send only their client_id.
 func Public() Method { return Method{name: "none", bind: idAlone} }

@@ -8,9 +8,10 @@ import (
 	"strings"
 )
 
-// Secret sends the secret in the way that the server's metadata names
-// (token_endpoint_auth_methods_supported): in the form if that is among them and the
-// header is not, else in the header. Nothing is tried out.
+// Secret sends the secret in the way that the server's metadata lists
+// (token_endpoint_auth_methods_supported). It uses the form if the list has client_secret_post
+// and not client_secret_basic. Otherwise it uses the header. It does not try one after the
+// other.
 func Secret(secret string) Method {
 	a := SecretBasic(secret)
 	a.choose = func(supported []string) Method {
@@ -22,8 +23,8 @@ func Secret(secret string) Method {
 	return a
 }
 
-// SecretBasicRaw is SecretBasic for servers that do not decode what RFC 6749 §2.3.1 has
-// encoded: ID and secret go into the header as they are.
+// SecretBasicRaw is SecretBasic for servers that do not decode the encoding of RFC 6749 §2.3.1.
+// ID and secret are sent in the header without that encoding.
 func SecretBasicRaw(secret string) Method {
 	return Method{name: "client_secret_basic", raw: true, err: checkSecret(secret), bind: func(b Binding) Authenticator {
 		return authenticatorFunc(func(r *http.Request, _ url.Values) error {
@@ -36,8 +37,8 @@ func SecretBasicRaw(secret string) Method {
 	}}
 }
 
-// checkRawID refuses an ID that the server would take for a shorter one and a part of the
-// secret (RFC 7617 §2).
+// checkRawID rejects an ID with a colon: the server would read the part after it as the start of
+// the secret (RFC 7617 §2).
 func checkRawID(clientID string) error {
 	if strings.Contains(clientID, ":") {
 		return errors.New("is SecretBasicRaw, which cannot send a ClientID with a colon")
@@ -45,8 +46,8 @@ func checkRawID(clientID string) error {
 	return nil
 }
 
-// SecretBasic sends the secret in the Authorization header (client_secret_basic).
-// Client ID and secret are form-urlencoded first, as RFC 6749 §2.3.1 wants it.
+// SecretBasic sends the secret in the Authorization header (client_secret_basic). Client ID and
+// secret are form-urlencoded first, as RFC 6749 §2.3.1 requires.
 func SecretBasic(secret string) Method {
 	a := Method{name: "client_secret_basic", err: checkSecret(secret), bind: func(b Binding) Authenticator {
 		return authenticatorFunc(func(r *http.Request, _ url.Values) error {

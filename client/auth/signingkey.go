@@ -14,20 +14,20 @@ import (
 type SigningKey struct {
 	hidden[SigningKey]
 
-	// KeyID is the kid under which the public key is registered. "" sends none.
+	// KeyID is the kid of the registered public key. "" sends none.
 	KeyID string
 
-	// Alg is the signature algorithm. "" is for EC and Ed25519 keys, which have only
-	// one; for an RSA key say "PS256" or "RS256".
+	// Alg is the signature algorithm. "" is for EC and Ed25519 keys, which have only one. An RSA
+	// key requires a value such as "PS256" or "RS256".
 	Alg string
 
-	// Key signs. It hears of no context, and what waits for it waits as long as it takes: one
-	// that is elsewhere must give up by itself.
+	// Key signs. It receives no context, and callers wait for it without a deadline. A remote
+	// signer must apply its own timeout.
 	Key crypto.Signer
 }
 
-// KeySource gives the key to sign with. It is asked for every JWT, so that keys can
-// be rotated while the program runs. A SigningKey is the source of itself.
+// KeySource returns the key to sign with. It is called for every JWT, so keys can be rotated
+// while the program runs. A SigningKey is its own source.
 type KeySource interface {
 	Current() SigningKey
 }
@@ -35,7 +35,7 @@ type KeySource interface {
 // Current implements KeySource.
 func (k SigningKey) Current() SigningKey { return k }
 
-// Algorithm gives the signature algorithm of the key, or why it cannot sign.
+// Algorithm returns the signature algorithm of the key, or an error if it cannot sign.
 func (k SigningKey) Algorithm() (string, error) {
 	s, err := k.signer()
 	if err != nil {
@@ -46,8 +46,9 @@ func (k SigningKey) Algorithm() (string, error) {
 
 func (k SigningKey) signer() (*jose.Signer, error) { return jose.NewSigner(k.Key, k.Alg, k.KeyID) }
 
-// Encode writes the private key, as PKCS #8 in base64, for an application to store. It holds
-// neither KeyID nor Alg. A key that cannot be read (in a KMS, say) is an error.
+// Encode returns the private key as PKCS #8 in base64, for an application to store. The result
+// contains neither KeyID nor Alg. It is an error if the key cannot be exported, for example from
+// a KMS.
 func (k SigningKey) Encode() (string, error) {
 	if k.Key == nil {
 		return "", errors.New("there is no key")
@@ -56,7 +57,7 @@ func (k SigningKey) Encode() (string, error) {
 	return base64.StdEncoding.EncodeToString(der), err
 }
 
-// ParseSigningKey reads what [SigningKey.Encode] wrote.
+// ParseSigningKey decodes the result of [SigningKey.Encode].
 func ParseSigningKey(encoded string) (SigningKey, error) {
 	malformed := errors.New("the login's DPoP key is malformed")
 	der, err := base64.StdEncoding.DecodeString(encoded)
