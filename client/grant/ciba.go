@@ -17,41 +17,40 @@ import (
 	"github.com/countersign/countersign/idtoken"
 )
 
-// BackchannelRequest asks a user who is not in this client's browser to sign in, OpenID
-// Connect CIBA Core 1.0 §7.1. Exactly one of the three hints must be set. It redacts itself
-// in fmt, log/slog and encoding.
+// BackchannelRequest asks a user to sign in who does not use this client's browser, OpenID
+// Connect CIBA Core 1.0 §7.1. Exactly one of the three hints must be set. It redacts itself in
+// fmt, log/slog and encoding.
 type BackchannelRequest struct {
 	hidden[BackchannelRequest]
 
 	client.TokenRequest
 
-	// LoginHint names the user, LoginHintToken is a token that does, and IDTokenHint an ID
-	// token of the user's, as the server issued it.
+	// LoginHint identifies the user. LoginHintToken is a token that identifies the user.
+	// IDTokenHint is an ID token of the user, as the server issued it.
 	LoginHint, LoginHintToken, IDTokenHint string
 
-	// BindingMessage is shown on both devices, so that the user sees that they belong
+	// BindingMessage is shown on both devices, so that the user can see that they belong
 	// together.
 	BindingMessage string
 
-	// UserCode is the secret that the user has given, where the server wants one against
-	// requests that nobody began.
+	// UserCode is the user's secret. Some servers require it, to prevent unsolicited requests.
 	UserCode string
 
-	// RequestedExpiry is how long the user may take, in whole seconds. 0 leaves it to the
-	// server.
+	// RequestedExpiry is how long the user may take, in whole seconds. 0 means the server's
+	// default.
 	RequestedExpiry time.Duration
 
-	// ACRValues are the authentication context classes that will do, best first. The ID
-	// token must then hold one of them.
+	// ACRValues are the accepted authentication context classes, in order of preference. The ID
+	// token must contain one of them.
 	ACRValues []string
 
-	// Ping says that the client is registered for the ping mode: the server tells a
-	// PingHandler when the user has answered. False is for the poll mode.
+	// Ping says that the client is registered for the ping mode: the server notifies a
+	// PingHandler when the user has answered. False means the poll mode.
 	Ping bool
 }
 
-// Backchannel is a login while the user is asked on another device. It is plain JSON for
-// the application to keep. It holds secrets, and redacts itself in fmt and log/slog.
+// Backchannel is a login while the user is asked on another device. It encodes as plain JSON for
+// the application to store. It holds secrets, and redacts itself in fmt and log/slog.
 type Backchannel struct {
 	unprinted[Backchannel]
 
@@ -59,16 +58,16 @@ type Backchannel struct {
 	ClientID          string        `json:"client_id"`
 	AuthReqID         string        `json:"auth_req_id"`
 	NotificationToken string        `json:"client_notification_token,omitempty"` // in ping mode
-	Notified          bool          `json:"notified,omitempty"`                  // the server has said that the tokens are there
+	Notified          bool          `json:"notified,omitempty"`                  // the server has reported that the tokens are ready
 	Expiry            time.Time     `json:"expiry"`
 	Interval          time.Duration `json:"interval_ns"`
 	Scopes            []string      `json:"scopes,omitempty"`
 	Resources         []string      `json:"resources,omitempty"`
 	ACRValues         []string      `json:"acr_values,omitempty"`
-	DPoPKey           string        `json:"dpop_key,omitempty"` // the login's own key: PKCS #8, base64
+	DPoPKey           string        `json:"dpop_key,omitempty"` // the key of this login: PKCS #8, base64
 }
 
-// StepBackchannel is the step that has the server ask the user.
+// StepBackchannel is the step in which the server is requested to ask the user.
 const StepBackchannel client.Step = "backchannel authentication request"
 
 // BeginBackchannel makes the server ask the user. The scope must contain openid, and the client
@@ -113,8 +112,8 @@ func newBackchannel(c *client.Client, req *BackchannelRequest) (*Backchannel, er
 	return b, err
 }
 
-// checkProfile applies FAPI-CIBA §5.2.3 to a login on another device: the user must see
-// what the request is about.
+// checkProfile applies FAPI-CIBA §5.2.3 to a login on another device: the user must see what the
+// request is about.
 func (r *BackchannelRequest) checkProfile(p client.Profile) error {
 	if p == client.FAPICIBA && r.BindingMessage == "" && r.AuthorizationDetails == nil && len(r.Extra) == 0 {
 		return errors.New("the profile FAPI-CIBA needs a BindingMessage, AuthorizationDetails, or parameters in Extra that say what the user allows")
@@ -122,7 +121,7 @@ func (r *BackchannelRequest) checkProfile(p client.Profile) error {
 	return nil
 }
 
-// check is that of the request without its scopes, which form checks.
+// check checks the request without its scopes, which form checks.
 func (r *BackchannelRequest) check() error {
 	hints := 0
 	for _, hint := range []string{r.LoginHint, r.LoginHintToken, r.IDTokenHint} {
@@ -139,7 +138,7 @@ func (r *BackchannelRequest) check() error {
 	return nil
 }
 
-// form gives the parameters, or those that stand for them.
+// form returns the parameters, or the request object that replaces them.
 func (r *BackchannelRequest) form(ctx context.Context, c *client.Client, b *Backchannel) (url.Values, error) {
 	form, scopes, err := loginForm(c, r.TokenRequest)
 	if err != nil {
@@ -154,7 +153,7 @@ func (r *BackchannelRequest) form(ctx context.Context, c *client.Client, b *Back
 	return c.PackRequest(ctx, form)
 }
 
-// setGiven sets a parameter that has a value.
+// setGiven sets a parameter if its value is not empty.
 func setGiven(form url.Values, name, value string) {
 	if value != "" {
 		form.Set(name, value)
@@ -173,7 +172,7 @@ func (r *BackchannelRequest) addTo(form url.Values) {
 	}
 }
 
-// backchannelResponse is the answer of CIBA Core §7.3.
+// backchannelResponse is the response of CIBA Core §7.3.
 type backchannelResponse struct {
 	AuthReqID string          `json:"auth_req_id"`
 	ExpiresIn json.RawMessage `json:"expires_in"`
@@ -216,8 +215,8 @@ func FinishBackchannel(ctx context.Context, c *client.Client, b *Backchannel) (*
 	return tokens, nil
 }
 
-// checkClaim: the push mode alone requires the claim (CIBA Core §10.3.1), but one that is
-// there must be right.
+// checkClaim checks the claim if it is present. Only the push mode requires it (CIBA Core
+// §10.3.1).
 func (b *Backchannel) checkClaim(t *idtoken.Token) error {
 	var claims struct {
 		AuthReqID *string `json:"urn:openid:params:jwt:claim:auth_req_id"`

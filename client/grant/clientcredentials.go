@@ -24,7 +24,7 @@ func ClientCredentials(ctx context.Context, c *client.Client, req client.TokenRe
 	return c.Grant(ctx, client.Grant{Type: "client_credentials", Form: form, AccessTokenOnly: true, Check: accept})
 }
 
-// accept is the check of a grant whose response holds nothing to compare with the request.
+// accept is the check of a grant whose response contains nothing to compare with the request.
 func accept(*client.Tokens) error { return nil }
 
 func isPublic(c *client.Client) bool { return c.Config().Auth.Name() == "none" }

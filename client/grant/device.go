@@ -16,14 +16,13 @@ import (
 	"github.com/countersign/countersign/idtoken"
 )
 
-// Device is a login on a device without a browser, while the user allows it on another
-// one. Show UserCode and VerificationURI, and VerificationURIComplete as a QR code if there is
-// one: the user compares the code with what the server's page shows, so as not to sign in
-// somebody else's device (RFC 8628 §5.4). All are fit for a terminal, and must still be escaped for a
-// page.
+// Device is a login on a device without a browser. The user allows it on another device. Show
+// UserCode and VerificationURI, and VerificationURIComplete as a QR code if it is set. The user
+// compares the code with that on the server's page, so as not to sign in somebody else's device
+// (RFC 8628 §5.4). All three are safe for a terminal. In a page they must still be escaped.
 //
-// It is plain JSON for the application to keep. DeviceCode and DPoPKey are secrets, and it
-// redacts itself in fmt and log/slog.
+// It encodes as plain JSON for the application to store. DeviceCode and DPoPKey are secrets, and
+// it redacts itself in fmt and log/slog.
 type Device struct {
 	unprinted[Device]
 
@@ -32,15 +31,15 @@ type Device struct {
 	DeviceCode              string        `json:"device_code"`
 	UserCode                string        `json:"user_code"`
 	VerificationURI         string        `json:"verification_uri"`
-	VerificationURIComplete string        `json:"verification_uri_complete,omitempty"` // with the code in it; "" where the server has none
+	VerificationURIComplete string        `json:"verification_uri_complete,omitempty"` // contains the code; "" if the server sent none
 	Expiry                  time.Time     `json:"expiry"`
 	Interval                time.Duration `json:"interval_ns"`
 	Scopes                  []string      `json:"scopes,omitempty"`
 	Resources               []string      `json:"resources,omitempty"`
-	DPoPKey                 string        `json:"dpop_key,omitempty"` // the login's own key: PKCS #8, base64
+	DPoPKey                 string        `json:"dpop_key,omitempty"` // the key of this login: PKCS #8, base64
 }
 
-// StepDevice is the step that asks for the codes.
+// StepDevice is the step that requests the codes.
 const StepDevice client.Step = "device authorization request"
 
 // BeginDevice gets a code that the user enters on another device, RFC 8628 §3.1. Every error is a
@@ -68,7 +67,7 @@ func BeginDevice(ctx context.Context, c *client.Client, req client.TokenRequest)
 	return d, nil
 }
 
-// loginForm gives the form of a login on another device, and its scopes.
+// loginForm returns the form of a login on another device, and its scopes.
 func loginForm(c *client.Client, req client.TokenRequest) (url.Values, []string, error) {
 	if req.Scopes == nil {
 		req.Scopes = c.Config().Scopes
@@ -111,7 +110,7 @@ func checkDevice(c *client.Client, d *Device) error {
 	return nil
 }
 
-// checkKey wants a stored login to have the key that was made for it.
+// checkKey requires a stored login to have the key that was created for it.
 func checkKey(c *client.Client, key string) error {
 	if own := c.Config().DPoP; own != nil && own.Keys == nil && key == "" {
 		return errors.New("the login has no DPoP key")
@@ -121,18 +120,18 @@ func checkKey(c *client.Client, key string) error {
 
 var errBegunElsewhere = errors.New("the login was begun by another client")
 
-// began tells whether a login that was stored is this client's.
+// began reports whether a stored login was begun by this client.
 func began(c *client.Client, issuer, clientID string) bool {
 	own := c.Config()
 	return issuer == own.Issuer && clientID == own.ClientID && clientID != ""
 }
 
-// deviceResponse is the answer of RFC 8628 §3.2.
+// deviceResponse is the response of RFC 8628 §3.2.
 type deviceResponse struct {
 	DeviceCode              string          `json:"device_code"`
 	UserCode                string          `json:"user_code"`
 	VerificationURI         string          `json:"verification_uri"`
-	VerificationURL         string          `json:"verification_url"` // what Google calls it
+	VerificationURL         string          `json:"verification_url"` // Google's name for it
 	VerificationURIComplete string          `json:"verification_uri_complete"`
 	ExpiresIn               json.RawMessage `json:"expires_in"`
 	Interval                json.RawMessage `json:"interval"`
@@ -143,8 +142,8 @@ const (
 	maxShownURL = 2 << 10
 )
 
-// device is what the application gets, if all of it is as it must be. What is shown to a
-// user is printable ASCII, so that it does nothing to a terminal and reads as it is.
+// device returns the login if every value of the response is valid. Values that are shown to a
+// user must be printable ASCII, so that they cannot control a terminal or mislead the user.
 func (r *deviceResponse) device(now time.Time) (*Device, error) {
 	d := &Device{
 		DeviceCode: r.DeviceCode, UserCode: r.UserCode,
@@ -169,7 +168,7 @@ func (r *deviceResponse) device(now time.Time) (*Device, error) {
 	return d, err
 }
 
-// checkShownURL takes https, and http on loopback: the user signs in there.
+// checkShownURL accepts https, and http on loopback, because the user signs in there.
 func checkShownURL(name, u string) error {
 	if len(u) > maxShownURL || !visible(u) {
 		return fmt.Errorf("%s has a character that a URL cannot have, or is too long", name)

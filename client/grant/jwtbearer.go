@@ -14,40 +14,40 @@ import (
 
 const grantTyp = "authorization-grant+jwt" // RFC 10070
 
-// AssertionRequest is a request for tokens with a JWT that says for whom, RFC 7523. The
-// JWT is Assertion, or is made by Keys. It redacts itself in fmt, log/slog and encoding.
+// AssertionRequest is a request for tokens with a JWT that names their subject, RFC 7523. The
+// JWT is Assertion, or is signed by Keys. It redacts itself in fmt, log/slog and encoding.
 type AssertionRequest struct {
 	hidden[AssertionRequest]
 
 	client.TokenRequest
 
-	// Assertion is a JWT that somebody else made, whom the server trusts.
+	// Assertion is a JWT of another issuer that the server trusts.
 	Assertion string
 
-	// Keys sign a JWT of this client's own, a new one for every request.
+	// Keys sign a JWT of this client, a new one for every request.
 	Keys auth.KeySource
 
-	// Issuer is its iss. "" means Config.ClientID.
+	// Issuer is the iss of that JWT. "" means Config.ClientID.
 	Issuer string
 
-	// Subject is its sub: for whom the tokens are. There is no default; for the client
-	// itself say Config.ClientID.
+	// Subject is the sub of that JWT: the party that the tokens are for. It has no default. For
+	// the client itself use Config.ClientID.
 	Subject string
 
-	// Audience is its one aud. "" means the server's issuer identifier. It is never taken
-	// from metadata: whoever controls that could have the client make assertions for
-	// another server.
+	// Audience is the single aud of that JWT. "" means the server's issuer identifier. It is
+	// never read from metadata: an attacker who controls the metadata could obtain assertions
+	// for another server.
 	Audience string
 
-	// Typ is its typ. "" means "authorization-grant+jwt"; "JWT" and NoTyp are for servers
-	// that refuse that.
+	// Typ is the typ of that JWT. "" means "authorization-grant+jwt". "JWT" and auth.OmitTyp are
+	// for servers that reject that value.
 	Typ string
 
-	// Lifetime is how long it is good. 0 means a minute; at most 5.
+	// Lifetime is the lifetime of that JWT. 0 means one minute. The maximum is 5 minutes.
 	Lifetime time.Duration
 
-	// Claims are more claims of it, for what a server has of its own. Those that the module
-	// sets are refused here.
+	// Claims are additional claims of that JWT that a server defines. Claims that the module
+	// sets are rejected.
 	Claims map[string]any
 }
 
@@ -70,7 +70,7 @@ func JWTBearer(ctx context.Context, c *client.Client, req AssertionRequest) (*cl
 	return c.Grant(ctx, client.Grant{Type: "urn:ietf:params:oauth:grant-type:jwt-bearer", Form: form, Check: accept})
 }
 
-// assertion is the one that was given, or a new one.
+// assertion returns the given JWT, or a new one.
 func (r *AssertionRequest) assertion(c *client.Client) (string, error) {
 	switch given := r.Assertion != ""; {
 	case given && r.Keys != nil:

@@ -16,9 +16,9 @@ import (
 
 const maxPing = 16 << 10 // bytes; some servers make an auth_req_id of an encrypted JWT
 
-// Ping is what a server sends to say that a user has answered: OpenID Connect CIBA Core
-// 1.0 §10.2. Anybody can send one: it counts once [Ping.IsFor] has said so. It redacts
-// itself in fmt, log/slog and encoding.
+// Ping is the notification that a user has answered: OpenID Connect CIBA Core 1.0 §10.2. Anybody
+// can send one. Do not trust it before [Ping.IsFor] has returned true. It redacts itself in fmt,
+// log/slog and encoding.
 type Ping struct {
 	hidden[Ping]
 
@@ -26,7 +26,7 @@ type Ping struct {
 	token     string
 }
 
-// ReadPing reads a ping. It refuses the pushes of the push mode, which bring tokens.
+// ReadPing reads a ping. It rejects a notification of the push mode, which contains tokens.
 func ReadPing(r *http.Request) (*Ping, error) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || token == "" || len(r.Header.Values("Authorization")) != 1 {
@@ -67,7 +67,7 @@ func readAuthReqID(body []byte) (string, error) {
 	return ping.AuthReqID, nil
 }
 
-// IsFor tells whether p is about b and comes from who was given b's notification token.
+// IsFor reports whether p is about b and has b's notification token.
 func (p *Ping) IsFor(b *Backchannel) bool {
 	if b == nil || b.NotificationToken == "" || b.AuthReqID == "" {
 		return false
@@ -75,15 +75,16 @@ func (p *Ping) IsFor(b *Backchannel) bool {
 	return subtle.ConstantTimeCompare([]byte(p.token), []byte(b.NotificationToken)) == 1 && p.AuthReqID == b.AuthReqID
 }
 
-// PingHandler is the client's notification endpoint (CIBA Core §9, §10.2), to be served
-// over TLS at the address of the registration. Both fields must be set.
+// PingHandler is the client's notification endpoint (CIBA Core §9, §10.2). Serve it over TLS at
+// the registered address. Both fields must be set.
 type PingHandler struct {
-	// Find gives the login that was kept under auth_req_id; nil if there is none. Anybody
-	// can have it called with anything.
+	// Find returns the login that was stored under auth_req_id, or nil if there is none. Anybody
+	// can cause a call with any value.
 	Find func(ctx context.Context, authReqID string) (*Backchannel, error)
 
-	// Notify is told of a login whose user has answered: a copy that is Notified, for
-	// FinishBackchannel. The server waits while it runs; a ping can come more than once.
+	// Notify is called with a login whose user has answered. The login is a copy with Notified
+	// set, for FinishBackchannel. The server waits until Notify returns. A ping can arrive more
+	// than once.
 	Notify func(ctx context.Context, b *Backchannel)
 }
 
@@ -101,7 +102,8 @@ func (h *PingHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(status)
 }
 
-// take gives the status of the answer. Who does not know the token learns nothing from it.
+// take returns the status of the response. A sender without the notification token learns
+// nothing from it.
 func (h *PingHandler) take(r *http.Request) int {
 	ping, err := ReadPing(r)
 	if err != nil {

@@ -17,20 +17,19 @@ const (
 	maxPollLifetime = 24 * time.Hour
 )
 
-// poll asks the token endpoint again and again for tokens that the user has yet to allow
-// on another device.
+// poll repeats a token request until the user has answered on another device.
 type poll struct {
 	grant    client.Grant
 	interval time.Duration
 	expiry   time.Time
-	atOnce   bool // the first time without waiting
+	atOnce   bool // do not wait before the first request
 
 	failures   int           // one after the other
-	retryAfter time.Duration // what the server asked for when it last failed
+	retryAfter time.Duration // from the last failed response
 }
 
-// run ends with the tokens, with a refusal, at p's expiry by the client's clock, or with ctx,
-// whichever comes first.
+// run returns the tokens or an error. It ends when the server rejects the request, at p's expiry
+// by the client's clock, or with ctx, whichever comes first.
 func (p *poll) run(ctx context.Context, c *client.Client) (*client.Tokens, error) {
 	now := c.Config().Now
 	if last := now().Add(maxPollLifetime); p.expiry.After(last) { // of what was stored
@@ -59,8 +58,8 @@ func (p *poll) pause(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// next is how long to wait. At a server that fails the interval is doubled each time
-// (RFC 8628 §3.5).
+// next returns how long to wait. If the server fails, the interval is doubled each time (RFC
+// 8628 §3.5).
 func (p *poll) next() time.Duration {
 	if p.atOnce {
 		p.atOnce = false
@@ -73,7 +72,7 @@ func (p *poll) next() time.Duration {
 	return max(d, p.retryAfter)
 }
 
-// goesOn tells whether an answer means to ask again, RFC 8628 §3.5, CIBA Core §11.
+// goesOn reports whether a response means that polling continues, RFC 8628 §3.5, CIBA Core §11.
 func (p *poll) goesOn(err error) bool {
 	var e *client.Error
 	if !errors.As(err, &e) || e.Step == client.StepIDToken { // the grant is spent
@@ -102,7 +101,7 @@ func retryAfter(err error) time.Duration {
 	return 0
 }
 
-// wait waits exactly as long as the server wants. Tests replace it.
+// wait waits exactly as long as the server requires. Tests replace it.
 var wait = func(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -114,7 +113,7 @@ var wait = func(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// pollTimes reads expires_in and interval: until when to ask, and how often.
+// pollTimes parses expires_in and interval. It returns the end of polling and the interval.
 func pollTimes(now time.Time, expiresIn, interval []byte) (time.Time, time.Duration, error) {
 	expires, err := client.ParseSeconds("expires_in", expiresIn)
 	if err != nil {

@@ -27,19 +27,19 @@ type ExchangeRequest struct {
 
 	client.TokenRequest
 
-	// SubjectToken is of the party on whose behalf the request is made, and
-	// SubjectTokenType says what it is: "" means AccessTokenType.
+	// SubjectToken represents the party on whose behalf the request is made. SubjectTokenType is
+	// its type. "" means AccessTokenType.
 	SubjectToken, SubjectTokenType string
 
-	// ActorToken is of the party that acts for the subject. "" means that nobody is named.
-	// ActorTokenType says what it is: "" means AccessTokenType.
+	// ActorToken represents the party that acts for the subject. "" names no actor.
+	// ActorTokenType is its type. "" means AccessTokenType.
 	ActorToken, ActorTokenType string
 
-	// RequestedTokenType is what is asked for; an answer of another type is refused. ""
-	// leaves it to the server.
+	// RequestedTokenType is the requested type. A token of another type is rejected. "" means
+	// the server's default.
 	RequestedTokenType string
 
-	// Audiences name the services that the new token is for, as the server knows them.
+	// Audiences are the server's names of the services that the new token is for.
 	Audiences []string
 }
 
@@ -80,7 +80,7 @@ func (r *ExchangeRequest) exchangeForm() (url.Values, error) {
 	return v, nil
 }
 
-// setToken sets a token and its type, or neither.
+// setToken sets a token and its type. It sets nothing if the token is empty.
 func setToken(v url.Values, name, token, kind string) {
 	if token == "" {
 		return
@@ -109,8 +109,8 @@ func (r *ExchangeRequest) checkTokens() error {
 	return nil
 }
 
-// checkIssued applies RFC 8693 §2.2.1: the answer says what was issued, and that is what
-// was asked for.
+// checkIssued applies RFC 8693 §2.2.1: the response must name the type of the issued token, and
+// it must be the requested type.
 func checkIssued(t *client.Tokens, requested string) error {
 	switch issued, _ := t.Extra("issued_token_type").(string); {
 	case issued == "":

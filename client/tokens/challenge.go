@@ -13,8 +13,7 @@ import (
 	"github.com/countersign/countersign/internal/endpoint"
 )
 
-// The error codes of RFC 6750 §3.1, RFC 9470 §3 and RFC 9449 §9 that an application can do
-// something about.
+// The error codes of RFC 6750 §3.1, RFC 9470 §3 and RFC 9449 §9 that an application can handle.
 const (
 	UseDPoPNonce                   = client.UseDPoPNonce
 	InvalidToken                   = "invalid_token"
@@ -22,26 +21,26 @@ const (
 	InsufficientUserAuthentication = "insufficient_user_authentication"
 )
 
-// ChallengeError is an API's answer 401 or 403 with a challenge for bearer or DPoP tokens:
-// what it wants before it answers. The API wrote it: the texts are cleaned, capped, and
-// must be escaped where they are shown.
+// ChallengeError is a response of an API with status 401 or 403 and a challenge for bearer or
+// DPoP tokens. It says what the API requires. The texts come from the API. They are cleaned and
+// limited in length, and must be escaped when shown.
 type ChallengeError struct {
 	Status      int
 	Scheme      string // of the challenge: "Bearer" or "DPoP"
-	Code        string // "" where the API names none
+	Code        string // "" if the API sends none
 	Description string
 
-	// Scopes, ACRValues and MaxAge are what the next access token has to be good for.
+	// Scopes, ACRValues and MaxAge are what the API requires of the next access token.
 	Scopes    []string
 	ACRValues []string
 	MaxAge    *time.Duration
 
-	// Granted are the scopes of the access token that the API rejected. [Transport] knows
-	// them; after ReadChallenge set them from Tokens.Scopes.
+	// Granted are the scopes of the access token that the API rejected. [Transport] sets them.
+	// After ReadChallenge, set them from Tokens.Scopes.
 	Granted []string
 
-	// ResourceMetadata is where the API describes itself (RFC 9728 §5.1), "" where it does
-	// not say: an https URL (or one on loopback) that nobody has checked further.
+	// ResourceMetadata is the URL of the API's metadata (RFC 9728 §5.1), or "" if the challenge
+	// has none. It is an https URL, or a URL on loopback. It is not checked further.
 	ResourceMetadata string
 }
 
@@ -49,15 +48,15 @@ func (e *ChallengeError) Error() string {
 	return fmt.Sprintf("tokens: the API answers %d with a %s challenge, %s (%q)", e.Status, e.Scheme, cmp.Or(e.Code, "without an error code"), e.Description)
 }
 
-// Request is the login that would satisfy the API, for Begin: a step-up by RFC 9470 §4, or
-// more scope. It asks for the scopes that were granted and for those that are missing, so
-// that the new access token can do all that the old one could. The application decides
-// whether to send the user there.
+// Request returns the login that would satisfy the API, for Begin: a step-up of RFC 9470 §4, or
+// a login with more scopes. It requests the granted scopes and the missing ones, so that the new
+// access token covers everything that the old one did. The application decides whether to send
+// the user there.
 func (e *ChallengeError) Request() client.Request {
 	return client.Request{Scopes: e.wanted(), ACRValues: e.ACRValues, MaxAge: e.MaxAge}
 }
 
-// wanted are the scopes that were granted, and those that are missing.
+// wanted returns the granted scopes and the missing ones.
 func (e *ChallengeError) wanted() []string {
 	out := slices.Clone(e.Granted)
 	for _, scope := range e.Scopes {
@@ -68,7 +67,7 @@ func (e *ChallengeError) wanted() []string {
 	return out
 }
 
-// ReadChallenge reads the challenge of an answer. It is nil where there is none.
+// ReadChallenge parses the challenge of a response. It returns nil if there is none.
 func ReadChallenge(resp *http.Response) *ChallengeError {
 	if resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusForbidden {
 		return nil
@@ -93,10 +92,10 @@ func ReadChallenge(resp *http.Response) *ChallengeError {
 	return out
 }
 
-// schemes are the names of the schemes as the standards write them.
+// schemes are the names of the schemes in the standards' spelling.
 var schemes = map[string]string{"bearer": "Bearer", "dpop": "DPoP"}
 
-// sentScheme is that of the credentials of r, which may be nil, in lower case.
+// sentScheme returns the scheme of the credentials of r in lower case. r may be nil.
 func sentScheme(r *http.Request) string {
 	if r == nil {
 		return ""
@@ -105,8 +104,8 @@ func sentScheme(r *http.Request) string {
 	return strings.ToLower(scheme)
 }
 
-// forTokens chooses among challenges: one that says what is wrong before one that does
-// not, one for the scheme that was sent before another, else the first.
+// forTokens selects one challenge. It prefers one with an error code, then one for the scheme
+// that was sent, then the first.
 func forTokens(all []endpoint.Challenge, sent string) (out *endpoint.Challenge) {
 	best := 0
 	for i, c := range all {
@@ -127,7 +126,7 @@ func forTokens(all []endpoint.Challenge, sent string) (out *endpoint.Challenge) 
 	return out
 }
 
-// words are the values of a list; what cannot be one is left out.
+// words returns the values of a list. It omits invalid values.
 func words(list string) (out []string) {
 	for _, word := range strings.Fields(list) {
 		if endpoint.IsScopeToken(word) {

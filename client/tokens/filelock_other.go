@@ -9,7 +9,7 @@ import (
 
 var errLocked = errors.New("locked by another process")
 
-// lockFile fails: the standard library has no lock that fits on this system.
+// lockFile fails: the standard library has no suitable lock on this system.
 func lockFile(string) (*os.File, error) {
 	return nil, errors.New("there are no file locks on this system: write a Store of your own")
 }

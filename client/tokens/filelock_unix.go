@@ -10,8 +10,8 @@ import (
 
 var errLocked = errors.New("locked by another process")
 
-// lockFile locks a file, and creates it first if need be. Closing the file unlocks it.
-// errLocked says that it is locked already.
+// lockFile locks a file, and creates it if it does not exist. Closing the file unlocks it. It
+// returns errLocked if the file is locked already.
 func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

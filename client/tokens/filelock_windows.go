@@ -11,8 +11,8 @@ var errLocked = errors.New("locked by another process")
 // errorSharingViolation is ERROR_SHARING_VIOLATION of Windows.
 const errorSharingViolation = syscall.Errno(32)
 
-// lockFile opens a file so that nobody else can open it until it is closed. errLocked says
-// that it is open already.
+// lockFile opens a file so that no other process can open it until it is closed. It returns
+// errLocked if the file is open already.
 func lockFile(path string) (*os.File, error) {
 	name, err := syscall.UTF16PtrFromString(path)
 	if err != nil {

@@ -16,16 +16,17 @@ import (
 	"time"
 )
 
-// FileStore is a [Store], and the [Leases] for it, in a directory of the user's machine. It is
-// for command-line programs: several processes of one user may use it at once. Each value is
-// a file with mode 0600 that is replaced as a whole. Directories and files that other users
-// can open are rejected. Only Unix file modes are checked: on Windows the directory must be
-// in the user's profile, as that of os.UserConfigDir is.
+// FileStore is a [Store] and its [Leases] in a directory of the user's machine. It is for
+// command-line programs. Several processes of one user may use it at once. Each value is a file
+// with mode 0600 that is replaced as a whole. Directories and files that other users can open
+// are rejected. Only Unix file modes are checked. On Windows the directory must be in the user's
+// profile, like that of os.UserConfigDir.
 //
-// The files are not encrypted. Where the system has a keychain, a Store that uses it protects
-// tokens from other programs of the same user too.
+// The files are not encrypted. A Store that uses the system's keychain also protects tokens from
+// other programs of the same user.
 type FileStore struct {
-	// Dir is the directory, for this store alone. It is created with mode 0700. It must be set.
+	// Dir is the directory, which only this store uses. It is created with mode 0700. It must be
+	// set.
 	Dir string
 }
 
@@ -59,7 +60,7 @@ func (s *FileStore) Load(ctx context.Context, key string) (value []byte, err err
 	return value, err
 }
 
-// Save implements [Store]. It also removes the files whose time is over.
+// Save implements [Store]. It also removes expired files.
 func (s *FileStore) Save(ctx context.Context, key string, value []byte, until time.Time) error {
 	content, err := json.Marshal(fileValue{until, value})
 	if err != nil {
@@ -104,13 +105,13 @@ func (s *FileStore) Acquire(_ context.Context, key string, d time.Duration) (rel
 	}, true, nil
 }
 
-// path names the file of a key. A key may have any characters.
+// path returns the file of a key. A key may contain any characters.
 func (s *FileStore) path(key, suffix string) string {
 	sum := sha256.Sum256([]byte(key))
 	return filepath.Join(s.Dir, hex.EncodeToString(sum[:16])+suffix)
 }
 
-// open creates the directory, or checks that it is the user's alone.
+// open creates the directory, or checks that only the user can open it.
 func (s *FileStore) open() error {
 	if s.Dir == "" {
 		return errors.New("tokens: FileStore.Dir is empty: name a directory, such as one in os.UserConfigDir")
@@ -125,7 +126,8 @@ func (s *FileStore) open() error {
 	return private(s.Dir, info, 0o700)
 }
 
-// private rejects what other users can open: by its mode, or because it is theirs.
+// private rejects a file or directory that other users can open, by its mode or because they own
+// it.
 func private(path string, info fs.FileInfo, want fs.FileMode) error {
 	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o077 != 0 {
 		return fmt.Errorf("tokens: FileStore: other users can open %s: its mode is %#o, expected %#o: run chmod %o, and sign in again if others may have read it", path, mode, want, want)
@@ -158,7 +160,7 @@ func (s *FileStore) locked(ctx context.Context, f func() error) error {
 	}
 }
 
-// read gives the content of a file.
+// read returns the content of a file.
 func (s *FileStore) read(path string) (fileValue, error) {
 	var v fileValue
 	f, err := os.Open(path)
@@ -180,8 +182,8 @@ func (s *FileStore) read(path string) (fileValue, error) {
 	return v, nil
 }
 
-// replace writes a file under another name first, so that no process reads a part of it,
-// and a crash leaves the old or the new one.
+// replace writes to a temporary file first. No process reads a partial file, and after a crash
+// the old or the new content is there.
 func (s *FileStore) replace(path string, content []byte) error {
 	f, err := os.CreateTemp(s.Dir, tempPrefix) // with mode 0600
 	if err != nil {
@@ -199,8 +201,8 @@ func (s *FileStore) replace(path string, content []byte) error {
 	return nil
 }
 
-// removeOld removes values whose time is over, and what a killed process has left. That a
-// file cannot be removed is no reason not to save another one.
+// removeOld removes expired values, and the temporary files of killed processes. It ignores a
+// file that cannot be removed, because that must not prevent a save.
 func (s *FileStore) removeOld() {
 	entries, err := os.ReadDir(s.Dir)
 	if err != nil {

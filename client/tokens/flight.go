@@ -15,9 +15,9 @@ const (
 	maxFailed  = 10_000
 )
 
-// calls are the refreshes under way in this process, one a login, and those that have
-// just failed: a server that is down is not asked again by every request. The zero value
-// is ready.
+// calls are the refreshes in progress in this process, one for each login, and the recent
+// failures. After a failure, requests do not call the server again at once. The zero value is
+// ready to use.
 type calls struct {
 	mu      sync.Mutex
 	running map[string]*call
@@ -36,7 +36,7 @@ type failure struct {
 	until time.Time
 }
 
-// join gives the call of key under way, or the one that has just failed, or begins one.
+// join returns the call of key that is in progress or has just failed. Otherwise it starts one.
 func (c *calls) join(key string, fn func() (*client.Tokens, error)) *call {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -63,8 +63,8 @@ func (c *calls) run(key string, out *call, fn func() (*client.Tokens, error)) {
 	out.tokens, out.err = fn()
 }
 
-// end lets those go on who wait. A panic of the application's (in Fetch, Renewed or the
-// store) becomes theirs: from here it would end the program.
+// end wakes the waiting callers. A panic of application code (in Fetch, Renewed or the store) is
+// raised again in these callers. Here it would end the program.
 func (c *calls) end(key string, out *call) {
 	out.panicked = recover()
 	c.mu.Lock()
@@ -87,7 +87,7 @@ func (c *calls) remember(key string, f failure) {
 	}
 }
 
-// pauseAfter is how long nobody tries again.
+// pauseAfter returns how long no caller tries again.
 func pauseAfter(err error) time.Duration {
 	var asked time.Duration
 	var t *client.TokenError
@@ -97,7 +97,7 @@ func pauseAfter(err error) time.Duration {
 	return min(max(backOff, asked), maxBackOff)
 }
 
-// forgive forgets a failure: there are other tokens now.
+// forgive forgets a failure, because there are new tokens.
 func (c *calls) forgive(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// Leases lets one process at a time do something. redisstore has them.
+// Leases lets only one process at a time do something. Package redisstore implements it.
 type Leases interface {
-	// Acquire takes the lease on key for at most d. held is false while somebody else
-	// has it. release gives it back early, if it is this caller's still.
+	// Acquire acquires the lease on key for at most d. held is false while another caller has
+	// it. release ends the lease early, unless another caller has it by then.
 	Acquire(ctx context.Context, key string, d time.Duration) (release func(), held bool, err error)
 }
 
-// LocalLeases are the Leases of a program that runs as one process, whatever its store: within
-// a process a Refresher does everything once without leases.
+// LocalLeases are the Leases of a program that runs as a single process, with any store. Within
+// a process, a Refresher needs no leases.
 type LocalLeases struct{}
 
 // Acquire implements Leases.

@@ -10,8 +10,8 @@ import (
 	"github.com/countersign/countersign/client"
 )
 
-// retrieveError lets libraries find the server's error code as they do with x/oauth2: errors.As
-// finds an [*oauth2.RetrieveError]. Its code is invalid_grant where the login is over.
+// retrieveError lets libraries find the server's error code as with x/oauth2: errors.As finds an
+// [*oauth2.RetrieveError]. Its code is invalid_grant if the login has ended.
 func retrieveError(err error) error {
 	found := &oauth2.RetrieveError{Response: &http.Response{}}
 	var answer *client.TokenError
@@ -27,18 +27,18 @@ func retrieveError(err error) error {
 	return &retrieved{err, found}
 }
 
-// retrieved is an error of this package that is one of x/oauth2 too.
+// retrieved is an error of this package that also wraps one of x/oauth2.
 type retrieved struct {
 	error
 	oauth2 *oauth2.RetrieveError
 }
 
-// Unwrap gives both.
+// Unwrap returns both errors.
 func (r *retrieved) Unwrap() []error { return []error{r.error, r.oauth2} }
 
-// OAuth2 is s for libraries that take a golang.org/x/oauth2 TokenSource. That has no
-// context of its own: ctx ends its waits. Bearer tokens alone can be used in this way. The
-// refresh token stays here: used by somebody else too, it would be used twice.
+// OAuth2 adapts s for libraries that accept a golang.org/x/oauth2 TokenSource. A TokenSource has
+// no context, so ctx ends its waits. It supports only bearer tokens. It does not return the
+// refresh token: another user of it would use it a second time.
 func OAuth2(ctx context.Context, s Source) oauth2.TokenSource {
 	return &oauth2Source{ctx: ctx, source: s}
 }
@@ -46,7 +46,7 @@ func OAuth2(ctx context.Context, s Source) oauth2.TokenSource {
 type oauth2Source struct {
 	unprinted[oauth2Source]
 
-	ctx    context.Context // oauth2.TokenSource leaves no other place for it
+	ctx    context.Context // oauth2.TokenSource has no context parameter
 	source Source
 }
 

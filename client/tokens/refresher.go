@@ -12,8 +12,8 @@ import (
 	"github.com/countersign/countersign/client"
 )
 
-// ErrLoginRequired says that a login has come to its end: its tokens cannot be
-// refreshed, and the user has to sign in again.
+// ErrLoginRequired says that a login has ended: its tokens cannot be refreshed, and the user
+// must sign in again.
 var ErrLoginRequired = errors.New("a new login is required")
 
 const (
@@ -21,35 +21,35 @@ const (
 	defaultLifetime = 30 * 24 * time.Hour
 )
 
-// Refresher keeps the tokens of logins fresh: each is refreshed once, however many
-// goroutines and processes ask, because a server that rotates refresh tokens takes
-// the second use of one for a theft (RFC 9700 §4.14.2). Client must be set. It may be
-// used by many goroutines at once, and must not be copied.
+// Refresher refreshes the tokens of logins before they expire. It refreshes each once, however
+// many goroutines and processes ask. A server that rotates refresh tokens treats the second use
+// of one as a theft (RFC 9700 §4.14.2). Client must be set. A Refresher is safe for concurrent
+// use, and must not be copied.
 type Refresher struct {
 	unprinted[Refresher]
 
 	Client *client.Client
 
-	// Store has the tokens of each login under a key of the application's choice. nil
-	// means the memory of this process.
+	// Store has the tokens of each login under a key that the application chooses. nil means the
+	// memory of this process.
 	Store Store
 
-	// Leases keeps other processes from refreshing the same tokens. It must be set if Store
-	// is; LocalLeases is for a Store that no other process uses.
+	// Leases prevents other processes from refreshing the same tokens. It must be set if Store
+	// is set. LocalLeases is for a Store that no other process uses.
 	Leases Leases
 
-	// Ahead is how long before their end access tokens are refreshed. 0 means 30 seconds.
+	// Ahead is how long before their expiry access tokens are refreshed. 0 means 30 seconds.
 	Ahead time.Duration
 
-	// Lifetime is how long a login is kept that nobody uses. 0 means 30 days.
+	// Lifetime is how long an unused login is kept. 0 means 30 days.
 	Lifetime time.Duration
 
-	// Fetch gets new tokens; old is nil if there are none. nil means Client.Refresh. With
-	// one that needs no old tokens (grant.ClientCredentials, say) no login is needed, and none
+	// Fetch gets new tokens. old is nil if there are none. nil means Client.Refresh. If Fetch
+	// needs no old tokens (grant.ClientCredentials, for example), no login is required and none
 	// ends.
 	Fetch func(ctx context.Context, old *client.Tokens) (*client.Tokens, error)
 
-	// Renewed hears of new tokens once they are saved. nil means nobody.
+	// Renewed is called with new tokens after they are saved. nil means no call.
 	Renewed func(ctx context.Context, key string, t *client.Tokens)
 
 	once   sync.Once
@@ -59,7 +59,7 @@ type Refresher struct {
 	last   atomic.Pointer[readTokens]
 }
 
-// Add begins to refresh the tokens of a login, stored under key.
+// Add stores the tokens of a login under key, so that they are refreshed.
 func (r *Refresher) Add(ctx context.Context, key string, t *client.Tokens) error {
 	if err := r.configured(); err != nil {
 		return err
@@ -74,14 +74,14 @@ func (r *Refresher) Add(ctx context.Context, key string, t *client.Tokens) error
 	return r.save(ctx, key, t)
 }
 
-// Forget ends a login: its tokens are forgotten, and a refresh under way brings none back. To
-// have the server forget them too see [client.Client.Revoke].
+// Forget ends a login. It deletes the tokens, and a refresh in progress does not restore them.
+// To end them at the server too, see [client.Client.Revoke].
 func (r *Refresher) Forget(ctx context.Context, key string) error {
 	if err := r.configured(); err != nil {
 		return err
 	}
 	r.last.Store(nil)
-	// A store may be too full for that, and must not keep anybody signed in.
+	// A full store must not keep a user signed in, so this error is ignored.
 	_ = r.store().Save(ctx, forgottenKey(key), []byte("1"), r.now().Add(forgottenTime))
 	if err := r.store().Delete(ctx, key); err != nil {
 		return client.NewError(client.StepToken, &storeError{err})
@@ -89,16 +89,17 @@ func (r *Refresher) Forget(ctx context.Context, key string) error {
 	return nil
 }
 
-// forgottenKey is where Forget leaves word for a refresh that has looked for the tokens
-// already, and saves new ones after they are gone.
+// forgottenKey is where Forget leaves a marker. A refresh that loaded the tokens before Forget
+// finds it after it has saved new ones.
 func forgottenKey(key string) string { return "forgotten:" + key }
 
-// forgottenTime is longer than a refresh under a lease takes.
+// forgottenTime is longer than the duration of a refresh under a lease.
 const forgottenTime = 2 * renewTime
 
-// Tokens gives the tokens of a login, refreshed if they end soon. What is good still is
-// given also while a refresh is under way or fails. An error is an [*client.Error]; it wraps
-// [ErrLoginRequired] if the login is over, and is Temporary if a later call may succeed.
+// Tokens returns the tokens of a login, refreshed if they expire soon. While a refresh is in
+// progress, or if it fails, it returns the old tokens if they are still valid. An error is an
+// [*client.Error]. It wraps [ErrLoginRequired] if the login has ended, and is Temporary if a
+// later call may succeed.
 func (r *Refresher) Tokens(ctx context.Context, key string) (*client.Tokens, error) {
 	if err := r.configured(); err != nil {
 		return nil, err
@@ -119,8 +120,8 @@ func (r *Refresher) Tokens(ctx context.Context, key string) (*client.Tokens, err
 	return t, nil
 }
 
-// Renew refreshes the tokens of a login before their time: an API has refused rejected. If
-// others are there meanwhile, those are given.
+// Renew refreshes the tokens of a login early, because an API has rejected the tokens rejected.
+// If the login has other tokens by now, Renew returns those.
 func (r *Refresher) Renew(ctx context.Context, key string, rejected *client.Tokens) (*client.Tokens, error) {
 	if err := r.configured(); err != nil {
 		return nil, err
@@ -128,7 +129,7 @@ func (r *Refresher) Renew(ctx context.Context, key string, rejected *client.Toke
 	return r.renew(ctx, key, rejected)
 }
 
-// Source gives the tokens of one login.
+// Source returns a Source of the tokens of one login.
 func (r *Refresher) Source(key string) Source { return &source{refresher: r, key: key} }
 
 func (r *Refresher) configured() error {
@@ -145,7 +146,7 @@ func (r *Refresher) configured() error {
 	return nil
 }
 
-// clock is the client's; nil of a Client that New has not made.
+// clock returns the client's clock. It returns nil for a Client that New did not create.
 func (r *Refresher) clock() func() time.Time {
 	r.once.Do(func() { r.now = r.Client.Config().Now; r.memory.now = r.now })
 	return r.now
@@ -165,8 +166,8 @@ func (r *Refresher) leases() Leases {
 	return LocalLeases{}
 }
 
-// isFresh tells whether t will do for a while: half of its life at most, or tokens of a
-// short life would be refreshed all the time.
+// isFresh reports whether t needs no refresh yet. The margin is at most half of the lifetime.
+// Otherwise short-lived tokens would be refreshed all the time.
 func (r *Refresher) isFresh(t *client.Tokens) bool {
 	ahead := cmp.Or(r.Ahead, defaultAhead)
 	if half := time.Duration(t.ExpiresIn) * time.Second / 2; half > 0 {
@@ -177,7 +178,7 @@ func (r *Refresher) isFresh(t *client.Tokens) bool {
 
 func (r *Refresher) isGood(t *client.Tokens) bool { return goodAt(t, r.now()) }
 
-// goodAt takes a token whose end is not known for good.
+// goodAt treats a token with unknown expiry as valid.
 func goodAt(t *client.Tokens, at time.Time) bool {
 	return t != nil && t.Token != nil && t.AccessToken != "" && (t.Expiry.IsZero() || at.Before(t.Expiry))
 }
@@ -188,5 +189,5 @@ type storeError struct{ err error }
 func (e *storeError) Error() string { return fmt.Sprintf("the token store: %v", e.err) }
 func (e *storeError) Unwrap() error { return e.err }
 
-// Temporary tells that the same call may succeed later.
+// Temporary reports that the same call may succeed later.
 func (e *storeError) Temporary() bool { return true }

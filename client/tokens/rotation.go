@@ -12,19 +12,19 @@ import (
 	"github.com/countersign/countersign/client"
 )
 
-// A refresh under a lease. The request ends before the lease does, so that what it brings
-// is saved while nobody else may refresh.
+// A refresh under a lease. The request must end before the lease, so that its result is saved
+// while no other process can refresh.
 const (
 	leaseTime   = 16 * time.Second
 	requestTime = 12 * time.Second
 	renewTime   = 2 * leaseTime          // of the wait for a lease, that of a process that died too; and of who has it, to save
-	patience    = time.Second            // of a caller that has good tokens still
-	firstPause  = 20 * time.Millisecond  // between two looks at somebody else's refresh
+	patience    = time.Second            // for a caller whose tokens are still valid
+	firstPause  = 20 * time.Millisecond  // between two looks at another caller's refresh
 	longPause   = 500 * time.Millisecond // the longest
 )
 
-// renew refreshes old, or gives what somebody else has made of it. A refresh that has
-// begun goes on when its callers have left: its answer must not be lost.
+// renew refreshes old, or returns the result of another caller's refresh. A refresh continues
+// after its callers have left, because its response must not be lost.
 func (r *Refresher) renew(ctx context.Context, key string, old *client.Tokens) (*client.Tokens, error) {
 	c := r.calls.join(key, func() (*client.Tokens, error) { return r.renewOnce(context.WithoutCancel(ctx), key, old) })
 	select {
@@ -38,15 +38,15 @@ func (r *Refresher) renew(ctx context.Context, key string, old *client.Tokens) (
 	}
 }
 
-// renewSoon is renew for a caller that has something to go on with.
+// renewSoon is renew for a caller whose tokens are still valid.
 func (r *Refresher) renewSoon(ctx context.Context, key string, old *client.Tokens) (*client.Tokens, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return r.renew(ctx, key, old)
 }
 
-// renewOnce waits for the lease, or for the tokens of whoever has it. Who gets it has as
-// much time as if there had been no wait.
+// renewOnce waits for the lease, or for the tokens of the holder of the lease. The time for the
+// refresh starts when the lease is acquired.
 func (r *Refresher) renewOnce(ctx context.Context, key string, old *client.Tokens) (*client.Tokens, error) {
 	waiting, cancel := context.WithTimeout(ctx, renewTime)
 	defer cancel()
@@ -72,7 +72,7 @@ func (r *Refresher) renewOnce(ctx context.Context, key string, old *client.Token
 	}
 }
 
-// prepare asks for the server's metadata, so that the time of a lease is for the refresh alone.
+// prepare fetches the server's metadata first, so that the lease covers only the refresh.
 func (r *Refresher) prepare(ctx context.Context) error {
 	if r.Fetch != nil {
 		return nil
@@ -81,7 +81,7 @@ func (r *Refresher) prepare(ctx context.Context) error {
 	return err
 }
 
-// renewHeld refreshes what is in the store now that nobody else does.
+// renewHeld refreshes the tokens in the store while it holds the lease.
 func (r *Refresher) renewHeld(ctx context.Context, until time.Time, key string, old *client.Tokens) (*client.Tokens, error) {
 	ctx, cancel := context.WithTimeout(ctx, renewTime)
 	defer cancel()
@@ -107,7 +107,8 @@ func (r *Refresher) renewHeld(ctx context.Context, until time.Time, key string, 
 	return fresh, nil
 }
 
-// fetch sends the one request. Beside an error it gives what has to be kept all the same.
+// fetch sends the one request. With an error it returns the tokens that must be kept
+// nevertheless.
 func (r *Refresher) fetch(ctx context.Context, until time.Time, current *client.Tokens) (*client.Tokens, error) {
 	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
@@ -126,8 +127,9 @@ func (r *Refresher) fetch(ctx context.Context, until time.Time, current *client.
 	return &fresh, nil
 }
 
-// refresh is fetch by the refresh token. Where the ID token that came with new tokens could
-// not be checked yet, the old ones stay but for the refresh token: that may be spent.
+// refresh is fetch with the refresh token. If the ID token that came with new tokens could not
+// be checked yet, the old tokens stay, except for the refresh token, which the server may have
+// invalidated.
 func (r *Refresher) refresh(ctx context.Context, current *client.Tokens) (*client.Tokens, error) {
 	if current.RefreshToken == "" {
 		return nil, client.NewError(client.StepToken, fmt.Errorf("%w: there is no refresh token", ErrLoginRequired))
@@ -145,7 +147,7 @@ func (r *Refresher) refresh(ctx context.Context, current *client.Tokens) (*clien
 	return &kept, err
 }
 
-// settleAtLast tries more than once: the old tokens are spent.
+// settleAtLast tries more than once, because the old tokens are no longer usable.
 func (r *Refresher) settleAtLast(ctx context.Context, key string, current, fresh *client.Tokens, failure error) (kept *client.Tokens, err error) {
 	for pause := firstPause; pause <= time.Second; pause *= 3 {
 		var down *storeError
@@ -156,8 +158,8 @@ func (r *Refresher) settleAtLast(ctx context.Context, key string, current, fresh
 	return kept, err
 }
 
-// settle saves what has come of current, or forgets it, unless there is something else by
-// now: a logout or another login, which must stand. It gives what is there then.
+// settle saves the result of refreshing current, or deletes it. It changes nothing if a logout
+// or another login has changed the store in the meantime. It returns what is in the store then.
 func (r *Refresher) settle(ctx context.Context, key string, current, fresh *client.Tokens, failure error) (*client.Tokens, error) {
 	switch now, err := r.load(ctx, key); {
 	case err != nil:
@@ -173,8 +175,8 @@ func (r *Refresher) settle(ctx context.Context, key string, current, fresh *clie
 	return fresh, r.stillWanted(ctx, key)
 }
 
-// stillWanted takes back what was saved of a login that was forgotten meanwhile. Forget
-// leaves word first and deletes then: whoever saves after that finds the word.
+// stillWanted deletes what was saved for a login that was forgotten in the meantime. Forget
+// writes its marker before it deletes, so a later save finds the marker.
 func (r *Refresher) stillWanted(ctx context.Context, key string) error {
 	if r.Fetch != nil {
 		return nil
@@ -191,7 +193,7 @@ func (r *Refresher) stillWanted(ctx context.Context, key string) error {
 	return nil
 }
 
-// replaces tells whether somebody else has refreshed old meanwhile.
+// replaces reports whether another caller has refreshed old in the meantime.
 func (r *Refresher) replaces(t, old *client.Tokens) bool { return r.isGood(t) && !sameTokens(t, old) }
 
 func sameTokens(a, b *client.Tokens) bool {
@@ -201,7 +203,7 @@ func sameTokens(a, b *client.Tokens) bool {
 	return a.AccessToken == b.AccessToken && a.RefreshToken == b.RefreshToken
 }
 
-// ended forgets tokens that will not be refreshed any more, so that nobody tries again.
+// ended deletes tokens that cannot be refreshed any more, so that no caller tries again.
 func (r *Refresher) ended(ctx context.Context, key string, err error) error {
 	if r.Fetch != nil || !endsLogin(err) {
 		return err
@@ -212,14 +214,14 @@ func (r *Refresher) ended(ctx context.Context, key string, err error) error {
 	return client.NewError(client.StepToken, fmt.Errorf("%w: %w", ErrLoginRequired, err))
 }
 
-// endsLogin tells whether a refresh token is of no use any more.
+// endsLogin reports whether a refresh token is no longer usable.
 func endsLogin(err error) bool {
 	var step *client.Error
 	return errors.As(err, &step) && step.EndsLogin()
 }
 
-// load gives what is kept of a login. That nothing is, or nothing that can be read, is no
-// error for those who can fetch tokens without.
+// load returns the stored tokens of a login. Missing or unreadable tokens are not an error if
+// Fetch works without old tokens.
 func (r *Refresher) load(ctx context.Context, key string) (*client.Tokens, error) {
 	value, err := r.store().Load(ctx, key)
 	if err != nil {
@@ -235,8 +237,8 @@ func (r *Refresher) load(ctx context.Context, key string) (*client.Tokens, error
 	return nil, client.NewError(client.StepToken, fmt.Errorf("%w: %w", ErrLoginRequired, err))
 }
 
-// readTokens is what was read last: a program that has one login reads the same again and
-// again.
+// readTokens caches the last decoded value: a program with one login reads the same value again
+// and again.
 type readTokens struct {
 	value  []byte
 	tokens *client.Tokens
@@ -275,7 +277,7 @@ func (r *Refresher) save(ctx context.Context, key string, t *client.Tokens) erro
 	return nil
 }
 
-// keepUntil is the end of the tokens' use.
+// keepUntil returns the time until which the tokens are stored.
 func (r *Refresher) keepUntil(t *client.Tokens) time.Time {
 	if t.RefreshToken == "" && !t.Expiry.IsZero() {
 		return t.Expiry
@@ -298,11 +300,11 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// tooLate says that somebody did not wait for the end of a refresh.
+// tooLate says that a caller stopped waiting before a refresh ended.
 type tooLate struct{ err error }
 
 func (e *tooLate) Error() string { return "the tokens are being refreshed: " + e.err.Error() }
 func (e *tooLate) Unwrap() error { return e.err }
 
-// Temporary tells that the same call may succeed later.
+// Temporary reports that the same call may succeed later.
 func (e *tooLate) Temporary() bool { return true }

@@ -6,12 +6,12 @@ import (
 	"github.com/countersign/countersign/client"
 )
 
-// Source gives tokens that are good now.
+// Source returns tokens that are valid now.
 type Source interface {
 	Tokens(ctx context.Context) (*client.Tokens, error)
 }
 
-// NewSource keeps t fresh in the memory of this process.
+// NewSource returns a Source that refreshes t in the memory of this process.
 func NewSource(c *client.Client, t *client.Tokens) (Source, error) {
 	r := &Refresher{Client: c}
 	return r.Source(""), r.Add(context.Background(), "", t)
@@ -28,7 +28,7 @@ func (s *source) Tokens(ctx context.Context) (*client.Tokens, error) {
 	return s.refresher.Tokens(ctx, s.key)
 }
 
-// Renew is what Transport asks for after an API has refused a token.
+// Renew is called by Transport after an API has rejected a token.
 func (s *source) Renew(ctx context.Context, rejected *client.Tokens) (*client.Tokens, error) {
 	return s.refresher.Renew(ctx, s.key, rejected)
 }

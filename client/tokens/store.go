@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// Store is where every process finds the tokens of a login. The values hold
-// secrets. redisstore has one.
+// Store stores the tokens of logins for all processes. The values contain secrets. Package
+// redisstore implements it.
 type Store interface {
-	// Load gives what was saved last under key, nil if there is nothing.
+	// Load returns the value last saved under key, or nil if there is none.
 	Load(ctx context.Context, key string) ([]byte, error)
 
-	// Save keeps value under key until a time, instead of what was there.
+	// Save stores value under key until the given time, and replaces an earlier value.
 	Save(ctx context.Context, key string, value []byte, until time.Time) error
 
-	// Delete forgets what is under key. That there is nothing is no error.
+	// Delete removes the value of key. A missing key is not an error.
 	Delete(ctx context.Context, key string) error
 }
 
 const maxKept = 100_000
 
-// memoryStore is the Store of one process. The zero value is ready.
+// memoryStore is the Store of one process. The zero value is ready to use.
 type memoryStore struct {
 	now func() time.Time
 
@@ -47,7 +47,7 @@ func (m *memoryStore) Load(_ context.Context, key string) ([]byte, error) {
 
 var errStoreFull = errors.New("the tokens of too many logins are kept in memory")
 
-// Save takes nothing more when the memory is full of what is good still.
+// Save rejects a new value if the memory is full of unexpired values.
 func (m *memoryStore) Save(_ context.Context, key string, value []byte, until time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -12,8 +12,9 @@ import (
 	"github.com/countersign/countersign/idtoken"
 )
 
-// Stored is what an application stores of Tokens. It is plain JSON and holds secrets: keep it
-// where nobody else reads. It redacts itself in fmt and log/slog, but not in encoding/json.
+// Stored is the form in which an application stores Tokens. It encodes as plain JSON and
+// contains secrets: store it where only the application can read it. It redacts itself in fmt
+// and log/slog, but not in encoding/json.
 type Stored struct {
 	unprinted[Stored]
 
@@ -21,18 +22,18 @@ type Stored struct {
 	TokenType    string            `json:"token_type"`
 	RefreshToken string            `json:"refresh_token,omitempty"`
 	Expiry       time.Time         `json:"expiry,omitzero"`
-	ExpiresIn    int64             `json:"expires_in,omitempty"` // seconds, when the tokens were new
-	Refreshed    bool              `json:"refreshed,omitempty"`  // and not those of a login
+	ExpiresIn    int64             `json:"expires_in,omitempty"` // seconds, when the tokens were issued
+	Refreshed    bool              `json:"refreshed,omitempty"`  // the tokens are of a refresh, not of a login
 	Scopes       []string          `json:"scopes,omitempty"`
 	Resources    []string          `json:"resources,omitempty"`
 	IDToken      string            `json:"id_token,omitempty"` // as the server signed it
 	Login        *idtoken.Original `json:"login,omitempty"`
-	DPoPKey      string            `json:"dpop_key,omitempty"` // PKCS #8, base64; "" for a key that cannot leave its place
+	DPoPKey      string            `json:"dpop_key,omitempty"` // PKCS #8, base64; "" for a key that cannot be exported
 	DPoPAlg      string            `json:"dpop_alg,omitempty"` // as SigningKey.Alg
 }
 
-// ToStore gives what to store of t. A DPoP key that cannot be read (in a KMS, say) is left
-// out: it is then the client's own, of Config.DPoP.
+// ToStore returns what to store of t. It omits a DPoP key that cannot be exported, for example
+// from a KMS. The key then comes from Config.DPoP.
 func ToStore(t *client.Tokens) *Stored {
 	k := &Stored{Refreshed: t.Refreshed, Scopes: slices.Clone(t.Scopes), Resources: slices.Clone(t.Resources), IDToken: t.IDTokenHint, Login: t.Login}
 	if t.Token != nil {
@@ -45,7 +46,7 @@ func ToStore(t *client.Tokens) *Stored {
 	return k
 }
 
-// copied is what one caller may change without another's seeing it.
+// copied returns a copy that one caller may change without affecting the others.
 func copied(t *client.Tokens) *client.Tokens {
 	out, token := *t, *t.Token
 	out.Token, out.Scopes, out.Resources = &token, slices.Clone(t.Scopes), slices.Clone(t.Resources)
@@ -56,7 +57,7 @@ func copied(t *client.Tokens) *client.Tokens {
 	return &out
 }
 
-// Tokens gives the tokens back, without IDToken and Report: who signed in is in Login.
+// Tokens returns the tokens, without IDToken and Report. Login identifies the user.
 func (k *Stored) Tokens() (*client.Tokens, error) {
 	out := &client.Tokens{
 		Token: &oauth2.Token{

@@ -16,23 +16,23 @@ import (
 	"github.com/countersign/countersign/internal/endpoint"
 )
 
-// Transport is an http.RoundTripper that puts access tokens into requests to APIs: as
-// bearer tokens, or with a DPoP proof for each request. A request whose answer is a
-// challenge ends in a [*ChallengeError], found with errors.As; where a new token or a new
-// nonce is all that is missing, it is sent once more before, if its body can be.
+// Transport is an http.RoundTripper that adds access tokens to requests to APIs, as bearer
+// tokens or with a DPoP proof for each request. A response with a challenge becomes a
+// [*ChallengeError], which errors.As finds. If the API only requires a new token or a new nonce,
+// Transport first sends the request once more, if the body can be sent again.
 //
-// It may be used by many goroutines at once, and must not be copied.
+// A Transport is safe for concurrent use, and must not be copied.
 type Transport struct {
-	// Client makes the proofs. It must be set.
+	// Client creates the proofs. It must be set.
 	Client *client.Client
 
-	// Tokens gives the tokens: Refresher.Source, or NewSource. It must be set.
+	// Tokens provides the tokens: Refresher.Source or NewSource. It must be set.
 	Tokens Source
 
-	// Origins are where the tokens may go, such as "https://api.example": to no other place
-	// are they sent. A redirect that leads away is followed without them, also when it comes
-	// back; any other request to another place is refused. It must be set. A name with
-	// letters that are not ASCII and its xn-- form are two places here.
+	// Origins are the only origins that tokens are sent to, such as "https://api.example". A
+	// redirect to another origin is followed without the token, even if it leads back. Any other
+	// request to another origin is rejected. It must be set. A host name with letters that are
+	// not ASCII and its xn-- form are two origins here.
 	Origins []string
 
 	// Base sends the requests. nil means http.DefaultTransport.
@@ -69,9 +69,9 @@ func (t *Transport) roundTrip(r *http.Request) (*http.Response, error) {
 	return t.exchange(r, tokens)
 }
 
-// trusts tells whether r may have a token: if it goes to one of the origins, and nobody
-// elsewhere has led it there, who would choose what is asked of the API. net/http sends its
-// own credentials no more either after such a way.
+// trusts reports whether r may have a token. r must go to one of the origins, and no redirect
+// through another origin may have led there, because that origin would choose what is requested
+// from the API. net/http does not send its credentials after such a redirect either.
 func (t *Transport) trusts(r *http.Request) bool {
 	for r != nil && slices.Contains(t.origins, endpoint.Origin(r.URL)) {
 		if r.Response == nil {
@@ -82,7 +82,7 @@ func (t *Transport) trusts(r *http.Request) bool {
 	return false
 }
 
-// exchange sends r, and takes challenges up: each kind once.
+// exchange sends r and handles challenges, each kind once.
 func (t *Transport) exchange(r *http.Request, tokens *client.Tokens) (*http.Response, error) {
 	var proved, renewed bool
 	for body := r.Body; ; {
@@ -116,16 +116,16 @@ func (t *Transport) exchange(r *http.Request, tokens *client.Tokens) (*http.Resp
 	}
 }
 
-// isNew tells of tokens that were issued just now, and are not refused for their age. An
-// API that takes none at all would have the server asked for others with every request, or
-// the user for one login after the other. Those of a login are refreshed once all the same.
+// isNew reports whether tokens were issued just now, so that an API does not reject them for
+// their age. An API that rejects every token would otherwise cause a token request for every
+// request, or one login after another. The tokens of a login are still refreshed once.
 func (t *Transport) isNew(tokens *client.Tokens) bool {
 	life := time.Duration(tokens.ExpiresIn) * time.Second
 	return (tokens.Refreshed || tokens.RefreshToken == "") && life > 0 &&
 		t.Client.Config().Now().Before(tokens.Expiry.Add(min(newFor, life/2)-life))
 }
 
-// renew gives other tokens than those that were refused, where the source can.
+// renew returns other tokens than the rejected ones, if the source can provide them.
 func (t *Transport) renew(ctx context.Context, rejected *client.Tokens) (*client.Tokens, error) {
 	if source, ok := t.Tokens.(interface {
 		Renew(ctx context.Context, rejected *client.Tokens) (*client.Tokens, error)
@@ -135,8 +135,8 @@ func (t *Transport) renew(ctx context.Context, rejected *client.Tokens) (*client
 	return nil, ErrLoginRequired
 }
 
-// send sends a copy of r with the token in it, and tells whether the answer had a nonce for
-// the next proof.
+// send sends a copy of r with the token, and reports whether the response had a nonce for the
+// next proof.
 func (t *Transport) send(r *http.Request, body io.ReadCloser, tokens *client.Tokens) (resp *http.Response, learned bool, err error) {
 	out := r.Clone(r.Context())
 	out.Body = body
@@ -155,7 +155,7 @@ func (t *Transport) send(r *http.Request, body io.ReadCloser, tokens *client.Tok
 	return resp, learned, err
 }
 
-// elsewhere sends a request on that a redirect leads to another origin.
+// elsewhere sends a request that a redirect leads to another origin.
 func (t *Transport) elsewhere(r *http.Request) (*http.Response, error) {
 	if r.Response == nil {
 		return nil, fmt.Errorf("tokens: %q is none of Transport.Origins", endpoint.Origin(r.URL))
@@ -189,7 +189,7 @@ func (t *Transport) configure() {
 	t.err = errors.Join(w...)
 }
 
-// again gives the body of r for another try, if there can be one.
+// again returns the body of r for another attempt, if it can be sent again.
 func again(r *http.Request) (io.ReadCloser, bool) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return r.Body, true
@@ -204,10 +204,10 @@ func again(r *http.Request) (io.ReadCloser, bool) {
 const (
 	maxDiscarded = 4 << 10                // bytes that are read so that the connection can be used again
 	discardTime  = 100 * time.Millisecond // that this may take
-	newFor       = 10 * time.Second       // how long no other token is asked for
+	newFor       = 10 * time.Second       // how long no other token is requested
 )
 
-// discard ends an answer that nobody will see, and gives err.
+// discard closes a response that no caller receives, and returns err.
 func discard(resp *http.Response, err error) error {
 	if resp.Body == nil {
 		return err
