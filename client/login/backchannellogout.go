@@ -11,14 +11,15 @@ import (
 	"github.com/countersign/countersign/idtoken"
 )
 
-// BackchannelLogout ends sessions that the server ends (OpenID Connect Back-Channel Logout).
-// Register its URL as backchannel_logout_uri, with the client's name as {client} in the pattern
-// or as a parameter if there are several. It needs Config.Store, and answers 501 without one.
+// BackchannelLogout ends sessions when the server ends them (OpenID Connect Back-Channel
+// Logout). Register its URL as backchannel_logout_uri. With several clients, add the client's
+// name as {client} in the pattern or as a parameter. BackchannelLogout requires Config.Store,
+// and answers 501 without one.
 //
-// A logout token with a sid ends the sessions of that sid, another one all sessions of its sub.
-// Logins that are being finished are among them. The status is 200 even if there was no
-// session, 400 if the token is rejected, and 503 if the server's keys or the Store do not
-// answer: the server may send the same token again then.
+// A logout token with a sid ends the sessions of that sid. A token without sid ends all sessions
+// of its sub. Both also end logins that are in progress. The status is 200 even if there was no
+// session. It is 400 if the token is rejected. It is 503 if the server's keys or the Store are
+// not available; the server may then send the same token again.
 func (l *Login) BackchannelLogout() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
 		stored, ok := l.sessions.(*storedSessions)
@@ -53,8 +54,8 @@ func logoutCode(err error) string {
 	return CodeRequest
 }
 
-// logout ends the sessions first and then remembers the token. A token whose sessions could not
-// be ended is not used up, and ending them twice does no harm.
+// logout ends the sessions before it marks the token as used. If they could not be ended, the
+// token can be used again. Ending them twice does no harm.
 func (l *storedSessions) logout(ctx context.Context, c *client.Client, raw string) error {
 	used := &lateReplay{store: l.shared}
 	t, err := c.VerifyLogout(ctx, raw, used)
@@ -84,7 +85,7 @@ func (l *storedSessions) logout(ctx context.Context, c *client.Client, raw strin
 // ServerLogout says which sessions a server has ended here.
 type ServerLogout struct {
 	Issuer    string
-	Subject   string // "" if the server names the session alone
+	Subject   string // "" if the server names only the session
 	SessionID string // sid: the session at the server; "" means all sessions of Subject
 }
 
@@ -94,8 +95,7 @@ func (l *Login) onServerLogout(ctx context.Context, ended ServerLogout) {
 	}
 }
 
-// word is what a logout stores for logins that are being finished, whose sessions are in no
-// set yet.
+// word is the marker of a logout for logins in progress, whose sessions are in no set yet.
 type word struct {
 	At    time.Time `json:"at"`    // of the logout, by the server's clock
 	Heard time.Time `json:"heard"` // by ours
@@ -152,8 +152,8 @@ func (p *lateReplay) remember(ctx context.Context) error {
 // FrontchannelLogout ends the session that the server names in a frame of its page (OpenID
 // Connect Front-Channel Logout). Register its URL as frontchannel_logout_uri, with
 // frontchannel_logout_session_required: a request without iss and sid is rejected. With a Store
-// the session ends. Without one it ends if the browser sends its cookie into that frame, which
-// it does only for a server of the same site.
+// the session always ends. Without one it ends only if the browser sends its cookie into that
+// frame. Browsers do so only for a server of the same site.
 func (l *Login) FrontchannelLogout() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
@@ -172,7 +172,7 @@ func (l *Login) FrontchannelLogout() http.Handler {
 	}, http.MethodGet)
 }
 
-// endFrom ends the sessions of a sid, and the browser's own if it is one of them. It tells
+// endFrom ends the sessions of a sid, and the browser's session if it is one of them. It reports
 // whether there were any.
 func (l *Login) endFrom(w http.ResponseWriter, r *http.Request, iss, sid string) (ended bool, err error) {
 	s, err := l.sessions.load(r)

@@ -9,24 +9,25 @@ import (
 	"github.com/countersign/countersign/client"
 )
 
-// BeginOptions is a login that the application begins itself.
+// BeginOptions are the settings of a login that the application starts.
 type BeginOptions struct {
-	// Client is the name of one of Config.Clients; "" is that of the only one.
+	// Client is a name in Config.Clients. "" means the only client.
 	Client string
 
-	// Request is what this login asks for. nil means Config.Request. If it asks a signed-in
-	// visitor to authenticate again or in a stronger way (Prompt "login", MaxAge, ACRValues, Claims),
-	// the same user must sign in: another one is rejected with CodeAnotherUser, and the session
-	// stays. Prompt "select_account" beside it allows another user.
+	// Request holds the settings of this login. nil means Config.Request. A step-up request asks
+	// a signed-in visitor to authenticate again or in a stronger way (Prompt "login", MaxAge,
+	// ACRValues, Claims). Then the same user must sign in. Another user is rejected with
+	// CodeAnotherUser, and the session stays. Prompt "select_account" in addition allows another
+	// user.
 	Request *client.Request
 
-	// ReturnTo is the path of the application, with its query, to return to: r.RequestURI,
-	// say. "" and everything that is not such a path mean HomePath.
+	// ReturnTo is the path of the application, with its query, to return to, for example
+	// r.RequestURI. "" and every value that is not such a path mean HomePath.
 	ReturnTo string
 }
 
-// Begin sends the browser to the server to sign in. It is for logins that differ from
-// Config.Request, such as one that must be more recent. Everything that Start does applies.
+// Begin redirects the browser to the server to sign in. Use it for logins that differ from
+// Config.Request, for example if the user must authenticate again. All rules of Start apply.
 func (l *Login) Begin(w http.ResponseWriter, r *http.Request, ask BeginOptions) {
 	private(w.Header())
 	name, c := l.named(ask.Client)
@@ -44,7 +45,7 @@ func (l *Login) Begin(w http.ResponseWriter, r *http.Request, ask BeginOptions) 
 	}
 }
 
-// begin asks Config.Limit, makes the request, and redirects the browser. A login costs one
+// begin calls Config.Limit, creates the request, and redirects the browser. A login costs one
 // call to the server if requests are pushed.
 func (l *Login) begin(w http.ResponseWriter, r *http.Request, a *attempt) error {
 	if err := l.checkLimit(r); err != nil {
@@ -67,7 +68,7 @@ func (l *Login) begin(w http.ResponseWriter, r *http.Request, a *attempt) error 
 	return nil
 }
 
-// requestOf is what a login asks for.
+// requestOf returns the request of a login.
 func (l *Login) requestOf(a *attempt) client.Request {
 	request := l.config.Request
 	if a.Request != nil {
@@ -82,7 +83,7 @@ func (l *Login) requestOf(a *attempt) client.Request {
 	return request
 }
 
-// expectUser has the same user sign in again, where a signed-in visitor is asked to.
+// expectUser requires the same user to sign in if a signed-in visitor must authenticate again.
 func (l *Login) expectUser(r *http.Request, a *attempt) error {
 	if a.Request == nil || !isStepUp(a.Request) {
 		return nil
@@ -97,7 +98,7 @@ func (l *Login) expectUser(r *http.Request, a *attempt) error {
 	return nil
 }
 
-// isStepUp tells whether a request is about how or when the user authenticates.
+// isStepUp reports whether a request says how or when the user must authenticate.
 func isStepUp(r *client.Request) bool {
 	if slices.Contains(r.Prompt, "select_account") {
 		return false
@@ -105,10 +106,10 @@ func isStepUp(r *client.Request) bool {
 	return slices.Contains(r.Prompt, "login") || r.MaxAge != nil || len(r.ACRValues) > 0 || r.Claims != nil
 }
 
-// Start begins a login: GET, with the name of the client as {client} in the pattern or as a
-// parameter if there are several, and return_to, a path of this site with its query. A login
-// that Config.Limit does not let start is answered with 429 and Retry-After, and one for which
-// Config.MaxCalls leaves no room with 503.
+// Start starts a login. It accepts GET. With several clients, the request names the client as
+// {client} in the pattern or as a parameter. The parameter return_to is a path of this site with
+// its query. If Config.Limit rejects the login, the answer is 429 with Retry-After. If
+// Config.MaxCalls is reached, it is 503.
 func (l *Login) Start() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
 		name, _ := l.choose(r)
@@ -122,9 +123,9 @@ func (l *Login) Start() http.Handler {
 	}, http.MethodGet)
 }
 
-// Initiated begins a login that a third party asks for (OpenID Connect Core §4): the
-// initiate_login_uri of the registrations. It is for configured issuers and leads back
-// to this site alone.
+// Initiated starts a login that a third party requests (OpenID Connect Core §4). Register its
+// URL as initiate_login_uri. It accepts only configured issuers, and redirects only to this
+// site.
 func (l *Login) Initiated() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
 		q, err := parameters(w, r)
@@ -146,8 +147,8 @@ func (l *Login) Initiated() http.Handler {
 	}, http.MethodGet, http.MethodPost)
 }
 
-// initiated finds the client of the issuer that is named, which must be one alone unless
-// the request names the client too.
+// initiated finds the client of the named issuer. If several clients have that issuer, the
+// request must name the client too.
 func (l *Login) initiated(q url.Values, r *http.Request) (string, *client.Initiated, error) {
 	if name, c := l.choose(r); c != nil {
 		ask, err := c.Initiated(q)

@@ -13,8 +13,8 @@ import (
 
 const maxForm = 256 << 10 // bytes; an ID token and a code
 
-// Callback ends a login. Mount it at the path of the clients' RedirectURL. It accepts GET, or
-// POST for a client whose ResponseMode is form_post. With several clients a response is
+// Callback finishes a login. Mount it at the path of the clients' RedirectURL. It accepts GET,
+// or POST for a client whose ResponseMode is form_post. With several clients, a response is
 // accepted only at the RedirectURL of the client that began the login (RFC 9700 §4.4.2.2).
 func (l *Login) Callback() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
@@ -35,7 +35,7 @@ func (l *Login) Callback() http.Handler {
 	}, http.MethodGet, http.MethodPost)
 }
 
-// parameters are those of the query, or of a form that is posted; never both.
+// parameters returns the parameters of the query or of a posted form, never of both.
 func parameters(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	if r.Method != http.MethodPost {
 		q, err := url.ParseQuery(r.URL.RawQuery)
@@ -57,9 +57,9 @@ func parameters(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 var errStray = errors.New("no login is under way in this browser: the callback came twice, cookies are off, " +
 	"or the login began under another host name than that of the RedirectURL (localhost instead of 127.0.0.1)")
 
-// strayCallback is one without a login under way in this browser: a reload, the back
-// button, an attempt to finish somebody else's login here, or a browser without cookies.
-// A visitor who is signed in stays so.
+// strayCallback handles a callback without a login in progress in this browser. Causes are a
+// reload, the back button, an attempt to finish another person's login here, or a browser
+// without cookies. A signed-in visitor stays signed in.
 func (l *Login) strayCallback(w http.ResponseWriter, r *http.Request, q url.Values, unread error) {
 	s, err := l.sessions.load(r)
 	switch {
@@ -74,8 +74,8 @@ func (l *Login) strayCallback(w http.ResponseWriter, r *http.Request, q url.Valu
 }
 
 // finish checks where the response arrived, then the response, and consumes the login last. A
-// callback that comes twice leads to where the first one leads, whose answer alone drops the
-// cookie: it may come after those of the others.
+// repeated callback redirects to the same page as the first. Only the response to the first
+// removes the cookie, because it may arrive after the others.
 func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, q url.Values) {
 	if err := l.checkArrival(r, a.Client); err != nil {
 		l.failLogin(w, r, a, err)
@@ -101,7 +101,7 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, q url
 	l.finishOnce(w, r, a, q, sync.OnceFunc(leave))
 }
 
-// finishOnce consumes the login and signs the visitor in. leave is called when the calls to the
+// finishOnce consumes the login and signs the visitor in. It calls leave when the calls to the
 // server are over.
 func (l *Login) finishOnce(w http.ResponseWriter, r *http.Request, a *attempt, q url.Values, leave func()) {
 	defer leave()
@@ -125,11 +125,11 @@ func (l *Login) finishOnce(w http.ResponseWriter, r *http.Request, a *attempt, q
 	redirect(w, a.ReturnTo)
 }
 
-// isAnswered tells whether the server has answered the login with an error.
+// isAnswered reports whether the server has answered the login with an error.
 func isAnswered(err error) bool { return errors.As(err, new(*client.CallbackError)) }
 
-// end ends a login that did not succeed: by another try, at the page where a silent login
-// started, or with a problem.
+// end handles a failed login: it starts another attempt, returns to the page where a silent
+// login started, or shows a problem.
 func (l *Login) end(w http.ResponseWriter, r *http.Request, a *attempt, err error) {
 	switch {
 	case a.Silent:
@@ -142,8 +142,8 @@ func (l *Login) end(w http.ResponseWriter, r *http.Request, a *attempt, err erro
 	}
 }
 
-// isStale tells of a login that the server has forgotten, and that succeeds when it begins
-// again: Keycloak answers so when the visitor has signed in in another tab meanwhile.
+// isStale reports whether the server has forgotten the login, and a new attempt can succeed.
+// Keycloak answers so if the visitor has signed in in another tab in the meantime.
 func isStale(err error) bool {
 	var answer *client.CallbackError
 	return errors.As(err, &answer) && (answer.Code == expired || answer.Code == "temporarily_unavailable" && answer.Description == expired)
@@ -151,7 +151,7 @@ func isStale(err error) bool {
 
 const expired = "authentication_expired"
 
-// restart begins a login again, once.
+// restart starts a login again, once.
 func (l *Login) restart(w http.ResponseWriter, r *http.Request, a *attempt, err error) {
 	l.config.Log.InfoContext(r.Context(), "login: the server has forgotten the login, it begins again", "reason", err)
 	again := &attempt{Client: a.Client, ReturnTo: a.ReturnTo, Request: a.Request, Restarted: true, Issuer: a.Issuer, Subject: a.Subject}

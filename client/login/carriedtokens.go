@@ -9,24 +9,24 @@ import (
 	"time"
 )
 
-// carriedFor is how long this process remembers tokens that are in a cookie: requests with an
+// carriedFor is how long this process remembers tokens of a cookie, because requests with an
 // older cookie may still arrive.
 const carriedFor = 10 * time.Minute
 
-// carriedTokens are those that cookies bring, the latest of each session: a refresh that
-// one tab has caused is there for the others before their cookie is.
+// carriedTokens are the latest tokens of each session that is in cookies. After a refresh in one
+// tab, the other tabs use them before their cookie is updated.
 type carriedTokens struct {
 	memory Memory
 	now    func() time.Time
 
-	mu sync.Mutex // nothing older may come in place of what a refresh has brought meanwhile
+	mu sync.Mutex // older tokens must not replace the result of a refresh
 }
 
-// carried is what a cookie holds, and what is remembered of it.
+// carried is the content of a cookie, and what is remembered of it.
 type carried struct {
 	ID   string          `json:"id,omitempty"` // the session's
 	At   time.Time       `json:"at"`
-	Kept json.RawMessage `json:"kept"` // of a tokens.Stored; null for tokens that are of no use any more
+	Kept json.RawMessage `json:"kept"` // of a tokens.Stored; null for tokens that are no longer usable
 }
 
 func (c *carriedTokens) latest(ctx context.Context, key string) (latest carried, ok bool) {
@@ -42,7 +42,8 @@ func (c *carriedTokens) put(ctx context.Context, key string, v carried) error {
 	return c.memory.Save(ctx, key, raw, c.now().Add(carriedFor))
 }
 
-// observe remembers what a cookie has, or for longer what is known if that is later.
+// observe remembers the content of a cookie. If the remembered tokens are later, it only extends
+// the time.
 func (c *carriedTokens) observe(ctx context.Context, key string, v carried) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -66,13 +67,12 @@ func (c *carriedTokens) Save(ctx context.Context, key string, value []byte, _ ti
 	return c.replace(ctx, key, value)
 }
 
-// Delete implements tokens.Store: the cookie that still comes must not bring the
-// tokens back.
+// Delete implements tokens.Store. A cookie that still arrives must not restore the tokens.
 func (c *carriedTokens) Delete(ctx context.Context, key string) error {
 	return c.replace(ctx, key, json.RawMessage("null"))
 }
 
-// replace makes kept the latest, whatever the clocks are.
+// replace makes kept the latest tokens, independent of clocks.
 func (c *carriedTokens) replace(ctx context.Context, key string, kept json.RawMessage) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -83,7 +83,7 @@ func (c *carriedTokens) replace(ctx context.Context, key string, kept json.RawMe
 	return c.put(ctx, key, carried{At: at, Kept: kept})
 }
 
-// carrier brings tokens from a request's cookies, and takes later ones to the answer's. A
+// carrier reads tokens from the cookies of a request, and writes newer ones to the response. A
 // handler may call several APIs at once.
 type carrier struct {
 	l *sealedSessions
@@ -95,7 +95,7 @@ type carrier struct {
 	own *carried // what the browser has; nil until it is needed
 }
 
-// brought opens the tokens' cookies when a handler asks for tokens, which few do.
+// brought opens the token cookies when a handler needs tokens, because few do.
 func (c *carrier) brought() *carried {
 	if c.own == nil {
 		own := c.l.brought(c.r, c.s)
@@ -126,8 +126,7 @@ func (c *carrier) take(ctx context.Context) {
 
 func (l *sealedSessions) tokensCookie() string { return l.cookies.name("-t") }
 
-// brought gives the tokens that a request's cookies have for s; those of another session
-// are none.
+// brought returns the tokens of a request's cookies for s. It ignores tokens of another session.
 func (l *sealedSessions) brought(r *http.Request, s *session) carried {
 	none := carried{ID: s.ID, Kept: json.RawMessage("null")}
 	var v carried
@@ -137,7 +136,7 @@ func (l *sealedSessions) brought(r *http.Request, s *session) carried {
 	return v
 }
 
-// kept gives the latest that is known here.
+// kept returns the latest tokens that this process knows.
 func (l *sealedSessions) kept(r *http.Request, s *session) (*tokens.Stored, error) {
 	v := l.brought(r, s)
 	if known, ok := l.carried.latest(r.Context(), s.tokensKey()); ok && known.At.After(v.At) {
@@ -147,8 +146,8 @@ func (l *sealedSessions) kept(r *http.Request, s *session) (*tokens.Stored, erro
 	return kept, json.Unmarshal(v.Kept, kept)
 }
 
-// carry seals tokens into cookies. If they do not fit, the ID token, which is there for
-// the logout alone, is left out.
+// carry seals tokens into cookies. If they do not fit, it omits the ID token, which only the
+// logout needs.
 func (l *sealedSessions) carry(w http.ResponseWriter, r *http.Request, s *session, v carried) error {
 	beside, err := l.seal(s)
 	if err != nil {

@@ -17,36 +17,35 @@ import (
 	"github.com/countersign/countersign/client"
 )
 
-// Config describes how one application signs its visitors in. Clients must be set. Keys must
-// be set if the application has several processes, or if sessions must survive a restart.
+// Config describes how one application signs its visitors in. Clients is required. Keys is
+// required if the application has several processes, or if sessions must survive a restart.
 type Config struct {
 	// Clients are the registrations at the servers where visitors may sign in. Each has a short
-	// name of letters, digits, "-" and "_" that appears in URLs; with one client the name may be
-	// left out there. A session ends when its name is given to another registration.
+	// name of letters, digits, "-" and "_" that appears in URLs. With one client the URLs may
+	// omit the name. A session ends when its name is given to another registration.
 	Clients map[string]*client.Client
 
-	// Keys seal the cookies and the values in the Store: secrets of 32 random bytes each; see
-	// ParseKeys. The first seals, all of them open. To rotate, put a new key in front, and
-	// remove the last one after Lifetime. nil means a key that New makes: sessions end with the
-	// process. All processes need the same Keys, and without a Store that is not enough for
-	// them; see there.
+	// Keys seal the cookies and the values in the Store. Each is a secret of 32 random bytes;
+	// see ParseKeys. The first key seals, and all keys open. To rotate, put a new key in front,
+	// and remove the last key after Lifetime. nil means a key that New creates: sessions end
+	// with the process. All processes need the same Keys. Several processes also need a Store.
 	Keys [][]byte
 
-	// Store is where sessions are kept, and what all processes share. Without one (nil) sessions
-	// are in sealed cookies, with these limits: back-channel logout is not available; a logout is
-	// known to the browser and this process alone; claims and tokens have room for about 5 kB. And
-	// each process knows only the codes that it sent itself: a callback that reaches two
-	// processes at once sends its code twice, which the server rejects the second time and may
-	// answer by revoking the tokens (RFC 6749 §4.1.2). An application with several processes
-	// needs a Store. The log warns about it when a login begins at one process and ends at
-	// another one.
+	// Store holds the sessions, and is shared by all processes. nil means that sessions are in
+	// sealed cookies, with three limits. Back-channel logout is not available. Only the browser
+	// and this process know about a logout. Claims and tokens are limited to about 5 kB.
+	//
+	// An application with several processes needs a Store. Without one, each process knows only
+	// the codes that it sent itself. A callback that reaches two processes at once sends its
+	// code twice. The server rejects the second request and may revoke the tokens (RFC 6749
+	// §4.1.2). The log warns when a login begins at one process and ends at another.
 	Store Store
 
-	// Request is what every login asks for in addition to its client's Config.
+	// Request holds the settings of every login in addition to its client's Config.
 	Request client.Request
 
-	// Claims are the names of the claims that the session keeps for [User.Claims], such as "name"
-	// and "email". The fields of User need not be named.
+	// Claims are the names of the claims that the session keeps for [User.Claims], such as
+	// "name" and "email". The fields of User are always kept.
 	Claims []string
 
 	// UserInfo calls the UserInfo endpoint in each login, for Claims that the ID token lacks.
@@ -55,23 +54,25 @@ type Config struct {
 	// KeepTokens keeps the access token and the refresh token in the session, for [User.Tokens].
 	KeepTokens bool
 
-	// SignIn is called once per login, before a session exists. It gets the user, the tokens and
-	// the parameters of the callback (Apple's "user", say) without those of the protocol. With an
-	// error the user is rejected: 403, CodeDenied, no session. An error that is Temporary or a
-	// timeout, or a *url.Error of net/http, is CodeUnavailable.
+	// SignIn is called once per login, before a session exists. It receives the user, the tokens
+	// and the application's parameters of the callback (Apple's "user", for example). An error
+	// rejects the user: 403, CodeDenied, no session. An error that is Temporary or a timeout, or
+	// a *url.Error of net/http, means CodeUnavailable.
 	//
 	// For a client without ID tokens (GitHub, plain OAuth 2.0) it must set user.Subject to an
-	// identifier that the server never gives to another user; user.Issuer is the client's
-	// Issuer. It cannot change what an ID token says. user.Claims has all claims here; Claims
-	// and user.SetClaim say which are kept. It may be called by many goroutines at once.
+	// identifier that the server never gives to another user. user.Issuer is then the client's
+	// Issuer. SignIn cannot change the values of an ID token. Here user.Claims has all claims;
+	// Claims and user.SetClaim select those that the session keeps. Several goroutines may call
+	// SignIn at once.
 	SignIn func(ctx context.Context, user *User, tokens *client.Tokens, callback url.Values) error
 
-	// OnProblem is called with each problem and its reason, which holds no secret. nil means
-	// that the log alone has it.
+	// OnProblem is called with each problem and its reason, which contains no secret. nil means
+	// that the reason is only logged.
 	OnProblem func(ctx context.Context, p Problem, reason error)
 
-	// Effects are called when a back-channel logout has ended sessions here, before the server is answered: 503
-	// if one fails, so that the server may send the same token again. Empty means none.
+	// Effects are called after a back-channel logout has ended sessions here, before the server
+	// gets its answer. If one fails, the answer is 503, so that the server may send the same
+	// token again. Empty means none.
 	Effects []Effect
 
 	// OnServerLogout is called after the server has ended sessions here, by a back-channel or
@@ -79,31 +80,33 @@ type Config struct {
 	OnServerLogout func(ctx context.Context, ended ServerLogout)
 
 	// Limit is called before a login starts: by Start, Begin, Require, Silent and Initiated. A
-	// positive duration rejects the login (429, CodeLimited) and is its Retry-After. nil means no
-	// limit: behind a proxy all visitors share one address, so that no default would fit. It
-	// may be called by many goroutines at once.
+	// positive duration rejects the login (429, CodeLimited) and is its Retry-After. nil means
+	// no limit. There is no default, because behind a proxy all visitors share one address.
+	// Several goroutines may call Limit at once.
 	Limit func(r *http.Request) (retryAfter time.Duration)
 
-	// MaxCalls is how many calls to servers may be under way at once for logins that start, and
-	// as many for logins that end. Beyond it a login fails with 503. 0 means 100.
+	// MaxCalls is the maximum number of concurrent calls to servers for logins that start. The
+	// same maximum applies separately to logins that end. Above it a login fails with 503. 0
+	// means 100.
 	MaxCalls int
 
-	// Idle is how long a session lasts without a request. 0 means one hour, or Lifetime if that
-	// is shorter.
+	// Idle is the maximum time between two requests of a session. 0 means one hour, or Lifetime
+	// if that is shorter.
 	Idle time.Duration
 
-	// Lifetime is how long a session lasts at most. 0 means 12 hours.
+	// Lifetime is the maximum duration of a session. 0 means 12 hours.
 	Lifetime time.Duration
 
 	// BasePath is a prefix of the path, such as "/app", that a proxy or http.StripPrefix removes
-	// before the application sees a request. The other paths here, BeginOptions.ReturnTo and return_to
-	// are as the application sees them; redirects and Problem.Retry have the prefix. A path that
-	// begins with BasePath already is left as it is. RedirectURL must be under it. "" means none.
+	// before the application sees a request. The other paths here, BeginOptions.ReturnTo and
+	// return_to are paths as the application sees them. Redirects and Problem.Retry include the
+	// prefix. A path that already begins with BasePath is left unchanged. RedirectURL must be
+	// under BasePath. "" means no prefix.
 	BasePath string
 
-	// ProxyRewritesHost says that a proxy replaces the Host header, so that the host at which a
-	// response arrived is not compared with the RedirectURL of its client. Clients that the host
-	// alone tells apart are then rejected unless they have RequireIss.
+	// ProxyRewritesHost says that a proxy replaces the Host header. The host at which a response
+	// arrived is then not compared with the RedirectURL of its client. Clients whose
+	// RedirectURLs differ only in the host are then rejected unless they have RequireIss.
 	ProxyRewritesHost bool
 
 	// StartPath is where Start is mounted, for links on error pages. "" means "/login".
@@ -114,8 +117,8 @@ type Config struct {
 	// pass on to Start. "" is for one client.
 	SignInPath string
 
-	// HomePath is where visitors arrive who asked for no particular page, and after a logout.
-	// "" means "/".
+	// HomePath is the path for visitors who requested no particular page, and after a logout. ""
+	// means "/".
 	HomePath string
 
 	// CookieName is the name of the cookies after the prefix "__Host-". "" means "login". Cookies
@@ -123,28 +126,29 @@ type Config struct {
 	// be another name followed by "-".
 	CookieName string
 
-	// InsecureHTTP is for development: cookies are not Secure and have no prefix, because browsers
-	// reject such cookies on http, and error pages show the reason. Every client must have an
-	// http RedirectURL then. See the setting of this name in client.Config for http on other
-	// hosts than this machine.
+	// InsecureHTTP is for development. Cookies are not Secure and have no prefix, because
+	// browsers reject such cookies on http. Error pages show the reason. Every client must then
+	// have an http RedirectURL. For http on other hosts than this machine, see the setting of
+	// the same name in client.Config.
 	InsecureHTTP bool
 
-	// Device binds sessions to a key of the visitor's device. nil means that they are not bound.
+	// Device binds sessions to a key of the visitor's device. nil means that sessions are not
+	// bound.
 	Device *Device
 
 	// Counter counts events, for metrics. nil means that nothing is counted.
 	Counter Counter
 
-	// CrossOrigin rejects requests that other origins make with a visitor's cookies: to
-	// Logout, and to what is behind Require, Identify and Silent. nil means net/http's rules. A
-	// WebSocket handshake is checked as a POST is.
+	// CrossOrigin rejects requests that other origins make with a visitor's cookies. It applies
+	// to Logout and to the handlers behind Require, Identify and Silent. nil means the rules of
+	// net/http. A WebSocket handshake is checked like a POST.
 	CrossOrigin *http.CrossOriginProtection
 
 	// ErrorPage shows a Problem to the visitor. nil means a plain page in English.
 	ErrorPage func(http.ResponseWriter, *http.Request, Problem)
 
-	// Log gets the reason of each problem: as an error if the operator must act, else as
-	// information. nil means slog.Default.
+	// Log receives the reason of each problem. The level is error if the operator must act, and
+	// info otherwise. nil means slog.Default.
 	Log *slog.Logger
 
 	// Now is the clock. nil means time.Now.
@@ -186,7 +190,7 @@ func (c Config) Format(f fmt.State, _ rune) {
 // LogValue implements slog.LogValuer.
 func (c Config) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
-// complaints are all faults of a configuration, by the names of the fields.
+// complaints are all faults of a configuration, each with the name of its field.
 type complaints []error
 
 func (w *complaints) add(bad bool, format string, args ...any) {
@@ -195,7 +199,7 @@ func (w *complaints) add(bad bool, format string, args ...any) {
 	}
 }
 
-// check is for a Config withDefaults.
+// check expects a Config withDefaults.
 func (c *Config) check() error {
 	var w complaints
 	c.checkClients(&w)
@@ -256,8 +260,7 @@ func (c *Config) checkClient(w *complaints, name string, one *client.Client) {
 	w.add(strings.HasPrefix(one.ResponseMode(), "fragment"), "Clients[%q] receives responses in the fragment, which browsers do not send: set its ResponseMode", name)
 }
 
-// hasIDToken reports whether a login ends with an ID token, if its request adds these scopes
-// to those of the client.
+// hasIDToken reports whether a login with these additional scopes returns an ID token.
 func hasIDToken(c *client.Client, scopes []string) bool {
 	own := c.Config()
 	return slices.Contains(own.Scopes, "openid") || slices.Contains(scopes, "openid") || strings.Contains(own.ResponseType, client.ResponseIDToken)

@@ -16,13 +16,14 @@ const (
 
 var errTooLarge = errors.New("the session does not fit into cookies: set Config.Store, or keep fewer Config.Claims")
 
-// cookies are those of one application.
+// cookies writes and reads the cookies of one application.
 type cookies struct {
 	base     string
 	insecure bool // Config.InsecureHTTP
 }
 
-// name: with the prefix a cookie can be set by this host alone, over TLS.
+// name returns a cookie's name. With the prefix, only this host can set the cookie, and only
+// over TLS.
 func (c cookies) name(suffix string) string {
 	if c.insecure {
 		return c.base + suffix
@@ -30,13 +31,14 @@ func (c cookies) name(suffix string) string {
 	return "__Host-" + c.base + suffix
 }
 
-// set sets a cookie; one without age ends with the browser. SameSite is Lax and not
-// Strict, because a login ends with a navigation that comes from the server's site.
+// set sets a cookie. With age 0 it ends with the browser session. SameSite is Lax and not
+// Strict, because a login ends with a navigation from the server's site.
 func (c cookies) set(w http.ResponseWriter, name, value string, age time.Duration) {
 	http.SetCookie(w, c.cookie(name, value, age, http.SameSiteLaxMode))
 }
 
-// setForPost sets one that comes along when the server's page posts to this site.
+// setForPost sets a cookie that the browser also sends when the server's page posts to this
+// site.
 func (c cookies) setForPost(w http.ResponseWriter, name, value string, age time.Duration) {
 	mode := http.SameSiteNoneMode
 	if c.insecure {
@@ -56,15 +58,15 @@ func (c cookies) cookie(name, value string, age time.Duration, mode http.SameSit
 	}
 }
 
-// value returns a cookie's value, "" if there is none.
+// value returns a cookie's value, or "" if there is no such cookie.
 func value(r *http.Request, name string) string {
 	v, _ := lookUp(r, name)
 	return v
 }
 
-// lookUp finds the first cookie of that name (RFC 6265 §4.2.1) without parsing the others, as
-// net/http does for each call. The values here are base64url or digits; what else a browser
-// sends under the name is checked by what reads it.
+// lookUp finds the first cookie with that name (RFC 6265 §4.2.1) without parsing the others, as
+// net/http does for each call. The values here are base64url or digits. The code that reads the
+// value checks it.
 func lookUp(r *http.Request, name string) (value string, ok bool) {
 	for _, line := range r.Header["Cookie"] {
 		for line != "" {
@@ -85,8 +87,8 @@ func chunkName(name string, i int) string {
 	return name + "-" + strconv.Itoa(i)
 }
 
-// setLong sets a value that may take several cookies, the first of which says how many,
-// and drops those that a longer value left.
+// setLong sets a value that may need several cookies. The first says how many. It removes the
+// surplus cookies of an earlier, longer value.
 func (c cookies) setLong(w http.ResponseWriter, r *http.Request, name, value string, age time.Duration) error {
 	n := (len(value) + 2 + maxValue - 1) / maxValue
 	if n > maxChunks {
@@ -105,7 +107,7 @@ func (c cookies) setLong(w http.ResponseWriter, r *http.Request, name, value str
 	return nil
 }
 
-// long gives such a value, "" when a part of it is missing.
+// long returns the value that setLong set, or "" if a part is missing.
 func (c cookies) long(r *http.Request, name string) string {
 	count, first, ok := strings.Cut(value(r, name), ".")
 	n, err := strconv.Atoi(count)
@@ -123,7 +125,7 @@ func (c cookies) long(r *http.Request, name string) string {
 	return all
 }
 
-// expireLong drops all cookies of such a value that the browser has.
+// expireLong removes all cookies of such a value that the browser has.
 func (c cookies) expireLong(w http.ResponseWriter, r *http.Request, name string) {
 	for i := range maxChunks {
 		c.expireIfSent(w, r, chunkName(name, i))
@@ -136,11 +138,11 @@ func (c cookies) expireIfSent(w http.ResponseWriter, r *http.Request, name strin
 	}
 }
 
-// sizeOf is the size of a cookie in a request, in bytes.
+// sizeOf returns the size of a cookie in a request, in bytes.
 func sizeOf(c *http.Cookie) int { return len(c.Name) + len("=; ") + len(c.Value) }
 
-// setIn gives the cookies that an answer sets so far and what they will take, nothing for
-// those that it drops.
+// setIn returns the cookies that a response sets so far, with their size in a request. A removed
+// cookie has size 0.
 func setIn(h http.Header) map[string]int {
 	sizes := map[string]int{}
 	for _, line := range h["Set-Cookie"] {
@@ -156,8 +158,8 @@ func setIn(h http.Header) map[string]int {
 	return sizes
 }
 
-// sizeWith is what the next request's cookies will take after an answer that sets these,
-// but for those of this one with a prefix.
+// sizeWith returns the size of the cookies in the next request, after a response that sets
+// these. It omits the cookies of this request whose names have the prefix.
 func sizeWith(r *http.Request, set map[string]int, prefix string) (size int) {
 	for _, n := range set {
 		size += n

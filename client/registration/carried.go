@@ -13,10 +13,10 @@ import (
 	"github.com/countersign/countersign/client/auth"
 )
 
-// What a registration says about requests, as client.Config has it.
+// Conversion of a registration's metadata to settings of client.Config.
 
-// responseType is the one to use of those that are registered: code, if it is among them.
-// The words of a response type have no order (RFC 6749 §3.1.1).
+// responseType returns the registered response type to use: code if it is registered. The words
+// of a response type have no order (RFC 6749 §3.1.1).
 func responseType(registered []string) string {
 	var types []string
 	for _, t := range registered {
@@ -35,7 +35,7 @@ func responseType(registered []string) string {
 	return types[0]
 }
 
-// requestObject is how request objects are signed and encrypted, nil if they are not.
+// requestObject returns the settings of request objects, or nil if they are not registered.
 func (m *Metadata) requestObject(keys auth.KeySource) *client.RequestObject {
 	alg := m.RequestObjectSigningAlg
 	if len(m.RedirectURIs) == 0 {
@@ -47,7 +47,7 @@ func (m *Metadata) requestObject(keys auth.KeySource) *client.RequestObject {
 	return &client.RequestObject{Keys: by(alg, keys), EncryptionAlg: m.RequestObjectEncryptionAlg, EncryptionEnc: m.RequestObjectEncryptionEnc}
 }
 
-// by has keys sign by the registered algorithm.
+// by returns a key source that signs with the registered algorithm.
 func by(alg string, keys auth.KeySource) auth.KeySource {
 	if alg == "" || alg == "none" || keys == nil {
 		return keys
@@ -69,14 +69,14 @@ func (b byAlg) Current() auth.SigningKey {
 
 var errNoSecretExpiry = errors.New("client_secret_expires_at is missing: delete the client, or set Registrar.MissingSecretExpiry")
 
-// usesSecret tells whether an authentication method needs a secret; "" is
-// client_secret_basic (RFC 7591 §2).
+// usesSecret reports whether an authentication method needs a secret. "" is client_secret_basic
+// (RFC 7591 §2).
 func usesSecret(method string) bool {
 	return method == "" || strings.HasPrefix(method, "client_secret_")
 }
 
-// unusable is a registration that cannot be used, with what is needed to delete it; nil if
-// that is missing or malformed too.
+// unusable returns what is needed to delete a registration that cannot be used. It returns nil
+// if that is missing or malformed too.
 func unusable(members map[string]jsontext.Value) *Registered {
 	var out Registered
 	for name, field := range map[string]*string{

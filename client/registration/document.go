@@ -13,29 +13,28 @@ import (
 	"github.com/countersign/countersign/discovery"
 )
 
-// Document is a client ID metadata document: a client whose client_id is the address at
-// which it says who it is, so that it need not be registered
-// (draft-ietf-oauth-client-id-metadata-document). It is an http.Handler to mount there.
-// A server that takes such clients says so in its metadata
-// (ClientIDMetadataDocumentSupported).
+// Document is a client ID metadata document (draft-ietf-oauth-client-id-metadata-document). The
+// client_id is the URL of the document, so the client needs no registration. Document is an
+// http.Handler: mount it at that URL. A server that supports such clients announces it in its
+// metadata (ClientIDMetadataDocumentSupported).
 //
-// The client authenticates with a key of its own (private_key_jwt, with JWKSURI or JWKS;
-// or a certificate) or not at all (none); nobody shares a secret with it.
+// The client authenticates with its own key (private_key_jwt, with JWKSURI or JWKS; or a
+// certificate) or not at all (none). A shared secret is not possible.
 type Document struct {
-	// ClientID is the address: https, with a path, and without query, fragment, user info
-	// and dot segments. Servers compare it character by character.
+	// ClientID is the URL of the document. It must be https, with a path, and without query,
+	// fragment, user info and dot segments. Servers compare it character by character.
 	ClientID string
 
-	// Metadata is what the document says. TokenEndpointAuthMethod must be set.
+	// Metadata is the content of the document. TokenEndpointAuthMethod must be set.
 	Metadata Metadata
 }
 
 var errClientID = errors.New("registration: Document.ClientID is no https URL with a path, and without query, fragment, user info and dot segments")
 
-// sharedSecrets are the authentication methods that such a client cannot have.
+// sharedSecrets are the authentication methods that such a client cannot use.
 var sharedSecrets = []string{"", "client_secret_basic", "client_secret_post", "client_secret_jwt"}
 
-// JSON is the document, or an error that says what is wrong with it.
+// JSON returns the document, or an error if it would be invalid.
 func (d *Document) JSON() ([]byte, error) {
 	if err := CheckClientID(d.ClientID); err != nil {
 		return nil, err
@@ -54,12 +53,12 @@ func (d *Document) JSON() ([]byte, error) {
 	return json.Marshal(members)
 }
 
-// Config is the configuration of the client at a server, as that of [Registered.Config].
+// Config returns the configuration of the client at a server, like [Registered.Config].
 func (d *Document) Config(server *discovery.Provider, keys auth.KeySource) client.Config {
 	return (&Registered{ClientID: d.ClientID, Metadata: d.Metadata}).Config(server, keys)
 }
 
-// ServeHTTP implements http.Handler. A document that would not be valid is not served.
+// ServeHTTP implements http.Handler. It does not serve an invalid document.
 func (d *Document) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -78,7 +77,7 @@ func (d *Document) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(document)
 }
 
-// CheckClientID reports an error unless id can be the address of a [Document].
+// CheckClientID reports an error if id cannot be the URL of a [Document].
 func CheckClientID(id string) error {
 	u, err := url.Parse(id)
 	switch {

@@ -15,25 +15,25 @@ const (
 	UnapprovedSoftwareStatement = "unapproved_software_statement"
 )
 
-// ErrNoEndpoint is the cause of an [*Error] where the server registers no clients.
+// ErrNoEndpoint is the cause of an [*Error] if the server has no registration endpoint.
 var ErrNoEndpoint = errors.New("the server has no registration endpoint")
 
-// Error is a registration that failed, or could not be read, changed or deleted. Code and
-// Description are the server's, cleaned and capped; they are empty when the server did not
-// answer as it should.
+// Error says that a registration failed, or that it could not be read, changed or deleted. Code
+// and Description come from the server, cleaned and limited in length. They are empty if the
+// server's response was malformed.
 type Error struct {
 	Code, Description string
-	Status            int           // HTTP status, 0 when there was no answer
-	RetryAfter        time.Duration // what the server asked for, 0 when it did not
+	Status            int           // HTTP status, 0 without a response
+	RetryAfter        time.Duration // from the response, 0 if not set
 	Err               error         // for the log
 }
 
 func (e *Error) Error() string { return "registration: " + e.Err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Temporary tells whether the same call may succeed later.
+// Temporary reports whether the same call may succeed later.
 func (e *Error) Temporary() bool {
 	var t interface{ Temporary() bool }
 	return errors.As(e.Err, &t) && t.Temporary()

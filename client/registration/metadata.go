@@ -16,10 +16,10 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// Metadata is what a client says about itself: the registered members of RFC 7591 §2,
-// OpenID Connect Dynamic Client Registration 1.0 §2 and of the specifications that each
-// group names. A member that is the type's zero value is not sent, and the server then
-// takes its default. Metadata redacts itself in fmt and log/slog.
+// Metadata is a client's metadata: the registered members of RFC 7591 §2, of OpenID Connect
+// Dynamic Client Registration 1.0 §2, and of the specifications that each group names. A member
+// with its zero value is not sent, and the server then uses its default. Metadata redacts itself
+// in fmt and log/slog.
 type Metadata struct {
 	RedirectURIs                []string        `json:"redirect_uris,omitempty"`
 	TokenEndpointAuthMethod     string          `json:"token_endpoint_auth_method,omitempty"` // default: client_secret_basic
@@ -38,7 +38,7 @@ type Metadata struct {
 	JWKS                        json.RawMessage `json:"jwks,omitempty"` // public keys; not beside JWKSURI
 	SoftwareID                  string          `json:"software_id,omitempty"`
 	SoftwareVersion             string          `json:"software_version,omitempty"`
-	SoftwareStatement           string          `json:"software_statement,omitempty"` // a JWT by which somebody vouches for the rest
+	SoftwareStatement           string          `json:"software_statement,omitempty"` // a JWT in which a third party asserts metadata
 
 	SectorIdentifierURI   string   `json:"sector_identifier_uri,omitempty"`
 	SubjectType           string   `json:"subject_type,omitempty"`
@@ -85,8 +85,8 @@ type Metadata struct {
 	BackchannelRequestSigningAlg    string `json:"backchannel_authentication_request_signing_alg,omitempty"`
 	BackchannelUserCode             bool   `json:"backchannel_user_code_parameter,omitempty"`
 
-	// Extra are more members by their names, such as "client_name#fr", and what a server
-	// answered that this module does not know. It must marshal to JSON.
+	// Extra holds additional members by name, such as "client_name#fr". It also holds members of
+	// the server's response that this module does not know. Its values must encode to JSON.
 	Extra map[string]any `json:"extra,omitempty"`
 }
 
@@ -104,7 +104,7 @@ var issued = []string{
 	"client_id", "client_secret", "client_id_issued_at", "client_secret_expires_at", "registration_access_token", "registration_client_uri",
 }
 
-// fields are the fields of m by the name of their member, without Extra.
+// fields returns the fields of m by the name of their member, without Extra.
 func (m *Metadata) fields() map[string]reflect.Value {
 	v := reflect.ValueOf(m).Elem()
 	out := make(map[string]reflect.Value, v.NumField())
@@ -116,7 +116,7 @@ func (m *Metadata) fields() map[string]reflect.Value {
 	return out
 }
 
-// members gives the metadata as it is sent.
+// members returns the metadata in the form in which it is sent.
 func (m *Metadata) members() (map[string]json.RawMessage, error) {
 	if err := m.check(); err != nil {
 		return nil, err
@@ -158,12 +158,12 @@ func (m *Metadata) check() error {
 	return nil
 }
 
-// privateMembers are those of private and of secret keys, RFC 7518 §6.
+// privateMembers are the members of private and secret keys, RFC 7518 §6.
 var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 
 var errJWKS = errors.New("Metadata.JWKS is no JWK Set")
 
-// checkPublic wants a JWK Set of public keys.
+// checkPublic requires a JWK Set that has only public keys.
 func checkPublic(jwks []byte) error {
 	var set struct {
 		Keys []map[string]jsontext.Value `json:"keys"`
@@ -181,8 +181,8 @@ func checkPublic(jwks []byte) error {
 	return nil
 }
 
-// readMetadata takes the members of an answer. One of the wrong type, or that is not
-// known, is kept as it came: the client is registered by then, and an update must repeat it.
+// readMetadata reads the members of a response. A member that is unknown or has the wrong type
+// is kept unchanged. The client is registered by then, and an update must repeat the member.
 func readMetadata(members map[string]jsontext.Value) Metadata {
 	m := Metadata{}
 	known := m.fields()
@@ -210,14 +210,13 @@ func readMetadata(members map[string]jsontext.Value) Metadata {
 	return m
 }
 
-// holdsNoKey tells whether a server wrote a key set without keys, as ory/hydra does for a client
-// that registered none. Sent back in an update it would be invalid.
+// holdsNoKey reports whether the key set of a response has no keys. ory/hydra sends such a set
+// for a client that registered none. In an update it would be invalid.
 func holdsNoKey(jwks []byte) bool {
 	return sameJSON(jwks, []byte(`{}`)) || sameJSON(jwks, []byte(`{"keys":[]}`))
 }
 
-// changes names the members that were sent and that the server registered otherwise, or
-// does not mention.
+// changes returns the names of the sent members that the server changed or omitted.
 func changes(sent map[string]json.RawMessage, got map[string]jsontext.Value) []string {
 	var out []string
 	for name, raw := range sent {
@@ -229,10 +228,10 @@ func changes(sent map[string]json.RawMessage, got map[string]jsontext.Value) []s
 	return out
 }
 
-// sets are the members whose order says nothing: servers keep them as they like.
+// sets are the members whose order has no meaning. Servers may reorder them.
 var sets = []string{"grant_types", "response_types", "contacts", "request_uris", "authorization_details_types"}
 
-// inOrder gives a member that is a set in one order, and any other as it is.
+// inOrder sorts a member that is a set, and returns any other member unchanged.
 func inOrder(name string, raw []byte) []byte {
 	var list []string
 	var text string

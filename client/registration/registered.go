@@ -19,27 +19,25 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// Registered is a client as the server registered it, RFC 7591 §3.2.1. It is plain JSON
-// for the application to keep where it keeps secrets, and redacts itself in fmt and
-// log/slog.
+// Registered is a client as the server registered it, RFC 7591 §3.2.1. It encodes as plain JSON.
+// The application stores it with its other secrets. It redacts itself in fmt and log/slog.
 type Registered struct {
 	ClientID     string `json:"client_id"`
 	ClientSecret string `json:"client_secret,omitempty"`
 
-	IssuedAt     time.Time `json:"issued_at,omitzero"`     // zero: the server does not say
-	SecretExpiry time.Time `json:"secret_expiry,omitzero"` // zero: it does not expire, or there is none
+	IssuedAt     time.Time `json:"issued_at,omitzero"`     // zero: not in the response
+	SecretExpiry time.Time `json:"secret_expiry,omitzero"` // zero: the secret does not expire, or there is no secret
 
-	// AccessToken and URI are for reading, updating and deleting the registration
-	// (RFC 7592 §3). "" where the server does not offer that.
+	// AccessToken and URI are required to read, update and delete the registration (RFC 7592
+	// §3). Both are "" if the server does not support that.
 	AccessToken string `json:"registration_access_token,omitempty"`
 	URI         string `json:"registration_client_uri,omitempty"`
 
-	// Metadata is what the server registered, which need not be what it was sent.
+	// Metadata is what the server registered. It may differ from what was sent.
 	Metadata Metadata `json:"metadata"`
 
-	// Changed names the members of what was sent that the server registered with another
-	// value, or does not mention, in order: "redirect_uris", say. Of a registration that
-	// was read it is empty.
+	// Changed lists the sent members that the server registered with another value or omitted,
+	// in order. An example is "redirect_uris". It is empty after Read.
 	Changed []string `json:"changed,omitempty"`
 }
 
@@ -51,11 +49,11 @@ func (r Registered) LogValue() slog.Value { return slog.StringValue(r.redacted()
 
 func (r Registered) redacted() string { return fmt.Sprintf("[registration of %q]", r.ClientID) }
 
-// Config is the configuration of the registered client at the server: its authentication
-// method, addresses, scopes, response type, algorithms and request objects. keys sign its
-// assertions (private_key_jwt) and its request objects; nil if it has neither. The caller
-// adds keys to decrypt with. client.New rejects what this module does not support: an
-// unknown authentication method leaves Auth empty.
+// Config returns the configuration of the registered client: its authentication method, URLs,
+// scopes, response type, algorithms and request objects. keys sign its assertions
+// (private_key_jwt) and its request objects. keys may be nil if it uses neither. The caller adds
+// decryption keys. client.New rejects what this module does not support: an unknown
+// authentication method leaves Auth empty.
 func (r *Registered) Config(server *discovery.Provider, keys auth.KeySource) client.Config {
 	m := &r.Metadata
 	c := client.Config{
@@ -106,9 +104,8 @@ func first(list []string) string {
 	return list[0]
 }
 
-// userInfoAlgs are the signature algorithms of UserInfo. ory/hydra writes "none" for an answer
-// in plain JSON, which OpenID Connect Dynamic Client Registration 1.0 §2 expresses by leaving
-// the member out.
+// userInfoAlgs returns the signature algorithms of UserInfo responses. ory/hydra sends "none"
+// for plain JSON. OpenID Connect Dynamic Client Registration 1.0 §2 omits the member instead.
 func (m *Metadata) userInfoAlgs() []string {
 	if m.UserInfoSignedResponseAlg == "none" {
 		return nil
@@ -123,7 +120,7 @@ func list(alg string) []string {
 	return []string{alg}
 }
 
-// credentials are what the server issues, as it writes them.
+// credentials are the values that the server issues, in its encoding.
 type credentials struct {
 	ClientID     string   `json:"client_id"`
 	ClientSecret string   `json:"client_secret"`
@@ -133,8 +130,9 @@ type credentials struct {
 	URI          string   `json:"registration_client_uri"`
 }
 
-// read reads an answer about a client that authenticates by method, and compares it with
-// what was sent. Beside an error it returns what is needed to delete the client, if that came.
+// read parses a response about a client with that authentication method, and compares it with
+// what was sent. With an error it returns what is needed to delete the client, if the response
+// has it.
 func (r *Registrar) read(resp *endpoint.Response, sent map[string]json.RawMessage, method string) (*Registered, error) {
 	if resp.MediaType != "application/json" {
 		return nil, resp.NotJSON()
@@ -179,7 +177,7 @@ func (c *credentials) check() error {
 	return nil
 }
 
-// printable tells whether s is ASCII from lowest on, and not endless.
+// printable reports whether s is ASCII from lowest on, and at most maxText long.
 func printable(s string, lowest rune) bool {
 	return len(s) <= maxText && !strings.ContainsFunc(s, func(r rune) bool { return r < lowest || r > '~' })
 }

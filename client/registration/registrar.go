@@ -1,7 +1,7 @@
-// Package registration makes clients known to a server: dynamic client registration
-// (RFC 7591, OpenID Connect Dynamic Client Registration 1.0), its management (RFC 7592),
-// and client ID metadata documents (draft-ietf-oauth-client-id-metadata-document), which
-// need no registration at all.
+// Package registration registers clients at a server. It implements dynamic client registration
+// (RFC 7591, OpenID Connect Dynamic Client Registration 1.0) and its management (RFC 7592). It
+// also implements client ID metadata documents (draft-ietf-oauth-client-id-metadata-document),
+// which need no registration.
 package registration
 
 import (
@@ -19,24 +19,24 @@ import (
 
 // Registrar registers clients at one server. Server must be set.
 type Registrar struct {
-	// Server is the server; its metadata names the registration_endpoint.
+	// Server is the server. Its metadata contains the registration_endpoint.
 	Server *discovery.Provider
 
-	// InitialAccessToken allows the registration (RFC 7591 §3). "" is for servers that let
-	// everybody register.
+	// InitialAccessToken authorizes the registration (RFC 7591 §3). "" is for servers with open
+	// registration.
 	InitialAccessToken string `json:"-"`
 
-	// MutualTLS is for an HTTP that shows a certificate: the server's endpoints for that
-	// are used, where it has some (RFC 8705 §5).
+	// MutualTLS is for an HTTP with a client certificate. The server's mtls_endpoint_aliases are
+	// then used if there are any (RFC 8705 §5).
 	MutualTLS bool
 
-	// MissingSecretExpiry accepts a secret without client_secret_expires_at as one that does
-	// not expire. RFC 7591 §3.2.1 requires that member; Django OAuth Toolkit leaves it out.
-	// For a client that authenticates without a secret the switch is not needed.
+	// MissingSecretExpiry accepts a secret without client_secret_expires_at as one that does not
+	// expire. RFC 7591 §3.2.1 requires that member, but Django OAuth Toolkit omits it. A client
+	// that authenticates without a secret does not need this setting.
 	MissingSecretExpiry bool
 
-	// HTTP sends the requests. Its Transport is used (tracing, proxies); time-outs,
-	// limits and the refusal of redirects stay the module's. nil means Server.HTTP.
+	// HTTP sends the requests. Its Transport is used, for tracing or proxies. The module always
+	// applies its own timeouts and limits, and it rejects redirects. nil means Server.HTTP.
 	HTTP *http.Client
 }
 
@@ -48,13 +48,12 @@ func (r Registrar) LogValue() slog.Value { return slog.StringValue(r.redacted())
 
 func (r Registrar) redacted() string { return fmt.Sprintf("[registrar at %v]", r.Server) }
 
-// Register registers a client, RFC 7591 §3. The server may register other values than
-// those of m: see Registered.Changed, and hold what matters against it before you use the
-// client. The request is sent once: a second one would make a second client. Every error
-// is an [*Error].
+// Register registers a client, RFC 7591 §3. The server may register other values than those of
+// m. Check Registered.Changed before you use the client. The request is sent once, because a
+// second request would register a second client. Every error is an [*Error].
 //
-// If the server registered the client and the answer cannot be used, the registration is
-// returned with the error: give it to [Registrar.Delete], so that no client is left behind.
+// If the server registered the client but its response is unusable, Register returns the
+// registration with the error. Pass it to [Registrar.Delete] to remove that client.
 func (r *Registrar) Register(ctx context.Context, m Metadata) (*Registered, error) {
 	sent, err := m.members()
 	if err != nil {
@@ -78,9 +77,9 @@ func (r *Registrar) Register(ctx context.Context, m Metadata) (*Registered, erro
 	return r.answer(resp, sent, m.TokenEndpointAuthMethod, http.StatusCreated, http.StatusOK)
 }
 
-// Read asks how a client is registered now, RFC 7592 §2.1. What the server issued anew,
-// the secret or the token of the registration, takes the place of the old: keep the
-// result instead of old. Every error is an [*Error].
+// Read returns the current registration of a client, RFC 7592 §2.1. A secret or a registration
+// access token that the server issued anew replaces the old one. Store the result instead of
+// old. Every error is an [*Error].
 func (r *Registrar) Read(ctx context.Context, old *Registered) (*Registered, error) {
 	resp, err := r.manage(ctx, http.MethodGet, old, nil)
 	if err != nil {
@@ -89,9 +88,9 @@ func (r *Registrar) Read(ctx context.Context, old *Registered) (*Registered, err
 	return r.follow(resp, old, nil)
 }
 
-// Update registers changed.Metadata in place of what was registered, RFC 7592 §2.2: what is
-// left out is removed, so begin with the result of Register, Read or Update. Keep the
-// result instead, as with Read. Every error is an [*Error].
+// Update replaces the registration by changed.Metadata, RFC 7592 §2.2. Omitted members are
+// removed, so start with the result of Register, Read or Update. Store the result, as with Read.
+// Every error is an [*Error].
 func (r *Registrar) Update(ctx context.Context, changed *Registered) (*Registered, error) {
 	if changed == nil {
 		return nil, wrap(errUnmanaged)
@@ -111,7 +110,7 @@ func (r *Registrar) Update(ctx context.Context, changed *Registered) (*Registere
 	return r.follow(resp, changed, sent)
 }
 
-// Delete ends a registration, RFC 7592 §2.3. Every error is an [*Error].
+// Delete deletes a registration, RFC 7592 §2.3. Every error is an [*Error].
 func (r *Registrar) Delete(ctx context.Context, old *Registered) error {
 	resp, err := r.manage(ctx, http.MethodDelete, old, nil)
 	if err != nil {
@@ -128,8 +127,8 @@ var (
 	errElsewhere = errors.New("the registration's URI is neither at the issuer nor at the registration endpoint")
 )
 
-// manage sends a request about a registration. Its token goes to the server that issued
-// it alone: the URI must be of the same origin as the issuer or the registration endpoint.
+// manage sends a request about a registration. Its token is sent only to the server that issued
+// it: the URI must have the same origin as the issuer or the registration endpoint.
 func (r *Registrar) manage(ctx context.Context, method string, old *Registered, members map[string]json.RawMessage) (*endpoint.Response, error) {
 	if old == nil || old.AccessToken == "" || old.URI == "" {
 		return nil, errUnmanaged
@@ -168,7 +167,7 @@ func (r *Registrar) http() endpoint.Client {
 	return endpoint.Client{HTTP: r.Server.HTTP}
 }
 
-// answer reads an answer that has one of the statuses, about a client that authenticates by
+// answer parses a response that has one of the statuses, about a client with that authentication
 // method.
 func (r *Registrar) answer(resp *endpoint.Response, sent map[string]json.RawMessage, method string, statuses ...int) (*Registered, error) {
 	for _, status := range statuses {
@@ -183,8 +182,8 @@ func (r *Registrar) answer(resp *endpoint.Response, sent map[string]json.RawMess
 	return nil, wrap(resp.Failure("the server does not answer about the client"))
 }
 
-// follow reads an answer about a client that was registered before. What the server
-// issued then and does not repeat stays.
+// follow parses a response about a client that was registered before. Values that the server
+// issued earlier and does not repeat are kept.
 func (r *Registrar) follow(resp *endpoint.Response, old *Registered, sent map[string]json.RawMessage) (*Registered, error) {
 	out, err := r.answer(resp, sent, old.Metadata.TokenEndpointAuthMethod, http.StatusOK)
 	if out == nil {
