@@ -9,8 +9,8 @@ import (
 	"net/http"
 )
 
-// HeaderCSRF is the header field in which a page sends the token that [Login.Session] gives.
-// Another origin cannot send it without the application's leave (Fetch, CORS preflight).
+// HeaderCSRF is the header field in which a page sends the token of [Login.Session]. Another
+// origin can send it only if the application allows it (Fetch, CORS preflight).
 const HeaderCSRF = "X-Csrf-Token"
 
 // csrfToken is bound to the session and to one of Config.Keys.
@@ -19,7 +19,7 @@ func csrfToken(secret []byte, s *session) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(sum), err
 }
 
-// checkToken looks at the header.
+// checkToken checks the header.
 func (l *Login) checkToken(r *http.Request, s *session) error {
 	values := r.Header[HeaderCSRF]
 	if len(values) != 1 {
@@ -37,9 +37,9 @@ func (l *Login) checkToken(r *http.Request, s *session) error {
 	return errors.New("the X-CSRF-Token header is not this session's: read the session endpoint again after each sign-in")
 }
 
-// checkCSRF is for requests that scripts of this site make, after [Login.checkOrigin]. Where a
-// browser cannot send the header (images, EventSource, WebSocket), it must say that the
-// request is of this origin. A safe method alone is not enough: a request costs a call to the
+// checkCSRF is for requests that scripts of this site make, after [Login.checkOrigin]. If a
+// browser cannot send the header (images, EventSource, WebSocket), it must say that the request
+// is same-origin. A safe method alone is not enough, because each request costs a call to the
 // API.
 func (l *Login) checkCSRF(r *http.Request, s *session) error {
 	switch {

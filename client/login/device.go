@@ -7,24 +7,24 @@ import (
 	"time"
 )
 
-// Device binds sessions to a key of the visitor's device (W3C Device Bound Session
-// Credentials). A browser that supports this creates a key after the sign-in, which does not
-// leave the device, and proves every few minutes that it has it. A copy of the cookies then
-// works for [Device.Refresh] at most. Other browsers ignore the offer, and their sessions
-// work as without Device.
+// Device binds sessions to a key of the visitor's device (W3C Device Bound Session Credentials).
+// A browser that supports this creates a key after the sign-in. The key does not leave the
+// device. The browser proves possession of it every few minutes. Copied cookies then work for at
+// most [Device.Refresh]. Other browsers ignore the offer, and their sessions work as without
+// Device.
 //
-// Mount [Login.DeviceSession] at Path. Browsers bind sessions on https only.
+// Mount [Login.DeviceSession] at Path. Browsers bind sessions only on https.
 //
-// Without a Store the proof that a challenge was used, and that a session was bound, is
-// known to one process: a cookie that was copied in the moment between the sign-in and the
-// registration still works at another process. With a Store it does not.
+// Without a Store, only one process knows that a challenge was used and that a session was
+// bound. A cookie that was copied between the sign-in and the registration still works at
+// another process. With a Store it does not.
 type Device struct {
 	// Path is where DeviceSession is mounted. "" means "/device-session".
 	Path string
 
-	// Refresh is how long a bound cookie is valid. The browser gets a new one shortly
-	// before that. 0 means 10 minutes, or Lifetime if that is shorter. At least 10 seconds:
-	// browsers limit how often they sign, and under 5 minutes Chromium may skip a refresh.
+	// Refresh is the lifetime of a bound cookie. The browser gets a new one shortly before it
+	// expires. 0 means 10 minutes, or Lifetime if that is shorter. The minimum is 10 seconds.
+	// Browsers limit how often they sign, and below 5 minutes Chromium may skip a refresh.
 	Refresh time.Duration
 }
 
@@ -51,9 +51,9 @@ type boundKey struct {
 	Since time.Time `json:"since"`
 }
 
-// offerDevice invites the browser to bind a new session, in the answer to its callback. The
-// browser's registration may come without cookies: the callback comes from another site, so
-// that SameSite holds them back. The challenge therefore names the session.
+// offerDevice offers the browser to bind a new session, in the response to its callback. The
+// browser may send the registration without cookies: the callback comes from another site, so
+// SameSite withholds them. The challenge therefore names the session.
 func (l *Login) offerDevice(w http.ResponseWriter, s *session) error {
 	if l.config.Device == nil {
 		return nil
@@ -74,8 +74,8 @@ func (l *Login) offerDevice(w http.ResponseWriter, s *session) error {
 	return nil
 }
 
-// isBound tells whether a request for s is accepted: s has no key, or the request brings the
-// bound cookie, or s was bound just now.
+// isBound reports whether a request for s is accepted: s has no key, the request has the bound
+// cookie, or s was bound just now.
 func (l *Login) isBound(r *http.Request, s *session) bool {
 	if l.config.Device == nil || s.Device == nil {
 		return true
@@ -92,7 +92,7 @@ func (l *Login) deviceMissing(r *http.Request, s *session) {
 		"session", hashed(s.ID)[:12], "issuer", s.Issuer, "sub", s.Subject, "skipped", reason)
 }
 
-// skipReason is why the browser says that it did not refresh the bound cookie.
+// skipReason returns the browser's reason for not refreshing the bound cookie.
 func skipReason(r *http.Request) string {
 	for _, value := range r.Header[headerSkipped] {
 		for _, reason := range [...]string{"unreachable", "server_error", "quota_exceeded"} {
@@ -104,12 +104,12 @@ func skipReason(r *http.Request) string {
 	return "none"
 }
 
-// boundName is the name of the cookie that is bound to the key of the session with that
-// hash: browsers may still refresh the cookie of a session before this one.
+// boundName returns the name of the bound cookie of the session with that hash. It depends on
+// the session, because browsers may still refresh the cookie of an earlier session.
 func (l *Login) boundName(hash string) string { return l.cookies.name("-b-" + hash[:22]) }
 
-// setBound sets the bound cookie. The browser drops it a little before it expires here, so
-// that no request brings one that expires on the way.
+// setBound sets the bound cookie. The browser removes it shortly before it expires here, so that
+// no cookie expires on the way.
 func (l *Login) setBound(w http.ResponseWriter, hash string) error {
 	name, refresh := l.boundName(hash), l.config.Device.Refresh
 	expires, err := l.config.Now().Add(refresh).MarshalText()
@@ -124,14 +124,14 @@ func (l *Login) setBound(w http.ResponseWriter, hash string) error {
 	return nil
 }
 
-// dropBound drops the bound cookie of a session that has ended, which may be nil.
+// dropBound removes the bound cookie of a session that has ended. s may be nil.
 func (l *Login) dropBound(w http.ResponseWriter, r *http.Request, s *session) {
 	if s != nil && l.config.Device != nil {
 		l.cookies.expireIfSent(w, r, l.boundName(hashed(s.ID)))
 	}
 }
 
-// openBound tells whether a bound cookie is one of s, and has not expired.
+// openBound reports whether a bound cookie belongs to s and has not expired.
 func (l *Login) openBound(s *session, sealed string) bool {
 	plain, ok := l.sealer.open(forBound, l.boundName(hashed(s.ID)), sealed)
 	var expires time.Time
@@ -144,7 +144,7 @@ type identified struct {
 	key  *boundKey
 }
 
-// deviceSessions is the part of sessions for bound ones.
+// deviceSessions is the part of sessions for device-bound sessions.
 type deviceSessions interface {
 	// authorization gives what a registration must bring back, "" where nothing is needed.
 	authorization(s *session) (string, error)

@@ -23,8 +23,8 @@ type budget struct {
 	at   time.Time
 }
 
-// allow tells whether one more request is within the budget. When there are too many
-// sessions to count, counting begins anew: entries are of sessions that exist.
+// allow reports whether one more request is within the budget. If there are too many sessions to
+// count, counting starts again. Only existing sessions have entries.
 func (b *budgets) allow(hash string, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -24,9 +24,9 @@ var deviceProofKind = jose.Kind{"dbsc+jwt"}
 // deviceProofAlgs are those of the specification.
 var deviceProofAlgs = []string{"ES256", "RS256"}
 
-// deviceProof is a DBSC proof whose signature nobody has checked yet. Chromium 156 sends the
-// claims jti and authorization, and the key as jwk in the header of a registration. Drafts
-// name further claims; no check needs them.
+// deviceProof is a DBSC proof whose signature is not verified yet. Chromium 156 sends the claims
+// jti and authorization, and the key as jwk in the header of a registration. Drafts define
+// further claims, but no check needs them.
 type deviceProof struct {
 	token         *jose.Token
 	Challenge     string `json:"jti"`
@@ -66,8 +66,8 @@ func readProof(h http.Header) (*deviceProof, error) {
 	return p, nil
 }
 
-// onlyString reads a header field that is one string. The specification asks for quotes
-// (RFC 9651 §3.3.3); Chromium 156 leaves them out.
+// onlyString reads a header field that is one string. The specification requires quotes (RFC
+// 9651 §3.3.3), but Chromium 156 omits them.
 func onlyString(h http.Header, name string) (string, error) {
 	values := h[name]
 	if len(values) != 1 {
@@ -88,7 +88,7 @@ const (
 	forRefresh      = "refresh"
 )
 
-// challenge is sealed: it needs no memory until it is used.
+// challenge is sealed, so it needs no memory until it is used.
 type challenge struct {
 	Session string    `json:"session"` // hash of its id
 	At      time.Time `json:"at"`
@@ -113,8 +113,8 @@ func (l *Login) openChallenge(purpose, sealed string) (challenge, error) {
 	return c, nil
 }
 
-// useChallenge rejects a challenge that was used before. It comes after the signature: only
-// the holder of a key can have anything remembered.
+// useChallenge rejects a challenge that was used before. It runs after the signature was
+// verified, so only the holder of a key can use memory.
 func (l *Login) useChallenge(ctx context.Context, sealed string, c challenge) error {
 	first, err := l.shared.Once(ctx, "challenge:"+hashed(sealed), c.At.Add(2*challengeLifetime))
 	switch {

@@ -10,12 +10,13 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// DeviceSession registers the key of a session and refreshes its bound cookie: what is
-// mounted at the path of Config.Device. Browsers call it by themselves. A request with
-// Sec-Secure-Session-Id is a refresh, every other a registration.
+// DeviceSession registers the key of a session and refreshes its bound cookie. Mount it at Path
+// of Config.Device. Browsers call it themselves. A request with Sec-Secure-Session-Id is a
+// refresh. Every other request is a registration.
 //
-// The answers are 200, or 403 with a new challenge, or 400 where the browser is to forget the
-// key, 429 to a flood and 503 while the Store is down. Without Config.Device it is 404.
+// The answer is 200, or 403 with a new challenge. It is 400 if the browser must forget the key,
+// 429 for too many requests, and 503 if the Store is not available. Without Config.Device it is
+// 404.
 func (l *Login) DeviceSession() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
@@ -44,8 +45,8 @@ func (l *Login) registerDevice(w http.ResponseWriter, r *http.Request) {
 	l.count(r.Context(), DeviceRegistered, "")
 }
 
-// register checks the proof of a registration, and binds the session that its challenge
-// names. Where the browser sends a session, it must be that one.
+// register checks the proof of a registration, and binds the session that its challenge names.
+// If the browser sends a session, it must be that session.
 func (l *Login) register(w http.ResponseWriter, r *http.Request) (*session, error) {
 	p, err := readProof(r.Header)
 	if err != nil {
@@ -93,8 +94,8 @@ func (l *Login) refreshDevice(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// prove answers a refresh that brings a proof. A challenge that is late or used may be an
-// honest race, after a good signature: the browser then gets another.
+// prove answers a refresh with a proof. If the signature is good but the challenge is late or
+// used, the cause may be an honest race. The browser then gets another challenge.
 func (l *Login) prove(w http.ResponseWriter, r *http.Request, id string, known *identified) {
 	err := l.checkRefresh(r, known)
 	var bad *proofError
@@ -114,7 +115,7 @@ func (l *Login) prove(w http.ResponseWriter, r *http.Request, id string, known *
 	}
 }
 
-// checkRefresh looks at the signature first: only the holder of the key learns about
+// checkRefresh verifies the signature first, so only the holder of the key learns about
 // challenges.
 func (l *Login) checkRefresh(r *http.Request, known *identified) error {
 	p, err := readProof(r.Header)
@@ -134,7 +135,8 @@ func (l *Login) checkRefresh(r *http.Request, known *identified) error {
 	return l.useChallenge(r.Context(), p.Challenge, c)
 }
 
-// challengeDevice asks for a proof: status 403, upon which the browser signs and comes again.
+// challengeDevice asks for a proof with status 403. The browser then signs and sends another
+// request.
 func (l *Login) challengeDevice(w http.ResponseWriter, r *http.Request, id, hash string) {
 	challenge, err := l.newChallenge(forRefresh, hash)
 	if err != nil {
@@ -155,9 +157,9 @@ func (l *Login) grantBound(w http.ResponseWriter, s *session) error {
 	return errors.Join(l.setBound(w, hash), l.instruct(w, id, hash))
 }
 
-// instruct writes the JSON session instructions. Every site may initiate a refresh: what it
-// could learn from the time that takes, SameSite prevents, since a refresh is for requests
-// that would send the cookie; and a visitor who follows a link from elsewhere stays signed in.
+// instruct writes the JSON session instructions. Every site may initiate a refresh. SameSite
+// prevents a site from learning something from the duration, since a refresh is for requests
+// that would send the cookie. A visitor who follows a link from another site stays signed in.
 func (l *Login) instruct(w http.ResponseWriter, id, hash string) error {
 	attributes := "Path=/; Secure; HttpOnly; SameSite=Lax"
 	if l.config.InsecureHTTP {
@@ -177,7 +179,8 @@ func (l *Login) instruct(w http.ResponseWriter, id, hash string) error {
 	return err
 }
 
-// rejectDevice answers, and says why in the log. The browser learns the reason's name.
+// rejectDevice answers a rejected request, and logs the reason. The browser receives the
+// reason's name.
 func (l *Login) rejectDevice(w http.ResponseWriter, r *http.Request, status int, err error) {
 	if codeOf(err) == CodeUnavailable {
 		l.answer(w, r, CodeUnavailable, err)

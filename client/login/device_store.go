@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// ledger is what a bound session without a Store is known by: the browser keeps it as the
-// session's identifier, and sends it with every refresh.
+// ledger identifies a bound session without a Store. The browser keeps it as the session's
+// identifier, and sends it with every refresh.
 type ledger struct {
 	Session string    `json:"session"` // hash of its id
 	Key     *boundKey `json:"key"`
@@ -23,8 +23,8 @@ func (l *sealedSessions) authorization(s *session) (string, error) {
 	return l.sealJSON(forChallenge, "authorization", s)
 }
 
-// bind seals the session anew, with its key. The process remembers it, so that a copy of the
-// cookie from before is not worth more than this one.
+// bind seals the session again with its key. The process remembers the key, so that an earlier
+// copy of the cookie is bound too.
 func (l *sealedSessions) bind(ctx context.Context, w http.ResponseWriter, authorization, hash string, key *boundKey) (*session, error) {
 	s := &session{}
 	if !l.openFast(forChallenge, "authorization", authorization, s) || hashed(s.ID) != hash || !l.good(s) {
@@ -83,8 +83,9 @@ func (l *sealedSessions) identify(ctx context.Context, identifier string) (*iden
 // authorization is not needed: the challenge names the session in the Store.
 func (l *storedSessions) authorization(*session) (string, error) { return "", nil }
 
-// bind writes the key into the session. A logout may end the session at this moment, and
-// must not be undone: it leaves a word before it deletes, which is looked for after the write.
+// bind writes the key into the session. A logout may end the session at the same moment, and
+// must not be undone. The logout leaves a marker before it deletes, and bind looks for the
+// marker after the write.
 func (l *storedSessions) bind(ctx context.Context, _ http.ResponseWriter, _, hash string, key *boundKey) (*session, error) {
 	s, err := l.findByHash(ctx, hash)
 	switch {
@@ -112,7 +113,7 @@ func (l *storedSessions) bind(ctx context.Context, _ http.ResponseWriter, _, has
 	return s, nil
 }
 
-// findByHash gives the session with that hash. Its last use is known to its cookie alone.
+// findByHash returns the session with that hash. Only its cookie knows its last use.
 func (l *storedSessions) findByHash(ctx context.Context, hash string) (*session, error) {
 	key := sessionKey(hash)
 	sealed, err := l.shared.Load(ctx, key)

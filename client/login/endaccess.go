@@ -8,20 +8,21 @@ import (
 	"time"
 )
 
-// Effect ends access elsewhere when a server ends sessions here. *rs.Revocations is one: with it a logout at the
-// server ends the access tokens of the session too.
+// Effect ends access elsewhere when a server ends sessions here. *rs.Revocations implements it:
+// a logout at the server then also ends the access tokens of the session.
 type Effect interface {
-	// EndAccess ends the session sid at issuer iss. If sid is "" it ends what the user sub was issued at or
-	// before the time given. It may be called twice for one logout.
+	// EndAccess ends the session sid at issuer iss. If sid is "", it ends all access of the user
+	// sub that was issued at or before the given time. It may be called twice for one logout.
 	EndAccess(ctx context.Context, iss, sub, sid string, before time.Time) error
 }
 
 var errNoStore = errors.New("login: sessions are in cookies, which nobody but the visitor can end: set Config.Store")
 
-// EndAccess ends sessions on all machines, through Config.Store, and the tokens that were kept with them: those
-// of the session sid at issuer iss, or, if sid is "", those of the user sub whose ID token was issued at or
-// before the time given. A login that is being finished ends too. An error means that some may go on; the same
-// call may then be made again. It makes Login an effect of rs/ssf.
+// EndAccess ends sessions on all machines, through Config.Store, and the tokens that they keep.
+// It ends the session sid at issuer iss. If sid is "", it ends the sessions of the user sub
+// whose ID token was issued at or before the given time. It also ends logins that are in
+// progress. After an error some sessions may continue, and the caller may repeat the call. With
+// this method Login is an effect of rs/ssf.
 func (l *Login) EndAccess(ctx context.Context, iss, sub, sid string, before time.Time) error {
 	stored, ok := l.sessions.(*storedSessions)
 	switch {
@@ -65,7 +66,8 @@ func (l *storedSessions) endBefore(ctx context.Context, index string, before tim
 	return nil
 }
 
-// beganAfter tells whether a session goes on: what cannot be opened does not.
+// beganAfter reports whether a session began after the given time. A session that cannot be
+// opened did not.
 func (l *storedSessions) beganAfter(ctx context.Context, hash string, before time.Time) (bool, error) {
 	sealed, err := l.shared.Load(ctx, sessionKey(hash))
 	if err != nil {
@@ -82,7 +84,7 @@ func (l *storedSessions) beganAfter(ctx context.Context, hash string, before tim
 	return began.After(before), nil
 }
 
-// spread tells the effects of a logout at the server.
+// spread calls the effects of a logout at the server.
 func (l *Login) spread(ctx context.Context, iss, sub, sid string, at time.Time) error {
 	for _, effect := range l.config.Effects {
 		if err := effect.EndAccess(ctx, iss, sub, sid, at); err != nil {
@@ -92,7 +94,8 @@ func (l *Login) spread(ctx context.Context, iss, sub, sid string, at time.Time) 
 	return nil
 }
 
-// lastWord gives the later of two words: what a server says may arrive in another order.
+// lastWord returns the later of two markers, because a server's messages may arrive in another
+// order.
 func (l *storedSessions) lastWord(ctx context.Context, index string, w word) (word, error) {
 	left, err := l.shared.Load(ctx, "ended:"+index)
 	if err != nil {

@@ -11,13 +11,13 @@ import (
 // defaultMaxCalls is Config.MaxCalls if that is 0.
 const defaultMaxCalls = 100
 
-// gate lets a number of callers in at once. It does not queue: those who wait would hold
+// gate limits the number of concurrent callers. It does not queue: waiting callers would hold
 // connections, and a flood would exhaust them.
 type gate chan struct{}
 
 func newGate(n int) gate { return make(gate, cmp.Or(n, defaultMaxCalls)) }
 
-// enter gives the function to leave with, or errBusy.
+// enter returns the function that leaves the gate, or errBusy.
 func (g gate) enter() (leave func(), err error) {
 	select {
 	case g <- struct{}{}:
@@ -29,7 +29,7 @@ func (g gate) enter() (leave func(), err error) {
 
 var errBusy = errors.New("Config.MaxCalls calls to the server are under way")
 
-// limitError is a login that Config.Limit does not let start.
+// limitError says that Config.Limit rejected a login.
 type limitError struct{ wait time.Duration }
 
 func (e *limitError) Error() string { return fmt.Sprintf("Config.Limit asks to wait %s", e.wait) }
@@ -45,7 +45,7 @@ func (l *Login) checkLimit(r *http.Request) error {
 	return nil
 }
 
-// retryAfter is the Retry-After of a problem, 0 for none.
+// retryAfter returns the Retry-After of a problem, or 0 for none.
 func retryAfter(err error) time.Duration {
 	var limited *limitError
 	switch {

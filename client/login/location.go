@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// external is a path of the application as the browser sees it: with Config.BasePath, unless
-// it is there already.
+// external returns a path of the application as the browser sees it. It adds Config.BasePath
+// unless the path has it already.
 func (c *Config) external(path string) string {
 	if rest, ok := strings.CutPrefix(path, c.BasePath); path == "" || ok && (rest == "" || strings.HasPrefix(rest, "/") || strings.HasPrefix(rest, "?")) {
 		return path
@@ -17,12 +17,12 @@ func (c *Config) external(path string) string {
 	return c.BasePath + path
 }
 
-// inApplication tells whether a path that the browser sees leads to the application.
+// inApplication reports whether a path that the browser sees belongs to the application.
 func (l *Login) inApplication(path string) bool {
 	return strings.HasPrefix(path+"/", l.config.BasePath+"/") || strings.HasPrefix(path, l.config.BasePath+"?")
 }
 
-// address is the request's own path and query as the browser sees them.
+// address returns the path and query of the request as the browser sees them.
 func (l *Login) address(r *http.Request) string {
 	if l.config.BasePath == "" {
 		return r.RequestURI
@@ -30,8 +30,8 @@ func (l *Login) address(r *http.Request) string {
 	return l.config.BasePath + r.URL.RequestURI()
 }
 
-// returnTo gives the path to bring a visitor to, as the browser sees it: s, or HomePath if s
-// leads anywhere but to a path of this site.
+// returnTo returns the path to redirect a visitor to, as the browser sees it. It is s, or
+// HomePath if s is not a path of this site.
 func (l *Login) returnTo(r *http.Request, s string) string {
 	if s == "" {
 		return l.config.HomePath
@@ -47,7 +47,7 @@ func (l *Login) returnTo(r *http.Request, s string) string {
 	return l.config.HomePath
 }
 
-// checkBasePath is for a Config withDefaults.
+// checkBasePath expects a Config withDefaults.
 func (c *Config) checkBasePath(w *complaints) {
 	if c.BasePath == "" {
 		return
@@ -63,7 +63,7 @@ func (c *Config) checkBasePath(w *complaints) {
 	}
 }
 
-// arrival is where a response arrived, as far as this process sees it.
+// arrival is the place where a response arrived, as far as this process can see it.
 type arrival struct {
 	host  string // "" if a proxy changes it
 	path  string
@@ -78,14 +78,14 @@ func (l *Login) arrivalOf(r *http.Request) arrival {
 	return a
 }
 
-// hostOf is a host in lower case, without a port that the scheme implies.
+// hostOf returns a host in lower case, without a default port.
 func hostOf(host string) string {
 	host = strings.ToLower(host)
 	return strings.TrimSuffix(strings.TrimSuffix(host, ":443"), ":80")
 }
 
-// likeness says how well the place of an arrival fits a RedirectURL. A proxy may have changed
-// host and path, but never the query.
+// likeness describes how well the place of an arrival matches a RedirectURL. A proxy may have
+// changed host and path, but never the query.
 type likeness struct {
 	query    bool // the RedirectURL's own query is there
 	segments int  // how many segments at the end of the path agree; all of them count most
@@ -121,8 +121,8 @@ func commonSegments(a, b string) (n int) {
 	return n
 }
 
-// compare is positive if l fits better than m. The path counts most: proxies change the host
-// more often.
+// compare returns a positive number if l matches better than m. The path counts most, because
+// proxies change the host more often.
 func (l likeness) compare(m likeness) int {
 	for _, d := range []int{toInt(l.query) - toInt(m.query), l.segments - m.segments, l.own - m.own, toInt(l.host) - toInt(m.host)} {
 		if d != 0 {
@@ -147,10 +147,9 @@ type arrivalError struct {
 
 func (e *arrivalError) Error() string { return e.text }
 
-// checkArrival accepts a response at the RedirectURL of its own login alone (RFC 9700
-// §4.4.2.2): a server must not be able to have another server's code sent to itself. Where a
-// proxy changes host or path, a response that arrived at another client's RedirectURL is
-// still rejected.
+// checkArrival accepts a response only at the RedirectURL of its own login (RFC 9700 §4.4.2.2).
+// Otherwise a server could have another server's code sent to itself. If a proxy changes host or
+// path, a response that arrived at another client's RedirectURL is still rejected.
 func (l *Login) checkArrival(r *http.Request, name string) error {
 	at, c := l.arrivalOf(r), l.config.Clients[name]
 	own := at.like(c.Config().RedirectURL)
@@ -171,8 +170,8 @@ func (l *Login) checkArrival(r *http.Request, name string) error {
 	return nil
 }
 
-// checkHidden demands RequireIss of clients that the host alone tells apart, where this
-// process does not see it.
+// checkHidden requires RequireIss for clients whose RedirectURLs differ only in the host, if
+// this process does not see the host.
 func (c *Config) checkHidden(w *complaints) {
 	if !c.ProxyRewritesHost {
 		return

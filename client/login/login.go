@@ -14,7 +14,7 @@ import (
 	"github.com/countersign/countersign/client/tokens"
 )
 
-// Login has the handlers of one application. Many goroutines may use it at once.
+// Login provides the handlers of one application. It is safe for concurrent use.
 type Login struct {
 	config   Config
 	cookies  cookies
@@ -32,14 +32,14 @@ type Login struct {
 	*noted
 }
 
-// noted is what was seen since New.
+// noted is what was observed since New.
 type noted struct {
 	silent atomic.Bool // Silent is in use
 	once   struct{ foreignCookie, missingClaim, severalProcesses sync.Once }
 }
 
-// New makes a Login. The error names everything that is wrong with the configuration. It makes
-// no request; [Login.Ready] does.
+// New returns a Login. The error lists every fault of the configuration. New sends no request;
+// [Login.Ready] does.
 func New(config Config) (*Login, error) {
 	made := config.Keys == nil
 	config = config.withDefaults()
@@ -77,7 +77,7 @@ func (l *Login) share() {
 	l.sessions = &storedSessions{l}
 }
 
-// Format implements fmt.Formatter: there is nothing in a Login for a log.
+// Format implements fmt.Formatter. It prints what Config prints, which contains no secret.
 func (l Login) Format(f fmt.State, _ rune) { io.WriteString(f, fmt.Sprint(l.config)) }
 
 // choose returns the client that a request names, by the wildcard {client} of its pattern or by

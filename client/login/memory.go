@@ -42,7 +42,7 @@ const maxEntries = 200_000
 
 var errFull = errors.New("login: the memory is full of entries that still count: raise Memory.MaxEntries")
 
-// errOver: nothing could be remembered, so no call is the first.
+// errOver says that the key could not be remembered, so no call counts as the first.
 var errOver = errors.New("login: the time until which a key must be remembered has passed")
 
 // Entries of different kinds never share a key.
@@ -98,7 +98,7 @@ func (m *Memory) Once(_ context.Context, key string, until time.Time) (bool, err
 	return true, nil
 }
 
-// roomForOnce forgets the keys used once that are over, and the oldest of too many.
+// roomForOnce removes the expired keys used once, and the oldest if there are too many.
 func (m *Memory) roomForOnce() {
 	for oldest := m.onces.Front(); oldest != nil; oldest = m.onces.Front() {
 		key := oldest.Value.(string)
@@ -139,7 +139,7 @@ func (m *Memory) release(key string, serial uint64) {
 	}
 }
 
-// Link implements Index. Of two times for one key the later one counts.
+// Link implements Index. Of two times for one key, the later one applies.
 func (m *Memory) Link(_ context.Context, index, key string, until time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -204,8 +204,8 @@ func (m *Memory) put(key string, e entry) error {
 	return nil
 }
 
-// makeRoom tells whether there is room for one more. What is over is swept out every minute,
-// and every second while there is no room; then the oldest key used once makes room.
+// makeRoom reports whether there is room for one more entry. Expired entries are removed every
+// minute, and every second while there is no room. Then the oldest key used once makes room.
 func (m *Memory) makeRoom() bool {
 	full, since := m.isFull(), m.now().Sub(m.swept)
 	if since > time.Minute || since < 0 || full && since > time.Second {

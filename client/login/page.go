@@ -57,8 +57,8 @@ func reasonText(reason string) string {
 	return `<p>Reason, shown because Config.InsecureHTTP is true: <code id="reason">` + html.EscapeString(reason) + "</code></p>\n"
 }
 
-// retryLink gives the link to sign in again. Escaping does not make a URL safe in an href
-// (javascript:), so that only a path of this site becomes a link.
+// retryLink returns the link to sign in again. Escaping does not make a URL safe in an href
+// (javascript:), so only a path of this site becomes a link.
 func retryLink(to string) string {
 	if !isSitePath(to) {
 		return ""

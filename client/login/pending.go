@@ -12,14 +12,14 @@ import (
 	"github.com/countersign/countersign/client"
 )
 
-// Logins under way are sealed into cookies of the browser, with any Store: anonymous clients
-// that begin logins cannot fill the Store.
+// Logins in progress are sealed into cookies of the browser, with any Store. So anonymous
+// clients that start logins cannot fill the Store.
 const (
 	maxAttempts      = 10
 	attemptsLifetime = 10 * time.Minute
 )
 
-// attempt is a login between its two legs.
+// attempt is a login in progress.
 type attempt struct {
 	Client   string          `json:"client"` // its name
 	ReturnTo string          `json:"return_to"`
@@ -36,15 +36,15 @@ type attempt struct {
 	size   int
 }
 
-// attemptName is the name of the cookie of a login with that state. The state is in the
-// browser's address anyway.
+// attemptName returns the name of the cookie of a login with that state. The state is not secret
+// from the browser: it is in its address.
 func (l *Login) attemptName(state string) string {
 	return l.attemptPrefix() + hashed(state)[:16]
 }
 
 func (l *Login) attemptPrefix() string { return l.cookies.name("-p-") }
 
-// keep seals a login into a cookie, in place of the oldest of too many.
+// keep seals a login into a cookie. If there are too many, it replaces the oldest.
 func (l *Login) keep(w http.ResponseWriter, r *http.Request, a *attempt) error {
 	name := l.attemptName(a.Pending.State)
 	a.Process = l.process
@@ -61,8 +61,8 @@ func (l *Login) keep(w http.ResponseWriter, r *http.Request, a *attempt) error {
 	return nil
 }
 
-// sealAttempt leaves out what is not essential if it does not fit: the request first, which
-// another try needs, and then the path to return to.
+// sealAttempt omits what is not essential if the cookie is too large: first the request, which
+// another attempt needs, then the path to return to.
 func (l *Login) sealAttempt(r *http.Request, name string, a *attempt) (string, error) {
 	sealed, err := l.sealJSON(forAttempt, name, a)
 	if err == nil && len(sealed) > maxValue && a.Request != nil {
@@ -80,7 +80,7 @@ func (l *Login) sealAttempt(r *http.Request, name string, a *attempt) (string, e
 	return sealed, err
 }
 
-// wantsPost tells whether the responses for a client come by POST.
+// wantsPost reports whether the responses for a client arrive as POST.
 func (l *Login) wantsPost(name string) bool {
 	return strings.HasPrefix(l.config.Clients[name].ResponseMode(), "form_post")
 }
@@ -128,8 +128,8 @@ func (l *Login) openAttempt(c *http.Cookie) *attempt {
 	return a
 }
 
-// find returns this browser's login that a callback is for, nil if there is none. The error is
-// that of a signed response that could not be read.
+// find returns this browser's login that a callback belongs to, or nil if there is none. The
+// error says that a signed response could not be read.
 func (l *Login) find(w http.ResponseWriter, r *http.Request, parameters map[string][]string) (*attempt, error) {
 	if len(parameters["response"]) == 0 {
 		return l.withState(r, first(parameters["state"])), nil
@@ -169,9 +169,9 @@ func first(values []string) string {
 	return values[0]
 }
 
-// consume ends a login under way, and is true for the first caller: before the code is sent,
-// so that it is sent once. All processes that share Config.Store are one here. The login is
-// remembered for as long as it may be accepted, by whatever clock.
+// consume ends a login in progress, and returns true for the first caller. It is called before
+// the code is sent, so that the code is sent once. All processes that share Config.Store count
+// as one. The login is remembered for as long as any clock may accept it.
 func (l *Login) consume(r *http.Request, a *attempt) (bool, error) {
 	return l.shared.Once(r.Context(), "state:"+hashed(a.Pending.State), a.Pending.CreatedAt.Add(attemptsLifetime+clockMargin))
 }
@@ -203,8 +203,8 @@ func (l *Login) openJSON(purpose, name, sealed string, v any) bool {
 	return ok && json.Unmarshal(plain, v) == nil
 }
 
-// openFast is openJSON for what every request opens, with a decoder that takes less than half
-// the time. Only seal has written it.
+// openFast is openJSON for values that every request opens. Its decoder takes less than half the
+// time. It decodes only what seal has written.
 func (l *Login) openFast(purpose, name, sealed string, v any) bool {
 	plain, ok := l.sealer.open(purpose, name, sealed)
 	return ok && fastjson.Unmarshal(plain, v) == nil

@@ -13,8 +13,7 @@ import (
 	"github.com/countersign/countersign/client"
 )
 
-// Problem is what a visitor may know of a request that went wrong. The reason is in the
-// log, under ID.
+// Problem is what a visitor may know about a failed request. The log has the reason, under ID.
 type Problem struct {
 	Status     int           // of HTTP
 	Code       string        // one of the Code constants
@@ -22,8 +21,8 @@ type Problem struct {
 	Retry      string        // path of this site to sign in at again, "" if that does not help
 	RetryAfter time.Duration // how long to wait before that, 0 if it does not matter
 
-	// Reason is the text that the log has. It is set only with Config.InsecureHTTP, which is
-	// for development: visitors of a site must not see it.
+	// Reason is the text of the log. It is set only with Config.InsecureHTTP, which is for
+	// development. Visitors of a site must not see it.
 	Reason string
 }
 
@@ -54,8 +53,8 @@ var statuses = map[string]int{
 	CodeConfiguration: http.StatusInternalServerError, CodeUnavailable: http.StatusServiceUnavailable,
 }
 
-// interactive are the answers to a login that was to go without the visitor (OpenID
-// Connect Core §3.1.2.6).
+// interactive are the server's errors for a login that requires interaction with the visitor
+// (OpenID Connect Core §3.1.2.6).
 var interactive = map[string]bool{
 	"login_required": true, "interaction_required": true, "account_selection_required": true, "consent_required": true,
 }
@@ -69,8 +68,8 @@ type codeError struct {
 func (e *codeError) Error() string { return e.err.Error() }
 func (e *codeError) Unwrap() error { return e.err }
 
-// codeOf gives the code for what ended a login. The server's own is not passed on:
-// anybody can write a callback.
+// codeOf returns the code for the reason why a login failed. It does not return the server's
+// code, because anybody can forge a callback.
 func codeOf(err error) string {
 	var known *codeError
 	var refused *client.CallbackError
@@ -106,7 +105,8 @@ func isTemporary(err error) bool {
 	return errors.As(err, &temporary) && temporary.Temporary()
 }
 
-// code of an error of Config.SignIn: a rejection, unless something did not answer.
+// code returns the code of an error of Config.SignIn: a rejection, unless another service was
+// not available.
 func (e *signInError) code() string {
 	var timeout interface{ Timeout() bool }
 	var call *url.Error // of net/http: the application could not ask
@@ -116,15 +116,15 @@ func (e *signInError) code() string {
 	return CodeDenied
 }
 
-// operatorCodes are the server's errors that no visitor can cause or cure (RFC 6749 §4.1.2.1,
+// operatorCodes are the server's errors that no visitor can cause or fix (RFC 6749 §4.1.2.1,
 // §5.2, RFC 8707 §2, RFC 9126 §2.3).
 var operatorCodes = map[string]bool{
 	"invalid_client": true, "unauthorized_client": true, "invalid_request": true, "invalid_scope": true, "unsupported_grant_type": true,
 	"unsupported_response_type": true, "invalid_target": true, "invalid_redirect_uri": true, "invalid_request_object": true, "request_not_supported": true,
 }
 
-// isConfiguration tells of what the operator alone can fix: the configuration here, or the
-// registration at the server.
+// isConfiguration reports whether only the operator can fix an error: in the configuration here,
+// or in the registration at the server.
 func isConfiguration(err error) bool {
 	var arrived *arrivalError
 	if errors.As(err, &arrived) {
@@ -151,7 +151,7 @@ func (l *Login) fail(w http.ResponseWriter, r *http.Request, code string, err er
 	l.failWith(w, r, code, nil, err)
 }
 
-// failWith answers with a problem of a login, which may be nil, and reports the reason.
+// failWith answers with a problem of the login a, which may be nil, and reports the reason.
 func (l *Login) failWith(w http.ResponseWriter, r *http.Request, code string, a *attempt, err error) {
 	p := l.newProblem(code, a, err)
 	l.report(r, a, p, err)
@@ -193,7 +193,7 @@ func (l *Login) report(r *http.Request, a *attempt, p Problem, err error) {
 	}
 }
 
-// level: what the operator must look at is an error, what a visitor did is information.
+// level returns error if the operator must act, and info otherwise.
 func level(p Problem, err error) slog.Level {
 	switch {
 	case errors.Is(err, errBusy):
@@ -204,7 +204,7 @@ func level(p Problem, err error) slog.Level {
 	return slog.LevelInfo
 }
 
-// retry is the address to sign in at again.
+// retry returns the address at which to sign in again.
 func (l *Login) retry(code string, a *attempt) string {
 	switch code {
 	case CodeRequest, CodeMethod, CodeCrossOrigin, CodeLogout, CodeTooLarge, CodeConfiguration:

@@ -17,33 +17,33 @@ import (
 	"github.com/countersign/countersign/client/tokens"
 )
 
-// Proxy forwards requests of the application's pages to an API, with the visitor's access
-// token: the backend for frontend of RFC 10017, where the browser never has a token. Target,
-// Prefix and Allow must be set.
+// Proxy forwards requests of the application's pages to an API, with the visitor's access token.
+// It is the backend for frontend of RFC 10017: the browser never has a token. Target, Prefix and
+// Allow must be set.
 type Proxy struct {
-	// Target is the base URL of the API, such as "https://api.example/v1": https, or http on
-	// loopback. No token goes to another origin.
+	// Target is the base URL of the API, such as "https://api.example/v1". It must be https, or
+	// http on loopback. No token is sent to another origin.
 	Target string
 
 	// Prefix is the path of this site under which the proxy is mounted, such as "/api". It is
 	// removed, and the rest of the path is appended to Target.
 	Prefix string
 
-	// Allow are the requests that are forwarded, as patterns of http.ServeMux without Prefix:
-	// "GET /photos/{id}", "POST /photos", "GET /events". Each names a method. GET includes
+	// Allow lists the requests that are forwarded, as patterns of http.ServeMux without Prefix:
+	// "GET /photos/{id}", "POST /photos", "GET /events". Each pattern has a method. GET includes
 	// HEAD. Every other request is answered with 404.
 	Allow []string
 
-	// Transport sends the requests. nil means one like http.DefaultTransport that waits 30
-	// seconds at most for the header of the answer. Bodies may take longer.
+	// Transport sends the requests. nil means a transport like http.DefaultTransport that waits
+	// at most 30 seconds for the header of the response. Bodies may take longer.
 	Transport http.RoundTripper
 }
 
 const (
 	proxyHeaderTimeout = 30 * time.Second
 
-	// maxReplay is how long a request body may be that is kept, to send it again when the API
-	// wants a new token or a DPoP nonce. A longer one is streamed, once.
+	// maxReplay is the maximum size of a request body that is kept. It is sent again if the API
+	// requires a new token or a DPoP nonce. A longer body is streamed once.
 	maxReplay = 64 << 10
 )
 
@@ -161,8 +161,8 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.forward(w, r.WithContext(ctx), s, path)
 }
 
-// path gives the path of a request at the API, if it is allowed. What a server on the way may
-// decode to another path is not.
+// path returns the path of a request at the API, if it is allowed. A path that another server
+// may decode differently is not allowed.
 func (p *proxy) path(r *http.Request) (path *url.URL, ok bool) {
 	escaped, ok := strings.CutPrefix(r.URL.EscapedPath(), p.prefix)
 	if !ok || !isPlainPath(escaped) || !isPlainDecoded(r.URL.Path) || strings.Contains(escaped, "//") || hasHiddenSeparator(escaped) {
@@ -179,7 +179,7 @@ func (p *proxy) path(r *http.Request) (path *url.URL, ok bool) {
 	return stripped, true
 }
 
-// hasHiddenSeparator tells of an encoded slash, backslash, dot or percent sign.
+// hasHiddenSeparator reports an encoded slash, backslash, dot or percent sign.
 func hasHiddenSeparator(escaped string) bool {
 	lower := strings.ToLower(escaped)
 	for _, hidden := range [...]string{"%2f", "%5c", "%2e", "%25", "%3b", ";"} {
@@ -211,8 +211,9 @@ func (p *proxy) forward(w http.ResponseWriter, r *http.Request, s *session, path
 	forwarder.ServeHTTP(final, r)
 }
 
-// finalWriter drops the API's interim answers (1xx). ReverseProxy writes each of them with the
-// header of w, and then empties that: the session's cookies and Cache-Control would be lost.
+// finalWriter drops the API's interim responses (1xx). ReverseProxy writes each of them with the
+// header of w and then clears that header, so the session's cookies and Cache-Control would be
+// lost.
 type finalWriter struct {
 	http.ResponseWriter
 	interim http.Header // collects the headers of interim answers; nil from the final answer on
@@ -234,7 +235,7 @@ func (w *finalWriter) WriteHeader(status int) {
 // Unwrap is for http.ResponseController: flushing and WebSockets.
 func (w *finalWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// keepShortBody makes a short body one that can be sent again.
+// keepShortBody buffers a short body, so that it can be sent again.
 func keepShortBody(w http.ResponseWriter, r *http.Request) error {
 	if r.ContentLength <= 0 || r.ContentLength > maxReplay {
 		return nil
@@ -248,7 +249,7 @@ func keepShortBody(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
-// explain answers for a request that has no answer of the API.
+// explain answers a request for which there is no response of the API.
 func (p *proxy) explain(w http.ResponseWriter, r *http.Request, s *session, err error) {
 	var challenge *tokens.ChallengeError
 	switch {
@@ -270,7 +271,8 @@ func (p *proxy) explain(w http.ResponseWriter, r *http.Request, s *session, err 
 	}
 }
 
-// askFor answers with what the API wants, and where the page sends its visitor for it.
+// askFor answers with what the API requires, and with the address to which the page sends its
+// visitor for it.
 func (p *proxy) askFor(w http.ResponseWriter, r *http.Request, s *session, e *tokens.ChallengeError) {
 	body := map[string]any{"error": e.Code}
 	if e.Code == tokens.InsufficientUserAuthentication { // what is needed is not a scope

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// keptFromAPI are header fields of a request that are the browser's business with this site:
-// its credentials, and what says where the page is. ReverseProxy removes hop-by-hop fields.
+// keptFromAPI are request header fields that the API must not receive: the browser's credentials
+// for this site, and fields that tell where the page is. ReverseProxy removes hop-by-hop fields.
 var keptFromAPI = []string{
 	"Cookie", "Authorization", "Dpop", HeaderCSRF, "Origin", "Referer",
 	headerResponse, headerSessionID, headerSkipped, "Via", "Early-Data", "Cookie2", "Http2-Settings",
@@ -54,7 +54,7 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest, path *url.URL) {
 	}
 }
 
-// keptFromPage are header fields of an API's answer that would act on this site.
+// keptFromPage are header fields of an API's response that would affect this site.
 var keptFromPage = []string{
 	"Set-Cookie", "Set-Cookie2", "Clear-Site-Data", "Strict-Transport-Security", "Alt-Svc", "Refresh", "Link", "Service-Worker-Allowed",
 	"Www-Authenticate", "Dpop-Nonce", headerRegistration, headerChallenge, "Sourcemap", "X-Sourcemap", "Reporting-Endpoints", "Report-To", "Nel",
@@ -62,8 +62,8 @@ var keptFromPage = []string{
 	"Cross-Origin-Resource-Policy", "X-Content-Type-Options",
 }
 
-// clean takes out of an answer what is not for this site. An answer that is opened as a page
-// runs no script here.
+// clean removes from a response what must not affect this site. A response that is opened as a
+// page runs no script here.
 func (p *proxy) clean(resp *http.Response) error {
 	for _, name := range keptFromPage {
 		resp.Header.Del(name)
@@ -85,7 +85,7 @@ func (p *proxy) clean(resp *http.Response) error {
 	return nil
 }
 
-// back leads a redirect within the API through the proxy.
+// back rewrites a redirect within the API, so that it goes through the proxy.
 func (p *proxy) back(resp *http.Response, location string) string {
 	to, err := resp.Request.URL.Parse(location)
 	if err != nil || to.Scheme != p.target.Scheme || to.Host != p.target.Host {

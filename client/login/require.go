@@ -8,19 +8,20 @@ import (
 	"time"
 )
 
-// Require lets signed-in visitors through; [FromContext] gives next the user. It sends other
-// visitors to sign in, and they return to the page that they asked for. A request that is no
-// navigation (a form, a script's fetch) is answered with status 401 instead.
+// Require passes requests of signed-in visitors to next; [FromContext] returns the user. It
+// redirects other visitors to sign in, and they return to the page that they requested. A
+// request that is not a navigation (a form post, a script's fetch) is answered with status 401
+// instead.
 //
-// Config.CrossOrigin rejects requests from other origins, WebSocket handshakes among them.
-// Answers are marked as not to be cached, which next may change.
+// Config.CrossOrigin rejects requests from other origins, including WebSocket handshakes.
+// Responses are marked as not cacheable; next may change that.
 func (l *Login) Require(next http.Handler) http.Handler {
 	return l.identify(next, l.askToSignIn)
 }
 
-// Identify lets every visitor through; [FromContext] gives next the user if one is signed in.
-// It is for pages that greet users and do not require them to sign in. Config.CrossOrigin
-// applies as for Require.
+// Identify passes every request to next; [FromContext] returns the user if one is signed in. Use
+// it for pages that greet users and do not require them to sign in. Config.CrossOrigin applies
+// as for Require.
 func (l *Login) Identify(next http.Handler) http.Handler {
 	return l.identify(next, next.ServeHTTP)
 }
@@ -45,9 +46,9 @@ func (l *Login) identify(next http.Handler, nobody http.HandlerFunc) http.Handle
 	})
 }
 
-// checkOrigin applies Config.CrossOrigin. To net/http every GET is safe; a handshake is not: it
-// opens a connection in which the visitor's cookies count, and its answer is readable by the
-// page that made it (RFC 6455 §10.2).
+// checkOrigin applies Config.CrossOrigin. For net/http every GET is safe, but a WebSocket
+// handshake is not. It opens a connection that uses the visitor's cookies, and the page that
+// made it can read the response (RFC 6455 §10.2).
 func (l *Login) checkOrigin(r *http.Request) error {
 	if isHandshake(r) {
 		unsafe := *r
@@ -57,8 +58,8 @@ func (l *Login) checkOrigin(r *http.Request) error {
 	return l.config.CrossOrigin.Check(r)
 }
 
-// isHandshake tells of a request that asks for another protocol, or that a browser makes to
-// open a WebSocket. Over HTTP/2 its method is CONNECT, which is not safe anyway.
+// isHandshake reports whether a request asks for another protocol, or opens a WebSocket. Over
+// HTTP/2 its method is CONNECT, which is not safe anyway.
 func isHandshake(r *http.Request) bool {
 	return len(r.Header["Upgrade"]) > 0 || len(r.Header["Sec-Websocket-Key"]) > 0 || len(r.Header["Sec-Websocket-Version"]) > 0 ||
 		strings.EqualFold(r.Header.Get("Sec-Fetch-Mode"), "websocket")
@@ -76,15 +77,14 @@ func personal(h http.Header) {
 	h.Add("Vary", "Cookie")
 }
 
-// markLifetime is how long a browser that comes from a login is expected to show up with
-// its session.
+// markLifetime is the time within which a browser that comes from a login must send its session.
 const markLifetime = 30 * time.Second
 
 // markName is the name of the cookie that marks such a browser.
 func (l *Login) markName() string { return l.cookies.name("-done") }
 
-// askToSignIn is for a request without a session. A browser that has signed in a moment
-// ago, and was not seen with its session since, keeps none: to send it on would be a loop.
+// askToSignIn answers a request without a session. If a browser has just signed in and has not
+// sent its session since, it stores no session. Redirecting it again would cause a loop.
 func (l *Login) askToSignIn(w http.ResponseWriter, r *http.Request) {
 	to := l.returnTo(r, l.address(r))
 	switch {
@@ -107,13 +107,13 @@ func (l *Login) askToSignIn(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// isNavigation tells a visitor who goes to a page from a script that fetches one.
+// isNavigation reports whether a visitor opens a page. It returns false for a script's fetch.
 func isNavigation(r *http.Request) bool {
 	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && wantsPage(r)
 }
 
-// wantsPage tells whether the answer is shown to a visitor. Browsers that do not say what a
-// request is for say what they accept.
+// wantsPage reports whether the response is shown to a visitor. If a browser does not send the
+// purpose of a request, the Accept header decides.
 func wantsPage(r *http.Request) bool {
 	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
 		return mode == "navigate"

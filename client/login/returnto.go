@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// maxReturnTo is the length of an address that a visitor is brought back to: it travels
-// in a cookie.
+// maxReturnTo is the maximum length of an address to return to, because it is stored in a
+// cookie.
 const maxReturnTo = 2000
 
 // cleanReturnTo parses a path of this site with its query, and returns it written again. ok is
@@ -24,8 +24,8 @@ func cleanReturnTo(s string) (path string, ok bool) {
 	return again, isPlainPath(again)
 }
 
-// isPlainPath: one slash at the start, and visible ASCII without backslashes after it. A
-// browser removes tabs and line breaks, and reads a backslash as a slash.
+// isPlainPath reports whether s has one slash at the start, and then only visible ASCII without
+// backslashes. A browser removes tabs and line breaks, and reads a backslash as a slash.
 func isPlainPath(s string) bool {
 	return len(s) <= maxReturnTo && isSitePath(s)
 }
@@ -43,8 +43,8 @@ func isSitePath(s string) bool {
 	return true
 }
 
-// isPlainDecoded looks at a path as the next server may: decoded. No segment may go up,
-// so that no second slash comes to stand at the start.
+// isPlainDecoded checks a path as the next server may see it: decoded. No segment may be "..",
+// so that no second slash appears at the start.
 func isPlainDecoded(path string) bool {
 	if len(path) > 1 && path[1] == '/' {
 		return false

@@ -89,7 +89,7 @@ type expander struct {
 	info []byte
 }
 
-// bound is what is sealed along without being there: a cookie of this name, for this.
+// bound returns the additional authenticated data: a cookie with this name, for this purpose.
 func bound(purpose, name string) []byte {
 	b := make([]byte, 0, len("1 \x00")+len(purpose)+len(name))
 	b = append(b, '0'+version, ' ')
@@ -98,8 +98,8 @@ func bound(purpose, name string) []byte {
 	return append(b, name...)
 }
 
-// seal gives plain as a text of the base64url alphabet that opens for this purpose and
-// name alone.
+// seal returns plain as sealed text in the base64url alphabet. It opens only for this purpose
+// and name.
 func (s sealer) seal(purpose, name string, plain []byte) (string, error) {
 	out := make([]byte, 1+saltSize, 1+saltSize+12+len(plain)+16)
 	out[0] = version
@@ -114,8 +114,8 @@ func (s sealer) seal(purpose, name string, plain []byte) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(out), nil
 }
 
-// open is the reverse of seal; ok is false for everything that seal did not make with
-// one of the secrets.
+// open reverses seal. ok is false for everything that seal did not create with one of the
+// secrets.
 func (s sealer) open(purpose, name, sealed string) (plain []byte, ok bool) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
 	if err != nil || len(raw) < 1+saltSize || raw[0] != version || strings.ContainsAny(sealed, "\r\n") { // which the decoder skips

@@ -9,8 +9,8 @@ import (
 	"github.com/countersign/countersign/client"
 )
 
-// sealedSessions are in cookies. This process remembers which have ended: it rejects a copy of
-// their cookies, and a response that was under way cannot restore them here.
+// sealedSessions are in cookies. This process remembers the sessions that have ended. It rejects
+// copies of their cookies, and a response in progress cannot restore them here.
 type sealedSessions struct{ *Login }
 
 func (l *sealedSessions) cookie() string { return l.cookies.name("") }

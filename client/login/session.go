@@ -33,32 +33,32 @@ type session struct {
 	bound bool // the request brings the cookie that is bound to Device
 }
 
-// sessions is where they are: in cookies or in the Store.
+// sessions stores sessions, in cookies or in the Store.
 type sessions interface {
 	// load returns the session of a request, nil if there is no valid one. An error means that
 	// the Store did not answer.
 	load(r *http.Request) (*session, error)
 
-	// begin keeps a new session, in place of the one that the request has.
+	// begin stores a new session. It replaces the session of the request.
 	begin(w http.ResponseWriter, r *http.Request, s *session, tokens *client.Tokens) error
 
 	// touch notes that s is in use.
 	touch(w http.ResponseWriter, r *http.Request, s *session) error
 
-	// end forgets s, which may be nil, and drops the cookies.
+	// end deletes s, which may be nil, and removes the cookies.
 	end(w http.ResponseWriter, r *http.Request, s *session) error
 
-	// source gives the tokens of s, if they were kept.
+	// source returns the tokens of s, if they were kept.
 	source(w http.ResponseWriter, r *http.Request, s *session) *source
 
-	// kept gives what was kept of the tokens of s.
+	// kept returns the stored tokens of s.
 	kept(r *http.Request, s *session) (*tokens.Stored, error)
 
 	deviceSessions
 }
 
-// newSession has an id that was never seen before: one that somebody planted in the
-// browser cannot become the visitor's (session fixation).
+// newSession creates a session with a new id. An id that an attacker planted in the browser
+// cannot become the visitor's (session fixation).
 func (l *Login) newSession(begun time.Time, user *User, tokens *client.Tokens) *session {
 	id := make([]byte, 32)
 	rand.Read(id)
@@ -73,20 +73,20 @@ func (l *Login) newSession(begun time.Time, user *User, tokens *client.Tokens) *
 	return s
 }
 
-// good tells whether a session still holds.
+// good reports whether a session is still valid.
 func (l *Login) good(s *session) bool {
 	now := l.config.Now()
 	return l.holds(s) && now.Before(s.Seen.Add(l.config.Idle)) &&
 		!now.Before(s.Seen.Add(-time.Minute)) // from the future: another clock's, or forged
 }
 
-// holds is good without the time of the last use.
+// holds is good without the check of the last use.
 func (l *Login) holds(s *session) bool {
 	c := l.config.Clients[s.Client]
 	return c != nil && s.At == l.registrations[s.Client] && s.ID != "" && s.Subject != "" && l.config.Now().Before(l.until(s))
 }
 
-// until is when a session ends at the latest.
+// until returns the latest end of a session.
 func (l *Login) until(s *session) time.Time { return s.Begun.Add(l.config.Lifetime) }
 
 // cookieAge is how long the browser keeps the cookies of a session.
@@ -94,7 +94,7 @@ func (l *Login) cookieAge(s *session) time.Duration {
 	return min(l.config.Idle, l.until(s).Sub(l.config.Now()))
 }
 
-// session gives that of a request, and notes that it is in use.
+// session returns the session of a request, and records its use.
 func (l *Login) session(w http.ResponseWriter, r *http.Request) (*session, error) {
 	s, err := l.sessions.load(r)
 	if s != nil && err == nil && !l.isBound(r, s) {
@@ -108,7 +108,7 @@ func (l *Login) session(w http.ResponseWriter, r *http.Request) (*session, error
 	return s, l.sessions.touch(w, r, s)
 }
 
-// hashed is for keys in the Store: a reader of the Store learns no ID.
+// hashed is for keys in the Store. A reader of the Store does not learn the ID.
 func hashed(id string) string {
 	return hashedAfter("", id)
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// sessionInfo is what a page may know about its visitor. There is no token in it.
+// sessionInfo is what a page may know about its visitor. It contains no token.
 type sessionInfo struct {
 	SignedIn    bool            `json:"signed_in"`
 	Issuer      string          `json:"iss,omitempty"`
@@ -29,10 +29,10 @@ type sessionInfo struct {
 //	{"signed_in":true,"iss":"…","sub":"…","claims":{"name":"…"},"signed_in_at":…,"idle_at":…,"expires_at":…,"csrf_token":"…"}
 //	{"signed_in":false}
 //
-// claims are those of Config.Claims. Times are in seconds since 1970: idle_at is when the
-// session ends if nothing is requested, expires_at when it ends at the latest. csrf_token is
-// for the header X-CSRF-Token. A request to Session does not extend the session, so that a
-// page may ask every minute.
+// claims are the claims of Config.Claims. Times are in seconds since 1970. idle_at is when the
+// session ends without further requests. expires_at is when it ends at the latest. csrf_token is
+// for the header X-CSRF-Token. A request to Session does not extend the session, so a page may
+// call it every minute.
 func (l *Login) Session() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")

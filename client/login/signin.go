@@ -14,7 +14,7 @@ import (
 	"github.com/countersign/countersign/client"
 )
 
-// signIn redeems the code, asks Config.SignIn, and begins the session.
+// signIn redeems the code, calls Config.SignIn, and begins the session.
 func (l *Login) signIn(w http.ResponseWriter, r *http.Request, a *attempt, q url.Values, leave func()) error {
 	begun := l.config.Now() // before what a logout may overtake
 	user, tokens, err := l.redeem(r, a, q)
@@ -53,8 +53,8 @@ func (l *Login) redeem(r *http.Request, a *attempt, q url.Values) (*User, *clien
 	return user, tokens, nil
 }
 
-// claims are those of the ID token and, with Config.UserInfo, of the UserInfo endpoint; the
-// ID token's come first.
+// claims returns the claims of the ID token and, with Config.UserInfo, of the UserInfo endpoint.
+// Those of the ID token take precedence.
 func (l *Login) claims(r *http.Request, c *client.Client, tokens *client.Tokens) (map[string]json.RawMessage, error) {
 	all := map[string]json.RawMessage{}
 	if tokens.IDToken == nil {
@@ -90,8 +90,8 @@ func (l *Login) warnMissingClaims(ctx context.Context, all map[string]json.RawMe
 // hiddenFromSignIn are the parameters of a callback that are secrets or serve the protocol alone.
 var hiddenFromSignIn = []string{"code", "state", "iss", "id_token", "access_token", "response"}
 
-// askSignIn asks the application whether the user may sign in, and who that is if the
-// server gives no ID token.
+// askSignIn calls Config.SignIn. The application decides whether the user may sign in, and
+// identifies the user if there is no ID token.
 func (l *Login) askSignIn(ctx context.Context, user *User, tokens *client.Tokens, q url.Values) error {
 	issuer, subject := user.Issuer, user.Subject
 	if l.config.SignIn != nil {
@@ -123,8 +123,8 @@ type signInError struct{ err error }
 func (e *signInError) Error() string { return "Config.SignIn: " + e.err.Error() }
 func (e *signInError) Unwrap() error { return e.err }
 
-// SetClaim adds a claim for [User.Claims], or replaces one: for Config.SignIn, whose claims are
-// kept in the session. value is encoded by encoding/json.
+// SetClaim adds or replaces a claim for [User.Claims]. Call it in Config.SignIn: the session
+// keeps the claim. value is encoded by encoding/json.
 func (u *User) SetClaim(name string, value any) error {
 	raw, err := json.Marshal(value)
 	if err != nil {
@@ -145,7 +145,8 @@ func (u *User) SetClaim(name string, value any) error {
 	return nil
 }
 
-// issuedAt is when the server issued the ID token of a login, or when the login ended here.
+// issuedAt returns when the server issued the ID token of a login. Without an ID token it
+// returns when the login ended here.
 func issuedAt(s *session, tokens *client.Tokens) time.Time {
 	if tokens.IDToken != nil {
 		return tokens.IDToken.IssuedAt

@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// silentAgain is how long a visitor is not asked about again, whom a silent login did not
-// sign in.
+// silentAgain is how long the server is not asked again about a visitor whom a silent login did
+// not sign in.
 const silentAgain = 10 * time.Minute
 
-// silentProbe is the parameter of a page that is visited once more to see whether the browser
-// keeps cookies.
+// silentProbe is the parameter of a page that the browser visits a second time, to check whether
+// it stores cookies.
 const silentProbe = "login_probe"
 
-// Silent lets every visitor through, as Identify does. Before that it signs visitors in who
-// have a session at the server already: it sends the browser there with prompt=none (OpenID
-// Connect Core §3.1.2.1), and the visitor returns to the same page, signed in or not. No page
-// of the server and no error page is shown. The server is asked at most every 10 minutes, not
-// after a logout, and only for visits to pages by browsers that keep cookies. name is that of
-// one of Config.Clients; "" is that of the only one.
+// Silent passes every request to next, as Identify does. Before that it signs in visitors who
+// have a session at the server already. It redirects the browser to the server with prompt=none
+// (OpenID Connect Core §3.1.2.1). The visitor returns to the same page, signed in or not. No
+// page of the server and no error page is shown. The server is asked at most every 10 minutes,
+// and not after a logout. It is asked only for page visits by browsers that store cookies. name
+// is a name in Config.Clients. "" means the only client.
 func (l *Login) Silent(name string, next http.Handler) http.Handler {
 	l.silent.Store(true)
 	next = withoutProbe(next)
@@ -67,8 +67,9 @@ func dropProbe(query string) string {
 // silentName is the name of the cookie that marks a visitor who was asked about, or signed out.
 func (l *Login) silentName() string { return l.cookies.name("-silent") }
 
-// trySilently redirects the browser, or tells that the visitor is to see the page. A browser
-// that sends no cookie visits the page twice: one that keeps none must not be sent on.
+// trySilently redirects the browser, or reports that the visitor must see the page. A browser
+// that sends no cookie visits the page twice, because a browser that stores no cookies must not
+// be redirected to the server.
 func (l *Login) trySilently(w http.ResponseWriter, r *http.Request, name string) bool {
 	_, c := l.named(name)
 	if c == nil || !isVisit(r) || value(r, l.silentName()) != "" {
@@ -110,8 +111,8 @@ func (l *Login) markSilent(w http.ResponseWriter, age time.Duration) {
 	l.cookies.set(w, l.silentName(), "1", age)
 }
 
-// wasSilent tells of an answer to prompt=none whose login this browser has lost: it was asked
-// about, and must see no error.
+// wasSilent reports whether a response answers a request with prompt=none whose login this
+// browser has lost. The visitor must then see no error.
 func (l *Login) wasSilent(r *http.Request, q url.Values) bool {
 	return l.silent.Load() && value(r, l.silentName()) != "" && interactive[first(q["error"])]
 }
@@ -124,8 +125,8 @@ func (l *Login) logSilent(r *http.Request, err error) {
 	}
 }
 
-// isVisit tells of a visitor who opens a page, and not of a frame or a page that a browser
-// fetches ahead.
+// isVisit reports whether a visitor opens a page. It returns false for a frame and for a page
+// that a browser fetches ahead.
 func isVisit(r *http.Request) bool {
 	destination := r.Header.Get("Sec-Fetch-Dest")
 	return r.Method == http.MethodGet && wantsPage(r) && (destination == "" || destination == "document") &&

@@ -9,11 +9,11 @@ import (
 	"github.com/countersign/countersign/client/tokens"
 )
 
-// stepUpLifetime is how long a page may wait before it sends the visitor to step up.
+// stepUpLifetime is how long a page may wait before it redirects the visitor to the step-up.
 const stepUpLifetime = 10 * time.Minute
 
-// stepUp is a login that an API asked for (RFC 9470 §4). It is sealed into the address of
-// Start, so that nobody else chooses what a login asks for.
+// stepUp is a login that an API requires (RFC 9470 §4). It is sealed into the address of Start,
+// so that no other site can choose what a login requests.
 type stepUp struct {
 	Client    string         `json:"client"`
 	Scopes    []string       `json:"scopes,omitempty"`
@@ -24,7 +24,8 @@ type stepUp struct {
 
 const stepUpParameter = "step_up"
 
-// stepUpAddress is where a page sends its visitor; it adds return_to.
+// stepUpAddress returns the address to which a page sends its visitor. The page appends
+// return_to.
 func (l *Login) stepUpAddress(name string, e *tokens.ChallengeError) (string, error) {
 	sealed, err := l.sealJSON(forStepUp, name, stepUp{name, e.Scopes, e.ACRValues, e.MaxAge, l.config.Now()})
 	if err != nil {
@@ -37,7 +38,8 @@ func (l *Login) stepUpAddress(name string, e *tokens.ChallengeError) (string, er
 	return withQuery(l.config.StartPath, q), nil
 }
 
-// stepUpRequest reads a step_up parameter for a client. nil without error means that there is none.
+// stepUpRequest reads a step_up parameter for a client. It returns nil without an error if there
+// is none.
 func (l *Login) stepUpRequest(name string, q url.Values) (*client.Request, error) {
 	if !q.Has(stepUpParameter) {
 		return nil, nil

@@ -8,9 +8,9 @@ import (
 	"github.com/countersign/countersign/idtoken"
 )
 
-// Store is what all processes of an application share. A request during which it returns an
-// error is answered with 503: no visitor counts as signed in, or as signed out, because the
-// store is down. [Memory] is a Store for a single process. Package storetest tests a Store.
+// Store is shared by all processes of an application. If it returns an error, the request is
+// answered with 503. While the Store is down, no visitor counts as signed in or as signed out.
+// [Memory] is a Store for a single process. Package storetest tests a Store.
 type Store interface {
 	Values
 	Index
@@ -33,8 +33,8 @@ type Values interface {
 
 // Index stores sets of keys: the sessions of a user, and those of a session at the server.
 type Index interface {
-	// Link adds key to the set index until the given time. When key is in the set
-	// already, the later of the two times counts.
+	// Link adds key to the set index until the given time. If the set already contains key, the
+	// later of the two times applies.
 	Link(ctx context.Context, index, key string, until time.Time) error
 
 	// Linked returns the set, in any order.

@@ -9,9 +9,9 @@ import (
 	"github.com/countersign/countersign/client"
 )
 
-// storedSessions are in the Store. The cookie holds the id, and when the session was last
-// in use: that is written often, and a write to the Store could bring a session back that
-// another process ends at that moment.
+// storedSessions are in the Store. The cookie contains the id and the time of the last use. That
+// time is written often, and a write to the Store could restore a session that another process
+// ends at that moment.
 type storedSessions struct{ *Login }
 
 // ticket is what the cookie holds.
@@ -60,8 +60,8 @@ func (l *storedSessions) load(r *http.Request) (*session, error) {
 	return s, nil
 }
 
-// begin links the session before it saves it: there must be none that a back-channel
-// logout cannot find. One that has not found it yet has left word.
+// begin links the session before it saves it, so that a back-channel logout finds every saved
+// session. A logout that came before the link has left a marker.
 func (l *storedSessions) begin(w http.ResponseWriter, r *http.Request, s *session, tokens *client.Tokens) error {
 	old, err := l.load(r)
 	if err == nil && old != nil {
@@ -154,7 +154,7 @@ func (l *storedSessions) endAll(ctx context.Context, index string) error {
 	return err
 }
 
-// downError marks what the store did not do.
+// downError marks an error of the Store.
 type downError struct{ err error }
 
 func storeDown(err error) error { return &downError{err} }

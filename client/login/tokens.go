@@ -10,7 +10,7 @@ import (
 	"github.com/countersign/countersign/client/tokens"
 )
 
-// newRefreshers makes one for each client: tokens are refreshed once for all tabs, and
+// newRefreshers creates a Refresher for each client. Tokens are refreshed once for all tabs, and
 // with a Store once for all processes.
 func (l *Login) newRefreshers() {
 	l.refreshers = map[string]*tokens.Refresher{}
@@ -23,8 +23,8 @@ func (l *Login) newRefreshers() {
 	}
 }
 
-// anyRefresher forgets the tokens of a session, and has a refresh of them that is under way
-// bring none back. Which client's they are, the session alone knows: all have one Store.
+// anyRefresher returns a Refresher that forgets the tokens of a session, and prevents a refresh
+// in progress from restoring them. Any client's will do, because all have the same Store.
 func (l *Login) anyRefresher() *tokens.Refresher {
 	for _, r := range l.refreshers {
 		return r
@@ -32,10 +32,10 @@ func (l *Login) anyRefresher() *tokens.Refresher {
 	return nil // there is no Login without clients
 }
 
-// sealedValues are tokens in the Store, which cannot read them.
+// sealedValues seals tokens, so that the Store cannot read them.
 type sealedValues struct{ *Login }
 
-// Load implements tokens.Store. What does not open any more is not there.
+// Load implements tokens.Store. A value that no key opens counts as missing.
 func (v sealedValues) Load(ctx context.Context, key string) ([]byte, error) {
 	sealed, err := v.shared.Load(ctx, key)
 	if sealed == nil || err != nil {
@@ -57,7 +57,7 @@ func (v sealedValues) Save(ctx context.Context, key string, value []byte, until 
 // Delete implements tokens.Store.
 func (v sealedValues) Delete(ctx context.Context, key string) error { return v.shared.Delete(ctx, key) }
 
-// source gives the tokens of one session, in one request.
+// source returns the tokens of one session in one request.
 type source struct {
 	tokens.Source
 	carrier *carrier // nil with a Store
@@ -68,7 +68,7 @@ func (s *source) Tokens(ctx context.Context) (*client.Tokens, error) {
 	return s.around(ctx, s.Source.Tokens)
 }
 
-// Renew is what tokens.Transport asks for after an API has refused a token.
+// Renew is called by tokens.Transport after an API has rejected a token.
 func (s *source) Renew(ctx context.Context, rejected *client.Tokens) (*client.Tokens, error) {
 	return s.around(ctx, func(ctx context.Context) (*client.Tokens, error) {
 		return s.Source.(renewer).Renew(ctx, rejected)
@@ -103,7 +103,8 @@ func (l *sealedSessions) source(w http.ResponseWriter, r *http.Request, s *sessi
 	return &source{l.refresher(s), &carrier{l: l, w: w, r: r, s: s}}
 }
 
-// kept is that of the login where the tokens are of no use any more.
+// kept returns the stored tokens. If they are no longer usable, it returns what the login
+// stored.
 func (l *storedSessions) kept(r *http.Request, s *session) (*tokens.Stored, error) {
 	kept := &tokens.Stored{IDToken: s.IDToken}
 	plain, err := sealedValues{l.Login}.Load(r.Context(), s.tokensKey())
@@ -113,8 +114,8 @@ func (l *storedSessions) kept(r *http.Request, s *session) (*tokens.Stored, erro
 	return kept, json.Unmarshal(plain, kept)
 }
 
-// keptOf is what a session keeps of the tokens: the ID token in any case, which the logout
-// at the server asks for.
+// keptOf returns what a session stores of the tokens. It always has the ID token, which the
+// logout at the server requires.
 func (l *Login) keptOf(issued *client.Tokens) *tokens.Stored {
 	all := tokens.ToStore(issued)
 	if !l.config.KeepTokens {

@@ -25,7 +25,8 @@ type User struct {
 	SignedIn time.Time // when the session here began
 
 	// DeviceBound says that the session is bound to a key of the device, and that the request
-	// brings the cookie that only a proof of possession gives. See Config.Device.
+	// has the bound cookie. Only a proof of possession of the key gives that cookie. See
+	// Config.Device.
 	DeviceBound bool
 
 	kept   []byte // the session's claims, a JSON object; nil where claims has them
@@ -34,7 +35,7 @@ type User struct {
 	source *source         // nil: the tokens are not kept
 }
 
-// Claims decodes the claims that the session keeps into v, by encoding/json: those of
+// Claims decodes the claims that the session keeps into v with encoding/json: those of
 // Config.Claims, and those that Config.SignIn has set.
 func (u *User) Claims(v any) error {
 	if raw := u.kept; raw != nil {
@@ -58,7 +59,7 @@ func (u *User) Claim(name string) string {
 	return s
 }
 
-// encodeClaims gives nil for no claims.
+// encodeClaims returns nil if there are no claims.
 func encodeClaims(all map[string]json.RawMessage) []byte {
 	if len(all) == 0 {
 		return nil
@@ -70,7 +71,7 @@ func encodeClaims(all map[string]json.RawMessage) []byte {
 	return raw
 }
 
-// keptClaims gives the object for a User: an empty one where the session keeps no claims.
+// keptClaims returns the object for a User. It is empty if the session keeps no claims.
 func keptClaims(raw []byte) []byte {
 	if raw == nil {
 		return []byte("{}")
@@ -80,14 +81,14 @@ func keptClaims(raw []byte) []byte {
 
 var errNoTokens = errors.New("login: the session keeps no tokens; see Config.KeepTokens")
 
-// Tokens gives the tokens of the session, refreshed if they end soon: once for all tabs,
-// and with a Store once for all processes. It is a tokens.Source, for
-// tokens.Transport. It is for the time of the request, and for before the answer's header is
-// written: without a Store, new tokens go to the browser with that.
+// Tokens returns the tokens of the session, refreshed if they expire soon. They are refreshed
+// once for all tabs, and with a Store once for all processes. User is a tokens.Source for
+// tokens.Transport. Call Tokens during the request, and before the header of the response is
+// written: without a Store, the header carries new tokens to the browser.
 //
-// errors.Is finds tokens.ErrLoginRequired where the visitor has to sign in again, which
-// [Login.Begin] does. Any other error is of a session without tokens (see
-// Config.KeepTokens), or Temporary.
+// If errors.Is finds tokens.ErrLoginRequired, the visitor must sign in again: call
+// [Login.Begin]. Any other error means that the session has no tokens (see Config.KeepTokens),
+// or is Temporary.
 func (u *User) Tokens(ctx context.Context) (*client.Tokens, error) {
 	if u.source == nil {
 		return nil, errNoTokens
@@ -113,7 +114,7 @@ func (u User) redacted() string { return fmt.Sprintf("[%q at %s]", u.Subject, u.
 
 type contextKey struct{}
 
-// FromContext gives the visitor whom Require or Identify has found signed in.
+// FromContext returns the user that Require or Identify found signed in.
 func FromContext(ctx context.Context) (*User, bool) {
 	u, _ := ctx.Value(contextKey{}).(*User)
 	return u, u != nil
