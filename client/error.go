@@ -43,7 +43,7 @@ func (e *Error) Error() string {
 	return "client: " + step + strings.TrimPrefix(e.Err.Error(), step) // some causes name the step too
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Temporary reports whether the same step may succeed later.
@@ -60,7 +60,7 @@ const unavailable = "temporarily_unavailable" // RFC 6749 §4.1.2.1
 type CallbackError struct {
 	Code, Description, URI string
 
-	odd error // names the code as it came, where Code stands for it
+	odd error // quotes the server's code if Code replaces it
 }
 
 func (e *CallbackError) Error() string {
@@ -94,7 +94,7 @@ type TokenError struct {
 
 func (e *TokenError) Error() string { return e.Err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *TokenError) Unwrap() error { return e.Err }
 
 func tokenError(err error) *TokenError {

@@ -23,7 +23,7 @@ import (
 
 const maxLifetime = 10 * 365 * 24 * time.Hour
 
-// notApplicable is the token_type of a token that gives access to nothing (RFC 8693 §2.2.1).
+// notApplicable is the token_type of a token that grants no access (RFC 8693 §2.2.1).
 const notApplicable = "N_A"
 
 const accessTokenType = "urn:ietf:params:oauth:token-type:access_token" // RFC 8693 §3

@@ -82,7 +82,7 @@ func (l *storedSessions) logout(ctx context.Context, c *client.Client, raw strin
 	return nil
 }
 
-// ServerLogout says which sessions a server has ended here.
+// ServerLogout identifies the sessions that a server has ended here.
 type ServerLogout struct {
 	Issuer    string
 	Subject   string // "" if the server names only the session

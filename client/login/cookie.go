@@ -10,8 +10,8 @@ import (
 
 const (
 	maxValue   = 3800 // bytes of a cookie's value; with name and attributes it stays under 4,000
-	maxChunks  = 2    // cookies that one value may take
-	maxCookies = 7500 // bytes of all cookies in a request: many servers take headers of 8 kB
+	maxChunks  = 2    // cookies for one value
+	maxCookies = 7500 // bytes of all cookies in a request: many servers accept at most 8 kB of headers
 )
 
 var errTooLarge = errors.New("the session does not fit into cookies: set Config.Store, or keep fewer Config.Claims")
@@ -42,7 +42,7 @@ func (c cookies) set(w http.ResponseWriter, name, value string, age time.Duratio
 func (c cookies) setForPost(w http.ResponseWriter, name, value string, age time.Duration) {
 	mode := http.SameSiteNoneMode
 	if c.insecure {
-		mode = http.SameSiteDefaultMode // None wants Secure; without a word, browsers let it pass for two minutes
+		mode = http.SameSiteDefaultMode // None requires Secure; without SameSite, browsers send the cookie for two minutes
 	}
 	http.SetCookie(w, c.cookie(name, value, age, mode))
 }

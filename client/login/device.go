@@ -146,14 +146,14 @@ type identified struct {
 
 // deviceSessions is the part of sessions for device-bound sessions.
 type deviceSessions interface {
-	// authorization gives what a registration must bring back, "" where nothing is needed.
+	// authorization returns what a registration must send back. "" means nothing.
 	authorization(s *session) (string, error)
 
-	// bind gives the session with that hash its key. nil means that it has ended, or has a
+	// bind sets the key of the session with that hash. nil means that it has ended, or has a
 	// key already.
 	bind(ctx context.Context, w http.ResponseWriter, authorization, hash string, key *boundKey) (*session, error)
 
-	// identifier gives the name that the browser uses for a bound session.
+	// identifier returns the name that the browser uses for a bound session.
 	identifier(s *session) (string, error)
 
 	// identify reads that name. nil means that the session has ended or is unknown.

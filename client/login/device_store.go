@@ -54,7 +54,7 @@ func (l *sealedSessions) bind(ctx context.Context, w http.ResponseWriter, author
 	return s, l.touch(w, nil, s)
 }
 
-// keyOf gives the key that this process remembers.
+// keyOf returns the key that this process remembers.
 func (l *sealedSessions) keyOf(ctx context.Context, hash string) (*boundKey, error) {
 	raw, err := l.shared.Load(ctx, deviceEntry(hash))
 	if raw == nil || err != nil {

@@ -7,8 +7,8 @@
 //	mux.Handle("/logout", l.Logout())
 //	mux.Handle("/", l.Require(app))
 //
-// In app, [FromContext] gives the user.
+// In app, [FromContext] returns the user.
 //
-// Without a [Store], sessions are in sealed cookies, and a session ends in its browser alone.
+// Without a [Store], sessions are in sealed cookies, and a session ends only in its browser.
 // With a Store, the cookie names a session in the Store, and a back-channel logout ends it.
 package login

@@ -17,7 +17,7 @@ func ParseKeys(s string) ([][]byte, error) {
 	for i, text := range strings.Split(s, ",") {
 		key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
 		if err != nil {
-			return nil, fmt.Errorf("login: key %d is not base64", i+1) // err would tell about the key
+			return nil, fmt.Errorf("login: key %d is not base64", i+1) // err could reveal parts of the key
 		}
 		keys = append(keys, key)
 	}

@@ -97,6 +97,6 @@ func (l *Login) LoggedOut() http.Handler {
 			l.fail(w, r, CodeLogout, err)
 			return
 		}
-		redirect(w, l.config.HomePath) // also of a server that brings no state: nothing else is done here
+		redirect(w, l.config.HomePath) // also if the server sent no state: there is nothing else to do
 	}, http.MethodGet)
 }

@@ -13,10 +13,11 @@ import (
 // Memory is a Store in the memory of this process. The zero value is ready to use. It must not
 // be copied after its first use.
 type Memory struct {
-	// MaxEntries is the limit of values, links and keys used once, together. 0 means 200,000; a
-	// session needs at most four. A value, link or lease that still counts is never dropped: a new
-	// one is rejected when the memory is full. Keys used once are at most half of the limit, and
-	// the oldest is forgotten for a new one: anybody can start logins that lead to nothing.
+	// MaxEntries is the maximum number of values, links and keys used once, together. 0 means
+	// 200,000. A session needs at most four. An unexpired value, link or lease is never dropped.
+	// If the memory is full, a new one is rejected. Keys used once have at most half of the
+	// limit. If that is full, a new key replaces the oldest, because anonymous clients can start
+	// logins that nobody finishes.
 	MaxEntries int
 
 	// Now is the clock. nil means time.Now.

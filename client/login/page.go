@@ -42,7 +42,7 @@ var texts = map[string]words{
 	CodeLogout:        {"You are signed out here", "The answer of the site where you sign in was not for this browser. You may still be signed in there."},
 }
 
-// render gives the page. Everything that is not constant is escaped.
+// render returns the page. It escapes everything that is not constant.
 func render(p Problem, says words) []byte {
 	return layout.HTML(says.Title, says.Text, reasonText(p.Reason)+retryLink(p.Retry)+
 		`<p class="quiet">Code <strong id="code">`+html.EscapeString(p.Code)+`</strong>, reference <strong id="reference">`+html.EscapeString(p.ID)+

@@ -28,7 +28,7 @@ type Problem struct {
 
 // The codes of problems.
 const (
-	CodeDenied        = "access_denied"           // the visitor, the server or Config.SignIn said no
+	CodeDenied        = "access_denied"           // the visitor, the server or Config.SignIn denied the login
 	CodeSignIn        = "login_required"          // nobody is signed in
 	CodeFailed        = "login_failed"            // anything else about a login
 	CodeConfiguration = "configuration_error"     // the operator must change the configuration or the registration
@@ -39,7 +39,7 @@ const (
 	CodeTooLarge      = "session_too_large"       // it does not fit into cookies: see Config.Store
 	CodeLimited       = "too_many_requests"       // Config.Limit asks to wait
 	CodeUnavailable   = "temporarily_unavailable" // the server or the Store does not answer, or Config.MaxCalls is reached
-	CodeRequest       = "invalid_request"         // a link that is not as it should be
+	CodeRequest       = "invalid_request"         // the link is malformed
 	CodeMethod        = "method_not_allowed"      // of HTTP
 	CodeCrossOrigin   = "cross_origin"            // another site made the request
 	CodeDevice        = "device_required"         // the session is not bound to a device: see RequireDevice
@@ -180,7 +180,7 @@ func (l *Login) newProblem(code string, a *attempt, err error) Problem {
 	return p
 }
 
-// report tells the log and Config.OnProblem.
+// report logs the problem and calls Config.OnProblem.
 func (l *Login) report(r *http.Request, a *attempt, p Problem, err error) {
 	attributes := []slog.Attr{slog.String("id", p.ID), slog.Any("reason", err)}
 	if a != nil && l.config.Clients[a.Client] != nil {

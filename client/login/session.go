@@ -25,12 +25,12 @@ type session struct {
 	AuthTime  time.Time      `json:"auth_time,omitzero"`
 	Claims    jsontext.Value `json:"claims,omitempty"` // an object, which few requests read
 	Begun     time.Time      `json:"begun"`
-	Issued    time.Time      `json:"iat,omitzero"`       // of the ID token, by the server's clock; in the Store alone
+	Issued    time.Time      `json:"iat,omitzero"`       // of the ID token, by the server's clock; only in the Store
 	Seen      time.Time      `json:"seen"`               // the last request, within an interval
-	IDToken   string         `json:"id_token,omitempty"` // as it was issued; in the Store alone
+	IDToken   string         `json:"id_token,omitempty"` // as it was issued; only in the Store
 	Device    *boundKey      `json:"device,omitempty"`   // nil: not bound to a device
 
-	bound bool // the request brings the cookie that is bound to Device
+	bound bool // the request has the cookie that is bound to Device
 }
 
 // sessions stores sessions, in cookies or in the Store.

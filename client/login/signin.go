@@ -87,7 +87,7 @@ func (l *Login) warnMissingClaims(ctx context.Context, all map[string]json.RawMe
 	}
 }
 
-// hiddenFromSignIn are the parameters of a callback that are secrets or serve the protocol alone.
+// hiddenFromSignIn are the parameters of a callback that are secrets or only serve the protocol.
 var hiddenFromSignIn = []string{"code", "state", "iss", "id_token", "access_token", "response"}
 
 // askSignIn calls Config.SignIn. The application decides whether the user may sign in, and
@@ -130,7 +130,7 @@ func (u *User) SetClaim(name string, value any) error {
 	if err != nil {
 		return fmt.Errorf("login: claim %q: %w", name, err)
 	}
-	if u.kept != nil { // of a session: this User alone has the new claim
+	if u.kept != nil { // of a session: only this User has the new claim
 		u.claims = map[string]json.RawMessage{}
 		json.Unmarshal(u.kept, &u.claims)
 		u.kept = nil

@@ -44,7 +44,7 @@ type Index interface {
 	Unlink(ctx context.Context, index, key string) error
 }
 
-// storeTimeout is how long one call of the Store may take.
+// storeTimeout is the deadline of one call to the Store.
 const storeTimeout = 5 * time.Second
 
 // patient gives every call of a Store a deadline.

@@ -135,7 +135,7 @@ func (l *storedSessions) forget(ctx context.Context, s *session) error {
 
 func (l *storedSessions) drop(ctx context.Context, hash string) error {
 	var err error
-	if l.config.Device != nil { // a registration under way must not bring the session back: see bind
+	if l.config.Device != nil { // a registration in progress must not restore the session: see bind
 		err = l.shared.Save(ctx, "ended:"+sessionKey(hash), []byte("1"), l.config.Now().Add(attemptsLifetime))
 	}
 	return errors.Join(err, l.shared.Delete(ctx, sessionKey(hash)), l.anyRefresher().Forget(ctx, tokensKey(hash)))

@@ -104,7 +104,7 @@ func (u *User) Renew(ctx context.Context, rejected *client.Tokens) (*client.Toke
 	return u.source.Renew(ctx, rejected)
 }
 
-// Format implements fmt.Formatter: every verb prints the account alone.
+// Format implements fmt.Formatter: every verb prints only the account.
 func (u User) Format(f fmt.State, _ rune) { io.WriteString(f, u.redacted()) }
 
 // LogValue implements slog.LogValuer.

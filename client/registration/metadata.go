@@ -90,7 +90,7 @@ type Metadata struct {
 	Extra map[string]any `json:"extra,omitempty"`
 }
 
-// Format implements fmt.Formatter: every verb prints the name alone.
+// Format implements fmt.Formatter: every verb prints only the name.
 func (m Metadata) Format(f fmt.State, _ rune) { io.WriteString(f, m.redacted()) }
 
 // LogValue implements slog.LogValuer.

@@ -41,7 +41,7 @@ type Registered struct {
 	Changed []string `json:"changed,omitempty"`
 }
 
-// Format implements fmt.Formatter: every verb prints the client_id alone.
+// Format implements fmt.Formatter: every verb prints only the client_id.
 func (r Registered) Format(f fmt.State, _ rune) { io.WriteString(f, r.redacted()) }
 
 // LogValue implements slog.LogValuer.

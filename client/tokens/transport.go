@@ -203,7 +203,7 @@ func again(r *http.Request) (io.ReadCloser, bool) {
 
 const (
 	maxDiscarded = 4 << 10                // bytes that are read so that the connection can be used again
-	discardTime  = 100 * time.Millisecond // that this may take
+	discardTime  = 100 * time.Millisecond // the limit for this
 	newFor       = 10 * time.Second       // how long no other token is requested
 )
 
