@@ -56,12 +56,13 @@ type proxy struct {
 	base    http.RoundTripper
 }
 
-// Proxy makes the handler. An error names what is wrong with p, or with Config: it needs
+// Proxy returns the handler. The error says what is wrong with p or with Config, which needs
 // KeepTokens.
 //
-// A page calls it with fetch and the header X-CSRF-Token, whose value [Login.Session] gives. A
-// request without it is accepted only where a browser cannot send it and says that the page is
-// of this origin: images, EventSource and WebSockets. All others get 403.
+// A page calls the handler with fetch and the header X-CSRF-Token, whose value comes from
+// [Login.Session]. A request without the header is accepted only if a browser cannot send it and
+// says that the request is same-origin. Such requests are images, EventSource and WebSockets.
+// All others are answered with 403.
 //
 // Tokens are refreshed, and DPoP proofs are made. The answer is the API's, without its cookies,
 // except:
@@ -72,9 +73,9 @@ type proxy struct {
 //	404 {"error":"not_allowed"}                         the request is not in Allow
 //	502 {"error":"bad_gateway"}, 503 {"error":"temporarily_unavailable"}
 //
-// The API gets no header field that names another method or path than those that Allow was
-// asked about (X-HTTP-Method-Override, X-Original-URL), none with an underscore in its name, and
-// no Upgrade to another protocol than WebSocket.
+// The API receives no header field that names another method or path than those checked against
+// Allow (X-HTTP-Method-Override, X-Original-URL). It receives no header field with an underscore
+// in its name, and no Upgrade to another protocol than WebSocket.
 //
 // To login the page appends "&return_to=" and its own path. Bodies, WebSockets and
 // server-sent events are streamed; a connection ends with the session's Lifetime.
