@@ -238,7 +238,7 @@ func servers() []deployed {
 			endpoints: "https://x.auth.eu-west-1.amazoncognito.com/oauth2", claims: m{"token_use": "id", "cognito:username": "alice", "email_verified": "true", "origin_jti": "x"},
 			check: func(t *testing.T, _ *wire, tokens *client.Tokens) {
 				var claims struct {
-					EmailVerified idtoken.Flag `json:"email_verified"`
+					EmailVerified idtoken.BooleanClaim `json:"email_verified"`
 				}
 				if err := tokens.IDToken.Claims(&claims); err != nil || !claims.EmailVerified {
 					t.Errorf("%v, %v", claims, err)

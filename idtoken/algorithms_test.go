@@ -91,7 +91,7 @@ func TestFlag(t *testing.T) {
 			t.Fatal(err)
 		}
 		var c struct {
-			Verified idtoken.Flag `json:"email_verified"`
+			Verified idtoken.BooleanClaim `json:"email_verified"`
 		}
 		if err := token.Claims(&c); (err == nil) != want.ok || want.ok && bool(c.Verified) != want.value {
 			t.Errorf("%s: %v, %v", raw, c.Verified, err)
