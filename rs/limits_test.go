@@ -1,0 +1,54 @@
+package rs_test
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/internal/optest"
+	"github.com/countersign/countersign/rs"
+)
+
+// TestFarExpiry: exp may be up to ten years in the future. TOK-13
+func TestFarExpiry(t *testing.T) {
+	s := optest.New(t)
+	year := 365 * 24 * time.Hour
+	for name, test := range map[string]struct {
+		in time.Duration
+		ok bool
+	}{"nine years": {9 * year, true}, "eleven years": {11 * year, false}} {
+		token := s.AccessToken(map[string]any{"exp": time.Now().Add(test.in).Unix()}, nil)
+		_, err := jwtVerifier(s).VerifyToken(t.Context(), token)
+		if (err == nil) != test.ok || err != nil && !strings.Contains(err.Error(), "ten years") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestLongIssuer: Find is not asked about an iss of more than 2,048 bytes.
+func TestLongIssuer(t *testing.T) {
+	s := optest.New(t)
+	for name, test := range map[string]struct {
+		size  int
+		asked bool
+	}{"2,048 bytes": {2048, true}, "2,049 bytes": {2049, false}} {
+		asked := false
+		d := &rs.DynamicIssuers{Find: func(context.Context, string) (rs.Verifier, error) { asked = true; return nil, nil }}
+		iss := "https://as.example/" + strings.Repeat("a", test.size-len("https://as.example/"))
+		if _, err := d.VerifyToken(t.Context(), s.AccessToken(map[string]any{"iss": iss}, nil)); err == nil || asked != test.asked {
+			t.Errorf("%s: asked %v, %v", name, asked, err)
+		}
+	}
+}
+
+// TestNegativeXFCC: a negative XFCC is a fault of the configuration.
+func TestNegativeXFCC(t *testing.T) {
+	s := optest.New(t)
+	p := quiet(jwtVerifier(s))
+	p.MTLS = &rs.MTLS{Header: "X-Forwarded-Client-Cert", XFCC: -1, Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
+	if err := p.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "MTLS.XFCC") {
+		t.Errorf("Ready: %v", err)
+	}
+}
