@@ -10,7 +10,7 @@ import (
 // Device binds sessions to a key of the visitor's device (W3C Device Bound Session Credentials).
 // A browser that supports this creates a key after the sign-in. The key does not leave the
 // device. The browser proves possession of it every few minutes. Copied cookies then work for at
-// most [Device.Refresh]. Other browsers ignore the offer, and their sessions work as without
+// most [Device.Refresh], and after that only to end the session. Other browsers ignore the offer, and their sessions work as without
 // Device.
 //
 // Mount [Login.DeviceSession] at Path. Browsers bind sessions only on https.

@@ -223,6 +223,34 @@ func TestDevice(t *testing.T) {
 	}
 }
 
+// TestDeviceLogout: a copy of the cookies that ends the session does not get the ID token. The
+// device does, for the server.
+func TestDeviceLogout(t *testing.T) {
+	bothKinds(t, func(t *testing.T, set setting) {
+		for _, copied := range []bool{true, false} {
+			var counter tally
+			a := start(t, set.and(binding(&counter)))
+			d := a.device(t, "ES256")
+			d.bind()
+			a.clock.turn(5 * time.Minute)
+			d.refresh(a)
+			b := d.browser
+			if copied {
+				b = d.copyCookies(d.bound)
+			}
+			got := b.still().post(a.URL+"/logout", url.Values{})
+			to, err := url.Parse(got.header.Get("Location"))
+			if err != nil || got.status != 303 || to.Path != "/logout" || to.Query().Has("id_token_hint") == copied {
+				t.Errorf("copied %v: %d to %s, with a hint: %v", copied, got.status, to.Path, to.Query().Has("id_token_hint"))
+			}
+			b.want(b.get(a.URL+"/"), 200, "nobody")
+			if n := counter.of("device_cookie_missing none"); (n > 0) != copied {
+				t.Errorf("copied %v: the missing cookie was counted %d times", copied, n)
+			}
+		}
+	})
+}
+
 // TestDeviceUnsupported: a browser that ignores the offer stays signed in. DBSC-02.
 func TestDeviceUnsupported(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {

@@ -19,6 +19,9 @@ const (
 // the tokens are revoked, if the session keeps them and the server has an endpoint for that.
 // The browser is sent on to end the server's session too (OpenID Connect RP-Initiated Logout),
 // or to HomePath if the server has no endpoint for that.
+//
+// A session that is bound to a device also ends without its bound cookie. The server then gets no
+// ID token as a hint, and may ask the user to confirm.
 func (l *Login) Logout() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
 		if err := l.checkOrigin(r); err != nil {
@@ -44,6 +47,10 @@ func (l *Login) endSession(w http.ResponseWriter, r *http.Request) (s *session, 
 	s, err = l.sessions.load(r)
 	if s != nil && err == nil {
 		kept, err = l.sessions.kept(r, s)
+		if kept != nil && !l.isBound(r, s) { // perhaps a copy of the cookies, and the browser sees the hint
+			l.deviceMissing(r, s)
+			kept.IDToken = ""
+		}
 	}
 	l.cookies.expireIfSent(w, r, l.markName())
 	return s, kept, errors.Join(err, l.sessions.end(w, r, s))
