@@ -58,6 +58,7 @@ func (r *Registered) Config(server *discovery.Provider, keys auth.KeySource) cli
 	m := &r.Metadata
 	c := client.Config{
 		Issuer: server.Issuer, DiscoveryURL: server.URL, Metadata: server.Static, HTTP: server.HTTP,
+		UntrustedIssuer: server.UntrustedIssuer, InsecureHTTP: server.InsecureHTTP,
 		ClientID: r.ClientID, Auth: r.auth(keys),
 		RedirectURL: first(m.RedirectURIs), PostLogoutRedirectURL: first(m.PostLogoutRedirects),
 		IDTokenAlgs: list(m.IDTokenSignedResponseAlg), UserInfoAlgs: m.userInfoAlgs(),

@@ -280,6 +280,19 @@ func TestConfig(t *testing.T) {
 	}
 }
 
+// TestConfigKeepsTrust: the client trusts the server no more than its Provider does.
+func TestConfigKeepsTrust(t *testing.T) {
+	r := &registration.Registered{ClientID: "x"}
+	for _, set := range []bool{false, true} {
+		server := &discovery.Provider{Issuer: "https://as.example", UntrustedIssuer: set, InsecureHTTP: set}
+		for name, config := range map[string]client.Config{"Registered": r.Config(server, nil), "Document": document().Config(server, nil)} {
+			if config.UntrustedIssuer != set || config.InsecureHTTP != set {
+				t.Errorf("%s of %v: UntrustedIssuer %v, InsecureHTTP %v", name, set, config.UntrustedIssuer, config.InsecureHTTP)
+			}
+		}
+	}
+}
+
 // TestKept goes through JSON, as an application keeps it, and is managed after that.
 func TestKept(t *testing.T) {
 	s := optest.New(t)
