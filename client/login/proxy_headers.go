@@ -59,18 +59,28 @@ var keptFromPage = []string{
 	"Set-Cookie", "Set-Cookie2", "Clear-Site-Data", "Strict-Transport-Security", "Alt-Svc", "Refresh", "Link", "Service-Worker-Allowed",
 	"Www-Authenticate", "Dpop-Nonce", headerRegistration, headerChallenge, "Sourcemap", "X-Sourcemap", "Reporting-Endpoints", "Report-To", "Nel",
 	"Cache-Control", "Expires", "Pragma", "Content-Security-Policy", "Content-Security-Policy-Report-Only", "Referrer-Policy",
-	"Cross-Origin-Resource-Policy", "X-Content-Type-Options",
+	"Cross-Origin-Resource-Policy", "X-Content-Type-Options", "Age",
+
+	// Instructions to a server in front of this one: to send a file, or to keep the response.
+	"X-Sendfile", "X-Sendfile2", "X-Sendfile-Temporary", "X-Lighttpd-Send-File", "X-Lighttpd-Send-Tempfile",
+	"X-Reproxy-Url", "X-Reproxy-File", "Edge-Control",
+}
+
+var keptFromPagePrefixes = []string{"Access-Control-", "X-Accel-", "X-Litespeed-", "Surrogate-"}
+
+// isKeptFromPage is for names in canonical form. CDNs have fields of their own for caching, such
+// as CDN-Cache-Control (RFC 9213).
+func isKeptFromPage(name string) bool {
+	return slices.Contains(keptFromPage, name) || strings.HasSuffix(name, "-Cache-Control") ||
+		slices.ContainsFunc(keptFromPagePrefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
 // clean removes from a response what must not affect this site. A response that is opened as a
 // page runs no script here.
 func (p *proxy) clean(resp *http.Response) error {
-	for _, name := range keptFromPage {
-		resp.Header.Del(name)
-	}
 	for name := range resp.Header {
-		if strings.HasPrefix(name, "Access-Control-") {
-			resp.Header.Del(name)
+		if isKeptFromPage(name) {
+			delete(resp.Header, name)
 		}
 	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {

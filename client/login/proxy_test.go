@@ -163,6 +163,31 @@ func TestProxyForwards(t *testing.T) {
 	})
 }
 
+// TestProxyInstructions: an API tells neither the server in front to send a file nor a cache to
+// keep the response.
+func TestProxyInstructions(t *testing.T) {
+	names := []string{
+		"X-Accel-Redirect", "X-Accel-Expires", "X-Accel-Buffering", "X-Sendfile", "X-Lighttpd-Send-File", "X-LiteSpeed-Location", "X-Reproxy-URL",
+		"Surrogate-Control", "Surrogate-Key", "CDN-Cache-Control", "Cloudflare-CDN-Cache-Control", "Edge-Control", "Age", "Expires",
+	}
+	s := startSPA(t, setting{}, []string{"GET /photos/{id}"}, func(w http.ResponseWriter, _ *http.Request) {
+		for _, name := range names {
+			w.Header().Set(name, "/secret")
+		}
+	})
+	b := s.browser(t)
+	b.signIn(s.app)
+	p := b.fetch(s, "GET", "/api/photos/7", "", nil)
+	if p.status != 200 {
+		t.Fatal(p.status, p.body)
+	}
+	for _, name := range names {
+		if got := p.header.Get(name); got != "" {
+			t.Errorf("%s: %s passed", name, got)
+		}
+	}
+}
+
 // TestProxyRejects: SPA-03. The API hears of none of these.
 func TestProxyRejects(t *testing.T) {
 	called := atomic.Int32{}
