@@ -77,6 +77,17 @@ func TestDocumentRefused(t *testing.T) {
 		"a private key": func(d *registration.Document) {
 			d.Metadata.JWKSURI, d.Metadata.JWKS = "", []byte(`{"keys":[{"kty":"OKP","crv":"Ed25519","d":"canary"}]}`)
 		},
+		"a private key in Extra": func(d *registration.Document) {
+			d.Metadata.JWKSURI, d.Metadata.TokenEndpointAuthMethod = "", "none"
+			d.Metadata.Extra = m{"jwks": m{"keys": []m{{"kty": "OKP", "crv": "Ed25519", "x": "x"}, {"kty": "OKP", "crv": "Ed25519", "d": "canary"}}}}
+		},
+		"a private key of the type AKP": func(d *registration.Document) {
+			d.Metadata.Extra = m{"jwks": json.RawMessage(`{"keys":[{"kty":"AKP","pub":"x","priv":"canary"}]}`)}
+		},
+		"a symmetric key in Extra": func(d *registration.Document) {
+			d.Metadata.Extra = m{"jwks": m{"keys": []m{{"kty": "oct", "k": "canary"}}}}
+		},
+		"a text as keys":    func(d *registration.Document) { d.Metadata.Extra = m{"jwks": "canary"} },
 		"another client_id": func(d *registration.Document) { d.Metadata.Extra = m{"client_id": "x"} },
 		"a secret":          func(d *registration.Document) { d.Metadata.Extra = m{"client_secret": "canary"} },
 		"a secret's end":    func(d *registration.Document) { d.Metadata.Extra = m{"client_secret_expires_at": 0} },
@@ -88,6 +99,12 @@ func TestDocumentRefused(t *testing.T) {
 		if w.Code != 500 || w.Body.Len() > 0 {
 			t.Errorf("%s: %d, %q", name, w.Code, w.Body)
 		}
+	}
+	public := document()
+	public.Metadata.JWKSURI, public.Metadata.TokenEndpointAuthMethod = "", "none"
+	public.Metadata.Extra = m{"jwks": m{"keys": []m{{"kty": "OKP", "crv": "Ed25519", "x": "x"}}}}
+	if _, err := public.JSON(); err != nil {
+		t.Error(err)
 	}
 	none := document()
 	none.Metadata.TokenEndpointAuthMethod, none.Metadata.JWKSURI = "none", ""

@@ -149,6 +149,15 @@ func (m *Metadata) check() error {
 			return fmt.Errorf("Metadata.Extra must not hold %q", name)
 		}
 	}
+	if extra, ok := m.Extra["jwks"]; ok {
+		raw, err := json.Marshal(extra)
+		if err != nil {
+			return fmt.Errorf("Metadata.Extra: jwks: %w", err)
+		}
+		if err := checkPublic(raw); err != nil {
+			return err
+		}
+	}
 	if len(m.JWKS) > 0 && m.JWKSURI != "" { // RFC 7591 §2
 		return errors.New("Metadata has both JWKS and JWKSURI")
 	}
@@ -158,8 +167,9 @@ func (m *Metadata) check() error {
 	return nil
 }
 
-// privateMembers are the members of private and secret keys, RFC 7518 §6.
-var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
+// privateMembers are the members of private and secret keys, RFC 7518 §6. priv is that of the
+// key type AKP.
+var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}
 
 var errJWKS = errors.New("Metadata.JWKS is no JWK Set")
 
