@@ -14,11 +14,11 @@ type BeginOptions struct {
 	// Client is a name in Config.Clients. "" means the only client.
 	Client string
 
-	// Request holds the settings of this login. nil means Config.Request. A step-up request asks
-	// a signed-in visitor to authenticate again or in a stronger way (Prompt "login", MaxAge,
-	// ACRValues, Claims). Then the same user must sign in. Another user is rejected with
-	// CodeAnotherUser, and the session stays. Prompt "select_account" in addition allows another
-	// user.
+	// Request holds the settings of this login. nil means Config.Request. If Request is set and is
+	// a step-up request, it asks a signed-in visitor to authenticate again or in a stronger way
+	// (Prompt "login", MaxAge, ACRValues, Claims). Then the same user must sign in. Another user is
+	// rejected with CodeAnotherUser, and the session stays. Prompt "select_account" in addition
+	// allows another user.
 	Request *client.Request
 
 	// ReturnTo is the path of the application, with its query, to return to, for example

@@ -14,8 +14,8 @@ import (
 const maxForm = 256 << 10 // bytes; an ID token and a code
 
 // Callback finishes a login. Mount it at the path of the clients' RedirectURL. It accepts GET,
-// or POST for a client whose ResponseMode is form_post. With several clients, a response is
-// accepted only at the RedirectURL of the client that began the login (RFC 9700 §4.4.2.2).
+// or POST for a client whose ResponseMode is form_post. With several clients, a response that
+// arrived at the RedirectURL of another client is rejected (RFC 9700 §4.4.2.2).
 func (l *Login) Callback() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
 		q, err := parameters(w, r)

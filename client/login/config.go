@@ -56,8 +56,9 @@ type Config struct {
 
 	// SignIn is called once per login, before a session exists. It receives the user, the tokens
 	// and the parameters of the callback (Apple's "user", for example) without those of the
-	// protocol. An error rejects the user: 403, CodeDenied, no session. An error that is
-	// Temporary or a timeout, or a *url.Error of net/http, means CodeUnavailable.
+	// protocol. An error rejects the user: 403, CodeDenied, and no new session; an earlier
+	// one stays. An error that is Temporary or a timeout, or a *url.Error of net/http, means
+	// CodeUnavailable.
 	//
 	// For a client without ID tokens (GitHub, plain OAuth 2.0) it must set user.Subject to an
 	// identifier that the server never gives to another user. user.Issuer is then the client's

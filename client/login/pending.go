@@ -12,8 +12,8 @@ import (
 	"github.com/countersign/countersign/client"
 )
 
-// Logins in progress are sealed into cookies of the browser, with any Store. So anonymous
-// clients that start logins cannot fill the Store.
+// Logins in progress are sealed into cookies of the browser, with any Store. A login that is
+// begun leaves nothing in the Store. A callback leaves one small key for 12 minutes.
 const (
 	maxAttempts      = 10
 	attemptsLifetime = 10 * time.Minute

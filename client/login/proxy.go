@@ -60,9 +60,9 @@ type proxy struct {
 // KeepTokens.
 //
 // A page calls the handler with fetch and the header X-CSRF-Token, whose value comes from
-// [Login.Session]. A request without the header is accepted only if a browser cannot send it and
-// says that the request is same-origin. Such requests are images, EventSource and WebSockets.
-// All others are answered with 403.
+// [Login.Session]. Without the header, GET and HEAD, and WebSockets, are accepted if the browser
+// says that the request is same-origin: images, EventSource and WebSockets cannot send it. All
+// others are answered with 403.
 //
 // Tokens are refreshed, and DPoP proofs are made. The answer is the API's, without its cookies,
 // except:

@@ -6,10 +6,10 @@ import (
 	"fmt"
 )
 
-// Ready reports an error if visitors cannot sign in now. It checks that the metadata of every
-// server is available and fits the configuration, and that Config.Store answers. Call it before
-// the application listens, and for a readiness probe. The error names every client that is not
-// ready.
+// Ready reports an error if a server or Config.Store does not answer, or if the metadata of a
+// server rules out the configuration. It does not try credentials, and does not write. Call it
+// before the application listens, and for a readiness probe. The error names every client that is
+// not ready.
 func (l *Login) Ready(ctx context.Context) error {
 	var errs []error
 	for name, c := range l.config.Clients {

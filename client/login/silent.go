@@ -18,9 +18,10 @@ const silentProbe = "login_probe"
 // Silent passes every request to next, as Identify does. Before that it signs in visitors who
 // have a session at the server already. It redirects the browser to the server with prompt=none
 // (OpenID Connect Core §3.1.2.1). The visitor returns to the same page, signed in or not. No
-// page of the server and no error page is shown. The server is asked at most every 10 minutes,
-// and not after a logout. It is asked only for page visits by browsers that store cookies. name
-// is a name in Config.Clients. "" means the only client.
+// page of the server is shown, and no error page unless the Store is down. The server is asked at
+// most once in 10 minutes per browser, and not for Lifetime after a logout here. It is asked only
+// for page visits by browsers that store cookies. name is a name in Config.Clients. "" means the
+// only client.
 func (l *Login) Silent(name string, next http.Handler) http.Handler {
 	l.silent.Store(true)
 	next = withoutProbe(next)

@@ -88,7 +88,7 @@ var errNoTokens = errors.New("login: the session keeps no tokens; see Config.Kee
 //
 // If errors.Is finds tokens.ErrLoginRequired, the visitor must sign in again: call
 // [Login.Begin]. Any other error means that the session has no tokens (see Config.KeepTokens),
-// or is Temporary.
+// or is Temporary. An error that is none of these is of the configuration.
 func (u *User) Tokens(ctx context.Context) (*client.Tokens, error) {
 	if u.source == nil {
 		return nil, errNoTokens
