@@ -74,8 +74,9 @@ func (r *Refresher) Add(ctx context.Context, key string, t *client.Tokens) error
 	return r.save(ctx, key, t)
 }
 
-// Forget ends a login. It deletes the tokens, and a refresh in progress does not restore them.
-// To end them at the server too, see [client.Client.Revoke].
+// Forget ends a login. It deletes the tokens, and a refresh in progress does not restore them,
+// unless the Store could not keep the note for it. To end them at the server too, see
+// [client.Client.Revoke].
 func (r *Refresher) Forget(ctx context.Context, key string) error {
 	if err := r.configured(); err != nil {
 		return err
@@ -98,8 +99,8 @@ const forgottenTime = 2 * renewTime
 
 // Tokens returns the tokens of a login, refreshed if they expire soon. While a refresh is in
 // progress, or if it fails, it returns the old tokens if they are still valid. An error is an
-// [*client.Error]. It wraps [ErrLoginRequired] if the login has ended, and is Temporary if a
-// later call may succeed.
+// [*client.Error], unless r is not configured. It wraps [ErrLoginRequired] if the login has ended,
+// and is Temporary if a later call may succeed.
 func (r *Refresher) Tokens(ctx context.Context, key string) (*client.Tokens, error) {
 	if err := r.configured(); err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ import (
 // Transport is an http.RoundTripper that adds access tokens to requests to APIs, as bearer
 // tokens or with a DPoP proof for each request. A response with a challenge becomes a
 // [*ChallengeError], which errors.As finds. If the API only requires a new token or a new nonce,
-// Transport first sends the request once more, if the body can be sent again.
+// Transport first sends the request once more for each of the two, if the body can be sent again.
 //
 // A Transport is safe for concurrent use, and must not be copied.
 type Transport struct {
