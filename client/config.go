@@ -190,7 +190,8 @@ type Config struct {
 	OmitTokenResource bool
 
 	// RequireIss rejects authorization responses without iss (RFC 9207), even if the server does
-	// not announce it. An iss in the response is always checked.
+	// not announce it. A response with an ID token may lack iss, because the ID token has it. An
+	// iss in the response is always checked.
 	RequireIss bool
 
 	// DefaultLifetime is the lifetime of access tokens if the response has no expires_in. 0

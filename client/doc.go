@@ -42,7 +42,7 @@
 //
 // # Errors
 //
-// Every error of a Client's methods is an [*Error]. Its Code is the server's error code if the
+// Every error of a step of a login is an [*Error]. Its Code is the server's error code if the
 // server sent one. Otherwise Code is "temporarily_unavailable" if a later call may succeed, and
 // "login_failed" in all other cases. Each method lists the codes that servers send.
 package client

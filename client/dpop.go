@@ -166,7 +166,7 @@ func (c *Client) learn(role, u string, h http.Header) bool {
 // Authorize adds the access token of t to a request to an API: as a bearer token, or with a proof
 // if it is bound by DPoP. The proof is for this request only, so call Authorize last. If the API
 // answers 401 with a DPoP-Nonce, pass the response to [Client.SaveDPoPNonce] and call Authorize for
-// a new request. tokens.Transport does this. Every error is an [*Error] with the code "login_failed".
+// a new request. tokens.Transport does this. An error need not be an [*Error].
 func (c *Client) Authorize(r *http.Request, t *Tokens) error {
 	if t == nil || t.Token == nil || t.AccessToken == "" {
 		return errors.New("client: there is no access token")

@@ -28,7 +28,7 @@ const (
 	StepLogout     Step = "logout"
 )
 
-// Error says at which step an operation failed. Every error of a Client's methods is an Error.
+// Error says at which step an operation failed. Every error of a step of a login is an Error.
 // Its text is for the log. Show only Code to a browser.
 type Error struct {
 	Step Step

@@ -19,8 +19,9 @@ import (
 // that was stored for this browser, and returns the tokens. It checks state and iss, exchanges
 // the code with the code_verifier, and validates the ID token in 14 steps.
 //
-// A Pending can be finished once: remove it from the session before the call. A second call in
-// the same process is rejected, and the code is sent once.
+// A Pending can be finished once: remove it from the session before the call. A second call of
+// the same Client is rejected. The code is sent once, and again only if the server asks for a
+// DPoP nonce.
 //
 // Every error is an [*Error]. For an error of the server errors.As finds a [*CallbackError] or a
 // [*TokenError]. Codes of a callback: "access_denied", "invalid_scope", "login_required",
@@ -141,8 +142,8 @@ func (c *Client) checkPending(p *Pending) error {
 // Exchange redeems a code that a mobile app obtained. The app sends code and verifier to its
 // backend, which has authenticated the app. The app's request must have had this client's
 // RedirectURL, PKCE and no nonce. For an app that sends a nonce, max_age or acr_values, call
-// [Client.Finish] with a Pending that contains them. Exchange fails with a profile or a signed
-// ResponseMode, because these require checks of the whole response.
+// [Client.Finish] with a Pending that contains them. Exchange fails with a FAPI profile or a
+// signed ResponseMode, because these require checks of the whole response.
 //
 // Every error is an [*Error], with the codes of the token endpoint as for Finish.
 func (c *Client) Exchange(ctx context.Context, code string, verifier pkce.Verifier) (*Tokens, error) {

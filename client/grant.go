@@ -125,7 +125,7 @@ type Grant struct {
 
 // Grant gets tokens with a grant that this package does not have, RFC 6749 §4.5. The grants of a
 // login, those of package client/grant and the password grant (RFC 9700 §2.4) are rejected. The
-// request is sent once.
+// request is sent once, and again only if the server asks for a DPoP nonce.
 //
 // Every error is an [*Error]. Codes: "invalid_grant", "invalid_client", "unauthorized_client",
 // "unsupported_grant_type", "invalid_scope", "invalid_request".

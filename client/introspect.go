@@ -16,7 +16,7 @@ import (
 )
 
 // Introspected is the server's response about a token, RFC 7662 §2.2. For an inactive token all
-// other fields are empty.
+// other fields are empty; Claims decodes what else the server sent.
 type Introspected struct {
 	Active bool
 

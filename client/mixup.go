@@ -51,9 +51,9 @@ func leadsTo(redirectURL string) string {
 	return endpoint.Origin(u) + u.RequestURI()
 }
 
-// NamesIssuer reports whether every response that this client accepts names its issuer. This is
-// so with RequireIss, with a profile that requires iss, with metadata in Config that announces
-// iss, and for responses that are signed or have an ID token.
+// NamesIssuer reports whether every successful response that this client accepts names its
+// issuer. This is so with RequireIss, with a profile that requires iss, with metadata in Config
+// that announces iss, and for responses that are signed or have an ID token.
 func (c *Client) NamesIssuer() bool {
 	return c.config.RequireIss || c.config.Profile.requiresIss() || strings.HasSuffix(c.config.ResponseMode, "jwt") ||
 		strings.Contains(c.config.ResponseType, "id_token") || c.config.Metadata != nil && c.config.Metadata.AuthorizationResponseIssParameterSupported

@@ -19,8 +19,9 @@ import (
 // has them. scopes, if any, limit the new access token. They must have been granted. The next
 // refresh may request all granted scopes again.
 //
-// The request is sent once: a server that rotates refresh tokens may treat a second one as a
-// theft. tokens.Refresher refreshes once for many callers and processes.
+// The request is sent once, and again only if the server asks for a DPoP nonce: a server that
+// rotates refresh tokens may treat a second one as a theft. tokens.Refresher refreshes once for
+// many callers and processes.
 //
 // Every error is an [*Error]. Codes: "invalid_grant" if the refresh token has ended (see
 // [Error.EndsLogin]), "invalid_client", "unauthorized_client", "invalid_scope", "invalid_request".

@@ -48,7 +48,8 @@ type tokenResponse struct {
 }
 
 // requestToken sends a grant to the token endpoint once, because a code that may have arrived
-// must not be sent again. key is the key that the tokens are bound to with Config.DPoP.
+// must not be sent again. Only if the server asks for a DPoP nonce, it is sent again. key is the
+// key that the tokens are bound to with Config.DPoP.
 func (c *Client) requestToken(ctx context.Context, form url.Values, key auth.SigningKey) (*tokenResponse, error) {
 	ctx = c.provider.Context(ctx)
 	m, err := c.metadata(ctx)

@@ -51,8 +51,8 @@ func FederatedFile(path string, a FederatedAssertion) Method {
 }
 
 // FederatedFunc calls f for the assertion of every request. An example is an ID token of a
-// managed identity. f has 10 seconds. It may cache an assertion until it expires, if the server
-// accepts an assertion more than once.
+// managed identity. Its ctx ends after 10 seconds. It may cache an assertion until it expires, if
+// the server accepts an assertion more than once.
 func FederatedFunc(f func(ctx context.Context) (string, error), a FederatedAssertion) Method {
 	m := federated("federated_jwt", assertionType, a, func(ctx context.Context, _ string) (string, error) { return f(ctx) })
 	if f == nil && m.err == nil {
