@@ -90,7 +90,7 @@ func (p *Provider) now() time.Time {
 
 // Metadata returns the server's metadata. It is fetched at the first call, and again after an
 // hour. If the refresh fails, the previous metadata is returned for up to 24 hours. Every
-// error is an [*Error].
+// error is an [*Error], unless ctx ends first.
 func (p *Provider) Metadata(ctx context.Context) (*Metadata, error) {
 	if p.Static != nil {
 		return p.static()

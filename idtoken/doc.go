@@ -6,5 +6,6 @@
 //	token, err := v.Verify(ctx, raw, idtoken.Expected{Nonce: nonce, AccessToken: accessToken})
 //
 // [Verifier.Check] returns the report as well: a table that can be printed, marshaled and
-// logged. Every token that it accepts was also accepted by go-oidc's verifier.
+// logged. Every token that it accepts was also accepted by go-oidc's verifier, but for
+// clock skew, alias and tenants.
 package idtoken

@@ -120,9 +120,10 @@ type Verifier struct {
 
 type hidden[T any] = redact.All[T]
 
-// Expected holds the values that one token is compared with. An empty field does not disable
-// a check: a token with a nonce or a hash that is not expected is rejected. It redacts itself
-// in fmt, log/slog and encoding.
+// Expected holds the values that one token is compared with. A token with a nonce or a
+// hash that is not expected is rejected, but at_hash of a token from the browser is not looked at
+// without AccessToken. Without ACRValues and MaxAge, acr and auth_time are not compared. Expected
+// redacts itself in fmt, log/slog and encoding.
 type Expected struct {
 	hidden[Expected]
 
