@@ -171,6 +171,7 @@ func TestPlaygroundOwnServer(t *testing.T) {
 		p.picture("playground-own")
 		p.load("continue", chromedp.Click(chromedp.CSS("#continue")))
 		p.load("choose alice", chromedp.Click(chromedp.CSS(`button[value="`+alice.Subject+`"]`)))
+		p.load("allow", chromedp.Click(chromedp.CSS(`button[value="allow"]`)))
 		p.eventually("back", func() bool { return p.at().Path == "/own" && strings.Contains(p.text(), want) })
 	}
 	p.picture("playground-own-attack")
