@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -243,6 +244,34 @@ func TestMetadata(t *testing.T) {
 		if err := f.Apply(t.Context(), f.set()); !temporary(err) {
 			t.Errorf("%s: a token: %v", name, err)
 		}
+	}
+}
+
+// TestMetadataLeadsInside: metadata of a transmitter elsewhere does not lead to a private address,
+// neither with the access token nor for the keys.
+func TestMetadataLeadsInside(t *testing.T) {
+	var asked atomic.Int32
+	inside := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	defer inside.Close()
+	f := newFixture(t)
+	f.Receiver.Issuer = "https://transmitter.example.invalid"
+	f.ConfigurationURL = strings.Replace(f.URL, "127.0.0.1", "localhost", 1) + "/.well-known/ssf-configuration/tenant"
+	f.edit = func(o object) {
+		o["issuer"], o["jwks_uri"] = f.Receiver.Issuer, inside.URL+"/j"
+		o["configuration_endpoint"], o["status_endpoint"], o["verification_endpoint"] = inside.URL+"/c", inside.URL+"/s", inside.URL+"/v"
+	}
+	_, streams := f.Streams(t.Context())
+	_, status := f.Status(t.Context(), "s1")
+	for name, err := range map[string]error{
+		"Streams": streams, "Status": status, "VerifyStream": f.VerifyStream(t.Context(), "s1"),
+		"Poll": f.Poll(t.Context(), inside.URL+"/p"), "Apply": f.Apply(t.Context(), f.set(with("iss", f.Receiver.Issuer))),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "private address") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if asked.Load() != 0 {
+		t.Errorf("%d requests to a private address", asked.Load())
 	}
 }
 

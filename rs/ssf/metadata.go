@@ -97,7 +97,7 @@ func (r *Receiver) fetchMetadata(ctx context.Context) (*Metadata, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp, err := endpoint.Client{HTTP: r.HTTP}.Get(ctx, u, "application/json", nil, endpoint.MaxDocument)
+	resp, err := endpoint.Client{HTTP: r.HTTP}.Get(r.guarded(ctx), u, "application/json", nil, endpoint.MaxDocument)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("ssf: metadata: %w", err)
@@ -148,6 +148,12 @@ func (r *Receiver) configurationURL() (string, error) {
 	return u.Scheme + "://" + u.Host + wellKnown + strings.TrimSuffix(u.EscapedPath(), "/"), nil
 }
 
+// guarded returns a context for requests to URLs that the transmitter names. They must not lead to
+// a private address, except at the hosts of Issuer and ConfigurationURL.
+func (r *Receiver) guarded(ctx context.Context) context.Context {
+	return endpoint.With(ctx, endpoint.Policy{Guarded: true, Own: []string{r.Issuer, r.ConfigurationURL}})
+}
+
 // keySet returns Keys, or the keys at jwks_uri.
 func (r *Receiver) keySet(ctx context.Context) (KeySet, error) {
 	if r.Keys != nil {
@@ -170,7 +176,10 @@ func (r *Receiver) keySet(ctx context.Context) (KeySet, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.keysAt != m.JWKSURI {
-		r.keys, r.keysAt = discovery.KeysAt(m.JWKSURI, r.HTTP), m.JWKSURI
+		p := &discovery.Provider{ // guards jwks_uri like guarded
+			Issuer: r.Issuer, URL: r.ConfigurationURL, HTTP: r.HTTP, Static: &discovery.Metadata{Issuer: r.Issuer, JWKSURI: m.JWKSURI},
+		}
+		r.keys, r.keysAt = p.Keys(), m.JWKSURI
 	}
 	return r.keys, nil
 }

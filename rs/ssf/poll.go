@@ -38,8 +38,9 @@ type pollResponse struct {
 }
 
 // Run receives events by poll, RFC 8936, until ctx ends, and returns the cause of the end.
-// pollEndpoint is Stream.EndpointURL. Failures are logged, counted and retried after increasing
-// intervals of up to one minute. One process is enough; several are safe.
+// pollEndpoint is Stream.EndpointURL. It may have a private address only at the host of Issuer or
+// ConfigurationURL. Failures are logged, counted and retried after increasing intervals of up to
+// one minute. One process is enough; several are safe.
 func (r *Receiver) Run(ctx context.Context, pollEndpoint string) error {
 	if err := r.configured(); err != nil {
 		return err

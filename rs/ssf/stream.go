@@ -374,7 +374,7 @@ func (r *Receiver) send(ctx context.Context, method, u string, body []byte) (*en
 			return nil, fmt.Errorf("ssf: Receiver.Token: %w", err)
 		}
 	}
-	resp, err := endpoint.Client{HTTP: r.HTTP}.SendJSON(ctx, method, u, token, body, r.Authorization)
+	resp, err := endpoint.Client{HTTP: r.HTTP}.SendJSON(r.guarded(ctx), method, u, token, body, r.Authorization)
 	if err != nil {
 		return nil, fmt.Errorf("ssf: %w", err)
 	}
