@@ -86,7 +86,7 @@ func (s *PingSessions) configured() error {
 		return errors.New("PingSessions.Issuer is empty or PingSessions.Auth is nil")
 	case s.URL == "" && s.Server == nil:
 		return errors.New("PingSessions.URL is empty and PingSessions.Server is nil: set one of them")
-	case s.URL != "" && !strings.HasSuffix(s.URL, "/revokedSris"): // at another path, 404 would mean "not revoked"
+	case s.URL != "" && !isRevokedSRIs(s.URL):
 		return errors.New("PingSessions.URL does not end with /revokedSris")
 	case s.URL == "" && s.Server.Issuer != s.Issuer:
 		return errors.New("PingSessions.Server.Issuer does not equal PingSessions.Issuer")
@@ -103,7 +103,7 @@ func (s *PingSessions) Ready(ctx context.Context) error {
 	if err := s.configured(); err != nil {
 		return err
 	}
-	_, err := s.endpoint(ctx)
+	_, _, err := s.endpoint(ctx)
 	return err
 }
 
@@ -166,7 +166,7 @@ func (s *PingSessions) Revoke(ctx context.Context, sri string) error {
 	if sri == "" || len(sri) > maxSRI {
 		return errors.New("pi.sri is empty or too long, expected 1 to 512 bytes")
 	}
-	u, err := s.endpoint(ctx)
+	ctx, u, err := s.endpoint(ctx)
 	if err != nil {
 		return err
 	}
@@ -195,7 +195,7 @@ func (s *PingSessions) Revoke(ctx context.Context, sri string) error {
 
 // ask asks about one session: 200 means revoked, 404 means not revoked.
 func (s *PingSessions) ask(ctx context.Context, sri string) (bool, error) {
-	u, err := s.endpoint(ctx)
+	ctx, u, err := s.endpoint(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -229,18 +229,29 @@ func (s *PingSessions) prepare(r *http.Request) error {
 	return nil
 }
 
-func (s *PingSessions) endpoint(ctx context.Context) (string, error) {
+// endpoint returns the URL and the context for the call. A URL from metadata must not lead to a
+// private address unless the issuer has one.
+func (s *PingSessions) endpoint(ctx context.Context) (context.Context, string, error) {
 	if s.URL != "" {
-		return s.URL, nil
+		return endpoint.With(ctx, endpoint.Policy{}), s.URL, nil
 	}
+	ctx = s.Server.Context(ctx)
 	m, err := s.Server.Metadata(ctx)
-	if err != nil {
-		return "", err
+	switch {
+	case err != nil:
+		return ctx, "", err
+	case m.PingRevokedSRIsEndpoint == "":
+		return ctx, "", errors.New("the server's metadata has no ping_revoked_sris_endpoint: set PingSessions.URL")
+	case !isRevokedSRIs(m.PingRevokedSRIsEndpoint):
+		return ctx, "", errors.New("ping_revoked_sris_endpoint of the server's metadata does not end with /revokedSris: set PingSessions.URL")
 	}
-	if m.PingRevokedSRIsEndpoint == "" {
-		return "", errors.New("the server's metadata has no ping_revoked_sris_endpoint: set PingSessions.URL")
-	}
-	return m.PingRevokedSRIsEndpoint, nil
+	return ctx, m.PingRevokedSRIsEndpoint, nil
+}
+
+// isRevokedSRIs checks the path of the endpoint. At another path, 404 would mean "not revoked".
+func isRevokedSRIs(u string) bool {
+	parsed, err := url.Parse(u)
+	return err == nil && strings.HasSuffix(u, "/revokedSris") && strings.HasSuffix(parsed.Path, "/revokedSris")
 }
 
 func (s *PingSessions) remembered(sri string) (pingSession, bool) {

@@ -4,14 +4,30 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 
+	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/rs"
 )
 
 type noAuthentication struct{}
 
 func (noAuthentication) Authenticate(*http.Request, url.Values) error { return nil }
+
+// TestPingSessionsOtherPath: an endpoint in metadata with another path is not asked, because its
+// 404 would mean "not revoked".
+func TestPingSessionsOtherPath(t *testing.T) {
+	for _, suffix := range []string{"/other", "/other?x=/revokedSris"} {
+		const issuer = "https://ping.example"
+		s := &rs.PingSessions{Issuer: issuer, Auth: noAuthentication{}, Server: &discovery.Provider{Issuer: issuer, Static: &discovery.Metadata{
+			Issuer: issuer, PingRevokedSRIsEndpoint: issuer + suffix,
+		}}}
+		if err := s.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "/revokedSris") {
+			t.Errorf("%s: %v", suffix, err)
+		}
+	}
+}
 
 // TestPingSessionsRevokedMeanwhile: a response "not revoked" that was under way while this
 // process revoked the session is not remembered.

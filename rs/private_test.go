@@ -23,7 +23,7 @@ func TestMetadataLeadsInside(t *testing.T) {
 	const issuer = "https://as.example.invalid"
 	metadata := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprintf(w, `{"issuer":%q,"authorization_endpoint":"%[2]s/a","token_endpoint":"%[2]s/t","jwks_uri":"%[2]s/j","introspection_endpoint":"%[2]s/i","response_types_supported":["code"]}`, issuer, inside.URL)
+		fmt.Fprintf(w, `{"issuer":%q,"authorization_endpoint":"%[2]s/a","token_endpoint":"%[2]s/t","jwks_uri":"%[2]s/j","introspection_endpoint":"%[2]s/i","ping_revoked_sris_endpoint":"%[2]s/revokedSris","response_types_supported":["code"]}`, issuer, inside.URL)
 	}))
 	defer metadata.Close()
 	provider := func() *discovery.Provider {
@@ -52,6 +52,13 @@ func TestMetadataLeadsInside(t *testing.T) {
 		}
 		if w := ask(quiet(v), bearer(sent), "/"); w.Code != 503 || strings.Contains(w.Body.String(), "private") {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
+	sessions := &rs.PingSessions{Issuer: issuer, Server: provider(), Auth: asks().Auth}
+	_, err := sessions.Revoked(t.Context(), "sri-1")
+	for name, err := range map[string]error{"Revoked": err, "Revoke": sessions.Revoke(t.Context(), "sri-1")} {
+		if err == nil || !strings.Contains(err.Error(), "private address") {
+			t.Errorf("PingSessions, %s: %v", name, err)
 		}
 	}
 	if asked.Load() != 0 {
