@@ -100,7 +100,7 @@ func (a *AWSLoadBalancer) VerifyToken(ctx context.Context, token string) (*Princ
 	if !validES256(key, signed, parts[2]) {
 		return nil, errors.New("the signature is not valid")
 	}
-	return &Principal{Issuer: a.Issuer, Subject: c.Subject, ClientID: a.ClientID, Expiry: h.Expiry.Time, payload: parts[1]}, nil
+	return &Principal{Issuer: a.Issuer, Subject: c.Subject, ClientID: a.ClientID, Expiry: h.Expiry.Time, payload: parts[1], origin: origin{forwarded: true}}, nil
 }
 
 // albParts splits the token into three base64url parts, each with or without padding.

@@ -50,6 +50,8 @@ type origin struct {
 	keys  keyHolder // the key set and the key that verified a JWT
 	key   *jose.Key
 	asked bool // the server was asked about the token
+
+	forwarded bool // a load balancer wrote the claims for this request; they have no iat
 }
 
 // HasScope reports whether the scope was granted. Scopes are compared byte for byte.

@@ -77,7 +77,8 @@ type Revocations struct {
 
 	// TokenLife is the longest lifetime of an access token, from iat to exp. An entry is
 	// dropped after every token that it can match has expired. A token with a longer lifetime
-	// is rejected, because it could outlive its revocation. 0 means 24 hours; at most 366 days.
+	// is rejected, because it could outlive its revocation. So is a JWT without iat. 0 means 24
+	// hours; at most 366 days.
 	TokenLife time.Duration
 
 	// Shared is the list of all processes; redisstore.Store implements it. Run must run in
@@ -295,6 +296,8 @@ func (v *Revocations) CheckRevocation(ctx context.Context, token string, p *Prin
 	return v.checkLife(p)
 }
 
+var errNoIAT = errors.New("the token has no iat, so it could outlive its revocation: configure the server to write iat")
+
 var errUnreadableSID = errors.New("sid in the token is not a string, and sessions were revoked: configure the server to write sid as a string")
 
 var revokedErrors = [...]error{
@@ -309,8 +312,12 @@ func (v *Revocations) checkLife(p *Principal) error {
 		return nil // an introspection response: the server is asked again after Cache.MaxAge at most
 	}
 	from := p.IssuedAt
-	if from.IsZero() {
+	switch {
+	case !from.IsZero():
+	case p.origin.asked || p.origin.forwarded:
 		from = now(v.Now)
+	default:
+		return errNoIAT // its lifetime is unknown
 	}
 	if life := p.Expiry.Sub(from); life > v.tokenLife() {
 		return &unavailable{fmt.Errorf("the token lives for %v, expected at most %v: set Revocations.TokenLife", life, v.tokenLife())}
@@ -342,7 +349,7 @@ func (v *Revocations) rejects(kind revocationKind, issuer uint64, token string, 
 		return false
 	}
 	before, until := v.table.get(v.table.key(kind, issuer, name))
-	return until != 0 && now(v.Now).UnixNano() < until && (p.IssuedAt.IsZero() || p.IssuedAt.UnixNano() <= before)
+	return until != 0 && now(v.Now).UnixNano() < until && (p.IssuedAt.IsZero() || p.IssuedAt.Truncate(time.Second).UnixNano() <= before)
 }
 
 // named returns the name by which entries of a kind match, besides the issuer.

@@ -142,6 +142,36 @@ func TestRevocationsLife(t *testing.T) {
 	}
 }
 
+// TestRevocationsNoIAT: a JWT without iat is rejected in its last TokenLife too, when its entry may be gone.
+func TestRevocationsNoIAT(t *testing.T) {
+	s := optest.New(t)
+	v := &rs.Revocations{TokenLife: time.Hour}
+	p := &rs.Principal{Issuer: s.URL, Subject: "alice", Expiry: time.Now().Add(time.Minute)}
+	if err := v.CheckRevocation(t.Context(), "a.b.c", p); err == nil || !strings.Contains(err.Error(), "no iat") {
+		t.Errorf("no iat: %v", err)
+	}
+	p.IssuedAt = time.Now()
+	if err := v.CheckRevocation(t.Context(), "a.b.c", p); err != nil {
+		t.Errorf("iat: %v", err)
+	}
+}
+
+// TestRevocationsFraction: a fraction in iat does not make a token newer than its second.
+func TestRevocationsFraction(t *testing.T) {
+	s := optest.New(t)
+	v := &rs.Revocations{}
+	at := time.Now().Truncate(time.Second).Add(-time.Minute)
+	if err := v.Revoke(t.Context(), rs.RevokedAccess{Issuer: s.URL, Subject: "alice", Before: at}); err != nil {
+		t.Fatal(err)
+	}
+	for offset, want := range map[float64]bool{0.5: false, 1: true} {
+		err := check(t, s, v, m{"sub": "alice", "iat": float64(at.Unix()) + offset, "exp": at.Unix() + 600})
+		if (err == nil) != want {
+			t.Errorf("iat %v seconds after Before: %v", offset, err)
+		}
+	}
+}
+
 func check(t *testing.T, s *optest.Server, v *rs.Revocations, claims m) error {
 	t.Helper()
 	token := s.AccessToken(claims, nil)
