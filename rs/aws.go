@@ -25,7 +25,7 @@ import (
 // it signed the user in, in the header X-Amzn-Oidc-Data (see Protection.TokenHeader). They are
 // an ES256 JWT with padding. They grant nothing, so the Principal has no scopes. Signers,
 // Issuer and ClientID must be set; otherwise every token is answered with 503. A [Cache] does
-// not accept it.
+// not accept it as its Tokens.
 //
 // Let the API accept connections from the load balancer only. Otherwise a client can send a
 // header that it received elsewhere.

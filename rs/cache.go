@@ -33,7 +33,8 @@ type Cache struct {
 	// Tokens verifies the tokens that are not in the cache.
 	Tokens Verifier
 
-	// Size is the maximum number of remembered tokens, at about 1 KiB each. 0 means 10,000.
+	// Size is the maximum number of remembered tokens, at about 1 KiB each, separately for active
+	// and inactive tokens. 0 means 10,000.
 	Size int
 
 	// MaxAge is how long a server's response is used. 0 means 30 seconds; at most 1 hour. That

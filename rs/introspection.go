@@ -39,8 +39,8 @@ type Introspection struct {
 	// Audience is the identifier of this API. aud in the response must contain it.
 	//
 	// "" is for servers whose responses have no aud, because they tell an API about its own
-	// tokens alone. Then a response with an aud is rejected. So is a response without a
-	// token_type, which may be about a refresh token.
+	// tokens alone. Then a response with an aud is rejected. So is a response without
+	// token_type, token_use and token_class, which may be about a refresh token.
 	Audience string
 
 	// Audiences are further identifiers of this API. aud must contain Audience or one of
@@ -88,9 +88,9 @@ type Introspection struct {
 	// minutes.
 	Skew time.Duration
 
-	// HTTP sends the requests. Only its Transport is used (tracing, proxies). Time-outs, size
-	// limits and the rejection of redirects stay those of this module. nil means the default
-	// client of this module.
+	// HTTP sends the requests. Only its Transport (tracing, proxies) and Timeout are used. The
+	// time-outs, size limits and the rejection of redirects of this module still apply. nil
+	// means the default client of this module.
 	HTTP *http.Client
 
 	// Now is the clock. nil means time.Now.

@@ -57,8 +57,8 @@ type PingSessions struct {
 	// Size is the maximum number of remembered sessions. 0 means 10,000.
 	Size int
 
-	// HTTP sends the requests. Only its Transport is used. Time-outs and limits stay those of
-	// this module. nil means the default client of this module.
+	// HTTP sends the requests. Only its Transport and Timeout are used. The time-outs and
+	// limits of this module still apply. nil means the default client of this module.
 	HTTP *http.Client
 
 	// Counter counts revoked sessions and failures. nil means that nothing is counted.

@@ -38,12 +38,13 @@ type StatusLists struct {
 	// Required rejects tokens without the claim status.status_list.
 	Required bool
 
-	// StaleFor is how long a list is used past its ttl if no newer one can be fetched. It is
+	// StaleFor is how long a list is used past its ttl (10 seconds to 24 hours; 5 minutes
+	// without one) if no newer one can be fetched. It is
 	// never used past its exp. 0 means that its tokens are then answered with 503.
 	StaleFor time.Duration
 
-	// HTTP sends the requests. Only its Transport is used. Time-outs and limits stay those of
-	// this module. nil means the default client of this module.
+	// HTTP sends the requests. Only its Transport and Timeout are used. The time-outs and
+	// limits of this module still apply. nil means the default client of this module.
 	HTTP *http.Client
 
 	// Counter counts revoked tokens and failures. nil means that nothing is counted.

@@ -12,5 +12,6 @@
 //	http.Handle("GET /photos/{id}", api.Handler(guard(photo)))
 //
 // A request is let through only if the decision point answers decision true, in time and in the
-// form that the specification requires. Everything else is 403 or 503.
+// form that the specification requires. Everything else is rejected: 403, 503, or what
+// StepUp or ask returns.
 package authzen

@@ -14,8 +14,9 @@
 // "www-authenticate" has the challenge. A stream ends when its token expires.
 //
 // A token that is bound to a client certificate (RFC 8705) is accepted only with that
-// certificate on the call's TLS connection. A token that is bound by DPoP (RFC 9449) is
-// rejected: its proofs are for an HTTP method and URL.
+// certificate on the call's TLS connection, or the one that a trusted proxy forwards
+// (Protection.MTLS). A token that is bound by DPoP (RFC 9449) is rejected: its proofs are for an
+// HTTP method and URL.
 package grpcrs
 
 import (

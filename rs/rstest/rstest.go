@@ -52,7 +52,7 @@ type Principal struct {
 }
 
 // With returns r with p in its context, as [rs.Protection.Handler] does for an access token
-// with the claims of p. It panics if rs would reject every token with these claims.
+// with the claims of p. It panics if a claim cannot be read, for example exp as text.
 func With(r *http.Request, p Principal) *http.Request {
 	made, err := p.principal()
 	if err != nil {

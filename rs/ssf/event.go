@@ -38,7 +38,7 @@ type Event struct {
 	Issuer   string    // iss of the token: the transmitter
 	ID       string    // jti of the token
 	IssuedAt time.Time // iat of the token
-	Time     time.Time // when it happened: event_timestamp, otherwise toe, otherwise iat; at most iat
+	Time     time.Time // when it happened: event_timestamp, otherwise toe, otherwise iat; at most iat; for unknown types iat
 	Subject  Subject   // the user, session or token that the event is about
 
 	payload []byte
