@@ -6,7 +6,8 @@
 //
 // Names of keys are hashed, because callers build them from identifiers and secrets. Values and
 // the members of an index are stored unchanged: everybody with access to the server can read
-// them. Connections are encrypted unless the server is on this machine.
+// them. With [Config].URL, connections are encrypted unless the server is on this machine or
+// InsecurePlaintext is set. A Client has its own TLS settings, which are not checked.
 //
 // Every call ends within [Config].Timeout. If the server cannot be reached, the call returns an
 // error whose Temporary() is true, and never an empty result: nobody is let in because Redis is

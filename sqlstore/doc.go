@@ -7,16 +7,17 @@
 // driver. The tests use the stdlib driver of github.com/jackc/pgx/v5 and modernc.org/sqlite.
 //
 // The package never creates or changes a table. [Schema] gives the statements for the
-// application's migrations, and [Store.Ping] reports a missing table by its name.
+// application's migrations, and [Store.Ping] reports a missing table by its name,
+// except the table logs.
 //
 // Keys are hashed, because callers build them from identifiers and secrets. Values and the
 // members of an index are stored as they are given: whoever can read the database can read
 // them. The connection is the application's: use TLS to another machine.
 //
-// Times are those of the database, so the clocks of the processes may differ. Every call
-// ends within [Config].Timeout. A database that does not answer is an error with
+// Times are those of the database, so the clocks of the processes may differ. Each
+// statement ends within [Config].Timeout. A database that does not answer is an error with
 // Temporary() true, never an empty answer.
 //
-// Rows that have expired are removed in steps of at most 200, one after every 50th write.
+// Every 50th write also removes up to 200 expired rows of each table, with four more statements.
 // [Store.Sweep] does the same for a scheduled task.
 package sqlstore

@@ -35,7 +35,7 @@ type Config struct {
 	// database need different prefixes.
 	Prefix string
 
-	// Timeout limits each call. 0 means 2 seconds; at most 10.
+	// Timeout limits each statement. 0 means 2 seconds; at most 10.
 	Timeout time.Duration
 }
 
@@ -81,7 +81,7 @@ func (c *Config) check() error {
 }
 
 // Ping checks that the database answers and has the tables, for a readiness probe. The
-// error names a table that is missing.
+// error names a table that is missing. It does not check the table logs.
 func (s *Store) Ping(ctx context.Context) error {
 	for _, table := range tables {
 		err := s.do(ctx, "ping", func(ctx context.Context) error {
