@@ -27,8 +27,9 @@ type Config struct {
 	Resource string
 
 	// Trusted decides whether the user may sign in at an authorization server. A hostile MCP
-	// server can name a hostile one: show the host to the user, or compare it with a list. It
-	// is called once for each issuer.
+	// server can name a hostile one: show the host to the user, or compare it with a list. An
+	// issuer that it accepted is not asked about again, also in the next run if Store has its
+	// session. One that it rejected is asked about at each login.
 	Trusted func(ctx context.Context, issuer string) bool
 
 	// Registered gives the client that the operator registered at an issuer. It comes before

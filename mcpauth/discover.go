@@ -41,7 +41,7 @@ func (h *Handler) discover(ctx context.Context, challenge *tokens.ChallengeError
 	return f, err
 }
 
-// approve asks Config.Trusted once about each issuer.
+// approve asks Config.Trusted about each issuer until it accepts it.
 func (h *Handler) approve(ctx context.Context, issuer string) bool {
 	if !h.approved[issuer] {
 		h.approved[issuer] = h.config.Trusted(ctx, issuer)

@@ -147,7 +147,8 @@ func (h *Handler) stored(ctx context.Context) *record {
 }
 
 // Logout revokes the tokens, where the server can, and forgets them. The next request signs
-// the user in again. The error is that of the revocation or of the Store.
+// the user in again. If the tokens cannot be refreshed, they are forgotten without
+// revocation. The error is that of the revocation or of the Store.
 func (h *Handler) Logout(ctx context.Context) error {
 	s := h.open(ctx)
 	if s == nil {
@@ -162,7 +163,7 @@ func (h *Handler) Logout(ctx context.Context) error {
 		return gone
 	}
 	if err != nil {
-		return nil // there are no tokens that could be used
+		return nil // the tokens cannot be refreshed: they are not revoked
 	}
 	return s.client.RevokeTokens(ctx, issued)
 }
