@@ -1,7 +1,8 @@
 // Package endpoint sends every HTTP request of the module. A call has a deadline that includes
 // the body, a size limit after decompression, no redirects, and https except on loopback. Texts
-// of a server become typed errors, cleaned and shortened. Errors never contain what was sent:
-// secrets, codes, verifiers or tokens.
+// of a server become typed errors, cleaned and shortened. Errors do not contain what was sent
+// with PostForm, Get or SendJSON, if it has 8 characters or more: secrets, codes, verifiers or
+// tokens.
 package endpoint
 
 import (
@@ -47,7 +48,7 @@ type Authenticator interface {
 
 // Client sends calls. The zero value is ready.
 type Client struct {
-	HTTP *http.Client // only its Transport is used; nil means the default client of this module
+	HTTP *http.Client // only its Transport and Timeout are used; nil means the default client of this module
 }
 
 // bounded returns the caller's client with the module's limits: no redirects, which would send

@@ -15,7 +15,7 @@ const (
 
 // Get fetches u. prepare, which may be nil, completes the request before each try. A temporary
 // failure is retried at most twice, within ctx. If the server sends Retry-After, it is not
-// asked again.
+// asked again, unless the body is too large or has an unknown Content-Encoding.
 func (c Client) Get(ctx context.Context, u, accept string, prepare func(*http.Request) error, max int) (*Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()

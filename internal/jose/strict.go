@@ -32,8 +32,8 @@ var (
 )
 
 // Decode decodes one JSON object into v. It rejects input that parsers interpret differently:
-// names that differ only in case, duplicate names at any depth, invalid UTF-8, and anything
-// before or after the object (RFC 8725 §3.7, RFC 7519 §4).
+// duplicate names at any depth, invalid UTF-8, and anything before or after the object (RFC 8725
+// §3.7, RFC 7519 §4). Names must match exactly; others are ignored.
 func Decode(b []byte, v any, l Limits) error {
 	if err := checkLimits(b, l); err != nil {
 		return err
