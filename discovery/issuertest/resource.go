@@ -145,3 +145,12 @@ func (i *Issuer) RevokeAll() {
 		e.value.grant.revoked = true
 	}
 }
+
+// Forget removes everything that the issuer remembers: codes, tokens, sessions, logins under
+// way and exchanges. Clients, users and keys stay.
+func (i *Issuer) Forget() {
+	i.mu.Lock()
+	i.state = state{clients: i.state.clients, dpopNonce: i.state.dpopNonce}
+	i.mu.Unlock()
+	i.log.forget()
+}

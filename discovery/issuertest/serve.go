@@ -97,6 +97,12 @@ func (e *exchanges) add(x Exchange, most int) {
 	e.list = append(e.list, x)
 }
 
+func (e *exchanges) forget() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.list = nil
+}
+
 // Exchanges returns the requests to an endpoint with their responses, oldest first. "" means
 // all endpoints. The issuer keeps only the latest, see Config.MaxExchanges.
 func (i *Issuer) Exchanges(e Endpoint) []Exchange {

@@ -201,3 +201,6 @@ func (w cookieless) WriteHeader(status int) {
 	w.Header().Del("Set-Cookie")
 	w.ResponseWriter.WriteHeader(status)
 }
+
+// Forget has the issuer remember nothing of the logins so far.
+func (s *Server) Forget() { s.issuer.Forget() }
