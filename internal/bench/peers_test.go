@@ -31,6 +31,8 @@ var peers = []peer{
 	{"go-jose", goJOSE},
 	{"jwx v3", jwx},
 	{"cap", hashicorpCap},
+	{"zitadel/oidc", zitadel},
+	{"auth0/go-jwt-middleware", auth0Middleware},
 }
 
 func must[T any](t testing.TB) func(T, error) T {
