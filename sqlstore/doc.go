@@ -7,17 +7,16 @@
 // driver. The tests use the stdlib driver of github.com/jackc/pgx/v5 and modernc.org/sqlite.
 //
 // The package never creates or changes a table. [Schema] gives the statements for the
-// application's migrations, and [Store.Ping] reports a missing table by its name,
-// except the table logs.
+// application's migrations, and [Store.Ping] reports a missing table by its name.
 //
 // Keys are hashed, because callers build them from identifiers and secrets. Values and the
 // members of an index are stored as they are given: whoever can read the database can read
 // them. The connection is the application's: use TLS to another machine.
 //
-// Times are those of the database, so the clocks of the processes may differ. Each
-// statement ends within [Config].Timeout. A database that does not answer is an error with
-// Temporary() true, never an empty answer.
+// Times are those of the database, so the clocks of the processes may differ. Every call
+// ends within [Config].Timeout, except Follow. A database that does not answer is an error
+// with Temporary() true, never an empty answer.
 //
-// Every 50th write also removes up to 200 expired rows of each table, with four more statements.
-// [Store.Sweep] does the same for a scheduled task.
+// Every 50th write also removes up to 200 expired rows of each table, with four more
+// statements in the time that is left. [Store.Sweep] does the same for a scheduled task.
 package sqlstore

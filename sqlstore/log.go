@@ -18,9 +18,9 @@ const (
 )
 
 // Append adds value, of at most 64 KiB, to a log until the time given. All followers get
-// it within half a second. A time that has passed adds nothing. A log that holds 1,048,576
-// values accepts no further one: an old value must not be forgotten. The values are counted
-// after every 64th one.
+// it within half a second. A time that has passed adds nothing. A log holds at most 1,048,576
+// values. Append to a full log is an error, because an old value must not be forgotten. The
+// values are counted before every 64th one, so a log may be full with up to 63 fewer.
 func (s *Store) Append(ctx context.Context, log string, value []byte, until time.Time) error {
 	const op = "append"
 	left := ttl(until)
@@ -34,6 +34,8 @@ func (s *Store) Append(ctx context.Context, log string, value []byte, until time
 	case left < 1:
 		return nil
 	}
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	full := false
 	err := s.do(ctx, op, func(ctx context.Context) (err error) {
 		full, err = s.append(ctx, name(log), append([]byte{format}, value...), left)
@@ -45,9 +47,7 @@ func (s *Store) Append(ctx context.Context, log string, value []byte, until time
 	case full:
 		return misuse(op, errLogFull)
 	}
-	if s.writes.Add(1)%sweepEvery == 0 {
-		_, _ = s.sweepStep(ctx, sweepRows) // a failure is tried again with a later write
-	}
+	s.written(ctx)
 	return nil
 }
 
@@ -58,23 +58,28 @@ func (s *Store) append(ctx context.Context, log, value []byte, left int64) (full
 		return false, err
 	}
 	defer tx.Rollback() // without effect after Commit
-	var n, count int64
+	var n int64
 	mark := rand.Text()
 	if err := tx.QueryRowContext(ctx, s.sql[nextLogged], log, mark).Scan(&n); err != nil {
 		return false, err
 	}
 	if n%countEvery == 0 {
-		if err := tx.QueryRowContext(ctx, s.sql[countLogged], log, maxLogged).Scan(&count); err != nil {
-			return false, err
-		}
-		if count >= maxLogged { // the number is given back, so the next value is counted again
-			return true, nil
+		if full, err := s.isFull(ctx, tx, log); full || err != nil {
+			return full, err // the number is given back, so the next value is counted again
 		}
 	}
 	if _, err := tx.ExecContext(ctx, s.sql[addLogged], log, n, mark, value, left); err != nil {
 		return false, err
 	}
 	return false, tx.Commit()
+}
+
+// isFull reports whether the log has no room for as many values as are added until the next
+// count.
+func (s *Store) isFull(ctx context.Context, tx *sql.Tx, log []byte) (bool, error) {
+	var count int64
+	err := tx.QueryRowContext(ctx, s.sql[countLogged], log, s.most).Scan(&count)
+	return count > s.most-countEvery, err
 }
 
 // Follow calls heard for each value in the log and for each one that is added, and current

@@ -23,7 +23,7 @@ const (
 	tableLogged = "logged"
 )
 
-var tables = []string{tableValues, tableMarks, tableLinks, tableLogged}
+var tables = []string{tableValues, tableMarks, tableLinks, tableLogs, tableLogged}
 
 const schema = `-- What processes share until a time: sessions, tokens, cached answers.
 CREATE TABLE IF NOT EXISTS {prefix}values (

@@ -35,7 +35,7 @@ type Config struct {
 	// database need different prefixes.
 	Prefix string
 
-	// Timeout limits each statement. 0 means 2 seconds; at most 10.
+	// Timeout limits each call. 0 means 2 seconds; at most 10.
 	Timeout time.Duration
 }
 
@@ -46,6 +46,7 @@ type Store struct {
 	dialect Dialect
 	prefix  string
 	timeout time.Duration
+	most    int64 // values in a log
 	writes  atomic.Uint64
 }
 
@@ -55,7 +56,7 @@ func New(config Config) (*Store, error) {
 	if err := config.check(); err != nil {
 		return nil, err
 	}
-	s := &Store{db: config.DB, dialect: config.Dialect, prefix: config.Prefix, timeout: config.Timeout}
+	s := &Store{db: config.DB, dialect: config.Dialect, prefix: config.Prefix, timeout: config.Timeout, most: maxLogged}
 	if s.prefix == "" {
 		s.prefix = DefaultPrefix
 	}
@@ -81,11 +82,13 @@ func (c *Config) check() error {
 }
 
 // Ping checks that the database answers and has the tables, for a readiness probe. The
-// error names a table that is missing. It does not check the table logs.
+// error names a table that is missing.
 func (s *Store) Ping(ctx context.Context) error {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	for _, table := range tables {
 		err := s.do(ctx, "ping", func(ctx context.Context) error {
-			rows, err := s.db.QueryContext(ctx, "SELECT until FROM "+s.prefix+table+" WHERE until = 0 LIMIT 1")
+			rows, err := s.db.QueryContext(ctx, "SELECT 1 FROM "+s.prefix+table+" WHERE 1 = 0")
 			if err != nil {
 				return err
 			}
@@ -105,9 +108,14 @@ func (s *Store) Ping(ctx context.Context) error {
 // String names the store and nothing that is in it.
 func (s *Store) String() string { return fmt.Sprintf("[SQL store, prefix %q]", s.prefix) }
 
-// do makes one call to the database, within its time.
+// within limits the time of one call, which may have several statements.
+func (s *Store) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, s.timeout)
+}
+
+// do runs statements, within the time of a call.
 func (s *Store) do(ctx context.Context, op string, call func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := s.within(ctx)
 	defer cancel()
 	if err := call(ctx); err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return newError(op, err)
@@ -117,6 +125,8 @@ func (s *Store) do(ctx context.Context, op string, call func(context.Context) er
 
 // exec runs a statement that writes and gives the number of rows that it changed.
 func (s *Store) exec(ctx context.Context, op string, st statement, args ...any) (rows int64, err error) {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	err = s.do(ctx, op, func(ctx context.Context) error {
 		result, err := s.db.ExecContext(ctx, s.sql[st], args...)
 		if err != nil {
@@ -125,8 +135,8 @@ func (s *Store) exec(ctx context.Context, op string, st statement, args ...any) 
 		rows, err = result.RowsAffected()
 		return err
 	})
-	if err == nil && s.writes.Add(1)%sweepEvery == 0 {
-		s.sweepStep(ctx, sweepRows) // a failure is tried again with a later write
+	if err == nil {
+		s.written(ctx)
 	}
 	return rows, err
 }

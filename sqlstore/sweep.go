@@ -10,7 +10,17 @@ const (
 // Sweep removes rows that have expired, at most 1,000 of each table, and gives their
 // number. Writes do the same in smaller steps, so an application need not call it.
 func (s *Store) Sweep(ctx context.Context) (removed int64, err error) {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	return s.sweepStep(ctx, 1000)
+}
+
+// written counts a write, and removes expired rows after some. A failure is tried again with
+// a later write.
+func (s *Store) written(ctx context.Context) {
+	if s.writes.Add(1)%sweepEvery == 0 {
+		_, _ = s.sweepStep(ctx, sweepRows)
+	}
 }
 
 func (s *Store) sweepStep(ctx context.Context, limit int) (removed int64, err error) {

@@ -2,6 +2,11 @@
 
 package pgtest
 
-import "os/exec"
+import (
+	"os"
+	"os/exec"
+)
 
 func isolate(*exec.Cmd) {}
+
+func killFamily(p *os.Process) { p.Kill() }

@@ -96,9 +96,10 @@ func (s *Server) answers() bool {
 	return false
 }
 
-// Kill ends the server at once, as a crash does.
+// Kill ends the server at once, as a crash of its machine does: the processes of its
+// connections too, which otherwise answer for a moment longer.
 func (s *Server) Kill() {
-	s.process.Process.Kill()
+	killFamily(s.process.Process)
 	<-s.done
 	s.process = nil
 }
