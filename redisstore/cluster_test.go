@@ -1,9 +1,9 @@
 package redisstore_test
 
 import (
-	"context"
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,9 +20,11 @@ type nodes struct {
 	ids     []string
 }
 
-func (n *nodes) start(t *testing.T) int {
+// start starts a node. It has timeout to answer before the others call it lost. A replica takes
+// over whatever the time since it heard of its primary.
+func (n *nodes) start(t *testing.T, timeout time.Duration) int {
 	t.Helper()
-	server := redistest.Start(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "1000")
+	server := redistest.Start(t, "--cluster-enabled", "yes", "--cluster-node-timeout", fmt.Sprint(timeout.Milliseconds()), "--cluster-replica-validity-factor", "0")
 	admin := redis.NewClient(&redis.Options{Addr: server.Addr})
 	t.Cleanup(func() { admin.Close() })
 	id, err := admin.Do(t.Context(), "CLUSTER", "MYID").Text()
@@ -43,13 +45,26 @@ func (n *nodes) do(t *testing.T, node int, args ...any) {
 	}
 }
 
-func startNodes(t *testing.T) *nodes {
+func startNodes(t *testing.T, timeout time.Duration) *nodes {
 	t.Helper()
 	n := &nodes{}
 	for _, slots := range [][2]int{{0, 5460}, {5461, 10922}, {10923, 16383}} {
-		n.do(t, n.start(t), "CLUSTER", "ADDSLOTSRANGE", slots[0], slots[1])
+		n.do(t, n.start(t, timeout), "CLUSTER", "ADDSLOTSRANGE", slots[0], slots[1])
 	}
+	n.wait(t, len(n.admins))
 	return n
+}
+
+// wait waits until each node knows that many nodes, and that all slots are served: until then
+// it rejects commands.
+func (n *nodes) wait(t *testing.T, known int) {
+	t.Helper()
+	for _, admin := range n.admins {
+		eventually(t, func() bool {
+			info, err := admin.ClusterInfo(t.Context()).Result()
+			return err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, fmt.Sprintf("cluster_known_nodes:%d\r", known))
+		})
+	}
 }
 
 // open makes a store that knows one node by its address, and the others from that one. Of
@@ -59,37 +74,69 @@ func (n *nodes) open(t *testing.T) *redisstore.Store {
 	c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{n.servers[0].Addr}, ContextTimeoutEnabled: true, ClusterStateReloadInterval: time.Hour})
 	t.Cleanup(func() { c.Close() })
 	return open(t, n.servers[0], func(config *redisstore.Config) {
-		config.URL, config.Client, config.Timeout = "", c, 500*time.Millisecond
+		config.URL, config.Client, config.Timeout = "", c, 5*time.Second
 	})
 }
 
-// everywhere does something under many names, some of which are at each node.
-func everywhere(t *testing.T, do func(context.Context, *redisstore.Store, string) error, s *redisstore.Store) {
-	t.Helper()
+// names are some of which each node has some.
+func names() (all []string) {
 	for i := range 60 {
-		key := fmt.Sprint("key ", i)
-		inTime(t, func() error { return do(t.Context(), s, key) })
+		all = append(all, fmt.Sprint("key ", i))
 	}
+	return all
+}
+
+// wantEverywhere wants all that rememberEverywhere has left.
+func wantEverywhere(t *testing.T, s *redisstore.Store) {
+	t.Helper()
+	for _, key := range names() {
+		inTime(t, func() error { return remembers(t.Context(), s, key) })
+	}
+}
+
+// rememberEverywhere leaves something of every kind under each name. A call that fails for a
+// moment is repeated alone. The second one may find what the first one has done.
+func rememberEverywhere(t *testing.T, s *redisstore.Store) {
+	t.Helper()
+	ctx := t.Context()
+	for _, key := range names() {
+		firstInTime(t, func() (bool, error) { return s.Once(ctx, key, soon()) })
+		firstInTime(t, func() (bool, error) { _, held, err := s.Acquire(ctx, key, long); return held, err })
+		inTime(t, func() error { return s.Save(ctx, key, []byte(secretValue), soon()) })
+		inTime(t, func() error { return s.Link(ctx, key, "x", soon()) })
+	}
+}
+
+func firstInTime(t *testing.T, call func() (bool, error)) {
+	t.Helper()
+	failed := false
+	inTime(t, func() error {
+		yes, err := call()
+		if err == nil && !yes && !failed {
+			t.Error("another call was the first")
+		}
+		failed = failed || err != nil
+		return err
+	})
 }
 
 // TestCluster: of three nodes each has something, what one store wrote the others read,
 // and slots that move to another node take it with them.
 func TestCluster(t *testing.T) {
-	n := startNodes(t)
+	n := startNodes(t, time.Minute) // no node is lost
 	s := n.open(t)
-	inTime(t, func() error { return s.Save(t.Context(), "x", nil, soon()) }) // it takes a moment to call itself ready
 	wantAll(t, s)
-	everywhere(t, remember, s)
+	rememberEverywhere(t, s)
 	for i, admin := range n.admins {
 		if size := admin.DBSize(t.Context()).Val(); size < 20 {
 			t.Errorf("node %d has %d keys", i, size)
 		}
 	}
-	everywhere(t, remembers, n.open(t))
+	wantEverywhere(t, n.open(t))
 	for slot := range 50 {
 		n.move(t, slot)
 	}
-	everywhere(t, remembers, s)
+	wantEverywhere(t, s)
 }
 
 // move gives a slot of the first node to the second, and stops for a look in the middle.
@@ -102,7 +149,7 @@ func (n *nodes) move(t *testing.T, slot int) {
 	}
 	host, port, _ := net.SplitHostPort(n.servers[1].Addr)
 	for _, key := range keys {
-		n.do(t, 0, "MIGRATE", host, port, key, 0, 1000)
+		n.do(t, 0, "MIGRATE", host, port, key, 0, 60_000)
 	}
 	n.do(t, 1, "CLUSTER", "SETSLOT", slot, "NODE", n.ids[1])
 	n.do(t, 0, "CLUSTER", "SETSLOT", slot, "NODE", n.ids[1])
@@ -111,20 +158,19 @@ func (n *nodes) move(t *testing.T, slot int) {
 // TestClusterNodeLost: while a node is lost nothing is taken for what it is not, and a
 // readiness check says so; its replica takes over with what had reached it.
 func TestClusterNodeLost(t *testing.T) {
-	n := startNodes(t)
-	replica := n.start(t)
-	eventually(t, func() bool {
-		return n.admins[replica].Do(t.Context(), "CLUSTER", "REPLICATE", n.ids[2]).Err() == nil
-	})
+	const timeout = 3 * time.Second
+	n := startNodes(t, timeout)
+	replica := n.start(t, timeout)
+	n.wait(t, 4)
+	n.do(t, replica, "CLUSTER", "REPLICATE", n.ids[2])
 	s := n.open(t)
-	inTime(t, func() error { return s.Save(t.Context(), "x", nil, soon()) })
-	everywhere(t, remember, s)
+	rememberEverywhere(t, s)
 	eventually(t, func() bool {
 		c, err := n.admins[2].Wait(t.Context(), 1, time.Second).Result()
 		return c == 1 && err == nil
 	})
 	n.servers[2].Kill()
-	everywhere(t, remembers, s)
+	wantEverywhere(t, s)
 	n.servers[replica].Kill()
 	eventually(t, func() bool { return temporary(s.Ping(t.Context())) })
 	for i := range 3 {

@@ -119,14 +119,14 @@ func TestRestart(t *testing.T) {
 			server := redistest.Start(t, test.args...)
 			s, ctx := open(t, server, nil), t.Context()
 			first, err := s.Once(ctx, secretKey, soon())
-			_, held, err2 := s.Acquire(ctx, secretKey, time.Minute)
+			_, held, err2 := s.Acquire(ctx, secretKey, long)
 			if err := errors.Join(err, err2, s.Save(ctx, secretKey, []byte(secretValue), soon()), s.Link(ctx, secretKey, "x", soon())); err != nil || !first || !held {
 				t.Fatal(err, first, held)
 			}
 			server.Restart()
 			value, err := s.Load(ctx, secretKey)
 			first, err2 = s.Once(ctx, secretKey, soon())
-			_, held, err3 := s.Acquire(ctx, secretKey, time.Minute)
+			_, held, err3 := s.Acquire(ctx, secretKey, long)
 			keys, err4 := s.Linked(ctx, secretKey)
 			if err := errors.Join(err, err2, err3, err4); err != nil {
 				t.Fatal(err)
@@ -208,7 +208,7 @@ func TestNames(t *testing.T) {
 	server := redistest.Start(t)
 	s, ctx := open(t, server, nil), t.Context()
 	_, once := s.Once(ctx, secretKey, soon())
-	_, _, lease := s.Acquire(ctx, secretKey, time.Minute)
+	_, _, lease := s.Acquire(ctx, secretKey, long)
 	if err := errors.Join(s.Save(ctx, secretKey, []byte(secretValue), soon()), once, lease, s.Link(ctx, secretKey, "x", soon())); err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +222,7 @@ func TestNames(t *testing.T) {
 		if !strings.HasPrefix(name, "countersign:") || strings.Contains(name, "canary") || len(name) != len("countersign:v:")+43 {
 			t.Errorf("a name of %d characters", len(name))
 		}
-		if ttl := c.PTTL(ctx, name).Val(); ttl <= 0 || ttl > time.Minute {
+		if ttl := c.PTTL(ctx, name).Val(); ttl <= 0 || ttl > long {
 			t.Errorf("%s… ends in %v", name[:14], ttl)
 		}
 	}

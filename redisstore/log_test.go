@@ -113,7 +113,7 @@ func TestLogExpires(t *testing.T) {
 	eventually(t, func() bool { return r.has("1", "2") })
 	c := redis.NewClient(&redis.Options{Addr: server.Addr})
 	defer c.Close()
-	later = 2 * time.Minute
+	later = 2 * long
 	if err := s.Append(t.Context(), "x", []byte("3"), time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}

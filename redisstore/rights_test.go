@@ -4,7 +4,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -68,7 +67,7 @@ func TestFull(t *testing.T) {
 	if err := remember(ctx, s, "x"); err != nil {
 		t.Fatal(err)
 	}
-	release, _, err := s.Acquire(ctx, "y", time.Minute)
+	release, _, err := s.Acquire(ctx, "y", long)
 	if err != nil {
 		t.Fatal(err)
 	}

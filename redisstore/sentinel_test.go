@@ -58,7 +58,7 @@ func (w *watched) replicated(t *testing.T) {
 // remember leaves something of every kind in the store, under names that begin with key.
 func remember(ctx context.Context, s *redisstore.Store, key string) error {
 	first, err := s.Once(ctx, key, soon())
-	_, held, err2 := s.Acquire(ctx, key, time.Minute)
+	_, held, err2 := s.Acquire(ctx, key, long)
 	if err := errors.Join(err, err2, s.Save(ctx, key, []byte(secretValue), soon()), s.Link(ctx, key, "x", soon())); err != nil || !first || !held {
 		return fmt.Errorf("first %v, held %v: %w", first, held, err)
 	}
@@ -69,7 +69,7 @@ func remember(ctx context.Context, s *redisstore.Store, key string) error {
 func remembers(ctx context.Context, s *redisstore.Store, key string) error {
 	value, err := s.Load(ctx, key)
 	first, err2 := s.Once(ctx, key, soon())
-	_, held, err3 := s.Acquire(ctx, key, time.Minute)
+	_, held, err3 := s.Acquire(ctx, key, long)
 	keys, err4 := s.Linked(ctx, key)
 	if err := errors.Join(err, err2, err3, err4); err != nil || string(value) != secretValue || first || held || !slices.Equal(keys, []string{"x"}) {
 		return fmt.Errorf("value %v, once more %v, lease again %v, linked %d: %w", value != nil, first, held, len(keys), err)
@@ -81,7 +81,7 @@ func remembers(ctx context.Context, s *redisstore.Store, key string) error {
 // just now.
 func inTime(t *testing.T, call func() error) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		err := call()
 		if err == nil {
 			return

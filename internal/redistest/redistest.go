@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -42,21 +43,32 @@ func Start(t testing.TB, args ...string) *Server {
 
 const host = "127.0.0.1"
 
-// freePort is one that nobody has now, and below those that systems give to connections:
-// the server is to have it again after a restart.
+// The ports of servers, and of their buses in a cluster, are below those that systems give to
+// connections: a server is to have its port again after a restart.
+const (
+	firstPort, ports = 10_000, 11_000
+	busOffset        = 10_000 // from the port of a server to that of its bus
+)
+
+// freePort is one that nobody has now, and nobody has the port of its bus.
 func freePort(t testing.TB) string {
 	t.Helper()
 	for range 100 {
-		l, err := net.Listen("tcp", fmt.Sprintf("%s:%d", host, 10_000+rand.IntN(20_000)))
-		if err != nil {
-			continue
+		port := firstPort + rand.IntN(ports)
+		if isFree(port) && isFree(port+busOffset) {
+			return strconv.Itoa(port)
 		}
-		l.Close()
-		_, port, _ := net.SplitHostPort(l.Addr().String())
-		return port
 	}
 	t.Fatal("no free port")
 	return ""
+}
+
+func isFree(port int) bool {
+	l, err := net.Listen("tcp", fmt.Sprintf("%s:%d", host, port))
+	if err == nil {
+		l.Close()
+	}
+	return err == nil
 }
 
 // URL is the server's, for a client.
@@ -75,11 +87,10 @@ func (s *Server) Restart() {
 	s.t.Helper()
 	s.Kill()
 	s.process = start(s.t, program(s.t), s.args...)
-	for range 200 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(25 * time.Millisecond) {
 		if s.answers() {
 			return
 		}
-		time.Sleep(25 * time.Millisecond)
 	}
 	s.t.Fatal("redis-server does not answer at " + s.Addr)
 }
