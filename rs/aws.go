@@ -200,8 +200,11 @@ const (
 )
 
 type albKeys struct {
-	mu      sync.Mutex
-	known   map[string]albKey
+	mu       sync.Mutex
+	known    map[string]albKey
+	fetching chan struct{} // full while a request fetches a key
+
+	// Only the request that fetches uses these.
 	fetches int       // used of the budget
 	since   time.Time // when the budget was refilled
 }
@@ -216,24 +219,64 @@ func (a *AWSLoadBalancer) key(ctx context.Context, h *albHeader) (*ecdsa.PublicK
 	if h.KeyID == "" || len(h.KeyID) > albMaxKeyID || strings.Trim(h.KeyID, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") != "" {
 		return nil, errors.New("kid is missing, too long or contains other characters than letters, digits and hyphens")
 	}
-	a.keys.mu.Lock() // also during a fetch: other requests wait for it, within its deadline
-	defer a.keys.mu.Unlock()
+	if key := a.keys.get(h.KeyID, now(a.Now)); key != nil {
+		return key, nil
+	}
+	done, err := a.keys.turn(ctx)
+	if err != nil {
+		return nil, &unavailable{fmt.Errorf("waiting for the load balancer's key: %w", err)}
+	}
+	defer done()
+	return a.learn(ctx, h)
+}
+
+// learn fetches a key. Another request may have fetched it just before.
+func (a *AWSLoadBalancer) learn(ctx context.Context, h *albHeader) (*ecdsa.PublicKey, error) {
 	at := now(a.Now)
-	if k, ok := a.keys.known[h.KeyID]; ok && at.Before(k.until) {
-		return k.key, nil
+	if key := a.keys.get(h.KeyID, at); key != nil {
+		return key, nil
 	}
 	if !a.keys.allow(at) {
 		return nil, &unavailable{errors.New("kid is unknown, and too many keys were fetched recently: the next fetch is allowed within 30 seconds")}
 	}
 	key, err := a.fetch(ctx, h)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		a.keys.put(h.KeyID, albKey{key, at.Add(albKeyAge)})
 	}
-	if a.keys.known == nil || len(a.keys.known) >= albMaxKeys {
-		a.keys.known = map[string]albKey{}
+	return key, err
+}
+
+// turn waits until no other request fetches a key. Requests with a known key do not wait.
+func (k *albKeys) turn(ctx context.Context) (done func(), err error) {
+	k.mu.Lock()
+	if k.fetching == nil {
+		k.fetching = make(chan struct{}, 1)
 	}
-	a.keys.known[h.KeyID] = albKey{key, at.Add(albKeyAge)}
-	return key, nil
+	k.mu.Unlock()
+	select {
+	case k.fetching <- struct{}{}:
+		return func() { <-k.fetching }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func (k *albKeys) get(id string, at time.Time) *ecdsa.PublicKey {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if known := k.known[id]; at.Before(known.until) {
+		return known.key
+	}
+	return nil
+}
+
+func (k *albKeys) put(id string, key albKey) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.known == nil || len(k.known) >= albMaxKeys {
+		k.known = map[string]albKey{}
+	}
+	k.known[id] = key
 }
 
 // allow uses one fetch of the budget: three at once, and one more every 30 seconds.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -122,4 +123,93 @@ func TestAWSLoadBalancer(t *testing.T) {
 	if err := (&rs.Cache{Tokens: a}).Ready(t.Context()); err == nil {
 		t.Error("a Cache takes it")
 	}
+}
+
+// albFixture is a load balancer whose keys are served for any kid that begins with "k".
+type albFixture struct {
+	*rs.AWSLoadBalancer
+	key     optest.Key
+	clock   time.Time
+	fetched atomic.Int32
+	slow    chan struct{} // if set, keys are served when it is closed
+}
+
+func newALB(t *testing.T) *albFixture {
+	f := &albFixture{key: optest.NewKey("k0", "ES256"), clock: time.Now()}
+	der, _ := x509.MarshalPKIXPublicKey(f.key.Private.Public())
+	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f.fetched.Add(1)
+		if f.slow != nil {
+			<-f.slow
+		}
+		pem.Encode(w, &pem.Block{Type: "PUBLIC KEY", Bytes: der})
+	}))
+	t.Cleanup(keys.Close)
+	f.AWSLoadBalancer = &rs.AWSLoadBalancer{Signers: []string{albARN}, Issuer: "https://as.example", ClientID: "web", KeysURL: keys.URL, Now: func() time.Time { return f.clock }}
+	return f
+}
+
+// check verifies a token that names a kid.
+func (f *albFixture) check(t *testing.T, kid string) error {
+	exp := f.clock.Unix() + 60
+	_, err := f.VerifyToken(t.Context(), albToken(f.key, base64.URLEncoding, m{"kid": kid, "exp": exp}, m{"exp": exp}))
+	return err
+}
+
+// TestAWSLoadBalancerKeys: three fetches at once and one more every 30 seconds; at most 16 keys,
+// each for 24 hours. RS-25.
+func TestAWSLoadBalancerKeys(t *testing.T) {
+	f := newALB(t)
+	for kid := range 16 {
+		if err := f.check(t, fmt.Sprint("k", kid)); err != nil {
+			t.Errorf("k%d: %v", kid, err)
+		}
+		f.clock = f.clock.Add(30 * time.Second)
+	}
+	f.expect(t, "k0", 16) // all are known
+	f.expect(t, "k16", 17)
+	f.expect(t, "k0", 18) // the 17th key removed the others
+	f.clock = f.clock.Add(24*time.Hour - time.Second)
+	f.expect(t, "k0", 18)
+	f.clock = f.clock.Add(time.Second)
+	f.expect(t, "k0", 19)
+	for range 5 { // the budget does not grow beyond three
+		f.check(t, fmt.Sprint("k", f.fetched.Load()+100))
+	}
+	f.clock = f.clock.Add(29 * time.Second)
+	if err := f.check(t, "k500"); err == nil || f.fetched.Load() != 21 {
+		t.Errorf("before 30 seconds: %v after %d fetches", err, f.fetched.Load())
+	}
+	f.clock = f.clock.Add(time.Second)
+	f.expect(t, "k500", 22)
+}
+
+func (f *albFixture) expect(t *testing.T, kid string, fetches int32) {
+	t.Helper()
+	if err := f.check(t, kid); err != nil || f.fetched.Load() != fetches {
+		t.Errorf("%s: %v after %d fetches, expected %d", kid, err, f.fetched.Load(), fetches)
+	}
+}
+
+// TestAWSLoadBalancerSlow: while one key is fetched, tokens of a known key are accepted, and
+// the crowd with the new key causes one fetch. RS-25.
+func TestAWSLoadBalancerSlow(t *testing.T) {
+	f := newALB(t)
+	f.expect(t, "k0", 1)
+	f.slow = make(chan struct{})
+	var crowd sync.WaitGroup
+	for range 20 {
+		crowd.Go(func() {
+			if err := f.check(t, "k1"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for f.fetched.Load() < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	f.expect(t, "k0", 2)
+	close(f.slow)
+	crowd.Wait()
+	f.expect(t, "k1", 2)
 }
