@@ -281,8 +281,11 @@ func (s *PingSessions) remember(sri string, revoked bool, at time.Time) {
 	if !revoked && (s.young[sri].revokedAt(at) || s.old[sri].revokedAt(at)) {
 		return // the session was revoked while the server was asked
 	}
-	if s.young == nil || len(s.young) >= (size+1)/2 {
+	if s.young == nil || len(s.young) >= max(1, size/2) {
 		s.old, s.young = s.young, map[string]pingSession{}
+	}
+	if size == 1 {
+		s.old = nil
 	}
 	s.young[sri] = pingSession{revoked, at.Add(age)}
 }

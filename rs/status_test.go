@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/zlib"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -286,6 +287,68 @@ func TestPingSessions(t *testing.T) {
 	} {
 		if err := bad.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), wrong) {
 			t.Errorf("%v, want %s", err, wrong)
+		}
+	}
+}
+
+// TestStatusListsBound: 32 lists are remembered. The 33rd removes another one, which is fetched again. SL-03.
+func TestStatusListsBound(t *testing.T) {
+	s := newStatuses(t)
+	l := s.lists()
+	one := func(n int) {
+		path := fmt.Sprint("/statuslists/", n)
+		s.Replace(path, func(w http.ResponseWriter, r *http.Request) {
+			s.asked.Add(1)
+			w.Header().Set("Content-Type", s.typ)
+			claims := maps.Clone(s.claims)
+			claims["sub"] = s.URL + path
+			fmt.Fprint(w, s.Keys[0].Sign(claims, s.header))
+		})
+		if got := s.judged(t, l, m{"status_list": m{"idx": 2, "uri": s.URL + path}}); got != 200 {
+			t.Errorf("list %d: %d", n, got)
+		}
+	}
+	all := func(n int) int32 {
+		s.asked.Store(0)
+		for i := range n {
+			one(i)
+		}
+		return s.asked.Load()
+	}
+	if first, again := all(32), all(32); first != 32 || again != 0 {
+		t.Errorf("32 lists: %d fetches, then %d", first, again)
+	}
+	if n := all(33); n < 1 || n > 33 {
+		t.Errorf("a 33rd list: %d fetches", n)
+	}
+	if n := all(33); n < 1 {
+		t.Error("33 lists are remembered")
+	}
+}
+
+// TestPingSessionsBound: at most Size sessions are remembered. REV-17.
+func TestPingSessionsBound(t *testing.T) {
+	var asked atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { asked.Add(1); http.NotFound(w, r) }))
+	defer server.Close()
+	for _, size := range []int{1, 2, 7, 100} {
+		v := &rs.PingSessions{Issuer: "https://ping.example", URL: server.URL + "/revokedSris", Auth: noAuthentication{}, Size: size, MaxAge: 5 * time.Minute}
+		ask := func(n int) int32 {
+			asked.Store(0)
+			if _, err := v.Revoked(t.Context(), fmt.Sprint(n)); err != nil {
+				t.Error(err)
+			}
+			return asked.Load()
+		}
+		for n := range 3 * size {
+			ask(n)
+		}
+		remembered := 0
+		for n := 3*size - 1; n >= 0 && ask(n) == 0; n-- { // the newest first: what is asked again is remembered again
+			remembered++
+		}
+		if remembered < max(1, size/2) || remembered > size {
+			t.Errorf("Size %d: %d sessions are remembered", size, remembered)
 		}
 	}
 }
