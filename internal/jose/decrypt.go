@@ -123,15 +123,19 @@ func checkSizes(parts [5]string, h Header) error {
 	return nil
 }
 
-// fitting returns the keys that the header may refer to.
+// fitting returns the keys that the header may refer to. A key with the header's kid comes first.
 func fitting(keys []PrivateKey, h Header) []PrivateKey {
-	var out []PrivateKey
+	var named, others []PrivateKey
 	for _, k := range keys {
-		if (h.Kid == "" || k.ID == "" || k.ID == h.Kid) && k.fits(h.Alg) {
-			out = append(out, k)
+		switch {
+		case !k.fits(h.Alg):
+		case k.ID == h.Kid:
+			named = append(named, k)
+		case h.Kid == "" || k.ID == "":
+			others = append(others, k)
 		}
 	}
-	return out
+	return append(named, others...)
 }
 
 func (k PrivateKey) fits(alg string) bool {
