@@ -70,8 +70,8 @@ type IDToken struct {
 	Now func() time.Time
 }
 
-// VerifyToken implements [Verifier]. It asks the key set only for a token that passed every
-// other check.
+// VerifyToken implements [Verifier]. It asks the key set only for a token whose other claims
+// and header passed every check. A token with cnf is rejected.
 func (v *IDToken) VerifyToken(ctx context.Context, token string) (*Principal, error) {
 	return unbound(v.verify(ctx, token))
 }

@@ -1,16 +1,17 @@
 package rs_test
 
 import (
+	"context"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/internal/badtoken"
 	"github.com/countersign/countersign/internal/optest"
 	"github.com/countersign/countersign/rs"
-
-	"context"
 )
 
 // TestIDToken: all checks of an ID token except those of nonce and at_hash, for the ID
@@ -162,5 +163,30 @@ func TestTokenHeader(t *testing.T) {
 	q.TokenHeader = "X-Token"
 	if w := ask(q, http.Header{"X-Token": {"a b"}}, "/"); w.Code != 400 || s.Hits("/introspect") != 0 {
 		t.Errorf("what is no token was sent to the server: %d", w.Code)
+	}
+}
+
+// TestIDTokenNoFetch: a token whose header or claims are wrong causes no request. RS-24.
+func TestIDTokenNoFetch(t *testing.T) {
+	s := optest.New(t)
+	v := &rs.IDToken{Issuer: s.URL, ClientIDs: []string{optest.ClientID}, Keys: (&discovery.Provider{Issuer: s.URL}).Keys()}
+	sign := func(claims, header m) string {
+		c := s.IDClaims()
+		maps.Copy(c, claims)
+		return s.Keys[0].Sign(c, header)
+	}
+	for _, token := range []string{
+		sign(m{"iss": "https://evil.example"}, nil), sign(m{"aud": "x"}, nil), sign(nil, m{"alg": "ES256"}), sign(m{"exp": 1}, nil),
+		sign(m{"iat": 1}, nil), sign(m{"sub": ""}, nil), sign(m{"azp": "x"}, nil), sign(nil, m{"typ": "at+jwt"}), "x", "a.b.c",
+	} {
+		if _, err := v.VerifyToken(t.Context(), token); err == nil {
+			t.Error("accepted")
+		}
+	}
+	if n := s.Hits("/jwks") + s.Hits("/.well-known/openid-configuration"); n != 0 {
+		t.Errorf("%d requests", n)
+	}
+	if _, err := v.VerifyToken(t.Context(), sign(nil, nil)); err != nil || s.Hits("/jwks") != 1 {
+		t.Errorf("a good token: %v", err)
 	}
 }

@@ -52,3 +52,31 @@ func TestNegativeXFCC(t *testing.T) {
 		t.Errorf("Ready: %v", err)
 	}
 }
+
+// TestLargestSettings: settings above their maximum are rejected by name, and a larger MaxSize
+// accepts no token above 64 KiB.
+func TestLargestSettings(t *testing.T) {
+	s := optest.New(t)
+	const most = 5 * time.Minute
+	balancer := func(skew time.Duration) *rs.AWSLoadBalancer {
+		return &rs.AWSLoadBalancer{Signers: []string{albARN}, Issuer: "https://as.example", ClientID: "web", Skew: skew}
+	}
+	for _, skew := range []time.Duration{most, most + 1, -1} {
+		asked, signed, id := introspection(s), jwtVerifier(s), &rs.IDToken{Issuer: s.URL, ClientIDs: []string{"web"}, Keys: jwtVerifier(s).Keys, Skew: skew}
+		asked.Skew, signed.Skew = skew, skew
+		for name, v := range map[string]interface{ Ready(context.Context) error }{"Introspection": asked, "JWT": signed, "IDToken": id, "AWSLoadBalancer": balancer(skew)} {
+			err := v.Ready(t.Context())
+			if skew == most && err != nil || skew != most && (err == nil || !strings.Contains(err.Error(), name+".Skew")) {
+				t.Errorf("%s.Skew %v: %v", name, skew, err)
+			}
+		}
+	}
+	j := jwtVerifier(s)
+	j.MaxSize = 1 << 20
+	for size, ok := range map[int]bool{40 << 10: true, 60 << 10: false} { // base64 makes it a third larger
+		_, err := j.VerifyToken(t.Context(), s.AccessToken(m{"x": strings.Repeat("x", size)}, nil))
+		if (err == nil) != ok {
+			t.Errorf("%d bytes of claims: %v", size, err)
+		}
+	}
+}

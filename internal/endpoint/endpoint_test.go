@@ -270,3 +270,19 @@ func TestGuarded(t *testing.T) {
 		asked.Store(0)
 	}
 }
+
+// TestRetryAfter: a server that says when to come back is not asked again.
+func TestRetryAfter(t *testing.T) {
+	var n atomic.Int32
+	for _, value := range []string{"1", "120", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)} {
+		n.Store(0)
+		get(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			n.Add(1)
+			w.Header().Set("Retry-After", value)
+			w.WriteHeader(503)
+		}))
+		if n.Load() != 1 {
+			t.Errorf("Retry-After %s: %d requests", value, n.Load())
+		}
+	}
+}

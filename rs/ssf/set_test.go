@@ -206,3 +206,17 @@ func forged(set string) string {
 	}
 	return set[:dot] + other + set[dot+1:]
 }
+
+// TestTenEvents: a token has at most ten events (SSF 1.0 §4.2.1). SSF-01.
+func TestTenEvents(t *testing.T) {
+	f := newFixture(t)
+	for n, want := range map[int]string{10: "", 11: ssf.InvalidRequest} {
+		events := map[string]any{}
+		for i := range n {
+			events[fmt.Sprint("https://events.example/", i)] = map[string]any{}
+		}
+		if _, err := f.Verify(t.Context(), f.set(with("events", events))); code(err) != want {
+			t.Errorf("%d events: %v", n, err)
+		}
+	}
+}
