@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/countersign/countersign/cmd/countersign/internal/tokenview"
 )
@@ -20,8 +21,8 @@ ID token, those of RFC 9068 for an access token. Without an argument, or with -,
 standard input, so that the token does not stay in the shell's history. Nothing is sent
 without -fetch.
 
-What -issuer, -audience and -nonce do not name is taken from the token itself, and is then
-not checked.
+What -issuer, -audience and -nonce do not name is shown as not checked. -typ is for access
+tokens of servers that do not follow RFC 9068: its value is the typ that they have.
 
 Exit status: 0 when the checks passed that could be made, 1 when one failed, 2 for wrong
 arguments.
@@ -30,39 +31,51 @@ Example:
   echo "$TOKEN" | countersign token -
 `
 
+// tokenFlags are those of the command.
+type tokenFlags struct {
+	tokenview.Options
+	fetch, insecureHTTP bool
+	discoveryURL, ca    string
+}
+
 func runToken(ctx context.Context, args []string, std standard) int {
-	var o tokenview.Options
-	var fetch bool
-	var ca string
+	var f tokenFlags
 	set := flag.NewFlagSet("token", flag.ContinueOnError)
 	set.SetOutput(std.err)
-	set.StringVar(&o.Issuer, "issuer", "", "the expected `issuer`")
-	set.StringVar(&o.Audience, "audience", "", "the expected audience: a client `ID`, or the identifier of an API")
-	set.StringVar(&o.Nonce, "nonce", "", "the expected `nonce`")
-	set.BoolVar(&fetch, "fetch", false, "fetch the key set of -issuer to check the signature")
-	set.StringVar(&ca, "ca", "", "a `FILE` of PEM certificates to trust instead of the system's")
-	set.Usage = func() { fmt.Fprint(set.Output(), tokenUsage, "\nFlags:\n"); set.PrintDefaults() }
+	f.define(set)
 	raw, status := parse(set, args, std)
 	if status >= 0 {
 		return status
 	}
-	if err := prepare(&o, fetch, ca); err != nil {
+	if err := f.prepare(); err != nil {
 		fmt.Fprintln(std.err, "countersign token:", err)
 		return 2
 	}
-	return show(ctx, raw, o, std)
+	return show(ctx, raw, f.Options, std)
+}
+
+func (f *tokenFlags) define(set *flag.FlagSet) {
+	set.StringVar(&f.Issuer, "issuer", "", "the expected `issuer`")
+	set.StringVar(&f.Audience, "audience", "", "the expected audience: a client `ID`, or the identifier of an API")
+	set.StringVar(&f.Nonce, "nonce", "", "the expected `nonce`")
+	set.StringVar(&f.Typ, "typ", "", "the expected `TYPE` in the header of an access token (default at+jwt)")
+	set.BoolVar(&f.fetch, "fetch", false, "fetch the key set of -issuer to check the signature")
+	set.StringVar(&f.discoveryURL, "discovery-url", "", "the `URL` of the metadata, if it is not where OpenID Connect Discovery puts it")
+	set.StringVar(&f.ca, "ca", "", "a `FILE` of PEM certificates to trust instead of the system's")
+	set.BoolVar(&f.insecureHTTP, "insecure-http", false, "fetch over http from any host, for development")
+	set.Usage = func() { fmt.Fprint(set.Output(), tokenUsage, "\nFlags:\n"); set.PrintDefaults() }
 }
 
 // prepare: keys are fetched from the issuer that the person named, never from the one that
 // the token names.
-func prepare(o *tokenview.Options, fetch bool, ca string) error {
-	if !fetch {
+func (f *tokenFlags) prepare() error {
+	if !f.fetch {
 		return nil
 	}
-	if o.Issuer == "" {
+	if f.Issuer == "" {
 		return errors.New("-fetch needs -issuer: a token must not choose whose keys check it")
 	}
-	pool, err := readCAs(ca)
+	pool, err := readCAs(f.ca)
 	if err != nil {
 		return err
 	}
@@ -70,12 +83,15 @@ func prepare(o *tokenview.Options, fetch bool, ca string) error {
 	if pool != nil {
 		hc = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
 	}
-	o.Keys = tokenview.FetchKeys(o.Issuer, hc)
+	f.Keys = tokenview.FetchKeys(f.Issuer, f.discoveryURL, f.insecureHTTP, hc)
 	return nil
 }
 
 func show(ctx context.Context, raw string, o tokenview.Options, std standard) int {
 	if raw == "" || raw == "-" {
+		if isTerminal(std.in) {
+			fmt.Fprintln(std.err, "Paste the token, then press Enter and Ctrl+D:")
+		}
 		data, err := io.ReadAll(io.LimitReader(std.in, 128<<10))
 		if err != nil {
 			fmt.Fprintln(std.err, "countersign token:", err)
@@ -83,22 +99,25 @@ func show(ctx context.Context, raw string, o tokenview.Options, std standard) in
 		}
 		raw = string(data)
 	}
+	if strings.TrimSpace(raw) == "" {
+		fmt.Fprintln(std.err, "countersign token: standard input has no token: pipe one to this command")
+		return 2
+	}
 	t, err := tokenview.Read(raw)
 	if err != nil {
 		fmt.Fprintln(std.err, "countersign token:", err)
 		return 1
 	}
-	o.Color = isTerminal(std.out)
+	o.Color = isTerminal(std.out) && os.Getenv("NO_COLOR") == ""
 	if !t.Show(ctx, std.out, o) {
 		return 1
 	}
 	return 0
 }
 
-// isTerminal follows NO_COLOR.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok || os.Getenv("NO_COLOR") != "" {
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	if !ok {
 		return false
 	}
 	info, err := f.Stat()

@@ -5,8 +5,6 @@ import (
 	"io"
 	"regexp"
 	"strings"
-
-	"github.com/countersign/countersign/idtoken"
 )
 
 // painter colours text for a terminal.
@@ -29,56 +27,42 @@ func (p painter) paint(code, s string) string {
 
 func (p painter) bold(s string) string { return p.paint(boldText, s) }
 
-func (p painter) mark(ok bool) string {
-	if ok {
-		return p.paint(green, "✓")
-	}
-	return p.paint(red, "✗")
-}
-
 var member = regexp.MustCompile(`(?m)^(\s*)("(?:[^"\\]|\\.)*")(:)`)
 
 // json gives an object with coloured names. Control characters are escaped in JSON; those
 // beyond ASCII that change a terminal are removed.
 func (p painter) json(data []byte) string {
-	text := strings.Map(func(r rune) rune {
-		if r == 0x7f || r >= 0x80 && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
-			return '?'
-		}
-		return r
-	}, indent(data))
+	text := printable(indent(data))
 	if !p.color {
 		return text
 	}
 	return member.ReplaceAllString(text, "$1\x1b["+cyan+"m$2\x1b[0m$3")
 }
 
-// The steps that need keys.
-const (
-	signatureStep = 6
-	keyStep       = 8
-)
+var colors = map[Result]string{Valid: green, Failed: red, NotChecked: grey, NotApplicable: grey, Skipped: grey}
 
-// report writes the 14 steps. Without keys the signature is called not checked.
-func (p painter) report(w io.Writer, r *idtoken.Report, withoutKeys bool) (passed bool) {
-	passed = true
-	width := 0
-	for _, s := range r.Steps {
-		width = max(width, len(s.Test))
+// table writes the checks in columns.
+func (p painter) table(w io.Writer, title string, checks []Check) {
+	test, result := 0, 0
+	for _, c := range checks {
+		test, result = max(test, len(c.Test)), max(result, len(c.Result))
 	}
-	fmt.Fprintln(w, p.bold("The 14 steps of ID token validation"))
-	for _, s := range r.Steps {
-		result, detail := s.Result.String(), s.Reason
-		switch {
-		case withoutKeys && (s.Number == signatureStep || s.Number == keyStep):
-			result, detail = p.paint(grey, "not checked"), "the key set was not fetched: use -fetch"
-		case s.Err != nil:
-			passed = false
-			result, detail = p.paint(red, result), s.Err.Error()
-		case s.Result == idtoken.Valid:
-			result = p.paint(green, result)
+	fmt.Fprintln(w, p.bold(title))
+	for _, c := range checks {
+		reason := c.Reason
+		if c.Clause != "" {
+			reason = strings.TrimSpace(reason + " (" + c.Clause + ")")
 		}
-		fmt.Fprintf(w, "%2d  %s  %s  %s\n", s.Number, fmt.Sprintf("%-*s", width, s.Test), result, p.paint(grey, detail))
+		fmt.Fprintf(w, "%2d  %-*s  %s  %s\n", c.Number, test, c.Test, p.paint(colors[c.Result], fmt.Sprintf("%-*s", result, c.Result)), p.paint(grey, reason))
 	}
-	return passed
+}
+
+// printable keeps control characters of a token away from the terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' || r == 0x7f || r >= 0x80 && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+			return '?'
+		}
+		return r
+	}, s)
 }

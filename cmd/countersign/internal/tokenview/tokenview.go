@@ -9,13 +9,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/idtoken"
-	"github.com/countersign/countersign/rs"
 )
 
 // Options say what the token is compared with.
@@ -23,6 +24,7 @@ type Options struct {
 	Issuer   string // "" means the token's own, which is then not checked
 	Audience string // the client ID, or the API's identifier; "" means the token's own
 	Nonce    string // "" means the token's own
+	Typ      string // of access tokens, for servers that do not follow RFC 9068; "" means at+jwt
 
 	// Keys check the signature. nil means that it is not checked.
 	Keys idtoken.KeySet
@@ -34,23 +36,27 @@ type Options struct {
 	Now func() time.Time
 }
 
-// FetchKeys gives the key set of an issuer.
-func FetchKeys(issuer string, hc *http.Client) idtoken.KeySet {
-	return (&discovery.Provider{Issuer: issuer, HTTP: hc}).Keys()
+// FetchKeys gives the key set of an issuer. url is that of its metadata, "" for the usual one.
+func FetchKeys(issuer, url string, insecureHTTP bool, hc *http.Client) idtoken.KeySet {
+	return (&discovery.Provider{Issuer: issuer, URL: url, InsecureHTTP: insecureHTTP, HTTP: hc, Logger: slog.New(slog.DiscardHandler)}).Keys()
 }
 
-// A token is a JWT, decoded without any check.
-type token struct {
+// A Token is a JWT, decoded without any check.
+type Token struct {
 	raw            string
 	header, claims map[string]any
 	headerJSON     []byte
 	claimsJSON     []byte
+	signed         bool
 }
 
 const maxSize = 64 << 10
 
+// ErrNotJWT says that a token is not a JWT, such as an opaque token.
+var ErrNotJWT = errors.New("this is not a JWT")
+
 // Read decodes a JWT: white space around it and the word Bearer in front are removed.
-func Read(raw string) (*token, error) {
+func Read(raw string) (*Token, error) {
 	raw = strings.TrimSpace(raw)
 	if scheme, rest, ok := strings.Cut(raw, " "); ok && (strings.EqualFold(scheme, "Bearer") || strings.EqualFold(scheme, "DPoP")) {
 		raw = strings.TrimSpace(rest)
@@ -62,9 +68,9 @@ func Read(raw string) (*token, error) {
 	case len(parts) == 5:
 		return nil, errors.New("this is an encrypted token (JWE): only the recipient's key opens it")
 	case len(parts) != 3:
-		return nil, fmt.Errorf("this is not a JWT: expected three parts separated by dots, received %d. It may be an opaque token: ask the issuer by introspection", len(parts))
+		return nil, fmt.Errorf("%w: expected three parts separated by dots, received %d. It may be an opaque token: ask the issuer by introspection (countersign introspect)", ErrNotJWT, len(parts))
 	}
-	t := &token{raw: raw}
+	t := &Token{raw: raw}
 	var err error
 	if t.header, t.headerJSON, err = object(parts[0]); err != nil {
 		return nil, fmt.Errorf("the header %w", err)
@@ -72,6 +78,7 @@ func Read(raw string) (*token, error) {
 	if t.claims, t.claimsJSON, err = object(parts[1]); err != nil {
 		return nil, fmt.Errorf("the payload %w", err)
 	}
+	t.signed = parts[2] != ""
 	return t, nil
 }
 
@@ -87,24 +94,35 @@ func object(part string) (map[string]any, []byte, error) {
 	return members, data, nil
 }
 
-func (t *token) text(name string) string { s, _ := t.claims[name].(string); return s }
+func (t *Token) text(name string) string { s, _ := t.claims[name].(string); return s }
 
-// audience is the first one that the token names.
-func (t *token) audience() string {
+// audiences are those that the token names.
+func (t *Token) audiences() (all []string) {
 	switch aud := t.claims["aud"].(type) {
 	case string:
-		return aud
+		return []string{aud}
 	case []any:
-		if len(aud) > 0 {
-			s, _ := aud[0].(string)
-			return s
+		for _, one := range aud {
+			if s, ok := one.(string); ok {
+				all = append(all, s)
+			}
 		}
+	}
+	return all
+}
+
+// audience is the first one that the token names.
+func (t *Token) audience() string {
+	if all := t.audiences(); len(all) > 0 {
+		return all[0]
 	}
 	return ""
 }
 
+const otherAccessToken = "access token, not by RFC 9068"
+
 // Kind is what the token says it is: by its typ, and by its claims where typ says nothing.
-func (t *token) Kind() string {
+func (t *Token) Kind() string {
 	typ, _ := t.header["typ"].(string)
 	switch strings.TrimPrefix(strings.ToLower(typ), "application/") {
 	case "at+jwt":
@@ -122,11 +140,15 @@ func (t *token) Kind() string {
 	case "token-introspection+jwt":
 		return "introspection response"
 	}
-	if t.claims["nonce"] != nil || t.claims["at_hash"] != nil || t.claims["auth_time"] != nil {
+	switch {
+	case t.text("typ") == "ID" || t.text("token_use") == "id": // Keycloak, Amazon Cognito
 		return "ID token"
-	}
-	if t.claims["scope"] != nil || t.claims["scp"] != nil || t.claims["client_id"] != nil {
-		return "access token, not by RFC 9068"
+	case t.text("typ") == "Bearer" || t.text("token_use") == "access":
+		return otherAccessToken
+	case t.claims["nonce"] != nil || t.claims["at_hash"] != nil:
+		return "ID token"
+	case t.claims["scope"] != nil || t.claims["scp"] != nil || t.claims["client_id"] != nil:
+		return otherAccessToken
 	}
 	if t.claims["events"] != nil {
 		return "logout token or security event token"
@@ -136,25 +158,33 @@ func (t *token) Kind() string {
 
 // Show writes header, claims and checks. passed reports whether every check passed that
 // could be made.
-func (t *token) Show(ctx context.Context, w io.Writer, o Options) (passed bool) {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
+func (t *Token) Show(ctx context.Context, w io.Writer, o Options) (passed bool) {
 	p := painter{o.Color}
 	fmt.Fprintf(w, "%s\n\n%s\n%s\n\n%s\n%s\n\n", p.bold(t.Kind()), p.bold("Header"), p.json(t.headerJSON), p.bold("Claims"), p.json(t.claimsJSON))
-	t.times(w, o.Now())
-	switch kind := t.Kind(); {
-	case kind == "ID token":
-		return t.checkIDToken(ctx, w, o, p)
-	case strings.HasPrefix(kind, "access token"):
-		return t.checkAccessToken(ctx, w, o, p)
+	t.times(w, o.now())
+	title, checks := t.Checks(ctx, o)
+	if title == "" {
+		fmt.Fprintln(w, "This kind of token is shown, not checked.")
+		return true
 	}
-	fmt.Fprintln(w, "This kind of token is shown, not checked.")
-	return true
+	p.table(w, title, checks)
+	return !slices.ContainsFunc(checks, func(c Check) bool { return c.Result == Failed })
+}
+
+// Checks gives the list of checks of the token: the 14 steps for an ID token, and those of RFC
+// 9068 for an access token. Another kind of token has none.
+func (t *Token) Checks(ctx context.Context, o Options) (title string, checks []Check) {
+	switch kind := t.Kind(); {
+	case kind == "ID token" && o.Typ == "":
+		return "The 14 steps of ID token validation", t.IDTokenChecks(ctx, o)
+	case strings.HasPrefix(kind, "access token") || o.Typ != "":
+		return "The checks of RFC 9068 for access tokens", t.AccessTokenChecks(ctx, o)
+	}
+	return "", nil
 }
 
 // times writes the times for a person.
-func (t *token) times(w io.Writer, now time.Time) {
+func (t *Token) times(w io.Writer, now time.Time) {
 	for _, name := range []string{"iat", "nbf", "exp", "auth_time"} {
 		seconds, ok := t.claims[name].(float64)
 		if !ok || seconds < 0 || seconds > 1e11 {
@@ -171,15 +201,8 @@ func (t *token) times(w io.Writer, now time.Time) {
 	fmt.Fprintln(w)
 }
 
-var errNotFetched = errors.New("not checked: the key set was not fetched, use -fetch")
-
-// noKeys is for a look without the network.
-type noKeys struct{}
-
-func (noKeys) VerifySignature(context.Context, string) ([]byte, error) { return nil, errNotFetched }
-
 // algs accepts the token's own algorithm, if it is one that may be configured.
-func (t *token) algs() []string {
+func (t *Token) algs() []string {
 	alg, _ := t.header["alg"].(string)
 	if strings.HasPrefix(alg, "HS") || alg == "none" {
 		return nil
@@ -187,34 +210,18 @@ func (t *token) algs() []string {
 	return []string{alg}
 }
 
-func (t *token) checkIDToken(ctx context.Context, w io.Writer, o Options, p painter) bool {
-	v := &idtoken.Verifier{
-		Issuer: or(o.Issuer, t.text("iss")), ClientID: or(o.Audience, or(t.text("azp"), t.audience())), Keys: o.keys(), Algs: t.algs(), Now: o.Now,
-	}
-	_, report := v.Check(ctx, t.raw, idtoken.Expected{Nonce: or(o.Nonce, t.text("nonce"))})
-	return p.report(w, report, o.Keys == nil)
-}
+var errNotFetched = errors.New("the key set was not fetched")
 
-func (t *token) checkAccessToken(ctx context.Context, w io.Writer, o Options, p painter) bool {
-	j := &rs.JWT{Issuer: or(o.Issuer, t.text("iss")), Audience: or(o.Audience, t.audience()), Keys: o.keys(), Algs: t.algs(), Now: o.Now}
-	fmt.Fprintln(w, p.bold("RFC 9068 section 2.2"))
-	passed := true
-	for _, name := range []string{"iss", "exp", "aud", "sub", "client_id", "iat", "jti"} {
-		_, present := t.claims[name]
-		passed = passed && present
-		fmt.Fprintf(w, "%s %-10s %s\n", p.mark(present), name, map[bool]string{true: "is there", false: "is missing"}[present])
+// noKeys is for a look without the network.
+type noKeys struct{}
+
+func (noKeys) VerifySignature(context.Context, string) ([]byte, error) { return nil, errNotFetched }
+
+func (o Options) now() time.Time {
+	if o.Now != nil {
+		return o.Now()
 	}
-	_, err := j.VerifyToken(ctx, t.raw)
-	switch {
-	case err == nil:
-		fmt.Fprintf(w, "%s all checks of an API passed\n", p.mark(true))
-	case errors.Is(err, errNotFetched):
-		fmt.Fprintf(w, "· the signature was not checked: use -fetch. The checks before it passed\n")
-	default:
-		passed = false
-		fmt.Fprintf(w, "%s an API rejects it: %v\n", p.mark(false), err)
-	}
-	return passed
+	return time.Now()
 }
 
 func (o Options) keys() idtoken.KeySet {
