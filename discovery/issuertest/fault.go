@@ -25,7 +25,7 @@ const (
 	IDTokenPartyForeign     Fault = "id_token_party_foreign"      // 5: azp is another client
 	IDTokenSignatureWrong   Fault = "id_token_signature_wrong"    // 6: a bit of the signature is flipped
 	IDTokenKeySwapped       Fault = "id_token_key_swapped"        // 6: signed with an unpublished key under the published kid
-	IDTokenAlgorithmNone    Fault = "id_token_algorithm_none"     // 1: alg is none, no signature: not a signed JWT
+	IDTokenAlgorithmNone    Fault = "id_token_algorithm_none"     // 1: alg "none", no signature: not a signed JWT
 	IDTokenAlgorithmPublic  Fault = "id_token_algorithm_public"   // 7: HS256 with the public key as the secret
 	IDTokenKeyForeign       Fault = "id_token_key_foreign"        // 8: kid and key are not published
 	IDTokenKeyEmbedded      Fault = "id_token_key_embedded"       // 8: the header carries the unpublished key (jwk)

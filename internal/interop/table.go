@@ -12,12 +12,13 @@ import (
 // tablePath is the page that is compared with the results of the run.
 const tablePath = "../../docs/interop.md"
 
-const tableHead = `# Servers in the test suite
+const tableHead = `# See what works with which server
 
-` + "`internal/interop/run`" + ` tries each line with servers that others wrote: the request, the response, and the rejection of a
-wrong key, a stolen token or a response of another kind. The run writes this page and compares it with every later
-result. Do not edit it: run ` + "`COUNTERSIGN_INTEROP_WRITE=1 internal/interop/run`" + `. [Settings for servers](servers.md) says what
-each server needs, and which other servers were tried by hand. ` + "`make openam`" + ` runs tests of the same kind with OpenAM.
+` + "`internal/interop/run`" + ` tests each line with servers that others wrote. A test checks the request and the response. It
+also checks that a wrong key, a stolen token and a response of another kind are rejected. Every run compares its results
+with this page. Do not edit the page: ` + "`COUNTERSIGN_INTEROP_WRITE=1 internal/interop/run`" + ` writes it.
+[Settings for servers](servers.md) lists what each server needs, and which other servers were tested by hand.
+` + "`make openam`" + ` runs similar tests with OpenAM.
 
 `
 
