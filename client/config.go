@@ -100,7 +100,8 @@ type Config struct {
 
 	// PostLogoutRedirectURL is the URL to which the server redirects the browser after a logout.
 	// It must be one of the registered post_logout_redirect_uris. It is sent unchanged and never
-	// derived from a request. "" means that the browser stays at the server.
+	// derived from a request. With "" the server sends no redirect: after a logout the browser
+	// stays on a page of the server, and the user does not return to the application.
 	PostLogoutRedirectURL string
 
 	// LogoutEndpoint is for servers with a proprietary logout endpoint. nil means the

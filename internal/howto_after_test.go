@@ -20,7 +20,7 @@ var _ = []any{signOut, signedOut, endGrant, askAbout, ownKeys, registerClient, r
 func signOut(ctx context.Context, c *client.Client, issued *client.Tokens) (redirect, state string, err error) {
 	redirect, state, err = c.LogoutURL(ctx, client.Logout{IDTokenHint: issued.IDTokenHint})
 	if errors.Is(err, client.ErrNoEndpoint) {
-		return "/bye", "", nil // the application's own session was all there is to end
+		return "/bye", "", nil // the server has no session to end by a redirect
 	}
 	return redirect, state, err
 }
@@ -36,7 +36,7 @@ func endGrant(ctx context.Context, c *client.Client, tokens *client.Tokens) (aga
 	case errors.Is(err, client.ErrNoEndpoint):
 		return 0, nil // this server lets tokens expire
 	case errors.As(err, &refused):
-		return refused.RetryAfter, err // they may be good still
+		return refused.RetryAfter, err // the tokens may still be valid
 	}
 	return 0, err
 }

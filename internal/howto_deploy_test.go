@@ -22,16 +22,14 @@ import (
 	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/login"
 	"github.com/countersign/countersign/client/logintest"
-	"github.com/countersign/countersign/client/loopback"
-	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/discovery/issuertest"
 	"github.com/countersign/countersign/rs"
 	"github.com/countersign/countersign/rs/rstest"
 )
 
-// The code of docs/cors.md, roles-and-permissions.md, private-cas.md, kubernetes.md,
-// websockets-and-events.md and command-line-programs.md, run.
+// The code of docs/cors.md, roles-and-permissions.md, private-cas.md, kubernetes.md and
+// websockets-and-events.md, run.
 
 // crossOrigin lets pages of one origin call the API.
 func crossOrigin(api http.Handler) http.Handler {
@@ -290,83 +288,6 @@ func TestEvents(t *testing.T) {
 		resp.Body.Close()
 		if ok := resp.StatusCode == 200 && line == "data: hello\n"; ok != signedIn || !signedIn && resp.StatusCode != 401 {
 			t.Errorf("signed in %t: %d %q", signedIn, resp.StatusCode, line)
-		}
-	}
-}
-
-// commandLine calls an API for the user of a command-line program, who signs in once.
-func commandLine(ctx context.Context, config loopback.Config, dir string) (*http.Client, error) {
-	c, err := client.New(config.Client)
-	if err != nil {
-		return nil, err
-	}
-	store := &tokens.FileStore{Dir: filepath.Join(dir, "photoctl", "tokens")}
-	refresher := &tokens.Refresher{Client: c, Store: store, Leases: store}
-	_, err = refresher.Tokens(ctx, "default")
-	if errors.Is(err, tokens.ErrLoginRequired) {
-		issued, err := loopback.Login(ctx, config)
-		if err != nil {
-			return nil, err
-		}
-		if err := refresher.Add(ctx, "default", issued); err != nil {
-			return nil, err
-		}
-	} else if err != nil {
-		return nil, err
-	}
-	return &http.Client{Transport: &tokens.Transport{
-		Client: c, Tokens: refresher.Source("default"), Origins: []string{"https://photos.example"},
-	}}, nil
-}
-
-// signOutOfProgram ends the login of a command-line program.
-func signOutOfProgram(ctx context.Context, c *client.Client, refresher *tokens.Refresher) error {
-	issued, err := refresher.Tokens(ctx, "default")
-	if err == nil {
-		err = c.RevokeTokens(ctx, issued)
-	}
-	return errors.Join(err, refresher.Forget(ctx, "default"))
-}
-
-// TestCommandLine: the user signs in once. The next run finds the tokens, and after a sign-out
-// the user signs in again.
-func TestCommandLine(t *testing.T) {
-	issuer := issuertest.New(t, issuertest.Config{Clients: []issuertest.Client{{
-		ID: "photoctl", RedirectURLs: []string{"http://127.0.0.1/callback"}, Scopes: []string{"openid", "offline_access"},
-	}}})
-	registration := client.Config{
-		Issuer: issuer.URL, ClientID: "photoctl", Auth: auth.Public(), RedirectURL: "http://127.0.0.1/callback",
-		Scopes: []string{"openid", "offline_access"}, HTTP: issuer.Client(),
-	}
-	logins, dir := 0, t.TempDir()
-	openBrowser := func(ctx context.Context, address string) error {
-		logins++
-		r, err := http.NewRequestWithContext(ctx, "GET", address, nil)
-		if err != nil {
-			return err
-		}
-		resp, err := issuer.Browser().Do(r)
-		if err == nil {
-			resp.Body.Close()
-		}
-		return err
-	}
-	for run := range 3 {
-		if _, err := commandLine(t.Context(), loopback.Config{Client: registration, Open: openBrowser}, dir); err != nil {
-			t.Fatal(err)
-		}
-		if want := max(1, run); logins != want {
-			t.Errorf("run %d: %d logins, expected %d", run, logins, want)
-		}
-		if run == 1 {
-			c, err := client.New(registration)
-			if err != nil {
-				t.Fatal(err)
-			}
-			store := &tokens.FileStore{Dir: filepath.Join(dir, "photoctl", "tokens")}
-			if err := signOutOfProgram(t.Context(), c, &tokens.Refresher{Client: c, Store: store, Leases: store}); err != nil {
-				t.Error(err)
-			}
 		}
 	}
 }

@@ -23,7 +23,7 @@ func newClient(secret string) (*client.Client, error) {
 	c, err := client.New(client.Config{
 		Issuer:      "https://as.example",
 		ClientID:    "web",
-		Auth:        auth.SecretBasic(secret),
+		Auth:        auth.Secret(secret),
 		RedirectURL: "https://app.example/callback",
 		Scopes:      []string{"openid", "profile"},
 	})
@@ -40,7 +40,7 @@ func strong(config client.Config, signer crypto.Signer) (*client.Client, error) 
 
 func byName(secret string) (*client.Client, error) {
 	config := client.Keycloak("https://sso.example", "main")
-	config.ClientID, config.Auth, config.RedirectURL = "web", auth.SecretBasic(secret), "https://app.example/callback"
+	config.ClientID, config.Auth, config.RedirectURL = "web", auth.Secret(secret), "https://app.example/callback"
 	return client.New(config)
 }
 

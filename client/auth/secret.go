@@ -8,10 +8,20 @@ import (
 	"strings"
 )
 
-// Secret sends the secret in the way that the server's metadata lists
-// (token_endpoint_auth_methods_supported). It uses the form if the list has client_secret_post
-// and not client_secret_basic. Otherwise it uses the header. It does not try one after the
-// other.
+// Secret authenticates with a client secret, by the method that the server's metadata lists
+// (token_endpoint_auth_methods_supported). It sends the secret in the form if the list has
+// client_secret_post and not client_secret_basic. Otherwise it sends the header. It does not try
+// one after the other.
+//
+// Use Secret in client.Config, unless the client is registered for one method:
+//
+//   - [SecretBasic]: for client_secret_basic, and for an API that calls [Method.For], where no
+//     metadata is read
+//   - [SecretPost]: for client_secret_post
+//   - [SecretBasicRaw]: for client_secret_basic at a server that does not decode ID and secret
+//   - [SecretJWT]: for client_secret_jwt
+//
+// New rejects an empty secret. For a client without a secret use [Public].
 func Secret(secret string) Method {
 	a := SecretBasic(secret)
 	a.choose = func(supported []string) Method {
@@ -47,7 +57,8 @@ func checkRawID(clientID string) error {
 }
 
 // SecretBasic sends the secret in the Authorization header (client_secret_basic). Client ID and
-// secret are form-urlencoded first, as RFC 6749 §2.3.1 requires.
+// secret are form-urlencoded first, as RFC 6749 §2.3.1 requires. [Secret] selects between
+// SecretBasic and [SecretPost] by the server's metadata.
 func SecretBasic(secret string) Method {
 	a := Method{name: "client_secret_basic", err: checkSecret(secret), bind: func(b Binding) Authenticator {
 		return authenticatorFunc(func(r *http.Request, _ url.Values) error {
@@ -59,7 +70,9 @@ func SecretBasic(secret string) Method {
 	return a
 }
 
-// SecretPost sends client ID and secret in the form (client_secret_post).
+// SecretPost sends client ID and secret in the form (client_secret_post, RFC 6749 §2.3.1). Use it
+// if the client is registered for that method: where the server's metadata lists both methods,
+// [Secret] sends the header.
 func SecretPost(secret string) Method {
 	return Method{name: "client_secret_post", err: checkSecret(secret), bind: func(b Binding) Authenticator {
 		return authenticatorFunc(func(_ *http.Request, form url.Values) error {

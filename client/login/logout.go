@@ -18,7 +18,8 @@ const (
 // Logout ends the session: POST, from a form of this site. The session here ends first. Then
 // the tokens are revoked, if the session keeps them and the server has an endpoint for that.
 // The browser is sent on to end the server's session too (OpenID Connect RP-Initiated Logout),
-// or to HomePath if the server has no endpoint for that.
+// or to HomePath if the server has no endpoint for that. Without the client's
+// PostLogoutRedirectURL the visitor stays on a page of the server.
 //
 // A session that is bound to a device also ends without its bound cookie. The server then gets no
 // ID token as a hint, and may ask the user to confirm.

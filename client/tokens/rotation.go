@@ -257,11 +257,11 @@ func (r *Refresher) read(value []byte) (*client.Tokens, error) {
 
 func readKept(value []byte) (*client.Tokens, error) {
 	if len(value) == 0 {
-		return nil, errors.New("no tokens are kept")
+		return nil, errors.New("no tokens are stored under this key: sign the user in, then call Refresher.Add")
 	}
 	kept := &Stored{}
 	if err := json.Unmarshal(value, kept); err != nil {
-		return nil, errors.New("what is kept is malformed")
+		return nil, errors.New("the stored tokens are malformed: sign the user in, then call Refresher.Add")
 	}
 	return kept.Tokens()
 }

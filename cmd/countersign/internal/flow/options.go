@@ -42,15 +42,7 @@ type Options struct {
 	Open                  bool // open the browser; otherwise the address is printed
 
 	SubjectToken, SubjectTokenType, RequestedTokenType string // of exchange
-	ActorToken, ActorTokenType                         string
 	Token, Hint                                        string // of introspect and revoke
-
-	Assertion, Subject            string // of jwt-bearer
-	AssertionIssuer, AssertionTyp string
-	AssertionAudience             string // also of client assertions; "" means the issuer
-
-	LoginHintToken, UserCode, BindingMessage string        // of ciba
-	RequestedExpiry                          time.Duration // 0 means the server's default
 
 	StoreDir, Name string
 	Curl, JSON     bool
@@ -142,9 +134,9 @@ func (o *Options) method(keys auth.KeySource) (auth.Method, error) {
 	case "client_secret_post":
 		return auth.SecretPost(o.Secret), nil
 	case "client_secret_jwt":
-		return auth.SecretJWT(o.Secret, auth.Assertion{Audience: o.AssertionAudience}), nil
+		return auth.SecretJWT(o.Secret, auth.Assertion{}), nil
 	case "private_key_jwt":
-		return auth.PrivateKeyJWT(keys, auth.Assertion{Audience: o.AssertionAudience}), nil
+		return auth.PrivateKeyJWT(keys, auth.Assertion{}), nil
 	case "tls_client_auth":
 		return auth.TLS(), nil
 	case "self_signed_tls_client_auth":
@@ -199,7 +191,7 @@ func (o *Options) tokenRequest() client.TokenRequest {
 func (o *Options) exchangeRequest(subject string) grant.ExchangeRequest {
 	return grant.ExchangeRequest{
 		TokenRequest: o.tokenRequest(), SubjectToken: subject, SubjectTokenType: tokenType(o.SubjectTokenType),
-		ActorToken: o.ActorToken, ActorTokenType: tokenType(o.ActorTokenType), RequestedTokenType: tokenType(o.RequestedTokenType), Audiences: o.Audiences,
+		RequestedTokenType: tokenType(o.RequestedTokenType), Audiences: o.Audiences,
 	}
 }
 
