@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -16,15 +16,16 @@ const callTool = "tools/call"
 
 // message is what a guard has to know of a JSON-RPC message.
 type message struct {
-	method string // "" for a response
-	tool   string // of tools/call
+	id     jsontext.Value // a string or a number, for the answer; nil for others
+	method string         // "" for a response
+	tool   string         // of tools/call
 }
 
 // The members of JSON-RPC messages, and of the parameters of tools/call. Parsers that ignore
 // the case of letters would read other spellings as these.
 var (
 	messageMembers = []string{"jsonrpc", "id", "method", "params", "result", "error"}
-	paramMembers   = []string{"name", "arguments", "_meta"}
+	paramMembers   = []string{"name", "arguments", "_meta", "task", "inputResponses", "requestState"}
 )
 
 var errBatch = errors.New("expected one JSON object, received a batch or another value")
@@ -48,20 +49,38 @@ func parseMessage(body []byte) (*message, error) {
 		return nil, err
 	}
 	m := &message{}
+	if kind := members["id"].Kind(); kind == '"' || kind == '0' {
+		m.id = members["id"]
+	}
+	return m, m.readRequest(members)
+}
+
+// readRequest reads which method a message calls. A response calls none.
+func (m *message) readRequest(members map[string]jsontext.Value) (err error) {
 	raw, isRequest := members["method"]
+	if isRequest == isResponse(members) {
+		return errors.New("expected either a method, or a result or error")
+	}
 	if !isRequest {
-		return m, nil
+		return nil
 	}
 	if m.method, err = text("method", raw); err != nil {
-		return nil, err
+		return err
 	}
-	return m, m.readTool(members["params"])
+	if strings.ContainsFunc(m.method, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return errors.New("expected a method of visible ASCII characters")
+	}
+	return m.readTool(members["params"])
+}
+
+func isResponse(members map[string]jsontext.Value) bool {
+	return members["result"] != nil || members["error"] != nil
 }
 
 // readTool reads which tool a message calls.
 func (m *message) readTool(params jsontext.Value) error {
 	if m.method != callTool {
-		if strings.EqualFold(strings.TrimSpace(m.method), callTool) {
+		if strings.EqualFold(m.method, callTool) {
 			return fmt.Errorf("expected the method %q in this spelling", callTool)
 		}
 		return nil
@@ -78,7 +97,8 @@ func (m *message) readTool(params jsontext.Value) error {
 }
 
 // exactMembers gives the members of an object. A name that differs from a known one, or from
-// another name, only in the case of letters is rejected.
+// another name, only in the case of letters is rejected. So is one with a control character:
+// some parsers end a name at NUL.
 func exactMembers(object jsontext.Value, known []string) (map[string]jsontext.Value, error) {
 	d := jsontext.NewDecoder(bytes.NewReader(object))
 	if _, err := d.ReadToken(); err != nil {
@@ -94,6 +114,9 @@ func exactMembers(object jsontext.Value, known []string) (map[string]jsontext.Va
 		name := token.String()
 		if slices.ContainsFunc(seen, func(s string) bool { return s != name && strings.EqualFold(s, name) }) {
 			return nil, errors.New("a member has another case of letters than expected")
+		}
+		if strings.ContainsFunc(name, unicode.IsControl) {
+			return nil, errors.New("the name of a member has a control character")
 		}
 		if len(members) >= maxMembers {
 			return nil, fmt.Errorf("an object has more than %d members", maxMembers)
@@ -118,27 +141,4 @@ func text(name string, value jsontext.Value) (string, error) {
 		return "", fmt.Errorf("%s must be a string that is not empty", name)
 	}
 	return string(unquoted), nil
-}
-
-// checkHeader compares the header fields of revision 2026-07-28 with the message: proxies and
-// other guards may decide by them. The SDK requires them where the revision does.
-func (m *message) checkHeader(h http.Header) error {
-	if err := sameValue(h, "Mcp-Method", m.method); err != nil {
-		return err
-	}
-	if m.method != callTool {
-		return nil
-	}
-	return sameValue(h, "Mcp-Name", m.tool)
-}
-
-func sameValue(h http.Header, name, want string) error {
-	values := h.Values(name)
-	if len(values) == 0 {
-		return nil
-	}
-	if len(values) > 1 || values[0] != want {
-		return fmt.Errorf("the header field %s does not match the message", name)
-	}
-	return nil
 }

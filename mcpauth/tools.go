@@ -2,7 +2,6 @@ package mcpauth
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,9 +20,10 @@ const maxMessage = 4 << 20
 // resource_metadata of the Protection, so that the client can ask for more (RFC 6750 §3.1).
 // Other methods than tools/call are let through.
 //
-// A message that two parsers could read in two ways is answered with 400: a batch, a duplicate
-// member, a member with another case of letters than MCP's, or another tool or method in the
-// header fields Mcp-Name and Mcp-Method. A message has at most 4 MiB.
+// A message that two parsers could read in two ways is answered with 400 and a JSON-RPC error: a
+// batch, a duplicate member, a member with another case of letters than MCP's, or another tool or
+// method in the header fields Mcp-Name and Mcp-Method. A body that is not declared as JSON in
+// UTF-8 is answered with 415. A message has at most 4 MiB.
 func Tools(scopes map[string][]string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		guards := map[string]http.Handler{}
@@ -64,7 +64,8 @@ func (g *toolGuard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	m, err := readMessage(w, r)
 	if err != nil {
-		reject(malformed(err)).ServeHTTP(w, r)
+		e := malformed(err)
+		reject(e).ServeHTTP(&errorWriter{ResponseWriter: w, body: errorMessage(m, e, err)}, r)
 		return
 	}
 	g.of(m).ServeHTTP(w, r)
@@ -84,6 +85,9 @@ func (g *toolGuard) of(m *message) http.Handler {
 
 // readMessage reads the body of r, and leaves the same bytes for the next handler.
 func readMessage(w http.ResponseWriter, r *http.Request) (*message, error) {
+	if err := checkBody(r.Header); err != nil {
+		return nil, err
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxMessage))
 	if err != nil {
 		return nil, err
@@ -93,18 +97,10 @@ func readMessage(w http.ResponseWriter, r *http.Request) (*message, error) {
 		return nil, err
 	}
 	if err := m.checkHeader(r.Header); err != nil {
-		return nil, err
+		return m, err
 	}
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	return m, nil
-}
-
-// malformed describes a message that cannot be read, or is too large.
-func malformed(err error) *rs.Error {
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return &rs.Error{Status: http.StatusRequestEntityTooLarge, Code: rs.InvalidRequest, Description: "the MCP message is too large", Err: err}
-	}
-	return &rs.Error{Status: http.StatusBadRequest, Code: rs.InvalidRequest, Description: "the MCP message is malformed: " + err.Error()}
 }
 
 func reject(e *rs.Error) http.Handler {

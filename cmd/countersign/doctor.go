@@ -10,7 +10,6 @@ import (
 	"os"
 	"strings"
 
-	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/cmd/countersign/internal/doctor"
 )
@@ -28,11 +27,6 @@ Example:
   countersign doctor https://accounts.google.com
 `
 
-var profileFlag = map[string]client.Profile{
-	"": client.NoProfile, "oidc-basic": client.OIDCBasic, "oauth-2.1": client.OAuth21,
-	"fapi1-advanced": client.FAPI1Advanced, "fapi2-security": client.FAPI2Security, "fapi2-message-signing": client.FAPI2MessageSigning,
-}
-
 type doctorFlags struct {
 	api, clientID, redirectURI, secretEnv, profile, ca string
 	json, insecureHTTP                                 bool
@@ -46,7 +40,7 @@ func runDoctor(ctx context.Context, args []string, std standard) int {
 	set.StringVar(&f.clientID, "client-id", "", "the client `ID` to test")
 	set.StringVar(&f.redirectURI, "redirect-uri", "", "the redirect `URI` to test")
 	set.StringVar(&f.secretEnv, "secret-env", "", "the `NAME` of the environment variable with the client secret")
-	set.StringVar(&f.profile, "profile", "", "compare with one profile only: oidc-basic, oauth-2.1, fapi1-advanced, fapi2-security, fapi2-message-signing")
+	set.StringVar(&f.profile, "profile", "", "compare with one `PROFILE` only: "+profileNames())
 	set.StringVar(&f.ca, "ca", "", "a `FILE` of PEM certificates to trust instead of the system's")
 	set.BoolVar(&f.json, "json", false, "print the report as JSON")
 	set.BoolVar(&f.insecureHTTP, "insecure-http", false, "accept http on any host, for development")
@@ -63,45 +57,24 @@ func runDoctor(ctx context.Context, args []string, std standard) int {
 	return f.examine(ctx, options, std)
 }
 
-// parse reads flags before and after the one argument. status is negative to go on.
-func parse(set *flag.FlagSet, args []string, std standard) (argument string, status int) {
-	for {
-		if err := set.Parse(args); err != nil {
-			if errors.Is(err, flag.ErrHelp) {
-				return "", 0
-			}
-			return "", 2
-		}
-		if set.NArg() == 0 {
-			return argument, -1
-		}
-		if argument != "" {
-			fmt.Fprintf(std.err, "countersign %s: one argument is expected, received %q too\n", set.Name(), set.Arg(0))
-			return "", 2
-		}
-		argument, args = set.Arg(0), set.Args()[1:]
-	}
-}
-
 func (f *doctorFlags) options(issuer string) (doctor.Options, error) {
 	profile, known := profileFlag[f.profile]
 	switch {
 	case (issuer == "") == (f.api == ""):
 		return doctor.Options{}, errors.New("give an issuer, or -api URL")
 	case !known:
-		return doctor.Options{}, fmt.Errorf("-profile %q is unknown", f.profile)
+		return doctor.Options{}, unknownProfile(f.profile)
 	case (f.clientID == "") != (f.redirectURI == ""):
 		return doctor.Options{}, errors.New("-client-id and -redirect-uri belong together")
 	}
 	o := doctor.Options{Issuer: issuer, ClientID: f.clientID, RedirectURL: f.redirectURI, Profile: profile, InsecureHTTP: f.insecureHTTP}
-	if f.secretEnv != "" {
-		secret := os.Getenv(f.secretEnv)
-		if secret == "" {
-			return doctor.Options{}, fmt.Errorf("the environment variable %s is not set", f.secretEnv)
-		}
+	secret, err := fromEnv(f.secretEnv)
+	if err != nil {
+		return o, err
+	}
+	if secret != "" {
 		o.Auth = auth.Secret(secret)
 	}
-	var err error
 	o.RootCAs, err = readCAs(f.ca)
 	return o, err
 }

@@ -16,7 +16,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/discovery/issuertest"
 )
 
@@ -24,11 +26,11 @@ const canarySecret = "canary-client-secret-1"
 
 // terminal is a person at a terminal, who opens each address that is printed.
 type terminal struct {
-	t       *testing.T
-	issuer  *issuertest.Issuer
-	browser *http.Client
-	dir, ca string
-	opened  sync.WaitGroup
+	t              *testing.T
+	issuer         *issuertest.Issuer
+	browser        *http.Client
+	dir, files, ca string
+	opened         sync.WaitGroup
 
 	mu  sync.Mutex
 	out bytes.Buffer
@@ -66,7 +68,7 @@ func (p *terminal) open(url string) {
 func newTerminal(t *testing.T, clients ...issuertest.Client) *terminal {
 	i, ca := issuer(t, issuertest.Config{Clients: clients, Algorithm: "ES256"})
 	t.Setenv("CLIENT_SECRET", canarySecret)
-	return &terminal{t: t, issuer: i, browser: i.Browser(), dir: t.TempDir(), ca: ca}
+	return &terminal{t: t, issuer: i, browser: i.Browser(), dir: filepath.Join(t.TempDir(), "tokens"), files: t.TempDir(), ca: ca}
 }
 
 // run runs a command line, and gives all that was printed.
@@ -89,15 +91,18 @@ func (p *terminal) check(out string) {
 	for _, x := range p.issuer.Exchanges("") {
 		var members map[string]any
 		_ = json.Unmarshal(x.ResponseBody, &members)
-		for _, name := range []string{"access_token", "refresh_token", "id_token", "device_code"} {
+		for _, name := range []string{"access_token", "refresh_token", "id_token", "device_code", "auth_req_id"} {
 			if s, _ := members[name].(string); s != "" {
 				secrets = append(secrets, s)
 			}
 		}
-		for _, name := range []string{"code", "code_verifier", "client_assertion", "client_secret", "state"} {
+		for _, name := range []string{"code", "code_verifier", "client_assertion", "client_secret", "state", "assertion", "request", "login_hint_token", "subject_token", "actor_token"} {
 			if s := x.Request.Form.Get(name); s != "" {
 				secrets = append(secrets, s)
 			}
+		}
+		if s := x.Request.Form.Get("user_code"); s != "" && x.Request.Form.Has("login_hint") {
+			secrets = append(secrets, s) // of ciba: the user's secret; that of device is shown to the user
 		}
 		for _, name := range []string{"DPoP", "Authorization"} {
 			if s := x.Request.Header.Get(name); s != "" {
@@ -114,21 +119,32 @@ func (p *terminal) check(out string) {
 
 // TestFlows: every flow against the test issuer, one after the other as a person would.
 func TestFlows(t *testing.T) {
-	p := newTerminal(t, issuertest.Client{ID: "web", Secret: canarySecret})
+	key := issuertest.NewKey("cli-1", "ES256")
+	p := newTerminal(t, issuertest.Client{ID: "web", Secret: canarySecret, Keys: issuertest.JWKS(key)})
+	t.Chdir(p.files)
+	t.Setenv("USER_CODE", "canary-user-code")
+	writeKey(t, "key.pem", key.Private.(*ecdsa.PrivateKey))
 	common := []string{"-client-id", "web", "-secret-env", "CLIENT_SECRET"}
 	for _, test := range []struct {
 		args []string
 		want []string
 	}{
 		{[]string{"login", "-scope", "openid offline_access", "-dpop"}, []string{"GET https://", "request_uri=", "grant_type=authorization_code", "code=‹code 1›", "Dpop: ‹dpop 1›", "11  ", "stored as", "alice"}},
-		{[]string{"userinfo", "-dpop"}, []string{"/userinfo", `"sub": "alice"`}},
-		{[]string{"refresh", "-dpop"}, []string{"grant_type=refresh_token", "stored as"}},
+		{[]string{"userinfo"}, []string{"/userinfo", `"sub": "alice"`}},
+		{[]string{"refresh"}, []string{"grant_type=refresh_token", "stored as"}},
 		{[]string{"introspect"}, []string{"active         true", `"sub": "alice"`}},
 		{[]string{"introspect", "-json"}, []string{`"exchanges"`, `"active": true`}},
 		{[]string{"exchange", "-audience", "https://billing.example"}, []string{"token-exchange", "exchanged"}},
 		{[]string{"logout"}, []string{"/logout?", "the tokens are deleted here"}},
 		{[]string{"device", "-scope", "openid"}, []string{"enter the code", "device_code=‹device_code 1›", "stored as"}},
 		{[]string{"revoke"}, []string{"/revoke", "revoked"}},
+		{[]string{"ciba", "-scope", "openid", "-login-hint", "alice", "-binding-message", "W4SCT", "-user-code-env", "USER_CODE"}, []string{"binding_message=W4SCT", "user_code=‹user_code 1›", "auth_req_id=‹auth_req_id 1›", `"auth_req_id": "‹auth_req_id 1›"`, "stored as", "alice"}},
+		{[]string{"ciba", "-json", "-login-hint", "alice"}, []string{`"exchanges"`, `"sub": "alice"`, "auth_req_id=‹auth_req_id 1›"}},
+		{[]string{"ciba", "-curl", "-login-hint", "alice"}, []string{"curl -i -X POST", "--data-urlencode 'login_hint=alice'", "grant_type=urn:openid:params:grant-type:ciba"}},
+		{[]string{"ciba", "-jar", "-key", "key.pem", "-kid", "cli-1", "-login-hint", "alice"}, []string{"request=‹request 1›", "stored as"}},
+		{[]string{"jwt-bearer", "-key", "key.pem", "-kid", "cli-1", "-subject", "alice", "-scope", "read"}, []string{"assertion=‹assertion 1›", "grant-type:jwt-bearer", "stored as"}},
+		{[]string{"jwt-bearer", "-json", "-key", "key.pem", "-kid", "cli-1", "-subject", "alice", "-dpop"}, []string{"assertion=‹assertion 1›", `"dpop": true`}},
+		{[]string{"jwt-bearer", "-curl", "-key", "key.pem", "-kid", "cli-1", "-subject", "alice"}, []string{"--data-urlencode 'assertion=‹assertion 1›'"}},
 		{[]string{"credentials", "-scope", "read", "-curl"}, []string{"curl -i -X POST", "--data-urlencode 'grant_type=client_credentials'"}},
 		{[]string{"login", "-jarm", "-par", "off"}, []string{"response_mode=query.jwt", "code_challenge_method=S256", "stored as"}},
 	} {
@@ -182,7 +198,7 @@ func TestFAPI(t *testing.T) {
 	key := issuertest.NewKey("cli-1", "ES256")
 	pair := issuertest.NewCertificate()
 	p := newTerminal(t, issuertest.Client{ID: "web", Keys: issuertest.JWKS(key)}, issuertest.Client{ID: "tls", Certificate: pair.Leaf})
-	keyFile, certFile := filepath.Join(p.dir, "key.pem"), filepath.Join(p.dir, "cert.pem")
+	keyFile, certFile := filepath.Join(p.files, "key.pem"), filepath.Join(p.files, "cert.pem")
 	writeKey(t, keyFile, key.Private.(*ecdsa.PrivateKey))
 	writeKey(t, certFile, pair.PrivateKey.(*ecdsa.PrivateKey), pair.Certificate...)
 	status, out := p.run("", "login", "-client-id", "web", "-key", keyFile, "-kid", "cli-1", "-jar", "-jarm", "-dpop", "-profile", "fapi2-message-signing")
@@ -215,7 +231,7 @@ func TestKeyFiles(t *testing.T) {
 	p := newTerminal(t, issuertest.Client{ID: "web", Secret: canarySecret})
 	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	der, _ := x509.MarshalECPrivateKey(key)
-	name := filepath.Join(p.dir, "sec1.pem")
+	name := filepath.Join(p.files, "sec1.pem")
 	os.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), 0o600)
 	if status, out := p.run("", "login", "-client-id", "web", "-key", name); status != 1 || !strings.Contains(out, "openssl pkcs8") {
 		t.Errorf("%d %s", status, out)
@@ -230,7 +246,7 @@ func TestStoreIsPrivate(t *testing.T) {
 		t.Fatal(out)
 	}
 	files, _ := filepath.Glob(filepath.Join(p.dir, "*"))
-	if len(files) != 1 {
+	if stored, _ := filepath.Glob(filepath.Join(p.dir, "*.json")); len(stored) != 1 {
 		t.Fatalf("%q", files)
 	}
 	for _, name := range append(files, p.dir) {
@@ -238,12 +254,41 @@ func TestStoreIsPrivate(t *testing.T) {
 			t.Errorf("%s: %v %v", name, info.Mode(), err)
 		}
 	}
+	os.Chmod(p.dir, 0o755)
+	if status, out := p.run("", "userinfo", "-client-id", "web", "-secret-env", "CLIENT_SECRET"); status != 1 || !strings.Contains(out, "chmod 700") {
+		t.Errorf("a directory that others can open: %d %s", status, out)
+	}
+}
+
+// TestOneRefresh: while another process refreshes the tokens, nothing is sent: a server that
+// rotates refresh tokens would take the second request for a theft.
+func TestOneRefresh(t *testing.T) {
+	p := newTerminal(t, issuertest.Client{ID: "web", Secret: canarySecret})
+	common := []string{"-client-id", "web", "-secret-env", "CLIENT_SECRET"}
+	if status, out := p.run("", append([]string{"login", "-scope", "openid offline_access"}, common...)...); status != 0 {
+		t.Fatal(out)
+	}
+	release, held, err := (&tokens.FileStore{Dir: p.dir}).Acquire(t.Context(), p.issuer.URL+" web", time.Minute)
+	if err != nil || !held {
+		t.Fatal(held, err)
+	}
+	if status, out := p.run("", append([]string{"refresh"}, common...)...); status != 1 || !strings.Contains(out, "another process") || strings.Contains(out, "grant_type=refresh_token") {
+		t.Errorf("%d %s", status, out)
+	}
+	release()
+	if status, out := p.run("", append([]string{"refresh"}, common...)...); status != 0 {
+		t.Errorf("%d %s", status, out)
+	}
 }
 
 // TestExamples runs the example of each flow's -h as it is written, with the test issuer in
 // the place of the server.
 func TestExamples(t *testing.T) {
-	p := newTerminal(t, issuertest.Client{ID: "cli"}, issuertest.Client{ID: "tv"}, issuertest.Client{ID: "daemon", Secret: canarySecret}, issuertest.Client{ID: "api", Secret: canarySecret})
+	key := issuertest.NewKey("", "ES256")
+	p := newTerminal(t, issuertest.Client{ID: "cli"}, issuertest.Client{ID: "tv"}, issuertest.Client{ID: "daemon", Secret: canarySecret}, issuertest.Client{ID: "api", Secret: canarySecret},
+		issuertest.Client{ID: "desk", Secret: canarySecret}, issuertest.Client{ID: "batch", Secret: canarySecret, Keys: issuertest.JWKS(key)})
+	t.Chdir(p.files)
+	writeKey(t, "batch.pem", key.Private.(*ecdsa.PrivateKey))
 	ids := p.issuer
 	for _, f := range flows {
 		_, usage := p.run("", f.name, "-h")

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 )
 
 // A command is one of this program. run gives the exit status: 0 for success, 1 when
@@ -57,10 +58,32 @@ func run(ctx context.Context, args []string, std standard) int {
 	case "-h", "-help", "--help", "help":
 		usage(std.out)
 		return 0
+	case "-version", "--version", "version":
+		fmt.Fprintln(std.out, "countersign", version())
+		return 0
 	}
-	fmt.Fprintf(std.err, "countersign: unknown command %q\n\n", args[0])
-	usage(std.err)
+	fmt.Fprintf(std.err, "countersign: %q is not a command%s. countersign -h lists the commands.\n", args[0], suggestion(args[0]))
 	return 2
+}
+
+func suggestion(typed string) string {
+	var names []string
+	for _, c := range commands {
+		names = append(names, c.name)
+	}
+	if near := nearest(typed, names); near != "" {
+		return fmt.Sprintf(": did you mean %q?", near)
+	}
+	return ""
+}
+
+// version is that of the module, or of the source that was built.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	return info.Main.Version + " " + info.GoVersion
 }
 
 func usage(w io.Writer) {
@@ -68,5 +91,5 @@ func usage(w io.Writer) {
 	for _, c := range commands {
 		fmt.Fprintf(w, "  %-12s %s\n", c.name, c.summary)
 	}
-	fmt.Fprint(w, "\ncountersign COMMAND -h describes a command.\n")
+	fmt.Fprint(w, "\ncountersign COMMAND -h describes a command, with an example. Start with: countersign doctor ISSUER\n")
 }

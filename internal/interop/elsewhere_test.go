@@ -23,6 +23,7 @@ type elsewhere struct {
 	begun    map[string]*grant.Backchannel
 	notified map[string]chan *grant.Backchannel
 	app      http.Handler
+	idp      http.Handler
 }
 
 // phones is made once: one address serves all tests.
@@ -38,6 +39,7 @@ var phones = sync.OnceValues(func() (*elsewhere, error) {
 	mux.HandleFunc("POST /backchannel-logout", e.logout)
 	mux.Handle("platform.example/", toPlatform())
 	mux.Handle("cluster.example/", toPlatform())
+	mux.HandleFunc("idp.example/", e.toIdP)
 	go http.Serve(l, mux)
 	return e, nil
 })
@@ -80,6 +82,24 @@ func (e *elsewhere) tells(app http.Handler) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.app = app
+}
+
+// serves makes idp the identity provider at idp.example.
+func (e *elsewhere) serves(idp http.Handler) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.idp = idp
+}
+
+func (e *elsewhere) toIdP(w http.ResponseWriter, r *http.Request) {
+	e.mu.Lock()
+	idp := e.idp
+	e.mu.Unlock()
+	if idp == nil {
+		http.NotFound(w, r)
+		return
+	}
+	idp.ServeHTTP(w, r)
 }
 
 func (e *elsewhere) logout(w http.ResponseWriter, r *http.Request) {

