@@ -206,7 +206,24 @@ type answer struct {
 	Context  jsontext.Value `json:"context"`
 }
 
-var errShape = errors.New("expected a boolean decision for each evaluation, in the same order")
+var (
+	errShape   = errors.New("expected a boolean decision for each evaluation, in the same order")
+	errContext = errors.New("the context of a decision is no object")
+)
+
+// decision checks the form of an answer (Authorization API 1.0, "Decision").
+func (a answer) decision() (Decision, error) {
+	if a.Decision == nil {
+		return Decision{}, errShape
+	}
+	switch a.Context.Kind() {
+	case '{':
+		return Decision{Allowed: *a.Decision, Context: json.RawMessage(a.Context)}, nil
+	case 'n', 0: // null, or nothing
+		return Decision{Allowed: *a.Decision}, nil
+	}
+	return Decision{}, errContext
+}
 
 // decode reads the decisions by exact names. A member that occurs twice is an error.
 func decode(body []byte, asked []Evaluation) ([]Decision, error) {
@@ -227,10 +244,11 @@ func decode(body []byte, asked []Evaluation) ([]Decision, error) {
 	}
 	var out []Decision
 	for _, a := range batch.Evaluations {
-		if a.Decision == nil {
-			return nil, errShape
+		d, err := a.decision()
+		if err != nil {
+			return nil, err
 		}
-		out = append(out, Decision{Allowed: *a.Decision, Context: json.RawMessage(a.Context)})
+		out = append(out, d)
 	}
 	return out, nil
 }

@@ -245,6 +245,15 @@ func TestCache(t *testing.T) {
 		{"a limit", "max-age=3600", "", 5 * time.Second, 6 * time.Second, 2},
 		{"off", "max-age=3600", "", -1, time.Second, 2},
 		{"not a number", "max-age=-1", "", 0, 0, 2},
+		{"too large a number", "max-age=99999999999999", "", 0, 0, 2},
+		{"quoted", `max-age="30"`, "", 0, 29 * time.Second, 1},
+		{"in capitals", "Max-Age=30", "", 0, 29 * time.Second, 1},
+		{"two values", "max-age=5, max-age=30", "", 0, 6 * time.Second, 2},
+		{"two values, the small one last", "max-age=30, max-age=5", "", 0, 6 * time.Second, 2},
+		{"a value that is none", "max-age=30, max-age=x", "", 0, 0, 2},
+		{"zero", "max-age=0", "", 0, 0, 2},
+		{"for shared caches", "s-maxage=30", "", 0, 0, 2},
+		{"stale", "max-age=0, stale-while-revalidate=60", "", 0, 0, 2},
 	} {
 		d := newDecisionPoint(t, says(200, "application/json", `{"decision":true}`, "Cache-Control", test.control, "Age", test.age))
 		now := time.Now()
@@ -261,6 +270,22 @@ func TestCache(t *testing.T) {
 		before := d.asked.Load()
 		if _, err := pdp.Evaluate(t.Context(), question("2")); err != nil || d.asked.Load() != before+1 {
 			t.Errorf("%s: another question was not asked", test.name)
+		}
+	}
+}
+
+// TestVary: an answer that fits no other request is not cached.
+func TestVary(t *testing.T) {
+	for vary, want := range map[string]int32{"": 1, "Accept": 1, "*": 2, "Accept, *": 2} {
+		d := newDecisionPoint(t, says(200, "application/json", `{"decision":true}`, "Cache-Control", "max-age=30", "Vary", vary))
+		pdp := &authzen.PDP{URL: d.URL}
+		for range 2 {
+			if _, err := pdp.Evaluate(t.Context(), question("1")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := d.asked.Load(); got != want {
+			t.Errorf("Vary: %q: %d questions, want %d", vary, got, want)
 		}
 	}
 }

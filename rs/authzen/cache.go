@@ -60,18 +60,26 @@ func (c *cache) makeRoom(now time.Time) {
 }
 
 // lifetime is how long a response may be cached: max-age less Age, and never longer than
-// MaxAge (RFC 9111 §5.2.2). A response without max-age is not cached.
+// MaxAge (RFC 9111 §5.2.2). A response without max-age is not cached, nor is one that Vary says
+// fits no other request (§4.1). The smallest of several values counts (§4.2.1).
 func (p *PDP) lifetime(h http.Header) time.Duration {
 	limit := cmp.Or(p.MaxAge, defaultMaxAge)
-	life := time.Duration(-1)
+	life, said := time.Duration(-1), false
+	if strings.Contains(strings.Join(h.Values("Vary"), ","), "*") {
+		return 0
+	}
 	for _, directive := range strings.Split(strings.Join(h.Values("Cache-Control"), ","), ",") {
 		name, value, _ := strings.Cut(strings.ToLower(strings.TrimSpace(directive)), "=")
 		switch name {
 		case "no-store", "no-cache":
 			return 0
 		case "max-age":
-			if seconds, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 31); err == nil {
-				life = time.Duration(seconds) * time.Second
+			seconds, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 31)
+			if err != nil {
+				return 0
+			}
+			if age := time.Duration(seconds) * time.Second; !said || age < life {
+				life, said = age, true
 			}
 		}
 	}
