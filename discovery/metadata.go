@@ -91,9 +91,10 @@ type Metadata struct {
 	FrontchannelLogoutSessionSupported         bool     `json:"frontchannel_logout_session_supported"`
 	BackchannelTokenDeliveryModesSupported     []string `json:"backchannel_token_delivery_modes_supported"` // OpenID Connect CIBA Core 1.0 §4
 	BackchannelUserCodeParameterSupported      bool     `json:"backchannel_user_code_parameter_supported"`
-	AuthorizationDetailsTypesSupported         []string `json:"authorization_details_types_supported"`  // RFC 9396 §10
-	AuthorizationGrantProfilesSupported        []string `json:"authorization_grant_profiles_supported"` // draft-ietf-oauth-identity-assertion-authz-grant
-	ProtectedResources                         []string `json:"protected_resources"`                    // RFC 9728 §4
+	AuthorizationDetailsTypesSupported         []string `json:"authorization_details_types_supported"`             // RFC 9396 §10
+	AuthorizationGrantProfilesSupported        []string `json:"authorization_grant_profiles_supported"`            // draft-ietf-oauth-identity-assertion-authz-grant §7
+	IdentityChainingRequestedTokenTypes        []string `json:"identity_chaining_requested_token_types_supported"` // draft-ietf-oauth-identity-chaining
+	ProtectedResources                         []string `json:"protected_resources"`                               // RFC 9728 §4
 	ClientIDMetadataDocumentSupported          bool     `json:"client_id_metadata_document_supported"`
 
 	MTLSEndpointAliases *EndpointAliases `json:"mtls_endpoint_aliases"` // RFC 8705 §5

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/countersign/countersign/internal/jose"
 )
 
@@ -19,11 +21,15 @@ type claims struct {
 	Audience jose.Audience     `json:"aud"`
 	ClientID string            `json:"client_id"`
 	Resource jose.Audience     `json:"resource"`
+	ID       string            `json:"jti"`
+	IssuedAt *jose.NumericDate `json:"iat"`
 	Expiry   *jose.NumericDate `json:"exp"`
+	Key      jsontext.Value    `json:"cnf"`
 }
 
 // checkGrant rejects a grant that is not for this client, server and API. Sent to At, it could
-// get a token for another party.
+// get a token for another party
+// (draft-ietf-oauth-identity-assertion-authz-grant §3.1, §4.4.1).
 func (a CrossApp) checkGrant(raw string) error {
 	token, err := jose.Parse(raw, 0)
 	if err != nil {
@@ -36,7 +42,7 @@ func (a CrossApp) checkGrant(raw string) error {
 	if err := jose.Decode(token.Payload, &c, jose.TokenLimits); err != nil {
 		return err
 	}
-	return errors.Join(a.checkParties(&c), a.checkResource(&c), a.checkTime(&c))
+	return errors.Join(a.checkParties(&c), a.checkResource(&c), a.checkTime(&c), checkKey(&c))
 }
 
 func (a CrossApp) checkParties(c *claims) error {
@@ -66,7 +72,12 @@ func (a CrossApp) checkResource(c *claims) error {
 }
 
 func (a CrossApp) checkTime(c *claims) error {
-	if c.Expiry == nil {
+	switch {
+	case c.ID == "":
+		return errors.New("jti is missing")
+	case c.IssuedAt == nil:
+		return errors.New("iat is missing")
+	case c.Expiry == nil:
 		return errors.New("exp is missing")
 	}
 	config := a.At.Config()
@@ -74,4 +85,25 @@ func (a CrossApp) checkTime(c *claims) error {
 		return fmt.Errorf("exp is %s, it is %s now", c.Expiry.Time.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
 	return nil
+}
+
+// checkKey rejects a grant that is bound to a key (§8.6): the other server would want a proof
+// with that key.
+func checkKey(c *claims) error {
+	if len(c.Key) == 0 {
+		return nil
+	}
+	return errors.New("the grant is bound to a key (cnf), which is not supported: use a client without DPoP and CertificateBound as CrossApp.IdP")
+}
+
+// isOver reports whether a JWT says that it has expired.
+func isOver(raw string, now time.Time) bool {
+	token, err := jose.Parse(raw, 0)
+	if err != nil {
+		return false
+	}
+	var c struct {
+		Expiry *jose.NumericDate `json:"exp"`
+	}
+	return jose.Decode(token.Payload, &c, jose.TokenLimits) == nil && c.Expiry != nil && !now.Before(c.Expiry.Time)
 }

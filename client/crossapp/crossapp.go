@@ -75,7 +75,7 @@ func (a CrossApp) Fetch(ctx context.Context) (*client.Tokens, error) {
 	if err := a.check(); err != nil {
 		return nil, err
 	}
-	if err := a.checkServer(ctx); err != nil {
+	if err := a.checkServers(ctx); err != nil {
 		return nil, err
 	}
 	jwt, err := a.exchange(ctx)
@@ -107,7 +107,11 @@ func (a CrossApp) exchange(ctx context.Context) (string, error) {
 		RequestedTokenType: TokenType, Audiences: []string{a.At.Issuer()},
 	})
 	if err != nil {
-		return "", loginRequired(err, "invalid_grant", "invalid_token", "insufficient_user_authentication", "login_required", "interaction_required")
+		codes := []string{"invalid_grant", "invalid_token", "insufficient_user_authentication", "login_required", "interaction_required"}
+		if config := a.IdP.Config(); isOver(subject.Token, config.Now()) {
+			codes = append(codes, "invalid_request") // RFC 8693 §2.2.2
+		}
+		return "", loginRequired(err, codes...)
 	}
 	if err := a.checkGrant(issued.AccessToken); err != nil {
 		return "", client.NewError(client.StepToken, fmt.Errorf("the grant of %s: %w", a.IdP.Issuer(), err))
@@ -134,9 +138,16 @@ func (a CrossApp) check() error {
 	return nil
 }
 
-// checkServer rejects a server whose metadata lists other profiles only. A server without a
-// list is tried.
-func (a CrossApp) checkServer(ctx context.Context) error {
+// checkServers rejects servers whose metadata lists other profiles and types of tokens only
+// (draft-ietf-oauth-identity-assertion-authz-grant §7). A server without a list is tried.
+func (a CrossApp) checkServers(ctx context.Context) error {
+	idp, err := a.IdP.Metadata(ctx)
+	if err != nil {
+		return err
+	}
+	if types := idp.IdentityChainingRequestedTokenTypes; len(types) > 0 && !slices.Contains(types, TokenType) {
+		return client.NewError(client.StepToken, fmt.Errorf("identity_chaining_requested_token_types_supported of %s is %q, expected %s", a.IdP.Issuer(), types, TokenType))
+	}
 	m, err := a.At.Metadata(ctx)
 	if err != nil {
 		return err

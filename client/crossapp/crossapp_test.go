@@ -148,6 +148,13 @@ func TestGrant(t *testing.T) {
 		"no exp":            {map[string]any{"exp": nil}, nil, "exp"},
 		"exp is over":       {map[string]any{"exp": time.Now().Add(-time.Hour).Unix()}, nil, "exp"},
 		"exp is text":       {map[string]any{"exp": "tomorrow"}, nil, "exp"},
+		"no jti":            {map[string]any{"jti": nil}, nil, "jti"},
+		"no iat":            {map[string]any{"iat": nil}, nil, "iat"},
+		"bound to a key":    {map[string]any{"cnf": map[string]any{"jkt": "x"}}, nil, "cnf"},
+		"aud and another":   {map[string]any{"aud": []any{"https://other.example", 1}}, nil, "aud"},
+		"client_id is null": {map[string]any{"client_id": []string{"app-at-chat"}}, nil, "client_id"},
+		"typ of a JWT":      {nil, map[string]any{"typ": "at+jwt"}, "typ"},
+		"typ with a prefix": {nil, map[string]any{"typ": "application/oauth-id-jag+jwt"}, "typ"},
 		"resource, another": {map[string]any{"resource": strings.TrimSuffix(resource, "/")}, nil, "resource"},
 	} {
 		w := newWorld(t, nil)
@@ -167,6 +174,79 @@ func TestGrant(t *testing.T) {
 	w.claims, w.app.InsecureMissingResource = map[string]any{"resource": nil}, true
 	if _, err := w.app.Fetch(t.Context()); err != nil {
 		t.Error(err)
+	}
+	for _, claims := range []map[string]any{
+		{"aud": []string{w.at.url}}, {"resource": []string{resource}}, {"act": map[string]any{"sub": "agent"}, "auth_time": 1, "amr": []string{"mfa"}},
+	} {
+		w.claims = claims // a list of one is the same (§4.4.1); other claims are the servers'
+		if _, err := w.app.Fetch(t.Context()); err != nil {
+			t.Errorf("%v: %v", claims, err)
+		}
+	}
+}
+
+// TestIssued: an answer of the identity provider that is no grant.
+func TestIssued(t *testing.T) {
+	for name, change := range map[string]map[string]any{
+		"another type":     {"issued_token_type": grant.AccessTokenType},
+		"no type":          {"issued_token_type": nil},
+		"a refresh token":  {"issued_token_type": grant.RefreshTokenType},
+		"no JWT":           {"access_token": "canary-opaque"},
+		"no token":         {"access_token": nil},
+		"encrypted":        {"access_token": "a.b.c.d.e"},
+		"without a header": {"access_token": ".e30.x"},
+	} {
+		w := newWorld(t, nil)
+		inner := w.idp.answer
+		w.idp.answer = func(form url.Values) (int, map[string]any) {
+			status, answer := inner(form)
+			for member, value := range change {
+				if answer[member] = value; value == nil {
+					delete(answer, member)
+				}
+			}
+			return status, answer
+		}
+		var step *client.Error
+		_, err := w.app.Fetch(t.Context())
+		if !errors.As(err, &step) || len(w.at.forms) != 0 || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: %v, %d requests to the server", name, err, len(w.at.forms))
+		}
+	}
+}
+
+// TestOldIDToken: RFC 8693 §2.2.2 has one code for every token that is rejected. If the ID token
+// has expired, the user signs in again.
+func TestOldIDToken(t *testing.T) {
+	for old, want := range map[bool]bool{true: true, false: false} {
+		w := newWorld(t, nil)
+		expiry := time.Now().Add(time.Hour)
+		if old {
+			expiry = time.Now().Add(-time.Second)
+		}
+		raw := w.idp.issuer.SignJWT(map[string]any{"sub": "alice", "exp": expiry.Unix()}, nil)
+		w.app.Subject = func(context.Context) (crossapp.Subject, error) { return crossapp.Subject{Token: raw}, nil }
+		w.idp.answer = func(url.Values) (int, map[string]any) { return 400, map[string]any{"error": "invalid_request"} }
+		if _, err := w.app.Fetch(t.Context()); errors.Is(err, tokens.ErrLoginRequired) != want {
+			t.Errorf("expired %t: %v", old, err)
+		}
+	}
+}
+
+// TestRefreshTokenAsSubject: the type that the application names is sent (§4.3.2).
+func TestRefreshTokenAsSubject(t *testing.T) {
+	w := newWorld(t, nil)
+	w.app.Subject = func(context.Context) (crossapp.Subject, error) {
+		return crossapp.Subject{Token: "canary-refresh", Type: grant.RefreshTokenType}, nil
+	}
+	if _, err := w.app.Fetch(t.Context()); err != nil || w.idp.forms[0].Get("subject_token_type") != grant.RefreshTokenType {
+		t.Errorf("%v, %s", err, w.idp.forms[0].Get("subject_token_type"))
+	}
+	for _, err := range []error{errors.New("no session"), tokens.ErrLoginRequired} {
+		w.app.Subject = func(context.Context) (crossapp.Subject, error) { return crossapp.Subject{}, err }
+		if _, got := w.app.Fetch(t.Context()); !errors.Is(got, err) {
+			t.Errorf("%v: %v", err, got)
+		}
 	}
 }
 
@@ -230,6 +310,22 @@ func TestServer(t *testing.T) {
 	w := newWorld(t, map[string]any{"authorization_grant_profiles_supported": []string{"urn:example:other"}})
 	if _, err := w.app.Fetch(t.Context()); err == nil || !strings.Contains(err.Error(), "authorization_grant_profiles_supported") || len(w.idp.forms) != 0 {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestIdP: an identity provider that lists other types of tokens is not asked (§7).
+func TestIdP(t *testing.T) {
+	for _, types := range [][]string{{crossapp.TokenType}, {"x", crossapp.TokenType}, nil, {"urn:example:other"}} {
+		w := newWorld(t, nil)
+		w.idp = newServer(t, map[string]any{"identity_chaining_requested_token_types_supported": types})
+		w.idp.answer = func(form url.Values) (int, map[string]any) {
+			return 200, map[string]any{"access_token": w.grant(form), "issued_token_type": crossapp.TokenType, "token_type": "N_A"}
+		}
+		w.app.IdP = w.idp.client(t, "app-at-idp")
+		_, err := w.app.Fetch(t.Context())
+		if other := len(types) == 1 && types[0] != crossapp.TokenType; (err != nil) != other || other && len(w.idp.forms) != 0 {
+			t.Errorf("%q: %v", types, err)
+		}
 	}
 }
 

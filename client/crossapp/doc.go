@@ -8,5 +8,5 @@
 //
 // A [CrossApp] exchanges the user's ID token for a grant at the identity provider (RFC 8693),
 // checks the grant, and sends it to the authorization server of the other application
-// (RFC 7523).
+// (RFC 7523). The sections in this package are those of draft 03 (April 2026).
 package crossapp
