@@ -73,7 +73,9 @@ type albClaims struct {
 	Expiry  jose.NumericDate `json:"exp"`
 }
 
-// VerifyToken implements [Verifier].
+// VerifyToken implements [Verifier]. A [Protection] answers 401 invalid_token for a token that
+// is rejected; the error names the setting to change. It answers 503 if a setting is missing,
+// or the key cannot be fetched now.
 func (a *AWSLoadBalancer) VerifyToken(ctx context.Context, token string) (*Principal, error) {
 	if err := a.configured(); err != nil {
 		return nil, &unavailable{err}
@@ -172,8 +174,8 @@ func (a *AWSLoadBalancer) configured() error {
 	return nil
 }
 
-// Ready is [Protection.Ready] for this part alone. It checks the settings only: keys are
-// fetched by kid when a token arrives.
+// Ready is [Protection.Ready] for this part alone. It checks the settings only, and an error
+// names the wrong one: keys are fetched by kid when a token arrives.
 func (a *AWSLoadBalancer) Ready(context.Context) error { return a.configured() }
 
 // albRegion returns the region of an ARN in the partition aws, or "".

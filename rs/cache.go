@@ -101,7 +101,9 @@ func (c *Cache) configured() error {
 	return nil
 }
 
-// VerifyToken implements [Verifier].
+// VerifyToken implements [Verifier]. Errors are those of Tokens: 401 invalid_token for a token
+// that is rejected, 429 if Limit asks the client to wait, and 503 if the token cannot be
+// verified now. It is also 503 if a setting of the Cache is wrong.
 func (c *Cache) VerifyToken(ctx context.Context, token string) (*Principal, error) {
 	return unbound(c.verify(ctx, token))
 }

@@ -37,7 +37,7 @@ type AuthorizationDetail struct {
 }
 
 // Decode decodes the whole element into v, with the members that its type defines. Member names
-// must match exactly.
+// must match exactly. It returns an error if v cannot hold the element.
 func (a AuthorizationDetail) Decode(v any) error { return jose.Decode(a.raw, v, jose.TokenLimits) }
 
 var errConfirmation = errors.New("cnf is malformed or binds the token in an unsupported way, expected jkt or x5t#S256")

@@ -67,7 +67,10 @@ type decision struct {
 	since time.Time
 }
 
-// VerifyToken implements [Verifier].
+// VerifyToken implements [Verifier]. A [Protection] answers 401 invalid_token for an issuer
+// that Find does not accept, and for a token that its Verifier rejects. It answers 429 if Limit
+// asks the client to wait. It answers 503 if a setting is missing, MaxCalls is reached, Find
+// fails, or Find returned the Verifier of another issuer.
 func (d *DynamicIssuers) VerifyToken(ctx context.Context, token string) (*Principal, error) {
 	return unbound(d.verify(ctx, token))
 }
@@ -205,6 +208,6 @@ func (d *DynamicIssuers) configured() error {
 	return checkMaxCalls("DynamicIssuers.MaxCalls", d.MaxCalls)
 }
 
-// Ready is [Protection.Ready] for this part alone. It checks the settings only: issuers are not
-// known before a token arrives.
+// Ready is [Protection.Ready] for this part alone. It checks the settings only, and an error
+// names the wrong one: issuers are not known before a token arrives.
 func (d *DynamicIssuers) Ready(context.Context) error { return d.configured() }

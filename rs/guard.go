@@ -10,12 +10,14 @@ import (
 )
 
 // Require is a guard for single routes behind a [Protection]. It calls check with the request
-// and its [Principal]. If check returns an [*Error], the request is answered with it. Any other
-// error is answered with 403 insufficient_scope: the token does not grant what the request
-// needs (RFC 6750 §3.1).
+// and its [Principal]. If check returns an [*Error], the request is answered with it. The other
+// answers are:
 //
-// A request without a token that Protection.Optional let through is answered with 401. A
-// request that did not pass through a Protection is answered with 503.
+//   - 403 insufficient_scope for any other error of check: the token does not grant what the
+//     request needs (RFC 6750 §3.1). The log has the error.
+//   - 401 without a code for a request without a token that Protection.Optional let through.
+//   - 503 if check is nil, or the request did not pass through a Protection: wrap the route
+//     with Protection.Handler.
 func Require(check func(*http.Request, *Principal) error) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -76,7 +78,8 @@ func insufficientScope(scopes []string, required string, p *Principal) *Error {
 
 // RequireScope is a guard for single routes behind a [Protection]. The token must have all of
 // the scopes. Other tokens are answered with 403 insufficient_scope (RFC 6750 §3.1). Without
-// arguments every request is rejected.
+// arguments every request is rejected. Without a token the answer is 401, and outside of a
+// Protection 503, as for [Require].
 func RequireScope(scopes ...string) func(http.Handler) http.Handler {
 	return Require(func(_ *http.Request, p *Principal) error {
 		for _, s := range scopes {
@@ -91,8 +94,9 @@ func RequireScope(scopes ...string) func(http.Handler) http.Handler {
 	})
 }
 
-// RequireAnyScope is [RequireScope] for a route that needs at least one of the scopes. Without
-// arguments every request is rejected.
+// RequireAnyScope is [RequireScope] for a route that needs at least one of the scopes. Other
+// tokens are answered with 403 insufficient_scope. Without arguments every request is rejected.
+// Without a token the answer is 401, and outside of a Protection 503, as for [Require].
 func RequireAnyScope(scopes ...string) func(http.Handler) http.Handler {
 	return Require(func(_ *http.Request, p *Principal) error {
 		if slices.ContainsFunc(scopes, p.HasScope) {
@@ -109,7 +113,8 @@ func insufficientAuthentication() *Error {
 // RequireACR is a guard that requires acr to be one of values: authentication context classes
 // in order of preference. Other tokens, and tokens without acr, are answered with 401
 // insufficient_user_authentication and acr_values (RFC 9470 §3). Without arguments every
-// request is rejected.
+// request is rejected. Without a token the answer is 401, and outside of a Protection 503, as
+// for [Require].
 func RequireACR(values ...string) func(http.Handler) http.Handler {
 	wanted := strings.Join(values, " ")
 	return Require(func(_ *http.Request, p *Principal) error {
@@ -126,7 +131,8 @@ func RequireACR(values ...string) func(http.Handler) http.Handler {
 // clock of the [Protection]. Other tokens are answered with 401
 // insufficient_user_authentication and max_age (RFC 9470 §3). A token without auth_time is
 // rejected. So is a token whose auth_time is more than 5 minutes in the future. A negative age
-// rejects every request.
+// rejects every request. Without a token the answer is 401, and outside of a Protection 503, as
+// for [Require].
 func RequireMaxAge(age time.Duration) func(http.Handler) http.Handler {
 	return Require(func(r *http.Request, p *Principal) error {
 		protection, _ := protectionOf(r)
@@ -145,6 +151,9 @@ func RequireMaxAge(age time.Duration) func(http.Handler) http.Handler {
 // RequireAuthorizationDetails is a guard that requires an authorization detail of type typ (RFC
 // 9396 §2) for which match returns true. A nil match accepts every detail of the type. Compare
 // the members that the type defines: they say what was granted, the type alone does not.
+//
+// Other tokens are answered with 403 insufficient_scope. Without a token the answer is 401, and
+// outside of a Protection 503, as for [Require].
 func RequireAuthorizationDetails(typ string, match func(*http.Request, AuthorizationDetail) bool) func(http.Handler) http.Handler {
 	return Require(func(r *http.Request, p *Principal) error {
 		for _, d := range p.AuthorizationDetails {

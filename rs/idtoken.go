@@ -72,6 +72,9 @@ type IDToken struct {
 
 // VerifyToken implements [Verifier]. It asks the key set only for a token whose other claims
 // and header passed every check. A token with cnf is rejected.
+//
+// A [Protection] answers 401 invalid_token for a token that is rejected; the error names the
+// setting to change. It answers 503 if a setting is missing or the keys cannot be fetched.
 func (v *IDToken) VerifyToken(ctx context.Context, token string) (*Principal, error) {
 	return unbound(v.verify(ctx, token))
 }
@@ -222,7 +225,7 @@ func (v *IDToken) configured() error {
 	return nil
 }
 
-// Ready is [Protection.Ready] for this part alone.
+// Ready is [Protection.Ready] for this part alone, with the same errors.
 func (v *IDToken) Ready(ctx context.Context) error {
 	if err := v.configured(); err != nil {
 		return err

@@ -103,6 +103,11 @@ var errInactive = errors.New("the server says that the token is not active")
 
 // VerifyToken implements [Verifier]. As with [JWT], it rejects a token that is bound to a key
 // or certificate. A [Protection] accepts it with the proof.
+//
+// A [Protection] answers 401 invalid_token for a token that is rejected; the error names the
+// setting to change. It answers 429 if Limit asks the client to wait. It answers 503 if a
+// setting is missing, MaxCalls is reached, or the server did not say whether the token is
+// active.
 func (i *Introspection) VerifyToken(ctx context.Context, token string) (*Principal, error) {
 	return unbound(i.verify(ctx, token))
 }

@@ -15,7 +15,10 @@ import (
 // network access.
 type Issuers []*JWT
 
-// VerifyToken implements [Verifier].
+// VerifyToken implements [Verifier]. A [Protection] answers 401 invalid_token for a token that
+// is rejected; the error names the setting to change. It answers 503 if the list is empty, two
+// entries fit one token, or the keys cannot be fetched. Errors of the chosen entry are those of
+// [JWT.VerifyToken].
 func (is Issuers) VerifyToken(ctx context.Context, token string) (*Principal, error) {
 	return unbound(is.verify(ctx, token))
 }

@@ -123,6 +123,9 @@ type JWT struct {
 // VerifyToken implements [Verifier]. It asks the key set, which may call the server, only for a
 // token that passed every other check. It rejects a token that is bound to a key or certificate
 // (cnf), because it cannot see the proof. Use a [Protection] for such tokens.
+//
+// A [Protection] answers 401 invalid_token for a token that is rejected; the error names the
+// setting to change. It answers 503 if a setting is missing or the keys cannot be fetched.
 func (j *JWT) VerifyToken(ctx context.Context, token string) (*Principal, error) {
 	return unbound(j.verify(ctx, token))
 }

@@ -18,7 +18,9 @@ type JWTOrOpaque struct {
 	Opaque Verifier // for all other tokens: an *Introspection
 }
 
-// VerifyToken implements [Verifier].
+// VerifyToken implements [Verifier]. Errors are those of the chosen Verifier: 401 invalid_token
+// for a token that is rejected, 429 if Limit asks the client to wait, and 503 if the token
+// cannot be verified now. It is also 503 if JWT or Opaque is nil.
 func (e *JWTOrOpaque) VerifyToken(ctx context.Context, token string) (*Principal, error) {
 	return unbound(e.verify(ctx, token))
 }

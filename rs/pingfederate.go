@@ -65,7 +65,10 @@ type pingAnswer struct {
 	ClientID    string                    `json:"client_id"`
 }
 
-// VerifyToken implements [Verifier].
+// VerifyToken implements [Verifier]. A [Protection] answers 401 invalid_token for a token that
+// is rejected; the error names the setting to change. It answers 429 if Limit asks the client
+// to wait. It answers 503 if a setting is missing, MaxCalls is reached, or the server did not
+// say whether the token is valid.
 func (v *PingValidateBearer) VerifyToken(ctx context.Context, token string) (*Principal, error) {
 	if err := v.configured(); err != nil {
 		return nil, &unavailable{err}

@@ -98,7 +98,7 @@ func (s *PingSessions) configured() error {
 	return nil
 }
 
-// Ready is [Protection.Ready] for this part alone.
+// Ready is [Protection.Ready] for this part alone, with the same errors.
 func (s *PingSessions) Ready(ctx context.Context) error {
 	if err := s.configured(); err != nil {
 		return err
@@ -107,7 +107,9 @@ func (s *PingSessions) Ready(ctx context.Context) error {
 	return err
 }
 
-// CheckRevocation implements [RevocationCheck].
+// CheckRevocation implements [RevocationCheck]. A [Protection] answers 401 invalid_token if the
+// session was revoked, or if pi.sri is missing (see Required) or not a string. It answers 503
+// if a setting is missing or PingFederate did not answer.
 func (s *PingSessions) CheckRevocation(ctx context.Context, _ string, p *Principal) error {
 	if err := s.configured(); err != nil {
 		return &unavailable{err}
@@ -138,6 +140,9 @@ func (s *PingSessions) CheckRevocation(ctx context.Context, _ string, p *Princip
 
 // Revoked reports whether the session sri was revoked. sri is the claim pi.sri of an ID or
 // access token.
+//
+// An error names the missing setting, or says why PingFederate did not answer. It does not say
+// whether the session was revoked.
 func (s *PingSessions) Revoked(ctx context.Context, sri string) (bool, error) {
 	if err := s.configured(); err != nil {
 		return false, err
@@ -159,6 +164,9 @@ func (s *PingSessions) Revoked(ctx context.Context, sri string) (bool, error) {
 
 // Revoke adds the session sri to PingFederate's list. Other sessions of the user are not
 // affected.
+//
+// An error means that the session is not revoked. It names the missing setting, or says how
+// PingFederate answered.
 func (s *PingSessions) Revoke(ctx context.Context, sri string) error {
 	if err := s.configured(); err != nil {
 		return err

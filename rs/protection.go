@@ -76,7 +76,20 @@ type Protection struct {
 }
 
 // Check verifies the token of r and returns its Principal. A request without a token is an
-// error, whatever Optional says. The error is an [*Error] with the status to respond with.
+// error, whatever Optional says. Every error is an [*Error] with the status to respond with:
+//
+//   - 400 invalid_request: the header is malformed, or the request has more than one token or a
+//     token in the query. The client must send one token in Authorization.
+//   - 401 without a code: the request has no token.
+//   - 401 invalid_token: the token is rejected, revoked, or bound to a key or certificate that
+//     the request does not prove. The log names the claim and the setting to change. The client
+//     gets a new token.
+//   - 401 invalid_dpop_proof: the DPoP proof is rejected. Compare DPoP.BaseURL with the URL
+//     that clients use, and the clocks.
+//   - 401 use_dpop_nonce: the client repeats the request with the nonce of the response.
+//   - 429 without a code: Limit of a Verifier asks the client to wait for RetryAfter.
+//   - 503 without a code: a setting is missing, or the keys, the server or a store are not
+//     available. [Protection.Ready] reports the settings.
 func (p *Protection) Check(r *http.Request) (*Principal, error) {
 	principal, err := p.check(&requestContext{Context: r.Context(), protection: p, request: r}, r)
 	switch {
@@ -153,7 +166,9 @@ func (p *Protection) checkBinding(r *http.Request, c credentials, cnf Confirmati
 }
 
 // Handler returns middleware that puts the [Principal] of an accepted request into its context
-// and calls next. It responds to every other request itself.
+// and calls next. It responds to every other request itself, as [Protection.Check] lists: 400
+// invalid_request, 401 without a code, 401 invalid_token, 401 invalid_dpop_proof, 401
+// use_dpop_nonce, 429 and 503. It calls Deny if that is set.
 func (p *Protection) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := &requestContext{Context: r.Context(), protection: p, request: r}

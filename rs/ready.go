@@ -9,9 +9,10 @@ type readier interface {
 	Ready(ctx context.Context) error
 }
 
-// Ready reports an error if the Protection cannot verify tokens now: a setting is missing, or
-// keys or endpoints of a server are not known. It may call the servers once. Use it for a
-// readiness probe. An API that is not ready answers with 503 and recovers without a restart.
+// Ready reports an error if the Protection cannot verify tokens now. The error names the
+// setting that is missing or wrong. It is a [*discovery.Error] if the keys or the metadata of a
+// server cannot be fetched. Ready may call the servers once. Use it for a readiness probe. An
+// API that is not ready answers with 503 and recovers without a restart.
 func (p *Protection) Ready(ctx context.Context) error {
 	if p.Tokens == nil {
 		return errors.New("Protection.Tokens is nil")
@@ -40,7 +41,7 @@ func ready(ctx context.Context, part any) error {
 	return nil
 }
 
-// Ready is [Protection.Ready] for this part alone.
+// Ready is [Protection.Ready] for this part alone, with the same errors.
 func (j *JWT) Ready(ctx context.Context) error {
 	if err := j.configured(); err != nil {
 		return err
@@ -51,7 +52,8 @@ func (j *JWT) Ready(ctx context.Context) error {
 	return ready(ctx, j.Keys)
 }
 
-// Ready is [Protection.Ready] for this part alone.
+// Ready is [Protection.Ready] for this part alone, with the same errors. It is also an error if
+// two of them have one Issuer.
 func (is Issuers) Ready(ctx context.Context) error {
 	if err := is.configured(); err != nil {
 		return err
@@ -67,7 +69,7 @@ func (is Issuers) Ready(ctx context.Context) error {
 	return nil
 }
 
-// Ready is [Protection.Ready] for this part alone.
+// Ready is [Protection.Ready] for this part alone, with the same errors.
 func (i *Introspection) Ready(ctx context.Context) error {
 	if err := i.configured(); err != nil {
 		return err
@@ -81,10 +83,11 @@ func (i *Introspection) Ready(ctx context.Context) error {
 	return nil
 }
 
-// Ready is [Protection.Ready] for this part alone.
+// Ready is [Protection.Ready] for this part alone. It sends no request: an error names the
+// missing setting.
 func (v *PingValidateBearer) Ready(context.Context) error { return v.configured() }
 
-// Ready is [Protection.Ready] for this part alone.
+// Ready is [Protection.Ready] for this part alone, with the same errors.
 func (e *JWTOrOpaque) Ready(ctx context.Context) error {
 	if err := e.configured(); err != nil {
 		return err
@@ -95,7 +98,7 @@ func (e *JWTOrOpaque) Ready(ctx context.Context) error {
 	return ready(ctx, e.Opaque)
 }
 
-// Ready is [Protection.Ready] for this part alone.
+// Ready is [Protection.Ready] for this part alone, with the same errors.
 func (c *Cache) Ready(ctx context.Context) error {
 	if err := c.configured(); err != nil {
 		return err

@@ -20,7 +20,8 @@ import (
 // string or an array of strings. To require several values, use several guards.
 //
 // Other tokens are answered with 403 insufficient_scope (RFC 6750 §3.1). Without a path or
-// without values every request is rejected.
+// without values every request is rejected. Without a token the answer is 401, and outside of a
+// Protection 503, as for [Require].
 func RequireClaim(path []string, values ...string) func(http.Handler) http.Handler {
 	path, values = slices.Clone(path), slices.Clone(values)
 	return Require(func(_ *http.Request, p *Principal) error {

@@ -157,7 +157,8 @@ func (v *Revocations) init() { v.once.Do(func() { v.started = now(v.Now) }) }
 
 // Revoke revokes access: in this process at once, and with Shared in all others within a
 // second. An error means that other processes may not have the entry, or that the list is full.
-// Then call Revoke again.
+// Then call Revoke again. The error is Temporary if Shared failed. Otherwise it names the field
+// of a or the setting that is wrong.
 func (v *Revocations) Revoke(ctx context.Context, a RevokedAccess) error {
 	if err := v.configured(); err != nil {
 		return fmt.Errorf("rs: %w", err)
@@ -174,7 +175,8 @@ func (v *Revocations) Revoke(ctx context.Context, a RevokedAccess) error {
 
 // EndAccess revokes the tokens of session sid at issuer iss. Tokens without a sid are not
 // revoked by it. If sid is "", EndAccess revokes the tokens of the user sub that were issued at
-// before or earlier. It implements the Effect of rs/ssf and of client/login.
+// before or earlier. It implements the Effect of rs/ssf and of client/login. Errors are those
+// of [Revocations.Revoke], and Temporary if Shared failed.
 func (v *Revocations) EndAccess(ctx context.Context, iss, sub, sid string, before time.Time) error {
 	if sid != "" {
 		return v.Revoke(ctx, RevokedAccess{Issuer: iss, SessionID: sid})
@@ -182,7 +184,8 @@ func (v *Revocations) EndAccess(ctx context.Context, iss, sub, sid string, befor
 	return v.Revoke(ctx, RevokedAccess{Issuer: iss, Subject: sub, Before: before})
 }
 
-// EndToken revokes the token of issuer iss whose jti is id.
+// EndToken revokes the token of issuer iss whose jti is id. Errors are those of
+// [Revocations.Revoke], and Temporary if Shared failed.
 func (v *Revocations) EndToken(ctx context.Context, iss, id string) error {
 	return v.Revoke(ctx, RevokedAccess{Issuer: iss, TokenID: id})
 }
@@ -273,7 +276,9 @@ func (v *Revocations) add(ctx context.Context, e *revocationEntry) error {
 	return nil
 }
 
-// CheckRevocation implements [RevocationCheck].
+// CheckRevocation implements [RevocationCheck]. A [Protection] answers 401 invalid_token if the
+// token is revoked, or if it is a JWT without iat. It answers 503 if a setting is wrong, the
+// token lives longer than TokenLife, or the shared list cannot be read (see StaleFor).
 func (v *Revocations) CheckRevocation(ctx context.Context, token string, p *Principal) error {
 	if err := v.configured(); err != nil {
 		return &unavailable{err}

@@ -27,7 +27,8 @@ type SharedLog interface {
 }
 
 // Run follows Shared until ctx ends and returns the cause of the end. It must run in every
-// process.
+// process. Failures of Shared are counted and retried. Every other error names the setting that
+// is wrong.
 func (v *Revocations) Run(ctx context.Context) error {
 	if err := v.configured(); err != nil {
 		return fmt.Errorf("rs: %w", err)

@@ -91,7 +91,7 @@ func (s *StatusLists) algs() []string {
 	return s.Algs
 }
 
-// Ready is [Protection.Ready] for this part alone.
+// Ready is [Protection.Ready] for this part alone, with the same errors.
 func (s *StatusLists) Ready(ctx context.Context) error {
 	if err := s.configured(); err != nil {
 		return err
@@ -99,7 +99,10 @@ func (s *StatusLists) Ready(ctx context.Context) error {
 	return ready(ctx, s.Keys)
 }
 
-// CheckRevocation implements [RevocationCheck].
+// CheckRevocation implements [RevocationCheck]. A [Protection] answers 401 invalid_token if the
+// status is not VALID, if the claim is missing (see Required) or malformed, or if the list is
+// at another origin (see Origins). It answers 503 if a setting is missing or the list cannot be
+// fetched.
 func (s *StatusLists) CheckRevocation(ctx context.Context, _ string, p *Principal) error {
 	if err := s.configured(); err != nil {
 		return &unavailable{err}

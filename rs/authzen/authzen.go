@@ -106,6 +106,7 @@ func User(who *rs.Principal) Subject {
 }
 
 // Evaluate asks one question. Without a valid answer it returns an error, and no decision.
+// Errors are those of [PDP.EvaluateAll].
 func (p *PDP) Evaluate(ctx context.Context, e Evaluation) (Decision, error) {
 	all, err := p.EvaluateAll(ctx, []Evaluation{e})
 	if err != nil {
@@ -116,6 +117,9 @@ func (p *PDP) Evaluate(ctx context.Context, e Evaluation) (Decision, error) {
 
 // EvaluateAll asks up to 100 questions in one request, and returns the decisions in the same
 // order. One question is sent to the endpoint for single evaluations.
+//
+// Without a valid answer to all questions it returns an error, and no decision. The error names
+// the wrong setting or Evaluation, or says how the decision point answered.
 func (p *PDP) EvaluateAll(ctx context.Context, all []Evaluation) ([]Decision, error) {
 	if err := p.check(all); err != nil {
 		return nil, err

@@ -10,11 +10,15 @@ import (
 const denied = "the policy denies this request"
 
 // Require guards routes behind an rs.Protection: every question that ask returns must be
-// answered with decision true. Without a question the request is rejected with 403. An error of
-// ask is answered with 403, or as it is if it is an [*rs.Error].
+// answered with decision true. Other requests are answered as follows:
 //
-// A denial is 403, or what PDP.StepUp makes of it. A decision point that gives no valid answer
-// in time is 503.
+//   - 403 without a code: a question was denied, ask returned no question, or ask returned an
+//     error that is no [*rs.Error]. The log has the error.
+//   - The error of ask, if it is an [*rs.Error], and the error of PDP.StepUp for a denial.
+//   - 503: ask is nil, or the decision point gave no valid answer in time. The log says which
+//     setting to check.
+//
+// Without a token the answer is 401, as for [rs.Require].
 func (p *PDP) Require(ask func(*http.Request, *rs.Principal) ([]Evaluation, error)) func(http.Handler) http.Handler {
 	return rs.Require(func(r *http.Request, who *rs.Principal) error {
 		if ask == nil {

@@ -16,7 +16,15 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// Unary is a grpc.UnaryServerInterceptor.
+// Unary is a grpc.UnaryServerInterceptor. The error of a rejected call is a status with one of
+// these codes. The trailer "www-authenticate" has the challenge, and the log has the reason.
+//
+//   - Unauthenticated: the token is missing, malformed or rejected. The client gets a new
+//     token.
+//   - PermissionDenied: a guard rejects the call. The token needs more scopes.
+//   - ResourceExhausted: Limit of a Verifier asks the client to wait.
+//   - Unavailable: the token cannot be verified now, or the Interceptors were not made by
+//     [New].
 func (i *Interceptors) Unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	ctx, trailer, err := i.judge(ctx, info.FullMethod)
 	if err != nil {
@@ -26,8 +34,10 @@ func (i *Interceptors) Unary(ctx context.Context, req any, info *grpc.UnaryServe
 	return handler(ctx, req)
 }
 
-// Stream is a grpc.StreamServerInterceptor. The token is checked when the stream begins.
-// When it expires, the stream ends with Unauthenticated (see Config.InsecureKeepStreams).
+// Stream is a grpc.StreamServerInterceptor. The token is checked when the stream begins. The
+// errors are those of Unary: Unauthenticated, PermissionDenied, ResourceExhausted and
+// Unavailable. When the token expires, the stream ends with Unauthenticated (see
+// Config.InsecureKeepStreams).
 func (i *Interceptors) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	ctx, trailer, err := i.judge(ss.Context(), info.FullMethod)
 	if err != nil {

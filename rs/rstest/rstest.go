@@ -66,7 +66,8 @@ func With(r *http.Request, p Principal) *http.Request {
 // is rejected. So is a token whose Expiry has passed.
 type Tokens map[string]Principal
 
-// VerifyToken implements [rs.Verifier].
+// VerifyToken implements [rs.Verifier]. An error means that the token is not a key of the map,
+// or has expired.
 func (t Tokens) VerifyToken(_ context.Context, token string) (*rs.Principal, error) {
 	p, ok := t[token]
 	if !ok {

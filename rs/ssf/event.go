@@ -45,6 +45,7 @@ type Event struct {
 }
 
 // Claims decodes the members of the event, such as "reason_admin", into v with encoding/json.
+// An error means that v cannot hold the members.
 func (e Event) Claims(v any) error { return json.Unmarshal(e.payload, v) }
 
 // members are the members that decide whether an event ends access.

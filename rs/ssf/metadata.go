@@ -48,7 +48,8 @@ type metadataCache struct {
 }
 
 // Metadata returns the transmitter's metadata. It fetches the document at the first call and
-// again after an hour. If that fails, the last document is used for up to 24 hours.
+// again after an hour. If that fails, the last document is used for up to 24 hours. The error
+// says what is wrong with the document or the settings Issuer and ConfigurationURL.
 func (r *Receiver) Metadata(ctx context.Context) (*Metadata, error) {
 	if r.Issuer == "" {
 		return nil, errors.New("ssf: Receiver.Issuer is empty")

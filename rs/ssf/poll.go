@@ -38,9 +38,12 @@ type pollResponse struct {
 }
 
 // Run receives events by poll, RFC 8936, until ctx ends, and returns the cause of the end.
-// pollEndpoint is Stream.EndpointURL. It may have a private address only at the host of Issuer or
-// ConfigurationURL. Failures are logged, counted and retried after increasing intervals of up to
-// one minute. One process is enough; several are safe.
+// pollEndpoint is Stream.EndpointURL. It may have a private address only at the host of Issuer
+// or ConfigurationURL. Failures are logged, counted and retried after increasing intervals of
+// up to one minute. One process is enough; several are safe. An error at once names the setting
+// that is wrong. Rejected tokens are reported to the transmitter with the codes of
+// [Receiver.Apply]: invalid_request, invalid_issuer, invalid_audience, invalid_key and
+// invalid_state.
 func (r *Receiver) Run(ctx context.Context, pollEndpoint string) error {
 	if err := r.configured(); err != nil {
 		return err
@@ -92,7 +95,9 @@ func (r *Receiver) pause(failures int, err error) time.Duration {
 
 // Poll asks the transmitter until it has no more events, applies them and acknowledges those
 // that were applied. If an event cannot be applied now, Poll does not acknowledge it and
-// returns the error.
+// returns the error. A poll that fails is an error too. A rejected token is no error: Poll
+// reports it to the transmitter with the codes of [Receiver.Apply] (invalid_request,
+// invalid_issuer, invalid_audience, invalid_key, invalid_state).
 func (r *Receiver) Poll(ctx context.Context, pollEndpoint string) error {
 	if err := r.configured(); err != nil {
 		return err

@@ -13,9 +13,15 @@ import (
 )
 
 // Handler receives events by push, RFC 8935. It is the delivery endpoint of a stream. It
-// responds with 202 after the events were applied, with 400 and an error code if the token is
-// rejected, and with 401 if the value of Authorization is missing or wrong. If an effect or the
-// Store failed, it responds with 503, so that the transmitter sends the token again.
+// responds with 202 after the events were applied. Its other responses are:
+//
+//   - 400 with the code of a rejected token, as for [Receiver.Apply]: invalid_request,
+//     invalid_issuer, invalid_audience, invalid_key or invalid_state. The log has the reason.
+//   - 401 authentication_failed: Authorization is missing or wrong. Set Receiver.Authorization,
+//     and create the stream with it.
+//   - 405: the method is not POST.
+//   - 503: an effect or the Store failed, or a setting is wrong. The transmitter sends the
+//     token again.
 func (r *Receiver) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")

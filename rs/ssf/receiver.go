@@ -32,7 +32,7 @@ type Effect interface {
 // EffectFunc is an [Effect] that calls a function.
 type EffectFunc func(ctx context.Context, iss, sub, sid string, before time.Time) error
 
-// EndAccess implements [Effect].
+// EndAccess implements [Effect]. The error is that of f.
 func (f EffectFunc) EndAccess(ctx context.Context, iss, sub, sid string, before time.Time) error {
 	return f(ctx, iss, sub, sid, before)
 }

@@ -72,8 +72,16 @@ type setClaims struct {
 
 // Verify verifies a Security Event Token by RFC 8417 and SSF 1.0 §4.1 and returns its events.
 // It does not check whether the token was used before, and it calls no effect: [Receiver.Apply]
-// does both. If the token is rejected, the error is an [*Error]. Any other error has a method
-// Temporary() bool that returns true: the keys could not be fetched.
+// does both. If the token is rejected, the error is an [*Error] with one of these codes:
+//
+//   - invalid_request: the token is malformed, too old or of another kind.
+//   - invalid_issuer: set Receiver.Issuer to the issuer exactly as the transmitter writes it.
+//   - invalid_audience: set Receiver.Audience to Stream.Audience.
+//   - invalid_key: the signature or its algorithm is not accepted. Check Receiver.Keys and
+//     Receiver.Algs.
+//
+// Any other error has a method Temporary() bool that returns true: the keys could not be
+// fetched, or a setting of the Receiver is wrong.
 func (r *Receiver) Verify(ctx context.Context, raw string) ([]Event, error) {
 	if err := r.configured(); err != nil {
 		return nil, &unavailable{err}

@@ -69,6 +69,9 @@ type wireDelivery struct {
 // this package knows. pushURL is the URL of [Receiver.Handler]. "" creates a poll stream: pass
 // Stream.EndpointURL to [Receiver.Run]. Some transmitters allow only one stream and respond
 // with 409 if it exists: see Streams.
+//
+// An error names the wrong setting, or says how the transmitter answered; Receiver.Token and
+// the permissions of the client decide about 401 and 403.
 func (r *Receiver) Create(ctx context.Context, pushURL string, types ...string) (*Stream, error) {
 	delivery := wireDelivery{Method: MethodPoll}
 	if pushURL != "" {
@@ -112,6 +115,9 @@ func (s *Stream) check(method, audience string) error {
 }
 
 // Stream returns the configuration of the stream id.
+//
+// An error names the wrong setting, or says how the transmitter answered; Receiver.Token and
+// the permissions of the client decide about 401 and 403.
 func (r *Receiver) Stream(ctx context.Context, id string) (*Stream, error) {
 	resp, err := r.manage(ctx, http.MethodGet, configurationEndpoint, id, nil, http.StatusOK)
 	if err != nil {
@@ -128,6 +134,9 @@ func (r *Receiver) Stream(ctx context.Context, id string) (*Stream, error) {
 }
 
 // Streams returns the streams of this receiver.
+//
+// An error names the wrong setting, or says how the transmitter answered; Receiver.Token and
+// the permissions of the client decide about 401 and 403.
 func (r *Receiver) Streams(ctx context.Context) ([]*Stream, error) {
 	resp, err := r.manage(ctx, http.MethodGet, configurationEndpoint, "", nil, http.StatusOK)
 	if err != nil {
@@ -141,12 +150,18 @@ func (r *Receiver) Streams(ctx context.Context) ([]*Stream, error) {
 }
 
 // Delete deletes the stream id. The transmitter drops the events that it has not delivered.
+//
+// An error names the wrong setting, or says how the transmitter answered; Receiver.Token and
+// the permissions of the client decide about 401 and 403.
 func (r *Receiver) Delete(ctx context.Context, id string) error {
 	_, err := r.manage(ctx, http.MethodDelete, configurationEndpoint, id, nil, http.StatusNoContent, http.StatusOK)
 	return err
 }
 
 // Status returns the status of the stream id: StatusEnabled, StatusPaused or StatusDisabled.
+//
+// An error names the wrong setting, or says how the transmitter answered; Receiver.Token and
+// the permissions of the client decide about 401 and 403.
 func (r *Receiver) Status(ctx context.Context, id string) (string, error) {
 	resp, err := r.manage(ctx, http.MethodGet, statusEndpoint, id, nil, http.StatusOK)
 	if err != nil {
@@ -158,6 +173,9 @@ func (r *Receiver) Status(ctx context.Context, id string) (string, error) {
 // SetStatus changes the status of the stream id. The transmitter keeps the events of a paused
 // stream and drops those of a disabled one. If the transmitter has not decided yet (202),
 // SetStatus returns an error.
+//
+// An error names the wrong setting, or says how the transmitter answered; Receiver.Token and
+// the permissions of the client decide about 401 and 403.
 func (r *Receiver) SetStatus(ctx context.Context, id, status string) error {
 	body, err := json.Marshal(map[string]string{"stream_id": id, "status": status})
 	if err != nil {
@@ -184,7 +202,7 @@ const verifyWait = 100 * time.Millisecond
 
 // VerifyStream requests a verification event and waits until it has arrived and was verified,
 // or until ctx ends. Handler or Run must be running meanwhile: in this process, or with Store
-// in any process.
+// in any process. Otherwise the error is that of the Store, of the request, or the end of ctx.
 func (r *Receiver) VerifyStream(ctx context.Context, id string) error {
 	state := rand.Text()
 	if err := r.save(ctx, r.key("state", state), []byte(requested), r.now().Add(time.Hour)); err != nil {
