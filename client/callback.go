@@ -145,9 +145,10 @@ func checkCode(code string) (string, error) {
 }
 
 // CallbackState returns the state of an authorization response, or "" if it has none. Use it to
-// find the login that the response belongs to. For a signed response (JARM) it returns the state
-// that the server signed. It checks nothing else: [Client.Finish] does that. Every error is an
-// [*Error].
+// find the login that the response belongs to. For a signed response (JARM) it returns the
+// state that the server signed. It checks nothing else: [Client.Finish] does that. Every error
+// is an [*Error]. Codes: "login_failed" for a response that is malformed or has a wrong
+// signature, "temporarily_unavailable" if the keys could not be fetched.
 func (c *Client) CallbackState(ctx context.Context, callback url.Values) (string, error) {
 	if !strings.HasSuffix(c.config.ResponseMode, "jwt") {
 		return callback.Get("state"), nil
@@ -161,8 +162,12 @@ func (c *Client) CallbackState(ctx context.Context, callback url.Values) (string
 
 // CheckCallback makes the checks of Finish that need no token request: format, state, iss, and
 // the signature of a signed response. It does not redeem the code. It stores nothing, so an
-// error response uses no memory. Every error is an [*Error]. errors.As finds a [*CallbackError]
-// if the server sent an error.
+// error response uses no memory.
+//
+// Every error is an [*Error]. errors.As finds a [*CallbackError] if the server sent an error.
+// Codes are those of a callback, as for Finish; "temporarily_unavailable" if the metadata or
+// the keys could not be fetched; "login_failed" for a response that is wrong, or belongs to
+// another login.
 func (c *Client) CheckCallback(ctx context.Context, pending *Pending, callback url.Values) error {
 	_, err := c.checkResponse(ctx, pending, callback)
 	return err

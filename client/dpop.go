@@ -101,7 +101,8 @@ func (c *Client) giveKey(p *Pending) (key auth.SigningKey, err error) {
 
 // NewDPoPKey creates the key that the tokens of a login are bound to, and returns its encoding.
 // The encoding is a secret. Store it with the login until [Client.Grant] needs it. It is ""
-// without Config.DPoP, and if Config.DPoP.Keys provides the key.
+// without Config.DPoP, and if Config.DPoP.Keys provides the key. The only error is that of
+// crypto/ecdsa or crypto/x509.
 func (c *Client) NewDPoPKey() (string, error) {
 	_, kept, err := c.newKey()
 	return kept, err

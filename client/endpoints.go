@@ -82,7 +82,9 @@ func (c *Client) Binding() auth.Binding {
 var errUnmade = errors.New("the Client was not made by New")
 
 // Metadata returns the server's metadata, with the endpoints that this client uses. It is
-// fetched at the first use. Every error is an [*Error].
+// fetched at the first use. Every error is an [*Error]. Codes: "temporarily_unavailable" if it
+// could not be fetched and a later call may succeed, "login_failed" if a setting or the
+// metadata is wrong.
 func (c *Client) Metadata(ctx context.Context) (*discovery.Metadata, error) {
 	if c.provider == nil {
 		return nil, fail(StepDiscovery, errUnmade)

@@ -74,7 +74,8 @@ func (r *TokenRequest) check() error {
 	return checkResources(r.Resources)
 }
 
-// Form returns the parameters of the request, or an error if one of them is malformed.
+// Form returns the parameters of the request, or an error if one of them is malformed. The
+// error names the field.
 func (r *TokenRequest) Form() (url.Values, error) {
 	if err := r.check(); err != nil {
 		return nil, err
@@ -216,7 +217,7 @@ func (t *tokenResponse) keepAccessToken() {
 // server's metadata. PostForm decodes the JSON object of the response into answer by exact
 // names. It is for the step of a grant before its token request; step names that step. The form
 // is sent once. Every error is an [*Error]. errors.Is finds [ErrNoEndpoint] if endpoint returns
-// "".
+// "". Codes are those that the server sends, as for [Client.Grant].
 func (c *Client) PostForm(ctx context.Context, step Step, endpoint func(*discovery.Metadata) string, form url.Values, answer any) error {
 	resp, err := c.postTo(ctx, step, func(m *discovery.Metadata) place { return place{url: endpoint(m)} }, form, "application/json")
 	if err != nil {

@@ -35,7 +35,8 @@ type Introspected struct {
 	payload []byte
 }
 
-// Claims decodes the response into v by exact names.
+// Claims decodes the response into v by exact names. It returns an error if v cannot hold the
+// response.
 func (i *Introspected) Claims(v any) error { return jose.Decode(i.payload, v, jose.DocumentLimits) }
 
 // answer is an introspection response as received. Some servers send null or 0 for missing

@@ -9,10 +9,12 @@ import (
 	"github.com/countersign/countersign/discovery"
 )
 
-// Ready reports an error if the configuration does not fit the server. Call it at the start of a
-// program or for a health check. It fetches the server's metadata if it is not in memory. The
-// error names every setting that makes all logins fail. Every error is an [*Error]. It is
-// Temporary if the metadata could not be fetched.
+// Ready reports an error if the configuration does not fit the server. Call it at the start of
+// a program or for a health check. It fetches the server's metadata if it is not in memory. The
+// error names every setting that makes all logins fail.
+//
+// Every error is an [*Error]. Codes: "temporarily_unavailable" if the metadata could not be
+// fetched, and a later call may succeed; "login_failed" if a setting or the metadata is wrong.
 func (c *Client) Ready(ctx context.Context) error {
 	if c.provider == nil {
 		return fail(StepDiscovery, errUnmade)

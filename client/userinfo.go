@@ -19,13 +19,17 @@ type UserInfo struct {
 	payload []byte
 }
 
-// Claims decodes the response into v by exact names.
+// Claims decodes the response into v by exact names. It returns an error if v cannot hold the
+// response.
 func (u *UserInfo) Claims(v any) error { return jose.Decode(u.payload, v, jose.DocumentLimits) }
 
-// UserInfo requests the claims of the user from the UserInfo endpoint, OpenID Connect Core §5.3.
-// A response whose sub is not that of the ID token is rejected (§5.3.2, §16.11).
+// UserInfo requests the claims of the user from the UserInfo endpoint, OpenID Connect Core
+// §5.3. A response whose sub is not that of the ID token is rejected (§5.3.2, §16.11).
 //
-// Every error is an [*Error]. Codes: "invalid_token" and "insufficient_scope" (RFC 6750 §3.1).
+// Every error is an [*Error]. Codes: "invalid_token" (refresh the tokens) and
+// "insufficient_scope" (add openid to Config.Scopes) of RFC 6750 §3.1;
+// "temporarily_unavailable"; "login_failed" for everything else, also if the server has no
+// UserInfo endpoint.
 func (c *Client) UserInfo(ctx context.Context, tokens *Tokens) (*UserInfo, error) {
 	if tokens == nil || tokens.Token == nil || tokens.subject() == "" {
 		return nil, fail(StepUserInfo, errors.New("there is no ID token to hold the answer against"))

@@ -55,7 +55,8 @@ func (p *Provider) Keys() KeySet { return &providerKeys{p} }
 
 // Encrypt encrypts a JWT, such as a request object (RFC 9101 §6.1), to an encryption key that
 // the server publishes. alg is RSA-OAEP-256, ECDH-ES or ECDH-ES with A*KW. enc is an A*GCM or
-// A*CBC-HS* algorithm (RFC 7518 §4.1, §5.1).
+// A*CBC-HS* algorithm (RFC 7518 §4.1, §5.1). It returns an error for other algorithms, and if
+// the server has no key for alg. The error is an [*Error] if the keys could not be fetched.
 func (p *Provider) Encrypt(ctx context.Context, jwt, alg, enc string) (string, error) {
 	set, err := p.keySet(ctx)
 	if err != nil {

@@ -89,8 +89,9 @@ func (p *Provider) now() time.Time {
 }
 
 // Metadata returns the server's metadata. It is fetched at the first call, and again after an
-// hour. If the refresh fails, the previous metadata is returned for up to 24 hours. Every
-// error is an [*Error], unless ctx ends first.
+// hour. If the refresh fails, the previous metadata is returned for up to 24 hours. Every error
+// is an [*Error], unless ctx ends first. The error is Temporary if a later call may succeed.
+// Otherwise its text names the setting to change.
 func (p *Provider) Metadata(ctx context.Context) (*Metadata, error) {
 	if p.Static != nil {
 		return p.static()

@@ -79,9 +79,9 @@ func notThere(err error) bool {
 // FetchChallenged fetches the metadata from the address in an API's challenge
 // (resource_metadata, RFC 9728 §5.1). used is the URL of the request that was challenged. The
 // resource in the metadata must be equal to used, character by character (§3.3). If the
-// application uses one identifier for an API with many addresses, pass that identifier as
-// used. An address with another origin is rejected, because an API may only describe itself.
-// Everything else is as for FetchResource.
+// application uses one identifier for an API with many addresses, pass that identifier as used.
+// An address with another origin is rejected, because an API may only describe itself.
+// Everything else is as for FetchResource. Every error is an [*Error].
 func FetchChallenged(ctx context.Context, hc *http.Client, address, used string) (*Resource, error) {
 	if err := errors.Join(checkResource(used), endpoint.CheckURL(address)); err != nil {
 		return nil, wrap(resourceDocument, err)

@@ -7,7 +7,8 @@ import "errors"
 // Anything else is an error.
 type BooleanClaim bool
 
-// UnmarshalJSON implements json.Unmarshaler.
+// UnmarshalJSON implements json.Unmarshaler. It returns an error for everything but true, false
+// and these two as strings.
 func (c *BooleanClaim) UnmarshalJSON(b []byte) error {
 	switch string(b) {
 	case "true", `"true"`:

@@ -31,7 +31,7 @@ func (r Result) String() string {
 	return "failed"
 }
 
-// MarshalText implements encoding.TextMarshaler.
+// MarshalText implements encoding.TextMarshaler. It returns no error.
 func (r Result) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // Step is the result of one of the 14 checks, with its number in the Basic Client Profile.

@@ -32,7 +32,7 @@ type Token struct {
 }
 
 // Claims decodes the token's claims into v. It matches names exactly. go-oidc's method, in
-// contrast, accepts "Sub" for "sub".
+// contrast, accepts "Sub" for "sub". It returns an error if v cannot hold the claims.
 func (t *Token) Claims(v any) error { return jose.Decode(t.payload, v, jose.TokenLimits) }
 
 var errPayload = errors.New("go-oidc asks about another token than it was given")

@@ -7,22 +7,24 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
 
 // TestDocumented: every package that others may import has an overview, and every exported
-// name a doc comment; of a constant or a variable that of its group will do.
+// name a doc comment that starts with the name. Of a constant, a variable or a field, that of its
+// group will do.
 func TestDocumented(t *testing.T) {
 	checked := 0
 	for _, dir := range exportedDirs(t) {
-		pkg := packageDoc{t: t, dir: dir}
+		pkg := packageDoc{t: t, dir: dir, fset: token.NewFileSet()}
 		names, _ := filepath.Glob(filepath.Join(dir, "*.go"))
 		for _, name := range names {
 			if strings.HasSuffix(name, "_test.go") {
 				continue
 			}
-			file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments|parser.SkipObjectResolution)
+			file, err := parser.ParseFile(pkg.fset, name, nil, parser.ParseComments|parser.SkipObjectResolution)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -43,6 +45,7 @@ func TestDocumented(t *testing.T) {
 
 type packageDoc struct {
 	t        *testing.T
+	fset     *token.FileSet
 	dir      string
 	overview bool
 	checked  int
@@ -52,22 +55,67 @@ func (p *packageDoc) check(d ast.Decl) {
 	switch d := d.(type) {
 	case *ast.FuncDecl:
 		if d.Name.IsExported() && (d.Recv == nil || isExportedType(d.Recv.List[0].Type)) {
-			p.want(d.Name.Name, d.Doc != nil || isObvious[d.Name.Name])
+			p.want(d.Name.Name, isObvious[d.Name.Name] && d.Doc == nil || startsWith(d.Doc, d.Name.Name))
 		}
 	case *ast.GenDecl:
 		for _, spec := range d.Specs {
 			switch s := spec.(type) {
 			case *ast.TypeSpec:
 				if s.Name.IsExported() {
-					p.want(s.Name.Name, d.Doc != nil || s.Doc != nil)
+					p.want(s.Name.Name, len(d.Specs) == 1 && startsWith(d.Doc, s.Name.Name) || startsWith(s.Doc, s.Name.Name))
+					p.checkMembers(s)
 				}
 			case *ast.ValueSpec:
 				if s.Names[0].IsExported() {
-					p.want(s.Names[0].Name, d.Doc != nil || s.Doc != nil || s.Comment != nil)
+					p.want(s.Names[0].Name, d.Lparen.IsValid() && (d.Doc != nil || s.Doc != nil || s.Comment != nil) || startsWith(d.Doc, s.Names[0].Name))
 				}
 			}
 		}
 	}
+}
+
+// checkMembers: a struct that others fill in has a comment for each field, and an interface one
+// for each method where it has several. A struct with the members of a JSON object does not: its
+// type names the specification that describes them.
+func (p *packageDoc) checkMembers(s *ast.TypeSpec) {
+	switch t := s.Type.(type) {
+	case *ast.StructType:
+		inGroup := false
+		for i, f := range t.Fields.List {
+			inGroup = f.Doc != nil || inGroup && p.follows(t.Fields.List[i-1], f)
+			if len(f.Names) > 0 && f.Names[0].IsExported() && f.Tag == nil && needsFieldDocs.MatchString(s.Name.Name) {
+				p.want(s.Name.Name+"."+f.Names[0].Name, f.Comment != nil || inGroup)
+			}
+		}
+	case *ast.InterfaceType:
+		for _, m := range t.Methods.List {
+			if len(m.Names) > 0 && m.Names[0].IsExported() && len(t.Methods.List) > 1 && s.Name.Name != "T" { // of *testing.T
+				p.want(s.Name.Name+"."+m.Names[0].Name, startsWith(m.Doc, m.Names[0].Name))
+			}
+		}
+	}
+}
+
+// needsFieldDocs are the structs of settings.
+var needsFieldDocs = regexp.MustCompile(`^(Config|Request|TokenRequest|.*Request|Protection|JWT|Introspection|Cache|DPoP|MTLS|Revocations|StatusLists|PingSessions|Verifier|Provider|Receiver|PDP|Transport|Refresher|Registrar|Document|Device|Proxy|Assertion|FederatedAssertion|CrossApp|Memory|KeyRing)$`)
+
+// follows reports whether a field is on the line after another one, in the same group.
+func (p *packageDoc) follows(before, f *ast.Field) bool {
+	return p.fset.Position(f.Pos()).Line == p.fset.Position(before.End()).Line+1
+}
+
+// startsWith reports whether a doc comment starts with the name, perhaps after an article.
+func startsWith(doc *ast.CommentGroup, name string) bool {
+	for _, article := range []string{"", "A ", "An ", "The "} {
+		if rest, ok := strings.CutPrefix(doc.Text(), article+name); ok && (rest == "" || !isWord(rest[0])) {
+			return true
+		}
+	}
+	return false
+}
+
+func isWord(c byte) bool {
+	return c == '_' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
 }
 
 // isObvious are methods of error and fmt.Stringer, whose meaning is that of the interface.
@@ -76,7 +124,7 @@ var isObvious = map[string]bool{"Error": true, "String": true}
 func (p *packageDoc) want(name string, ok bool) {
 	p.checked++
 	if !ok {
-		p.t.Errorf("%s: %s has no doc comment", p.dir, name)
+		p.t.Errorf("%s: %s has no doc comment, or one that does not start with its name", p.dir, name)
 	}
 }
 

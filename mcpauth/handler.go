@@ -45,8 +45,8 @@ type Handler struct {
 
 var _ auth.OAuthHandler = (*Handler)(nil)
 
-// New makes a Handler, or names everything that is wrong with the configuration. It sends no
-// request.
+// New makes a Handler. The error names everything that is wrong with the configuration. It
+// sends no request.
 func New(config Config) (*Handler, error) {
 	if err := config.check(); err != nil {
 		return nil, err
@@ -64,8 +64,9 @@ func New(config Config) (*Handler, error) {
 // Format implements fmt.Formatter: no verb prints tokens.
 func (h *Handler) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "[mcpauth.Handler of %q]", h.at()) }
 
-// TokenSource implements auth.OAuthHandler. The source is nil before the first login. It is
-// nil too when HTTPClient is used, which adds the token itself.
+// TokenSource implements auth.OAuthHandler. The source is nil before the first login. It is nil
+// too when HTTPClient is used, which adds the token itself. It returns no error: a request
+// without a token leads to Authorize.
 func (h *Handler) TokenSource(ctx context.Context) (oauth2.TokenSource, error) {
 	if h.proves.Load() {
 		return nil, nil
@@ -81,8 +82,18 @@ func (h *Handler) TokenSource(ctx context.Context) (oauth2.TokenSource, error) {
 // or 403. It returns nil if there are other tokens now. One call at a time obtains tokens. The
 // others wait and use the result.
 //
-// The error wraps a [*tokens.ChallengeError] if more scope cannot help, and a client.Error
-// with the step if a login failed.
+// errors.As finds in the error:
+//
+//   - a [*tokens.ChallengeError] if another token cannot help. Its code is that of the MCP
+//     server, such as "insufficient_scope" or "invalid_token". Check the audience of the access
+//     tokens.
+//   - a *discovery.Error if the metadata of the MCP server or of its authorization server
+//     cannot be fetched or used, or Config.Trusted accepts none of its servers.
+//   - a *registration.Error if the authorization server does not register the client.
+//   - a [*client.Error] with the step and the codes of client.Client.Begin and Finish if a
+//     login failed.
+//
+// Any other error names the setting to change, or says that ctx ended.
 func (h *Handler) Authorize(ctx context.Context, req *http.Request, resp *http.Response) error {
 	defer resp.Body.Close()
 	if err := h.bind(req.URL); err != nil {

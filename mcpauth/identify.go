@@ -22,7 +22,7 @@ func Identify(next http.Handler) http.Handler {
 }
 
 // Caller gives the user and the client of a call, with the scopes of the access token. extra is
-// the field Extra of the request. It fails without [Identify].
+// the field Extra of the request. It returns an error without Identify.
 func Caller(extra *mcp.RequestExtra) (*rs.Principal, error) {
 	if extra != nil && extra.TokenInfo != nil {
 		if who, ok := extra.TokenInfo.Extra[principalKey].(*rs.Principal); ok {

@@ -14,16 +14,18 @@ const maxMessage = 4 << 20
 
 // Tools guards the tools of an MCP server behind an rs.Protection. scopes has the name of each
 // tool, and the scopes that the access token needs for a call. A tool with an empty list needs
-// a valid token only. A call of a tool without an entry is rejected.
+// a valid token only. Other methods than tools/call are let through. Other messages are
+// answered as follows:
 //
-// A token without the scopes is answered with 403 insufficient_scope, the scopes, and the
-// resource_metadata of the Protection, so that the client can ask for more (RFC 6750 §3.1).
-// Other methods than tools/call are let through.
-//
-// A message that two parsers could read in two ways is answered with 400 and a JSON-RPC error: a
-// batch, a duplicate member, a member with another case of letters than MCP's, or another tool or
-// method in the header fields Mcp-Name and Mcp-Method. A body that is not declared as JSON in
-// UTF-8 is answered with 415. A message has at most 4 MiB.
+//   - 403 insufficient_scope if the token lacks a scope, with the scopes and the
+//     resource_metadata of the Protection, so that the client can ask for more (RFC 6750 §3.1).
+//     A tool without an entry is answered in the same way, without scopes.
+//   - 400 and a JSON-RPC error if two parsers could read the message in two ways: a batch, a
+//     duplicate member, a member with another case of letters than MCP's, or another tool or
+//     method in the header fields Mcp-Name and Mcp-Method.
+//   - 413 and a JSON-RPC error if the message has more than 4 MiB.
+//   - 415 if the body is not declared as JSON in UTF-8.
+//   - 401 without a token, and 503 outside of a Protection, as for rs.Require.
 func Tools(scopes map[string][]string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		guards := map[string]http.Handler{}

@@ -63,7 +63,9 @@ var outside = []string{"request", "request_uri", "client_secret", "client_assert
 var own = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti"}
 
 // Pack returns the value of the parameter request: params as claims, with iss, aud, exp, nbf,
-// iat and a new jti. It returns an error if params contains one of those names, or sub.
+// iat and a new jti. It returns an error if a field is missing or out of range, if params
+// contains one of those names, sub, or a credential of the client, or if its client_id is
+// another one. Any other error is that of Signer or Encrypter.
 func (o *RequestObject) Pack(ctx context.Context, params url.Values) (string, error) {
 	if err := o.check(params); err != nil {
 		return "", fmt.Errorf("par: request object: %w", err)

@@ -72,9 +72,24 @@ const (
 
 // Push posts the authorization request in form to the pushed authorization request endpoint u
 // (RFC 9126 §2.1). form must contain client_id; it is not changed. hc may be nil. auth may be
-// nil for a public client. Every error is an [*Error].
+// nil for a public client. Push does not repeat the request, and does not fall back to a
+// request that is not pushed.
 //
-// Push does not repeat the request, and does not fall back to a request that is not pushed.
+// Every error is an [*Error]. Code is that of the server (RFC 9126 §2.3):
+//
+//   - "invalid_request": a parameter is missing or wrong, or the redirect_uri is not
+//     registered.
+//   - "invalid_client": check the client ID, the secret or the key.
+//   - "unauthorized_client", "unsupported_response_type": the client's registration does not
+//     allow the request.
+//   - "invalid_scope", "invalid_target": the scope or the resource is unknown, or not allowed
+//     for the client.
+//   - "invalid_request_object": the server rejects the signed request. Check the key, Audience
+//     and Typ.
+//   - "use_dpop_nonce": repeat the request with the nonce of the response.
+//
+// Code is "" if the server did not answer, or not with an error of OAuth. Then Status and
+// Temporary say more.
 func Push(ctx context.Context, hc *http.Client, u string, auth Authenticator, form url.Values) (*Pushed, error) {
 	if form.Has("request_uri") { // RFC 9126 §2.1
 		return nil, &Error{Err: errors.New("request_uri must not be pushed")}

@@ -37,7 +37,8 @@ type published struct {
 // Format implements fmt.Formatter. No verb prints the stored objects.
 func (p *Published) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "[request objects at %s]", p.BaseURL) }
 
-// Publish stores a request object and returns its request_uri.
+// Publish stores a request object and returns its request_uri. It returns an error if BaseURL
+// is not an https URL, or if 10,000 objects are stored.
 func (p *Published) Publish(_ context.Context, object string) (string, error) {
 	if err := endpoint.CheckURL(p.BaseURL); err != nil {
 		return "", errors.New("par: Published.BaseURL is " + err.Error())

@@ -59,8 +59,9 @@ func New() Verifier {
 	return Verifier(base64.RawURLEncoding.EncodeToString(b))
 }
 
-// Parse checks a verifier from another source, such as the app that a mobile backend serves.
-// It must have 43 to 128 characters of RFC 3986's unreserved set (RFC 7636 §4.1).
+// Parse checks a verifier from another source, such as the app that a mobile backend serves. It
+// must have 43 to 128 characters of RFC 3986's unreserved set (RFC 7636 §4.1). It returns an
+// error for anything else, without its text.
 func Parse(s string) (Verifier, error) {
 	if len(s) < minLen || len(s) > maxLen {
 		return "", fmt.Errorf("pkce: a code_verifier has %d to %d characters, not %d", minLen, maxLen, len(s))
@@ -98,5 +99,5 @@ func (v Verifier) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
 func (v Verifier) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // MarshalText implements encoding.TextMarshaler. It returns the placeholder. To store a
-// verifier, use string(v).
+// verifier, use string(v). It returns no error.
 func (v Verifier) MarshalText() ([]byte, error) { return []byte(redacted), nil }

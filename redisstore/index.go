@@ -28,7 +28,7 @@ return 1`)
 // Link adds key to index until the given time, for example a session to its user. If key is
 // already in index, the later time counts. If the time has passed, nothing is added. An index
 // has at most 10,000 keys. One more is an error, because a key that is not in the index could
-// not be found when all of them must end.
+// not be found when all of them must end. Every error is an [*Error].
 func (s *Store) Link(ctx context.Context, index, key string, until time.Time) error {
 	const op = "link"
 	if err := checkLink(index, key); err != nil {
@@ -51,7 +51,7 @@ func (s *Store) Link(ctx context.Context, index, key string, until time.Time) er
 	return err
 }
 
-// Linked returns the keys in index that have not expired.
+// Linked returns the keys in index that have not expired. Every error is an [*Error].
 func (s *Store) Linked(ctx context.Context, index string) (keys []string, err error) {
 	const op = "linked"
 	if index == "" {
@@ -66,7 +66,7 @@ func (s *Store) Linked(ctx context.Context, index string) (keys []string, err er
 	return keys, err
 }
 
-// Unlink removes key from index, if it is there.
+// Unlink removes key from index, if it is there. Every error is an [*Error].
 func (s *Store) Unlink(ctx context.Context, index, key string) error {
 	const op = "unlink"
 	if err := checkLink(index, key); err != nil {

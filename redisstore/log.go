@@ -50,7 +50,7 @@ func (s *Store) channel(log string) string { return s.name("g:", log) }
 
 // Append adds value, of at most 64 KiB, to a log until the given time and publishes it to all
 // followers. If the time has passed, nothing is added. A log holds at most 1,048,576 values;
-// Append to a full log is an error.
+// Append to a full log is an error. Every error is an [*Error].
 func (s *Store) Append(ctx context.Context, log string, value []byte, until time.Time) error {
 	const op = "append"
 	ttl := s.ttl(until)
@@ -80,7 +80,8 @@ func (s *Store) Append(ctx context.Context, log string, value []byte, until time
 // reads the log every 400 milliseconds. If it missed values, it reads them. If the log changed
 // in another way, as after a restart or a failover, it reads the whole log again, so heard may
 // get a value twice. It returns when ctx ends, with the cause. One goroutine calls heard and
-// current.
+// current. Failures are tried again. Failures are tried again. An empty log is an [*Error] at
+// once.
 func (s *Store) Follow(ctx context.Context, log string, heard func(value []byte), current func()) error {
 	if log == "" {
 		return misuse("follow", errKey)

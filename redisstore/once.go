@@ -23,7 +23,7 @@ return 0`)
 
 // Once returns true for the first call with key until the given time, and false for every other
 // call in any process. It returns an error if the time has passed, because nothing could be
-// remembered.
+// remembered. Every error is an [*Error].
 func (s *Store) Once(ctx context.Context, key string, until time.Time) (first bool, err error) {
 	const op = "once"
 	ttl := s.ttl(until)
@@ -41,7 +41,7 @@ func (s *Store) Once(ctx context.Context, key string, until time.Time) (first bo
 // Acquire takes the lease on key for d. held is false if somebody else has it. release returns
 // the lease early if this caller still holds it. release is never nil and may be called more
 // than once. The lease starts at the server and ends after d, so its holder must finish within
-// d of the call.
+// d of the call. Every error is an [*Error].
 func (s *Store) Acquire(ctx context.Context, key string, d time.Duration) (release func(), held bool, err error) {
 	const op = "acquire"
 	nothing := func() {}

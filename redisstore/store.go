@@ -162,7 +162,8 @@ func checkClient(c redis.UniversalClient) error {
 }
 
 // Ping checks that the server responds, for a readiness check. It reads a key that never
-// exists, because the nodes of a cluster that is down still respond to PING.
+// exists, because the nodes of a cluster that is down still respond to PING. Every error is an
+// [*Error].
 func (s *Store) Ping(ctx context.Context) error {
 	return s.do(ctx, "ping", func(ctx context.Context) error {
 		return s.redis.GetRange(ctx, s.name(kindValue, ""), 0, 0).Err()
@@ -170,7 +171,7 @@ func (s *Store) Ping(ctx context.Context) error {
 }
 
 // Close closes the connections that New made. It does not close a Client from the
-// configuration.
+// configuration. The error is that of the connections.
 func (s *Store) Close() error {
 	if !s.own {
 		return nil

@@ -14,7 +14,7 @@ const maxValue = 64 << 10
 const format = '1'
 
 // Load returns the value of key. It returns nil and no error if there is none or it has
-// expired.
+// expired. Every error is an [*Error].
 func (s *Store) Load(ctx context.Context, key string) ([]byte, error) {
 	const op = "load"
 	if key == "" {
@@ -35,7 +35,7 @@ func (s *Store) Load(ctx context.Context, key string) ([]byte, error) {
 }
 
 // Save stores value, of at most 64 KiB, under key until the given time, and replaces an earlier
-// value. If the time has passed, it deletes the value.
+// value. If the time has passed, it deletes the value. Every error is an [*Error].
 func (s *Store) Save(ctx context.Context, key string, value []byte, until time.Time) error {
 	const op = "save"
 	switch {
@@ -55,7 +55,7 @@ func (s *Store) Save(ctx context.Context, key string, value []byte, until time.T
 	})
 }
 
-// Delete deletes the value of key, if there is one.
+// Delete deletes the value of key, if there is one. Every error is an [*Error].
 func (s *Store) Delete(ctx context.Context, key string) error {
 	const op = "delete"
 	if key == "" {

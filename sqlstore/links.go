@@ -12,11 +12,11 @@ const (
 	maxMember = 1 << 10
 )
 
-// Link notes that key belongs to index, such as a session to its user, until the time
-// given. Of two times for one key the later one counts. A time that has passed notes
-// nothing. An index with 10,000 keys accepts no further one: a key that was left out could
-// not be found when all of them must end. Keys added at the same time may exceed the limit
-// by their number.
+// Link notes that key belongs to index, such as a session to its user, until the time given. Of
+// two times for one key the later one counts. A time that has passed notes nothing. An index
+// with 10,000 keys accepts no further one: a key that was left out could not be found when all
+// of them must end. Keys added at the same time may exceed the limit by their number. Every
+// error is an [*Error].
 func (s *Store) Link(ctx context.Context, index, key string, until time.Time) error {
 	const op = "link"
 	if err := checkLink(index, key); err != nil {
@@ -36,7 +36,8 @@ func (s *Store) Link(ctx context.Context, index, key string, until time.Time) er
 	return err
 }
 
-// Linked gives the keys that belong to index and have not expired, in any order.
+// Linked gives the keys that belong to index and have not expired, in any order. Every error is
+// an [*Error].
 func (s *Store) Linked(ctx context.Context, index string) (keys []string, err error) {
 	const op = "linked"
 	if index == "" {
@@ -64,7 +65,7 @@ func (s *Store) Linked(ctx context.Context, index string) (keys []string, err er
 	return keys, nil
 }
 
-// Unlink removes key from index, if it is there.
+// Unlink removes key from index, if it is there. Every error is an [*Error].
 func (s *Store) Unlink(ctx context.Context, index, key string) error {
 	const op = "unlink"
 	if err := checkLink(index, key); err != nil {

@@ -81,8 +81,8 @@ func (c *Config) check() error {
 	return errors.Join(errs...)
 }
 
-// Ping checks that the database answers and has the tables, for a readiness probe. The
-// error names a table that is missing.
+// Ping checks that the database answers and has the tables, for a readiness probe. The error
+// names a table that is missing. Every error is an [*Error].
 func (s *Store) Ping(ctx context.Context) error {
 	ctx, cancel := s.within(ctx)
 	defer cancel()

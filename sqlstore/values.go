@@ -13,8 +13,8 @@ const maxValue = 64 << 10
 // drivers read both as nil.
 const format = '1'
 
-// Load gives the value that was saved under key. It is nil, without an error, when there
-// is none or when it has expired.
+// Load gives the value that was saved under key. It is nil, without an error, when there is
+// none or when it has expired. Every error is an [*Error].
 func (s *Store) Load(ctx context.Context, key string) ([]byte, error) {
 	const op = "load"
 	if key == "" {
@@ -34,7 +34,7 @@ func (s *Store) Load(ctx context.Context, key string) ([]byte, error) {
 }
 
 // Save keeps value, of at most 64 KiB, under key until the time given, in place of the old
-// value. A time that has passed removes the value.
+// value. A time that has passed removes the value. Every error is an [*Error].
 func (s *Store) Save(ctx context.Context, key string, value []byte, until time.Time) error {
 	const op = "save"
 	switch {
@@ -54,7 +54,7 @@ func (s *Store) Save(ctx context.Context, key string, value []byte, until time.T
 	return err
 }
 
-// Delete removes the value under key, if there is one.
+// Delete removes the value under key, if there is one. Every error is an [*Error].
 func (s *Store) Delete(ctx context.Context, key string) error {
 	const op = "delete"
 	if key == "" {

@@ -165,7 +165,8 @@ func (a *Assertion) claims(b Binding) map[string]any {
 
 // Sign creates a JWT with the settings of a and the client as iss and sub. It is for other uses
 // than client authentication (RFC 7523 §2.1). claims are added, and replace those of the same
-// name. Typ "" means the typ of client authentication.
+// name. Typ "" means the typ of client authentication. The error names the wrong field of a, or
+// says that the key cannot sign or that b.CheckAlg rejects its algorithm.
 func (a Assertion) Sign(keys KeySource, b Binding, claims map[string]any) (string, error) {
 	if err := a.check(); err != nil {
 		return "", fmt.Errorf("auth: the JWT %w", err)

@@ -88,7 +88,8 @@ func (r *KeyRing) begin(from time.Time) time.Time {
 
 // Publish serves the public parts of these keys, so that servers can encrypt to them. They
 // replace the keys of an earlier call. Keep decrypting with a removed key for MaxAge, plus the
-// lifetime of encrypted values. Every key needs a KeyID.
+// lifetime of encrypted values. Every key needs a KeyID. It returns an error for more than 16
+// keys, for a key without a KeyID, and for a key of an unknown type.
 func (r *KeyRing) Publish(keys ...DecryptionKey) error {
 	if len(keys) > maxRing {
 		return fmt.Errorf("auth: KeyRing: %d keys; at most %d", len(keys), maxRing)

@@ -12,7 +12,8 @@ import (
 // PublishCertificates serves these certificates as keys with x5c. They replace the certificates
 // of an earlier call. With SelfSignedTLS the server recognizes the client's certificates by
 // these keys (RFC 8705 §2.2.2). Their key IDs are their SHA-256 thumbprints. The maximum is 16.
-// During rotation, publish the new certificate for MaxAge before connections present it.
+// During rotation, publish the new certificate for MaxAge before connections present it. More
+// certificates, an empty one and one with a key of an unknown type are an error.
 func (r *KeyRing) PublishCertificates(certificates ...*x509.Certificate) error {
 	if len(certificates) > maxRing {
 		return fmt.Errorf("auth: KeyRing: %d certificates; at most %d", len(certificates), maxRing)

@@ -90,8 +90,9 @@ func (m Method) Assertion() *Assertion {
 	return &a
 }
 
-// For returns the Authenticator of a client at a server, for par.Push and rs.Introspection. If
-// Check rejects the method, the Authenticator returns that error.
+// For returns the Authenticator of a client at a server, for par.Push and rs.Introspection. Its
+// error is that of Check if Check rejects the method. Otherwise it says that the key cannot
+// sign, or that the platform gave no acceptable assertion.
 func (m Method) For(clientID, issuer string) Authenticator {
 	return m.Bind(Binding{ClientID: clientID, Issuer: issuer})
 }
@@ -104,8 +105,10 @@ func (m Method) Bind(b Binding) Authenticator {
 	return m.bind(b)
 }
 
-// Check reports an error if the client cannot authenticate with this method. The error
-// completes a sentence that begins with the method's field.
+// Check reports an error if the client cannot authenticate with this method: the zero value, a
+// missing secret, key or file, an Assertion or FederatedAssertion with a field out of range, or
+// a client ID that SecretBasicRaw cannot send. The error completes a sentence that begins with
+// the method's field.
 func (m Method) Check(clientID string) error {
 	if err := m.check(); err != nil || !m.raw {
 		return err

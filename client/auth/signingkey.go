@@ -57,7 +57,8 @@ func (k SigningKey) Encode() (string, error) {
 	return base64.StdEncoding.EncodeToString(der), err
 }
 
-// ParseSigningKey decodes the result of [SigningKey.Encode].
+// ParseSigningKey decodes the result of [SigningKey.Encode]. It returns an error for everything
+// else.
 func ParseSigningKey(encoded string) (SigningKey, error) {
 	malformed := errors.New("the login's DPoP key is malformed")
 	der, err := base64.StdEncoding.DecodeString(encoded)

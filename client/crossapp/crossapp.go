@@ -59,8 +59,8 @@ type Subject struct {
 }
 
 // Source gives access tokens for the API. It keeps one in memory until shortly before its end.
-// An error wraps [tokens.ErrLoginRequired] if the user has to sign in at the identity provider
-// again.
+// The error names the fields of a that are not set. Errors of the Source are those of
+// [CrossApp.Fetch].
 func (a CrossApp) Source() (tokens.Source, error) {
 	if err := a.check(); err != nil {
 		return nil, err
@@ -70,7 +70,13 @@ func (a CrossApp) Source() (tokens.Source, error) {
 }
 
 // Fetch gets a grant and an access token. The result has no refresh token: the identity
-// provider decides about each access token. Every error of a request is a [*client.Error].
+// provider decides about each access token.
+//
+// An error of a request is a [*client.Error]. Its codes are those of [grant.TokenExchange] at
+// the identity provider and of [grant.JWTBearer] at the other server; "invalid_target" means
+// that the identity provider does not allow this API. An error wraps [tokens.ErrLoginRequired]
+// if the user has to sign in at the identity provider again. The error for a field of a that is
+// not set is no [*client.Error].
 func (a CrossApp) Fetch(ctx context.Context) (*client.Tokens, error) {
 	if err := a.check(); err != nil {
 		return nil, err

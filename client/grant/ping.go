@@ -26,7 +26,8 @@ type Ping struct {
 	token     string
 }
 
-// ReadPing reads a ping. It rejects a notification of the push mode, which contains tokens.
+// ReadPing reads a ping. It rejects a notification of the push mode, which contains tokens. The
+// error says what is missing or malformed; answer it with status 400, as [PingHandler] does.
 func ReadPing(r *http.Request) (*Ping, error) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || token == "" || len(r.Header.Values("Authorization")) != 1 {

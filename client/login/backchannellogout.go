@@ -20,6 +20,9 @@ import (
 // of its sub. Both also end logins that are in progress. The status is 200 even if there was no
 // session. It is 400 if the token is rejected. It is 503 if the server's keys or the Store are
 // not available; the server may then send the same token again.
+//
+// Problems: CodeMethod, CodeRequest (the token is rejected, or names no client; the log has the
+// reason) and CodeUnavailable.
 func (l *Login) BackchannelLogout() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
 		stored, ok := l.sessions.(*storedSessions)
@@ -154,6 +157,9 @@ func (p *lateReplay) remember(ctx context.Context) error {
 // frontchannel_logout_session_required: a request without iss and sid is rejected. With a Store
 // the session always ends. Without one it ends only if the browser sends its cookie into that
 // frame. Browsers do so only for a server of the same site.
+//
+// Problems: CodeMethod, CodeRequest (iss or sid is missing) and CodeUnavailable (the Store does
+// not answer).
 func (l *Login) FrontchannelLogout() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()

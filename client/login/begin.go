@@ -28,6 +28,12 @@ type BeginOptions struct {
 
 // Begin redirects the browser to the server to sign in. Use it for logins that differ from
 // Config.Request, for example if the user must authenticate again. All rules of Start apply.
+//
+// Problems: CodeRequest (there is no such client), CodeLimited (see Config.Limit),
+// CodeUnavailable (the server or the Store does not answer, or Config.MaxCalls is reached),
+// CodeConfiguration (the log names the setting or the registration to change), CodeTooLarge
+// (Request does not fit into a cookie) and CodeFailed (the server rejected a pushed request for
+// another reason).
 func (l *Login) Begin(w http.ResponseWriter, r *http.Request, ask BeginOptions) {
 	private(w.Header())
 	name, c := l.named(ask.Client)
@@ -107,9 +113,12 @@ func isStepUp(r *client.Request) bool {
 }
 
 // Start starts a login. It accepts GET. With several clients, the request names the client as
-// {client} in the pattern or as a parameter. The parameter return_to is a path of this site with
-// its query. If Config.Limit rejects the login, the answer is 429 with Retry-After. If
+// {client} in the pattern or as a parameter. The parameter return_to is a path of this site
+// with its query. If Config.Limit rejects the login, the answer is 429 with Retry-After. If
 // Config.MaxCalls is reached, it is 503.
+//
+// Problems: those of [Login.Begin] (CodeRequest, CodeLimited, CodeUnavailable,
+// CodeConfiguration, CodeTooLarge, CodeFailed) and CodeMethod.
 func (l *Login) Start() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
 		name, _ := l.choose(r)
@@ -126,6 +135,10 @@ func (l *Login) Start() http.Handler {
 // Initiated starts a login that a third party requests (OpenID Connect Core §4). Register its
 // URL as initiate_login_uri. It accepts only configured issuers, and redirects only to this
 // site.
+//
+// Problems: CodeMethod, CodeRequest (a parameter is malformed, or of another issuer or site),
+// and those of [Login.Begin]: CodeLimited, CodeUnavailable, CodeConfiguration, CodeTooLarge and
+// CodeFailed.
 func (l *Login) Initiated() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
 		q, err := parameters(w, r)

@@ -16,6 +16,24 @@ const maxForm = 256 << 10 // bytes; an ID token and a code
 // Callback finishes a login. Mount it at the path of the clients' RedirectURL. It accepts GET,
 // or POST for a client whose ResponseMode is form_post. With several clients, a response that
 // arrived at the RedirectURL of another client is rejected (RFC 9700 §4.4.2.2).
+//
+// Problems:
+//
+//   - CodeMethod and CodeRequest: the request is not a response of a server.
+//   - CodeUnknown: no login is under way in this browser. A reload, a bookmark, or cookies that
+//     are off.
+//   - CodeExpired: the login took longer than 10 minutes.
+//   - CodeDenied: the visitor, the server or Config.SignIn denied the login.
+//   - CodeSignIn: the server requires interaction, and Request.Prompt was "none".
+//   - CodeAnotherUser: another user signed in than the one who was asked to.
+//   - CodeTooLarge: the session does not fit into cookies. Set Config.Store, or keep fewer
+//     Claims.
+//   - CodeConfiguration: change the setting or the registration that the log names.
+//   - CodeUnavailable: the server or the Store does not answer, or Config.MaxCalls is reached.
+//   - CodeLimited: Config.Limit, for a login that the server has forgotten and that begins
+//     again.
+//   - CodeFailed: the response, the tokens or the ID token were rejected. The log has the
+//     reason.
 func (l *Login) Callback() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
 		q, err := parameters(w, r)

@@ -13,8 +13,11 @@ var (
 // RequireDevice is [Login.Require] for visitors whose session is bound to their device. It
 // answers others with status 403 and [CodeDevice].
 //
-// A browser registers its key just after the sign-in. A page that is requested at that moment is
-// answered with 403, and loads again after one second.
+// A browser registers its key just after the sign-in. A page that is requested at that moment
+// is answered with 403, and loads again after one second.
+//
+// Problems: CodeDevice, and those of Require: CodeCrossOrigin, CodeSignIn, CodeLost,
+// CodeLimited, CodeUnavailable, CodeConfiguration, CodeTooLarge and CodeFailed.
 func (l *Login) RequireDevice(next http.Handler) http.Handler {
 	return l.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, _ := FromContext(r.Context())

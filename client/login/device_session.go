@@ -17,6 +17,9 @@ import (
 // The answer is 200, or 403 with a new challenge. It is 400 if the browser must forget the key,
 // 429 for too many requests, and 503 if the Store is not available. Without Config.Device it is
 // 404.
+//
+// Problems: CodeMethod, CodeCrossOrigin, and CodeUnavailable if the Store does not answer.
+// Other rejections have the error "device_rejected" and one of the Reason constants.
 func (l *Login) DeviceSession() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")

@@ -22,7 +22,8 @@ var errNoStore = errors.New("login: sessions are in cookies, which nobody but th
 // It ends the session sid at issuer iss. If sid is "", it ends the sessions of the user sub
 // whose ID token was issued at or before the given time. It also ends logins that are in
 // progress. After an error some sessions may continue, and the caller may repeat the call. With
-// this method Login is an effect of rs/ssf.
+// this method Login is an effect of rs/ssf. The error is Temporary if the Store did not answer.
+// Otherwise Config.Store is nil, or iss, sub and sid are empty.
 func (l *Login) EndAccess(ctx context.Context, iss, sub, sid string, before time.Time) error {
 	stored, ok := l.sessions.(*storedSessions)
 	switch {

@@ -23,6 +23,9 @@ const (
 //
 // A session that is bound to a device also ends without its bound cookie. The server then gets no
 // ID token as a hint, and may ask the user to confirm.
+//
+// Problems: CodeMethod, CodeCrossOrigin (the form is not of this site), and CodeUnavailable if
+// the Store does not answer.
 func (l *Login) Logout() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
 		if err := l.checkOrigin(r); err != nil {
@@ -95,8 +98,9 @@ func (l *Login) logoutAddress(w http.ResponseWriter, r *http.Request, s *session
 // logoutName is the name of the cookie with the state of a logout.
 func (l *Login) logoutName() string { return l.cookies.name("-out") }
 
-// LoggedOut sends visitors to HomePath who return from the server after a logout. Mount it at the
-// path of the clients' PostLogoutRedirectURL.
+// LoggedOut sends visitors to HomePath who return from the server after a logout. Mount it at
+// the path of the clients' PostLogoutRedirectURL. Problems: CodeMethod, and CodeLogout for a
+// response that does not belong to a logout of this browser.
 func (l *Login) LoggedOut() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
 		state, q := value(r, l.logoutName()), r.URL.Query()

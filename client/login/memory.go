@@ -53,7 +53,7 @@ const (
 	kindLease = "lease:"
 )
 
-// Load implements Values.
+// Load implements Values. It returns no error.
 func (m *Memory) Load(_ context.Context, key string) ([]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -63,14 +63,14 @@ func (m *Memory) Load(_ context.Context, key string) ([]byte, error) {
 	return nil, nil
 }
 
-// Save implements Values.
+// Save implements Values. It returns an error if the memory is full.
 func (m *Memory) Save(_ context.Context, key string, value []byte, until time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.put(kindValue+key, entry{value: append([]byte{}, value...), until: until})
 }
 
-// Delete implements Values.
+// Delete implements Values. It returns no error.
 func (m *Memory) Delete(_ context.Context, key string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -78,7 +78,7 @@ func (m *Memory) Delete(_ context.Context, key string) error {
 	return nil
 }
 
-// Once implements idtoken.Replay.
+// Once implements idtoken.Replay. It returns an error if until has passed.
 func (m *Memory) Once(_ context.Context, key string, until time.Time) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -117,7 +117,7 @@ func (m *Memory) forgetOnce(key string) {
 	}
 }
 
-// Acquire implements tokens.Leases.
+// Acquire implements tokens.Leases. It returns an error if the memory is full.
 func (m *Memory) Acquire(_ context.Context, key string, d time.Duration) (release func(), held bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -140,7 +140,8 @@ func (m *Memory) release(key string, serial uint64) {
 	}
 }
 
-// Link implements Index. Of two times for one key, the later one applies.
+// Link implements Index. Of two times for one key, the later one applies. It returns an error
+// if the memory is full.
 func (m *Memory) Link(_ context.Context, index, key string, until time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -163,7 +164,7 @@ func (m *Memory) Link(_ context.Context, index, key string, until time.Time) err
 	return nil
 }
 
-// Linked implements Index.
+// Linked implements Index. It returns no error.
 func (m *Memory) Linked(_ context.Context, index string) ([]string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -171,7 +172,7 @@ func (m *Memory) Linked(_ context.Context, index string) ([]string, error) {
 	return slices.Collect(maps.Keys(m.sets[index])), nil
 }
 
-// Unlink implements Index.
+// Unlink implements Index. It returns no error.
 func (m *Memory) Unlink(_ context.Context, index, key string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -70,8 +70,15 @@ type proxy struct {
 //	401 {"error":"login_required"}                      nobody is signed in, or the tokens have ended
 //	401 {"error":"insufficient_user_authentication",…}  a step-up: acr_values, max_age, and login, the address that starts it
 //	403 {"error":"insufficient_scope",…}                scope, and login
+//	400 {"error":"invalid_request"}                     the body of the request cannot be read
+//	403 {"error":"cross_origin"}                        another site made the request, or its X-CSRF-Token is missing or wrong
 //	404 {"error":"not_allowed"}                         the request is not in Allow
-//	502 {"error":"bad_gateway"}, 503 {"error":"temporarily_unavailable"}
+//	502 {"error":"bad_gateway"}                         the API cannot be called: check Target
+//	503 {"error":"temporarily_unavailable"}             the API, the server or the Store does not answer
+//
+// Any other challenge of the API is answered with its status and its error code, or
+// "access_denied" if it has none. The codes are CodeSignIn, CodeRequest, CodeCrossOrigin and
+// CodeUnavailable where a constant exists.
 //
 // The API receives no header field that names another method or path than those checked against
 // Allow (X-HTTP-Method-Override, X-Original-URL). It receives no header field with an underscore

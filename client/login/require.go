@@ -15,13 +15,18 @@ import (
 //
 // Config.CrossOrigin rejects requests from other origins, including WebSocket handshakes.
 // Responses are marked as not cacheable; next may change that.
+//
+// Problems: CodeCrossOrigin (see Config.CrossOrigin), CodeSignIn (not a navigation), CodeLost
+// (the browser stores no cookies, or Config.Keys differ between processes), and those of
+// [Login.Begin]: CodeLimited, CodeUnavailable, CodeConfiguration, CodeTooLarge and CodeFailed.
 func (l *Login) Require(next http.Handler) http.Handler {
 	return l.identify(next, l.askToSignIn)
 }
 
-// Identify passes every request to next; [FromContext] returns the user if one is signed in. Use
-// it for pages that greet users and do not require them to sign in. Config.CrossOrigin applies
-// as for Require.
+// Identify passes every request to next; [FromContext] returns the user if one is signed in.
+// Use it for pages that greet users and do not require them to sign in. Config.CrossOrigin
+// applies as for Require. Problems: CodeCrossOrigin, and CodeUnavailable if the Store does not
+// answer.
 func (l *Login) Identify(next http.Handler) http.Handler {
 	return l.identify(next, next.ServeHTTP)
 }

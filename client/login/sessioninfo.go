@@ -33,6 +33,8 @@ type sessionInfo struct {
 // session ends without further requests. expires_at is when it ends at the latest. csrf_token is
 // for the header X-CSRF-Token. A request to Session does not extend the session, so a page may
 // call it every minute.
+//
+// Problems: CodeMethod, CodeCrossOrigin, and CodeUnavailable if the Store does not answer.
 func (l *Login) Session() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")

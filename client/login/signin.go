@@ -124,7 +124,8 @@ func (e *signInError) Error() string { return "Config.SignIn: " + e.err.Error() 
 func (e *signInError) Unwrap() error { return e.err }
 
 // SetClaim adds or replaces a claim for [User.Claims]. Call it in Config.SignIn: the session
-// keeps the claim. value is encoded by encoding/json.
+// keeps the claim. value is encoded by encoding/json. It returns an error if value cannot be
+// encoded.
 func (u *User) SetClaim(name string, value any) error {
 	raw, err := json.Marshal(value)
 	if err != nil {

@@ -22,6 +22,9 @@ const silentProbe = "login_probe"
 // most once in 10 minutes per browser, and not for Lifetime after a logout here. It is asked only
 // for page visits by browsers that store cookies. name is a name in Config.Clients. "" means the
 // only client.
+//
+// Problems that a visitor sees: CodeCrossOrigin, and CodeUnavailable if the Store does not
+// answer. Problems of the silent login are logged and passed to Config.OnProblem only.
 func (l *Login) Silent(name string, next http.Handler) http.Handler {
 	l.silent.Store(true)
 	next = withoutProbe(next)

@@ -36,7 +36,8 @@ type User struct {
 }
 
 // Claims decodes the claims that the session keeps into v with encoding/json: those of
-// Config.Claims, and those that Config.SignIn has set.
+// Config.Claims, and those that Config.SignIn has set. It returns an error if v cannot hold
+// them.
 func (u *User) Claims(v any) error {
 	if raw := u.kept; raw != nil {
 		return json.Unmarshal(raw, v)
@@ -97,6 +98,7 @@ func (u *User) Tokens(ctx context.Context) (*client.Tokens, error) {
 }
 
 // Renew returns new tokens after an API has rejected the given ones. tokens.Transport calls it.
+// Errors are those of Tokens.
 func (u *User) Renew(ctx context.Context, rejected *client.Tokens) (*client.Tokens, error) {
 	if u.source == nil {
 		return nil, errNoTokens

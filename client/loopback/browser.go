@@ -8,9 +8,10 @@ import (
 	"strings"
 )
 
-// Browser opens the system's browser. It is the default of Config.Open. It starts no shell,
-// and accepts only addresses that begin with http, so that an address from a server's
-// metadata cannot be an option, a file or a program.
+// Browser opens the system's browser. It is the default of Config.Open. It starts no shell, and
+// accepts only addresses that begin with http, so that an address from a server's metadata
+// cannot be an option, a file or a program. The error is that of the program that opens it, or
+// says that address is not one of http.
 func Browser(_ context.Context, address string) error {
 	if !strings.HasPrefix(address, "https://") && !strings.HasPrefix(address, "http://") {
 		return errors.New("the address is not a page's")

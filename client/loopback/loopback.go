@@ -47,7 +47,9 @@ type Config struct {
 // changes nothing; the 100th ends the login.
 //
 // An error of the configuration names the fields, as that of client.New does. Every other error
-// is a [*client.Error]; its Step is StepCallback if no response arrived.
+// is a [*client.Error]. Its codes are those of [client.Client.Begin] and
+// [client.Client.Finish]. The code is "login_failed" if the port is taken, the browser cannot
+// be opened, or no response arrived (StepCallback).
 func Login(ctx context.Context, config Config) (*client.Tokens, error) {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()

@@ -34,7 +34,7 @@ var errClientID = errors.New("registration: Document.ClientID is no https URL wi
 // sharedSecrets are the authentication methods that such a client cannot use.
 var sharedSecrets = []string{"", "client_secret_basic", "client_secret_post", "client_secret_jwt"}
 
-// JSON returns the document, or an error if it would be invalid.
+// JSON returns the document, or an error that names the field that would make it invalid.
 func (d *Document) JSON() ([]byte, error) {
 	if err := CheckClientID(d.ClientID); err != nil {
 		return nil, err
@@ -58,7 +58,8 @@ func (d *Document) Config(server *discovery.Provider, keys auth.KeySource) clien
 	return (&Registered{ClientID: d.ClientID, Metadata: d.Metadata}).Config(server, keys)
 }
 
-// ServeHTTP implements http.Handler. It does not serve an invalid document.
+// ServeHTTP implements http.Handler. It does not serve an invalid document: it answers 500, and
+// [Document.JSON] returns the reason.
 func (d *Document) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {

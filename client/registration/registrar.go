@@ -50,7 +50,14 @@ func (r Registrar) redacted() string { return fmt.Sprintf("[registrar at %v]", r
 
 // Register registers a client, RFC 7591 §3. The server may register other values than those of
 // m. Check Registered.Changed before you use the client. The request is sent once, because a
-// second request would register a second client. Every error is an [*Error].
+// second request would register a second client.
+//
+// Every error is an [*Error]. Codes: [InvalidRedirectURI], [InvalidClientMetadata],
+// [InvalidSoftwareStatement] and [UnapprovedSoftwareStatement] say which part of m to change
+// (RFC 7591 §3.2.2). Status 401 or 403 means that the server requires another
+// InitialAccessToken. errors.Is finds [ErrNoEndpoint] if the server has no registration
+// endpoint. Code is "" if the server sent none, for example if m is invalid or the server did
+// not answer.
 //
 // If the server registered the client but its response is unusable, Register returns the
 // registration with the error. Pass it to [Registrar.Delete] to remove that client.
@@ -79,7 +86,11 @@ func (r *Registrar) Register(ctx context.Context, m Metadata) (*Registered, erro
 
 // Read returns the current registration of a client, RFC 7592 §2.1. A secret or a registration
 // access token that the server issued anew replaces the old one. Store the result instead of
-// old. Every error is an [*Error].
+// old.
+//
+// Every error is an [*Error]. Status 401 means that Registered.AccessToken is no longer valid,
+// or the client was deleted: register again. Status 403 means that the server does not allow
+// this.
 func (r *Registrar) Read(ctx context.Context, old *Registered) (*Registered, error) {
 	resp, err := r.manage(ctx, http.MethodGet, old, nil)
 	if err != nil {
@@ -89,8 +100,13 @@ func (r *Registrar) Read(ctx context.Context, old *Registered) (*Registered, err
 }
 
 // Update replaces the registration by changed.Metadata, RFC 7592 §2.2. Omitted members are
-// removed, so start with the result of Register, Read or Update. Store the result, as with Read.
-// Every error is an [*Error].
+// removed, so start with the result of Register, Read or Update. Store the result, as with
+// Read.
+//
+// Every error is an [*Error]. Codes are those of Register: [InvalidRedirectURI],
+// [InvalidClientMetadata], [InvalidSoftwareStatement] and [UnapprovedSoftwareStatement]. Status
+// 401 means that Registered.AccessToken is no longer valid, or the client was deleted: register
+// again. Status 403 means that the server does not allow this.
 func (r *Registrar) Update(ctx context.Context, changed *Registered) (*Registered, error) {
 	if changed == nil {
 		return nil, wrap(errUnmanaged)
@@ -110,7 +126,9 @@ func (r *Registrar) Update(ctx context.Context, changed *Registered) (*Registere
 	return r.follow(resp, changed, sent)
 }
 
-// Delete deletes a registration, RFC 7592 §2.3. Every error is an [*Error].
+// Delete deletes a registration, RFC 7592 §2.3. Every error is an [*Error]. Status 401 means
+// that Registered.AccessToken is no longer valid, or the client was deleted: register again.
+// Status 403 means that the server does not allow this.
 func (r *Registrar) Delete(ctx context.Context, old *Registered) error {
 	resp, err := r.manage(ctx, http.MethodDelete, old, nil)
 	if err != nil {

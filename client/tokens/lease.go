@@ -16,7 +16,7 @@ type Leases interface {
 // a process, a Refresher needs no leases.
 type LocalLeases struct{}
 
-// Acquire implements Leases.
+// Acquire implements Leases. It returns no error.
 func (LocalLeases) Acquire(context.Context, string, time.Duration) (release func(), held bool, err error) {
 	return func() {}, true, nil
 }

@@ -28,6 +28,7 @@ const (
 type Refresher struct {
 	unprinted[Refresher]
 
+	// Client refreshes the tokens. It must be set.
 	Client *client.Client
 
 	// Store has the tokens of each login under a key that the application chooses. nil means the
@@ -59,7 +60,9 @@ type Refresher struct {
 	last   atomic.Pointer[readTokens]
 }
 
-// Add stores the tokens of a login under key, so that they are refreshed.
+// Add stores the tokens of a login under key, so that they are refreshed. An error of the Store
+// is a [*client.Error] with the code "temporarily_unavailable". Any other error says that t has
+// no tokens, or names a field that is not set.
 func (r *Refresher) Add(ctx context.Context, key string, t *client.Tokens) error {
 	if err := r.configured(); err != nil {
 		return err
@@ -76,7 +79,8 @@ func (r *Refresher) Add(ctx context.Context, key string, t *client.Tokens) error
 
 // Forget ends a login. It deletes the tokens, and a refresh in progress does not restore them,
 // unless the Store could not keep the note for it. To end them at the server too, see
-// [client.Client.Revoke].
+// [client.Client.Revoke]. An error of the Store is a [*client.Error] with the code
+// "temporarily_unavailable": call Forget again.
 func (r *Refresher) Forget(ctx context.Context, key string) error {
 	if err := r.configured(); err != nil {
 		return err
@@ -98,9 +102,12 @@ func forgottenKey(key string) string { return "forgotten:" + key }
 const forgottenTime = 2 * renewTime
 
 // Tokens returns the tokens of a login, refreshed if they expire soon. While a refresh is in
-// progress, or if it fails, it returns the old tokens if they are still valid. An error is an
-// [*client.Error], unless r is not configured. It wraps [ErrLoginRequired] if the login has ended,
-// and is Temporary if a later call may succeed.
+// progress, or if it fails, it returns the old tokens if they are still valid.
+//
+// An error is an [*client.Error], unless r is not configured. Codes are those of
+// [client.Client.Refresh] or of Fetch. It wraps [ErrLoginRequired] if the login has ended: the
+// user must sign in again. The code is "temporarily_unavailable" if the server, the Store or
+// the Leases did not answer: call Tokens later.
 func (r *Refresher) Tokens(ctx context.Context, key string) (*client.Tokens, error) {
 	if err := r.configured(); err != nil {
 		return nil, err
@@ -122,7 +129,7 @@ func (r *Refresher) Tokens(ctx context.Context, key string) (*client.Tokens, err
 }
 
 // Renew refreshes the tokens of a login early, because an API has rejected the tokens rejected.
-// If the login has other tokens by now, Renew returns those.
+// If the login has other tokens by now, Renew returns those. Errors are those of Tokens.
 func (r *Refresher) Renew(ctx context.Context, key string, rejected *client.Tokens) (*client.Tokens, error) {
 	if err := r.configured(); err != nil {
 		return nil, err

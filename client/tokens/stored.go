@@ -57,7 +57,8 @@ func copied(t *client.Tokens) *client.Tokens {
 	return &out
 }
 
-// Tokens returns the tokens, without IDToken and Report. Login identifies the user.
+// Tokens returns the tokens, without IDToken and Report. Login identifies the user. An error
+// means that the stored DPoP key is unusable.
 func (k *Stored) Tokens() (*client.Tokens, error) {
 	out := &client.Tokens{
 		Token: &oauth2.Token{

@@ -43,7 +43,17 @@ type Transport struct {
 	err     error
 }
 
-// RoundTrip implements http.RoundTripper.
+// RoundTrip implements http.RoundTripper. Errors, which http.Client wraps in a *url.Error:
+//
+//   - A [*ChallengeError] if the API rejects the request. Codes: [InvalidToken] if a new token
+//     was rejected too, [InsufficientScope] and [InsufficientUserAuthentication] (see
+//     [ChallengeError.Request]), [UseDPoPNonce] if the request cannot be sent again, or what
+//     else the API sends.
+//   - The error of Tokens if there is no token, as for [Refresher.Tokens]: it wraps
+//     [ErrLoginRequired] if the user must sign in again.
+//   - The error of Base if the API did not answer.
+//   - An error that names the field of t that is wrong, or says that the request is to an
+//     origin that is not in Origins.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := t.roundTrip(r)
 	if err != nil && r.Body != nil {

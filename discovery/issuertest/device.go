@@ -60,10 +60,12 @@ func (i *Issuer) pollDevice(t *tokenRequest) (map[string]any, *refusal) {
 }
 
 // Approve acts as a user who allows a device or CIBA login. code is the user code that the
-// device shows, or the auth_req_id. Subject "" means the first user.
+// device shows, or the auth_req_id. Subject "" means the first user. An error says that the
+// code or the subject is unknown.
 func (i *Issuer) Approve(code, subject string) error { return i.decided(code, subject, true) }
 
-// Deny acts as a user who denies a device or CIBA login.
+// Deny acts as a user who denies a device or CIBA login. An error says that the code is
+// unknown.
 func (i *Issuer) Deny(code string) error { return i.decided(code, "", false) }
 
 func (i *Issuer) decided(code, subject string, allowed bool) error {

@@ -59,7 +59,8 @@ func New(t T, config Config) *Issuer {
 }
 
 // NewHandler returns an issuer for use in the caller's own server. Config.Issuer must be the
-// URL of that server; Listen and PlainHTTP are ignored. Close the issuer after use.
+// URL of that server; Listen and PlainHTTP are ignored. Close the issuer after use. The error
+// names the wrong field.
 func NewHandler(config Config) (*Issuer, error) {
 	config, err := config.complete()
 	if err != nil {
@@ -80,7 +81,8 @@ func NewHandler(config Config) (*Issuer, error) {
 	return i, nil
 }
 
-// Start listens on Config.Listen and serves until Close.
+// Start listens on Config.Listen and serves until Close. The error names the wrong field, or is
+// that of the listener.
 func Start(config Config) (*Issuer, error) {
 	l, err := net.Listen("tcp", or(config.Listen, "127.0.0.1:0"))
 	if err != nil {

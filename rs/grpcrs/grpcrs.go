@@ -143,7 +143,8 @@ func guarded(p *rs.Protection, guard Guard) http.Handler {
 
 // Check compares the method names in Config with the methods of the server. Pass GetServiceInfo
 // of the server after all services are registered. A guard with a misspelled method name
-// protects nothing, and its method accepts every valid token.
+// protects nothing, and its method accepts every valid token. The error lists the methods that
+// the server does not have.
 func (i *Interceptors) Check(services map[string]grpc.ServiceInfo) error {
 	var known, missing []string
 	for service, info := range services {

@@ -12,7 +12,11 @@ import (
 
 // Log is a list that all processes follow: rs.SharedLog.
 type Log interface {
+	// Append adds value to the log until the given time.
 	Append(ctx context.Context, log string, value []byte, until time.Time) error
+
+	// Follow calls heard for every value, and current each time it knows that none is missing.
+	// It returns when ctx ends.
 	Follow(ctx context.Context, log string, heard func(value []byte), current func()) error
 }
 

@@ -19,15 +19,25 @@ import (
 
 // Values keeps values: login.Values, tokens.Store and rs.SharedStore.
 type Values interface {
+	// Load returns the value of key. It is nil if there is none or it has expired.
 	Load(ctx context.Context, key string) ([]byte, error)
+
+	// Save stores value under key until the given time, and replaces an earlier value.
 	Save(ctx context.Context, key string, value []byte, until time.Time) error
+
+	// Delete removes key. A key that does not exist is not an error.
 	Delete(ctx context.Context, key string) error
 }
 
 // Index keeps sets of keys: login.Index.
 type Index interface {
+	// Link adds key to the set index until the given time. Of two times the later one applies.
 	Link(ctx context.Context, index, key string, until time.Time) error
+
+	// Linked returns the set, in any order.
 	Linked(ctx context.Context, index string) ([]string, error)
+
+	// Unlink removes key from the set. A key that is not in it is not an error.
 	Unlink(ctx context.Context, index, key string) error
 }
 
