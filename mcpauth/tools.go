@@ -20,11 +20,11 @@ const maxMessage = 4 << 20
 //   - 403 insufficient_scope if the token lacks a scope, with the scopes and the
 //     resource_metadata of the Protection, so that the client can ask for more (RFC 6750 §3.1).
 //     A tool without an entry is answered in the same way, without scopes.
-//   - 400 and a JSON-RPC error if two parsers could read the message in two ways: a batch, a
-//     duplicate member, a member with another case of letters than MCP's, or another tool or
-//     method in the header fields Mcp-Name and Mcp-Method.
-//   - 413 and a JSON-RPC error if the message has more than 4 MiB.
-//   - 415 if the body is not declared as JSON in UTF-8.
+//   - 400 invalid_request, with a JSON-RPC error, if two parsers could read the message in two
+//     ways: a batch, a duplicate member, a member with another case of letters than MCP's, or
+//     another tool or method in the header fields Mcp-Name and Mcp-Method.
+//   - 413 invalid_request, with a JSON-RPC error, if the message has more than 4 MiB.
+//   - 415 invalid_request if the body is not declared as JSON in UTF-8.
 //   - 401 without a token, and 503 outside of a Protection, as for rs.Require.
 func Tools(scopes map[string][]string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
