@@ -60,7 +60,7 @@ func logoutCode(err error) string {
 // logout ends the sessions before it marks the token as used. If they could not be ended, the
 // token can be used again. Ending them twice does no harm.
 func (l *storedSessions) logout(ctx context.Context, c *client.Client, raw string) error {
-	used := &lateReplay{store: l.shared}
+	used := &lateReplay{store: l.login.shared}
 	t, err := c.VerifyLogout(ctx, raw, used)
 	if err != nil {
 		return err
@@ -75,13 +75,13 @@ func (l *storedSessions) logout(ctx context.Context, c *client.Client, raw strin
 	if err := l.endAll(ctx, index); err != nil {
 		return storeDown(err)
 	}
-	if err := l.spread(ctx, t.Issuer, t.Subject, t.SessionID, t.IssuedAt); err != nil {
+	if err := l.login.spread(ctx, t.Issuer, t.Subject, t.SessionID, t.IssuedAt); err != nil {
 		return err
 	}
 	if err := used.remember(ctx); err != nil {
 		return storeDown(err)
 	}
-	l.onServerLogout(ctx, ServerLogout{Issuer: t.Issuer, Subject: t.Subject, SessionID: t.SessionID})
+	l.login.onServerLogout(ctx, ServerLogout{Issuer: t.Issuer, Subject: t.Subject, SessionID: t.SessionID})
 	return nil
 }
 
@@ -105,7 +105,7 @@ type word struct {
 }
 
 func (l *storedSessions) leaveWord(ctx context.Context, index string, at time.Time) error {
-	w, err := l.lastWord(ctx, index, word{At: at, Heard: l.config.Now()})
+	w, err := l.lastWord(ctx, index, word{At: at, Heard: l.login.config.Now()})
 	if err != nil {
 		return err
 	}
@@ -113,14 +113,14 @@ func (l *storedSessions) leaveWord(ctx context.Context, index string, at time.Ti
 	if err != nil {
 		return err
 	}
-	return l.shared.Save(ctx, "ended:"+index, left, l.config.Now().Add(attemptsLifetime))
+	return l.login.shared.Save(ctx, "ended:"+index, left, l.login.config.Now().Add(attemptsLifetime))
 }
 
 // endedMeanwhile reports whether a logout ended a login whose ID token was issued at a time. The
 // server's times are whole seconds. Within one second, the time of arrival here decides.
 func (l *storedSessions) endedMeanwhile(ctx context.Context, s *session, issued time.Time) (bool, error) {
 	for _, index := range s.indexes() {
-		left, err := l.shared.Load(ctx, "ended:"+index)
+		left, err := l.login.shared.Load(ctx, "ended:"+index)
 		if err != nil {
 			return false, err
 		}

@@ -107,30 +107,30 @@ func (c *carrier) brought() *carried {
 func (c *carrier) bring(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.l.carried.observe(ctx, c.s.tokensKey(), *c.brought())
+	return c.l.login.carried.observe(ctx, c.s.tokensKey(), *c.brought())
 }
 
 func (c *carrier) take(ctx context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	v, ok := c.l.carried.latest(ctx, c.s.tokensKey())
+	v, ok := c.l.login.carried.latest(ctx, c.s.tokensKey())
 	if !ok || !v.At.After(c.brought().At) {
 		return
 	}
 	v.ID = c.s.ID
 	if err := c.l.carry(c.w, c.r, c.s, v); err != nil {
-		c.l.config.Log.ErrorContext(ctx, "login: new tokens stay in this process", "reason", err)
+		c.l.login.config.Log.ErrorContext(ctx, "login: new tokens stay in this process", "reason", err)
 	}
 	c.own = &v
 }
 
-func (l *sealedSessions) tokensCookie() string { return l.cookies.name("-t") }
+func (l *sealedSessions) tokensCookie() string { return l.login.cookies.name("-t") }
 
 // brought returns the tokens of a request's cookies for s. It ignores tokens of another session.
 func (l *sealedSessions) brought(r *http.Request, s *session) carried {
 	none := carried{ID: s.ID, Kept: json.RawMessage("null")}
 	var v carried
-	if !l.openJSON(forTokens, l.tokensCookie(), l.cookies.long(r, l.tokensCookie()), &v) || v.ID != s.ID || v.Kept == nil {
+	if !l.login.openJSON(forTokens, l.tokensCookie(), l.login.cookies.long(r, l.tokensCookie()), &v) || v.ID != s.ID || v.Kept == nil {
 		return none
 	}
 	return v
@@ -139,7 +139,7 @@ func (l *sealedSessions) brought(r *http.Request, s *session) carried {
 // kept returns the latest tokens that this process knows.
 func (l *sealedSessions) kept(r *http.Request, s *session) (*tokens.Stored, error) {
 	v := l.brought(r, s)
-	if known, ok := l.carried.latest(r.Context(), s.tokensKey()); ok && known.At.After(v.At) {
+	if known, ok := l.login.carried.latest(r.Context(), s.tokensKey()); ok && known.At.After(v.At) {
 		v = known
 	}
 	kept := &tokens.Stored{}
@@ -169,12 +169,12 @@ func (l *sealedSessions) carry(w http.ResponseWriter, r *http.Request, s *sessio
 }
 
 func (l *sealedSessions) carryAll(w http.ResponseWriter, r *http.Request, s *session, v carried, room int) error {
-	sealed, err := l.sealJSON(forTokens, l.tokensCookie(), v)
+	sealed, err := l.login.sealJSON(forTokens, l.tokensCookie(), v)
 	if err != nil {
 		return err
 	}
 	if len(sealed) > room {
 		return errTooLarge
 	}
-	return l.cookies.setLong(w, r, l.tokensCookie(), sealed, l.until(s).Sub(l.config.Now()))
+	return l.login.cookies.setLong(w, r, l.tokensCookie(), sealed, l.login.until(s).Sub(l.login.config.Now()))
 }

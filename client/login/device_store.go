@@ -20,17 +20,17 @@ func deviceEntry(hash string) string { return "device:" + hash }
 
 // authorization is the session itself: the registration may come without its cookie.
 func (l *sealedSessions) authorization(s *session) (string, error) {
-	return l.sealJSON(forChallenge, "authorization", s)
+	return l.login.sealJSON(forChallenge, "authorization", s)
 }
 
 // bind seals the session again with its key. The process remembers the key, so that an earlier
 // copy of the cookie is bound too.
 func (l *sealedSessions) bind(ctx context.Context, w http.ResponseWriter, authorization, hash string, key *boundKey) (*session, error) {
 	s := &session{}
-	if !l.openFast(forChallenge, "authorization", authorization, s) || hashed(s.ID) != hash || !l.good(s) {
+	if !l.login.openFast(forChallenge, "authorization", authorization, s) || hashed(s.ID) != hash || !l.login.good(s) {
 		return nil, rejected(ReasonSession, "the session has ended, or authorization is not the offer's")
 	}
-	ended, err := l.shared.Load(ctx, "ended:"+hash)
+	ended, err := l.login.shared.Load(ctx, "ended:"+hash)
 	if err != nil {
 		return nil, storeDown(err)
 	}
@@ -48,7 +48,7 @@ func (l *sealedSessions) bind(ctx context.Context, w http.ResponseWriter, author
 	if err != nil {
 		return nil, err
 	}
-	if err := l.shared.Save(ctx, deviceEntry(hash), entry, l.until(s)); err != nil {
+	if err := l.login.shared.Save(ctx, deviceEntry(hash), entry, l.login.until(s)); err != nil {
 		return nil, storeDown(err)
 	}
 	return s, l.touch(w, nil, s)
@@ -56,7 +56,7 @@ func (l *sealedSessions) bind(ctx context.Context, w http.ResponseWriter, author
 
 // keyOf returns the key that this process remembers.
 func (l *sealedSessions) keyOf(ctx context.Context, hash string) (*boundKey, error) {
-	raw, err := l.shared.Load(ctx, deviceEntry(hash))
+	raw, err := l.login.shared.Load(ctx, deviceEntry(hash))
 	if raw == nil || err != nil {
 		return nil, err
 	}
@@ -65,15 +65,15 @@ func (l *sealedSessions) keyOf(ctx context.Context, hash string) (*boundKey, err
 }
 
 func (l *sealedSessions) identifier(s *session) (string, error) {
-	return l.sealJSON(forBound, "identifier", ledger{hashed(s.ID), s.Device, l.until(s)})
+	return l.login.sealJSON(forBound, "identifier", ledger{hashed(s.ID), s.Device, l.login.until(s)})
 }
 
 func (l *sealedSessions) identify(ctx context.Context, identifier string) (*identified, error) {
 	var known ledger
-	if !l.openJSON(forBound, "identifier", identifier, &known) || known.Key == nil || !l.config.Now().Before(known.Until) {
+	if !l.login.openJSON(forBound, "identifier", identifier, &known) || known.Key == nil || !l.login.config.Now().Before(known.Until) {
 		return nil, nil
 	}
-	ended, err := l.shared.Load(ctx, "ended:"+known.Session)
+	ended, err := l.login.shared.Load(ctx, "ended:"+known.Session)
 	if ended != nil || err != nil {
 		return nil, err
 	}
@@ -100,9 +100,9 @@ func (l *storedSessions) bind(ctx context.Context, _ http.ResponseWriter, _, has
 	if err := l.write(ctx, s); err != nil {
 		return nil, storeDown(err)
 	}
-	ended, err := l.shared.Load(ctx, "ended:"+sessionKey(hash))
+	ended, err := l.login.shared.Load(ctx, "ended:"+sessionKey(hash))
 	if err == nil && ended != nil {
-		err = l.shared.Delete(ctx, sessionKey(hash))
+		err = l.login.shared.Delete(ctx, sessionKey(hash))
 	}
 	switch {
 	case err != nil:
@@ -116,12 +116,12 @@ func (l *storedSessions) bind(ctx context.Context, _ http.ResponseWriter, _, has
 // findByHash returns the session with that hash. Only its cookie knows its last use.
 func (l *storedSessions) findByHash(ctx context.Context, hash string) (*session, error) {
 	key := sessionKey(hash)
-	sealed, err := l.shared.Load(ctx, key)
+	sealed, err := l.login.shared.Load(ctx, key)
 	if sealed == nil || err != nil {
 		return nil, err
 	}
 	s := &session{}
-	if !l.openFast(forStore, key, string(sealed), s) || hashed(s.ID) != hash || !l.holds(s) {
+	if !l.login.openFast(forStore, key, string(sealed), s) || hashed(s.ID) != hash || !l.login.holds(s) {
 		return nil, nil
 	}
 	return s, nil

@@ -50,13 +50,13 @@ func (l *Login) EndAccess(ctx context.Context, iss, sub, sid string, before time
 
 // endBefore ends the sessions of a set that began at or before a time.
 func (l *storedSessions) endBefore(ctx context.Context, index string, before time.Time) error {
-	all, err := l.shared.Linked(ctx, index)
+	all, err := l.login.shared.Linked(ctx, index)
 	for _, hash := range all {
 		later, failed := l.beganAfter(ctx, hash, before)
 		if failed == nil && !later {
 			failed = l.drop(ctx, hash)
 			if failed == nil {
-				failed = l.shared.Unlink(ctx, index, hash)
+				failed = l.login.shared.Unlink(ctx, index, hash)
 			}
 		}
 		err = errors.Join(err, failed)
@@ -70,12 +70,12 @@ func (l *storedSessions) endBefore(ctx context.Context, index string, before tim
 // beganAfter reports whether a session began after the given time. A session that cannot be
 // opened did not.
 func (l *storedSessions) beganAfter(ctx context.Context, hash string, before time.Time) (bool, error) {
-	sealed, err := l.shared.Load(ctx, sessionKey(hash))
+	sealed, err := l.login.shared.Load(ctx, sessionKey(hash))
 	if err != nil {
 		return false, err
 	}
 	s := &session{}
-	if sealed == nil || !l.openJSON(forStore, sessionKey(hash), string(sealed), s) {
+	if sealed == nil || !l.login.openJSON(forStore, sessionKey(hash), string(sealed), s) {
 		return false, nil
 	}
 	began := s.Issued
@@ -98,7 +98,7 @@ func (l *Login) spread(ctx context.Context, iss, sub, sid string, at time.Time) 
 // lastWord returns the later of two markers, because a server's messages may arrive in another
 // order.
 func (l *storedSessions) lastWord(ctx context.Context, index string, w word) (word, error) {
-	left, err := l.shared.Load(ctx, "ended:"+index)
+	left, err := l.login.shared.Load(ctx, "ended:"+index)
 	if err != nil {
 		return w, err
 	}

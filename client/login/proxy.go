@@ -49,7 +49,7 @@ const (
 
 // proxy is a Proxy that was checked.
 type proxy struct {
-	*Login
+	login   *Login
 	target  *url.URL
 	prefix  string
 	allowed *http.ServeMux
@@ -87,7 +87,7 @@ type proxy struct {
 // To login the page appends "&return_to=" and its own path. Bodies, WebSockets and
 // server-sent events are streamed; a connection ends with the session's Lifetime.
 func (l *Login) Proxy(p Proxy) (http.Handler, error) {
-	made := &proxy{Login: l, prefix: strings.TrimSuffix(p.Prefix, "/"), allowed: http.NewServeMux(), base: p.Transport}
+	made := &proxy{login: l, prefix: strings.TrimSuffix(p.Prefix, "/"), allowed: http.NewServeMux(), base: p.Transport}
 	if made.base == nil {
 		transport := http.DefaultTransport.(*http.Transport).Clone()
 		transport.ResponseHeaderTimeout = proxyHeaderTimeout
@@ -142,17 +142,17 @@ func (p *proxy) allow(pattern string) (err error) {
 // ServeHTTP implements http.Handler.
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	private(w.Header())
-	if err := p.checkOrigin(r); err != nil {
-		p.answer(w, r, CodeCrossOrigin, err)
+	if err := p.login.checkOrigin(r); err != nil {
+		p.login.answer(w, r, CodeCrossOrigin, err)
 		return
 	}
-	s, err := p.session(w, r)
+	s, err := p.login.session(w, r)
 	switch {
 	case err != nil:
-		p.answer(w, r, CodeUnavailable, err)
+		p.login.answer(w, r, CodeUnavailable, err)
 		return
 	case s == nil:
-		p.answer(w, r, CodeSignIn, errors.New("not signed in: a request to the proxy"))
+		p.login.answer(w, r, CodeSignIn, errors.New("not signed in: a request to the proxy"))
 		return
 	}
 	path, ok := p.path(r)
@@ -160,11 +160,11 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.refuse(w, http.StatusNotFound, map[string]any{"error": "not_allowed"})
 		return
 	}
-	if err := p.checkCSRF(r, s); err != nil {
-		p.answer(w, r, CodeCrossOrigin, err)
+	if err := p.login.checkCSRF(r, s); err != nil {
+		p.login.answer(w, r, CodeCrossOrigin, err)
 		return
 	}
-	ctx, cancel := context.WithDeadline(r.Context(), time.Now().Add(p.until(s).Sub(p.config.Now())))
+	ctx, cancel := context.WithDeadline(r.Context(), time.Now().Add(p.login.until(s).Sub(p.login.config.Now())))
 	defer cancel()
 	p.forward(w, r.WithContext(ctx), s, path)
 }
@@ -203,18 +203,18 @@ func (p *proxy) forward(w http.ResponseWriter, r *http.Request, s *session, path
 		p.refuse(w, http.StatusBadRequest, map[string]any{"error": CodeRequest})
 		return
 	}
-	user := p.user(w, r, s)
+	user := p.login.user(w, r, s)
 	final := &finalWriter{ResponseWriter: w, interim: http.Header{}}
 	forwarder := &httputil.ReverseProxy{
 		Rewrite:       func(pr *httputil.ProxyRequest) { p.rewrite(pr, path) },
-		Transport:     &tokens.Transport{Client: p.config.Clients[s.Client], Tokens: user, Origins: []string{p.target.Scheme + "://" + p.target.Host}, Base: p.base},
+		Transport:     &tokens.Transport{Client: p.login.config.Clients[s.Client], Tokens: user, Origins: []string{p.target.Scheme + "://" + p.target.Host}, Base: p.base},
 		FlushInterval: -1,
 		ModifyResponse: func(resp *http.Response) error {
 			final.interim = nil
 			return p.clean(resp)
 		},
 		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) { p.explain(w, r, s, err) },
-		ErrorLog:     slog.NewLogLogger(p.config.Log.Handler(), slog.LevelInfo),
+		ErrorLog:     slog.NewLogLogger(p.login.config.Log.Handler(), slog.LevelInfo),
 	}
 	forwarder.ServeHTTP(final, r)
 }
@@ -264,17 +264,17 @@ func (p *proxy) explain(w http.ResponseWriter, r *http.Request, s *session, err 
 	case errors.As(err, &challenge) && (challenge.Code == tokens.InsufficientUserAuthentication || challenge.Code == tokens.InsufficientScope):
 		p.askFor(w, r, s, challenge)
 	case errors.Is(err, tokens.ErrLoginRequired), challenge != nil && challenge.Code == tokens.InvalidToken:
-		p.config.Log.InfoContext(r.Context(), "login: the API's request needs a new login", "reason", err)
+		p.login.config.Log.InfoContext(r.Context(), "login: the API's request needs a new login", "reason", err)
 		p.refuse(w, http.StatusUnauthorized, map[string]any{"error": CodeSignIn})
 	case challenge != nil:
 		p.refuse(w, challenge.Status, map[string]any{"error": cmp.Or(challenge.Code, "access_denied")})
 	case isTemporary(err):
-		p.config.Log.WarnContext(r.Context(), "login: the API, the server or the store does not answer", "reason", err)
+		p.login.config.Log.WarnContext(r.Context(), "login: the API, the server or the store does not answer", "reason", err)
 		p.refuse(w, http.StatusServiceUnavailable, map[string]any{"error": CodeUnavailable})
 	case r.Context().Err() != nil:
 		p.refuse(w, http.StatusBadGateway, map[string]any{"error": "bad_gateway"}) // the browser has gone
 	default:
-		p.config.Log.ErrorContext(r.Context(), "login: the API cannot be called: check Proxy.Target", "reason", err)
+		p.login.config.Log.ErrorContext(r.Context(), "login: the API cannot be called: check Proxy.Target", "reason", err)
 		p.refuse(w, http.StatusBadGateway, map[string]any{"error": "bad_gateway"})
 	}
 }
@@ -295,9 +295,9 @@ func (p *proxy) askFor(w http.ResponseWriter, r *http.Request, s *session, e *to
 	if e.MaxAge != nil {
 		body["max_age"] = int64(*e.MaxAge / time.Second)
 	}
-	address, err := p.stepUpAddress(s.Client, e)
+	address, err := p.login.stepUpAddress(s.Client, e)
 	if err != nil {
-		p.answer(w, r, CodeUnavailable, err)
+		p.login.answer(w, r, CodeUnavailable, err)
 		return
 	}
 	body["login"] = address

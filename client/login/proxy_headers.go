@@ -108,7 +108,7 @@ func (p *proxy) back(resp *http.Response, location string) string {
 	if to.RawQuery != "" {
 		rest += "?" + to.RawQuery
 	}
-	if through := p.config.external(p.prefix) + rest; isSitePath(through) {
+	if through := p.login.config.external(p.prefix) + rest; isSitePath(through) {
 		return through
 	}
 	return location

@@ -11,20 +11,20 @@ import (
 
 // sealedSessions are in cookies. This process remembers the sessions that have ended. It rejects
 // copies of their cookies, and a response in progress cannot restore them here.
-type sealedSessions struct{ *Login }
+type sealedSessions struct{ login *Login }
 
-func (l *sealedSessions) cookie() string { return l.cookies.name("") }
+func (l *sealedSessions) cookie() string { return l.login.cookies.name("") }
 
 func (l *sealedSessions) load(r *http.Request) (*session, error) {
 	s := &session{}
-	if !l.openCookie(r, forSession, l.cookie(), s) || !l.good(s) {
+	if !l.login.openCookie(r, forSession, l.cookie(), s) || !l.login.good(s) {
 		return nil, nil
 	}
-	ended, err := l.shared.Load(r.Context(), hashedAfter("ended:", s.ID))
+	ended, err := l.login.shared.Load(r.Context(), hashedAfter("ended:", s.ID))
 	if err != nil || ended != nil {
 		return nil, err
 	}
-	if l.config.Device != nil && s.Device == nil { // a cookie from before the registration
+	if l.login.config.Device != nil && s.Device == nil { // a cookie from before the registration
 		s.Device, err = l.keyOf(r.Context(), hashed(s.ID))
 	}
 	return s, err
@@ -38,11 +38,11 @@ func (l *sealedSessions) begin(w http.ResponseWriter, r *http.Request, s *sessio
 	if err := l.forget(r.Context(), old); err != nil {
 		return err
 	}
-	kept, err := json.Marshal(l.keptOf(tokens))
+	kept, err := json.Marshal(l.login.keptOf(tokens))
 	if err != nil {
 		return err
 	}
-	if err := l.carry(w, r, s, carried{ID: s.ID, At: l.config.Now(), Kept: kept}); err != nil {
+	if err := l.carry(w, r, s, carried{ID: s.ID, At: l.login.config.Now(), Kept: kept}); err != nil {
 		return err
 	}
 	return l.touch(w, r, s)
@@ -51,13 +51,13 @@ func (l *sealedSessions) begin(w http.ResponseWriter, r *http.Request, s *sessio
 func (l *sealedSessions) touch(w http.ResponseWriter, r *http.Request, s *session) error {
 	sealed, err := l.seal(s)
 	if err == nil {
-		l.cookies.set(w, l.cookie(), sealed, l.cookieAge(s))
+		l.login.cookies.set(w, l.cookie(), sealed, l.login.cookieAge(s))
 	}
 	return err
 }
 
 func (l *sealedSessions) seal(s *session) (string, error) {
-	sealed, err := l.sealJSON(forSession, l.cookie(), s)
+	sealed, err := l.login.sealJSON(forSession, l.cookie(), s)
 	if err == nil && len(sealed) > maxValue {
 		err = errTooLarge
 	}
@@ -65,9 +65,9 @@ func (l *sealedSessions) seal(s *session) (string, error) {
 }
 
 func (l *sealedSessions) end(w http.ResponseWriter, r *http.Request, s *session) error {
-	l.cookies.expireIfSent(w, r, l.cookie())
-	l.cookies.expireLong(w, r, l.tokensCookie())
-	l.dropBound(w, r, s)
+	l.login.cookies.expireIfSent(w, r, l.cookie())
+	l.login.cookies.expireLong(w, r, l.tokensCookie())
+	l.login.dropBound(w, r, s)
 	return l.forget(r.Context(), s)
 }
 
@@ -75,8 +75,8 @@ func (l *sealedSessions) forget(ctx context.Context, s *session) error {
 	if s == nil {
 		return nil
 	}
-	ended := l.shared.Save(ctx, "ended:"+hashed(s.ID), []byte("1"), l.until(s))
-	if err := errors.Join(ended, l.carried.Delete(ctx, s.tokensKey())); err != nil {
+	ended := l.login.shared.Save(ctx, "ended:"+hashed(s.ID), []byte("1"), l.login.until(s))
+	if err := errors.Join(ended, l.login.carried.Delete(ctx, s.tokensKey())); err != nil {
 		return storeDown(err)
 	}
 	return nil

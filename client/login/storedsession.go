@@ -12,7 +12,7 @@ import (
 // storedSessions are in the Store. The cookie contains the id and the time of the last use. That
 // time is written often, and a write to the Store could restore a session that another process
 // ends at that moment.
-type storedSessions struct{ *Login }
+type storedSessions struct{ login *Login }
 
 // ticket is what the cookie holds.
 type ticket struct {
@@ -20,7 +20,7 @@ type ticket struct {
 	Seen time.Time `json:"seen"`
 }
 
-func (l *storedSessions) cookie() string { return l.cookies.name("") }
+func (l *storedSessions) cookie() string { return l.login.cookies.name("") }
 
 // The keys of a session whose id has that hash.
 func sessionKey(hash string) string { return "session:" + hash }
@@ -42,19 +42,19 @@ func (s *session) indexes() []string {
 
 func (l *storedSessions) load(r *http.Request) (*session, error) {
 	var t ticket
-	if !l.openCookie(r, forTicket, l.cookie(), &t) || t.ID == "" {
+	if !l.login.openCookie(r, forTicket, l.cookie(), &t) || t.ID == "" {
 		return nil, nil
 	}
 	key := hashedAfter(sessionKey(""), t.ID)
-	sealed, err := l.shared.Load(r.Context(), key)
+	sealed, err := l.login.shared.Load(r.Context(), key)
 	if err != nil {
 		return nil, err
 	}
 	s := &session{}
-	if sealed == nil || !l.openFast(forStore, key, string(sealed), s) || s.ID != t.ID {
+	if sealed == nil || !l.login.openFast(forStore, key, string(sealed), s) || s.ID != t.ID {
 		return nil, nil
 	}
-	if s.Seen = t.Seen; !l.good(s) {
+	if s.Seen = t.Seen; !l.login.good(s) {
 		return nil, nil
 	}
 	return s, nil
@@ -71,7 +71,7 @@ func (l *storedSessions) begin(w http.ResponseWriter, r *http.Request, s *sessio
 		return storeDown(err)
 	}
 	for _, index := range s.indexes() {
-		if err := l.shared.Link(r.Context(), index, hashed(s.ID), l.until(s)); err != nil {
+		if err := l.login.shared.Link(r.Context(), index, hashed(s.ID), l.login.until(s)); err != nil {
 			return storeDown(err)
 		}
 	}
@@ -88,9 +88,9 @@ func (l *storedSessions) begin(w http.ResponseWriter, r *http.Request, s *sessio
 }
 
 func (l *storedSessions) save(ctx context.Context, s *session, tokens *client.Tokens) error {
-	s.IDToken, s.Issued = l.keptOf(tokens).IDToken, issuedAt(s, tokens)
-	if l.config.KeepTokens {
-		if err := l.refreshers[s.Client].Add(ctx, s.tokensKey(), tokens); err != nil {
+	s.IDToken, s.Issued = l.login.keptOf(tokens).IDToken, issuedAt(s, tokens)
+	if l.login.config.KeepTokens {
+		if err := l.login.refreshers[s.Client].Add(ctx, s.tokensKey(), tokens); err != nil {
 			return err
 		}
 	}
@@ -99,27 +99,27 @@ func (l *storedSessions) save(ctx context.Context, s *session, tokens *client.To
 
 func (l *storedSessions) write(ctx context.Context, s *session) error {
 	key := sessionKey(hashed(s.ID))
-	sealed, err := l.sealJSON(forStore, key, s)
+	sealed, err := l.login.sealJSON(forStore, key, s)
 	if err != nil {
 		return err
 	}
-	return l.shared.Save(ctx, key, []byte(sealed), l.until(s))
+	return l.login.shared.Save(ctx, key, []byte(sealed), l.login.until(s))
 }
 
 func (l *storedSessions) touch(w http.ResponseWriter, _ *http.Request, s *session) error {
-	sealed, err := l.sealJSON(forTicket, l.cookie(), ticket{s.ID, s.Seen})
+	sealed, err := l.login.sealJSON(forTicket, l.cookie(), ticket{s.ID, s.Seen})
 	if err == nil {
-		l.cookies.set(w, l.cookie(), sealed, l.cookieAge(s))
+		l.login.cookies.set(w, l.cookie(), sealed, l.login.cookieAge(s))
 	}
 	return err
 }
 
 func (l *storedSessions) end(w http.ResponseWriter, r *http.Request, s *session) error {
-	l.cookies.expireIfSent(w, r, l.cookie())
+	l.login.cookies.expireIfSent(w, r, l.cookie())
 	if s == nil {
 		return nil
 	}
-	l.dropBound(w, r, s)
+	l.login.dropBound(w, r, s)
 	return l.forget(r.Context(), s)
 }
 
@@ -128,28 +128,28 @@ func (l *storedSessions) forget(ctx context.Context, s *session) error {
 	hash := hashed(s.ID)
 	err := l.drop(ctx, hash)
 	for _, index := range s.indexes() {
-		err = errors.Join(err, l.shared.Unlink(ctx, index, hash))
+		err = errors.Join(err, l.login.shared.Unlink(ctx, index, hash))
 	}
 	return err
 }
 
 func (l *storedSessions) drop(ctx context.Context, hash string) error {
 	var err error
-	if l.config.Device != nil { // a registration in progress must not restore the session: see bind
-		err = l.shared.Save(ctx, "ended:"+sessionKey(hash), []byte("1"), l.config.Now().Add(attemptsLifetime))
+	if l.login.config.Device != nil { // a registration in progress must not restore the session: see bind
+		err = l.login.shared.Save(ctx, "ended:"+sessionKey(hash), []byte("1"), l.login.config.Now().Add(attemptsLifetime))
 	}
-	return errors.Join(err, l.shared.Delete(ctx, sessionKey(hash)), l.anyRefresher().Forget(ctx, tokensKey(hash)))
+	return errors.Join(err, l.login.shared.Delete(ctx, sessionKey(hash)), l.login.anyRefresher().Forget(ctx, tokensKey(hash)))
 }
 
 // endAll ends every session of a set.
 func (l *storedSessions) endAll(ctx context.Context, index string) error {
-	all, err := l.shared.Linked(ctx, index)
+	all, err := l.login.shared.Linked(ctx, index)
 	for _, hash := range all {
 		if dropped := l.drop(ctx, hash); dropped != nil {
 			err = errors.Join(err, dropped)
 			continue
 		}
-		err = errors.Join(err, l.shared.Unlink(ctx, index, hash))
+		err = errors.Join(err, l.login.shared.Unlink(ctx, index, hash))
 	}
 	return err
 }

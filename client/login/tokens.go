@@ -33,29 +33,31 @@ func (l *Login) anyRefresher() *tokens.Refresher {
 }
 
 // sealedValues seals tokens, so that the Store cannot read them.
-type sealedValues struct{ *Login }
+type sealedValues struct{ login *Login }
 
 // Load implements tokens.Store. A value that no key opens counts as missing.
 func (v sealedValues) Load(ctx context.Context, key string) ([]byte, error) {
-	sealed, err := v.shared.Load(ctx, key)
+	sealed, err := v.login.shared.Load(ctx, key)
 	if sealed == nil || err != nil {
 		return nil, err
 	}
-	plain, _ := v.sealer.open(forStore, key, string(sealed))
+	plain, _ := v.login.sealer.open(forStore, key, string(sealed))
 	return plain, nil
 }
 
 // Save implements tokens.Store.
 func (v sealedValues) Save(ctx context.Context, key string, value []byte, until time.Time) error {
-	sealed, err := v.sealer.seal(forStore, key, value)
+	sealed, err := v.login.sealer.seal(forStore, key, value)
 	if err != nil {
 		return err
 	}
-	return v.shared.Save(ctx, key, []byte(sealed), until)
+	return v.login.shared.Save(ctx, key, []byte(sealed), until)
 }
 
 // Delete implements tokens.Store.
-func (v sealedValues) Delete(ctx context.Context, key string) error { return v.shared.Delete(ctx, key) }
+func (v sealedValues) Delete(ctx context.Context, key string) error {
+	return v.login.shared.Delete(ctx, key)
+}
 
 // source returns the tokens of one session in one request.
 type source struct {
@@ -96,18 +98,18 @@ func (l *Login) refresher(s *session) tokens.Source {
 }
 
 func (l *storedSessions) source(_ http.ResponseWriter, _ *http.Request, s *session) *source {
-	return &source{Source: l.refresher(s)}
+	return &source{Source: l.login.refresher(s)}
 }
 
 func (l *sealedSessions) source(w http.ResponseWriter, r *http.Request, s *session) *source {
-	return &source{l.refresher(s), &carrier{l: l, w: w, r: r, s: s}}
+	return &source{l.login.refresher(s), &carrier{l: l, w: w, r: r, s: s}}
 }
 
 // kept returns the stored tokens. If they are no longer usable, it returns what the login
 // stored.
 func (l *storedSessions) kept(r *http.Request, s *session) (*tokens.Stored, error) {
 	kept := &tokens.Stored{IDToken: s.IDToken}
-	plain, err := sealedValues{l.Login}.Load(r.Context(), s.tokensKey())
+	plain, err := sealedValues{l.login}.Load(r.Context(), s.tokensKey())
 	if err != nil || plain == nil {
 		return kept, err
 	}

@@ -38,11 +38,11 @@ func TestEndedCarriesNothing(t *testing.T) {
 	now := time.Now()
 	l := &sealedSessions{&Login{config: Config{Now: time.Now, Lifetime: time.Hour}, shared: &Memory{}, carried: &carriedTokens{now: time.Now}}}
 	s := &session{ID: "id", Begun: now}
-	l.carried.observe(t.Context(), tokensKey(hashed("id")), carried{At: now, Kept: kept("old")})
+	l.login.carried.observe(t.Context(), tokensKey(hashed("id")), carried{At: now, Kept: kept("old")})
 	if err := l.forget(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := l.carried.Load(t.Context(), tokensKey(hashed("id"))); got != nil {
+	if got, _ := l.login.carried.Load(t.Context(), tokensKey(hashed("id"))); got != nil {
 		t.Errorf("%s", got)
 	}
 }
@@ -76,7 +76,7 @@ func TestForgetFull(t *testing.T) {
 	if l.forget(t.Context(), s) == nil {
 		t.Error("nobody is told")
 	}
-	if ended, _ := l.shared.Load(t.Context(), "ended:"+hashed(s.ID)); ended == nil {
+	if ended, _ := l.login.shared.Load(t.Context(), "ended:"+hashed(s.ID)); ended == nil {
 		t.Error("the session goes on")
 	}
 }
