@@ -50,6 +50,10 @@ func (l *lab) post(b *http.Client, address string, form url.Values, header map[s
 	for name, value := range header {
 		r.Header.Set(name, value)
 	}
+	return l.do(b, r)
+}
+
+func (l *lab) do(b *http.Client, r *http.Request) screen {
 	resp, err := b.Do(r)
 	return l.read(b, resp, err)
 }
@@ -60,12 +64,21 @@ func (l *lab) read(b *http.Client, resp *http.Response, err error) screen {
 		return screen{Text: "no response"}
 	}
 	defer resp.Body.Close()
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	page := string(body)
+	page := readPage(resp)
 	if action, form := autoForm(page); action != "" {
-		return l.post(b, action, form, map[string]string{"Origin": "null", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"})
+		return l.submit(b, action, form)
 	}
 	return screen{resp.Request.URL.String(), text(page), resp.Header.Get("Location"), resp.StatusCode}
+}
+
+// submit posts a form of the server's page to the application.
+func (l *lab) submit(b *http.Client, action string, form url.Values) screen {
+	return l.post(b, action, form, map[string]string{"Origin": "null", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"})
+}
+
+func readPage(resp *http.Response) string {
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	return string(body)
 }
 
 var (

@@ -1,53 +1,125 @@
 package playground
 
+// explanation is what a parameter is for, and the clause that defines it.
 type explanation struct{ text, clause string }
 
-// explanations are of parameters, header fields and members of responses.
+// explanations are of parameters of requests and members of responses. A name that means
+// something else in some messages is in explanationsIn too.
 var explanations = map[string]explanation{
+	// The authorization request.
 	"response_type":         {"What comes back through the browser: a code.", "RFC 6749 §3.1.1"},
 	"client_id":             {"Which application asks.", "RFC 6749 §2.2"},
-	"redirect_uri":          {"Where the response goes. It must be the registered one.", "RFC 6749 §3.1.2"},
+	"redirect_uri":          {"Where the response goes. It must be a registered one.", "RFC 6749 §3.1.2"},
 	"scope":                 {"What the application asks for, or what the server granted.", "RFC 6749 §3.3"},
-	"state":                 {"Binds the response to this browser.", "RFC 6749 §10.12"},
+	"state":                 {"Binds the response to this browser.", "RFC 6749 §4.1.1, §10.12"},
 	"nonce":                 {"Binds the ID token to this login.", "OpenID Connect Core §3.1.2.1"},
 	"code_challenge":        {"The hash of a secret that only the application knows.", "RFC 7636 §4.3"},
 	"code_challenge_method": {"How the hash was made: S256.", "RFC 7636 §4.3"},
-	"code_verifier":         {"The secret itself. It shows that the sender began this login.", "RFC 7636 §4.5"},
-	"code":                  {"The authorization code. It works once, for a short time.", "RFC 6749 §4.1.2"},
-	"iss":                   {"Which server responds. It stops mix-up attacks.", "RFC 9207 §2"},
-	"response_mode":         {"How the response comes: in the query, in a form, or as a signed JWT.", "OAuth 2.0 Multiple Response Type Encoding Practices §2.1"},
-	"response":              {"The signed response (JARM): code, state and iss in a JWT.", "JARM §2.3"},
-	"request":               {"The request as a signed JWT.", "RFC 9101 §4"},
-	"request_uri":           {"The reference to the pushed request.", "RFC 9126 §2.2"},
-	"dpop_jkt":              {"The thumbprint of the key that the code is bound to.", "RFC 9449 §10"},
+	"response_mode":         {"How the response comes: in the query, in a form, or as a signed JWT.", "OAuth 2.0 Multiple Response Types §2.1"},
+	"request":               {"The request as a signed JWT.", "RFC 9101 §5.1"},
+	"request_uri":           {"Refers to the request that the application has pushed.", "RFC 9126 §4"},
+	"dpop_jkt":              {"The thumbprint of the DPoP key. The code works only with that key.", "RFC 9449 §10"},
 	"acr_values":            {"How strongly the user must sign in.", "OpenID Connect Core §3.1.2.1"},
-	"max_age":               {"How long ago the user may have signed in.", "OpenID Connect Core §3.1.2.1"},
-	"grant_type":            {"What the application gives for the tokens.", "RFC 6749 §4.1.3"},
+	"max_age":               {"How many seconds ago the user may have signed in.", "OpenID Connect Core §3.1.2.1"},
+	"prompt":                {"Whether the server must ask the user again.", "OpenID Connect Core §3.1.2.1"},
+	"resource":              {"The API that the access token is for.", "RFC 8707 §2"},
+
+	// The authorization response.
+	"code":          {"The authorization code. It works once, for a short time.", "RFC 6749 §4.1.2"},
+	"iss":           {"Which server responds. It stops mix-up attacks.", "RFC 9207 §2"},
+	"response":      {"The response as a signed JWT: code, state and iss are in it.", "JARM §2.3"},
+	"session_state": {"For pages that watch the session at the server. It is not used here.", "OpenID Connect Session Management §2"},
+
+	// The token request. The authentication of the client is there and in other requests.
+	"grant_type":            {"What the application gives for the tokens.", "RFC 6749 §4.1.3, §4.5, §6"},
+	"code_verifier":         {"The secret itself. It shows that the sender began this login.", "RFC 7636 §4.5"},
 	"client_secret":         {"The application's secret.", "RFC 6749 §2.3.1"},
-	"client_assertion":      {"A JWT that the application signs in the place of a secret.", "RFC 7523 §2.2"},
-	"client_assertion_type": {"Says that the assertion is a JWT.", "RFC 7523 §2.2"},
-	"refresh_token":         {"Gets new access tokens without the user.", "RFC 6749 §6"},
-	"access_token":          {"The application shows it to the API.", "RFC 6749 §1.4"},
-	"id_token":              {"Says who signed in, signed by the server.", "OpenID Connect Core §2"},
-	"token_type":            {"How the access token is used: Bearer or DPoP.", "RFC 6749 §7.1"},
-	"expires_in":            {"How many seconds it works.", "RFC 6749 §5.1"},
-	"DPoP":                  {"A proof of the key, for this request only.", "RFC 9449 §4.2"},
-	"Authorization":         {"Who asks: the credentials of the client, or the access token.", "RFC 9110 §11.6.2"},
-	"WWW-Authenticate":      {"What the API wants before it answers.", "RFC 9110 §11.6.1"},
-	"token":                 {"The token that the question is about.", "RFC 7662 §2.1, RFC 7009 §2.1"},
-	"token_type_hint":       {"Which kind of token it is.", "RFC 7662 §2.1, RFC 7009 §2.1"},
-	"active":                {"Whether the token works now.", "RFC 7662 §2.2"},
-	"device_code":           {"The device asks with it whether the user has agreed.", "RFC 8628 §3.2"},
-	"user_code":             {"The code that the user enters or compares.", "RFC 8628 §3.2"},
-	"verification_uri":      {"The page where the user enters the code.", "RFC 8628 §3.2"},
-	"interval":              {"How many seconds the device waits before it asks again.", "RFC 8628 §3.2"},
+	"client_assertion":      {"A JWT that the application signs, instead of a secret.", "RFC 7521 §4.2, RFC 7523 §2.2"},
+	"client_assertion_type": {"Says that the assertion is a JWT.", "RFC 7521 §4.2, RFC 7523 §2.2"},
+	"refresh_token":         {"Gets new access tokens without the user.", "RFC 6749 §1.5, §6"},
+	"device_code":           {"The device asks with it whether the user has agreed.", "RFC 8628 §3.2, §3.4"},
 	"subject_token":         {"The token to exchange.", "RFC 8693 §2.1"},
-	"subject_token_type":    {"Which kind of token it is.", "RFC 8693 §2.1"},
-	"issued_token_type":     {"Which kind of token came back.", "RFC 8693 §2.2.1"},
+	"subject_token_type":    {"Which kind of token the subject token is.", "RFC 8693 §2.1"},
 	"audience":              {"The service that the new token is for.", "RFC 8693 §2.1"},
-	"logout_token":          {"Which session has ended, signed by the server.", "OpenID Connect Back-Channel Logout §2.4"},
-	"error":                 {"Why the request was rejected.", "RFC 6749 §5.2"},
-	"error_description":     {"The same for a developer.", "RFC 6749 §5.2"},
-	"keys":                  {"The server's public keys.", "RFC 7517 §5"},
-	"sub":                   {"The user, as this server names them.", "OpenID Connect Core §2"},
+
+	// The token response.
+	"access_token":       {"The application shows it to the API.", "RFC 6749 §1.4, §5.1"},
+	"id_token":           {"Says who signed in. The server has signed it.", "OpenID Connect Core §2, §3.1.3.3"},
+	"token_type":         {"How the access token is used: Bearer or DPoP.", "RFC 6749 §5.1, §7.1"},
+	"expires_in":         {"How many seconds the access token works.", "RFC 6749 §5.1"},
+	"refresh_expires_in": {"How many seconds the refresh token works. Only Keycloak sends it.", "Keycloak"},
+	"not-before-policy":  {"Tokens from before this time are revoked. Only Keycloak sends it.", "Keycloak"},
+	"issued_token_type":  {"Which kind of token came back.", "RFC 8693 §2.2.1"},
+
+	// Errors.
+	"error":             {"Why the request was rejected, as a code.", "RFC 6749 §4.1.2.1, §5.2"},
+	"error_description": {"Why the request was rejected, for a developer.", "RFC 6749 §4.1.2.1, §5.2"},
+	"error_uri":         {"A page about the error.", "RFC 6749 §4.1.2.1, §5.2"},
+
+	// Introspection and revocation.
+	"token":           {"The token that the request is about.", "RFC 7662 §2.1, RFC 7009 §2.1"},
+	"token_type_hint": {"Which kind of token it is.", "RFC 7662 §2.1, RFC 7009 §2.1"},
+	"active":          {"Whether the token works now.", "RFC 7662 §2.2"},
+
+	// The device.
+	"user_code":                 {"The code that the user enters or compares.", "RFC 8628 §3.2"},
+	"verification_uri":          {"The page where the user enters the code.", "RFC 8628 §3.2"},
+	"verification_uri_complete": {"The same page with the code in its address, for a QR code.", "RFC 8628 §3.2, §3.3.1"},
+	"interval":                  {"How many seconds the device waits before it asks again.", "RFC 8628 §3.2"},
+
+	// The rest.
+	"logout_token": {"Which session has ended. The server has signed it.", "OpenID Connect Back-Channel Logout §2.5"},
+	"keys":         {"The server's public keys.", "RFC 7517 §5.1"},
+	"sub":          {"The user, as this server names them.", "OpenID Connect Core §2"},
+	"return_to":    {"The page to return to after the login. The application accepts only its own paths.", "RFC 9700 §4.11"},
+}
+
+// The kinds of messages in which a name means something else.
+const (
+	kindMetadata      = "metadata"
+	kindPushed        = "pushed"
+	kindIntrospection = "introspection"
+	kindDevice        = "device"
+	kindAPI           = "api"
+)
+
+var explanationsIn = map[string]map[string]explanation{
+	kindMetadata: metadataExplanations,
+	kindPushed: {
+		"request_uri": {"Refers to this request, once. The browser carries it.", "RFC 9126 §2.2"},
+		"expires_in":  {"How many seconds the reference works.", "RFC 9126 §2.2"},
+	},
+	kindDevice: {"expires_in": {"How many seconds the codes work.", "RFC 8628 §3.2"}},
+	kindIntrospection: {
+		"scope":      {"What the token allows.", "RFC 7662 §2.2"},
+		"client_id":  {"The application that got the token.", "RFC 7662 §2.2"},
+		"token_type": {"How the token is used: Bearer or DPoP.", "RFC 7662 §2.2"},
+		"exp":        {"When the token expires, in seconds since 1970.", "RFC 7662 §2.2"},
+		"iat":        {"When the token was issued.", "RFC 7662 §2.2"},
+		"sub":        {"The user that the token is for.", "RFC 7662 §2.2"},
+		"aud":        {"The API that the token is for.", "RFC 7662 §2.2"},
+		"iss":        {"The server that issued the token.", "RFC 7662 §2.2"},
+		"jti":        {"The name of the token. No other token has it.", "RFC 7662 §2.2"},
+		"acr":        {"How the user signed in.", "RFC 9470 §6.2"},
+		"auth_time":  {"When the user signed in.", "RFC 9470 §6.2"},
+		"cnf":        {"The key or certificate that the token is bound to.", "RFC 9449 §6.2, RFC 8705 §3.2"},
+	},
+	kindAPI: {
+		"error":             {"Why the API rejects the request, as a code.", "RFC 6750 §3.1"},
+		"error_description": {"Why the API rejects the request, for a developer.", "RFC 6750 §3"},
+		"acr_values":        {"How strongly the user must sign in for this request.", "RFC 9470 §3"},
+		"max_age":           {"How many seconds ago the user may have signed in.", "RFC 9470 §3"},
+		"scope":             {"The scope that the request needs.", "RFC 6750 §3"},
+		"photos":            {"The answer of the photo album.", "no standard: this API's own"},
+		"user":              {"The user that the access token is for.", "no standard: this API's own"},
+		"client":            {"The application that calls.", "no standard: this API's own"},
+	},
+}
+
+// explain gives the explanation of a parameter in a kind of message.
+func explain(kind, name string) explanation {
+	if e, ok := explanationsIn[kind][name]; ok {
+		return e
+	}
+	return explanations[name]
 }

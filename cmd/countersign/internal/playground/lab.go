@@ -5,14 +5,15 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/countersign/countersign/client"
@@ -20,7 +21,6 @@ import (
 	"github.com/countersign/countersign/client/grant"
 	"github.com/countersign/countersign/client/login"
 	"github.com/countersign/countersign/client/tokens"
-	"github.com/countersign/countersign/cmd/countersign/internal/wire"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/discovery/issuertest"
 	"github.com/countersign/countersign/rs"
@@ -47,15 +47,20 @@ type lab struct {
 	roots  []*x509.Certificate
 
 	browser *http.Client
-	ahead   time.Duration // of the application's clock
-	tamper  func(*http.Response)
-
-	mu      sync.Mutex
-	arrows  []*arrow
-	logs    []string
-	tokens  *client.Tokens
-	reason  error
+	ahead   atomic.Int64 // how far the application's clock is ahead, in nanoseconds
 	closers []func()
+
+	// Of some attacks: the browser that a response belongs to, and the response.
+	attacker *http.Client
+	stolen   delivery
+
+	mu     sync.Mutex
+	tamper func(*http.Response) // changes what comes back to the programs of the lab; nil for nothing
+	quiet  bool                 // nothing is recorded any more
+	arrows []*arrow
+	logs   []string
+	tokens *client.Tokens
+	reason error
 }
 
 // newLab starts everything. Close ends it.
@@ -116,7 +121,7 @@ func (l *lab) serverConfig() issuertest.Config {
 func (l *lab) fapi() bool { return l.on["fapi2"] || l.on["signing"] }
 
 // now is the time of the application and of the API.
-func (l *lab) now() time.Time { return l.issuer.Now().Add(l.ahead) }
+func (l *lab) now() time.Time { return l.issuer.Now().Add(time.Duration(l.ahead.Load())) }
 
 // clientConfig is the application's. The switches change the fields that GoLines shows.
 func (l *lab) clientConfig() client.Config {
@@ -173,10 +178,10 @@ func (l *lab) application() (http.Handler, error) {
 		Clients: map[string]*client.Client{"main": l.client}, Store: &login.Memory{}, Keys: [][]byte{randomKey()}, KeepTokens: true, Claims: []string{"name"}, Now: l.now,
 		Log: slog.New(slog.NewTextHandler(logWriter{l, "application"}, nil)),
 		SignIn: func(_ context.Context, _ *login.User, t *client.Tokens, _ url.Values) error {
-			l.set(func() { l.tokens = t })
+			l.note(func() { l.tokens = t })
 			return nil
 		},
-		OnProblem: func(_ context.Context, _ login.Problem, reason error) { l.set(func() { l.reason = reason }) },
+		OnProblem: func(_ context.Context, _ login.Problem, reason error) { l.note(func() { l.reason = reason }) },
 	})
 	if err != nil {
 		return nil, err
@@ -295,73 +300,11 @@ func (l *lab) set(change func()) {
 	change()
 }
 
-// logWriter keeps the log lines of a program.
-type logWriter struct {
-	l       *lab
-	program string
-}
-
-func (w logWriter) Write(line []byte) (int, error) {
-	w.l.set(func() { w.l.logs = append(w.l.logs, w.program+": "+string(line)) })
-	return len(line), nil
-}
-
-// trusting trusts the certificates of the lab, and presents the client's with mTLS.
-func (l *lab) trusting() http.RoundTripper { return &lazyTransport{l: l} }
-
-// lazyTransport is made at its first request: the certificates are known by then.
-type lazyTransport struct {
-	l    *lab
-	once sync.Once
-	t    *http.Transport
-}
-
-func (z *lazyTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	z.once.Do(func() {
-		pool := x509.NewCertPool()
-		for _, c := range z.l.roots {
-			pool.AddCert(c)
-		}
-		z.t = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, DisableKeepAlives: true}
-		if z.l.on["mtls"] {
-			z.t.TLSClientConfig.Certificates = []tls.Certificate{z.l.cert}
+// note records something of the run.
+func (l *lab) note(change func()) {
+	l.set(func() {
+		if !l.quiet {
+			change()
 		}
 	})
-	resp, err := z.t.RoundTrip(r)
-	if err == nil && z.l.tamper != nil {
-		z.l.tamper(resp)
-	}
-	return resp, err
-}
-
-// listen is on a free port of loopback, with a certificate of its own.
-func (l *lab) listen(address *string) (net.Listener, error) {
-	pair := issuertest.NewCertificate()
-	l.roots = append(l.roots, pair.Leaf)
-	inner, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	*address = "https://" + inner.Addr().String()
-	l.closers = append(l.closers, func() { inner.Close() })
-	return tls.NewListener(inner, &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequestClientCert}), nil
-}
-
-func (l *lab) serve(listener net.Listener, h http.Handler) {
-	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)}
-	go s.Serve(listener)
-	l.closers = append(l.closers, func() { s.Close() })
-}
-
-func (l *lab) close() {
-	for i := len(l.closers) - 1; i >= 0; i-- {
-		l.closers[i]()
-	}
-}
-
-// recorder records what lane sends.
-func (l *lab) recorder(lane int, base http.RoundTripper) http.RoundTripper {
-	return &wire.Recorder{Base: base, Record: func(x *wire.Exchange) {
-		l.set(func() { l.arrows = append(l.arrows, &arrow{From: lane, To: l.lane(x.URL), x: x}) })
-	}}
 }

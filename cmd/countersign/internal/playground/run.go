@@ -3,13 +3,14 @@ package playground
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,8 +51,9 @@ type Result struct {
 	Failure string // why the run could not start: what a profile rejects, say
 	Attack  *Attack
 	Screen  screen
-	Outcome string // of an attack: where it was rejected
-	Step    string
+	Outcome string // of an attack: by what it was rejected
+	Step    string // where
+	Would   string // what a library without the check would have done in this run
 	Logs    []string
 	Arrows  []Arrow
 	Tokens  []Token
@@ -59,20 +61,27 @@ type Result struct {
 	Took    time.Duration
 }
 
-// Run runs a login and what the switches add to it, or an attack on it.
+// Run runs a login and what the switches add to it, or an attack on it. It sets in on what the
+// attack needs.
 func Run(ctx context.Context, on map[string]bool, attackID string) *Result {
-	begun := time.Now()
+	begun, attack := time.Now(), attackByID(attackID)
+	if attack != nil {
+		maps.Copy(on, attack.Needs)
+	}
 	l, err := newLab(on)
 	if err != nil {
 		return &Result{Failure: err.Error()}
 	}
 	defer l.close()
-	r := &Result{}
-	if a := attackByID(attackID); a != nil {
-		r.Attack = a
-		r.Screen, r.Outcome = a.run(ctx, l)
-	} else {
+	r := &Result{Attack: attack}
+	if attack == nil {
 		r.Screen = l.visit(ctx)
+	} else {
+		r.Screen, r.Outcome = attack.run(ctx, l)
+		l.set(func() { l.quiet = true })
+		if attack.would != nil && !r.Bad() {
+			r.Would = attack.would(ctx, l)
+		}
 	}
 	r.Took = time.Since(begun).Round(time.Millisecond)
 	l.describe(r)
@@ -100,7 +109,7 @@ func (l *lab) describe(r *Result) {
 		r.Tokens = append(r.Tokens, tokensIn(a.x)...)
 	}
 	r.Tokens = slices.CompactFunc(r.Tokens, func(a, b Token) bool { return a.raw == b.raw })
-	r.Logs = l.logs
+	r.Logs = shortened(l.logs)
 	var report *idtoken.Report
 	if l.tokens != nil {
 		report = l.tokens.Report
@@ -108,16 +117,71 @@ func (l *lab) describe(r *Result) {
 	var rejected *idtoken.Error
 	if errors.As(l.reason, &rejected) {
 		report = rejected.Report
-		r.Step = fmt.Sprintf("Step %d of 14: %s", rejected.Step.Number, rejected.Step.Test)
 	}
-	var at *client.Error
-	if r.Step == "" && errors.As(l.reason, &at) {
-		r.Step = fmt.Sprintf("Step %q of the login", at.Step)
+	if r.Attack != nil {
+		r.Step = step(l.reason, l.logs)
 	}
 	if report != nil {
 		r.Steps = stepsOf(report)
 	}
 }
+
+// step is where a run was rejected, by the reason of the application or by the log.
+func step(reason error, logs []string) string {
+	var token *idtoken.Error
+	var login *client.Error
+	switch {
+	case errors.As(reason, &token):
+		return fmt.Sprintf("Step %d of 14 of the ID token: %s", token.Step.Number, token.Step.Test)
+	case errors.As(reason, &login):
+		return fmt.Sprintf("The %s of the login: %s", login.Step, lastReason(logs))
+	}
+	return lastReason(logs)
+}
+
+var (
+	logReason  = regexp.MustCompile(`reason=("(?:[^"\\]|\\.)*"|\S+)`)
+	logMessage = regexp.MustCompile(`msg=("(?:[^"\\]|\\.)*"|\S+)`)
+)
+
+// lastReason is the reason of the last log line, or its message.
+func lastReason(logs []string) string {
+	if len(logs) == 0 {
+		return ""
+	}
+	for _, attribute := range []*regexp.Regexp{logReason, logMessage} {
+		if found := attribute.FindStringSubmatch(logs[len(logs)-1]); found != nil {
+			if s, err := strconv.Unquote(found[1]); err == nil {
+				return s
+			}
+			return found[1]
+		}
+	}
+	return ""
+}
+
+// shortened drops log lines that differ from the one before in their time and id only.
+func shortened(logs []string) (kept []string) {
+	repeated, last := 0, ""
+	end := func() {
+		if repeated > 0 {
+			kept = append(kept, fmt.Sprintf("… and %d more lines like this one\n", repeated))
+		}
+		repeated = 0
+	}
+	for _, line := range logs {
+		if same := logVaries.ReplaceAllString(line, ""); same == last {
+			repeated++
+		} else {
+			end()
+			kept, last = append(kept, line), same
+		}
+	}
+	end()
+	return kept
+}
+
+var logVaries = regexp.MustCompile(`(time|id)=\S+`)
 
 // Arrow is an arrow to be shown.
 type Arrow struct {
@@ -127,13 +191,10 @@ type Arrow struct {
 	Back               bool
 	Title              string
 	Request, Response  []string
-	Parameters         []Parameter
+	Groups             []Group
 	Status             int
 	RequestBody, Reply string
 }
-
-// Parameter is one of a request or a response, with what it is for.
-type Parameter struct{ Name, Value, Text, Clause string }
 
 func (a *arrow) show(number int) Arrow {
 	u, err := url.Parse(a.x.URL)
@@ -146,15 +207,8 @@ func (a *arrow) show(number int) Arrow {
 		Request:  append([]string{a.x.Method + " " + u.RequestURI(), "Host: " + u.Host}, fields(a.x.Header)...),
 		Response: append([]string{fmt.Sprintf("%d %s", a.x.Status, http.StatusText(a.x.Status))}, fields(a.x.Answer)...),
 	}
-	out.Parameters = parameters(a.x, u)
+	out.Groups = groups(a, u)
 	return out
-}
-
-func cut(s string) string {
-	if len(s) > 6000 {
-		return s[:6000] + "…"
-	}
-	return s
 }
 
 func fields(h http.Header) (lines []string) {
@@ -189,112 +243,4 @@ func title(a *arrow, u *url.URL) string {
 		return name + ": " + parts[len(parts)-1]
 	}
 	return name
-}
-
-// parameters are those of the query, the form, and the JSON of the response, once each.
-func parameters(x *wire.Exchange, u *url.URL) (all []Parameter) {
-	seen := map[string]bool{}
-	add := func(name, value string) {
-		if e, ok := explanations[name]; ok && !seen[name] {
-			seen[name] = true
-			all = append(all, Parameter{name, value, e.text, e.clause})
-		}
-	}
-	sources := []string{u.RawQuery, string(x.Body)}
-	if to, err := url.Parse(x.Answer.Get("Location")); err == nil {
-		sources = append(sources, to.RawQuery)
-	}
-	for _, raw := range sources {
-		values, _ := url.ParseQuery(raw)
-		for _, name := range sortedNames(values) {
-			add(name, values.Get(name))
-		}
-	}
-	if x.Header.Get("DPoP") != "" {
-		add("DPoP", x.Header.Get("DPoP"))
-	}
-	if x.Header.Get("Authorization") != "" {
-		add("Authorization", x.Header.Get("Authorization"))
-	}
-	if s := x.Answer.Get("WWW-Authenticate"); s != "" {
-		add("WWW-Authenticate", s)
-	}
-	var members map[string]any
-	if json.Unmarshal(x.AnswerBody, &members) == nil && !strings.Contains(u.Path, ".well-known") {
-		for _, name := range sortedNames(members) {
-			add(name, fmt.Sprint(members[name]))
-		}
-	}
-	return all
-}
-
-func sortedNames[V any](m map[string]V) (names []string) {
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-
-// Token is a JWT, decoded.
-type Token struct {
-	Name   string
-	Header []Claim
-	Claims []Claim
-	raw    string
-}
-
-// Claim is a member of a header or of the claims. Steps are the checks that read it.
-type Claim struct{ Name, Value, Steps string }
-
-func tokensIn(x *wire.Exchange) (found []Token) {
-	var members map[string]any
-	_ = json.Unmarshal(x.AnswerBody, &members)
-	for _, name := range []string{"id_token", "access_token"} {
-		raw, _ := members[name].(string)
-		parts := strings.Split(raw, ".")
-		switch {
-		case len(parts) == 3:
-			found = append(found, Token{name, claimsOf(parts[0]), claimsOf(parts[1]), raw})
-		case len(parts) == 5:
-			found = append(found, Token{name + ", encrypted: only its header can be read", claimsOf(parts[0]), nil, raw})
-		}
-	}
-	form, _ := url.ParseQuery(string(x.Body))
-	if parts := strings.Split(form.Get("logout_token"), "."); len(parts) == 3 {
-		found = append(found, Token{"logout_token", claimsOf(parts[0]), claimsOf(parts[1]), form.Get("logout_token")})
-	}
-	return found
-}
-
-func claimsOf(part string) (all []Claim) {
-	data, _ := base64.RawURLEncoding.DecodeString(part)
-	var members map[string]json.RawMessage
-	_ = json.Unmarshal(data, &members)
-	for _, name := range sortedNames(members) {
-		all = append(all, Claim{name, string(members[name]), claimSteps[name]})
-	}
-	return all
-}
-
-// Step is one of the 14 steps. Claims are those that it reads.
-type Step struct {
-	Number               int
-	Test, Result, Reason string
-}
-
-func stepsOf(report *idtoken.Report) (all []Step) {
-	for _, s := range report.Steps {
-		reason := s.Reason
-		if s.Err != nil {
-			reason = s.Err.Error()
-		}
-		all = append(all, Step{s.Number, s.Test, fmt.Sprint(s.Result), reason})
-	}
-	return all
-}
-
-var claimSteps = map[string]string{
-	"typ": "1", "iss": "2", "sub": "2", "aud": "3 4", "azp": "4 5", "alg": "1 7", "kid": "6 8", "exp": "9", "iat": "10", "nbf": "10",
-	"nonce": "11", "acr": "12", "auth_time": "13", "at_hash": "14", "c_hash": "14",
 }

@@ -41,32 +41,61 @@ func TestSwitches(t *testing.T) {
 	}
 }
 
-// TestAttacks: each attack is rejected, by the check that is meant, with a page and a log line.
+// where is a part of the step, the page or the log by which each attack is rejected.
+var where = map[string]string{
+	"state": "no login is under way in this browser", "replay": "no login is under way in this browser", "inject": "invalid_grant", "mixup": "iss is",
+	"none": "Step 1 of 14", "confusion": "Step 7 of 14", "nonce": "Step 11 of 14", "stolen": "the key of the proof is not the key",
+	"logout": "Step 1 of 14", "clock": "Step 9 of 14", "crosssite": "cross-origin", "redirect": "not a path of this site", "flood": "no key of this kid",
+}
+
+// TestAttacks: each attack is rejected by the check that is meant. The step, the visitor's
+// page, the log line and what a library without the check would have done are shown.
 func TestAttacks(t *testing.T) {
-	where := map[string]string{ // in Step, the page or the log
-		"state": "login_unknown", "replay": "login_unknown", "inject": "invalid_grant", "mixup": "iss", "none": "Step 1 of 14", "confusion": "Step 7 of 14",
-		"nonce": "Step 11 of 14", "stolen": "invalid_token", "logout": "Step 1 of 14", "clock": "Step 9 of 14", "crosssite": "cross_origin", "redirect": "", "flood": "invalid_token",
-	}
 	if len(where) != len(Attacks) {
 		t.Errorf("%d attacks", len(Attacks))
 	}
 	for _, a := range Attacks {
 		t.Run(a.ID, func(t *testing.T) {
 			t.Parallel()
-			r := Run(context.Background(), map[string]bool{"par": true, "dpop": a.ID == "stolen"}, a.ID)
-			if r.Failure != "" || r.Outcome == "" || r.Outcome == notRejected {
+			r := Run(context.Background(), map[string]bool{"par": true}, a.ID)
+			if r.Failure != "" || r.Outcome == "" || r.Bad() {
 				t.Fatalf("%q %q %+v %q", r.Failure, r.Outcome, r.Screen, r.Logs)
 			}
-			seen := r.Step + r.Screen.Text + strings.Join(r.Logs, "")
-			if !strings.Contains(seen, where[a.ID]) {
-				t.Errorf("%q is missing in %q", where[a.ID], seen)
+			if !strings.Contains(r.Step, where[a.ID]) {
+				t.Errorf("%q is missing in the step %q", where[a.ID], r.Step)
 			}
-			if a.ID != "redirect" && len(r.Logs) == 0 {
-				t.Error("no log line")
+			if r.Screen.Status == 0 || r.Screen.Text == "" || len(r.Logs) == 0 || a.Text == "" || a.Check == "" || a.Without == "" {
+				t.Errorf("screen %+v, logs %q", r.Screen, r.Logs)
 			}
-			if a.Text == "" || a.Without == "" {
-				t.Error("no text")
+			if !clauseForm.MatchString(a.Clause) {
+				t.Errorf("clause %q", a.Clause)
+			}
+			if a.would != nil && !strings.HasPrefix(r.Would, "In this run ") {
+				t.Errorf("what the library would have done is not shown to be true: %q", r.Would)
 			}
 		})
+	}
+}
+
+// TestAttacksWithSwitches: no switch lets an attack through.
+func TestAttacksWithSwitches(t *testing.T) {
+	for _, s := range Switches {
+		for _, a := range Attacks {
+			t.Run(s.ID+"/"+a.ID, func(t *testing.T) {
+				t.Parallel()
+				r := Run(context.Background(), map[string]bool{s.ID: true}, a.ID)
+				if r.Failure != "" || r.Bad() || r.Outcome == "" || r.Step == "" || len(r.Logs) == 0 {
+					t.Errorf("failure %q, outcome %q, step %q, screen %+v, logs %q", r.Failure, r.Outcome, r.Step, r.Screen, r.Logs)
+				}
+			})
+		}
+	}
+}
+
+// TestFloodLog: 50 log lines that say the same are two on the page.
+func TestFloodLog(t *testing.T) {
+	r := Run(context.Background(), map[string]bool{}, "flood")
+	if len(r.Logs) != 2 || r.Logs[1] != "… and 49 more lines like this one\n" {
+		t.Errorf("%q", r.Logs)
 	}
 }

@@ -195,9 +195,6 @@ func (s *Server) runs(w http.ResponseWriter, r *http.Request) {
 		s.beginOwn(w, r, on, attackByID(attack))
 		return
 	}
-	if attack == "stolen" {
-		on["dpop"], on["mtls"] = true, false // the attack is on DPoP
-	}
 	s.show(w, r, on, attack)
 }
 
@@ -208,7 +205,8 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, on map[string]bool
 	case <-r.Context().Done():
 		return
 	}
-	s.write(w, view{On: on, Result: Run(r.Context(), on, attack)})
+	result := Run(r.Context(), on, attack)
+	s.write(w, view{On: on, Result: result})
 }
 
 // write adds to v what every page has.

@@ -140,30 +140,3 @@ var (
 		t.Errorf("%s\n%s", out, b.String())
 	}
 }
-
-// TestParametersAreExplained: each parameter of the run's requests has an explanation.
-func TestParametersAreExplained(t *testing.T) {
-	seen := map[string]bool{}
-	for _, on := range []map[string]bool{{"signing": true}, {"par": true, "refresh": true, "exchange": true, "device": true, "stepup": true}, {"opaque": true, "backchannel": true}} {
-		l, err := newLab(on)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l.visit(context.Background())
-		for _, a := range l.arrows {
-			u, _ := url.Parse(a.x.URL)
-			form, _ := url.ParseQuery(string(a.x.Body))
-			for _, values := range []url.Values{u.Query(), form} {
-				for name := range values {
-					seen[name] = true
-				}
-			}
-		}
-		l.close()
-	}
-	for name := range seen {
-		if e := explanations[name]; e.text == "" || e.clause == "" {
-			t.Errorf("%s is not explained", name)
-		}
-	}
-}

@@ -1,0 +1,61 @@
+package playground
+
+const (
+	discoveryClause = "OpenID Connect Discovery §3"
+	metadataClause  = "RFC 8414 §2"
+)
+
+// metadataExplanations are of the members of the server's metadata.
+var metadataExplanations = map[string]explanation{
+	"issuer":                   {"The name of the server. It must equal the one that the application knows.", discoveryClause},
+	"authorization_endpoint":   {"Where the browser takes the authorization request.", discoveryClause},
+	"token_endpoint":           {"Where the application gets tokens.", discoveryClause},
+	"userinfo_endpoint":        {"Where the application asks for claims about the user.", discoveryClause},
+	"jwks_uri":                 {"Where the server's public keys are.", discoveryClause},
+	"registration_endpoint":    {"Where an application can register itself.", discoveryClause},
+	"scopes_supported":         {"The scopes that the server knows.", discoveryClause},
+	"response_types_supported": {"What can come back through the browser.", discoveryClause},
+	"response_modes_supported": {"How it can come back.", discoveryClause},
+	"grant_types_supported":    {"What the server gives tokens for.", discoveryClause},
+	"acr_values_supported":     {"The ways to sign in that the server names.", discoveryClause},
+	"subject_types_supported":  {"Whether each application gets another sub for the same user.", discoveryClause},
+	"claims_supported":         {"The claims that the server may give.", discoveryClause},
+
+	"id_token_signing_alg_values_supported":       {"How the server signs ID tokens.", discoveryClause},
+	"userinfo_signing_alg_values_supported":       {"How the server signs UserInfo responses.", discoveryClause},
+	"request_object_signing_alg_values_supported": {"How the application may sign its requests.", discoveryClause},
+	"request_parameter_supported":                 {"Whether the server accepts signed requests.", discoveryClause},
+	"request_uri_parameter_supported":             {"Whether the server fetches requests from the application.", discoveryClause},
+	"claims_parameter_supported":                  {"Whether the application may ask for single claims.", discoveryClause},
+
+	"token_endpoint_auth_methods_supported":            {"How the application can authenticate.", discoveryClause},
+	"token_endpoint_auth_signing_alg_values_supported": {"How the application may sign its assertions.", discoveryClause},
+
+	"code_challenge_methods_supported": {"The hashes of PKCE that the server accepts.", metadataClause},
+	"introspection_endpoint":           {"Where an API asks about a token.", metadataClause},
+	"revocation_endpoint":              {"Where the application revokes a token.", metadataClause},
+
+	"introspection_endpoint_auth_methods_supported":            {"How an API can authenticate there.", metadataClause},
+	"introspection_endpoint_auth_signing_alg_values_supported": {"How an API may sign its assertions there.", metadataClause},
+	"revocation_endpoint_auth_methods_supported":               {"How the application can authenticate there.", metadataClause},
+	"revocation_endpoint_auth_signing_alg_values_supported":    {"How the application may sign its assertions there.", metadataClause},
+	"introspection_signing_alg_values_supported":               {"How the server signs introspection responses.", "RFC 9701 §7"},
+
+	"authorization_response_iss_parameter_supported": {"Whether each authorization response has iss.", "RFC 9207 §3"},
+	"authorization_signing_alg_values_supported":     {"How the server signs authorization responses (JARM).", "JARM §4"},
+	"pushed_authorization_request_endpoint":          {"Where the application pushes its request.", "RFC 9126 §5"},
+	"require_pushed_authorization_requests":          {"Whether each request must be pushed.", "RFC 9126 §5"},
+	"dpop_signing_alg_values_supported":              {"How the application may sign DPoP proofs.", "RFC 9449 §5.1"},
+	"tls_client_certificate_bound_access_tokens":     {"Whether access tokens can be bound to a certificate.", "RFC 8705 §3.3"},
+	"mtls_endpoint_aliases":                          {"The endpoints for applications with a certificate.", "RFC 8705 §5"},
+	"device_authorization_endpoint":                  {"Where a device begins.", "RFC 8628 §4"},
+
+	"backchannel_authentication_endpoint":        {"Where the application has a user asked on the phone (CIBA).", "OpenID Connect CIBA §4"},
+	"backchannel_token_delivery_modes_supported": {"How the application learns that the user has answered (CIBA).", "OpenID Connect CIBA §4"},
+	"backchannel_logout_supported":               {"Whether the server tells applications that a session has ended.", "OpenID Connect Back-Channel Logout §2.1"},
+	"backchannel_logout_session_supported":       {"Whether it says which session.", "OpenID Connect Back-Channel Logout §2.1"},
+	"frontchannel_logout_supported":              {"Whether the server loads a page of each application at a logout.", "OpenID Connect Front-Channel Logout §3"},
+	"frontchannel_logout_session_supported":      {"Whether it says which session.", "OpenID Connect Front-Channel Logout §3"},
+	"end_session_endpoint":                       {"Where the browser goes to sign out.", "OpenID Connect RP-Initiated Logout §2.1"},
+	"prompt_values_supported":                    {"The values of prompt that the server knows.", "OpenID Connect Prompt Create §4.2"},
+}

@@ -1,0 +1,95 @@
+package playground
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// clauseForm is a clause with its number, or says that there is none.
+var clauseForm = regexp.MustCompile(`^(((RFC \d{4}|OpenID Connect [A-Z][\w -]+|JARM|OAuth 2.0 Multiple Response Types|W3C [A-Z][\w ]+) )?§[\d.]+(, )?)+$|^(RFC \d{4} §[\d.]+(, )?)+$|^WHATWG Fetch, |^no standard: |^Keycloak$`)
+
+// TestClauses: each explanation is one line with a clause.
+func TestClauses(t *testing.T) {
+	all := []map[string]explanation{explanations, headerExplanations}
+	for _, in := range explanationsIn {
+		all = append(all, in)
+	}
+	for _, some := range all {
+		for name, e := range some {
+			if !clauseForm.MatchString(e.clause) || !strings.HasSuffix(e.text, ".") || len(e.text) > 90 || strings.Contains(e.text, "\n") {
+				t.Errorf("%s: %q (%s)", name, e.text, e.clause)
+			}
+		}
+	}
+}
+
+// TestEverythingIsExplained: every parameter, member and header field that any switch or
+// attack sends is shown with its explanation.
+func TestEverythingIsExplained(t *testing.T) {
+	for _, s := range append(Switches, Switch{ID: "none"}) {
+		t.Run("switch "+s.ID, func(t *testing.T) {
+			t.Parallel()
+			explained(t, map[string]bool{s.ID: true}, nil)
+		})
+	}
+	for i := range Attacks {
+		t.Run("attack "+Attacks[i].ID, func(t *testing.T) {
+			t.Parallel()
+			explained(t, Attacks[i].Needs, &Attacks[i])
+		})
+	}
+}
+
+func explained(t *testing.T, on map[string]bool, attack *Attack) {
+	l, err := newLab(on)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.close()
+	if attack == nil {
+		l.visit(context.Background())
+	} else {
+		attack.run(context.Background(), l)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.arrows) == 0 {
+		t.Fatal("nothing was sent")
+	}
+	for _, a := range l.arrows {
+		shown := a.show(1)
+		var names []string
+		for _, g := range shown.Groups {
+			for _, p := range g.Parameters {
+				names = append(names, http.CanonicalHeaderKey(p.Name), p.Name)
+				if p.Text == "" || p.Clause == "" {
+					t.Errorf("%s in %q, %s: no explanation", p.Name, shown.Title, g.Title)
+				}
+			}
+		}
+		for _, sent := range namesIn(a) {
+			if !slices.Contains(names, sent) {
+				t.Errorf("%s in %q is not shown: %q", sent, shown.Title, names)
+			}
+		}
+	}
+}
+
+// namesIn are the names of what a message has, found without the page's own code.
+func namesIn(a *arrow) (names []string) {
+	u, _ := url.Parse(a.x.URL)
+	to, _ := url.Parse(a.x.Answer.Get("Location"))
+	form, _ := url.ParseQuery(string(a.x.Body))
+	var members map[string]any
+	_ = json.Unmarshal(a.x.AnswerBody, &members)
+	for _, values := range []map[string][]string{u.Query(), to.Query(), form, a.x.Header, a.x.Answer} {
+		names = append(names, sortedNames(values)...)
+	}
+	return append(names, sortedNames(members)...)
+}

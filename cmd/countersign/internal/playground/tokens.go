@@ -1,0 +1,71 @@
+package playground
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/url"
+
+	"github.com/countersign/countersign/cmd/countersign/internal/wire"
+	"github.com/countersign/countersign/idtoken"
+)
+
+// Token is a JWT, decoded.
+type Token struct {
+	Name   string
+	Header []Claim
+	Claims []Claim
+	raw    string
+}
+
+// Claim is a member of a header or of the claims. Steps are the checks that read it.
+type Claim struct{ Name, Value, Steps string }
+
+// tokensIn are the tokens that the checks are about.
+func tokensIn(x *wire.Exchange) (found []Token) {
+	var members map[string]any
+	_ = json.Unmarshal(x.AnswerBody, &members)
+	form, _ := url.ParseQuery(string(x.Body))
+	for _, name := range []string{"id_token", "access_token"} {
+		raw, _ := members[name].(string)
+		if t := tokenIn(name, raw); t != nil {
+			found = append(found, *t)
+		}
+	}
+	if t := tokenIn("logout_token", form.Get("logout_token")); t != nil {
+		found = append(found, *t)
+	}
+	return found
+}
+
+func claimsOf(part string) (all []Claim) {
+	data, _ := base64.RawURLEncoding.DecodeString(part)
+	var members map[string]json.RawMessage
+	_ = json.Unmarshal(data, &members)
+	for _, name := range sortedNames(members) {
+		all = append(all, Claim{name, string(members[name]), claimSteps[name]})
+	}
+	return all
+}
+
+// Step is one of the 14 steps. Claims are those that it reads.
+type Step struct {
+	Number               int
+	Test, Result, Reason string
+}
+
+func stepsOf(report *idtoken.Report) (all []Step) {
+	for _, s := range report.Steps {
+		reason := s.Reason
+		if s.Err != nil {
+			reason = s.Err.Error()
+		}
+		all = append(all, Step{s.Number, s.Test, fmt.Sprint(s.Result), reason})
+	}
+	return all
+}
+
+var claimSteps = map[string]string{
+	"typ": "1", "iss": "2", "sub": "2", "aud": "3 4", "azp": "4 5", "alg": "1 7", "kid": "6 8", "exp": "9", "iat": "10", "nbf": "10",
+	"nonce": "11", "acr": "12", "auth_time": "13", "at_hash": "14", "c_hash": "14",
+}
