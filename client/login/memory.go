@@ -11,7 +11,8 @@ import (
 )
 
 // Memory is a Store in the memory of this process. The zero value is ready to use. It must not
-// be copied after its first use.
+// be copied after its first use. A call whose context has ended returns its error, as that of a
+// store on another machine does.
 type Memory struct {
 	// MaxEntries is the maximum number of values, links and keys used once, together. 0 means
 	// 200,000. A session needs at most four. An unexpired value, link or lease is never dropped.
@@ -53,8 +54,11 @@ const (
 	kindLease = "lease:"
 )
 
-// Load implements Values. It returns no error.
-func (m *Memory) Load(_ context.Context, key string) ([]byte, error) {
+// Load implements Values. It returns an error only if ctx has ended.
+func (m *Memory) Load(ctx context.Context, key string) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if e, ok := m.live(kindValue + key); ok {
@@ -63,23 +67,32 @@ func (m *Memory) Load(_ context.Context, key string) ([]byte, error) {
 	return nil, nil
 }
 
-// Save implements Values. It returns an error if the memory is full.
-func (m *Memory) Save(_ context.Context, key string, value []byte, until time.Time) error {
+// Save implements Values. It returns an error if the memory is full or ctx has ended.
+func (m *Memory) Save(ctx context.Context, key string, value []byte, until time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.put(kindValue+key, entry{value: append([]byte{}, value...), until: until})
 }
 
-// Delete implements Values. It returns no error.
-func (m *Memory) Delete(_ context.Context, key string) error {
+// Delete implements Values. It returns an error only if ctx has ended.
+func (m *Memory) Delete(ctx context.Context, key string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.entries, kindValue+key)
 	return nil
 }
 
-// Once implements idtoken.Replay. It returns an error if until has passed.
-func (m *Memory) Once(_ context.Context, key string, until time.Time) (bool, error) {
+// Once implements idtoken.Replay. It returns an error if until has passed or ctx has ended.
+func (m *Memory) Once(ctx context.Context, key string, until time.Time) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, used := m.live(kindOnce + key); used {
@@ -117,8 +130,11 @@ func (m *Memory) forgetOnce(key string) {
 	}
 }
 
-// Acquire implements tokens.Leases. It returns an error if the memory is full.
-func (m *Memory) Acquire(_ context.Context, key string, d time.Duration) (release func(), held bool, err error) {
+// Acquire implements tokens.Leases. It returns an error if the memory is full or ctx has ended.
+func (m *Memory) Acquire(ctx context.Context, key string, d time.Duration) (release func(), held bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return func() {}, false, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, taken := m.live(kindLease + key); taken {
@@ -141,8 +157,11 @@ func (m *Memory) release(key string, serial uint64) {
 }
 
 // Link implements Index. Of two times for one key, the later one applies. It returns an error
-// if the memory is full.
-func (m *Memory) Link(_ context.Context, index, key string, until time.Time) error {
+// if the memory is full or ctx has ended.
+func (m *Memory) Link(ctx context.Context, index, key string, until time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.makeRoom() {
@@ -164,16 +183,22 @@ func (m *Memory) Link(_ context.Context, index, key string, until time.Time) err
 	return nil
 }
 
-// Linked implements Index. It returns no error.
-func (m *Memory) Linked(_ context.Context, index string) ([]string, error) {
+// Linked implements Index. It returns an error only if ctx has ended.
+func (m *Memory) Linked(ctx context.Context, index string) ([]string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.sweepSet(index)
 	return slices.Collect(maps.Keys(m.sets[index])), nil
 }
 
-// Unlink implements Index. It returns no error.
-func (m *Memory) Unlink(_ context.Context, index, key string) error {
+// Unlink implements Index. It returns an error only if ctx has ended.
+func (m *Memory) Unlink(ctx context.Context, index, key string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, known := m.sets[index][key]; known {

@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -14,7 +15,18 @@ func testIndex(t *testing.T, open func() Index) {
 	t.Run("the later time counts", func(t *testing.T) { laterTime(t, one, two) })
 	t.Run("expired", func(t *testing.T) { expiredLinks(t, one, two) })
 	t.Run("a time that has passed", func(t *testing.T) { pastLink(t, one) })
+	t.Run("extended", func(t *testing.T) { extendedLink(t, one, two) })
+	t.Run("keys are exact", func(t *testing.T) { exactLinks(t, one) })
+	t.Run("ended context", func(t *testing.T) { endedLinks(t, one) })
 	t.Run("parallel", func(t *testing.T) { parallelLinks(t, one, two) })
+	t.Run("exact time", func(t *testing.T) {
+		t.Parallel()
+		user := key("exact")
+		exactTime(t, timed{
+			add:    func(until time.Time) error { return one.Link(t.Context(), user, "a", until) },
+			exists: func() (bool, error) { got, err := two.Linked(t.Context(), user); return len(got) > 0, err },
+		})
+	})
 }
 
 func link(t *testing.T, s Index, index, key string, until time.Time) {
@@ -28,8 +40,12 @@ func linked(t *testing.T, s Index, index string, want ...string) {
 	t.Helper()
 	got, err := s.Linked(t.Context(), index)
 	slices.Sort(got)
-	if err != nil || !slices.Equal(got, want) {
-		t.Errorf("Linked gave %q, %v; expected %q", got, err, want)
+	slices.Sort(want)
+	switch {
+	case err != nil || len(got) != len(want):
+		t.Errorf("Linked gave %d keys, %v; expected %d", len(got), err, len(want))
+	case !slices.Equal(got, want):
+		t.Error("Linked gave other keys")
 	}
 }
 
@@ -50,6 +66,8 @@ func sets(t *testing.T, one, two Index) {
 	}
 	linked(t, one, user, "b")
 	linked(t, one, other, "a")
+	link(t, one, user, "a", later()) // again after it was removed
+	linked(t, two, user, "a", "b")
 	if err := one.Unlink(t.Context(), key("nobody"), "a"); err != nil {
 		t.Errorf("Unlink from a set that does not exist: %v", err)
 	}
@@ -64,10 +82,53 @@ func laterTime(t *testing.T, one, two Index) {
 	linked(t, one, user, "a")
 }
 
-func expiredLinks(t *testing.T, one, two Index) {
+// extendedLink: a session that is extended stays in the set.
+func extendedLink(t *testing.T, one, two Index) {
 	user := key("user")
 	link(t, one, user, "a", time.Now().Add(short))
-	link(t, one, user, "b", later())
+	link(t, two, user, "a", later())
+	time.Sleep(2 * short)
+	linked(t, one, user, "a")
+}
+
+// exactLinks: neither sets nor their members are mistaken for others.
+func exactLinks(t *testing.T, s Index) {
+	user, member := key("Exact"), "Member"+longKey()[:190]
+	link(t, s, user, member, later())
+	for _, other := range similar(user) {
+		linked(t, s, other)
+	}
+	for _, other := range similar(member) {
+		if err := s.Unlink(t.Context(), user, other); err != nil {
+			t.Errorf("Unlink: %v", err)
+		}
+	}
+	linked(t, s, user, member)
+	link(t, s, user, strings.ToLower(member), later())
+	linked(t, s, user, member, strings.ToLower(member))
+}
+
+func endedLinks(t *testing.T, s Index) {
+	user := key("user")
+	link(t, s, user, "a", later())
+	_, err := s.Linked(ended(t), user)
+	wantEnded(t, "Linked", err)
+	wantEnded(t, "Link", s.Link(ended(t), user, "b", later()))
+	wantEnded(t, "Unlink", s.Unlink(ended(t), user, "a"))
+}
+
+// expiredLinks: each key leaves the set at its own time, in whatever order they were added.
+func expiredLinks(t *testing.T, one, two Index) {
+	for _, order := range [][]string{{"a", "b"}, {"b", "a"}} {
+		expiredLink(t, one, two, order)
+	}
+}
+
+func expiredLink(t *testing.T, one, two Index, order []string) {
+	user, until := key("user"), map[string]time.Time{"a": time.Now().Add(short), "b": later()}
+	for _, member := range order {
+		link(t, one, user, member, until[member])
+	}
 	eventually(t, "the link expires", func() bool { got, err := two.Linked(t.Context(), user); return err == nil && len(got) == 1 })
 	linked(t, one, user, "b")
 }
@@ -80,16 +141,25 @@ func pastLink(t *testing.T, s Index) {
 	linked(t, s, user)
 }
 
+// many is how many keys a set must be able to hold. All of them must be found.
+const many = 1200
+
+// parallelLinks: no key is lost that two processes add at the same time, and a large set is
+// returned as a whole.
 func parallelLinks(t *testing.T, one, two Index) {
 	user := key("user")
 	var want []string
 	var group sync.WaitGroup
 	for i := range 20 {
-		s, member := []Index{one, two}[i%2], fmt.Sprintf("%02d", i)
-		want = append(want, member)
+		s := []Index{one, two}[i%2]
+		for n := range many / 20 {
+			want = append(want, fmt.Sprintf("%02d.%04d", i, n))
+		}
 		group.Go(func() {
-			if err := s.Link(t.Context(), user, member, later()); err != nil {
-				t.Errorf("Link: %v", err)
+			for n := range many / 20 {
+				if err := s.Link(t.Context(), user, fmt.Sprintf("%02d.%04d", i, n), later()); err != nil {
+					t.Errorf("Link: %v", err)
+				}
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,7 +13,56 @@ func testLeases(t *testing.T, open func() Leases) {
 	t.Run("one holder", func(t *testing.T) { oneHolder(t, one, two) })
 	t.Run("expired", func(t *testing.T) { leaseExpires(t, one, two) })
 	t.Run("release by a former holder", func(t *testing.T) { lateRelease(t, one, two) })
+	t.Run("keys are exact", func(t *testing.T) { leaseExact(t, one) })
+	t.Run("release after the request", func(t *testing.T) { releaseLater(t, one, two) })
+	t.Run("ended context", func(t *testing.T) { leaseEnded(t, one) })
 	t.Run("race", func(t *testing.T) { leaseRace(t, one, two) })
+	t.Run("exact time", func(t *testing.T) {
+		t.Parallel()
+		k := key("exact")
+		exactTime(t, timed{
+			add:    func(until time.Time) error { _, _, err := one.Acquire(t.Context(), k, time.Until(until)); return err },
+			exists: func() (bool, error) { _, held, err := two.Acquire(t.Context(), k, time.Minute); return !held, err },
+		})
+	})
+}
+
+// leaseExact: the lease on one key is not that on another.
+func leaseExact(t *testing.T, s Leases) {
+	k := key("Exact")
+	acquire(t, s, k, time.Minute, true)
+	for _, other := range similar(k) {
+		acquire(t, s, other, time.Minute, true)()
+	}
+	acquire(t, s, k, time.Minute, false)
+	long := longKey()
+	acquire(t, s, long, time.Minute, true)
+	acquire(t, s, long[:199]+"-", time.Minute, true)
+}
+
+// releaseLater: the lease ends early also when the request that took it has ended.
+func releaseLater(t *testing.T, one, two Leases) {
+	k := key("later")
+	ctx, cancel := context.WithCancel(t.Context())
+	release, held, err := one.Acquire(ctx, k, time.Minute)
+	cancel()
+	if err != nil || !held {
+		t.Fatalf("Acquire gave %v, %v", held, err)
+	}
+	acquire(t, two, k, time.Minute, false)
+	release()
+	acquire(t, two, k, time.Minute, true)()
+}
+
+func leaseEnded(t *testing.T, s Leases) {
+	release, held, err := s.Acquire(ended(t), key("ended"), time.Minute)
+	wantEnded(t, "Acquire", err)
+	if held && err != nil {
+		t.Errorf("Acquire gave true and the error %v", err)
+	}
+	if release == nil {
+		t.Error("Acquire gave a nil release function")
+	}
 }
 
 func acquire(t *testing.T, s Leases, key string, d time.Duration, want bool) (release func()) {

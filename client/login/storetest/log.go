@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -26,6 +27,10 @@ func testLog(t *testing.T, open func() Log) {
 	t.Run("expired", func(t *testing.T) { expiredLog(t, one, two) })
 	t.Run("separate", func(t *testing.T) { separateLogs(t, one, two) })
 	t.Run("many writers", func(t *testing.T) { manyWriters(t, one, two) })
+	t.Run("current", func(t *testing.T) { currentLog(t, one, two) })
+	t.Run("stays current", func(t *testing.T) { staysCurrent(t, one, two) })
+	t.Run("values are exact", func(t *testing.T) { exactLog(t, one, two) })
+	t.Run("ended context", func(t *testing.T) { wantEnded(t, "Append", one.Append(ended(t), key("log"), []byte("a"), later())) })
 	t.Run("ends", func(t *testing.T) { followEnds(t, one) })
 }
 
@@ -34,6 +39,7 @@ type reader struct {
 	mu     sync.Mutex
 	values []string
 	looks  int
+	first  int // how many values had come when current was called first
 }
 
 func follow(t *testing.T, s Log, log string) *reader {
@@ -60,7 +66,16 @@ func (r *reader) hear(value []byte) {
 func (r *reader) look() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.looks++
+	if r.looks++; r.looks == 1 {
+		r.first = len(r.values)
+	}
+}
+
+// seen gives the number of looks, the values of the first one, and whether a value has come.
+func (r *reader) seen(value string) (looks, first int, has bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.looks, r.first, slices.Contains(r.values, value)
 }
 
 // has reports whether exactly these values came, and a look found none missing since.
@@ -104,9 +119,11 @@ func expiredLog(t *testing.T, one, two Log) {
 }
 
 func separateLogs(t *testing.T, one, two Log) {
-	log := key("log")
+	log := key("Log")
 	r := follow(t, two, log)
-	add(t, one, key("other"), "x", later())
+	for _, other := range append(similar(log), key("other")) {
+		add(t, one, other, "x", later())
+	}
 	add(t, one, log, "a", later())
 	eventually(t, "the value of this log comes", func() bool { return r.has("a") })
 }
@@ -132,6 +149,54 @@ func manyWriters(t *testing.T, one, two Log) {
 	}
 	group.Wait()
 	eventually(t, "all 200 values come", func() bool { return r.has(want...) })
+}
+
+// currentLog: current is called only after the values that were in the log have come. A
+// process must not accept a token before it knows the revocations.
+func currentLog(t *testing.T, one, two Log) {
+	log := key("log")
+	for i := range 50 {
+		add(t, one, log, fmt.Sprint(i), later())
+	}
+	r := follow(t, two, log)
+	eventually(t, "current is called", func() bool { looks, _, _ := r.seen(""); return looks > 0 })
+	if _, first, _ := r.seen(""); first != 50 {
+		t.Errorf("current was called after %d of 50 values", first)
+	}
+}
+
+// staysCurrent: current is called again and again, and never while a value is missing that
+// was added before. A call that has begun may end after the value was added.
+func staysCurrent(t *testing.T, one, two Log) {
+	log := key("log")
+	r := follow(t, two, log)
+	for round := range 3 {
+		value := fmt.Sprint(round)
+		add(t, one, log, value, later())
+		before, _, _ := r.seen(value)
+		eventually(t, "current is called again", func() bool {
+			looks, _, has := r.seen(value)
+			if looks >= before+2 && !has {
+				t.Errorf("current was called twice while a value was missing")
+			}
+			return looks >= before+2
+		})
+	}
+}
+
+// exactLog: values are not changed, and the caller may change its slice afterwards.
+func exactLog(t *testing.T, one, two Log) {
+	log := key("log")
+	r := follow(t, two, log)
+	want := []string{strings.Repeat("x", 64<<10), string(everyByte()), " \r\n value ", "\x00\x00"}
+	for _, value := range want {
+		slice := []byte(value)
+		if err := one.Append(t.Context(), log, slice, later()); err != nil {
+			t.Fatalf("Append: %v", err)
+		}
+		clear(slice)
+	}
+	eventually(t, "the values come as they were added", func() bool { return r.has(want...) })
 }
 
 // followEnds: Follow returns with its context, and with the cause.

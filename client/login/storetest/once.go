@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"context"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,8 +12,28 @@ func testReplay(t *testing.T, open func() Replay) {
 	t.Run("first", func(t *testing.T) { firstOnly(t, one, two) })
 	t.Run("expired", func(t *testing.T) { onceExpires(t, one, two) })
 	t.Run("a time that has passed", func(t *testing.T) { oncePast(t, one) })
-	t.Run("cancelled", func(t *testing.T) { onceCancelled(t, one) })
+	t.Run("the first time counts", func(t *testing.T) { onceFirstTime(t, one, two) })
+	t.Run("keys are exact", func(t *testing.T) { onceExact(t, one) })
+	t.Run("ended context", func(t *testing.T) { onceEnded(t, one) })
 	t.Run("race", func(t *testing.T) { onceRace(t, one, two) })
+	t.Run("exact time", func(t *testing.T) {
+		t.Parallel()
+		k := key("exact")
+		exactTime(t, timed{
+			add: func(until time.Time) error { _, err := one.Once(t.Context(), k, until); return err },
+			exists: func() (bool, error) {
+				first, err := two.Once(t.Context(), k, time.Now().Add(time.Minute))
+				return !first, err
+			},
+		})
+	})
+}
+
+func wantOnce(t *testing.T, s Replay, key string, want bool) {
+	t.Helper()
+	if first, err := s.Once(t.Context(), key, later()); err != nil || first != want {
+		t.Errorf("Once gave %v, %v; expected %v", first, err, want)
+	}
 }
 
 func firstOnly(t *testing.T, one, two Replay) {
@@ -24,9 +43,7 @@ func firstOnly(t *testing.T, one, two Replay) {
 		key   string
 		first bool
 	}{{one, a, true}, {one, a, false}, {two, a, false}, {two, b, true}, {one, b, false}} {
-		if first, err := test.store.Once(t.Context(), test.key, later()); err != nil || first != test.first {
-			t.Errorf("Once gave %v, %v; expected %v", first, err, test.first)
-		}
+		wantOnce(t, test.store, test.key, test.first)
 	}
 }
 
@@ -36,8 +53,30 @@ func onceExpires(t *testing.T, one, two Replay) {
 		t.Fatalf("Once gave %v, %v", first, err)
 	}
 	eventually(t, "the key is forgotten", func() bool { first, err := two.Once(t.Context(), k, later()); return first && err == nil })
-	if first, err := one.Once(t.Context(), k, later()); first || err != nil {
-		t.Errorf("Once gave %v, %v after it was used again", first, err)
+	wantOnce(t, one, k, false)
+}
+
+// onceFirstTime: a second use with an earlier time does not make the store forget the first.
+func onceFirstTime(t *testing.T, one, two Replay) {
+	k := key("first time")
+	wantOnce(t, one, k, true)
+	if first, err := two.Once(t.Context(), k, time.Now().Add(short)); first || err != nil {
+		t.Errorf("Once gave %v, %v; expected false", first, err)
+	}
+	time.Sleep(2 * short)
+	wantOnce(t, one, k, false)
+}
+
+// onceExact: the use of one key is not that of another.
+func onceExact(t *testing.T, s Replay) {
+	for _, k := range []string{key("Exact"), longKey()} {
+		wantOnce(t, s, k, true)
+		for _, other := range similar(k) {
+			if len(other) <= 200 {
+				wantOnce(t, s, other, true)
+			}
+		}
+		wantOnce(t, s, k, false)
 	}
 }
 
@@ -48,10 +87,10 @@ func oncePast(t *testing.T, s Replay) {
 	}
 }
 
-func onceCancelled(t *testing.T, s Replay) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if first, err := s.Once(ctx, key("cancelled"), later()); first && err != nil {
+func onceEnded(t *testing.T, s Replay) {
+	first, err := s.Once(ended(t), key("ended"), later())
+	wantEnded(t, "Once", err)
+	if first && err != nil {
 		t.Errorf("Once gave true and the error %v", err)
 	}
 }

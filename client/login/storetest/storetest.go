@@ -6,27 +6,40 @@
 //		storetest.Run(t, func(t *testing.T) any { return open(t) })
 //	}
 //
-// Each test uses random keys, so the state may be kept between runs. The suite takes a few
-// seconds: it waits for entries to expire.
+// Each test uses random keys, so the state may be kept between runs. The suite takes about
+// 20 seconds: it waits for entries to expire. Beyond the documentation of the interfaces it
+// requires that
+//
+//   - keys are compared byte by byte, and are not shortened,
+//   - an entry exists until its time, and at most half a second longer,
+//   - one key may name a value, a set, what was used once, and a lease,
+//   - a call whose context has ended returns an error.
 package storetest
 
 import (
 	"context"
 	"crypto/rand"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
 
 // Values keeps values: login.Values, tokens.Store and rs.SharedStore.
 type Values interface {
+	LoadSave
+
+	// Delete removes key. A key that does not exist is not an error.
+	Delete(ctx context.Context, key string) error
+}
+
+// LoadSave is the part of Values that ssf.Store has.
+type LoadSave interface {
 	// Load returns the value of key. It is nil if there is none or it has expired.
 	Load(ctx context.Context, key string) ([]byte, error)
 
 	// Save stores value under key until the given time, and replaces an earlier value.
 	Save(ctx context.Context, key string, value []byte, until time.Time) error
-
-	// Delete removes key. A key that does not exist is not an error.
-	Delete(ctx context.Context, key string) error
 }
 
 // Index keeps sets of keys: login.Index.
@@ -57,34 +70,44 @@ type Leases interface {
 // interfaces fails the test.
 func Run(t *testing.T, open func(t *testing.T) any) {
 	t.Helper()
-	store, tested := open(t), false
-	if _, ok := store.(Values); ok {
-		tested = true
-		t.Run("values", func(t *testing.T) { testValues(t, func() Values { return open(t).(Values) }) })
+	store := open(t)
+	tested := []bool{
+		part(t, store, open, "values", testValues),
+		part(t, store, open, "load and save", testLoadSave),
+		part(t, store, open, "index", testIndex),
+		part(t, store, open, "replay", testReplay),
+		part(t, store, open, "leases", testLeases),
+		part(t, store, open, "log", testLog),
 	}
-	if _, ok := store.(Index); ok {
-		tested = true
-		t.Run("index", func(t *testing.T) { testIndex(t, func() Index { return open(t).(Index) }) })
+	if !slices.Contains(tested, true) {
+		t.Errorf("%T implements none of the interfaces Values, LoadSave, Index, Replay, Leases and Log", store)
 	}
-	if _, ok := store.(Replay); ok {
-		tested = true
-		t.Run("replay", func(t *testing.T) { testReplay(t, func() Replay { return open(t).(Replay) }) })
+	t.Run("same keys", func(t *testing.T) { sameKeys(t, open(t)) })
+}
+
+// part runs the tests of one interface, if the store implements it.
+func part[I any](t *testing.T, store any, open func(t *testing.T) any, name string, test func(t *testing.T, open func() I)) bool {
+	_, ok := store.(I)
+	if ok {
+		t.Run(name, func(t *testing.T) { test(t, func() I { return open(t).(I) }) })
 	}
-	if _, ok := store.(Leases); ok {
-		tested = true
-		t.Run("leases", func(t *testing.T) { testLeases(t, func() Leases { return open(t).(Leases) }) })
-	}
-	if _, ok := store.(Log); ok {
-		tested = true
-		t.Run("log", func(t *testing.T) { testLog(t, func() Log { return open(t).(Log) }) })
-	}
-	if !tested {
-		t.Errorf("%T implements none of the interfaces Values, Index, Replay, Leases and Log", store)
-	}
+	return ok
 }
 
 // key gives a key that no other test has used.
 func key(name string) string { return "storetest:" + name + ":" + rand.Text() }
+
+// similar are keys that a store must not mistake for k: it must not fold case, trim, cut or
+// take characters for wildcards.
+func similar(k string) []string {
+	return []string{strings.ToUpper(k), strings.ToLower(k), k + " ", " " + k, k[:len(k)-1], k + "%", k[:len(k)-1] + "%", k[:len(k)-1] + "_", k[:len(k)-1] + "*", k[:len(k)-1] + "?"}
+}
+
+// longKey has the maximum length of a key, 200 characters.
+func longKey() string {
+	k := key("Long")
+	return k + strings.Repeat("k", 200-len(k))
+}
 
 // later is a time that does not pass during a test.
 func later() time.Time { return time.Now().Add(5 * time.Minute) }

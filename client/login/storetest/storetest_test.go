@@ -2,22 +2,53 @@ package storetest_test
 
 import (
 	"bytes"
-	"context"
+	"fmt"
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/countersign/countersign/client/login"
 	"github.com/countersign/countersign/client/login/storetest"
+	"github.com/countersign/countersign/client/tokens"
+	"github.com/countersign/countersign/idtoken"
+	"github.com/countersign/countersign/rs"
+	"github.com/countersign/countersign/rs/ssf"
 )
+
+// What the packages ask of a store is what the suite tests. Each line fails to compile when
+// an interface gets a method.
+var (
+	_ login.Store    = suite(nil)
+	_ login.Values   = storetest.Values(nil)
+	_ login.Index    = storetest.Index(nil)
+	_ tokens.Store   = storetest.Values(nil)
+	_ tokens.Leases  = storetest.Leases(nil)
+	_ idtoken.Replay = storetest.Replay(nil)
+	_ rs.ReplayStore = storetest.Replay(nil)
+	_ rs.SharedStore = storetest.Values(nil)
+	_ rs.SharedLog   = storetest.Log(nil)
+	_ ssf.Store      = storetest.LoadSave(nil)
+)
+
+type suite interface {
+	storetest.Values
+	storetest.Index
+	storetest.Replay
+	storetest.Leases
+}
 
 // The store in memory is one process: all handles are the same.
 func TestMemory(t *testing.T) {
 	memory := &login.Memory{}
 	storetest.Run(t, func(*testing.T) any { return memory })
+}
+
+// The log of these tests is a store that the suite accepts.
+func TestLog(t *testing.T) {
+	log := &memoryLog{}
+	storetest.Run(t, func(*testing.T) any { return log })
 }
 
 // fault names the broken store that a child process tests.
@@ -29,108 +60,94 @@ func TestBroken(t *testing.T) {
 	if name == "" {
 		t.Skip("TestFaults runs it")
 	}
-	memory := &login.Memory{}
-	storetest.Run(t, func(*testing.T) any { return broken[name](memory) })
+	store := broken[name].store(&login.Memory{})
+	storetest.Run(t, func(*testing.T) any { return store })
 }
 
-// TestFaults: the suite fails for each of these stores.
+// TestFaults: the suite fails for each of these stores, in the test that is for this fault.
+// The children wait for entries to expire most of the time, so eight of them run at once.
 func TestFaults(t *testing.T) {
-	for name := range broken {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			child := exec.Command(os.Args[0], "-test.run=^TestBroken$")
-			child.Env = append(os.Environ(), fault+"="+name)
-			out, err := child.CombinedOutput()
-			if err == nil || !bytes.Contains(out, []byte("--- FAIL: TestBroken")) {
-				t.Errorf("the suite accepts it:\n%s", out)
-			}
-		})
+	failures, turns := make(map[string]chan string, len(broken)), make(chan struct{}, 8)
+	for name, b := range broken {
+		failures[name] = make(chan string, 1)
+		go func() {
+			turns <- struct{}{}
+			failures[name] <- accepted(name, b)
+			<-turns
+		}()
+	}
+	for name, failure := range failures {
+		if out := <-failure; out != "" {
+			t.Errorf("%s: the suite accepts it:\n%s", name, out)
+		}
 	}
 }
 
-var broken = map[string]func(*login.Memory) any{
-	"none of the interfaces": func(*login.Memory) any { return struct{}{} },
-	"values never expire":    func(m *login.Memory) any { return forever{m} },
-	"values are empty":       func(m *login.Memory) any { return emptyIsNil{m} },
-	"keys ignore case":       func(m *login.Memory) any { return anyCase{m} },
-	"delete does nothing":    func(m *login.Memory) any { return noDelete{m} },
-	"links are forgotten":    func(m *login.Memory) any { return oneLink{m} },
-	"once is always true":    func(m *login.Memory) any { return alwaysFirst{m} },
-	"once accepts the past":  func(m *login.Memory) any { return pastOnce{m} },
-	"leases are shared":      func(m *login.Memory) any { return sharedLease{m} },
-	"release ends any lease": func(m *login.Memory) any { return anyRelease{m, &current{}} },
-}
-
-type forever struct{ *login.Memory }
-
-func (s forever) Save(ctx context.Context, key string, value []byte, _ time.Time) error {
-	return s.Memory.Save(ctx, key, value, time.Now().Add(time.Hour))
-}
-
-type emptyIsNil struct{ *login.Memory }
-
-func (s emptyIsNil) Load(ctx context.Context, key string) ([]byte, error) {
-	value, err := s.Memory.Load(ctx, key)
-	return append([]byte(nil), value...), err
-}
-
-type anyCase struct{ *login.Memory }
-
-func (s anyCase) Load(ctx context.Context, key string) ([]byte, error) {
-	return s.Memory.Load(ctx, strings.ToLower(key))
-}
-
-func (s anyCase) Save(ctx context.Context, key string, value []byte, until time.Time) error {
-	return s.Memory.Save(ctx, strings.ToLower(key), value, until)
-}
-
-type noDelete struct{ *login.Memory }
-
-func (noDelete) Delete(context.Context, string) error { return nil }
-
-type oneLink struct{ *login.Memory }
-
-func (s oneLink) Linked(ctx context.Context, index string) ([]string, error) {
-	all, err := s.Memory.Linked(ctx, index)
-	slices.Sort(all)
-	return all[:min(1, len(all))], err
-}
-
-type alwaysFirst struct{ *login.Memory }
-
-func (alwaysFirst) Once(_ context.Context, _ string, until time.Time) (bool, error) {
-	if time.Now().After(until) {
-		return false, os.ErrDeadlineExceeded
+// accepted gives the output of the suite for a broken store, and "" if the suite fails.
+func accepted(name string, b brokenStore) string {
+	child := exec.Command(os.Args[0], "-test.run=^TestBroken$/"+b.test)
+	child.Env = append(os.Environ(), fault+"="+name)
+	out, err := child.CombinedOutput()
+	if err != nil && bytes.Contains(out, []byte("--- FAIL: TestBroken"+strings.TrimSuffix("/"+b.test, "/"))) {
+		return ""
 	}
-	return true, nil
+	return fmt.Sprintf("%v\n%s", err, out)
 }
 
-type pastOnce struct{ *login.Memory }
-
-func (s pastOnce) Once(ctx context.Context, key string, until time.Time) (bool, error) {
-	if time.Now().After(until) {
-		return true, nil
-	}
-	return s.Memory.Once(ctx, key, until)
+// A broken store, and the test of the suite that must fail for it.
+type brokenStore struct {
+	store func(*login.Memory) any
+	test  string
 }
 
-type sharedLease struct{ *login.Memory }
-
-func (sharedLease) Acquire(context.Context, string, time.Duration) (func(), bool, error) {
-	return func() {}, true, nil
-}
-
-type current struct{ release func() }
-
-type anyRelease struct {
-	*login.Memory
-	last *current
-}
-
-func (s anyRelease) Acquire(ctx context.Context, key string, d time.Duration) (func(), bool, error) {
-	release, held, err := s.Memory.Acquire(ctx, key, d)
-	if held {
-		s.last.release = release
-	}
-	return func() { s.last.release() }, held, err
+var broken = map[string]brokenStore{
+	"none of the interfaces":         {func(*login.Memory) any { return struct{}{} }, ""},
+	"values never expire":            {func(m *login.Memory) any { return forever{m} }, "load_and_save/expired"},
+	"values expire by the second":    {func(m *login.Memory) any { return wholeSeconds{m, down} }, "load_and_save/exact_time"},
+	"values expire a second late":    {func(m *login.Memory) any { return wholeSeconds{m, up} }, "load_and_save/exact_time"},
+	"used keys expire by the second": {func(m *login.Memory) any { return wholeSeconds{m, down} }, "replay/exact_time"},
+	"used keys expire late":          {func(m *login.Memory) any { return wholeSeconds{m, up} }, "replay/exact_time"},
+	"links expire by the second":     {func(m *login.Memory) any { return wholeSeconds{m, nearest} }, "index/exact_time"},
+	"leases end by the second":       {func(m *login.Memory) any { return wholeSeconds{m, down} }, "leases/exact_time"},
+	"the first time of a value":      {func(m *login.Memory) any { return &firstTime{Memory: m} }, "load_and_save/the_last_time_counts"},
+	"values are empty":               {func(m *login.Memory) any { return emptyIsNil{m} }, "load_and_save/empty"},
+	"values are cut":                 {func(m *login.Memory) any { return cut{m, 60 << 10} }, "load_and_save/64_KiB"},
+	"values are trimmed":             {func(m *login.Memory) any { return trimmed{m} }, "load_and_save/spaces"},
+	"values end at a zero byte":      {func(m *login.Memory) any { return zeroEnds{m} }, "load_and_save/zeros"},
+	"one slice for all":              {func(m *login.Memory) any { return &oneSlice{Memory: m} }, "load_and_save/one_slice_for_each_call"},
+	"the caller's slice":             {func(*login.Memory) any { return &aliased{} }, "load_and_save/caller's_slice"},
+	"keys ignore case":               {func(m *login.Memory) any { return keys{m, strings.ToLower} }, "load_and_save/keys_are_exact"},
+	"keys are cut":                   {func(m *login.Memory) any { return keys{m, func(k string) string { return k[:min(len(k), 128)] }} }, "load_and_save/keys_are_exact"},
+	"keys are trimmed":               {func(m *login.Memory) any { return keys{m, strings.TrimSpace} }, "load_and_save/keys_are_exact"},
+	"used keys ignore case":          {func(m *login.Memory) any { return keys{m, strings.ToLower} }, "replay/keys_are_exact"},
+	"sets ignore case":               {func(m *login.Memory) any { return keys{m, strings.ToLower} }, "index/keys_are_exact"},
+	"leases ignore case":             {func(m *login.Memory) any { return keys{m, strings.ToLower} }, "leases/keys_are_exact"},
+	"delete does nothing":            {func(m *login.Memory) any { return noDelete{m} }, "values/deleted"},
+	"delete takes a pattern":         {func(m *login.Memory) any { return patternDelete{m} }, "values/delete_is_exact"},
+	"values and leases collide":      {func(m *login.Memory) any { return oneSpace{m} }, "same_keys"},
+	"links are forgotten":            {func(m *login.Memory) any { return firstLinks{m, 1} }, "index/sets"},
+	"one page of links":              {func(m *login.Memory) any { return firstLinks{m, 1000} }, "index/parallel"},
+	"links are lost when repeated":   {func(m *login.Memory) any { return &toggled{Memory: m} }, "index/sets"},
+	"links cannot return":            {func(m *login.Memory) any { return &tombstone{Memory: m} }, "index/sets"},
+	"the last time of a link":        {func(m *login.Memory) any { return lastLink{m} }, "index/the_later_time_counts"},
+	"links are not extended":         {func(m *login.Memory) any { return &firstTime{Memory: m} }, "index/extended"},
+	"once is always true":            {func(m *login.Memory) any { return alwaysFirst{m} }, "replay/first"},
+	"once accepts the past":          {func(m *login.Memory) any { return pastOnce{m} }, "replay/a_time_that_has_passed"},
+	"once is checked, then written":  {func(m *login.Memory) any { return twoSteps{m} }, "replay/race"},
+	"once forgets at the second use": {func(m *login.Memory) any { return &lastOnce{until: map[string]time.Time{}, Memory: m} }, "replay/the_first_time_counts"},
+	"leases are shared":              {func(m *login.Memory) any { return sharedLease{m} }, "leases/one_holder"},
+	"leases have no owner":           {func(m *login.Memory) any { return &anyRelease{Memory: m} }, "leases/release_by_a_former_holder"},
+	"release needs the request":      {func(m *login.Memory) any { return requestRelease{m} }, "leases/release_after_the_request"},
+	"the context is ignored":         {func(m *login.Memory) any { return noContext{m} }, "load_and_save/ended_context"},
+	"the context of once is ignored": {func(m *login.Memory) any { return noContext{m} }, "replay/ended_context"},
+	"the context of an index":        {func(m *login.Memory) any { return noContext{m} }, "index/ended_context"},
+	"the context of a lease":         {func(m *login.Memory) any { return noContext{m} }, "leases/ended_context"},
+	"a log without its past":         {func(*login.Memory) any { return &memoryLog{onlyNew: true} }, "log/followed"},
+	"a log that is current too soon": {func(*login.Memory) any { return &memoryLog{early: true} }, "log/current"},
+	"a log that misses values":       {func(*login.Memory) any { return &memoryLog{skip: 7} }, "log/many_writers"},
+	"a log that is current for ever": {func(*login.Memory) any { return &memoryLog{skip: 2} }, "log/stays_current"},
+	"one log for all":                {func(*login.Memory) any { return &memoryLog{name: func(string) string { return "log" }} }, "log/separate"},
+	"logs ignore case":               {func(*login.Memory) any { return &memoryLog{name: strings.ToLower} }, "log/separate"},
+	"the caller's slice in a log":    {func(*login.Memory) any { return &memoryLog{alias: true} }, "log/values_are_exact"},
+	"a log that does not end":        {func(*login.Memory) any { return &memoryLog{endless: true} }, "log/ends"},
 }

@@ -2,9 +2,7 @@ package storetest
 
 import (
 	"bytes"
-	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -12,25 +10,47 @@ import (
 
 func testValues(t *testing.T, open func() Values) {
 	one, two := open(), open()
+	t.Run("deleted", func(t *testing.T) { deleted(t, one, two) })
+	t.Run("delete is exact", func(t *testing.T) { exactDelete(t, one) })
+}
+
+// testLoadSave is what Values and ssf.Store have in common.
+func testLoadSave(t *testing.T, open func() LoadSave) {
+	one, two := open(), open()
 	for name, value := range map[string][]byte{
 		"text": []byte("value"), "binary": {0, 0xff, '\r', '\n', '\'', '\\', '%'}, "empty": {}, "64 KiB": bytes.Repeat([]byte("x"), 64<<10),
+		"spaces": []byte(" \tvalue\r\n "), "zeros": {0, 0, 0}, "every byte": everyByte(),
 	} {
 		t.Run(name, func(t *testing.T) { roundTrip(t, one, two, key("value"), value) })
 	}
-	t.Run("long key", func(t *testing.T) {
-		roundTrip(t, one, two, key(strings.Repeat("k", 140)), []byte("value"))
-	})
+	t.Run("odd key", func(t *testing.T) { roundTrip(t, one, two, key(`%_*?[]{}'"\`), []byte("value")) })
 	t.Run("absent", func(t *testing.T) { loads(t, one, key("absent"), nil) })
 	t.Run("replaced", func(t *testing.T) { replaced(t, one, two) })
 	t.Run("expired", func(t *testing.T) { expires(t, one, two) })
-	t.Run("deleted", func(t *testing.T) { deleted(t, one, two) })
+	t.Run("the last time counts", func(t *testing.T) { lastTime(t, one, two) })
 	t.Run("keys are exact", func(t *testing.T) { exactKeys(t, one) })
 	t.Run("caller's slice", func(t *testing.T) { ownCopy(t, one) })
-	t.Run("cancelled", func(t *testing.T) { cancelledValues(t, one) })
+	t.Run("one slice for each call", func(t *testing.T) { ownSlices(t, one) })
+	t.Run("ended context", func(t *testing.T) { endedValues(t, one) })
 	t.Run("parallel", func(t *testing.T) { parallelValues(t, one, two) })
+	t.Run("exact time", func(t *testing.T) {
+		t.Parallel()
+		k := key("exact")
+		exactTime(t, timed{
+			add:    func(until time.Time) error { return one.Save(t.Context(), k, []byte("value"), until) },
+			exists: func() (bool, error) { got, err := two.Load(t.Context(), k); return got != nil, err },
+		})
+	})
 }
 
-func save(t *testing.T, s Values, key string, value []byte, until time.Time) {
+func everyByte() (all []byte) {
+	for i := range 256 {
+		all = append(all, byte(i))
+	}
+	return all
+}
+
+func save(t *testing.T, s LoadSave, key string, value []byte, until time.Time) {
 	t.Helper()
 	if err := s.Save(t.Context(), key, value, until); err != nil {
 		t.Fatalf("Save: %v", err)
@@ -38,7 +58,7 @@ func save(t *testing.T, s Values, key string, value []byte, until time.Time) {
 }
 
 // loads fails unless key has that value. nil is for a key without a value.
-func loads(t *testing.T, s Values, key string, want []byte) {
+func loads(t *testing.T, s LoadSave, key string, want []byte) {
 	t.Helper()
 	got, err := s.Load(t.Context(), key)
 	switch {
@@ -53,13 +73,13 @@ func loads(t *testing.T, s Values, key string, want []byte) {
 	}
 }
 
-func roundTrip(t *testing.T, one, two Values, key string, value []byte) {
+func roundTrip(t *testing.T, one, two LoadSave, key string, value []byte) {
 	save(t, one, key, value, later())
 	loads(t, one, key, value)
 	loads(t, two, key, value)
 }
 
-func replaced(t *testing.T, one, two Values) {
+func replaced(t *testing.T, one, two LoadSave) {
 	k := key("replaced")
 	save(t, one, k, []byte("first"), later())
 	save(t, two, k, []byte("second"), later())
@@ -69,7 +89,7 @@ func replaced(t *testing.T, one, two Values) {
 	loads(t, two, k, nil)
 }
 
-func expires(t *testing.T, one, two Values) {
+func expires(t *testing.T, one, two LoadSave) {
 	k := key("expires")
 	save(t, one, k, []byte("value"), time.Now().Add(short))
 	eventually(t, "the value expires", func() bool { got, err := two.Load(t.Context(), k); return got == nil && err == nil })
@@ -87,18 +107,65 @@ func deleted(t *testing.T, one, two Values) {
 		}
 	}
 	loads(t, one, k, nil)
+	loads(t, two, k, nil)
 }
 
-func exactKeys(t *testing.T, s Values) {
+// exactDelete: another key that looks like this one is not deleted with it.
+func exactDelete(t *testing.T, s Values) {
 	k := key("Exact")
 	save(t, s, k, []byte("value"), later())
-	for _, other := range []string{strings.ToUpper(k), strings.ToLower(k), k + " ", k[:len(k)-1]} {
-		loads(t, s, other, nil)
+	for _, other := range similar(k) {
+		if err := s.Delete(t.Context(), other); err != nil {
+			t.Errorf("Delete: %v", err)
+		}
+	}
+	loads(t, s, k, []byte("value"))
+	wantEnded(t, "Delete", s.Delete(ended(t), k))
+}
+
+func exactKeys(t *testing.T, s LoadSave) {
+	for _, k := range []string{key("Exact"), longKey()} {
+		save(t, s, k, []byte("value"), later())
+		for _, other := range similar(k) {
+			if len(other) <= 200 {
+				loads(t, s, other, nil)
+			}
+		}
+		roundTrip(t, s, s, k[:len(k)-1]+"-", []byte("another"))
+		loads(t, s, k, []byte("value"))
+	}
+}
+
+// lastTime: the time of the last Save counts, whether it is the earlier or the later one.
+func lastTime(t *testing.T, one, two LoadSave) {
+	longer, shorter := key("longer"), key("shorter")
+	save(t, one, longer, []byte("value"), time.Now().Add(short))
+	save(t, two, longer, []byte("value"), later())
+	save(t, one, shorter, []byte("value"), later())
+	save(t, two, shorter, []byte("value"), time.Now().Add(short))
+	eventually(t, "the value expires", func() bool { got, err := one.Load(t.Context(), shorter); return got == nil && err == nil })
+	time.Sleep(short)
+	loads(t, one, longer, []byte("value"))
+}
+
+// ownSlices: the result of one call is not changed by the next one.
+func ownSlices(t *testing.T, s LoadSave) {
+	a, b := key("a"), key("b")
+	save(t, s, a, []byte("value a"), later())
+	save(t, s, b, []byte("value b"), later())
+	first, err := s.Load(t.Context(), a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	loads(t, s, b, []byte("value b"))
+	save(t, s, a, []byte("changed"), later())
+	if string(first) != "value a" {
+		t.Error("a value that Load gave was changed by a later call: give each caller its own slice")
 	}
 }
 
 // ownCopy: the caller may change its slices afterwards.
-func ownCopy(t *testing.T, s Values) {
+func ownCopy(t *testing.T, s LoadSave) {
 	k, value := key("copy"), []byte("value")
 	save(t, s, k, value, later())
 	value[0] = 'X'
@@ -109,22 +176,18 @@ func ownCopy(t *testing.T, s Values) {
 	loads(t, s, k, []byte("value"))
 }
 
-// cancelledValues: a call whose context has ended may succeed, if it does not wait. It
-// must not say that nothing is there.
-func cancelledValues(t *testing.T, s Values) {
-	k := key("cancelled")
+func endedValues(t *testing.T, s LoadSave) {
+	k := key("ended")
 	save(t, s, k, []byte("value"), later())
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if got, err := s.Load(ctx, k); err == nil && got == nil {
-		t.Error("Load with an ended context says that there is no value")
-	}
+	_, err := s.Load(ended(t), k)
+	wantEnded(t, "Load", err)
+	wantEnded(t, "Save", s.Save(ended(t), k, []byte("value"), later()))
 }
 
-func parallelValues(t *testing.T, one, two Values) {
+func parallelValues(t *testing.T, one, two LoadSave) {
 	var group sync.WaitGroup
 	for i := range 16 {
-		s := []Values{one, two}[i%2]
+		s := []LoadSave{one, two}[i%2]
 		group.Go(func() {
 			k := key(fmt.Sprint("parallel", i))
 			for n := range 8 {

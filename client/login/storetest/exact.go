@@ -1,0 +1,84 @@
+package storetest
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+// tolerance is how much longer than its time an entry may exist.
+const tolerance = 500 * time.Millisecond
+
+// A timed kind of entry: add adds one until a time, and exists reports whether it is there.
+type timed struct {
+	add    func(until time.Time) error
+	exists func() (bool, error)
+}
+
+// exactTime: an entry exists until its time, which is not rounded to seconds. What is
+// forgotten early could be used again. The time for add itself is allowed in addition.
+func exactTime(t *testing.T, entry timed) {
+	t.Helper()
+	begin := nextSecond()
+	time.Sleep(time.Until(begin))
+	until, called := begin.Add(1200*time.Millisecond), time.Now()
+	if err := entry.add(until); err != nil {
+		t.Fatalf("an entry until %v from now: %v", time.Until(until), err)
+	}
+	latest := until.Add(tolerance + time.Since(called))
+	for ; ; time.Sleep(20 * time.Millisecond) {
+		asked := time.Now()
+		there, err := entry.exists()
+		switch early := until.Sub(time.Now()); {
+		case err != nil:
+			t.Fatal(err)
+		case !there && early > 5*time.Millisecond:
+			t.Fatalf("the entry is gone %v before its time: times must not be rounded", early)
+		case there && asked.After(latest):
+			t.Fatalf("the entry is there %v after its time, expected at most %v", asked.Sub(until), tolerance)
+		case !there:
+			return
+		}
+	}
+}
+
+// nextSecond is far from a second on both sides after 1.2 seconds, and so is the duration.
+func nextSecond() time.Time { return time.Now().Truncate(time.Second).Add(time.Second) }
+
+// sameKeys: one key may name a value, a set, what was used once, and a lease. Package
+// client/tokens keeps tokens and their lease under related names.
+func sameKeys(t *testing.T, store any) {
+	k := key("same")
+	values, hasValues := store.(Values)
+	if hasValues {
+		save(t, values, k, []byte("value"), later())
+	}
+	if s, ok := store.(Index); ok {
+		link(t, s, k, "member", later())
+		linked(t, s, k, "member")
+	}
+	if s, ok := store.(Replay); ok {
+		wantOnce(t, s, k, true)
+	}
+	if s, ok := store.(Leases); ok {
+		acquire(t, s, k, time.Minute, true)()
+	}
+	if hasValues {
+		loads(t, values, k, []byte("value"))
+	}
+}
+
+// ended is a context whose caller has gone.
+func ended(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
+}
+
+// wantEnded fails unless a call with an ended context gave an error.
+func wantEnded(t *testing.T, call string, err error) {
+	t.Helper()
+	if err == nil {
+		t.Errorf("%s with an ended context gave no error: the store must pass on the context", call)
+	}
+}

@@ -1,0 +1,77 @@
+package storetest_test
+
+import (
+	"bytes"
+	"context"
+	"sync"
+	"time"
+)
+
+// memoryLog is a log in memory. Its fields break it.
+type memoryLog struct {
+	onlyNew bool                // followers do not get what was there
+	early   bool                // current is called before the values
+	skip    int                 // each follower misses every value of that number
+	name    func(string) string // changes the names of logs
+	alias   bool                // the slices of callers are kept
+	endless bool                // Follow does not end with its context
+
+	mu   sync.Mutex
+	logs map[string][][]byte
+}
+
+func (l *memoryLog) Append(ctx context.Context, log string, value []byte, until time.Time) error {
+	if err := ctx.Err(); err != nil || time.Now().After(until) {
+		return err
+	}
+	if !l.alias {
+		value = bytes.Clone(value)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.logs == nil {
+		l.logs = map[string][][]byte{}
+	}
+	l.logs[l.named(log)] = append(l.logs[l.named(log)], value)
+	return nil
+}
+
+func (l *memoryLog) named(log string) string {
+	if l.name == nil {
+		return log
+	}
+	return l.name(log)
+}
+
+func (l *memoryLog) from(log string, n int) [][]byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.logs[l.named(log)][n:]
+}
+
+func (l *memoryLog) Follow(ctx context.Context, log string, heard func([]byte), current func()) error {
+	n := 0
+	if l.onlyNew {
+		n = len(l.from(log, 0))
+	}
+	if l.endless {
+		ctx = context.Background()
+	}
+	for {
+		values := l.from(log, n)
+		if l.early {
+			current()
+		}
+		for _, value := range values {
+			if n++; l.skip == 0 || n%l.skip != 0 {
+				heard(value)
+			}
+		}
+		current()
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
