@@ -129,7 +129,7 @@ func (c *Client) Begin(ctx context.Context, req Request) (redirect string, pendi
 // signsIn reports an error if the client has no RedirectURL for logins.
 func (c *Client) signsIn() error {
 	if c.config.RedirectURL == "" {
-		return errors.New("Config.RedirectURL is empty, and a login needs it")
+		return errors.New("Config.RedirectURL is empty: set it to the callback URL that is registered at the server")
 	}
 	return nil
 }
@@ -140,9 +140,9 @@ func (c *Client) checkOffer(m *discovery.Metadata) error {
 	methods := m.CodeChallengeMethodsSupported
 	switch {
 	case m.AuthorizationEndpoint == "":
-		return errors.New("the metadata has no authorization_endpoint")
+		return errors.New("the server's metadata has no authorization_endpoint: check Config.Issuer, or set Config.Metadata")
 	case !c.config.InsecureNoPKCE && c.config.PKCE == pkce.S256 && slices.Contains(methods, "plain") && !slices.Contains(methods, "S256"):
-		return errors.New("the server supports PKCE by plain alone, and Config.PKCE is S256")
+		return errors.New("the server supports only the PKCE method plain, and Config.PKCE is S256: enable S256 at the server, or set Config.PKCE to pkce.Plain")
 	}
 	return nil
 }
@@ -160,7 +160,7 @@ func (c *Client) front(ctx context.Context, m *discovery.Metadata, params url.Va
 			return nil, fail(StepRequest, err)
 		}
 	} else if m.RequireSignedRequestObject {
-		return nil, fail(StepRequest, errors.New("the server requires signed request objects, and Config.RequestObject is nil"))
+		return nil, fail(StepRequest, errors.New("the server requires signed request objects, and Config.RequestObject is nil: set it"))
 	}
 	switch {
 	case push:
@@ -200,18 +200,18 @@ func (c *Client) repeat(packed, params url.Values, pushed bool) url.Values {
 func (r *Request) check() error {
 	for name := range r.Extra {
 		if slices.Contains(reserved, name) {
-			return fmt.Errorf("Request.Extra must not hold %q", name)
+			return fmt.Errorf("Request.Extra contains %q, which the client sets itself: remove it", name)
 		}
 	}
 	if r.MaxAge != nil && *r.MaxAge < 0 {
-		return errors.New("Request.MaxAge is negative")
+		return fmt.Errorf("Request.MaxAge is %v, expected 0 or more", *r.MaxAge)
 	}
 	if err := checkScopes(r.Scopes); err != nil {
 		return fmt.Errorf("Request.Scopes: %w", err)
 	}
 	for name, list := range map[string][]string{"Request.Prompt": r.Prompt, "Request.ACRValues": r.ACRValues, "Request.UILocales": r.UILocales} {
 		if i := slices.IndexFunc(list, isNoWord); i >= 0 {
-			return fmt.Errorf("%s: %q is not one value", name, list[i])
+			return fmt.Errorf("%s: %q is not a single value: use one list element for each value", name, list[i])
 		}
 	}
 	return checkResources(r.Resources)
@@ -225,7 +225,7 @@ func isNoWord(s string) bool { return len(strings.Fields(s)) != 1 || strings.Tri
 func checkResources(resources []string) error {
 	for _, resource := range resources {
 		if u, err := url.Parse(resource); err != nil || !u.IsAbs() || strings.Contains(resource, "#") {
-			return fmt.Errorf("Request.Resources: %q is not an absolute URI without a fragment", resource)
+			return fmt.Errorf("Request.Resources contains %q, expected absolute URIs without a fragment", resource)
 		}
 	}
 	return nil
@@ -246,7 +246,7 @@ func (c *Client) newPending(req Request) (*Pending, error) {
 		p.Nonce = random()
 	}
 	if p.Subject != "" && !p.wantsIDToken() {
-		return nil, errors.New("Request.Subject is set, and the scopes have no openid: no ID token names the user")
+		return nil, errors.New("Request.Subject is set, but no ID token will name the user: add openid to Config.Scopes")
 	}
 	return p, err
 }
@@ -271,7 +271,7 @@ func (r *Request) essentialACR() ([]string, error) {
 		} `json:"id_token"`
 	}
 	if json.Unmarshal(raw, &claims) != nil {
-		return nil, errors.New("Request.Claims is not the object of OpenID Connect Core §5.5")
+		return nil, errors.New("Request.Claims does not encode to a claims request object (OpenID Connect Core §5.5)")
 	}
 	acr := claims.IDToken.ACR
 	switch {
@@ -344,7 +344,7 @@ func checkOwnQuery(at string, params url.Values) error {
 	own, _ := url.ParseQuery(query)
 	for name := range own {
 		if params.Has(name) {
-			return fmt.Errorf("the server's authorization_endpoint has a parameter %q of its own", name)
+			return fmt.Errorf("the server's authorization_endpoint already contains the parameter %q: correct the server's metadata, or set Config.Metadata", name)
 		}
 	}
 	return nil

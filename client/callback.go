@@ -58,7 +58,7 @@ func (c *Client) readCallback(ctx context.Context, q url.Values, p *Pending, m *
 func readResponse(q url.Values, p *Pending) (*response, error) {
 	r := &response{idToken: q.Get("id_token")}
 	if p.asksFor("id_token") && r.idToken == "" {
-		return nil, errors.New("id_token is missing")
+		return nil, errors.New("id_token is missing in the response: check Config.ResponseType")
 	}
 	if !p.asksFor("code") {
 		return r, nil
@@ -78,16 +78,16 @@ func (p *Pending) asksFor(parameter string) bool {
 func checkShape(q url.Values, p *Pending) error {
 	for _, name := range once {
 		if len(q[name]) > 1 {
-			return fmt.Errorf("parameter %s came %d times", name, len(q[name]))
+			return fmt.Errorf("the response has the parameter %s %d times, expected once", name, len(q[name]))
 		}
 	}
 	for _, name := range []string{"response", "id_token", "access_token", "code"} {
 		if q.Has(name) && !p.asksFor(name) {
-			return fmt.Errorf("parameter %s was not asked for", name)
+			return fmt.Errorf("the response has the parameter %s, which was not requested", name)
 		}
 	}
 	if q.Has("error") && (q.Has("code") || q.Has("id_token")) {
-		return errors.New("error came together with code or id_token")
+		return errors.New("the response has both error and code or id_token, expected only one of them")
 	}
 	return nil
 }
@@ -97,9 +97,9 @@ func checkState(q url.Values, p *Pending) error {
 	state := q.Get("state")
 	switch {
 	case state == "" || p.State == "":
-		return errors.New("state is missing")
+		return errors.New("state is missing in the response")
 	case subtle.ConstantTimeCompare([]byte(state), []byte(p.State)) != 1:
-		return errors.New("state is not that of this browser's login")
+		return errors.New("state of the response does not match the login in this browser")
 	}
 	return nil
 }
@@ -110,9 +110,9 @@ func checkState(q url.Values, p *Pending) error {
 func checkIss(q url.Values, p *Pending, why string) error {
 	switch {
 	case !q.Has("iss") && why != "" && !q.Has("id_token"):
-		return errors.New("iss is missing, and " + why)
+		return errors.New("iss is missing in the response, but " + why)
 	case q.Has("iss") && q.Get("iss") != p.Issuer:
-		return fmt.Errorf("iss is %s, and the login was begun at %s", jose.Quote(q.Get("iss")), jose.Quote(p.Issuer))
+		return fmt.Errorf("iss of the response is %s, expected %s", jose.Quote(q.Get("iss")), jose.Quote(p.Issuer))
 	}
 	return nil
 }
@@ -133,10 +133,10 @@ func (c *Client) whyIss(m *discovery.Metadata) string {
 // checkCode accepts the characters that RFC 6749 §A.11 allows: visible characters and spaces.
 func checkCode(code string) (string, error) {
 	if code == "" {
-		return "", errors.New("code is missing")
+		return "", errors.New("code is missing in the response")
 	}
 	if len(code) > maxCode {
-		return "", fmt.Errorf("a code of %d characters", len(code))
+		return "", fmt.Errorf("code has %d characters, expected at most %d", len(code), maxCode)
 	}
 	if !printable(code) {
 		return "", errors.New("code contains a character that is not printable ASCII")

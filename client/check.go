@@ -33,14 +33,14 @@ func (c *Config) check() error {
 	c.checkClient(&w)
 	c.checkResponse(&w)
 	c.checkKeys(&w)
-	w.add(!c.Profile.valid(), "Profile %q is none of those that are supported", c.Profile)
-	w.add(len(c.missing()) > 0, "Profile %s needs %s", c.Profile, strings.Join(c.missing(), ", "))
+	w.add(!c.Profile.valid(), "Profile is %q, expected one of the Profile constants", c.Profile)
+	w.add(len(c.missing()) > 0, "Profile %s requires %s", c.Profile, strings.Join(c.missing(), "; "))
 	return errors.Join(w...)
 }
 
 func (c *Config) checkServer(w *complaints) {
 	if c.Issuer == "" {
-		w.add(true, "Issuer is empty")
+		w.add(true, "Issuer is empty: set it to the server's issuer URL")
 	} else {
 		w.field("Issuer:", c.policy().CheckIssuer(c.Issuer))
 	}
@@ -49,10 +49,10 @@ func (c *Config) checkServer(w *complaints) {
 		w.field("DiscoveryURL is", c.policy().CheckURL(c.DiscoveryURL))
 	}
 	if m := c.Metadata; m != nil {
-		w.add(m.Issuer != c.Issuer, "Metadata is of another issuer than Config.Issuer")
-		w.add(m.TokenEndpoint == "", "Metadata lacks token_endpoint")
-		w.add(m.AuthorizationEndpoint == "" && c.RedirectURL != "", "Metadata lacks authorization_endpoint")
-		w.add(m.JWKSURI == "" && c.needsKeys(), "Metadata lacks jwks_uri, and there are no IDTokenKeys")
+		w.add(m.Issuer != c.Issuer, "Metadata.Issuer is %q, expected Config.Issuer (%q)", m.Issuer, c.Issuer)
+		w.add(m.TokenEndpoint == "", "Metadata.TokenEndpoint is empty: set it")
+		w.add(m.AuthorizationEndpoint == "" && c.RedirectURL != "", "Metadata.AuthorizationEndpoint is empty: set it, or leave Config.RedirectURL empty")
+		w.add(m.JWKSURI == "" && c.needsKeys(), "Metadata.JWKSURI is empty, and IDTokenKeys is nil: set one of them")
 	}
 }
 
@@ -65,9 +65,9 @@ func (c *Config) needsKeys() bool {
 }
 
 func (c *Config) checkClient(w *complaints) {
-	w.add(c.ClientID == "", "ClientID is empty")
+	w.add(c.ClientID == "", "ClientID is empty: set it to the client ID that the server assigned")
 	w.field("Auth", c.Auth.Check(c.ClientID))
-	w.add((c.Auth.UsesCertificate() || c.CertificateBound) && (c.HTTP == nil || c.HTTP.Transport == nil), "HTTP must present the client's certificate")
+	w.add((c.Auth.UsesCertificate() || c.CertificateBound) && (c.HTTP == nil || c.HTTP.Transport == nil), "HTTP has no Transport: set one that presents the client certificate")
 	for name, address := range map[string]string{"RedirectURL": c.RedirectURL, "PostLogoutRedirectURL": c.PostLogoutRedirectURL} {
 		if address != "" {
 			w.field(name, c.checkRedirectURL(address))
@@ -75,31 +75,31 @@ func (c *Config) checkClient(w *complaints) {
 	}
 	w.field("LogoutEndpoint", c.LogoutEndpoint.check())
 	w.field("Scopes:", checkScopes(c.Scopes))
-	w.add(!c.PKCE.Valid(), "PKCE is none of the methods")
-	w.add(c.PAR < PARAuto || c.PAR > PAROff, "PAR is none of the modes")
-	w.add(c.DefaultLifetime < 0 || c.DefaultLifetime > maxLifetime, "DefaultLifetime is %v; it goes from 0 to ten years", c.DefaultLifetime)
-	w.add(c.Skew < 0 || c.Skew > 5*time.Minute, "Skew is %v; it goes from 0 to 5m", c.Skew)
+	w.add(!c.PKCE.Valid(), "PKCE is %d, expected one of the methods of package pkce", c.PKCE)
+	w.add(c.PAR < PARAuto || c.PAR > PAROff, "PAR is %d, expected PARAuto, PARRequired or PAROff", c.PAR)
+	w.add(c.DefaultLifetime < 0 || c.DefaultLifetime > maxLifetime, "DefaultLifetime is %v, expected 0 to ten years", c.DefaultLifetime)
+	w.add(c.Skew < 0 || c.Skew > 5*time.Minute, "Skew is %v, expected 0 to 5m", c.Skew)
 	c.checkBindings(w)
 }
 
 func (c *Config) checkResponse(w *complaints) {
-	w.add(!slices.Contains(responseTypes, c.ResponseType), "ResponseType %q is none of those that are supported", c.ResponseType)
-	w.add(!slices.Contains(responseModes, c.ResponseMode), "ResponseMode %q is none of those that are supported", c.ResponseMode)
+	w.add(!slices.Contains(responseTypes, c.ResponseType), "ResponseType is %q, expected one of %q", c.ResponseType, responseTypes)
+	w.add(!slices.Contains(responseModes, c.ResponseMode), "ResponseMode is %q, expected one of %q", c.ResponseMode, responseModes)
 	if c.ResponseType != "" && c.ResponseType != ResponseCode {
-		w.add(!slices.Contains(c.Scopes, "openid"), "ResponseType %q needs the scope openid", c.ResponseType)
-		w.add(strings.HasPrefix(c.ResponseMode, "query"), "ResponseMode %q would put an ID token into the query", c.ResponseMode)
+		w.add(!slices.Contains(c.Scopes, "openid"), "ResponseType is %q, which requires the scope openid: add it to Scopes", c.ResponseType)
+		w.add(strings.HasPrefix(c.ResponseMode, "query"), "ResponseMode is %q, but an ID token must not be sent in the query: set form_post or a signed mode", c.ResponseMode)
 	}
 }
 
 // checkBindings requires PKCE or a nonce, which bind each login to its request (RFC 9700
 // §2.1.1).
 func (c *Config) checkBindings(w *complaints) {
-	w.add(c.InsecureMissingNonce && (c.InsecureNoPKCE || c.PKCE != pkce.S256), "InsecureMissingNonce needs PKCE S256 (no InsecureNoPKCE): one of the two must bind the response to the request")
-	w.add(c.InsecureNoPKCE && c.Auth.Name() == "none", "InsecureNoPKCE needs a client that authenticates (Auth)")
-	w.add(c.InsecureNoPKCE && !slices.Contains(c.Scopes, "openid"), "InsecureNoPKCE needs the scope openid: the nonce of the ID token must bind the response to the request")
-	w.add(c.MaxSize < 0 || c.MaxSize > jose.MaxSize, "MaxSize is %d; it goes from 0 to %d", c.MaxSize, jose.MaxSize)
+	w.add(c.InsecureMissingNonce && (c.InsecureNoPKCE || c.PKCE != pkce.S256), "InsecureMissingNonce requires PKCE S256 without InsecureNoPKCE: PKCE or the nonce must bind the response to the request")
+	w.add(c.InsecureNoPKCE && c.Auth.Name() == "none", "InsecureNoPKCE requires a client that authenticates: set Auth to another method than auth.Public")
+	w.add(c.InsecureNoPKCE && !slices.Contains(c.Scopes, "openid"), "InsecureNoPKCE requires the scope openid in Scopes: without PKCE only the nonce binds the response to the request")
+	w.add(c.MaxSize < 0 || c.MaxSize > jose.MaxSize, "MaxSize is %d, expected 0 to %d", c.MaxSize, jose.MaxSize)
 	for _, kind := range c.TokenTypes {
-		w.add(kind == "" || strings.EqualFold(kind, "DPoP") || strings.EqualFold(kind, notApplicable), "TokenTypes has %q, which is not a bearer token", kind)
+		w.add(kind == "" || strings.EqualFold(kind, "DPoP") || strings.EqualFold(kind, notApplicable), "TokenTypes contains %q, which is not a type of bearer tokens: remove it", kind)
 	}
 }
 
@@ -111,9 +111,9 @@ func (c *Config) checkKeys(w *complaints) {
 			w.field(name, jose.CheckAlgs(algs))
 		}
 	}
-	w.add(len(c.UserInfoDecryptionKeys) > 0 && len(c.UserInfoAlgs) == 0, "UserInfoDecryptionKeys needs UserInfoAlgs")
-	w.add(len(c.IntrospectionDecryptionKeys) > 0 && len(c.IntrospectionAlgs) == 0, "IntrospectionDecryptionKeys needs IntrospectionAlgs")
-	w.add(len(c.ResponseDecryptionKeys) > 0 && !strings.HasSuffix(c.ResponseMode, "jwt"), "ResponseDecryptionKeys needs a signed ResponseMode")
+	w.add(len(c.UserInfoDecryptionKeys) > 0 && len(c.UserInfoAlgs) == 0, "UserInfoDecryptionKeys is set, but UserInfoAlgs is empty: set both")
+	w.add(len(c.IntrospectionDecryptionKeys) > 0 && len(c.IntrospectionAlgs) == 0, "IntrospectionDecryptionKeys is set, but IntrospectionAlgs is empty: set both")
+	w.add(len(c.ResponseDecryptionKeys) > 0 && !strings.HasSuffix(c.ResponseMode, "jwt"), "ResponseDecryptionKeys is set, but ResponseMode is not a signed mode: set a mode such as jwt")
 	if c.DPoP != nil && c.DPoP.Keys != nil {
 		_, err := c.DPoP.Keys.Current().Algorithm()
 		w.field("DPoP.Keys:", err)
@@ -129,15 +129,15 @@ func (c *Config) checkRedirectURL(s string) error {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil || u.Scheme == "":
-		return errors.New("is not an absolute URL")
+		return errors.New("is not an absolute URL, expected one such as https://app.example/callback")
 	case u.Scheme == "http" || u.Scheme == "https":
 		if err := c.policy().CheckURL(s); err != nil {
 			return fmt.Errorf("is %w", err)
 		}
 	case strings.Contains(s, "#"):
-		return errors.New("has a fragment")
+		return errors.New("has a fragment, expected a URL without #")
 	case slices.Contains(scriptSchemes, strings.ToLower(u.Scheme)):
-		return fmt.Errorf("has the scheme %s", u.Scheme)
+		return fmt.Errorf("has the scheme %s, which a browser handles itself: use https or a private scheme", u.Scheme)
 	}
 	return nil
 }
@@ -148,7 +148,7 @@ var scriptSchemes = []string{"javascript", "data", "file", "vbscript", "about", 
 func checkScopes(scopes []string) error {
 	for _, s := range scopes {
 		if !endpoint.IsScopeToken(s) {
-			return fmt.Errorf("%q is not one scope", s)
+			return fmt.Errorf("%q is not a single scope: use one list element for each scope", s)
 		}
 	}
 	return nil
@@ -161,16 +161,16 @@ var everyTenant = []string{"common", "organizations", "consumers"}
 // checkTenants requires an Issuer with {tenantid} if Tenants or AcceptTenant is set.
 func (c *Config) checkTenants(w *complaints) {
 	if c.hasTenants() != strings.Contains(c.Issuer, "{tenantid}") {
-		w.add(true, "Tenants or AcceptTenant are for an Issuer with {tenantid}, and one of them is needed there")
+		w.add(true, "Tenants or AcceptTenant must be set if Issuer contains {tenantid}, and only then")
 	}
 	for _, name := range everyTenant {
-		w.add(strings.HasSuffix(strings.TrimSuffix(c.Issuer, "/v2.0"), "/"+name), "Issuer names %q, which is not a tenant of Entra ID: use EntraTenants, with the IDs of the tenants or with AcceptTenant", name)
+		w.add(strings.HasSuffix(strings.TrimSuffix(c.Issuer, "/v2.0"), "/"+name), "Issuer contains %q, which is not a tenant ID of Entra ID: use EntraTenants with tenant IDs or with AcceptTenant", name)
 		for _, tenant := range c.Tenants {
-			w.add(tenant == name, "Tenants has %q, which is not the ID of a tenant: list the IDs, or set AcceptTenant", name)
+			w.add(tenant == name, "Tenants contains %q, which is not a tenant ID: list tenant IDs, or set AcceptTenant", name)
 		}
 	}
 	for _, tenant := range c.Tenants {
-		w.add(tenant == "", "Tenants has an empty ID")
+		w.add(tenant == "", "Tenants contains an empty tenant ID: remove it")
 	}
 }
 

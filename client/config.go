@@ -291,10 +291,10 @@ func (c *Config) addProvider() error {
 	}
 	if c.DiscoveryURL != "" && c.DiscoveryURL != p.URL || c.Metadata != nil && !reflect.DeepEqual(c.Metadata, p.Static) ||
 		c.UntrustedIssuer && !p.UntrustedIssuer || c.InsecureHTTP && !p.InsecureHTTP {
-		return errors.New("client: Config.DiscoveryURL, Metadata, UntrustedIssuer and InsecureHTTP are the Provider's: set them there")
+		return errors.New("client: Config.DiscoveryURL, Metadata, UntrustedIssuer or InsecureHTTP is set together with Config.Provider: set it in the Provider")
 	}
 	if c.Issuer != "" && c.Issuer != p.Issuer {
-		return fmt.Errorf("client: Config.Issuer is %q, and Provider.Issuer is %q: set one of them, or both to the same", c.Issuer, p.Issuer)
+		return fmt.Errorf("client: Config.Issuer is %q, but Provider.Issuer is %q: set only one, or both to the same value", c.Issuer, p.Issuer)
 	}
 	c.Issuer, c.DiscoveryURL, c.Metadata = p.Issuer, p.URL, p.Static
 	c.UntrustedIssuer, c.InsecureHTTP = p.UntrustedIssuer, p.InsecureHTTP

@@ -38,7 +38,7 @@ func TestInsecureHTTP(t *testing.T) {
 	}
 	for _, profile := range []client.Profile{client.OIDCBasic, client.OAuth21} {
 		cfg.Profile = profile
-		if _, err := client.New(cfg); err == nil || !strings.Contains(err.Error(), "no Insecure switch") {
+		if _, err := client.New(cfg); err == nil || !strings.Contains(err.Error(), "no Insecure option") {
 			t.Errorf("%s: %v", profile, err)
 		}
 	}

@@ -164,7 +164,7 @@ func TestNoPKCE(t *testing.T) {
 		t.Fatal(err)
 	}
 	pending.Nonce = ""
-	if _, err := c.Finish(t.Context(), pending, s.Visit(t, redirect)); err == nil || !strings.Contains(err.Error(), "neither PKCE nor a nonce") {
+	if _, err := c.Finish(t.Context(), pending, s.Visit(t, redirect)); err == nil || !strings.Contains(err.Error(), "neither a code_verifier nor a nonce") {
 		t.Errorf("neither PKCE nor nonce: %v", err)
 	}
 	if _, err := c.Exchange(t.Context(), "canary-code", pkce.New()); err == nil {
@@ -181,10 +181,10 @@ func TestNoPKCE(t *testing.T) {
 // other one protects the login.
 func TestOneBindingRemains(t *testing.T) {
 	for says, edit := range map[string]func(*client.Config){
-		"InsecureMissingNonce needs PKCE":      func(c *client.Config) { c.InsecureMissingNonce, c.InsecureNoPKCE = true, true },
-		"InsecureMissingNonce needs PKCE S256": func(c *client.Config) { c.InsecureMissingNonce, c.PKCE = true, pkce.Plain },
-		"InsecureNoPKCE needs a client":        func(c *client.Config) { c.InsecureNoPKCE, c.Auth = true, auth.Public() },
-		"InsecureNoPKCE needs the scope":       func(c *client.Config) { c.InsecureNoPKCE, c.Scopes = true, []string{"photos"} },
+		"InsecureMissingNonce requires PKCE":      func(c *client.Config) { c.InsecureMissingNonce, c.InsecureNoPKCE = true, true },
+		"InsecureMissingNonce requires PKCE S256": func(c *client.Config) { c.InsecureMissingNonce, c.PKCE = true, pkce.Plain },
+		"InsecureNoPKCE requires a client":        func(c *client.Config) { c.InsecureNoPKCE, c.Auth = true, auth.Public() },
+		"InsecureNoPKCE requires the scope":       func(c *client.Config) { c.InsecureNoPKCE, c.Scopes = true, []string{"photos"} },
 	} {
 		cfg := config(optest.New(t))
 		edit(&cfg)

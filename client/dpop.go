@@ -52,7 +52,7 @@ func (d *DPoP) newKey() (key auth.SigningKey, kept string, err error) {
 func (d *DPoP) keptKey(kept string) (auth.SigningKey, error) {
 	if kept == "" {
 		if d.Keys == nil {
-			return auth.SigningKey{}, errors.New("the login has no DPoP key")
+			return auth.SigningKey{}, errors.New("the stored login has no DPoP key, and Config.DPoP.Keys is nil: start the login again")
 		}
 		return d.Keys.Current(), nil
 	}
@@ -170,10 +170,10 @@ func (c *Client) learn(role, u string, h http.Header) bool {
 // a new request. tokens.Transport does this. An error need not be an [*Error].
 func (c *Client) Authorize(r *http.Request, t *Tokens) error {
 	if t == nil || t.Token == nil || t.AccessToken == "" {
-		return errors.New("client: there is no access token")
+		return errors.New("client: the Tokens have no access token: sign the user in again")
 	}
 	if err := endpoint.CheckScheme(r.URL); err != nil { // RFC 6750 §5.3
-		return fmt.Errorf("client: the request goes to %w, which must not have the token", err)
+		return fmt.Errorf("client: the access token is not sent: the URL of the request is %w", err)
 	}
 	switch strings.ToLower(t.TokenType) { // RFC 6749 §7.1: a type that is not understood is not used
 	case "dpop":
@@ -181,11 +181,11 @@ func (c *Client) Authorize(r *http.Request, t *Tokens) error {
 		r.Header.Set("Authorization", "Bearer "+t.AccessToken)
 		return nil
 	default:
-		return errors.New("client: the access token is of a type that is not supported")
+		return fmt.Errorf("client: the token type is %q, expected Bearer or DPoP", t.TokenType)
 	}
 	prover, err := c.prover(t.DPoPKey)
 	if err != nil || prover == nil {
-		return errors.Join(errors.New("client: the access token is bound to a key that is not here"), err)
+		return errors.Join(errors.New("client: the access token is bound to a DPoP key: set Config.DPoP, and keep Tokens.DPoPKey with the token"), err)
 	}
 	proof, err := prover.Proof(dpop.Resource, cmp.Or(r.Method, http.MethodGet), r.URL, t.AccessToken)
 	if err != nil {
@@ -217,7 +217,7 @@ func (d *DPoP) tokenType() string {
 // typeHint names the setting that accepts another token_type.
 func (d *DPoP) typeHint() string {
 	if d != nil {
-		return " (see DPoP.InsecureAllowBearer)"
+		return ": configure the server to bind access tokens (DPoP), or set DPoP.InsecureAllowBearer"
 	}
-	return " (see Config.TokenTypes)"
+	return ": if it is a bearer token, add the type to Config.TokenTypes"
 }

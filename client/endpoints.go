@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/url"
 	"slices"
 
@@ -13,16 +14,18 @@ import (
 
 // ErrNoEndpoint is the cause of an [*Error] if the server's metadata has no endpoint for the
 // operation.
-var ErrNoEndpoint = errors.New("the server's metadata has no endpoint for this (Config.Metadata may name one)")
+var ErrNoEndpoint = errors.New("the server's metadata has no endpoint for this operation: if the server has one, set it in Config.Metadata")
 
 // place is an endpoint at which a client authenticates, as the metadata describes it.
 type place struct {
 	url     string
 	methods []string // of authentication; empty if the endpoint has no list
+	failure string   // the reason for the log if the server responds with another status than 200
 }
 
 // postTo posts a form once, with the client's authentication. If the metadata has no list of
-// methods for the endpoint, it uses the list of the token endpoint.
+// methods for the endpoint, it uses the list of the token endpoint. A response with another status
+// than 200 is an error.
 func (c *Client) postTo(ctx context.Context, step Step, at func(*discovery.Metadata) place, form url.Values, accept string) (*endpoint.Response, error) {
 	ctx = c.provider.Context(ctx)
 	m, err := c.metadata(ctx)
@@ -41,6 +44,9 @@ func (c *Client) postTo(ctx context.Context, step Step, at func(*discovery.Metad
 	resp, err := c.http.PostForm(ctx, p.url, c.auth(m), form, accept)
 	if err != nil {
 		return nil, fail(step, tokenError(err))
+	}
+	if resp.Status != http.StatusOK {
+		return nil, fail(step, c.rejected(m, form, resp.Failure(p.failure)))
 	}
 	return resp, nil
 }
@@ -79,7 +85,7 @@ func (c *Client) Binding() auth.Binding {
 	return auth.Binding{ClientID: c.config.ClientID, Issuer: c.config.Issuer, CheckAlg: c.config.Profile.checkAlg, Now: c.config.Now}
 }
 
-var errUnmade = errors.New("the Client was not made by New")
+var errUnmade = errors.New("the Client is the zero value: create it with client.New")
 
 // Metadata returns the server's metadata, with the endpoints that this client uses. It is
 // fetched at the first use. Every error is an [*Error]. Codes: "temporarily_unavailable" if it

@@ -64,7 +64,7 @@ type CallbackError struct {
 }
 
 func (e *CallbackError) Error() string {
-	text := fmt.Sprintf("the server answers %s (%q)", e.Code, e.Description)
+	text := fmt.Sprintf("the server responded with the error %s (%q)%s", e.Code, e.Description, remedy(e.Code, false))
 	if e.odd != nil {
 		text += ": " + e.odd.Error()
 	}

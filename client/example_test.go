@@ -48,9 +48,9 @@ func ExampleNew() {
 	_, err := client.New(client.Config{ClientID: "web", RedirectURL: "http://app.example/callback"})
 	fmt.Println(err)
 	// Output:
-	// client: Config.Issuer is empty
-	// client: Config.Auth is missing; for a client without a secret say Public()
-	// client: Config.RedirectURL is not an https URL (http is accepted only on loopback; for development elsewhere set InsecureHTTP)
+	// client: Config.Issuer is empty: set it to the server's issuer URL
+	// client: Config.Auth is not set: use auth.Secret, or auth.Public for a client without a secret
+	// client: Config.RedirectURL is not an https URL (http is accepted only on loopback, or in development with InsecureHTTP)
 }
 
 // A daemon's token, kept fresh, and put into the requests to one API.
@@ -77,5 +77,5 @@ func ExampleClient_Grant() {
 	_, err = c.Grant(context.Background(), client.Grant{Type: "client_credentials"})
 	fmt.Println(err)
 	// Output:
-	// client: token request: this grant has checks of its own: use grant.ClientCredentials
+	// client: token request: Grant does not send client_credentials, because its response needs more checks: use grant.ClientCredentials
 }

@@ -89,7 +89,7 @@ func TestFederatedEverywhere(t *testing.T) {
 	}
 
 	cfg.Profile, cfg.CertificateBound, cfg.HTTP = client.FAPI2Security, true, withCertificate
-	if _, err := client.New(cfg); err == nil || !strings.Contains(err.Error(), "Auth PrivateKeyJWT") {
+	if _, err := client.New(cfg); err == nil || !strings.Contains(err.Error(), "Auth to be PrivateKeyJWT") {
 		t.Errorf("FAPI accepts an assertion that the client did not sign: %v", err)
 	}
 }

@@ -36,7 +36,7 @@ func (c *Client) Finish(ctx context.Context, pending *Pending, callback url.Valu
 		return nil, err
 	}
 	if !c.claim(pending) {
-		return nil, fail(StepCallback, errors.New("this login was finished before"))
+		return nil, fail(StepCallback, errors.New("this login was finished before: a response is accepted once"))
 	}
 	tokens, err := c.complete(ctx, pending, response)
 	if err == nil {
@@ -61,7 +61,7 @@ func checkSubject(p *Pending, t *Tokens) error {
 	case p.Subject == "":
 		return nil
 	case t.IDToken == nil:
-		return errors.New("Request.Subject is set, and the login has no ID token that names the user: the scopes need openid")
+		return errors.New("Request.Subject is set, but the login has no ID token: add openid to Config.Scopes")
 	case t.IDToken.Subject != p.Subject:
 		return &SubjectError{Expected: p.Subject, Subject: t.IDToken.Subject}
 	}
@@ -75,7 +75,7 @@ func (c *Client) checkPrompt(p *Pending, t *Tokens) error {
 		return nil
 	}
 	if t.IDToken.AuthTime.Before(p.CreatedAt.Add(-c.skew())) {
-		return fail(StepIDToken, errors.New("auth_time is before the request, and prompt=login wanted the user to sign in again"))
+		return fail(StepIDToken, errors.New("auth_time is before the request, but prompt=login requires the user to sign in again"))
 	}
 	return nil
 }
@@ -97,7 +97,7 @@ func (c *Client) complete(ctx context.Context, p *Pending, r *response) (*Tokens
 		return nil, err
 	}
 	if tokens.IDToken.Issuer != front.IDToken.Issuer || tokens.IDToken.Subject != front.IDToken.Subject { // OpenID Connect Core §3.3.3.6
-		return nil, fail(StepIDToken, errors.New("the ID tokens from the browser and from the token endpoint are of two users"))
+		return nil, fail(StepIDToken, errors.New("the ID token from the token endpoint names another user than the ID token from the browser"))
 	}
 	return tokens, nil
 }
@@ -116,7 +116,7 @@ func (c *Client) claim(p *Pending) bool {
 	return c.used.claim(p.State, c.config.Now(), p.CreatedAt.Add(pendingLifetime))
 }
 
-var errBegunElsewhere = errors.New("the login was begun by another client")
+var errBegunElsewhere = errors.New("another client began this login: check Config.Issuer and Config.ClientID")
 
 // began reports whether a stored login was begun by this client.
 func (c *Client) began(issuer, clientID string) bool {
@@ -126,15 +126,15 @@ func (c *Client) began(issuer, clientID string) bool {
 func (c *Client) checkPending(p *Pending) error {
 	switch {
 	case p == nil:
-		return errors.New("there is no login under way in this browser")
+		return errors.New("no login is under way in this browser: start the login again")
 	case !c.began(p.Issuer, p.ClientID):
 		return errBegunElsewhere
 	case p.RedirectURL == "":
-		return errors.New("the login has no redirect_uri")
+		return errors.New("the stored login has no redirect_uri: start the login again")
 	case c.config.signedMode() && !p.signedResponse():
-		return errors.New("the login was begun without a signed response, which Config.ResponseMode wants")
+		return errors.New("the login began before Config.ResponseMode required a signed response: start the login again")
 	case p.Expired(c.config.Now()):
-		return errors.New("the login took longer than 10 minutes")
+		return errors.New("the login took longer than 10 minutes: start it again")
 	}
 	return c.checkVerifier(p)
 }
@@ -151,10 +151,10 @@ func (c *Client) Exchange(ctx context.Context, code string, verifier pkce.Verifi
 		return nil, fail(StepCallback, err)
 	}
 	if c.config.Profile.isFAPI() || c.config.signedMode() {
-		return nil, fail(StepCallback, errors.New("Exchange sees a code alone, and Config.Profile or ResponseMode wants the response that brought it"))
+		return nil, fail(StepCallback, errors.New("Exchange checks only a code, but Config.Profile or Config.ResponseMode requires checks of the whole response: use Finish"))
 	}
 	if c.config.InsecureNoPKCE {
-		return nil, fail(StepCallback, errors.New("Exchange needs PKCE, and Config.InsecureNoPKCE is set"))
+		return nil, fail(StepCallback, errors.New("Exchange requires PKCE, but Config.InsecureNoPKCE is true: set it to false"))
 	}
 	if _, err := pkce.Parse(string(verifier)); err != nil {
 		return nil, fail(StepCallback, err)
@@ -216,7 +216,7 @@ func (c *Client) skew() time.Duration {
 // addIDToken validates the ID token of a token response.
 func (c *Client) addIDToken(ctx context.Context, tokens *Tokens, raw string, want idtoken.Expected) (*Tokens, error) {
 	if raw == "" {
-		return nil, fail(StepIDToken, errors.New("the token response has no id_token, though the scope was openid"))
+		return nil, fail(StepIDToken, errors.New("the token response has no id_token, expected one for the scope openid: enable OpenID Connect for this client at the server"))
 	}
 	want.FromTokenEndpoint = want.FromTokenEndpoint && c.hasTLS(ctx)
 	token, report := c.verifier.Check(ctx, raw, want)

@@ -63,10 +63,10 @@ func TestProfileWithoutRedirect(t *testing.T) {
 			t.Errorf("%s: a login in the browser: %v", profile, err)
 		}
 		for says, edit := range map[string]func(*client.Config){
-			"no Insecure switch: InsecureMissingTokenType": func(c *client.Config) { c.InsecureMissingTokenType = true },
-			"Auth PrivateKeyJWT":                           func(c *client.Config) { c.Auth = auth.SecretBasic("s") },
-			"access tokens bound":                          func(c *client.Config) { c.CertificateBound = false },
-			"IDTokenAlgs":                                  func(c *client.Config) { c.IDTokenAlgs = []string{"RS256"} },
+			"no Insecure option (remove InsecureMissingTokenType)": func(c *client.Config) { c.InsecureMissingTokenType = true },
+			"Auth to be PrivateKeyJWT":                             func(c *client.Config) { c.Auth = auth.SecretBasic("s") },
+			"bound access tokens":                                  func(c *client.Config) { c.CertificateBound = false },
+			"IDTokenAlgs":                                          func(c *client.Config) { c.IDTokenAlgs = []string{"RS256"} },
 		} {
 			cfg := fapiDaemon(s, profile)
 			edit(&cfg)
@@ -122,9 +122,9 @@ func TestFAPICIBA(t *testing.T) {
 		}
 	}
 	for says, edit := range map[string]func(*client.Config){
-		"no RedirectURL": func(c *client.Config) { c.RedirectURL = optest.RedirectURL },
-		"Auth":           func(c *client.Config) { c.Auth = auth.Public() },
-		"an Assertion for the issuer": func(c *client.Config) {
+		"an empty RedirectURL": func(c *client.Config) { c.RedirectURL = optest.RedirectURL },
+		"Auth":                 func(c *client.Config) { c.Auth = auth.Public() },
+		"an Assertion without Audience and Endpoints": func(c *client.Config) {
 			c.Auth = auth.PrivateKeyJWT(auth.SigningKey{Alg: "PS256", Key: optest.NewKey("k", "PS256").Private}, auth.Assertion{Audience: "x"})
 		},
 	} {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -29,9 +28,9 @@ var functions = map[string]string{
 
 // ownGrants are the grant types that Grant never sends.
 var ownGrants = map[string]string{
-	"authorization_code": "this grant has methods of its own: Finish and Exchange",
-	"refresh_token":      "this grant has a method of its own: Refresh",
-	"password":           "the password grant is not supported; it shows the user's password to the client", // RFC 9700 §2.4
+	"authorization_code": "Grant does not send authorization_code: use Finish or Exchange",
+	"refresh_token":      "Grant does not send refresh_token: use Refresh",
+	"password":           "the password grant is not supported, because it reveals the user's password to the client: use Begin and Finish", // RFC 9700 §2.4
 }
 
 // TokenRequest describes tokens that are requested without a browser. The zero value requests
@@ -65,7 +64,7 @@ var reservedGrant = []string{
 func (r *TokenRequest) check() error {
 	for name := range r.Extra {
 		if slices.Contains(reserved, name) && name != "response_type" || slices.Contains(reservedGrant, name) {
-			return fmt.Errorf("TokenRequest.Extra must not hold %q", name)
+			return fmt.Errorf("TokenRequest.Extra contains %q, which the client sets itself: remove it", name)
 		}
 	}
 	if err := checkScopes(r.Scopes); err != nil {
@@ -181,14 +180,14 @@ func (g *Grant) check() error {
 		return errors.New(reason)
 	}
 	if function := functions[g.Type]; function != "" && g.Check == nil {
-		return errors.New("this grant has checks of its own: use " + function)
+		return fmt.Errorf("Grant does not send %s, because its response needs more checks: use %s", g.Type, function)
 	}
 	if !isGrantType(g.Type) {
-		return errors.New("Grant.Type is neither an absolute URI nor a name")
+		return fmt.Errorf("Grant.Type is %q, expected an absolute URI or a registered name", g.Type)
 	}
 	for _, name := range []string{"grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type"} {
 		if g.Form.Has(name) {
-			return fmt.Errorf("Grant.Form must not hold %q", name)
+			return fmt.Errorf("Grant.Form contains %q, which the client sets itself: remove it", name)
 		}
 	}
 	return nil
@@ -219,7 +218,7 @@ func (t *tokenResponse) keepAccessToken() {
 // is sent once. Every error is an [*Error]. errors.Is finds [ErrNoEndpoint] if endpoint returns
 // "". Codes are those that the server sends, as for [Client.Grant].
 func (c *Client) PostForm(ctx context.Context, step Step, endpoint func(*discovery.Metadata) string, form url.Values, answer any) error {
-	resp, err := c.postTo(ctx, step, func(m *discovery.Metadata) place { return place{url: endpoint(m)} }, form, "application/json")
+	resp, err := c.postTo(ctx, step, func(m *discovery.Metadata) place { return place{url: endpoint(m), failure: notOAuth} }, form, "application/json")
 	if err != nil {
 		return err
 	}
@@ -230,9 +229,6 @@ func (c *Client) PostForm(ctx context.Context, step Step, endpoint func(*discove
 }
 
 func readAnswer(resp *endpoint.Response, answer any) error {
-	if resp.Status != http.StatusOK {
-		return resp.Failure("the answer is not an OAuth error")
-	}
 	if resp.MediaType != "application/json" {
 		return resp.Refuse(fmt.Errorf("%w: %w", errNotJSON, resp.NotJSON()))
 	}

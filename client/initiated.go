@@ -38,11 +38,11 @@ func (c *Client) Initiated(q url.Values) (*Initiated, error) {
 func (c *Client) readInitiated(q url.Values) (*Initiated, error) {
 	for _, name := range []string{"iss", "login_hint", "target_link_uri"} {
 		if len(q[name]) > 1 || len(q.Get(name)) > maxHint {
-			return nil, fmt.Errorf("parameter %s came %d times, or is too long", name, len(q[name]))
+			return nil, fmt.Errorf("the parameter %s came %d times or is too long, expected it once with at most %d characters", name, len(q[name]), maxHint)
 		}
 	}
 	if !c.isIssuer(q.Get("iss")) {
-		return nil, fmt.Errorf("iss is %s, not the configured issuer", jose.Quote(q.Get("iss")))
+		return nil, fmt.Errorf("iss is %s, expected %s (Config.Issuer)", jose.Quote(q.Get("iss")), jose.Quote(c.config.Issuer))
 	}
 	target, err := c.target(q.Get("target_link_uri"))
 	return &Initiated{Request: Request{LoginHint: q.Get("login_hint")}, Target: target}, err
@@ -63,14 +63,14 @@ func (c *Client) target(link string) (string, error) {
 	}
 	u, err := url.Parse(link)
 	if err != nil || !endpoint.SameOrigin(link, c.config.RedirectURL) || u.User != nil || u.Opaque != "" {
-		return "", errors.New("target_link_uri is not on this site")
+		return "", errors.New("target_link_uri is not on the site of Config.RedirectURL")
 	}
 	path := (&url.URL{Path: u.Path, RawQuery: u.Query().Encode()}).String()
 	if path == "" {
 		path = "/"
 	}
 	if path[0] != '/' || len(path) > 1 && (path[1] == '/' || path[1] == '\\') {
-		return "", errors.New("target_link_uri is not on this site")
+		return "", errors.New("target_link_uri is not on the site of Config.RedirectURL")
 	}
 	return path, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -93,9 +92,6 @@ func (c *Client) Introspect(ctx context.Context, token, hint string) (*Introspec
 	if err != nil {
 		return nil, err
 	}
-	if resp.Status != http.StatusOK {
-		return nil, fail(StepIntrospect, tokenError(resp.Failure("the server does not answer about the token")))
-	}
 	body, err := c.answerBody(c.provider.Context(ctx), resp)
 	if err != nil {
 		return nil, fail(StepIntrospect, tokenError(resp.Refuse(err)))
@@ -108,7 +104,7 @@ func (c *Client) Introspect(ctx context.Context, token, hint string) (*Introspec
 }
 
 func introspection(m *discovery.Metadata) place {
-	return place{m.IntrospectionEndpoint, m.IntrospectionEndpointAuthMethodsSupported}
+	return place{m.IntrospectionEndpoint, m.IntrospectionEndpointAuthMethodsSupported, "the server rejected the introspection request"}
 }
 
 func (c *Client) introspectionJWT() agreedJWT {
@@ -123,7 +119,7 @@ func (c *Client) answerBody(ctx context.Context, resp *endpoint.Response) ([]byt
 		return payload, err
 	}
 	if claims.IssuedAt.Before(c.config.Now().Add(-maxAnswerAge)) { // the zero time is
-		return nil, errors.New("iat is missing, or long ago")
+		return nil, fmt.Errorf("iat of the signed response is missing or more than %v ago", maxAnswerAge)
 	}
 	var around struct {
 		Answer jsontext.Value `json:"token_introspection"`
@@ -135,15 +131,15 @@ func (c *Client) answerBody(ctx context.Context, resp *endpoint.Response) ([]byt
 func (c *Client) readAnswer(body []byte) (*Introspected, error) {
 	var a answer
 	if err := jose.Decode(body, &a, jose.DocumentLimits); err != nil {
-		return nil, fmt.Errorf("the answer about the token: %w", err)
+		return nil, fmt.Errorf("the introspection response: %w", err)
 	}
 	switch {
 	case a.Active == nil:
-		return nil, errors.New("active is missing")
+		return nil, errors.New("active is missing in the introspection response")
 	case !*a.Active:
 		return &Introspected{payload: body}, nil
 	case a.Issuer != "" && a.Issuer != c.config.Issuer:
-		return nil, errors.New("iss is " + jose.Quote(a.Issuer) + ", another server's")
+		return nil, fmt.Errorf("iss is %s, expected %s (Config.Issuer)", jose.Quote(a.Issuer), jose.Quote(c.config.Issuer))
 	}
 	return &Introspected{
 		Active: true, Issuer: a.Issuer, Subject: a.Subject, Username: string(a.Username), ClientID: a.ClientID, TokenType: string(a.TokenType),

@@ -17,7 +17,7 @@ import (
 // outside of the JWT are ignored.
 func (c *Client) openResponse(ctx context.Context, q url.Values) (url.Values, error) {
 	if len(q["response"]) != 1 {
-		return nil, errors.New("a signed response was asked for, and there is not one parameter response")
+		return nil, fmt.Errorf("the parameter response came %d times, expected once, because Config.ResponseMode requests a signed response", len(q["response"]))
 	}
 	algs := c.config.ResponseAlgs
 	if len(algs) == 0 {
@@ -27,11 +27,13 @@ func (c *Client) openResponse(ctx context.Context, q url.Values) (url.Values, er
 	if err != nil {
 		return nil, fmt.Errorf("response: %w", err)
 	}
-	switch aud := value(claims.Audience); {
-	case claims.Expiry.IsZero(): // JARM §2.1
+	if claims.Expiry.IsZero() { // JARM §2.1
 		return nil, errors.New("response: exp is missing")
-	case slices.ContainsFunc(aud, func(a string) bool { return a != c.config.ClientID && !slices.Contains(c.config.TrustedAudiences, a) }):
-		return nil, errors.New("response: aud has another audience than the client_id; see Config.TrustedAudiences")
+	}
+	for _, aud := range value(claims.Audience) {
+		if aud != c.config.ClientID && !slices.Contains(c.config.TrustedAudiences, aud) {
+			return nil, fmt.Errorf("response: aud also contains %s: if you trust this audience, add it to Config.TrustedAudiences", jose.Quote(aud))
+		}
 	}
 	return responseParameters(payload)
 }
@@ -46,7 +48,7 @@ func responseParameters(payload []byte) (url.Values, error) {
 	for name, value := range all {
 		if value.Kind() != '"' {
 			if slices.Contains(once, name) {
-				return nil, fmt.Errorf("response: %s is not a string", strings.ToLower(name))
+				return nil, fmt.Errorf("response: the member %s is not a string", strings.ToLower(name))
 			}
 			continue
 		}

@@ -34,9 +34,9 @@ func (s *serverClaims) checkParties(issuer, clientID string, optional bool) erro
 	iss, aud := value(s.Issuer), value(s.Audience)
 	switch {
 	case iss != issuer && !(optional && s.Issuer == nil):
-		return fmt.Errorf("iss is %s, not %s", jose.Quote(iss), jose.Quote(issuer))
+		return fmt.Errorf("iss is %s, expected %s", jose.Quote(iss), jose.Quote(issuer))
 	case !slices.Contains(aud, clientID) && !(optional && s.Audience == nil):
-		return errors.New("aud does not contain the client_id")
+		return fmt.Errorf("aud does not contain %s: check Config.ClientID", jose.Quote(clientID))
 	}
 	return nil
 }
@@ -46,13 +46,13 @@ func (s *serverClaims) checkParties(issuer, clientID string, optional bool) erro
 func (s *serverClaims) checkTimes(now time.Time, skew time.Duration) error {
 	switch latest := now.Add(skew); {
 	case !s.Expiry.IsZero() && !now.Before(s.Expiry.Add(skew)):
-		return fmt.Errorf("expired %v ago (if the clocks differ see Config.Skew)", now.Sub(s.Expiry.Time).Round(time.Second))
+		return fmt.Errorf("expired %v ago: compare the clocks, or increase Config.Skew", now.Sub(s.Expiry.Time).Round(time.Second))
 	case s.Expiry.After(now.AddDate(10, 0, 0)):
-		return errors.New("exp is more than ten years ahead")
+		return errors.New("exp is more than ten years in the future")
 	case s.IssuedAt.After(latest):
-		return fmt.Errorf("iat is %v ahead of this clock (if the clocks differ see Config.Skew)", s.IssuedAt.Sub(now).Round(time.Second))
+		return fmt.Errorf("iat is %v ahead of the local clock: synchronize the clocks, or increase Config.Skew", s.IssuedAt.Sub(now).Round(time.Second))
 	case s.NotBefore.After(latest):
-		return fmt.Errorf("nbf is %v ahead of this clock (if the clocks differ see Config.Skew)", s.NotBefore.Sub(now).Round(time.Second))
+		return fmt.Errorf("nbf is %v ahead of the local clock: synchronize the clocks, or increase Config.Skew", s.NotBefore.Sub(now).Round(time.Second))
 	}
 	return nil
 }
@@ -81,9 +81,9 @@ func (c *Client) openBody(ctx context.Context, resp *endpoint.Response, agreed a
 	signed := len(agreed.algs) > 0
 	switch is := resp.MediaType == agreed.accept(); {
 	case !is && signed:
-		return nil, nil, fmt.Errorf("%w, and a signed answer was agreed on (Config.%s)", resp.NotOfType(agreed.mediaType), agreed.field)
+		return nil, nil, fmt.Errorf("%w: configure the server to sign its responses, or leave Config.%s empty", resp.NotOfType(agreed.mediaType), agreed.field)
 	case !is:
-		return nil, nil, fmt.Errorf("%w; for a JWT see Config.%s", resp.NotJSON(), agreed.field)
+		return nil, nil, fmt.Errorf("%w: for signed responses set Config.%s", resp.NotJSON(), agreed.field)
 	case !signed:
 		return resp.Body, nil, nil
 	}

@@ -54,7 +54,7 @@ func (e *LogoutEndpoint) check() error {
 		return fmt.Errorf("has a URL that is %w", err)
 	}
 	if e.RedirectParameter == "" || slices.Contains(logoutParameters, e.RedirectParameter) {
-		return errors.New("has no RedirectParameter of its own")
+		return fmt.Errorf("has the RedirectParameter %q, expected the name of the server's own parameter, such as returnTo", e.RedirectParameter)
 	}
 	return nil
 }
@@ -103,11 +103,11 @@ func (c *Client) logoutAt(m *discovery.Metadata, l Logout) (redirect, state stri
 func (l *Logout) check() error {
 	for name := range l.Extra {
 		if slices.Contains(logoutParameters, name) {
-			return fmt.Errorf("Logout.Extra must not hold %q", name)
+			return fmt.Errorf("Logout.Extra contains %q, which the client sets itself: remove it", name)
 		}
 	}
 	if !visible(l.IDTokenHint) {
-		return errors.New("Logout.IDTokenHint has a character that a token cannot have")
+		return errors.New("Logout.IDTokenHint contains a character that is not allowed in tokens: pass Tokens.IDTokenHint")
 	}
 	return nil
 }
@@ -143,11 +143,11 @@ func CheckLogout(state string, callback url.Values) error {
 	got := callback["state"]
 	switch {
 	case state == "":
-		return fail(StepLogout, errors.New("there is no logout under way in this browser"))
+		return fail(StepLogout, errors.New("no logout is under way in this browser"))
 	case len(got) != 1:
-		return fail(StepLogout, fmt.Errorf("parameter state came %d times", len(got)))
+		return fail(StepLogout, fmt.Errorf("the parameter state came %d times, expected once", len(got)))
 	case subtle.ConstantTimeCompare([]byte(got[0]), []byte(state)) != 1:
-		return fail(StepLogout, errors.New("state is not that of this browser's logout"))
+		return fail(StepLogout, errors.New("state does not match the logout in this browser"))
 	}
 	return nil
 }

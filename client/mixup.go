@@ -34,7 +34,7 @@ func CheckMixUpDefense(clients ...*Client) error {
 	var errs []error
 	for _, c := range clients {
 		if at := c.config.RedirectURL; at != "" && shared[leadsTo(at)] && !c.NamesIssuer() {
-			errs = append(errs, fmt.Errorf("client: %s shares the RedirectURL %s with a client of another issuer: set Config.RequireIss, or give it a RedirectURL of its own", c.name(), at))
+			errs = append(errs, fmt.Errorf("client: %s has the same RedirectURL %s as a client of another issuer: set Config.RequireIss, or use another RedirectURL", c.name(), at))
 		}
 	}
 	return errors.Join(errs...)
@@ -74,19 +74,19 @@ func (c *Client) FinishAt(ctx context.Context, pending *Pending, at *url.URL, ca
 
 func checkArrival(p *Pending, at *url.URL) error {
 	if p == nil || at == nil {
-		return errors.New("the login or the URL at which the response arrived is missing")
+		return errors.New("the Pending or the URL is nil: pass the stored Pending and the URL at which the response arrived")
 	}
 	want, err := url.Parse(p.RedirectURL)
 	if err != nil || want.Host == "" {
-		return errors.New("the login's redirect_uri is not a URL with a host")
+		return errors.New("redirect_uri of the stored login has no host: start the login again")
 	}
 	got := *at
 	got.Scheme = want.Scheme // a proxy may end TLS
 	switch {
 	case arrivalPlace(&got) != arrivalPlace(want):
-		return errors.New("the response did not arrive at the login's redirect_uri: host or path differ")
+		return errors.New("the response did not arrive at the redirect_uri of this login: host or path differ")
 	case !hasQuery(got.Query(), want.Query()):
-		return errors.New("the response did not arrive at the login's redirect_uri: the query differs")
+		return errors.New("the response did not arrive at the redirect_uri of this login: the query differs")
 	}
 	return nil
 }

@@ -19,9 +19,9 @@ func (c *Client) pushes(m *discovery.Metadata) (bool, error) {
 	required := c.config.PAR == PARRequired || c.config.Profile.requiresPAR() || m.RequirePushedAuthorizationRequests
 	switch {
 	case c.config.PAR == PAROff && m.RequirePushedAuthorizationRequests:
-		return false, errors.New("the server requires pushed authorization requests, and Config.PAR is PAROff")
+		return false, errors.New("the server requires pushed authorization requests, but Config.PAR is PAROff: set PARAuto")
 	case required && !has:
-		return false, errors.New("pushed authorization requests are required, and the server has no endpoint for them")
+		return false, errors.New("pushed authorization requests are required, but the server's metadata has no endpoint for them: check Config.PAR and Config.Profile")
 	}
 	return has && c.config.PAR != PAROff, nil
 }
@@ -31,7 +31,7 @@ func (c *Client) pushes(m *discovery.Metadata) (bool, error) {
 func (c *Client) push(ctx context.Context, m *discovery.Metadata, params url.Values) (url.Values, error) {
 	pushed, err := par.Push(ctx, c.config.HTTP, m.PushedAuthorizationRequestEndpoint, c.auth(m), params)
 	if err != nil {
-		return nil, c.pushSent(m, params, c.explain(err))
+		return nil, c.rejectedPush(m, params, c.explain(err))
 	}
 	if pushed.DPoPNonce != "" {
 		c.learn(dpop.Authorization, m.PushedAuthorizationRequestEndpoint, http.Header{"Dpop-Nonce": {pushed.DPoPNonce}})
@@ -46,24 +46,57 @@ func (c *Client) explain(err error) error {
 	if c.config.Auth.Name() != "none" || !errors.As(err, &e) || e.Status != http.StatusUnauthorized {
 		return err
 	}
-	return fmt.Errorf("%w (if the server lets no public client push, set Config.PAR to PAROff)", err)
+	return fmt.Errorf("%w (if the server rejects pushed requests of public clients, set Config.PAR to PAROff)", err)
 }
 
-// withSent adds the sent parameters to a server's rejection, so that the operator can compare
-// them with the registration. It adds no secret, code or token.
-func (c *Client) withSent(m *discovery.Metadata, form url.Values, err error) error {
-	sent := fmt.Sprintf("sent client_id %q, authentication %s", c.config.ClientID, c.method(m).Name())
-	if uri := form.Get("redirect_uri"); uri != "" {
-		sent += fmt.Sprintf(", redirect_uri %q", uri)
-	}
-	return fmt.Errorf("%w; %s", err, sent)
-}
-
-// pushSent is withSent for a pushed request that the server rejected.
-func (c *Client) pushSent(m *discovery.Metadata, params url.Values, err error) error {
+// rejectedPush adds to a server's rejection what was sent.
+func (c *Client) rejectedPush(m *discovery.Metadata, params url.Values, err error) error {
 	var e *par.Error
 	if !errors.As(err, &e) || e.Code == "" {
 		return err
 	}
-	return c.withSent(m, params, err)
+	return c.withSent(m, params, e.Code, err)
+}
+
+// withSent adds to a server's rejection the sent parameters and the setting to compare with the
+// registration. It adds no secret, code or token.
+func (c *Client) withSent(m *discovery.Metadata, form url.Values, code string, err error) error {
+	sent := fmt.Sprintf("sent client_id %q, authentication %s", c.config.ClientID, c.method(m).Name())
+	uri := form.Get("redirect_uri")
+	if form.Has("request") { // the request object contains it
+		uri = c.config.RedirectURL
+	}
+	if uri != "" {
+		sent += fmt.Sprintf(", redirect_uri %q", uri)
+	}
+	return fmt.Errorf("%w; %s%s", err, sent, remedy(code, uri != ""))
+}
+
+// remedies name the setting to change for a server's error (RFC 6749 §4.1.2.1, §5.2).
+var remedies = map[string]string{
+	"invalid_client":            "compare Config.ClientID and Config.Auth with the client's registration at the server",
+	"unauthorized_client":       "allow this grant for the client at the server, or correct Config.ClientID and Config.Auth",
+	"invalid_scope":             "compare Config.Scopes with the scopes that the server allows for the client",
+	"unsupported_grant_type":    "enable this grant at the server",
+	"unsupported_response_type": "set Config.ResponseType to a type that the server supports",
+}
+
+// redirectRemedies are for a rejected request with a redirect_uri. Servers report an unregistered
+// one with these codes (RFC 6749 §5.2, RFC 9126 §2.3).
+var redirectRemedies = map[string]string{
+	"invalid_request":      "register Config.RedirectURL at the server exactly as it was sent",
+	"invalid_redirect_uri": "register Config.RedirectURL at the server exactly as it was sent",
+	"invalid_grant":        "the code has expired or was used before, or Config.RedirectURL does not match the registration",
+}
+
+// remedy returns ": " and what to do about a server's error, or "".
+func remedy(code string, redirect bool) string {
+	text := remedies[code]
+	if text == "" && redirect {
+		text = redirectRemedies[code]
+	}
+	if text == "" {
+		return ""
+	}
+	return ": " + text
 }

@@ -34,10 +34,10 @@ func (c *Client) challengeMethod() string {
 func (c *Client) checkVerifier(p *Pending) error {
 	if c.config.InsecureNoPKCE {
 		if p.CodeVerifier != "" {
-			return errors.New("the login was begun with PKCE, and Config.InsecureNoPKCE is set now")
+			return errors.New("the login began with PKCE, but Config.InsecureNoPKCE is now true: start the login again")
 		}
 		if p.Nonce == "" || !p.wantsIDToken() {
-			return errors.New("the login has neither PKCE nor a nonce")
+			return errors.New("the stored login has neither a code_verifier nor a nonce: start the login again")
 		}
 		return nil
 	}

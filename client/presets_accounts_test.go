@@ -69,7 +69,7 @@ func TestSocialPresets(t *testing.T) {
 					continue
 				}
 				noCanary(t, err.Error())
-				if name == "a server that rejects PKCE" && !strings.Contains(err.Error(), "PKCE enabled") {
+				if name == "a server that rejects PKCE" && !strings.Contains(err.Error(), "enable PKCE") {
 					t.Errorf("%s: the error names no remedy: %v", name, err)
 				}
 			}

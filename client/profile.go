@@ -58,12 +58,12 @@ func (c *Config) rules() []rule {
 	if c.Profile == NoProfile {
 		return nil
 	}
-	rules := []rule{{len(c.insecure()) == 0, "no Insecure switch: " + strings.Join(c.insecure(), ", ")}}
+	rules := []rule{{len(c.insecure()) == 0, "no Insecure option (remove " + strings.Join(c.insecure(), ", ") + ")"}}
 	if c.Profile.isFAPI() {
 		rules = append(rules, c.fapiRules()...)
 	}
 	if c.Profile == FAPICIBA {
-		return append(rules, rule{c.RedirectURL == "", "no RedirectURL (make another Client, with another FAPI profile, for logins in the browser)"})
+		return append(rules, rule{c.RedirectURL == "", "an empty RedirectURL (for logins in the browser create another Client with another FAPI profile)"})
 	}
 	if c.RedirectURL == "" {
 		return rules
@@ -87,7 +87,7 @@ func (c *Config) redirectRules() []rule {
 	}
 	return append(c.fapi2Rules(), code, s256,
 		rule{c.RequestObject != nil, "RequestObject"},
-		rule{c.signedMode(), "a signed ResponseMode"},
+		rule{c.signedMode(), "a signed ResponseMode, such as jwt"},
 	)
 }
 
@@ -95,19 +95,19 @@ func (c *Config) redirectRules() []rule {
 func (c *Config) fapiRules() []rule {
 	algs, assertion := strings.Join(c.Profile.algs(), ", "), c.Auth.Assertion()
 	return append([]rule{
-		{c.Auth.UsesCertificate() || c.Auth.Name() == "private_key_jwt", "Auth PrivateKeyJWT, TLS or SelfSignedTLS"},
-		{assertion == nil || assertion.Audience == "" && len(assertion.Endpoints) == 0, "an Assertion for the issuer"},
-		{assertion == nil || c.allows(c.Auth.Alg()), "an Assertion by " + algs},
-		{c.CertificateBound || c.DPoP != nil && !c.DPoP.InsecureAllowBearer && c.Profile != FAPI1Advanced, "access tokens bound by CertificateBound or (FAPI 2.0) DPoP"},
-		{c.DPoP == nil || c.DPoP.Keys == nil || c.allows(algOf(c.DPoP.Keys)), "DPoP.Keys by " + algs},
-		{c.allows(c.IDTokenAlgs...) || c.RedirectURL == "" && len(c.IDTokenAlgs) == 0, "IDTokenAlgs of " + algs},
-		{len(c.ResponseAlgs) == 0 && !c.signedMode() || c.allows(c.ResponseAlgs...), "ResponseAlgs of " + algs},
-		{len(c.UserInfoAlgs) == 0 || c.allows(c.UserInfoAlgs...), "UserInfoAlgs of " + algs},
-		{len(c.IntrospectionAlgs) == 0 || c.allows(c.IntrospectionAlgs...), "IntrospectionAlgs of " + algs},
-		{c.IssuerAlias == "" && !c.hasTenants(), "one issuer (no IssuerAlias, no Tenants)"},
+		{c.Auth.UsesCertificate() || c.Auth.Name() == "private_key_jwt", "Auth to be PrivateKeyJWT, TLS or SelfSignedTLS"},
+		{assertion == nil || assertion.Audience == "" && len(assertion.Endpoints) == 0, "an Assertion without Audience and Endpoints"},
+		{assertion == nil || c.allows(c.Auth.Alg()), "an Assertion signed with one of " + algs},
+		{c.CertificateBound || c.DPoP != nil && !c.DPoP.InsecureAllowBearer && c.Profile != FAPI1Advanced, "bound access tokens (CertificateBound, or DPoP with FAPI 2.0)"},
+		{c.DPoP == nil || c.DPoP.Keys == nil || c.allows(algOf(c.DPoP.Keys)), "DPoP.Keys that sign with one of " + algs},
+		{c.allows(c.IDTokenAlgs...) || c.RedirectURL == "" && len(c.IDTokenAlgs) == 0, "IDTokenAlgs from " + algs},
+		{len(c.ResponseAlgs) == 0 && !c.signedMode() || c.allows(c.ResponseAlgs...), "ResponseAlgs from " + algs},
+		{len(c.UserInfoAlgs) == 0 || c.allows(c.UserInfoAlgs...), "UserInfoAlgs from " + algs},
+		{len(c.IntrospectionAlgs) == 0 || c.allows(c.IntrospectionAlgs...), "IntrospectionAlgs from " + algs},
+		{c.IssuerAlias == "" && !c.hasTenants(), "one issuer (no IssuerAlias and no Tenants)"},
 		{!c.Profile.isFAPI2() || c.Skew == 0 || c.Skew >= minFAPI2Skew && c.Skew <= maxFAPI2Skew, "a Skew from 10s to 1m"},
-		{!weakTLS(c.HTTP), "TLS 1.2 and the server's certificate checked (HTTP)"},
-		{!c.CertificateBound && !c.Auth.UsesCertificate() || showsCertificate(c.HTTP), "an HTTP that presents the client's certificate"},
+		{!weakTLS(c.HTTP), "an HTTP client that uses TLS 1.2 or later and verifies the server's certificate"},
+		{!c.CertificateBound && !c.Auth.UsesCertificate() || showsCertificate(c.HTTP), "an HTTP client that presents the client certificate"},
 	}, c.objectRules(algs)...)
 }
 
@@ -118,8 +118,8 @@ func (c *Config) objectRules(algs string) []rule {
 		return nil
 	}
 	return []rule{
-		{c.allows(o.alg()), "a RequestObject by " + algs},
-		{o.Audience == "", "a RequestObject for the issuer"},
+		{c.allows(o.alg()), "a RequestObject signed with one of " + algs},
+		{o.Audience == "", "a RequestObject without Audience"},
 	}
 }
 
@@ -133,7 +133,7 @@ const (
 func (c *Config) fapi2Rules() []rule {
 	return []rule{
 		{c.PAR != PAROff, "PAR"},
-		{!c.RepeatParameters, "nothing but client_id and request_uri in the browser (RepeatParameters)"},
+		{!c.RepeatParameters, "RepeatParameters false"},
 	}
 }
 
@@ -142,7 +142,7 @@ func (c *Config) fapi1Rules() []rule {
 	hybrid := c.ResponseType == ResponseCodeIDToken
 	return []rule{
 		{c.RequestObject != nil, "RequestObject"},
-		{hybrid || c.ResponseType != ResponseIDToken && c.signedMode(), "ResponseType code id_token, or code with a signed ResponseMode"},
+		{hybrid || c.ResponseType != ResponseIDToken && c.signedMode(), "ResponseType code id_token, or code with a signed ResponseMode such as jwt"},
 	}
 }
 
@@ -168,7 +168,7 @@ func (c *Config) allows(algs ...string) bool {
 // checkAlg is also called before each signature, because keys may be rotated after New.
 func (p Profile) checkAlg(alg string) error {
 	if algs := p.algs(); algs != nil && !slices.Contains(algs, alg) {
-		return fmt.Errorf("Profile %s has no signatures by %q", p, alg)
+		return fmt.Errorf("Profile %s does not allow the algorithm %q, expected one of %q", p, alg, algs)
 	}
 	return nil
 }
@@ -218,7 +218,7 @@ func (c *Config) checkMetadata(m *discovery.Metadata) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	return fmt.Errorf("Profile %s needs a server with %s", c.Profile, strings.Join(missing, ", "))
+	return fmt.Errorf("Config.Profile %s requires a server whose metadata has %s", c.Profile, strings.Join(missing, ", "))
 }
 
 // insecure names the Insecure options that are set, in the order of Config's fields. Profiles

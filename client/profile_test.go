@@ -40,22 +40,22 @@ func TestProfile(t *testing.T) {
 		says string
 		edit func(*client.Config)
 	}{
-		{"Auth PrivateKeyJWT", func(c *client.Config) { c.Auth = auth.SecretBasic("s") }},
-		{"Auth PrivateKeyJWT", func(c *client.Config) { c.Auth = auth.Public() }},
-		{"Auth PrivateKeyJWT", func(c *client.Config) {
+		{"Auth to be PrivateKeyJWT", func(c *client.Config) { c.Auth = auth.SecretBasic("s") }},
+		{"Auth to be PrivateKeyJWT", func(c *client.Config) { c.Auth = auth.Public() }},
+		{"Auth to be PrivateKeyJWT", func(c *client.Config) {
 			c.Auth = auth.SecretJWT("a secret that is long enough for HS256", auth.Assertion{})
 		}},
-		{"an Assertion for the issuer", func(c *client.Config) {
+		{"an Assertion without Audience and Endpoints", func(c *client.Config) {
 			c.Auth = auth.PrivateKeyJWT(ps, auth.Assertion{Audience: "https://as.example/token"})
 		}},
-		{"an Assertion by PS256", func(c *client.Config) { c.Auth = auth.PrivateKeyJWT(rs, auth.Assertion{}) }},
-		{"access tokens bound", func(c *client.Config) { c.DPoP = nil }},
-		{"access tokens bound", func(c *client.Config) { c.DPoP = &client.DPoP{InsecureAllowBearer: true} }},
+		{"an Assertion signed with one of PS256", func(c *client.Config) { c.Auth = auth.PrivateKeyJWT(rs, auth.Assertion{}) }},
+		{"bound access tokens", func(c *client.Config) { c.DPoP = nil }},
+		{"bound access tokens", func(c *client.Config) { c.DPoP = &client.DPoP{InsecureAllowBearer: true} }},
 		{"IDTokenAlgs", func(c *client.Config) { c.IDTokenAlgs = nil }},
 		{"IDTokenAlgs", func(c *client.Config) { c.IDTokenAlgs = []string{"PS256", "RS256"} }},
 		{"ResponseAlgs", func(c *client.Config) { c.ResponseAlgs = nil }},
 		{"UserInfoAlgs", func(c *client.Config) { c.UserInfoAlgs = []string{"RS256"} }},
-		{"a RequestObject by PS256", func(c *client.Config) { c.RequestObject = &client.RequestObject{Keys: rs} }},
+		{"a RequestObject signed with one of PS256", func(c *client.Config) { c.RequestObject = &client.RequestObject{Keys: rs} }},
 		{"PKCE S256", func(c *client.Config) { c.PKCE = pkce.Plain }},
 		{"PKCE S256", func(c *client.Config) { c.PKCE = pkce.PlainImplicit }},
 		{"ResponseType code", func(c *client.Config) { c.ResponseType, c.ResponseMode = client.ResponseCodeIDToken, "fragment.jwt" }},
@@ -63,37 +63,37 @@ func TestProfile(t *testing.T) {
 		{"RepeatParameters", func(c *client.Config) { c.RepeatParameters = true }},
 		{"RequestObject", func(c *client.Config) { c.RequestObject = nil }},
 		{"a signed ResponseMode", func(c *client.Config) { c.ResponseMode = "query" }},
-		{"no Insecure switch", func(c *client.Config) { c.InsecureMissingTokenType = true }},
-		{"no Insecure switch", func(c *client.Config) { c.InsecureSkipSignature = true }},
-		{"no Insecure switch", func(c *client.Config) { c.InsecureUnnamedUserInfo = true }},
-		{"no Insecure switch", func(c *client.Config) { c.InsecureDraftLogout = true }},
-		{"no Insecure switch", func(c *client.Config) {
+		{"no Insecure option", func(c *client.Config) { c.InsecureMissingTokenType = true }},
+		{"no Insecure option", func(c *client.Config) { c.InsecureSkipSignature = true }},
+		{"no Insecure option", func(c *client.Config) { c.InsecureUnnamedUserInfo = true }},
+		{"no Insecure option", func(c *client.Config) { c.InsecureDraftLogout = true }},
+		{"no Insecure option", func(c *client.Config) {
 			c.CertificateBound, c.HTTP, c.DPoP = true, withCertificate, &client.DPoP{InsecureAllowBearer: true}
 		}},
-		{"no Insecure switch", func(c *client.Config) { c.Profile, c.InsecureMissingTokenType = client.OIDCBasic, true }},
-		{"no Insecure switch", func(c *client.Config) { c.Profile, c.InsecureMissingTokenType = client.OAuth21, true }},
-		{"DPoP.Keys by PS256", func(c *client.Config) { c.DPoP = &client.DPoP{Keys: rs} }},
-		{"a RequestObject for the issuer", func(c *client.Config) {
+		{"no Insecure option", func(c *client.Config) { c.Profile, c.InsecureMissingTokenType = client.OIDCBasic, true }},
+		{"no Insecure option", func(c *client.Config) { c.Profile, c.InsecureMissingTokenType = client.OAuth21, true }},
+		{"DPoP.Keys that sign with one of PS256", func(c *client.Config) { c.DPoP = &client.DPoP{Keys: rs} }},
+		{"a RequestObject without Audience", func(c *client.Config) {
 			c.RequestObject = &client.RequestObject{Keys: ps, Audience: "https://as.example/authorize"}
 		}},
 		{"a Skew from 10s to 1m", func(c *client.Config) { c.Skew = 61 * time.Second }},
 		{"a Skew from 10s to 1m", func(c *client.Config) { c.Skew = 9 * time.Second }},
 		{"one issuer", func(c *client.Config) { c.IssuerAlias = "as.example" }},
-		{"the server's certificate checked", func(c *client.Config) { c.HTTP = withTLS(&tls.Config{InsecureSkipVerify: true}) }},
+		{"verifies the server's certificate", func(c *client.Config) { c.HTTP = withTLS(&tls.Config{InsecureSkipVerify: true}) }},
 		{"TLS 1.2", func(c *client.Config) { c.HTTP = withTLS(&tls.Config{MinVersion: tls.VersionTLS11}) }},
 		{"TLS 1.2", func(c *client.Config) { c.HTTP = withTLS(&tls.Config{MaxVersion: tls.VersionTLS11}) }},
-		{"presents the client's certificate", func(c *client.Config) { c.CertificateBound, c.HTTP = true, withTLS(&tls.Config{}) }},
-		{"IDTokenAlgs of PS256, ES256", func(c *client.Config) {
+		{"presents the client certificate", func(c *client.Config) { c.CertificateBound, c.HTTP = true, withTLS(&tls.Config{}) }},
+		{"IDTokenAlgs from PS256, ES256", func(c *client.Config) {
 			c.Profile, c.CertificateBound, c.HTTP, c.IDTokenAlgs = client.FAPI1Advanced, true, withCertificate, []string{"EdDSA"}
 		}},
 		{"ResponseType code id_token", func(c *client.Config) {
 			c.Profile, c.CertificateBound, c.HTTP, c.ResponseType = client.FAPI1Advanced, true, withCertificate, client.ResponseIDToken
 		}},
-		{"none of those", func(c *client.Config) { c.Profile = "FAPI 3" }},
+		{"expected one of the Profile constants", func(c *client.Config) { c.Profile = "FAPI 3" }},
 		{"RequestObject", func(c *client.Config) {
 			c.Profile, c.CertificateBound, c.HTTP, c.RequestObject = client.FAPI1Advanced, true, withCertificate, nil
 		}},
-		{"access tokens bound", func(c *client.Config) { c.Profile = client.FAPI1Advanced }},
+		{"bound access tokens", func(c *client.Config) { c.Profile = client.FAPI1Advanced }},
 		{"code id_token", func(c *client.Config) {
 			c.Profile, c.CertificateBound, c.HTTP, c.ResponseMode = client.FAPI1Advanced, true, withCertificate, ""
 		}},

@@ -34,7 +34,7 @@ func (c *Client) Ready(ctx context.Context) error {
 func (c *Client) impossible(m *discovery.Metadata) (out []error) {
 	lacks := func(field string, list []string, values ...string) {
 		if len(list) > 0 && !slices.ContainsFunc(values, func(v string) bool { return slices.Contains(list, v) }) {
-			out = append(out, fmt.Errorf("the setting Config.%s is %q, and the server supports %q", field, values, list))
+			out = append(out, fmt.Errorf("Config.%s is %q, but the server supports only %q: change the setting or the server", field, values, list))
 		}
 	}
 	if name := c.method(m).Name(); name != "federated_jwt" && name != "spiffe_jwt" {
@@ -53,10 +53,10 @@ func (c *Client) impossible(m *discovery.Metadata) (out []error) {
 		out = append(out, err)
 	}
 	if c.config.RequestObject == nil && m.RequireSignedRequestObject {
-		out = append(out, errors.New("the server requires signed request objects, and Config.RequestObject is nil"))
+		out = append(out, errors.New("the server requires signed request objects, and Config.RequestObject is nil: set it"))
 	}
 	if c.config.needsKeys() && m.JWKSURI == "" {
-		out = append(out, errors.New("the metadata has no jwks_uri, and Config.IDTokenKeys is nil"))
+		out = append(out, errors.New("the server's metadata has no jwks_uri, and Config.IDTokenKeys is nil: set Config.IDTokenKeys"))
 	}
 	responseType := c.config.ResponseType
 	if responseType == "" {

@@ -27,7 +27,7 @@ import (
 // [Error.EndsLogin]), "invalid_client", "unauthorized_client", "invalid_scope", "invalid_request".
 func (c *Client) Refresh(ctx context.Context, old *Tokens, scopes ...string) (*Tokens, error) {
 	if old == nil || old.Token == nil || old.RefreshToken == "" {
-		return nil, fail(StepToken, errors.New("there is no refresh token"))
+		return nil, fail(StepToken, errors.New("the Tokens have no refresh token: request one with a scope such as offline_access"))
 	}
 	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {old.RefreshToken}}
 	c.repeatResource(form, old.Resources)
@@ -53,7 +53,7 @@ func (c *Client) Refresh(ctx context.Context, old *Tokens, scopes ...string) (*T
 		return tokens, nil
 	}
 	if old.Login == nil {
-		return nil, rotated(tokens, errors.New("the answer has an ID token, and there is none of the login to hold it against"))
+		return nil, rotated(tokens, errors.New("the response has an ID token, but Tokens.Login is nil: keep the Tokens with tokens.ToStore"))
 	}
 	if _, err := c.addIDToken(ctx, tokens, response.IDToken, idtoken.Expected{
 		AccessToken: response.AccessToken, FromTokenEndpoint: true, Original: old.Login, Date: response.date,

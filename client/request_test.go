@@ -223,7 +223,7 @@ func TestConfigIsCopied(t *testing.T) {
 func TestStaticMetadata(t *testing.T) {
 	m := &discovery.Metadata{Issuer: "https://as.example", AuthorizationEndpoint: "https://as.example/a", TokenEndpoint: "https://as.example/t"}
 	cfg := client.Config{Issuer: m.Issuer, Metadata: m, ClientID: "rp", Auth: auth.Public(), RedirectURL: "https://rp.example/cb"}
-	if _, err := client.New(cfg); err == nil || !strings.Contains(err.Error(), "jwks_uri") {
+	if _, err := client.New(cfg); err == nil || !strings.Contains(err.Error(), "JWKSURI") {
 		t.Errorf("an ID token without keys to check it: %v", err)
 	}
 	cfg.Scopes = []string{"api"}

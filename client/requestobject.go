@@ -37,13 +37,13 @@ type RequestObject struct {
 
 func (o *RequestObject) check() error {
 	if o.Keys == nil {
-		return errors.New("has no Keys")
+		return errors.New("has no Keys: set them to a signing key")
 	}
 	if _, err := o.Keys.Current().Algorithm(); err != nil {
 		return err
 	}
 	if o.Lifetime < 0 || o.Lifetime > 5*time.Minute {
-		return fmt.Errorf("has a Lifetime of %v; it goes from 0 to 5m", o.Lifetime)
+		return fmt.Errorf("has a Lifetime of %v, expected 0 to 5m", o.Lifetime)
 	}
 	if o.EncryptionAlg != "" || o.EncryptionEnc != "" {
 		return jose.CheckEncryption(o.EncryptionAlg, o.EncryptionEnc)
@@ -119,7 +119,7 @@ const maxRequestURI = 512 // characters, RFC 9101 §5.2
 func checkRequestURI(uri string) error {
 	u, err := url.Parse(uri)
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || len(uri) > maxRequestURI {
-		return errors.New("the Publisher gave a request_uri that is no https URL of at most 512 characters")
+		return errors.New("RequestObject.Publisher returned an invalid request_uri, expected an https URL of at most 512 characters")
 	}
 	return nil
 }

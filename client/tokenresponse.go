@@ -65,15 +65,22 @@ func (c *Client) requestToken(ctx context.Context, form url.Values, key auth.Sig
 		return nil, fail(StepToken, tokenError(err))
 	}
 	if resp.Status != http.StatusOK {
-		e := c.explainAuth(m, form, tokenError(resp.Failure("the answer is not an OAuth error")))
-		e.Err = c.withSent(m, form, e.Err)
-		return nil, fail(StepToken, e)
+		return nil, fail(StepToken, c.rejected(m, form, resp.Failure(notOAuth)))
 	}
 	parsed, err := parseTokenResponse(resp, &c.config, form.Get("grant_type"))
 	if err != nil {
 		return nil, fail(StepToken, tokenError(refusal(resp, err)))
 	}
 	return parsed, nil
+}
+
+const notOAuth = "the response is not an OAuth error (RFC 6749 §5.2)"
+
+// rejected is the error of a request that the server rejected, with what was sent.
+func (c *Client) rejected(m *discovery.Metadata, form url.Values, err error) *TokenError {
+	e := c.explainAuth(m, form, tokenError(err))
+	e.Err = c.withSent(m, form, e.Code, e.Err)
+	return e
 }
 
 // explainAuth adds a remedy if the server rejects the client although it follows the RFCs. Some
@@ -85,7 +92,7 @@ func (c *Client) explainAuth(m *discovery.Metadata, form url.Values, e *TokenErr
 		e.Err = fmt.Errorf("%w (%s)", e.Err, hint)
 	}
 	if form.Has("code_verifier") && len(m.CodeChallengeMethodsSupported) == 0 && (e.Code == "invalid_client" || e.Code == "invalid_request") {
-		e.Err = fmt.Errorf("%w (the server does not announce PKCE, and may reject the code_verifier: have PKCE enabled for this client, or see Config.InsecureNoPKCE)", e.Err)
+		e.Err = fmt.Errorf("%w (the server does not announce PKCE and may reject the code_verifier: enable PKCE for this client, or set Config.InsecureNoPKCE)", e.Err)
 	}
 	return e
 }
@@ -100,8 +107,8 @@ func refusal(resp *endpoint.Response, err error) error {
 }
 
 var (
-	errInBody  = errors.New("an error in an answer with status 200")
-	errNotJSON = errors.New("the answer is not JSON")
+	errInBody  = errors.New("the response has status 200 and contains an error")
+	errNotJSON = errors.New("the response is not JSON")
 )
 
 // parseTokenResponse parses the response to a request with that grant.
@@ -137,7 +144,7 @@ func (t *tokenResponse) check(bound *DPoP) (err error) {
 	case t.AccessToken == "":
 		return errors.New("access_token is missing")
 	case t.TokenType == "":
-		return errors.New("token_type is missing (see Config.InsecureMissingTokenType)")
+		return errors.New("token_type is missing: correct the server, or set Config.InsecureMissingTokenType")
 	case !t.isOfType(bound):
 		return fmt.Errorf("token_type is %s, expected %s%s", jose.Quote(t.TokenType), bound.tokenType(), bound.typeHint())
 	}
@@ -176,7 +183,7 @@ func ParseSeconds(name string, value []byte) (*time.Duration, error) {
 	}
 	seconds, err := strconv.ParseFloat(string(number), 64)
 	if err != nil || !number.IsValid() || !(seconds >= 0) { // Go reads 0x10p0 too
-		return nil, fmt.Errorf("%s %s is not a number of seconds", name, jose.Quote(string(v)))
+		return nil, fmt.Errorf("%s is %s, expected a number of seconds", name, jose.Quote(string(v)))
 	}
 	d := time.Duration(min(seconds, maxLifetime.Seconds())) * time.Second
 	return &d, nil
@@ -259,8 +266,8 @@ func consistsOf(s string, lowest byte) bool {
 }
 
 var (
-	errAccessTokenAlphabet  = errors.New("access_token contains a space or a character that is not printable ASCII; it could not be sent in a header")
-	errIDTokenAlphabet      = errors.New("id_token contains a space or a character that is not printable ASCII; that is not a JWT")
+	errAccessTokenAlphabet  = errors.New("access_token contains a space or a character that is not printable ASCII, and cannot be sent in a header")
+	errIDTokenAlphabet      = errors.New("id_token contains a space or a character that is not printable ASCII, expected a JWT")
 	errRefreshTokenAlphabet = errors.New("refresh_token contains a character that is not printable ASCII")
 )
 

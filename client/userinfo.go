@@ -32,7 +32,7 @@ func (u *UserInfo) Claims(v any) error { return jose.Decode(u.payload, v, jose.D
 // UserInfo endpoint.
 func (c *Client) UserInfo(ctx context.Context, tokens *Tokens) (*UserInfo, error) {
 	if tokens == nil || tokens.Token == nil || tokens.subject() == "" {
-		return nil, fail(StepUserInfo, errors.New("there is no ID token to hold the answer against"))
+		return nil, fail(StepUserInfo, errors.New("the Tokens have no ID token, which must name the user: add openid to Config.Scopes"))
 	}
 	ctx = c.provider.Context(ctx)
 	m, err := c.metadata(ctx)
@@ -40,7 +40,7 @@ func (c *Client) UserInfo(ctx context.Context, tokens *Tokens) (*UserInfo, error
 		return nil, err
 	}
 	if m.UserInfoEndpoint == "" {
-		return nil, fail(StepUserInfo, errors.New("the server has no UserInfo endpoint"))
+		return nil, fail(StepUserInfo, errors.New("the server's metadata has no userinfo_endpoint: if the server has one, set it in Config.Metadata"))
 	}
 	resp, err := c.askUserInfo(ctx, m.UserInfoEndpoint, tokens)
 	if err != nil {
@@ -83,7 +83,7 @@ func (c *Client) getUserInfo(ctx context.Context, u string, tokens *Tokens) (res
 
 func (c *Client) parseUserInfo(ctx context.Context, resp *endpoint.Response, subject string) (*UserInfo, error) {
 	if resp.Status != http.StatusOK {
-		e := resp.Failure("the server does not answer about the user")
+		e := resp.Failure("the server rejected the UserInfo request")
 		if e.Code == "" {
 			e.Code = resp.Redact(endpoint.ChallengeCode(resp.Header.Values("WWW-Authenticate")))
 		}
@@ -100,10 +100,10 @@ func (c *Client) parseUserInfo(ctx context.Context, resp *endpoint.Response, sub
 		return nil, resp.Refuse(err)
 	}
 	if claims.Subject == "" {
-		return nil, errors.New("sub is missing: the answer does not say whom it is about")
+		return nil, errors.New("sub is missing in the UserInfo response")
 	}
 	if subtle.ConstantTimeCompare([]byte(claims.Subject), []byte(subject)) != 1 {
-		return nil, errors.New("sub is not the ID token's; the answer is about somebody else")
+		return nil, errors.New("sub of the UserInfo response does not match sub of the ID token: it is about another user")
 	}
 	return &UserInfo{Subject: claims.Subject, payload: body}, nil
 }
