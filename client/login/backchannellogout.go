@@ -27,14 +27,14 @@ func (l *Login) BackchannelLogout() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
 		stored, ok := l.sessions.(*storedSessions)
 		if !ok {
-			l.config.Log.Error("login: a back-channel logout needs Config.Store, which is nil")
+			l.config.Log.Error("login: back-channel logout requires Config.Store, which is nil")
 			w.WriteHeader(http.StatusNotImplemented)
 			return
 		}
 		_, c := l.choose(r)
 		q, err := parameters(w, r)
 		if c == nil || err != nil || len(q["logout_token"]) != 1 {
-			l.answer(w, r, CodeRequest, errors.Join(errors.New("the back-channel logout names no client of Config.Clients, or has not exactly one logout_token"), err))
+			l.answer(w, r, CodeRequest, errors.Join(errors.New("the back-channel logout does not name a client of Config.Clients, or does not have exactly one logout_token"), err))
 			return
 		}
 		if err := stored.logout(r.Context(), c, q.Get("logout_token")); err != nil {
@@ -165,7 +165,7 @@ func (l *Login) FrontchannelLogout() http.Handler {
 		q := r.URL.Query()
 		iss, sid := q.Get("iss"), q.Get("sid")
 		if len(q["iss"]) != 1 || len(q["sid"]) != 1 || sid == "" {
-			l.fail(w, r, CodeRequest, errors.New("the front-channel logout has not exactly one iss and one sid"))
+			l.fail(w, r, CodeRequest, errors.New("the front-channel logout must have exactly one iss and one sid"))
 			return
 		}
 		ended, err := l.endFrom(w, r, iss, sid)

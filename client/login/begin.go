@@ -38,7 +38,7 @@ func (l *Login) Begin(w http.ResponseWriter, r *http.Request, ask BeginOptions) 
 	private(w.Header())
 	name, c := l.named(ask.Client)
 	if c == nil {
-		l.fail(w, r, CodeRequest, errors.New("the login names a client that is not in Config.Clients"))
+		l.fail(w, r, CodeRequest, errors.New("the login request names a client that is not in Config.Clients"))
 		return
 	}
 	a := &attempt{Client: name, ReturnTo: l.returnTo(r, ask.ReturnTo), Request: ask.Request}
@@ -176,7 +176,7 @@ func (l *Login) initiated(q url.Values, r *http.Request) (string, *client.Initia
 		case err != nil:
 			errs = append(errs, err)
 		case ask != nil:
-			return "", nil, errors.New("several Clients are of the issuer that a third party names: let the request name the client")
+			return "", nil, errors.New("several Config.Clients have the issuer of the request: add the parameter client to the request")
 		default:
 			found, ask = name, one
 		}

@@ -46,7 +46,7 @@ func (l *Login) Callback() http.Handler {
 		case a == nil:
 			l.strayCallback(w, r, q, unread)
 		case l.wantsPost(a.Client) != (r.Method == http.MethodPost):
-			l.failLogin(w, r, a, fmt.Errorf("the response came by %s, expected %s by the client's ResponseMode", r.Method, map[bool]string{true: "POST", false: "GET"}[l.wantsPost(a.Client)]))
+			l.failLogin(w, r, a, fmt.Errorf("the response came by %s, expected %s: compare the client's ResponseMode with the server", r.Method, map[bool]string{true: "POST", false: "GET"}[l.wantsPost(a.Client)]))
 		default:
 			l.finish(w, r, a, q)
 		}
@@ -67,13 +67,13 @@ func parameters(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
-		return nil, errors.New("the form is malformed or too long")
+		return nil, errors.New("the form is malformed or larger than 256 KiB")
 	}
 	return r.PostForm, nil
 }
 
-var errStray = errors.New("no login is under way in this browser: the callback came twice, cookies are off, " +
-	"or the login began under another host name than that of the RedirectURL (localhost instead of 127.0.0.1)")
+var errStray = errors.New("no login is under way in this browser: the callback came twice, or cookies are off. " +
+	"Or the login began under another host name than that of Config.RedirectURL (localhost instead of 127.0.0.1)")
 
 // strayCallback handles a callback without a login in progress in this browser. Causes are a
 // reload, the back button, an attempt to finish another person's login here, or a browser
@@ -171,7 +171,7 @@ const expired = "authentication_expired"
 
 // restart starts a login again, once.
 func (l *Login) restart(w http.ResponseWriter, r *http.Request, a *attempt, err error) {
-	l.config.Log.InfoContext(r.Context(), "login: the server has forgotten the login, it begins again", "reason", err)
+	l.config.Log.InfoContext(r.Context(), "login: the server no longer knows the login, starting it again", "reason", err)
 	again := &attempt{Client: a.Client, ReturnTo: a.ReturnTo, Request: a.Request, Restarted: true, Issuer: a.Issuer, Subject: a.Subject}
 	if err := l.begin(w, r, again); err != nil {
 		l.failLogin(w, r, again, err)

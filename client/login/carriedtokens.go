@@ -119,7 +119,7 @@ func (c *carrier) take(ctx context.Context) {
 	}
 	v.ID = c.s.ID
 	if err := c.l.carry(c.w, c.r, c.s, v); err != nil {
-		c.l.login.config.Log.ErrorContext(ctx, "login: new tokens stay in this process", "reason", err)
+		c.l.login.config.Log.ErrorContext(ctx, "login: cannot store new tokens in the browser", "reason", err)
 	}
 	c.own = &v
 }

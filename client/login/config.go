@@ -210,10 +210,10 @@ func (c *Config) check() error {
 	if err := checkKeys(c.Keys); err != nil {
 		w = append(w, err)
 	}
-	w.add(c.Idle < 0 || c.Lifetime < 0, "Idle or Lifetime is negative")
-	w.add(c.Idle > c.Lifetime, "Idle is longer than Lifetime")
-	w.add(c.MaxCalls < 0, "MaxCalls is negative")
-	w.add(!isName(c.CookieName), "CookieName %q is not letters, digits, - and _", c.CookieName)
+	w.add(c.Idle < 0 || c.Lifetime < 0, "Idle is %v and Lifetime is %v, expected 0 or more", c.Idle, c.Lifetime)
+	w.add(c.Idle > c.Lifetime, "Idle is %v, expected at most Lifetime (%v)", c.Idle, c.Lifetime)
+	w.add(c.MaxCalls < 0, "MaxCalls is %d, expected 0 or more", c.MaxCalls)
+	w.add(!isName(c.CookieName), "CookieName is %q, expected 1 to 40 letters, digits, - and _", c.CookieName)
 	c.checkDevice(&w)
 	return errors.Join(w...)
 }
@@ -223,18 +223,18 @@ func (c *Config) checkDevice(w *complaints) {
 		return
 	}
 	_, ok := cleanReturnTo(c.Device.Path)
-	w.add(!ok || strings.ContainsAny(c.Device.Path, `"?`), "Device.Path %q is not a path of this site", c.Device.Path)
+	w.add(!ok || strings.ContainsAny(c.Device.Path, `"?`), "Device.Path is %q, expected a path of this site such as /device", c.Device.Path)
 	w.add(c.Device.Refresh < minDeviceRefresh || c.Device.Refresh > c.Lifetime, "Device.Refresh is %v, expected %v to Lifetime (%v)", c.Device.Refresh, minDeviceRefresh, c.Lifetime)
 }
 
 func (c *Config) checkClients(w *complaints) {
-	w.add(len(c.Clients) == 0, "Clients is empty")
+	w.add(len(c.Clients) == 0, "Clients is empty: add at least one client")
 	var all []*client.Client
 	for _, name := range slices.Sorted(maps.Keys(c.Clients)) {
 		one := c.Clients[name]
-		w.add(!isName(name), "Clients: the name %q is not letters, digits, - and _", name)
+		w.add(!isName(name), "Clients: the name is %q, expected 1 to 40 letters, digits, - and _", name)
 		if one == nil {
-			w.add(true, "Clients[%q] is nil", name)
+			w.add(true, "Clients[%q] is nil: create it with client.New", name)
 			continue
 		}
 		all = append(all, one)
@@ -249,16 +249,16 @@ func (c *Config) checkClient(w *complaints, name string, one *client.Client) {
 	at, err := url.Parse(one.Config().RedirectURL)
 	switch {
 	case err != nil || at.Scheme != "https" && at.Scheme != "http":
-		w.add(true, "Clients[%q] has a RedirectURL that is not of a web site: expected https", name)
+		w.add(true, "Clients[%q] has the RedirectURL %q, expected an https URL", name, one.Config().RedirectURL)
 	case at.Scheme == "http":
-		w.add(!c.InsecureHTTP, "InsecureHTTP is false, and the RedirectURL of Clients[%q] is http", name)
+		w.add(!c.InsecureHTTP, "InsecureHTTP is false, but the RedirectURL of Clients[%q] is http: use https, or in development set InsecureHTTP", name)
 	default:
-		w.add(c.InsecureHTTP, "InsecureHTTP is for loopback, and the RedirectURL of Clients[%q] is https", name)
+		w.add(c.InsecureHTTP, "InsecureHTTP is true, but the RedirectURL of Clients[%q] is https: set InsecureHTTP to false", name)
 	}
-	w.add(!hasIDToken(one, c.Request.Scopes) && c.SignIn == nil, "SignIn is nil, and no login of Clients[%q] can succeed: its Scopes have no openid, so that no ID token says who the user is. Add openid, or set SignIn", name)
-	w.add(c.UserInfo && one.Config().ResponseType == client.ResponseIDToken, "UserInfo is true, and Clients[%q] with ResponseType id_token gets no access token for that endpoint", name)
-	w.add(c.KeepTokens && one.Config().ResponseType == client.ResponseIDToken, "KeepTokens is true, and Clients[%q] with ResponseType id_token gets no access token", name)
-	w.add(strings.HasPrefix(one.ResponseMode(), "fragment"), "Clients[%q] receives responses in the fragment, which browsers do not send: set its ResponseMode", name)
+	w.add(!hasIDToken(one, c.Request.Scopes) && c.SignIn == nil, "SignIn is nil, and Clients[%q] does not request an ID token: add the scope openid to the client, or set SignIn", name)
+	w.add(c.UserInfo && one.Config().ResponseType == client.ResponseIDToken, "UserInfo is true, but Clients[%q] with ResponseType id_token receives no access token: set another ResponseType, or set UserInfo to false", name)
+	w.add(c.KeepTokens && one.Config().ResponseType == client.ResponseIDToken, "KeepTokens is true, but Clients[%q] with ResponseType id_token receives no access token: set another ResponseType, or set KeepTokens to false", name)
+	w.add(strings.HasPrefix(one.ResponseMode(), "fragment"), "Clients[%q] receives responses in the fragment, which browsers do not send to this site: set its ResponseMode to form_post", name)
 }
 
 // hasIDToken reports whether a login with these additional scopes returns an ID token.
@@ -268,10 +268,10 @@ func hasIDToken(c *client.Client, scopes []string) bool {
 }
 
 func (c *Config) checkPaths(w *complaints) {
-	w.add(len(c.Clients) > 1 && c.SignInPath == "", "SignInPath is empty, and there are several Clients to choose from")
+	w.add(len(c.Clients) > 1 && c.SignInPath == "", "SignInPath is empty, but there are several Clients: set it to the page where the visitor chooses one")
 	for name, path := range map[string]string{"StartPath": c.StartPath, "SignInPath": c.SignInPath, "HomePath": c.HomePath} {
 		_, ok := cleanReturnTo(path)
-		w.add(path != "" && !ok, "%s %q is not a path of this site", name, path)
+		w.add(path != "" && !ok, "%s is %q, expected a path of this site such as /login", name, path)
 	}
 }
 

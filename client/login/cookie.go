@@ -14,7 +14,7 @@ const (
 	maxCookies = 7500 // bytes of all cookies in a request: many servers accept at most 8 kB of headers
 )
 
-var errTooLarge = errors.New("the session does not fit into cookies: set Config.Store, or keep fewer Config.Claims")
+var errTooLarge = errors.New("the session does not fit into cookies: set Config.Store, or reduce Config.Claims")
 
 // cookies writes and reads the cookies of one application.
 type cookies struct {

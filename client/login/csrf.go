@@ -34,7 +34,7 @@ func (l *Login) checkToken(r *http.Request, s *session) error {
 			return nil
 		}
 	}
-	return errors.New("the X-CSRF-Token header is not this session's: read the session endpoint again after each sign-in")
+	return errors.New("the X-CSRF-Token header does not match this session: read the session endpoint again after each sign-in")
 }
 
 // checkCSRF is for requests that scripts of this site make, after [Login.checkOrigin]. If a

@@ -88,7 +88,7 @@ func (l *Login) isBound(r *http.Request, s *session) bool {
 func (l *Login) deviceMissing(r *http.Request, s *session) {
 	reason := skipReason(r)
 	l.count(r.Context(), DeviceCookieMissing, reason)
-	l.config.Log.WarnContext(r.Context(), "login: a session that is bound to a device came without its bound cookie; its cookie may have been copied",
+	l.config.Log.WarnContext(r.Context(), "login: a device-bound session came without its bound cookie, so its cookie may have been copied",
 		"session", hashed(s.ID)[:12], "issuer", s.Issuer, "sub", s.Subject, "skipped", reason)
 }
 

@@ -71,7 +71,7 @@ func readProof(h http.Header) (*deviceProof, error) {
 func onlyString(h http.Header, name string) (string, error) {
 	values := h[name]
 	if len(values) != 1 {
-		return "", fmt.Errorf("%s is expected once, and came %d times", name, len(values))
+		return "", fmt.Errorf("%s came %d times, expected once", name, len(values))
 	}
 	s := values[0]
 	if unquoted, ok := strings.CutPrefix(s, `"`); ok {
@@ -102,13 +102,13 @@ func (l *Login) newChallenge(purpose, hash string) (string, error) {
 func (l *Login) openChallenge(purpose, sealed string) (challenge, error) {
 	var c challenge
 	if !l.openJSON(forChallenge, purpose, sealed, &c) || len(c.Session) != len(hashed("")) {
-		return c, rejected(ReasonChallenge, "the challenge is not one for a %s here", purpose)
+		return c, rejected(ReasonChallenge, "the challenge was not issued here for a %s", purpose)
 	}
 	switch age := l.config.Now().Sub(c.At); {
 	case age > challengeLifetime:
-		return c, rejected(ReasonLate, "the challenge is %v old, and accepted for %v", age.Truncate(time.Second), challengeLifetime)
+		return c, rejected(ReasonLate, "the challenge is %v old, expected at most %v", age.Truncate(time.Second), challengeLifetime)
 	case age < -time.Minute:
-		return c, rejected(ReasonLate, "the challenge is of another clock, %v ahead", -age.Truncate(time.Second))
+		return c, rejected(ReasonLate, "the challenge is %v ahead of the local clock: synchronize the clocks of all processes", -age.Truncate(time.Second))
 	}
 	return c, nil
 }

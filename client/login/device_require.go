@@ -6,8 +6,8 @@ import (
 )
 
 var (
-	errUnboundSession = errors.New("RequireDevice: the session is not bound to a device; the browser has not registered a key")
-	errNoDevice       = errors.New("RequireDevice rejects every request: Config.Device is nil")
+	errUnboundSession = errors.New("RequireDevice: the session is not bound to a device, because the browser has not registered a key")
+	errNoDevice       = errors.New("RequireDevice rejects every request because Config.Device is nil: set it")
 )
 
 // RequireDevice is [Login.Require] for visitors whose session is bound to their device. It

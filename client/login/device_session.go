@@ -25,7 +25,7 @@ func (l *Login) DeviceSession() http.Handler {
 		w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
 		switch err := l.config.CrossOrigin.Check(r); {
 		case l.config.Device == nil:
-			l.rejectDevice(w, r, http.StatusNotFound, errors.New("a request for a device bound session, and Config.Device is nil"))
+			l.rejectDevice(w, r, http.StatusNotFound, errors.New("received a request for a device-bound session, but Config.Device is nil: set it"))
 		case err != nil:
 			l.answer(w, r, CodeCrossOrigin, err)
 		case r.Header[headerSessionID] != nil:
@@ -67,7 +67,7 @@ func (l *Login) register(w http.ResponseWriter, r *http.Request) (*session, erro
 		return nil, storeDown(err)
 	}
 	if own != nil && hashed(own.ID) != c.Session {
-		return nil, rejected(ReasonChallenge, "the challenge is of another session")
+		return nil, rejected(ReasonChallenge, "the challenge belongs to another session")
 	}
 	if err := l.useChallenge(r.Context(), p.Challenge, c); err != nil {
 		return nil, err
@@ -86,10 +86,10 @@ func (l *Login) refreshDevice(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		l.rejectDevice(w, r, http.StatusServiceUnavailable, storeDown(err))
 	case known == nil:
-		l.rejectDevice(w, r, http.StatusBadRequest, rejected(ReasonSession, "a refresh for a session that has ended or is not bound"))
+		l.rejectDevice(w, r, http.StatusBadRequest, rejected(ReasonSession, "the session to refresh has ended or is not bound to a device"))
 	case !l.refreshes.allow(known.hash, l.config.Now()):
 		w.Header().Set("Retry-After", "10")
-		l.rejectDevice(w, r, http.StatusTooManyRequests, rejected(ReasonFlood, "too many refreshes of one session"))
+		l.rejectDevice(w, r, http.StatusTooManyRequests, rejected(ReasonFlood, "too many refreshes of one session: the browser must wait 10 seconds"))
 	case r.Header[headerResponse] == nil:
 		l.challengeDevice(w, r, id, known.hash)
 	default:
@@ -133,7 +133,7 @@ func (l *Login) checkRefresh(r *http.Request, known *identified) error {
 		return err
 	}
 	if c.Session != known.hash {
-		return rejected(ReasonChallenge, "the challenge is of another session")
+		return rejected(ReasonChallenge, "the challenge belongs to another session")
 	}
 	return l.useChallenge(r.Context(), p.Challenge, c)
 }
@@ -202,6 +202,6 @@ func (l *Login) noteRejected(r *http.Request, err error) (reason string) {
 		reason = bad.reason
 	}
 	l.count(r.Context(), DeviceRejected, reason)
-	l.config.Log.InfoContext(r.Context(), "login: a device bound session was rejected", slog.String("code", reason), slog.Any("reason", err))
+	l.config.Log.InfoContext(r.Context(), "login: device-bound session rejected", slog.String("code", reason), slog.Any("reason", err))
 	return reason
 }

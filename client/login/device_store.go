@@ -28,7 +28,7 @@ func (l *sealedSessions) authorization(s *session) (string, error) {
 func (l *sealedSessions) bind(ctx context.Context, w http.ResponseWriter, authorization, hash string, key *boundKey) (*session, error) {
 	s := &session{}
 	if !l.login.openFast(forChallenge, "authorization", authorization, s) || hashed(s.ID) != hash || !l.login.good(s) {
-		return nil, rejected(ReasonSession, "the session has ended, or authorization is not the offer's")
+		return nil, rejected(ReasonSession, "the session has ended, or authorization does not match the offered value")
 	}
 	ended, err := l.login.shared.Load(ctx, "ended:"+hash)
 	if err != nil {
@@ -41,7 +41,7 @@ func (l *sealedSessions) bind(ctx context.Context, w http.ResponseWriter, author
 	case ended != nil:
 		return nil, rejected(ReasonSession, "the session has ended")
 	case known != nil:
-		return nil, rejected(ReasonRegistered, "the session is bound to a key already")
+		return nil, rejected(ReasonRegistered, "the session is already bound to a key")
 	}
 	s.Device = key
 	entry, err := json.Marshal(key)
@@ -94,7 +94,7 @@ func (l *storedSessions) bind(ctx context.Context, _ http.ResponseWriter, _, has
 	case s == nil:
 		return nil, rejected(ReasonSession, "the session has ended")
 	case s.Device != nil:
-		return nil, rejected(ReasonRegistered, "the session is bound to a key already")
+		return nil, rejected(ReasonRegistered, "the session is already bound to a key")
 	}
 	s.Device = key
 	if err := l.write(ctx, s); err != nil {
@@ -108,7 +108,7 @@ func (l *storedSessions) bind(ctx context.Context, _ http.ResponseWriter, _, has
 	case err != nil:
 		return nil, storeDown(err)
 	case ended != nil:
-		return nil, rejected(ReasonSession, "the session has ended meanwhile")
+		return nil, rejected(ReasonSession, "the session ended during the registration")
 	}
 	return s, nil
 }

@@ -16,7 +16,7 @@ type Effect interface {
 	EndAccess(ctx context.Context, iss, sub, sid string, before time.Time) error
 }
 
-var errNoStore = errors.New("login: sessions are in cookies, which nobody but the visitor can end: set Config.Store")
+var errNoStore = errors.New("login: sessions are in cookies, and only the visitor can end them: set Config.Store")
 
 // EndAccess ends sessions on all machines, through Config.Store, and the tokens that they keep.
 // It ends the session sid at issuer iss. If sid is "", it ends the sessions of the user sub
@@ -30,7 +30,7 @@ func (l *Login) EndAccess(ctx context.Context, iss, sub, sid string, before time
 	case !ok:
 		return errNoStore
 	case iss == "" || sub == "" && sid == "":
-		return errors.New("login: EndAccess needs an issuer, and a user or a session")
+		return errors.New("login: EndAccess requires iss, and sub or sid")
 	}
 	index, at := subIndex(iss, sub), before
 	if sid != "" {

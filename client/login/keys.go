@@ -18,7 +18,7 @@ func ParseKeys(s string) ([][]byte, error) {
 	for i, text := range strings.Split(s, ",") {
 		key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
 		if err != nil {
-			return nil, fmt.Errorf("login: key %d is not base64", i+1) // err could reveal parts of the key
+			return nil, fmt.Errorf("login: key %d is not base64, expected 32 random bytes in base64", i+1) // err could reveal parts of the key
 		}
 		keys = append(keys, key)
 	}
@@ -35,7 +35,7 @@ func checkKeys(keys [][]byte) error {
 		}
 	}
 	if len(keys) == 0 || len(keys) > maxKeys {
-		errs = append(errs, fmt.Errorf("login: Config.Keys are %d, expected 1 to %d", len(keys), maxKeys))
+		errs = append(errs, fmt.Errorf("login: Config.Keys has %d keys, expected 1 to %d", len(keys), maxKeys))
 	}
 	return errors.Join(errs...)
 }

@@ -27,12 +27,14 @@ func (g gate) enter() (leave func(), err error) {
 	}
 }
 
-var errBusy = errors.New("Config.MaxCalls calls to the server are under way")
+var errBusy = errors.New("the limit of concurrent calls to the server is reached: increase Config.MaxCalls, or check why the server is slow")
 
 // limitError says that Config.Limit rejected a login.
 type limitError struct{ wait time.Duration }
 
-func (e *limitError) Error() string { return fmt.Sprintf("Config.Limit asks to wait %s", e.wait) }
+func (e *limitError) Error() string {
+	return fmt.Sprintf("Config.Limit requires the visitor to wait %s", e.wait)
+}
 
 // checkLimit asks Config.Limit.
 func (l *Login) checkLimit(r *http.Request) error {

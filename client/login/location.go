@@ -40,9 +40,9 @@ func (l *Login) returnTo(r *http.Request, s string) string {
 		return l.config.external(path)
 	}
 	if len(s)+len(l.config.BasePath) > maxReturnTo {
-		l.config.Log.InfoContext(r.Context(), "login: the path to return to is too long, the visitor returns to HomePath", "bytes", len(s), "limit", maxReturnTo)
+		l.config.Log.InfoContext(r.Context(), "login: return_to is too long, redirecting to HomePath", "bytes", len(s), "limit", maxReturnTo)
 	} else {
-		l.config.Log.InfoContext(r.Context(), "login: the path to return to is not a path of this site, the visitor returns to HomePath")
+		l.config.Log.InfoContext(r.Context(), "login: return_to is not a path of this site, redirecting to HomePath")
 	}
 	return l.config.HomePath
 }
@@ -59,7 +59,7 @@ func (c *Config) checkBasePath(w *complaints) {
 			continue
 		}
 		at, err := url.Parse(one.Config().RedirectURL)
-		w.add(err == nil && !strings.HasPrefix(at.Path, c.BasePath+"/"), "BasePath is %q, and the RedirectURL of Clients[%q] is not under it", c.BasePath, name)
+		w.add(err == nil && !strings.HasPrefix(at.Path, c.BasePath+"/"), "BasePath is %q, but the RedirectURL of Clients[%q] is not under it: correct one of them", c.BasePath, name)
 	}
 }
 
@@ -154,17 +154,17 @@ func (l *Login) checkArrival(r *http.Request, name string) error {
 	at, c := l.arrivalOf(r), l.config.Clients[name]
 	own := at.like(c.Config().RedirectURL)
 	if !own.query {
-		return &arrivalError{text: fmt.Sprintf("the response did not arrive at the RedirectURL of Clients[%q]: the query differs", name)}
+		return &arrivalError{text: fmt.Sprintf("the response did not arrive at the RedirectURL of Clients[%q]: its query differs", name)}
 	}
 	for rival, other := range l.config.Clients {
 		switch d := at.like(other.Config().RedirectURL).compare(own); {
 		case rival == name:
 		case d > 0:
-			return &arrivalError{text: fmt.Sprintf("the login was begun by Clients[%q], and the response arrived at the RedirectURL of Clients[%q] (mix-up, RFC 9700 §4.4): "+
-				"if a proxy changes the host or the path, set Config.ProxyRewritesHost or Config.BasePath", name, rival)}
+			return &arrivalError{text: fmt.Sprintf("the response for Clients[%q] arrived at the RedirectURL of Clients[%q] (mix-up, RFC 9700 §4.4). "+
+				"If a proxy changes the host or the path, set Config.ProxyRewritesHost or Config.BasePath", name, rival)}
 		case d == 0 && other.Issuer() != c.Issuer() && !c.NamesIssuer():
-			return &arrivalError{operator: true, text: fmt.Sprintf("it is not visible here whether the response arrived at the RedirectURL of Clients[%q] or Clients[%q], because a proxy changes the host or the path: "+
-				"keep the Host header, set Config.BasePath, or set RequireIss of these clients", name, rival)}
+			return &arrivalError{operator: true, text: fmt.Sprintf("a proxy hides whether the response arrived at the RedirectURL of Clients[%q] or Clients[%q]. "+
+				"Let the proxy keep the Host header, set Config.BasePath, or set RequireIss of these clients", name, rival)}
 		}
 	}
 	return nil
@@ -182,7 +182,7 @@ func (c *Config) checkHidden(w *complaints) {
 				continue
 			}
 			w.add(withoutHost(one.Config().RedirectURL) == withoutHost(other.Config().RedirectURL),
-				"ProxyRewritesHost is true, and the host alone tells the RedirectURLs of Clients[%q] and Clients[%q] apart: set RequireIss of both, or give them different paths", name, rival)
+				"ProxyRewritesHost is true, but the RedirectURLs of Clients[%q] and Clients[%q] differ only in the host: set RequireIss of both, or use different paths", name, rival)
 		}
 	}
 }

@@ -51,7 +51,7 @@ func New(config Config) (*Login, error) {
 		return nil, fmt.Errorf("login: Config.Keys: %w", err)
 	}
 	if made {
-		config.Log.Warn("login: Config.Keys is nil: sessions end with this process")
+		config.Log.Warn("login: Config.Keys is nil, so sessions end when this process ends")
 	}
 	l := &Login{
 		config: config, sealer: sealer, cookies: cookies{config.CookieName, config.InsecureHTTP},

@@ -72,7 +72,7 @@ func (l *Login) revoke(ctx context.Context, s *session, kept *tokens.Stored) {
 		err = l.config.Clients[s.Client].RevokeTokens(ctx, tokens)
 	}
 	if err != nil && !errors.Is(err, client.ErrNoEndpoint) {
-		l.config.Log.WarnContext(ctx, "login: tokens were not revoked at the logout", "reason", err)
+		l.config.Log.WarnContext(ctx, "login: cannot revoke tokens at sign-out", "reason", err)
 	}
 }
 
@@ -85,7 +85,7 @@ func (l *Login) logoutAddress(w http.ResponseWriter, r *http.Request, s *session
 	address, state, err := l.config.Clients[s.Client].LogoutURL(r.Context(), client.Logout{IDTokenHint: kept.IDToken})
 	if err != nil {
 		if !errors.Is(err, client.ErrNoEndpoint) {
-			l.config.Log.WarnContext(r.Context(), "login: the server's session was not ended", "reason", err)
+			l.config.Log.WarnContext(r.Context(), "login: cannot end the server's session", "reason", err)
 		}
 		return l.config.HomePath
 	}

@@ -24,22 +24,22 @@ var layout = htmlpage.New(style)
 type words struct{ Title, Text string }
 
 var texts = map[string]words{
-	CodeDenied:        {"You are not signed in", "The sign-in was cancelled, or you are not allowed to sign in here."},
-	CodeSignIn:        {"Please sign in", "This page is for visitors who are signed in."},
-	CodeFailed:        {"The sign-in did not work", "Something went wrong between this site and the one where you sign in. Try once more."},
-	CodeConfiguration: {"The sign-in is not set up correctly", "Trying again does not help. Please tell the site's support."},
-	CodeAnotherUser:   {"Another user signed in", "This page asked for you to sign in again, and another user did. You are still signed in as before."},
-	CodeLimited:       {"Too many sign-ins just now", "Wait a moment, then try again."},
-	CodeExpired:       {"That took too long", "A sign-in has to be finished within ten minutes. Nothing is lost: begin again."},
-	CodeUnknown:       {"This sign-in is not under way", "It was finished before, or begun in another browser, or your browser keeps no cookies. This site needs cookies to sign you in: allow them, then begin again."},
-	CodeLost:          {"Your browser does not keep you signed in", "You signed in, but the cookie that says so did not come back. Allow cookies for this site, then begin again."},
-	CodeTooLarge:      {"The sign-in did not work", "More was to be remembered about you than a browser can keep. Please tell the site's support."},
-	CodeUnavailable:   {"Not available just now", "A part of this site, or the one where you sign in, does not answer. Try again in a moment."},
+	CodeDenied:        {"You are not signed in", "You cancelled the sign-in, or you are not allowed to sign in here."},
+	CodeSignIn:        {"Please sign in", "You must be signed in to see this page."},
+	CodeFailed:        {"The sign-in failed", "An error occurred while you were signing in. Try again."},
+	CodeConfiguration: {"The sign-in is not set up correctly", "Trying again does not help. Please contact the site's support."},
+	CodeAnotherUser:   {"Another user signed in", "This page asked you to sign in again, but another user signed in. You are still signed in as before."},
+	CodeLimited:       {"Too many sign-ins", "Wait a moment, then try again."},
+	CodeExpired:       {"The sign-in took too long", "Finish a sign-in within ten minutes. Please sign in again."},
+	CodeUnknown:       {"This sign-in is not valid here", "It was already finished, it began in another browser, or your browser blocks cookies. Allow cookies for this site, then sign in again."},
+	CodeLost:          {"Your browser does not keep you signed in", "You signed in, but your browser did not keep the cookie of this site. Allow cookies for this site, then sign in again."},
+	CodeTooLarge:      {"The sign-in failed", "Your account has too much data for a browser cookie. Please contact the site's support."},
+	CodeUnavailable:   {"Temporarily not available", "This site or the sign-in server does not respond. Try again in a moment."},
 	CodeRequest:       {"This link does not work", "The address is incomplete or not meant for this page."},
 	CodeMethod:        {"This link does not work", "The page cannot be opened in this way."},
-	CodeCrossOrigin:   {"This was not done", "The request came from another site. Go to the page itself, and try there."},
-	CodeDevice:        {"Your browser cannot open this page", "This page needs a browser that binds your sign-in to your device, such as a current Chrome. Sign in again, or use another browser."},
-	CodeLogout:        {"You are signed out here", "The answer of the site where you sign in was not for this browser. You may still be signed in there."},
+	CodeCrossOrigin:   {"The request was rejected", "It came from another site. Open this site directly, and try again there."},
+	CodeDevice:        {"Your browser cannot open this page", "This page requires a browser that binds your sign-in to your device, such as a current Chrome. Sign in again, or use another browser."},
+	CodeLogout:        {"You are signed out here", "The response of the sign-in server was not for this browser. You may still be signed in at that server."},
 }
 
 // render returns the page. It escapes everything that is not constant.

@@ -70,7 +70,7 @@ func (l *Login) sealAttempt(r *http.Request, name string, a *attempt) (string, e
 		sealed, err = l.sealJSON(forAttempt, name, a)
 	}
 	if err == nil && len(sealed) > maxValue {
-		l.config.Log.InfoContext(r.Context(), "login: the path to return to does not fit into a cookie, the visitor returns to HomePath", "bytes", len(a.ReturnTo))
+		l.config.Log.InfoContext(r.Context(), "login: return_to does not fit into a cookie, redirecting to HomePath", "bytes", len(a.ReturnTo))
 		a.ReturnTo = l.config.HomePath
 		sealed, err = l.sealJSON(forAttempt, name, a)
 	}
@@ -182,8 +182,8 @@ func (l *Login) warnSeveralProcesses(r *http.Request, a *attempt) {
 		return
 	}
 	l.once.severalProcesses.Do(func() {
-		l.config.Log.WarnContext(r.Context(), "login: a login that began at another process ends here, and Config.Store is nil: "+
-			"several processes need a Store, or the same code may be sent twice (a restart of one process causes this once, too)")
+		l.config.Log.WarnContext(r.Context(), "login: a login that began at another process ends here, and Config.Store is nil",
+			"remedy", "set Config.Store if several processes serve this application. A restart of the process also causes this once")
 	})
 }
 
@@ -223,8 +223,9 @@ func (l *Login) openCookie(r *http.Request, purpose, name string, v any) bool {
 
 func (l *Login) warnForeignCookie(r *http.Request, name string) {
 	l.once.foreignCookie.Do(func() {
-		l.config.Log.WarnContext(r.Context(), "login: Config.Keys do not open a cookie: give each application on this host its own Config.CookieName, "+
-			"and all processes of this application the same Config.Keys (a cookie from before a key was removed causes this once, too)", "cookie", name)
+		l.config.Log.WarnContext(r.Context(), "login: Config.Keys do not open a cookie", "cookie", name,
+			"remedy", "set another Config.CookieName for each application on this host, and the same Config.Keys for all processes of this application. "+
+				"Removing a key also causes this once")
 	})
 }
 

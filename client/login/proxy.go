@@ -95,7 +95,7 @@ func (l *Login) Proxy(p Proxy) (http.Handler, error) {
 	}
 	var errs []error
 	if !l.config.KeepTokens {
-		errs = append(errs, errors.New("login: Proxy needs Config.KeepTokens"))
+		errs = append(errs, errors.New("login: Proxy requires Config.KeepTokens: set it to true"))
 	}
 	target, err := url.Parse(p.Target)
 	if err != nil || !isAPI(target) {
@@ -152,7 +152,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.login.answer(w, r, CodeUnavailable, err)
 		return
 	case s == nil:
-		p.login.answer(w, r, CodeSignIn, errors.New("not signed in: a request to the proxy"))
+		p.login.answer(w, r, CodeSignIn, errors.New("not signed in: a request to the proxy needs a session"))
 		return
 	}
 	path, ok := p.path(r)
@@ -264,17 +264,17 @@ func (p *proxy) explain(w http.ResponseWriter, r *http.Request, s *session, err 
 	case errors.As(err, &challenge) && (challenge.Code == tokens.InsufficientUserAuthentication || challenge.Code == tokens.InsufficientScope):
 		p.askFor(w, r, s, challenge)
 	case errors.Is(err, tokens.ErrLoginRequired), challenge != nil && challenge.Code == tokens.InvalidToken:
-		p.login.config.Log.InfoContext(r.Context(), "login: the API's request needs a new login", "reason", err)
+		p.login.config.Log.InfoContext(r.Context(), "login: the call of the API requires a new login", "reason", err)
 		p.refuse(w, http.StatusUnauthorized, map[string]any{"error": CodeSignIn})
 	case challenge != nil:
 		p.refuse(w, challenge.Status, map[string]any{"error": cmp.Or(challenge.Code, "access_denied")})
 	case isTemporary(err):
-		p.login.config.Log.WarnContext(r.Context(), "login: the API, the server or the store does not answer", "reason", err)
+		p.login.config.Log.WarnContext(r.Context(), "login: the API, the server or the store does not respond", "reason", err)
 		p.refuse(w, http.StatusServiceUnavailable, map[string]any{"error": CodeUnavailable})
 	case r.Context().Err() != nil:
 		p.refuse(w, http.StatusBadGateway, map[string]any{"error": "bad_gateway"}) // the browser has gone
 	default:
-		p.login.config.Log.ErrorContext(r.Context(), "login: the API cannot be called: check Proxy.Target", "reason", err)
+		p.login.config.Log.ErrorContext(r.Context(), "login: cannot call the API at Proxy.Target", "reason", err)
 		p.refuse(w, http.StatusBadGateway, map[string]any{"error": "bad_gateway"})
 	}
 }

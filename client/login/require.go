@@ -95,10 +95,10 @@ func (l *Login) askToSignIn(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !isNavigation(r):
 		w.Header().Set("WWW-Authenticate", "Session")
-		l.fail(w, r, CodeSignIn, errors.New("not signed in; a fetch or form post is answered with 401 instead of a redirect"))
+		l.fail(w, r, CodeSignIn, errors.New("not signed in: a fetch or form post receives 401 instead of a redirect"))
 	case value(r, l.markName()) != "":
 		l.cookies.expire(w, l.markName())
-		l.failWith(w, r, CodeLost, &attempt{ReturnTo: to}, errors.New("no session cookie right after sign-in, or one that Config.Keys cannot open"))
+		l.failWith(w, r, CodeLost, &attempt{ReturnTo: to}, errors.New("no session cookie right after sign-in, or Config.Keys cannot open it: the browser rejects cookies, or processes have different Config.Keys"))
 	case l.config.SignInPath != "":
 		private(w.Header())
 		redirect(w, withQuery(l.config.SignInPath, url.Values{"return_to": {to}}))

@@ -115,7 +115,7 @@ func TestProblemPage(t *testing.T) {
 	if len(id) != 12 || !strings.Contains(a.log.String(), id) || strings.Contains(a.log.String(), "canary") {
 		t.Errorf("the id %q is not in the log, or more is", id)
 	}
-	for _, want := range []string{`<html lang="en">`, "<title>This sign-in is not under way</title>", "<h1>", "viewport", `href="/login"`} {
+	for _, want := range []string{`<html lang="en">`, "<title>This sign-in is not valid here</title>", "<h1>", "viewport", `href="/login"`} {
 		if !strings.Contains(got.body, want) {
 			t.Errorf("the page lacks %s", want)
 		}

@@ -81,7 +81,8 @@ func (l *Login) warnMissingClaims(ctx context.Context, all map[string]json.RawMe
 	for _, name := range l.config.Claims {
 		if _, there := all[name]; !there && !l.config.UserInfo {
 			l.once.missingClaim.Do(func() {
-				l.config.Log.WarnContext(ctx, "login: the ID token lacks a claim of Config.Claims: set Config.UserInfo to get it from the UserInfo endpoint, or let Config.Request.Scopes ask for it", "claim", name)
+				l.config.Log.WarnContext(ctx, "login: the ID token lacks a claim of Config.Claims", "claim", name,
+					"remedy", "set Config.UserInfo to get it from the UserInfo endpoint, or add its scope to Config.Request.Scopes")
 			})
 		}
 	}
@@ -105,9 +106,9 @@ func (l *Login) askSignIn(ctx context.Context, user *User, tokens *client.Tokens
 	}
 	switch {
 	case user.Subject == "":
-		return &codeError{CodeConfiguration, errors.New("the login has no ID token, and Config.SignIn did not set User.Subject")}
+		return &codeError{CodeConfiguration, errors.New("the login has no ID token, and Config.SignIn did not set User.Subject: set it there, or add the scope openid")}
 	case subject != "" && (user.Subject != subject || user.Issuer != issuer) || user.Issuer == "":
-		return &codeError{CodeConfiguration, errors.New("Config.SignIn changed the Issuer or the Subject that the ID token names")}
+		return &codeError{CodeConfiguration, errors.New("Config.SignIn changed User.Issuer or User.Subject: keep the values of the ID token")}
 	}
 	for name := range user.claims { // those that Config.Claims does not name were for Config.SignIn
 		if !slices.Contains(l.config.Claims, name) && !user.added[name] {

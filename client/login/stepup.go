@@ -46,7 +46,7 @@ func (l *Login) stepUpRequest(name string, q url.Values) (*client.Request, error
 	}
 	var asked stepUp
 	if !l.openJSON(forStepUp, name, q.Get(stepUpParameter), &asked) || asked.Client != name {
-		return nil, errors.New("step_up is not an address that login.Proxy has answered for this client")
+		return nil, errors.New("step_up was not created by login.Proxy for this client")
 	}
 	if l.config.Now().Sub(asked.At) > stepUpLifetime {
 		return nil, errors.New("step_up is older than 10 minutes: the page must call the API again")

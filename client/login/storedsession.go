@@ -82,7 +82,7 @@ func (l *storedSessions) begin(w http.ResponseWriter, r *http.Request, s *sessio
 	case err != nil:
 		return storeDown(err)
 	case ended:
-		return errors.Join(errors.New("the server has ended this login meanwhile"), l.forget(r.Context(), s))
+		return errors.Join(errors.New("the server ended this login while it was in progress"), l.forget(r.Context(), s))
 	}
 	return l.touch(w, r, s)
 }

@@ -46,11 +46,11 @@ func (l *Login) withSession(r *http.Request, u *User, claims []byte, tokens *cli
 	case c == nil:
 		return nil, fmt.Errorf("login: Config.Clients has no client %q", u.Client)
 	case u.Subject == "":
-		return nil, errors.New("login: a user needs a Subject")
+		return nil, errors.New("login: User.Subject is empty: set it")
 	case tokens == nil:
 		tokens = &client.Tokens{}
 	case !l.config.KeepTokens:
-		return nil, errors.New("login: there are tokens, but Config.KeepTokens is false")
+		return nil, errors.New("login: tokens were passed, but Config.KeepTokens is false: set it to true")
 	}
 	now := l.config.Now()
 	s := &session{

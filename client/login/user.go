@@ -80,7 +80,7 @@ func keptClaims(raw []byte) []byte {
 	return raw
 }
 
-var errNoTokens = errors.New("login: the session keeps no tokens; see Config.KeepTokens")
+var errNoTokens = errors.New("login: the session has no tokens: set Config.KeepTokens")
 
 // Tokens returns the tokens of the session, refreshed if they expire soon. They are refreshed
 // once for all tabs, and with a Store once for all processes. User is a tokens.Source for
