@@ -14,7 +14,7 @@ import (
 func AppleSecret(teamID string, key SigningKey) Method {
 	_, err := jose.NewSigner(key.Key, "ES256", key.KeyID)
 	if err == nil && teamID == "" {
-		err = errors.New("has no team ID")
+		err = errors.New("has an empty team ID: pass the Team ID of the Apple developer account")
 	}
 	return Method{name: "client_secret_post", err: err, bind: func(b Binding) Authenticator {
 		return authenticatorFunc(func(_ *http.Request, form url.Values) error {

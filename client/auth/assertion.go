@@ -59,7 +59,7 @@ type Assertion struct {
 func PrivateKeyJWT(keys KeySource, a Assertion) Method {
 	err := a.check()
 	if err == nil && keys == nil {
-		err = errors.New("has no key")
+		err = errors.New("has no keys: pass the client's signing key")
 	}
 	if err == nil {
 		_, err = keys.Current().signer()
@@ -91,11 +91,11 @@ func SecretJWT(secret string, a Assertion) Method {
 
 func (a *Assertion) check() error {
 	if a.Lifetime < 0 || a.Lifetime > MaxAssertionLifetime {
-		return fmt.Errorf("has Assertion.Lifetime %v; it goes from 0 to %v", a.Lifetime, MaxAssertionLifetime)
+		return fmt.Errorf("has Assertion.Lifetime %v, expected 0 to %v", a.Lifetime, MaxAssertionLifetime)
 	}
 	for _, u := range a.Endpoints {
 		if p, err := url.Parse(u); err != nil || p.Scheme == "" || p.Host == "" || p.RawQuery != "" || p.Fragment != "" {
-			return fmt.Errorf("has Assertion.Endpoints with %q, which is not an absolute URL without query", u)
+			return fmt.Errorf("has Assertion.Endpoints with %q, expected absolute URLs without query", u)
 		}
 	}
 	return nil

@@ -45,7 +45,7 @@ type FederatedAssertion struct {
 func FederatedFile(path string, a FederatedAssertion) Method {
 	m := federated("federated_jwt", assertionType, a, func(context.Context, string) (string, error) { return a.read(path) })
 	if path == "" && m.err == nil {
-		m.err = errors.New("has no path of an assertion")
+		m.err = errors.New("has an empty path: pass the path of the file with the assertion")
 	}
 	return m
 }
@@ -56,7 +56,7 @@ func FederatedFile(path string, a FederatedAssertion) Method {
 func FederatedFunc(f func(ctx context.Context) (string, error), a FederatedAssertion) Method {
 	m := federated("federated_jwt", assertionType, a, func(ctx context.Context, _ string) (string, error) { return f(ctx) })
 	if f == nil && m.err == nil {
-		m.err = errors.New("has no function for assertions")
+		m.err = errors.New("has a nil function: pass a function that returns an assertion")
 	}
 	return m
 }
@@ -74,7 +74,7 @@ func SPIFFE(source JWTSVIDSource, a FederatedAssertion) Method {
 		return source.FetchJWTSVID(ctx, audience)
 	})
 	if source == nil && m.err == nil {
-		m.err = errors.New("has no source of JWT-SVIDs")
+		m.err = errors.New("has a nil source: pass a source of JWT-SVIDs")
 	}
 	return m
 }
@@ -97,7 +97,7 @@ func federated(name, kind string, a FederatedAssertion, fetch func(ctx context.C
 
 func (a FederatedAssertion) check() error {
 	if a.MaxSize < 0 || a.MaxSize > jose.MaxSize {
-		return fmt.Errorf("has FederatedAssertion.MaxSize %d; it goes from 0 to %d", a.MaxSize, jose.MaxSize)
+		return fmt.Errorf("has FederatedAssertion.MaxSize %d, expected 0 to %d", a.MaxSize, jose.MaxSize)
 	}
 	return nil
 }
@@ -119,14 +119,14 @@ func (a FederatedAssertion) fetch(ctx context.Context, b Binding, kind string, f
 	}
 	jwt, err := fetch(ctx, audience)
 	if err != nil {
-		return "", fmt.Errorf("the platform gave no assertion: %w", err)
+		return "", fmt.Errorf("cannot get the platform's assertion: %w", err)
 	}
 	jwt = strings.TrimSpace(jwt)
 	if len(jwt) > a.maxSize() {
-		return "", fmt.Errorf("the platform's assertion has %d bytes, expected at most %d: see FederatedAssertion.MaxSize", len(jwt), a.maxSize())
+		return "", fmt.Errorf("the platform's assertion has %d bytes, expected at most %d: increase FederatedAssertion.MaxSize", len(jwt), a.maxSize())
 	}
 	if err := checkFederated(jwt, audience, kind, b); err != nil {
-		return "", fmt.Errorf("the platform's assertion is not sent: %w", err)
+		return "", fmt.Errorf("the platform's assertion is not usable: %w", err)
 	}
 	return jwt, nil
 }
@@ -139,7 +139,7 @@ func checkFederated(jwt, audience, kind string, b Binding) error {
 		return err
 	}
 	if strings.EqualFold(token.Header.Alg, "none") || strings.HasPrefix(token.Header.Alg, "HS") {
-		return errors.New("it is not signed with a private key")
+		return errors.New("alg is none or symmetric, expected a signature by the platform's private key")
 	}
 	if err := b.checkAlg(token.Header.Alg); err != nil {
 		return err
@@ -156,11 +156,11 @@ func checkFederated(jwt, audience, kind string, b Binding) error {
 	case claims.Expiry.IsZero():
 		return errors.New("exp is missing: configure the platform to issue tokens that expire")
 	case !now.Before(claims.Expiry.Time):
-		return fmt.Errorf("it expired at %s (%v ago): the platform must renew it", claims.Expiry.UTC().Format(time.RFC3339), now.Sub(claims.Expiry.Time).Round(time.Second))
+		return fmt.Errorf("it expired at %s, %v ago: check why the platform does not renew it", claims.Expiry.UTC().Format(time.RFC3339), now.Sub(claims.Expiry.Time).Round(time.Second))
 	case len(claims.Audience) != 1 || claims.Audience[0] != audience:
-		return fmt.Errorf("aud is %s, expected %s alone: set the audience at the platform, or FederatedAssertion.Audience", quoted(claims.Audience), jose.Quote(audience))
+		return fmt.Errorf("aud is %s, expected only %s: set the audience at the platform, or set FederatedAssertion.Audience", quoted(claims.Audience), jose.Quote(audience))
 	case kind == spiffeAssertionType && !strings.HasPrefix(claims.Subject, "spiffe://"):
-		return errors.New("sub is not a SPIFFE ID")
+		return fmt.Errorf("sub is %s, expected a SPIFFE ID (spiffe://…)", jose.Quote(claims.Subject))
 	}
 	return nil
 }

@@ -96,16 +96,16 @@ func TestFederatedChecks(t *testing.T) {
 		"large":                     {platformToken(map[string]any{"groups": big}), auth.FederatedAssertion{}, "FederatedAssertion.MaxSize"},
 		"another audience":          {platformToken(map[string]any{"aud": "https://evil.example"}), auth.FederatedAssertion{}, "FederatedAssertion.Audience"},
 		"the issuer, not as pinned": {platformToken(nil), auth.FederatedAssertion{Audience: auth.EntraTokenExchange}, "FederatedAssertion.Audience"},
-		"two audiences":             {platformToken(map[string]any{"aud": []string{asIssuer, "https://evil.example"}}), auth.FederatedAssertion{}, "alone"},
+		"two audiences":             {platformToken(map[string]any{"aud": []string{asIssuer, "https://evil.example"}}), auth.FederatedAssertion{}, "expected only"},
 		"no audience":               {platformToken(map[string]any{"aud": nil}), auth.FederatedAssertion{}, "aud is missing"},
 		"no end":                    {platformToken(map[string]any{"exp": nil}), auth.FederatedAssertion{}, "exp is missing"},
 		"expired":                   {platformToken(map[string]any{"exp": time.Now().Unix() - 1}), auth.FederatedAssertion{}, "it expired at"},
-		"exp a string":              {platformToken(map[string]any{"exp": "9999999999"}), auth.FederatedAssertion{}, "not sent"},
-		"not signed":                {unsigned, auth.FederatedAssertion{}, "not signed with a private key"},
-		"signed with a secret":      {optest.NewKey("x", "HS256").Sign(map[string]any{"aud": asIssuer, "exp": time.Now().Unix() + 60}, nil), auth.FederatedAssertion{}, "not signed with a private key"},
+		"exp a string":              {platformToken(map[string]any{"exp": "9999999999"}), auth.FederatedAssertion{}, "is not usable"},
+		"not signed":                {unsigned, auth.FederatedAssertion{}, "expected a signature"},
+		"signed with a secret":      {optest.NewKey("x", "HS256").Sign(map[string]any{"aud": asIssuer, "exp": time.Now().Unix() + 60}, nil), auth.FederatedAssertion{}, "expected a signature"},
 		"encrypted":                 {"a.b.c.d.e", auth.FederatedAssertion{}, "encrypted"},
-		"empty":                     {"", auth.FederatedAssertion{}, "not sent"},
-		"not a JWT":                 {"canary-opaque", auth.FederatedAssertion{}, "not sent"},
+		"empty":                     {"", auth.FederatedAssertion{}, "is not usable"},
+		"not a JWT":                 {"canary-opaque", auth.FederatedAssertion{}, "is not usable"},
 	} {
 		file := filepath.Join(t.TempDir(), "token")
 		if err := os.WriteFile(file, []byte(test.token), 0o600); err != nil {

@@ -57,7 +57,7 @@ type ringKey struct {
 // ID exists already, or if too many keys wait to sign.
 func (r *KeyRing) Rotate(key SigningKey, from time.Time) error {
 	if r.MaxAge < 0 || r.MaxAge > ringMaxMaxAge {
-		return fmt.Errorf("auth: KeyRing.MaxAge is %v; it goes from 0 to %v", r.MaxAge, ringMaxMaxAge)
+		return fmt.Errorf("auth: KeyRing.MaxAge is %v, expected 0 to %v", r.MaxAge, ringMaxMaxAge)
 	}
 	added, err := newRingKey(key)
 	if err != nil {
@@ -67,7 +67,7 @@ func (r *KeyRing) Rotate(key SigningKey, from time.Time) error {
 	defer r.mu.Unlock()
 	r.signing = r.alive()
 	if r.has(added.key.KeyID) || len(r.signing) == maxRing {
-		return fmt.Errorf("auth: KeyRing: key ID %q is there already, or there are %d keys", added.key.KeyID, maxRing)
+		return fmt.Errorf("auth: KeyRing: the key ID %q exists already, or the ring has the maximum of %d keys", added.key.KeyID, maxRing)
 	}
 	added.from = r.begin(from)
 	r.signing = append(r.signing, added)
@@ -92,13 +92,13 @@ func (r *KeyRing) begin(from time.Time) time.Time {
 // keys, for a key without a KeyID, and for a key of an unknown type.
 func (r *KeyRing) Publish(keys ...DecryptionKey) error {
 	if len(keys) > maxRing {
-		return fmt.Errorf("auth: KeyRing: %d keys; at most %d", len(keys), maxRing)
+		return fmt.Errorf("auth: KeyRing: Publish received %d keys, expected at most %d", len(keys), maxRing)
 	}
 	var all []json.RawMessage
 	for _, k := range keys {
 		private, ok := k.Key.(interface{ Public() crypto.PublicKey })
 		if !ok || k.KeyID == "" {
-			return errors.New("auth: KeyRing: a key to decrypt with that has no KeyID, or no public part")
+			return errors.New("auth: KeyRing: a DecryptionKey has no KeyID or no public key: set both")
 		}
 		public, _, err := publicJWK(private.Public(), map[string]any{"kid": k.KeyID, "use": "enc"})
 		if err != nil {

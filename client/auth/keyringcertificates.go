@@ -16,7 +16,7 @@ import (
 // certificates, an empty one and one with a key of an unknown type are an error.
 func (r *KeyRing) PublishCertificates(certificates ...*x509.Certificate) error {
 	if len(certificates) > maxRing {
-		return fmt.Errorf("auth: KeyRing: %d certificates; at most %d", len(certificates), maxRing)
+		return fmt.Errorf("auth: KeyRing: received %d certificates, expected at most %d", len(certificates), maxRing)
 	}
 	var all []json.RawMessage
 	for _, certificate := range certificates {

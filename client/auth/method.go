@@ -118,7 +118,7 @@ func (m Method) Check(clientID string) error {
 
 func (m Method) check() error {
 	if m.bind == nil {
-		return errors.New("is missing; for a client without a secret say Public()")
+		return errors.New("is not set: use auth.Secret, or auth.Public for a client without a secret")
 	}
 	return m.err
 }
@@ -139,11 +139,11 @@ func (m Method) Choose(supported []string) Method {
 func (m Method) Hint(clientID string) string {
 	switch {
 	case m.encoded != nil && m.encoded(clientID):
-		return "if ID and secret are right, the server may not decode them: see SecretBasicRaw"
+		return "if ID and secret are correct, the server may not decode them: try auth.SecretBasicRaw"
 	case m.assertion != nil && m.assertion.Audience == "" && len(m.assertion.Endpoints) == 0 && m.assertion.Typ == "":
-		return "if the key is right, the server may be older than RFC 10070: see Assertion.Audience, Endpoints and Typ"
+		return "if the key is correct, the server may expect another audience or typ: set Assertion.Audience, Assertion.Endpoints or Assertion.Typ"
 	case m.name == "federated_jwt" || m.name == "spiffe_jwt":
-		return "the server must trust the issuer of the platform's assertions, and know their subject as this client"
+		return "configure the server to trust the issuer of the platform's assertions and to map their subject to this client"
 	}
 	return ""
 }

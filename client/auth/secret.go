@@ -51,7 +51,7 @@ func SecretBasicRaw(secret string) Method {
 // the secret (RFC 7617 §2).
 func checkRawID(clientID string) error {
 	if strings.Contains(clientID, ":") {
-		return errors.New("is SecretBasicRaw, which cannot send a ClientID with a colon")
+		return errors.New("is SecretBasicRaw, which cannot send a ClientID with a colon: use another method")
 	}
 	return nil
 }
@@ -85,7 +85,7 @@ func SecretPost(secret string) Method {
 
 func checkSecret(secret string) error {
 	if secret == "" {
-		return errors.New("has an empty secret; for a client without one say Public()")
+		return errors.New("has an empty secret: set it, or use auth.Public for a client without a secret")
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ func (k SigningKey) signer() (*jose.Signer, error) { return jose.NewSigner(k.Key
 // a KMS.
 func (k SigningKey) Encode() (string, error) {
 	if k.Key == nil {
-		return "", errors.New("there is no key")
+		return "", errors.New("the key is nil")
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(k.Key)
 	return base64.StdEncoding.EncodeToString(der), err
@@ -60,7 +60,7 @@ func (k SigningKey) Encode() (string, error) {
 // ParseSigningKey decodes the result of [SigningKey.Encode]. It returns an error for everything
 // else.
 func ParseSigningKey(encoded string) (SigningKey, error) {
-	malformed := errors.New("the login's DPoP key is malformed")
+	malformed := errors.New("the stored DPoP key of the login is malformed, expected the result of SigningKey.Encode")
 	der, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil {
 		return SigningKey{}, malformed
@@ -71,7 +71,7 @@ func ParseSigningKey(encoded string) (SigningKey, error) {
 	}
 	signer, ok := private.(crypto.Signer)
 	if !ok {
-		return SigningKey{}, errors.New("the login's DPoP key does not sign")
+		return SigningKey{}, errors.New("the stored DPoP key of the login is not a signing key")
 	}
 	return SigningKey{Key: signer}, nil
 }

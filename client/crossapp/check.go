@@ -64,9 +64,9 @@ func (a CrossApp) checkResource(c *claims) error {
 	case len(c.Resource) == 0 && a.InsecureMissingResource:
 		return nil
 	case len(c.Resource) == 0:
-		return fmt.Errorf("resource is missing, expected %q: let the identity provider add it, or set CrossApp.InsecureMissingResource", a.Resource)
+		return fmt.Errorf("resource is missing, expected %q: configure the identity provider to add it, or set CrossApp.InsecureMissingResource", a.Resource)
 	case len(c.Resource) != 1 || !slices.Contains(c.Resource, a.Resource):
-		return fmt.Errorf("resource is %q, expected %q", c.Resource, a.Resource)
+		return fmt.Errorf("resource is %q, expected %q: compare CrossApp.Resource with the identity provider's configuration", c.Resource, a.Resource)
 	}
 	return nil
 }
@@ -82,7 +82,7 @@ func (a CrossApp) checkTime(c *claims) error {
 	}
 	config := a.At.Config()
 	if now := config.Now(); !now.Before(c.Expiry.Time.Add(config.Skew)) {
-		return fmt.Errorf("exp is %s, it is %s now", c.Expiry.Time.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+		return fmt.Errorf("the grant expired at %s, the local time is %s: compare the clocks", c.Expiry.Time.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
 	return nil
 }

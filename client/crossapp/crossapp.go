@@ -120,7 +120,7 @@ func (a CrossApp) exchange(ctx context.Context) (string, error) {
 		return "", loginRequired(err, codes...)
 	}
 	if err := a.checkGrant(issued.AccessToken); err != nil {
-		return "", client.NewError(client.StepToken, fmt.Errorf("the grant of %s: %w", a.IdP.Issuer(), err))
+		return "", client.NewError(client.StepToken, fmt.Errorf("the grant of the identity provider %s: %w", a.IdP.Issuer(), err))
 	}
 	return issued.AccessToken, nil
 }
@@ -136,7 +136,7 @@ func loginRequired(err error, codes ...string) error {
 
 func (a CrossApp) check() error {
 	if a.IdP == nil || a.At == nil || a.Resource == "" || a.Subject == nil {
-		return errors.New("crossapp: CrossApp.IdP, At, Resource and Subject must be set")
+		return errors.New("crossapp: CrossApp.IdP, At, Resource or Subject is not set: set all four")
 	}
 	if a.IdP.Issuer() == a.At.Issuer() {
 		return errors.New("crossapp: CrossApp.IdP and CrossApp.At have the same issuer: use grant.TokenExchange for an API of the identity provider")
@@ -160,7 +160,7 @@ func (a CrossApp) checkServers(ctx context.Context) error {
 	}
 	profiles := m.AuthorizationGrantProfilesSupported
 	if len(profiles) > 0 && !slices.Contains(profiles, Profile) {
-		return client.NewError(client.StepToken, fmt.Errorf("authorization_grant_profiles_supported of %s is %q, expected %s", a.At.Issuer(), profiles, Profile))
+		return client.NewError(client.StepToken, fmt.Errorf("authorization_grant_profiles_supported of %s is %q, expected %s: check CrossApp.At", a.At.Issuer(), profiles, Profile))
 	}
 	return nil
 }

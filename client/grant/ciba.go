@@ -99,7 +99,7 @@ func BeginBackchannel(ctx context.Context, c *client.Client, req BackchannelRequ
 
 func newBackchannel(c *client.Client, req *BackchannelRequest) (*Backchannel, error) {
 	if isPublic(c) {
-		return nil, errors.New("a public client cannot ask for a login elsewhere")
+		return nil, errors.New("a public client cannot start a login on another device with CIBA: set Config.Auth")
 	}
 	if err := errors.Join(req.check(), req.checkProfile(c.Config().Profile)); err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func newBackchannel(c *client.Client, req *BackchannelRequest) (*Backchannel, er
 // request is about.
 func (r *BackchannelRequest) checkProfile(p client.Profile) error {
 	if p == client.FAPICIBA && r.BindingMessage == "" && r.AuthorizationDetails == nil && len(r.Extra) == 0 {
-		return errors.New("the profile FAPI-CIBA needs a BindingMessage, AuthorizationDetails, or parameters in Extra that say what the user allows")
+		return errors.New("the profile FAPI-CIBA requires BindingMessage, AuthorizationDetails or Extra, which describe what the user allows")
 	}
 	return nil
 }
@@ -130,10 +130,10 @@ func (r *BackchannelRequest) check() error {
 		}
 	}
 	if hints != 1 {
-		return fmt.Errorf("%d of LoginHint, LoginHintToken and IDTokenHint are set; it must be one", hints)
+		return fmt.Errorf("%d of LoginHint, LoginHintToken and IDTokenHint are set, expected exactly one", hints)
 	}
 	if r.RequestedExpiry < 0 || r.RequestedExpiry%time.Second != 0 {
-		return fmt.Errorf("RequestedExpiry is %v, not a whole number of seconds", r.RequestedExpiry)
+		return fmt.Errorf("RequestedExpiry is %v, expected a whole number of seconds", r.RequestedExpiry)
 	}
 	return nil
 }
@@ -145,7 +145,7 @@ func (r *BackchannelRequest) form(ctx context.Context, c *client.Client, b *Back
 		return nil, err
 	}
 	if !slices.Contains(scopes, "openid") {
-		return nil, errors.New("the scope lacks openid")
+		return nil, errors.New("the scopes do not contain openid: add it to BackchannelRequest.Scopes")
 	}
 	b.Scopes = scopes
 	r.addTo(form)
@@ -181,7 +181,7 @@ type backchannelResponse struct {
 
 func (r *backchannelResponse) fill(b *Backchannel, now time.Time) (err error) {
 	if r.AuthReqID == "" || !printable(r.AuthReqID) {
-		return errors.New("auth_req_id is missing, or contains a character that is not printable ASCII")
+		return errors.New("auth_req_id in the response is missing or contains a character that is not printable ASCII")
 	}
 	b.AuthReqID = r.AuthReqID
 	b.Expiry, b.Interval, err = pollTimes(now, r.ExpiresIn, r.Interval)
@@ -225,7 +225,7 @@ func (b *Backchannel) checkClaim(t *idtoken.Token) error {
 		return err
 	}
 	if claims.AuthReqID != nil && *claims.AuthReqID != b.AuthReqID {
-		return errors.New("the ID token answers another request by its auth_req_id")
+		return errors.New("auth_req_id in the ID token does not match this login")
 	}
 	return nil
 }
@@ -233,11 +233,11 @@ func (b *Backchannel) checkClaim(t *idtoken.Token) error {
 func checkBackchannel(c *client.Client, b *Backchannel) error {
 	switch {
 	case b == nil || b.AuthReqID == "":
-		return errors.New("there is no login under way")
+		return errors.New("no login is under way: start one, or pass the stored login")
 	case !began(c, b.Issuer, b.ClientID):
 		return errBegunElsewhere
 	case !slices.Contains(b.Scopes, "openid"):
-		return errors.New("the scope lacks openid")
+		return errors.New("the scopes do not contain openid: add it to BackchannelRequest.Scopes")
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 // "invalid_scope", "invalid_target", "invalid_request".
 func ClientCredentials(ctx context.Context, c *client.Client, req client.TokenRequest) (*client.Tokens, error) {
 	if isPublic(c) {
-		return nil, client.NewError(client.StepToken, errors.New("a public client has no credentials to get a token with"))
+		return nil, client.NewError(client.StepToken, errors.New("a public client cannot use the client credentials grant: set Config.Auth"))
 	}
 	form, err := req.Form()
 	if err != nil {

@@ -103,7 +103,7 @@ func FinishDevice(ctx context.Context, c *client.Client, d *Device) (*client.Tok
 func checkDevice(c *client.Client, d *Device) error {
 	switch {
 	case d == nil || d.DeviceCode == "":
-		return errors.New("there is no login under way")
+		return errors.New("no login is under way: start one, or pass the stored login")
 	case !began(c, d.Issuer, d.ClientID):
 		return errBegunElsewhere
 	}
@@ -113,12 +113,12 @@ func checkDevice(c *client.Client, d *Device) error {
 // checkKey requires a stored login to have the key that was created for it.
 func checkKey(c *client.Client, key string) error {
 	if own := c.Config().DPoP; own != nil && own.Keys == nil && key == "" {
-		return errors.New("the login has no DPoP key")
+		return errors.New("the stored login has no DPoP key, and Config.DPoP.Keys is nil: start the login again")
 	}
 	return nil
 }
 
-var errBegunElsewhere = errors.New("the login was begun by another client")
+var errBegunElsewhere = errors.New("another client began this login: check Config.Issuer and Config.ClientID")
 
 // began reports whether a stored login was begun by this client.
 func began(c *client.Client, issuer, clientID string) bool {
@@ -150,10 +150,10 @@ func (r *deviceResponse) device(now time.Time) (*Device, error) {
 		VerificationURI: cmp.Or(r.VerificationURI, r.VerificationURL), VerificationURIComplete: r.VerificationURIComplete,
 	}
 	if d.DeviceCode == "" || !printable(d.DeviceCode) {
-		return nil, errors.New("device_code is missing, or contains a character that is not printable ASCII")
+		return nil, errors.New("device_code in the response is missing or contains a character that is not printable ASCII")
 	}
 	if strings.TrimSpace(d.UserCode) == "" || len(d.UserCode) > maxUserCode || !visible(strings.ReplaceAll(d.UserCode, " ", "")) {
-		return nil, errors.New("user_code is missing, or nothing that a user can type")
+		return nil, errors.New("user_code in the response is missing, too long or contains characters that a user cannot type")
 	}
 	if err := checkShownURL("verification_uri", d.VerificationURI); err != nil {
 		return nil, err
@@ -171,7 +171,7 @@ func (r *deviceResponse) device(now time.Time) (*Device, error) {
 // checkShownURL accepts https, and http on loopback, because the user signs in there.
 func checkShownURL(name, u string) error {
 	if len(u) > maxShownURL || !visible(u) {
-		return fmt.Errorf("%s has a character that a URL cannot have, or is too long", name)
+		return fmt.Errorf("%s in the response is too long or contains a character that is not allowed in URLs", name)
 	}
 	if err := discovery.CheckURL(u); err != nil {
 		return fmt.Errorf("%s is %w", name, err)

@@ -74,13 +74,13 @@ func JWTBearer(ctx context.Context, c *client.Client, req AssertionRequest) (*cl
 func (r *AssertionRequest) assertion(c *client.Client) (string, error) {
 	switch given := r.Assertion != ""; {
 	case given && r.Keys != nil:
-		return "", errors.New("there is an Assertion, and there are Keys to make one")
+		return "", errors.New("AssertionRequest.Assertion and AssertionRequest.Keys are both set: set only one")
 	case given && !visible(r.Assertion):
-		return "", errors.New("the field Assertion is not a JWT")
+		return "", errors.New("AssertionRequest.Assertion is not a JWT")
 	case given:
 		return r.Assertion, nil
 	case r.Keys == nil:
-		return "", errors.New("there is neither an Assertion nor Keys to make one")
+		return "", errors.New("AssertionRequest.Assertion is empty, and AssertionRequest.Keys is nil: set one of them")
 	}
 	if err := r.checkOwn(); err != nil {
 		return "", err
@@ -97,14 +97,14 @@ func (r *AssertionRequest) assertion(c *client.Client) (string, error) {
 
 func (r *AssertionRequest) checkOwn() error {
 	if r.Subject == "" {
-		return errors.New("AssertionRequest.Subject is empty; a JWT says for whom it asks")
+		return errors.New("AssertionRequest.Subject is empty: set it to the user that the token is for")
 	}
 	if r.Lifetime < 0 || r.Lifetime > auth.MaxAssertionLifetime {
-		return fmt.Errorf("AssertionRequest.Lifetime is %v; it goes from 0 to %v", r.Lifetime, auth.MaxAssertionLifetime)
+		return fmt.Errorf("AssertionRequest.Lifetime is %v, expected 0 to %v", r.Lifetime, auth.MaxAssertionLifetime)
 	}
 	for _, name := range []string{"iss", "sub", "aud", "exp", "iat", "nbf", "jti"} {
 		if _, set := r.Claims[name]; set {
-			return fmt.Errorf("AssertionRequest.Claims must not hold %q", name)
+			return fmt.Errorf("AssertionRequest.Claims contains %q, which the client sets itself: remove it", name)
 		}
 	}
 	return nil

@@ -31,17 +31,17 @@ type Ping struct {
 func ReadPing(r *http.Request) (*Ping, error) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || token == "" || len(r.Header.Values("Authorization")) != 1 {
-		return nil, errors.New("grant: ping: there is no bearer token")
+		return nil, errors.New("grant: ping: the request has no bearer token, expected the notification token of the login")
 	}
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return nil, errors.New("grant: ping: it is not application/json by its Content-Type")
+		return nil, fmt.Errorf("grant: ping: Content-Type is %.100q, expected application/json", r.Header.Get("Content-Type"))
 	}
 	if r.Body == nil {
-		return nil, errors.New("grant: ping: there is nothing in it")
+		return nil, errors.New("grant: ping: the request has no body")
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxPing+1))
 	if err != nil || len(body) > maxPing {
-		return nil, fmt.Errorf("grant: ping: it cannot be read, or has more than %d bytes", maxPing)
+		return nil, fmt.Errorf("grant: ping: the body cannot be read or has more than %d bytes", maxPing)
 	}
 	id, err := readAuthReqID(body)
 	if err != nil {
@@ -60,7 +60,7 @@ func readAuthReqID(body []byte) (string, error) {
 		return "", err
 	}
 	if len(ping.AccessToken) > 0 || len(ping.IDToken) > 0 {
-		return "", errors.New("it brings tokens, and the push mode is not supported")
+		return "", errors.New("the notification contains tokens, but the push mode is not supported: register the client for the ping mode")
 	}
 	if ping.AuthReqID == "" {
 		return "", errors.New("auth_req_id is missing")

@@ -50,10 +50,10 @@ func (p *poll) run(ctx context.Context, c *client.Client) (*client.Tokens, error
 func (p *poll) pause(ctx context.Context, now time.Time) error {
 	d := p.next()
 	if !now.Add(d).Before(p.expiry) {
-		return &client.TokenError{Code: "expired_token", Err: errors.New("nobody answered in time on the other device")}
+		return &client.TokenError{Code: "expired_token", Err: errors.New("the user did not answer in time on the other device")}
 	}
 	if err := wait(ctx, d); err != nil {
-		return fmt.Errorf("waiting for the user ended: %w", err)
+		return fmt.Errorf("stopped waiting for the user: %w", err)
 	}
 	return nil
 }
@@ -120,7 +120,7 @@ func pollTimes(now time.Time, expiresIn, interval []byte) (time.Time, time.Durat
 		return time.Time{}, 0, err
 	}
 	if expires == nil || *expires == 0 {
-		return time.Time{}, 0, errors.New("expires_in is missing or 0")
+		return time.Time{}, 0, errors.New("expires_in in the response is missing or 0")
 	}
 	every, err := client.ParseSeconds("interval", interval)
 	switch {
@@ -129,7 +129,7 @@ func pollTimes(now time.Time, expiresIn, interval []byte) (time.Time, time.Durat
 	case every == nil:
 		return now.Add(min(*expires, maxPollLifetime)), defaultInterval, nil
 	case *every >= *expires:
-		return time.Time{}, 0, errors.New("interval is longer than expires_in")
+		return time.Time{}, 0, errors.New("interval in the response is longer than expires_in")
 	}
 	return now.Add(min(*expires, maxPollLifetime)), max(*every, minInterval), nil
 }

@@ -95,15 +95,15 @@ func setToken(v url.Values, name, token, kind string) {
 func (r *ExchangeRequest) checkTokens() error {
 	switch {
 	case r.SubjectToken == "":
-		return errors.New("SubjectToken is empty")
+		return errors.New("ExchangeRequest.SubjectToken is empty: set it to the token to exchange")
 	case r.ActorToken == "" && r.ActorTokenType != "":
-		return errors.New("there is an ActorTokenType, and no ActorToken")
+		return errors.New("ExchangeRequest.ActorTokenType is set, but ActorToken is empty: set both")
 	case r.Extra.Has("audience"):
-		return errors.New(`ExchangeRequest.Extra must not hold "audience"; there are Audiences`)
+		return errors.New(`ExchangeRequest.Extra contains "audience": use ExchangeRequest.Audiences`)
 	}
 	for _, kind := range []string{r.SubjectTokenType, r.ActorTokenType, r.RequestedTokenType} {
 		if u, err := url.Parse(kind); err != nil || kind != "" && !u.IsAbs() {
-			return fmt.Errorf("token type %q is not a URI", kind)
+			return fmt.Errorf("the token type is %q, expected a URI such as grant.AccessTokenType", kind)
 		}
 	}
 	return nil
@@ -114,9 +114,9 @@ func (r *ExchangeRequest) checkTokens() error {
 func checkIssued(t *client.Tokens, requested string) error {
 	switch issued, _ := t.Extra("issued_token_type").(string); {
 	case issued == "":
-		return errors.New("issued_token_type is missing")
+		return errors.New("issued_token_type is missing in the response")
 	case requested != "" && issued != requested:
-		return fmt.Errorf("issued_token_type is %.100q, not what was asked for", issued)
+		return fmt.Errorf("issued_token_type is %.100q, expected %q (ExchangeRequest.RequestedTokenType)", issued, requested)
 	}
 	return nil
 }

@@ -134,7 +134,7 @@ func TestWithSessionExpires(t *testing.T) {
 
 func TestWithSessionPanics(t *testing.T) {
 	for want, user := range map[string]logintest.User{
-		"has no client": {Subject: "alice", Client: "other"}, "needs a Subject": {},
+		"has no client": {Subject: "alice", Client: "other"}, "User.Subject is empty": {},
 		"KeepTokens": {Subject: "alice", Tokens: &client.Tokens{}},
 	} {
 		func() {

@@ -14,7 +14,7 @@ import (
 // says that address is not one of http.
 func Browser(_ context.Context, address string) error {
 	if !strings.HasPrefix(address, "https://") && !strings.HasPrefix(address, "http://") {
-		return errors.New("the address is not a page's")
+		return errors.New("the address does not begin with http:// or https://")
 	}
 	name, args := opener(runtime.GOOS)
 	return exec.Command(name, append(args, address)...).Run() // not ended with ctx: it may be the browser itself

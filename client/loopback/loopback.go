@@ -59,7 +59,7 @@ func Login(ctx context.Context, config Config) (*client.Tokens, error) {
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", redirect.Host)
 	if err != nil {
-		return nil, failed(client.StepRequest, fmt.Errorf("cannot listen for the response: %w", err))
+		return nil, failed(client.StepRequest, fmt.Errorf("cannot listen for the response at Config.Client.RedirectURL: %w", err))
 	}
 	defer listener.Close()
 	redirect.Host = listener.Addr().String()
@@ -95,7 +95,7 @@ func (c *Config) redirect() (*url.URL, error) {
 	case u.Scheme != "http" || host != "127.0.0.1" && host != "::1": // RFC 8252 §8.3: not localhost
 		return nil, errors.New("loopback: Config.Client.RedirectURL must be http://127.0.0.1 or http://[::1] with a path")
 	case u.RawQuery != "" || u.Fragment != "" || u.User != nil || !strings.HasPrefix(u.Path, "/"):
-		return nil, errors.New("loopback: Config.Client.RedirectURL must have a path, and no query, fragment or user")
+		return nil, errors.New("loopback: Config.Client.RedirectURL must have a path and must not have a query, fragment or user")
 	case !queryModes[c.Client.ResponseMode]:
 		return nil, fmt.Errorf("loopback: Config.Client.ResponseMode is %q, expected query, jwt or query.jwt: the response must arrive in the query", c.Client.ResponseMode)
 	case port == "":

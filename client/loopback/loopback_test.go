@@ -169,17 +169,17 @@ func TestRefusals(t *testing.T) {
 		}, "You were not signed in", client.StepCallback, "access_denied"},
 		{"an error with markup", func(s *optest.Server) {
 			s.Callback = func(q url.Values) { q.Del("code"); q.Set("error", "<b>canary</b>") }
-		}, "That did not work", client.StepCallback, ""},
+		}, "The sign-in failed", client.StepCallback, ""},
 		{"another issuer", func(s *optest.Server) {
 			s.Callback = func(q url.Values) { q.Set("iss", "https://evil.example") }
-		}, "That did not work", client.StepCallback, "login_failed"},
-		{"no code", func(s *optest.Server) { s.Callback = func(q url.Values) { q.Del("code") } }, "That did not work", client.StepCallback, "login_failed"},
+		}, "The sign-in failed", client.StepCallback, "login_failed"},
+		{"no code", func(s *optest.Server) { s.Callback = func(q url.Values) { q.Del("code") } }, "The sign-in failed", client.StepCallback, "login_failed"},
 		{"a refused code", func(s *optest.Server) {
 			s.Replace("/token", func(w http.ResponseWriter, _ *http.Request) {
 				optest.JSON(w, 400, map[string]string{"error": "invalid_grant"})
 			})
-		}, "That did not work", client.StepToken, "invalid_grant"},
-		{"a bad ID token", func(s *optest.Server) { s.EditID = func(c map[string]any) { c["aud"] = "other" } }, "That did not work", client.StepIDToken, "login_failed"},
+		}, "The sign-in failed", client.StepToken, "invalid_grant"},
+		{"a bad ID token", func(s *optest.Server) { s.EditID = func(c map[string]any) { c["aud"] = "other" } }, "The sign-in failed", client.StepIDToken, "login_failed"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := optest.New(t)
@@ -233,8 +233,8 @@ func TestConfig(t *testing.T) {
 		"Client.RedirectURL must be http://127.0.0.1 or http://[::":   func(c *Config) { c.Client.RedirectURL = "com.example.app://callback" },
 		"Client.RedirectURL must be http://127.0.0.1 or http://[:":    func(c *Config) { c.Client.RedirectURL = "http://127.0.0.2/callback" },
 		"Client.RedirectURL must be http://127.0.0.1 or http://[":     func(c *Config) { c.Client.RedirectURL = "http://0.0.0.0/callback" },
-		"Client.RedirectURL must have a path, and no query":           func(c *Config) { c.Client.RedirectURL = "http://127.0.0.1/callback?x=y" },
-		"Client.RedirectURL must have a path, and no quer":            func(c *Config) { c.Client.RedirectURL = "http://127.0.0.1" },
+		"Client.RedirectURL must have a path and must not have a query":           func(c *Config) { c.Client.RedirectURL = "http://127.0.0.1/callback?x=y" },
+		"Client.RedirectURL must have a path and must not":            func(c *Config) { c.Client.RedirectURL = "http://127.0.0.1" },
 		"Client.RedirectURL is malformed":                             func(c *Config) { c.Client.RedirectURL = "http://[::1/callback" },
 		"Client.ResponseMode":                                         func(c *Config) { c.Client.ResponseMode = "form_post" },
 		"Config.ClientID":                                             func(c *Config) { c.Client.ClientID = "" },

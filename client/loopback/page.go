@@ -22,8 +22,8 @@ type page struct{ Title, Text, Code string }
 
 var (
 	signedIn  = page{Title: "You are signed in", Text: "You can close this window and go back to the program."}
-	cancelled = page{Title: "You were not signed in", Text: "You cancelled, or the server did not let you in. You can close this window and go back to the program."}
-	refusal   = page{Title: "This was not expected", Text: "A program on this machine waits for the response to a sign-in. This request is not that response. You can close this window."}
+	cancelled = page{Title: "You were not signed in", Text: "You cancelled the sign-in, or the server denied access. You can close this window and go back to the program."}
+	refusal   = page{Title: "This is not the expected response", Text: "A program on this computer waits for the response to a sign-in. This request is not that response. You can close this window."}
 )
 
 func pageFor(err error) page {
@@ -36,7 +36,7 @@ func pageFor(err error) page {
 	case e == nil:
 		e = &client.Error{Code: "login_failed"}
 	}
-	return page{"That did not work", "You can close this window. The program knows more, and can try again.", e.Code}
+	return page{"The sign-in failed", "You can close this window. The program shows the reason. Start the sign-in there again.", e.Code}
 }
 
 // html returns the page. Everything that is not constant is escaped.

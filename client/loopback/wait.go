@@ -87,7 +87,7 @@ func (w *wait) refused() error {
 	if w.strangers == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d callbacks were rejected, the last one: %w", w.strangers, w.last)
+	return fmt.Errorf("%d callbacks were rejected, the last one because: %w", w.strangers, w.last)
 }
 
 // serve answers requests at the port. It rejects other host names: a page of another site could
@@ -121,7 +121,7 @@ func (w *wait) callback(ctx context.Context, rw http.ResponseWriter, r *http.Req
 		if w.strangers < maxStrangers {
 			return
 		}
-		err = failed(client.StepCallback, fmt.Errorf("%d callbacks were for other logins", w.strangers))
+		err = failed(client.StepCallback, fmt.Errorf("rejected %d callbacks that do not belong to this login: start the login again", w.strangers))
 	} else {
 		pageFor(err).write(rw, http.StatusOK)
 	}

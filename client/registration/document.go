@@ -3,6 +3,7 @@ package registration
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -29,7 +30,7 @@ type Document struct {
 	Metadata Metadata
 }
 
-var errClientID = errors.New("registration: Document.ClientID is no https URL with a path, and without query, fragment, user info and dot segments")
+var errClientID = errors.New("registration: Document.ClientID must be an https URL with a path, without query, fragment, user info and dot segments")
 
 // sharedSecrets are the authentication methods that such a client cannot use.
 var sharedSecrets = []string{"", "client_secret_basic", "client_secret_post", "client_secret_jwt"}
@@ -40,10 +41,10 @@ func (d *Document) JSON() ([]byte, error) {
 		return nil, err
 	}
 	if slices.Contains(sharedSecrets, d.Metadata.TokenEndpointAuthMethod) {
-		return nil, errors.New("registration: Document.Metadata.TokenEndpointAuthMethod must be none, or a method without a shared secret")
+		return nil, fmt.Errorf("registration: Document.Metadata.TokenEndpointAuthMethod is %q, expected none or a method without a shared secret", d.Metadata.TokenEndpointAuthMethod)
 	}
 	if d.Metadata.TokenEndpointAuthMethod == "private_key_jwt" && d.Metadata.JWKSURI == "" && len(d.Metadata.JWKS) == 0 {
-		return nil, errors.New("registration: Document.Metadata has neither JWKSURI nor JWKS, for private_key_jwt")
+		return nil, errors.New("registration: Document.Metadata has neither JWKSURI nor JWKS: set one of them for private_key_jwt")
 	}
 	members, err := d.Metadata.members()
 	if err != nil {

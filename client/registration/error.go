@@ -16,7 +16,7 @@ const (
 )
 
 // ErrNoEndpoint is the cause of an [*Error] if the server has no registration endpoint.
-var ErrNoEndpoint = errors.New("the server has no registration endpoint")
+var ErrNoEndpoint = errors.New("the server's metadata has no registration_endpoint: register the client by hand")
 
 // Error says that a registration failed, or that it could not be read, changed or deleted. Code
 // and Description come from the server, cleaned and limited in length. They are empty if the

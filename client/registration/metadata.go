@@ -146,7 +146,7 @@ func (m *Metadata) check() error {
 	known := m.fields()
 	for name := range m.Extra {
 		if _, ok := known[name]; ok && !known[name].IsZero() || slices.Contains(issued, name) {
-			return fmt.Errorf("Metadata.Extra must not hold %q", name)
+			return fmt.Errorf("Metadata.Extra contains %q: use the field of Metadata, or remove it", name)
 		}
 	}
 	if extra, ok := m.Extra["jwks"]; ok {
@@ -159,7 +159,7 @@ func (m *Metadata) check() error {
 		}
 	}
 	if len(m.JWKS) > 0 && m.JWKSURI != "" { // RFC 7591 §2
-		return errors.New("Metadata has both JWKS and JWKSURI")
+		return errors.New("Metadata.JWKS and Metadata.JWKSURI are both set: set only one")
 	}
 	if len(m.JWKS) > 0 {
 		return checkPublic(m.JWKS)
@@ -171,7 +171,7 @@ func (m *Metadata) check() error {
 // key type AKP.
 var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}
 
-var errJWKS = errors.New("Metadata.JWKS is no JWK Set")
+var errJWKS = errors.New("Metadata.JWKS is not a JWK Set with at least one key")
 
 // checkPublic requires a JWK Set that has only public keys.
 func checkPublic(jwks []byte) error {
@@ -184,7 +184,7 @@ func checkPublic(jwks []byte) error {
 	for _, key := range set.Keys {
 		for _, name := range privateMembers {
 			if _, ok := key[name]; ok {
-				return errors.New("Metadata.JWKS holds a private key")
+				return errors.New("Metadata.JWKS contains a private key: publish only public keys")
 			}
 		}
 	}

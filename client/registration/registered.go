@@ -164,15 +164,15 @@ const maxText = 8 << 10 // characters of an identifier, a secret or a token; the
 func (c *credentials) check() error {
 	switch {
 	case c.ClientID == "":
-		return errors.New("client_id is missing")
+		return errors.New("client_id is missing in the response")
 	case slices.ContainsFunc([]string{c.ClientID, c.ClientSecret}, func(s string) bool { return !printable(s, ' ') }):
-		return errors.New("client_id or client_secret is malformed")
+		return errors.New("client_id or client_secret in the response is malformed")
 	case !printable(c.AccessToken, '!') || !printable(c.URI, '!'):
-		return errors.New("registration_access_token or registration_client_uri is malformed")
+		return errors.New("registration_access_token or registration_client_uri in the response is malformed")
 	}
 	for _, seconds := range []*float64{c.IssuedAt, c.SecretExpiry} {
 		if seconds != nil && (*seconds < 0 || *seconds >= 1<<53) {
-			return errors.New("a time is out of range")
+			return errors.New("client_id_issued_at or client_secret_expires_at in the response is out of range")
 		}
 	}
 	return nil

@@ -141,8 +141,8 @@ func (r *Registrar) Delete(ctx context.Context, old *Registered) error {
 }
 
 var (
-	errUnmanaged = errors.New("the registration has no AccessToken and URI to manage it with")
-	errElsewhere = errors.New("the registration's URI is neither at the issuer nor at the registration endpoint")
+	errUnmanaged = errors.New("the registration has no AccessToken or no URI: the server does not let clients manage their registration")
+	errElsewhere = errors.New("Registered.URI has another origin than the issuer and the registration endpoint")
 )
 
 // manage sends a request about a registration. Its token is sent only to the server that issued
@@ -169,7 +169,7 @@ func (r *Registrar) manage(ctx context.Context, method string, old *Registered, 
 
 func (r *Registrar) metadata(ctx context.Context) (context.Context, *discovery.Metadata, error) {
 	if r.Server == nil {
-		return ctx, nil, errors.New("Registrar.Server is nil")
+		return ctx, nil, errors.New("Registrar.Server is nil: set it to the server's discovery.Provider")
 	}
 	m, err := r.Server.Metadata(ctx)
 	if err == nil && r.MutualTLS {
@@ -197,7 +197,7 @@ func (r *Registrar) answer(resp *endpoint.Response, sent map[string]json.RawMess
 			return out, nil
 		}
 	}
-	return nil, wrap(resp.Failure("the server does not answer about the client"))
+	return nil, wrap(resp.Failure("the server rejected the request about the registration"))
 }
 
 // follow parses a response about a client that was registered before. Values that the server
@@ -208,7 +208,7 @@ func (r *Registrar) follow(resp *endpoint.Response, old *Registered, sent map[st
 		return nil, err
 	}
 	if out.ClientID != old.ClientID { // RFC 7592 §2.1
-		return nil, wrap(resp.Refuse(errors.New("client_id is another one")))
+		return nil, wrap(resp.Refuse(errors.New("client_id of the response does not match the registration")))
 	}
 	if out.ClientSecret == "" {
 		out.ClientSecret, out.SecretExpiry = old.ClientSecret, old.SecretExpiry

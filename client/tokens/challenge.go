@@ -45,7 +45,11 @@ type ChallengeError struct {
 }
 
 func (e *ChallengeError) Error() string {
-	return fmt.Sprintf("tokens: the API answers %d with a %s challenge, %s (%q)", e.Status, e.Scheme, cmp.Or(e.Code, "without an error code"), e.Description)
+	text := fmt.Sprintf("tokens: the API responded with status %d and a %s challenge: %s (%q)", e.Status, e.Scheme, cmp.Or(e.Code, "no error code"), e.Description)
+	if e.Code == InsufficientScope {
+		text += fmt.Sprintf(": the scopes %q are required, and %q are granted", e.Scopes, e.Granted)
+	}
+	return text
 }
 
 // Request returns the login that would satisfy the API, for Begin: a step-up of RFC 9470 §4, or

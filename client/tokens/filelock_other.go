@@ -11,5 +11,5 @@ var errLocked = errors.New("locked by another process")
 
 // lockFile fails: the standard library has no suitable lock on this system.
 func lockFile(string) (*os.File, error) {
-	return nil, errors.New("there are no file locks on this system: write a Store of your own")
+	return nil, errors.New("this operating system has no file locks: implement your own Store")
 }

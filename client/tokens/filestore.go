@@ -70,7 +70,7 @@ func (s *FileStore) Save(ctx context.Context, key string, value []byte, until ti
 		return fmt.Errorf("tokens: FileStore: %w", err)
 	}
 	if len(content) > maxFile {
-		return fmt.Errorf("tokens: FileStore: the value has %d bytes, at most %d are stored", len(value), maxFile*3/4)
+		return fmt.Errorf("tokens: FileStore: the value has %d bytes, expected at most %d", len(value), maxFile*3/4)
 	}
 	return s.locked(ctx, func() error {
 		s.removeOld()
@@ -119,7 +119,7 @@ func (s *FileStore) path(key, suffix string) string {
 // open creates the directory, or checks that only the user can open it.
 func (s *FileStore) open() error {
 	if s.Dir == "" {
-		return errors.New("tokens: FileStore.Dir is empty: name a directory, such as one in os.UserConfigDir")
+		return errors.New("tokens: FileStore.Dir is empty: set it to a directory, such as one in os.UserConfigDir")
 	}
 	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
 		return fmt.Errorf("tokens: FileStore.Dir: %w", err)
@@ -135,7 +135,7 @@ func (s *FileStore) open() error {
 // it.
 func private(path string, info fs.FileInfo, want fs.FileMode) error {
 	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o077 != 0 {
-		return fmt.Errorf("tokens: FileStore: other users can open %s: its mode is %#o, expected %#o: run chmod %o, and sign in again if others may have read it", path, mode, want, want)
+		return fmt.Errorf("tokens: FileStore: other users can open %s: its mode is %#o, expected %#o: run chmod %o. If others may have read it, sign in again", path, mode, want, want)
 	}
 	if isOthers(info) {
 		return fmt.Errorf("tokens: FileStore: %s belongs to another user: set FileStore.Dir to a directory of the user who runs this program", path)

@@ -57,7 +57,7 @@ func (s *oauth2Source) Token() (*oauth2.Token, error) {
 		return nil, retrieveError(err)
 	}
 	if t == nil || t.Token == nil || t.Type() != "Bearer" {
-		return nil, errors.New("tokens: there is no access token, or it is bound to a key; send that by Transport")
+		return nil, errors.New("tokens: the access token is missing or bound to a key, expected a bearer token: use tokens.Transport for bound tokens")
 	}
 	out := *t.Token
 	out.RefreshToken = ""

@@ -68,7 +68,7 @@ func (r *Refresher) Add(ctx context.Context, key string, t *client.Tokens) error
 		return err
 	}
 	if t == nil || t.Token == nil {
-		return errors.New("tokens: Refresher.Add: there are no tokens")
+		return errors.New("tokens: Refresher.Add: the tokens are nil")
 	}
 	r.calls.forgive(key)
 	if err := r.store().Delete(ctx, forgottenKey(key)); err != nil {
@@ -143,13 +143,13 @@ func (r *Refresher) Source(key string) Source { return &source{refresher: r, key
 func (r *Refresher) configured() error {
 	switch {
 	case r.Client == nil:
-		return errors.New("tokens: Refresher.Client is nil")
+		return errors.New("tokens: Refresher.Client is nil: set it")
 	case r.clock() == nil:
-		return errors.New("tokens: Refresher.Client: the Client was not made by New")
+		return errors.New("tokens: Refresher.Client is the zero value: create it with client.New")
 	case r.Store != nil && r.Leases == nil:
-		return errors.New("tokens: Refresher.Leases is nil; for a Store that one process uses say LocalLeases")
+		return errors.New("tokens: Refresher.Store is set, but Refresher.Leases is nil: set it. If only one process uses the Store, use LocalLeases")
 	case r.Ahead < 0 || r.Lifetime < 0:
-		return errors.New("tokens: Refresher.Ahead or Refresher.Lifetime is negative")
+		return errors.New("tokens: Refresher.Ahead or Refresher.Lifetime is negative, expected 0 or more")
 	}
 	return nil
 }

@@ -310,7 +310,7 @@ func TestRefresherConfigured(t *testing.T) {
 		}
 	}
 	if _, err := tokens.NewSource(c, nil); err == nil {
-		t.Error("no tokens are kept")
+		t.Error("the store has no tokens for this login")
 	}
 }
 

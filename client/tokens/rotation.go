@@ -99,7 +99,7 @@ func (r *Refresher) renewHeld(ctx context.Context, until time.Time, key string, 
 	case failure != nil:
 		return nil, failure
 	case !r.isGood(fresh):
-		return nil, client.NewError(client.StepToken, errors.New("the new access token has ended before its use"))
+		return nil, client.NewError(client.StepToken, errors.New("the new access token has expired already: compare the clocks, or increase the lifetime at the server"))
 	}
 	if r.Renewed != nil {
 		r.Renewed(ctx, key, fresh)
@@ -117,7 +117,7 @@ func (r *Refresher) fetch(ctx context.Context, until time.Time, current *client.
 	}
 	t, err := r.Fetch(ctx, current)
 	if err == nil && (t == nil || t.Token == nil || t.AccessToken == "") {
-		err = client.NewError(client.StepToken, errors.New("Refresher.Fetch gave no tokens"))
+		err = client.NewError(client.StepToken, errors.New("Refresher.Fetch returned no access token"))
 	}
 	if err != nil {
 		return nil, err
@@ -132,7 +132,7 @@ func (r *Refresher) fetch(ctx context.Context, until time.Time, current *client.
 // invalidated.
 func (r *Refresher) refresh(ctx context.Context, current *client.Tokens) (*client.Tokens, error) {
 	if current.RefreshToken == "" {
-		return nil, client.NewError(client.StepToken, fmt.Errorf("%w: there is no refresh token", ErrLoginRequired))
+		return nil, client.NewError(client.StepToken, fmt.Errorf("%w: the stored tokens have no refresh token", ErrLoginRequired))
 	}
 	t, err := r.Client.Refresh(ctx, current)
 	if err == nil {
@@ -184,7 +184,7 @@ func (r *Refresher) stillWanted(ctx context.Context, key string) error {
 	word, err := r.store().Load(ctx, forgottenKey(key))
 	if err == nil && word != nil {
 		if err = r.store().Delete(ctx, key); err == nil {
-			return client.NewError(client.StepToken, fmt.Errorf("%w: it was ended meanwhile", ErrLoginRequired))
+			return client.NewError(client.StepToken, fmt.Errorf("%w: the login ended during the refresh", ErrLoginRequired))
 		}
 	}
 	if err != nil {
@@ -303,7 +303,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 // tooLate says that a caller stopped waiting before a refresh ended.
 type tooLate struct{ err error }
 
-func (e *tooLate) Error() string { return "the tokens are being refreshed: " + e.err.Error() }
+func (e *tooLate) Error() string { return "another call is refreshing the tokens: " + e.err.Error() }
 func (e *tooLate) Unwrap() error { return e.err }
 
 // Temporary reports that the same call may succeed later.

@@ -45,7 +45,7 @@ func (m *memoryStore) Load(_ context.Context, key string) ([]byte, error) {
 	return v.value, nil
 }
 
-var errStoreFull = errors.New("the tokens of too many logins are kept in memory")
+var errStoreFull = errors.New("the memory for tokens is full: set Refresher.Store")
 
 // Save rejects a new value if the memory is full of unexpired values.
 func (m *memoryStore) Save(_ context.Context, key string, value []byte, until time.Time) error {

@@ -67,7 +67,7 @@ func (t *Transport) roundTrip(r *http.Request) (*http.Response, error) {
 		return nil, t.err
 	}
 	if r.URL == nil {
-		return nil, errors.New("tokens: a request without a URL")
+		return nil, errors.New("tokens: the request has no URL")
 	}
 	if !t.trusts(r) {
 		return t.elsewhere(r)
@@ -168,7 +168,7 @@ func (t *Transport) send(r *http.Request, body io.ReadCloser, tokens *client.Tok
 // elsewhere sends a request that a redirect leads to another origin.
 func (t *Transport) elsewhere(r *http.Request) (*http.Response, error) {
 	if r.Response == nil {
-		return nil, fmt.Errorf("tokens: %q is none of Transport.Origins", endpoint.Origin(r.URL))
+		return nil, fmt.Errorf("tokens: the origin of the request is %q, expected one of Transport.Origins %q: add it if this API may receive the token", endpoint.Origin(r.URL), t.Origins)
 	}
 	out := r.Clone(r.Context())
 	out.Header.Del("Authorization")
@@ -186,12 +186,12 @@ func (t *Transport) base() http.RoundTripper {
 func (t *Transport) configure() {
 	var w []error
 	if t.Client == nil || t.Tokens == nil || len(t.Origins) == 0 {
-		w = append(w, errors.New("tokens: Transport.Client, Tokens and Origins must be set"))
+		w = append(w, errors.New("tokens: Transport.Client, Transport.Tokens or Transport.Origins is not set: set all three"))
 	}
 	for _, o := range t.Origins {
 		u, err := url.Parse(o)
 		if err != nil || endpoint.CheckURL(o) != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
-			w = append(w, fmt.Errorf("tokens: Transport.Origins: %q is not the https origin of an API", o))
+			w = append(w, fmt.Errorf("tokens: Transport.Origins contains %q, expected https origins such as https://api.example", o))
 			continue
 		}
 		t.origins = append(t.origins, endpoint.Origin(u))
