@@ -112,23 +112,23 @@ type hints struct{ missing, forbidden, redirected, notJSON string }
 
 var hintsFor = map[string]hints{
 	metadataDocument: {
-		missing: "the server has no metadata at this address: set Issuer to the server's issuer with its path, " +
-			"or set Provider.URL (Config.DiscoveryURL) where the server publishes it elsewhere",
-		forbidden: "the server gives its metadata only to known callers: set Provider.HTTP (Config.HTTP) to a client whose Transport " +
-			"sends credentials, or configure Provider.Static (Config.Metadata)",
+		missing: "the server has no metadata at this address: set Issuer to the server's issuer with its path. " +
+			"If the metadata is at another address, set Provider.URL (Config.DiscoveryURL)",
+		forbidden: "the server requires credentials for its metadata: set Provider.HTTP (Config.HTTP) to a client whose Transport " +
+			"sends credentials, or set Provider.Static (Config.Metadata)",
 		redirected: "set Issuer or Provider.URL (Config.DiscoveryURL)",
-		notJSON:    "correct the Content-Type at the server, or configure Provider.Static (Config.Metadata)",
+		notJSON:    "correct the Content-Type at the server, or set Provider.Static (Config.Metadata)",
 	},
 	keySetDocument: {
-		missing: "the server has no key set at this address: use KeysAt with the right address, or StaticKeys",
-		forbidden: "the server gives its keys only to known callers: set Provider.HTTP (Config.HTTP) to a client whose Transport " +
+		missing: "the server has no key set at this address: use KeysAt with the correct address, or StaticKeys",
+		forbidden: "the server requires credentials for its keys: set Provider.HTTP (Config.HTTP) to a client whose Transport " +
 			"sends credentials, or use StaticKeys",
 		redirected: "use KeysAt with that address, or StaticKeys",
 		notJSON:    "correct the Content-Type at the server, or use StaticKeys",
 	},
 	resourceDocument: {
 		missing:    "the API has no resource metadata at this address",
-		forbidden:  "the API gives its metadata only to known callers: use an HTTP client whose Transport sends credentials",
+		forbidden:  "the API requires credentials for its metadata: use an HTTP client whose Transport sends credentials",
 		redirected: "use the resource identifier of that address",
 		notJSON:    "correct the Content-Type at the API",
 	},

@@ -3,6 +3,7 @@ package discovery
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -76,7 +77,7 @@ func (j *joinedKeys) Holds(ctx context.Context, key *jose.Key) (bool, error) {
 func (j *joinedKeys) current(ctx context.Context) (sets []*jose.Set, fetched []bool, missing error) {
 	sets, fetched = make([]*jose.Set, len(j.parts)), make([]bool, len(j.parts))
 	if len(sets) == 0 {
-		missing = wrap(keySetDocument, errors.New("JoinKeys was given no key set"))
+		missing = wrap(keySetDocument, errors.New("JoinKeys received no key set: pass at least one"))
 	}
 	for i, part := range j.parts {
 		var err error
@@ -88,7 +89,7 @@ func (j *joinedKeys) current(ctx context.Context) (sets []*jose.Set, fetched []b
 				sets[i], missing = nil, err
 			}
 		default:
-			missing = wrap(keySetDocument, errors.New("JoinKeys takes key sets of package discovery alone"))
+			missing = wrap(keySetDocument, fmt.Errorf("JoinKeys received a %T, expected key sets of package discovery", part))
 		}
 	}
 	return sets, fetched, missing

@@ -36,7 +36,7 @@ func StaticKeys(jwks []byte) (KeySet, error) {
 		return nil, wrap(keySetDocument, err)
 	}
 	if set.Len() == 0 {
-		return nil, wrap(keySetDocument, fmt.Errorf("no usable key: %w", errors.Join(set.Skipped[:min(len(set.Skipped), 3)]...)))
+		return nil, wrap(keySetDocument, fmt.Errorf("the key set has no usable key: %w", errors.Join(set.Skipped[:min(len(set.Skipped), 3)]...)))
 	}
 	return set, nil
 }
@@ -89,7 +89,7 @@ func (k *providerKeys) VerifyToken(ctx context.Context, t *jose.Token) error {
 	}
 	newer, fetchErr := k.p.newerKeySet(ctx, set, t.Header.Kid)
 	if fetchErr != nil {
-		return fmt.Errorf("%w, and a newer key set cannot be fetched: %w", err, fetchErr)
+		return fmt.Errorf("%w. Cannot fetch a newer key set: %w", err, fetchErr)
 	}
 	if newer == set {
 		return err
@@ -175,7 +175,7 @@ func (p *Provider) fetchKeys(ctx context.Context) (*jose.Set, time.Duration, err
 
 func (p *Provider) getKeys(ctx context.Context, u string) (*jose.Set, time.Duration, error) {
 	if u == "" {
-		return nil, 0, wrap(keySetDocument, errors.New("the metadata has no jwks_uri"))
+		return nil, 0, wrap(keySetDocument, errors.New("the metadata has no jwks_uri: use KeysAt or StaticKeys"))
 	}
 	resp, err := get(ctx, p.HTTP, keySetDocument, u, endpoint.MaxKeySet)
 	if err != nil {

@@ -217,18 +217,18 @@ func (m *Metadata) check(issuer string, policy endpoint.Policy) error {
 // cases: a server that publishes its metadata under another address, and Entra ID.
 func issuerError(got, configured string) error {
 	if strings.Contains(got, "{tenantid}") {
-		return fmt.Errorf("the metadata is of issuer %s, expected %s: this address is for users of many tenants; "+
-			"use client.EntraTenants, or Issuer with the ID of one tenant", jose.Quote(got), jose.Quote(configured))
+		return fmt.Errorf("the metadata is of issuer %s, expected %s: this address is for users of many tenants. "+
+			"Use client.EntraTenants, or set Issuer with the ID of one tenant", jose.Quote(got), jose.Quote(configured))
 	}
-	return fmt.Errorf("the metadata is of issuer %s, expected %s, the same in every character: set Issuer to what the metadata has if that is "+
-		"the server you mean, and Provider.URL (Config.DiscoveryURL) to the address of the metadata where it is not under that issuer",
+	return fmt.Errorf("the metadata is of issuer %s, expected %s: set Issuer to the first value if you trust that server. "+
+		"If its metadata is not under that address, set Provider.URL (Config.DiscoveryURL) to the metadata's address",
 		jose.Quote(got), jose.Quote(configured))
 }
 
 // checkEndpoint requires https if the issuer uses https.
 func checkEndpoint(u, issuer string, policy endpoint.Policy) error {
 	if !policy.InsecureHTTP && strings.HasPrefix(issuer, "https:") && strings.HasPrefix(u, "http:") {
-		return errors.New("not an https URL, as the issuer is")
+		return errors.New("an http URL, expected https because the issuer uses https")
 	}
 	return policy.CheckURL(u)
 }

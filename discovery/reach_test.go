@@ -74,7 +74,7 @@ func TestEmptyKeySet(t *testing.T) {
 		s.Replace("/jwks", document("application/json", body))
 		c.pass(11 * time.Minute)
 		verify(t, p.Keys(), good, false)
-		if !strings.Contains(log.String(), "no key that can be used") {
+		if !strings.Contains(log.String(), "no usable key") {
 			t.Errorf("%s: the log has %s", name, &log)
 		}
 		s.Replace("/jwks", nil)

@@ -87,7 +87,7 @@ func FetchChallenged(ctx context.Context, hc *http.Client, address, used string)
 		return nil, wrap(resourceDocument, err)
 	}
 	if !endpoint.SameOrigin(address, used) {
-		return nil, wrap(resourceDocument, errors.New("the challenge names an address that is not of the API's origin"))
+		return nil, wrap(resourceDocument, errors.New("the challenge names metadata at another origin than that of the API"))
 	}
 	return fetchResource(ctx, hc, address, used)
 }
@@ -115,7 +115,7 @@ func parseResource(body []byte, resource string) (*Resource, error) {
 		return nil, err
 	}
 	if !sameResource(r.Resource, resource) {
-		return nil, fmt.Errorf("the metadata is of resource %s, expected %s, the same in every character",
+		return nil, fmt.Errorf("the metadata is of resource %s, expected %s: use the first value if you trust it",
 			jose.Quote(r.Resource), jose.Quote(resource))
 	}
 	return r, nil
@@ -147,7 +147,7 @@ func (r *Resource) Server(ctx context.Context, hc *http.Client, accept func(issu
 			return r.find(ctx, hc, issuer)
 		}
 	}
-	return nil, wrap(resourceDocument, fmt.Errorf("the resource names the authorization servers %s; the application accepts none of them",
+	return nil, wrap(resourceDocument, fmt.Errorf("the resource names the authorization servers %s, and the application does not accept any of them",
 		jose.Quote(strings.Join(r.AuthorizationServers, " "))))
 }
 

@@ -70,7 +70,7 @@ func (p *Provider) report(ctx context.Context, set *jose.Set) {
 		reasons = append(reasons, fmt.Sprintf("and %d more", more))
 	}
 	if set.Len() == 0 {
-		reasons = append(reasons, "the server publishes no key that can be used")
+		reasons = append(reasons, "the server publishes no usable key")
 	}
 	text := strings.Join(reasons, "; ")
 	p.keys.budgetMu.Lock()
@@ -78,7 +78,7 @@ func (p *Provider) report(ctx context.Context, set *jose.Set) {
 	p.keys.reported = text
 	p.keys.budgetMu.Unlock()
 	if news && text != "" {
-		p.logger().LogAttrs(ctx, slog.LevelWarn, "keys of the server are not used",
+		p.logger().LogAttrs(ctx, slog.LevelWarn, "skipped unusable keys of the server",
 			slog.String("issuer", p.Issuer), slog.Int("usable", set.Len()), slog.String("reasons", text))
 	}
 }

@@ -16,7 +16,7 @@ func (c *BooleanClaim) UnmarshalJSON(b []byte) error {
 	case "false", `"false"`, "null":
 		*c = false
 	default:
-		return errors.New("neither true nor false")
+		return errors.New("the value is neither true nor false")
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ func (c *claims) checkSubject() error {
 		return errors.New("sub is missing")
 	}
 	if len(c.Subject) > maxSubject {
-		return fmt.Errorf("sub has %d bytes; at most %d are allowed", len(c.Subject), maxSubject)
+		return fmt.Errorf("sub has %d bytes, expected at most %d", len(c.Subject), maxSubject)
 	}
 	for i := range len(c.Subject) {
 		if c.Subject[i] < 0x20 || c.Subject[i] > 0x7e {

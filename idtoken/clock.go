@@ -13,8 +13,8 @@ const notable = 2 * time.Second
 
 // ahead returns the error for a time claim that is in the future.
 func (c *check) ahead(claim string, at time.Time) error {
-	return fmt.Errorf("%s is %s, in the future by %v; now it is %s, and Skew allows %v%s",
-		claim, stamp(at), at.Sub(c.now).Round(time.Second), stamp(c.now), c.v.skew(), c.remedy(c.now.Sub(at)))
+	return fmt.Errorf("%s is %s, in the future by %v, expected at most %v (Skew) after %s%s",
+		claim, stamp(at), at.Sub(c.now).Round(time.Second), c.v.skew(), stamp(c.now), c.remedy(c.now.Sub(at)))
 }
 
 // expired returns the error for a token with an exp in the past.
@@ -41,7 +41,7 @@ func (c *check) clocks() string {
 func (c *check) remedy(estimate time.Duration) string {
 	ahead, says := estimate, "this machine's clock seems to be"
 	if !c.want.Date.IsZero() {
-		ahead, says = c.now.Sub(c.want.Date), "by the Date header of the response, this machine's clock is"
+		ahead, says = c.now.Sub(c.want.Date), "according to the Date header, this machine's clock is"
 	}
 	direction := "ahead of"
 	if ahead < 0 {
@@ -50,5 +50,5 @@ func (c *check) remedy(estimate time.Duration) string {
 	if ahead < notable {
 		return ""
 	}
-	return fmt.Sprintf(": %s %v %s the server's; synchronize the clocks, or raise Skew (at most %v)", says, ahead.Round(time.Second), direction, maxSkew)
+	return fmt.Sprintf(": %s %v %s the server's clock: synchronize the clocks, or increase Skew (at most %v)", says, ahead.Round(time.Second), direction, maxSkew)
 }

@@ -52,9 +52,9 @@ func ExampleVerifier_Check() {
 	// 3 Valid
 	// 4 there is only one audience, skip test
 	// 5 the token has no azp, skip test
-	// 6 TLS to the token endpoint vouches for the token (InsecureSkipSignature), skip test
+	// 6 TLS to the token endpoint authenticates the token (InsecureSkipSignature), skip test
 	// 7 Valid
-	// 8 TLS to the token endpoint vouches for the token (InsecureSkipSignature), skip test
+	// 8 TLS to the token endpoint authenticates the token (InsecureSkipSignature), skip test
 	// 9 Valid
 	// 10 Valid
 	// 11 the request had no nonce, skip test
@@ -76,19 +76,19 @@ func ExampleReport() {
 	_, report := v.Check(context.Background(), sample, idtoken.Expected{FromTokenEndpoint: true})
 	fmt.Print(report)
 	// Output:
-	// Step   Test                                                              Result
-	// 1      Readable: a signed JWT, decrypted if encryption was agreed on     Not applicable: the token is not encrypted
-	// 2      Issuer (iss) is the configured one; a subject (sub) is named      Valid
-	// 3      Audience (aud) contains our client_id and nobody unknown          Valid
-	// 4      Several audiences: the authorized party (azp) is named            Not applicable: there is only one audience
-	// 5      Authorized party (azp) is our client_id                           Not applicable: the token has no azp
-	// 6,7,8  The signature, by a key of the issuer and an agreed algorithm     Skipped: TLS to the token endpoint vouches for the token (InsecureSkipSignature)
-	// 9      Not expired (exp)                                                 Valid
-	// 10     Issued (iat, nbf) not in the future and not too long ago          Valid
-	// 11     Nonce is that of our request                                      Not applicable: the request had no nonce
-	// 12     Authentication context (acr) is one asked for                     Not applicable: the token has no acr, and none was requested
-	// 13     Authentication (auth_time) is recent enough                       Not applicable: the token has no auth_time, and no max_age was requested
-	// 14     Hashes (at_hash, c_hash, s_hash) are of what came with the token  Not applicable: the token has no hashes to check, and this flow requires none
+	// Step   Test                                                            Result
+	// 1      Readable: a signed JWT, decrypted if encryption is configured   Not applicable: the token is not encrypted
+	// 2      Issuer (iss) is the configured one; a subject (sub) is named    Valid
+	// 3      Audience (aud) contains our client_id and no unknown audience   Valid
+	// 4      Several audiences: the authorized party (azp) is named          Not applicable: there is only one audience
+	// 5      Authorized party (azp) is our client_id                         Not applicable: the token has no azp
+	// 6,7,8  The signature, by a key of the issuer and an allowed algorithm  Skipped: TLS to the token endpoint authenticates the token (InsecureSkipSignature)
+	// 9      Not expired (exp)                                               Valid
+	// 10     Issued (iat, nbf) not in the future and not too long ago        Valid
+	// 11     Nonce matches our request                                       Not applicable: the request had no nonce
+	// 12     Authentication context (acr) is a requested one                 Not applicable: the token has no acr, and none was requested
+	// 13     Authentication (auth_time) is recent enough                     Not applicable: the token has no auth_time, and no max_age was requested
+	// 14     Hashes (at_hash, c_hash, s_hash) match the received values      Not applicable: the token has no hashes to check, and this flow requires none
 }
 
 // The same token a day later.
@@ -105,19 +105,19 @@ func ExampleVerifier_Check_expired() {
 	fmt.Print(report)
 	// Output:
 	// <nil>
-	// Step   Test                                                              Result
-	// 1      Readable: a signed JWT, decrypted if encryption was agreed on     Not applicable: the token is not encrypted
-	// 2      Issuer (iss) is the configured one; a subject (sub) is named      Valid
-	// 3      Audience (aud) contains our client_id and nobody unknown          Valid
-	// 4      Several audiences: the authorized party (azp) is named            Not applicable: there is only one audience
-	// 5      Authorized party (azp) is our client_id                           Not applicable: the token has no azp
-	// 6,7,8  The signature, by a key of the issuer and an agreed algorithm     Skipped: TLS to the token endpoint vouches for the token (InsecureSkipSignature)
-	// 9      Not expired (exp)                                                 Failed: expired at 2014-03-02T03:24:40Z, 22h55m0s before now (2014-03-03T02:19:40Z): this machine's clock seems to be 23h0m0s ahead of the server's; synchronize the clocks, or raise Skew (at most 5m0s)
-	// 10     Issued (iat, nbf) not in the future and not too long ago          Valid
-	// 11     Nonce is that of our request                                      Not applicable: the request had no nonce
-	// 12     Authentication context (acr) is one asked for                     Not applicable: the token has no acr, and none was requested
-	// 13     Authentication (auth_time) is recent enough                       Not applicable: the token has no auth_time, and no max_age was requested
-	// 14     Hashes (at_hash, c_hash, s_hash) are of what came with the token  Not applicable: the token has no hashes to check, and this flow requires none
+	// Step   Test                                                            Result
+	// 1      Readable: a signed JWT, decrypted if encryption is configured   Not applicable: the token is not encrypted
+	// 2      Issuer (iss) is the configured one; a subject (sub) is named    Valid
+	// 3      Audience (aud) contains our client_id and no unknown audience   Valid
+	// 4      Several audiences: the authorized party (azp) is named          Not applicable: there is only one audience
+	// 5      Authorized party (azp) is our client_id                         Not applicable: the token has no azp
+	// 6,7,8  The signature, by a key of the issuer and an allowed algorithm  Skipped: TLS to the token endpoint authenticates the token (InsecureSkipSignature)
+	// 9      Not expired (exp)                                               Failed: expired at 2014-03-02T03:24:40Z, 22h55m0s before now (2014-03-03T02:19:40Z): this machine's clock seems to be 23h0m0s ahead of the server's clock: synchronize the clocks, or increase Skew (at most 5m0s)
+	// 10     Issued (iat, nbf) not in the future and not too long ago        Valid
+	// 11     Nonce matches our request                                       Not applicable: the request had no nonce
+	// 12     Authentication context (acr) is a requested one                 Not applicable: the token has no acr, and none was requested
+	// 13     Authentication (auth_time) is recent enough                     Not applicable: the token has no auth_time, and no max_age was requested
+	// 14     Hashes (at_hash, c_hash, s_hash) match the received values      Not applicable: the token has no hashes to check, and this flow requires none
 }
 
 // The same token compared with the keys of another server: a forgery, or a wrong key set.
@@ -136,20 +136,20 @@ func ExampleVerifier_Check_forged() {
 	fmt.Print(report)
 	fmt.Println(report.Err())
 	// Output:
-	// Step   Test                                                              Result
-	// 1      Readable: a signed JWT, decrypted if encryption was agreed on     Not applicable: the token is not encrypted
-	// 2      Issuer (iss) is the configured one; a subject (sub) is named      Valid
-	// 3      Audience (aud) contains our client_id and nobody unknown          Valid
-	// 4      Several audiences: the authorized party (azp) is named            Not applicable: there is only one audience
-	// 5      Authorized party (azp) is our client_id                           Not applicable: the token has no azp
-	// 6,7,8  The signature, by a key of the issuer and an agreed algorithm     Failed: the signature does not verify
-	// 9      Not expired (exp)                                                 Valid
-	// 10     Issued (iat, nbf) not in the future and not too long ago          Valid
-	// 11     Nonce is that of our request                                      Not applicable: the request had no nonce
-	// 12     Authentication context (acr) is one asked for                     Not applicable: the token has no acr, and none was requested
-	// 13     Authentication (auth_time) is recent enough                       Not applicable: the token has no auth_time, and no max_age was requested
-	// 14     Hashes (at_hash, c_hash, s_hash) are of what came with the token  Not applicable: the token has no hashes to check, and this flow requires none
-	// id token: step 6, Signature verifies: the signature does not verify
+	// Step   Test                                                            Result
+	// 1      Readable: a signed JWT, decrypted if encryption is configured   Not applicable: the token is not encrypted
+	// 2      Issuer (iss) is the configured one; a subject (sub) is named    Valid
+	// 3      Audience (aud) contains our client_id and no unknown audience   Valid
+	// 4      Several audiences: the authorized party (azp) is named          Not applicable: there is only one audience
+	// 5      Authorized party (azp) is our client_id                         Not applicable: the token has no azp
+	// 6,7,8  The signature, by a key of the issuer and an allowed algorithm  Failed: the signature does not verify: the token was changed, or the server published a new key under an old kid. Compare the issuer, and check the server's JWKS
+	// 9      Not expired (exp)                                               Valid
+	// 10     Issued (iat, nbf) not in the future and not too long ago        Valid
+	// 11     Nonce matches our request                                       Not applicable: the request had no nonce
+	// 12     Authentication context (acr) is a requested one                 Not applicable: the token has no acr, and none was requested
+	// 13     Authentication (auth_time) is recent enough                     Not applicable: the token has no auth_time, and no max_age was requested
+	// 14     Hashes (at_hash, c_hash, s_hash) match the received values      Not applicable: the token has no hashes to check, and this flow requires none
+	// id token: step 6, Signature verifies: the signature does not verify: the token was changed, or the server published a new key under an old kid. Compare the issuer, and check the server's JWKS
 }
 
 // noKeys is a key set that knows no key, for a verifier that needs none.

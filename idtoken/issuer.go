@@ -18,7 +18,7 @@ func (v *Verifier) manyTenants() bool { return strings.Contains(v.Issuer, tenant
 // placeholder.
 func (v *Verifier) checkTenants() error {
 	if v.manyTenants() != (len(v.Tenants) > 0 || v.AcceptTenant != nil) || slices.Contains(v.Tenants, "") {
-		return errors.New("Verifier.Tenants or AcceptTenant is required for an Issuer with {tenantid}, and only allowed there")
+		return errors.New("Verifier.Tenants or Verifier.AcceptTenant must be set if Verifier.Issuer contains {tenantid}, and only then")
 	}
 	return nil
 }
@@ -36,10 +36,10 @@ func (c *check) issuer() {
 		c.report.fail(stepIssuer, fmt.Errorf("iss is missing, expected %s", jose.Quote(c.v.Issuer)))
 		return
 	case !ok && c.v.manyTenants():
-		c.report.fail(stepIssuer, fmt.Errorf("iss is %s and tid %s, expected %s for one of Tenants (Config.Tenants) or AcceptTenant", jose.Quote(iss), jose.Quote(c.claims.TenantID.value), jose.Quote(c.v.Issuer)))
+		c.report.fail(stepIssuer, fmt.Errorf("iss is %s and tid is %s, expected %s with a tenant that Tenants or AcceptTenant accepts: add the tenant if you trust it", jose.Quote(iss), jose.Quote(c.claims.TenantID.value), jose.Quote(c.v.Issuer)))
 		return
 	case !ok:
-		c.report.fail(stepIssuer, fmt.Errorf("iss is %s, expected %s: set Issuer, or IssuerAlias for a server that uses two names", jose.Quote(iss), jose.Quote(c.v.Issuer)))
+		c.report.fail(stepIssuer, fmt.Errorf("iss is %s, expected %s: correct Issuer, or set IssuerAlias for a server that uses two names", jose.Quote(iss), jose.Quote(c.v.Issuer)))
 		return
 	}
 	c.report.valid(stepIssuer)
@@ -53,7 +53,7 @@ func (c *check) keyIssuer() error {
 	}
 	key := c.jws.Key()
 	if key == nil || key.Issuer != c.v.Issuer && key.Issuer != c.claims.Issuer {
-		return errors.New("the key that signed the token is not one of its tenant")
+		return errors.New("the signing key does not belong to the tenant of the token (tid)")
 	}
 	return c.v.acceptTenant(c.ctx, c.claims.TenantID.value)
 }

@@ -93,7 +93,7 @@ func (c *check) logoutExpiry() {
 	case missing && c.v.InsecureDraftLogout:
 		c.report.skip(stepExpiry, "the token has no exp, and InsecureDraftLogout is set")
 	case missing:
-		c.report.fail(stepExpiry, errors.New("exp is missing (see InsecureDraftLogout)"))
+		c.report.fail(stepExpiry, errors.New("exp is missing: for servers that implement a draft set InsecureDraftLogout"))
 	default:
 		c.expiry()
 	}
@@ -104,11 +104,11 @@ func (c *check) logoutClaims() {
 	c.report.inapplicable(stepNonce, "a logout token has no nonce")
 	switch {
 	case c.hasNonce():
-		c.report.fail(stepNonce, errors.New("a logout token with a nonce"))
+		c.report.fail(stepNonce, errors.New("the logout token has a nonce, expected none (Back-Channel Logout §2.4)"))
 	case c.claims.Events.Logout.Kind() != '{':
-		c.report.fail(stepRead, errors.New("events is missing, or has no logout event"))
+		c.report.fail(stepRead, errors.New("events is missing or does not contain the logout event"))
 	case c.claims.Subject == "" && c.claims.SessionID.value == "":
-		c.report.fail(stepRead, errors.New("sub and sid are missing; one of them must name what to end"))
+		c.report.fail(stepRead, errors.New("sub and sid are missing, expected at least one of them"))
 	case c.claims.ID == "":
 		c.report.fail(stepRead, errors.New("jti is missing"))
 	case c.now.Sub(c.claims.IssuedAt.Time) > logoutWithin+c.v.skew():
@@ -141,13 +141,13 @@ func (c *check) replayKey() string {
 }
 
 // ErrReplayed reports that a logout token was used before.
-var ErrReplayed = errors.New("this token was used before")
+var ErrReplayed = errors.New("the logout token was used before")
 
 // storeError reports that the replay store failed, so that it is unknown whether the token
 // was used.
 type storeError struct{ err error }
 
-func (e *storeError) Error() string { return "the replay store cannot be asked: " + e.err.Error() }
+func (e *storeError) Error() string { return "the replay store failed: " + e.err.Error() }
 func (e *storeError) Unwrap() error { return e.err }
 
 // Temporary reports whether the same call may succeed later.
@@ -167,7 +167,7 @@ type inMemory struct {
 	now time.Time
 }
 
-var errSeenFull = errors.New("too many tokens in too short a time")
+var errSeenFull = errors.New("the memory for used logout tokens is full: set Verifier.Replay to a shared store")
 
 // Once implements Replay. If the memory is full of entries that must be kept, it forgets none
 // and rejects new tokens.

@@ -36,7 +36,7 @@ func (c *check) original() {
 	}
 	differs := func(step int, yes bool, what string) {
 		if yes {
-			c.report.fail(step, errors.New(what+" differs from the original ID token's"))
+			c.report.fail(step, errors.New(what+" differs from the original ID token"))
 		}
 	}
 	differs(stepIssuer, c.claims.Issuer != o.Issuer, "iss")
@@ -45,11 +45,11 @@ func (c *check) original() {
 		differs(stepAudience, !slices.Contains(c.claims.Audience, aud), "aud")
 	}
 	if c.claims.AuthorizedParty == nil {
-		differs(stepParty, o.AuthorizedParty != "", "azp is missing and so")
+		differs(stepParty, o.AuthorizedParty != "", "azp is missing and")
 	} else {
 		differs(stepParty, *c.claims.AuthorizedParty != o.AuthorizedParty, "azp")
 	}
-	differs(stepIssued, c.claims.IssuedAt.Before(o.IssuedAt.Add(-c.v.skew())), "iat is earlier and so")
+	differs(stepIssued, c.claims.IssuedAt.Before(o.IssuedAt.Add(-c.v.skew())), "iat is earlier and")
 	at := c.claims.AuthTime
 	differs(stepAuthTime, !at.IsZero() && !o.AuthTime.IsZero() && at.Unix() != o.AuthTime.Unix(), "auth_time")
 }

@@ -129,7 +129,7 @@ func (r *Report) rows() [][3]string {
 		s, number := r.Steps[i], fmt.Sprint(r.Steps[i].Number)
 		if s.Number == stepSignature && len(r.Steps) >= i+3 {
 			s, number = worst(r.Steps[i:i+3]), "6,7,8"
-			s.Test = "The signature, by a key of the issuer and an agreed algorithm"
+			s.Test = "The signature, by a key of the issuer and an allowed algorithm"
 			i += 2
 		}
 		rows = append(rows, [3]string{number, s.Test, s.outcome()})

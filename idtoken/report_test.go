@@ -40,7 +40,7 @@ func TestReport(t *testing.T) {
 
 	var log bytes.Buffer
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "report", report)
-	if !strings.Contains(log.String(), `report.step11="Failed: nonce is missing, though`) || strings.Count(log.String(), "\n") != 1 {
+	if !strings.Contains(log.String(), `report.step11="Failed: nonce is missing, but`) || strings.Count(log.String(), "\n") != 1 {
 		t.Errorf("the log has %s", log.String())
 	}
 	if n := strings.Count(report.String(), "\n"); n != 13 {

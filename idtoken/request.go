@@ -23,17 +23,17 @@ func (c *check) nonce() {
 	case got == nil && c.want.Original != nil:
 		c.report.inapplicable(stepNonce, "a refreshed token needs no nonce")
 	case sent == "" && c.want.FrontChannel:
-		c.report.fail(stepNonce, errors.New("a token from the browser needs a nonce (OpenID Connect Core §3.2.2.1)"))
+		c.report.fail(stepNonce, errors.New("the request had no nonce, which an ID token from the browser requires (OpenID Connect Core §3.2.2.1)"))
 	case sent == "" && got == nil:
 		c.report.inapplicable(stepNonce, "the request had no nonce")
 	case sent == "":
-		c.report.fail(stepNonce, errors.New("the token has a nonce, and the request had none"))
+		c.report.fail(stepNonce, errors.New("the token has a nonce, but the request had none: the token belongs to another request"))
 	case got == nil && c.v.InsecureMissingNonce && !c.want.FrontChannel:
-		c.report.skip(stepNonce, "nonce is missing, and InsecureMissingNonce accepts that")
+		c.report.skip(stepNonce, "nonce is missing, which InsecureMissingNonce accepts")
 	case got == nil:
-		c.report.fail(stepNonce, errors.New("nonce is missing, though the request had one (for a server that drops it see Verifier.InsecureMissingNonce, which is Config.InsecureMissingNonce of a client)"))
+		c.report.fail(stepNonce, errors.New("nonce is missing, but the request had one: if the server never returns it, set InsecureMissingNonce (Config.InsecureMissingNonce)"))
 	case !equal(*got, sent):
-		c.report.fail(stepNonce, errors.New("nonce is not the one of the request"))
+		c.report.fail(stepNonce, errors.New("nonce does not match the request: the token belongs to another login"))
 	default:
 		c.report.valid(stepNonce)
 	}
@@ -50,7 +50,7 @@ func (c *check) acr() {
 	case got.wrongful:
 		c.report.fail(stepACR, fmt.Errorf("acr is not a string, expected one of %q", c.want.ACRValues))
 	case !got.present:
-		c.report.fail(stepACR, fmt.Errorf("acr is missing, expected one of %q", c.want.ACRValues))
+		c.report.fail(stepACR, fmt.Errorf("acr is missing, expected one of %q: configure the server to add it, or remove Request.ACRValues", c.want.ACRValues))
 	case !slices.Contains(c.want.ACRValues, got.value):
 		c.report.fail(stepACR, fmt.Errorf("acr is %s, expected one of %q", jose.Quote(got.value), c.want.ACRValues))
 	default:
@@ -69,9 +69,9 @@ func (c *check) authTime() {
 	case c.want.MaxAge == nil:
 		c.report.inapplicable(stepAuthTime, "no max_age was requested")
 	case c.claims.AuthTime.wrongful:
-		c.report.fail(stepAuthTime, errors.New("auth_time is not a number of seconds, and max_age was requested"))
+		c.report.fail(stepAuthTime, errors.New("auth_time is not a number of seconds, but max_age was requested"))
 	case at.IsZero():
-		c.report.fail(stepAuthTime, errors.New("auth_time is missing, and max_age was requested"))
+		c.report.fail(stepAuthTime, errors.New("auth_time is missing, but max_age was requested: configure the server to add it"))
 	case c.now.Sub(at)-c.v.skew() > *c.want.MaxAge:
 		c.report.fail(stepAuthTime, fmt.Errorf("the user authenticated at %s, more than the max_age of %v before now (%s)%s",
 			stamp(at), *c.want.MaxAge, stamp(c.now), c.clocks()))
@@ -121,14 +121,14 @@ func (h hash) check(alg string) error {
 	case h.got == nil:
 		return fmt.Errorf("%s is missing", h.claim)
 	case h.of == "":
-		return fmt.Errorf("the token has %s, and the value that it is the hash of is not in Expected", h.claim)
+		return fmt.Errorf("the token has %s, but idtoken.Expected does not contain the value to compare it with", h.claim)
 	}
 	want, err := jose.LeftHalf(alg, h.of)
 	if err != nil {
 		return err
 	}
 	if !equal(*h.got, base64.RawURLEncoding.EncodeToString(want)) {
-		return fmt.Errorf("%s does not match the value that came with the token", h.claim)
+		return fmt.Errorf("%s does not match the value that was received with the token", h.claim)
 	}
 	return nil
 }

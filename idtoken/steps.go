@@ -31,24 +31,24 @@ const (
 
 // tests describes what each step checks. The index is the step's number minus one.
 var tests = [14]string{
-	"Readable: a signed JWT, decrypted if encryption was agreed on",
+	"Readable: a signed JWT, decrypted if encryption is configured",
 	"Issuer (iss) is the configured one; a subject (sub) is named",
-	"Audience (aud) contains our client_id and nobody unknown",
+	"Audience (aud) contains our client_id and no unknown audience",
 	"Several audiences: the authorized party (azp) is named",
 	"Authorized party (azp) is our client_id",
 	"Signature verifies",
-	"Algorithm (alg) is one agreed on",
-	"Key is the issuer's and fits the algorithm",
+	"Algorithm (alg) is an allowed one",
+	"Key belongs to the issuer and fits the algorithm",
 	"Not expired (exp)",
 	"Issued (iat, nbf) not in the future and not too long ago",
-	"Nonce is that of our request",
-	"Authentication context (acr) is one asked for",
+	"Nonce matches our request",
+	"Authentication context (acr) is a requested one",
 	"Authentication (auth_time) is recent enough",
-	"Hashes (at_hash, c_hash, s_hash) are of what came with the token",
+	"Hashes (at_hash, c_hash, s_hash) match the received values",
 }
 
 // errNotReached marks a step that was not run because an earlier step failed.
-var errNotReached = errors.New("not checked, because an earlier check failed")
+var errNotReached = errors.New("not checked because an earlier check failed")
 
 func newReport() *Report {
 	r := &Report{Steps: make([]Step, len(tests))}
@@ -150,7 +150,7 @@ func (c *check) parse() (err error) {
 	}
 	if err := c.jws.Header.CheckTyp(c.kind); err != nil {
 		if c.report.token != "" && !c.v.InsecureDraftLogout {
-			err = fmt.Errorf("%w (see InsecureDraftLogout)", err)
+			err = fmt.Errorf("%w: for servers that implement a draft set InsecureDraftLogout", err)
 		}
 		return err
 	}
@@ -165,7 +165,7 @@ func (c *check) parse() (err error) {
 func (c *check) subject() {
 	err := c.claims.checkSubject()
 	if err == nil && c.claims.Events.Logout != nil {
-		err = errors.New("this is a logout token")
+		err = errors.New("this is a logout token, expected an ID token")
 	}
 	if err != nil {
 		c.report.fail(stepIssuer, err)
@@ -185,7 +185,7 @@ func (c *check) audience() {
 	}
 	for _, aud := range c.claims.Audience {
 		if aud != c.v.ClientID && !slices.Contains(c.v.TrustedAudiences, aud) {
-			c.report.fail(stepAudience, fmt.Errorf("aud also contains %s: if that is right, list it in TrustedAudiences", jose.Quote(aud)))
+			c.report.fail(stepAudience, fmt.Errorf("aud also contains %s: if you trust this audience, add it to TrustedAudiences", jose.Quote(aud)))
 			return
 		}
 	}
@@ -198,7 +198,7 @@ func (c *check) parties() {
 	case len(c.claims.Audience) < 2:
 		c.report.inapplicable(stepParties, "there is only one audience")
 	case c.claims.AuthorizedParty == nil:
-		c.report.fail(stepParties, errors.New("azp is missing, and there are several audiences"))
+		c.report.fail(stepParties, errors.New("azp is missing, but aud has several values"))
 	default:
 		c.report.valid(stepParties)
 	}
@@ -211,7 +211,7 @@ func (c *check) party() {
 	case azp == nil:
 		c.report.inapplicable(stepParty, "the token has no azp")
 	case *azp != c.v.ClientID && !slices.Contains(c.v.AuthorizedParties, *azp):
-		c.report.fail(stepParty, fmt.Errorf("azp is %s, expected the client_id %s: if that is right, list it in AuthorizedParties", jose.Quote(*azp), jose.Quote(c.v.ClientID)))
+		c.report.fail(stepParty, fmt.Errorf("azp is %s, expected the client_id %s: if you trust this client, add it to AuthorizedParties", jose.Quote(*azp), jose.Quote(c.v.ClientID)))
 	default:
 		c.report.valid(stepParty)
 	}
@@ -221,7 +221,7 @@ func (c *check) party() {
 func (c *check) alg() {
 	err := c.jws.Header.CheckAlg(c.v.algs())
 	if err != nil {
-		err = fmt.Errorf("%w (see Verifier.Algs, which is Config.IDTokenAlgs of a client)", err)
+		err = fmt.Errorf("%w: change Config.IDTokenAlgs (Verifier.Algs) or the server", err)
 	}
 	c.report.judge(stepAlg, err)
 }
@@ -233,7 +233,7 @@ func (c *check) signature() {
 		return
 	}
 	if c.v.InsecureSkipSignature && c.want.FromTokenEndpoint && !c.want.FrontChannel {
-		const reason = "TLS to the token endpoint vouches for the token (InsecureSkipSignature)"
+		const reason = "TLS to the token endpoint authenticates the token (InsecureSkipSignature)"
 		c.report.skip(stepSignature, reason)
 		if err := c.v.acceptTenant(c.ctx, c.claims.TenantID.value); err != nil {
 			c.report.fail(stepKey, err)
@@ -267,7 +267,7 @@ func (c *check) expiry() {
 	case !c.now.Before(exp.Add(c.v.skew())):
 		c.report.fail(stepExpiry, c.expired(exp))
 	case exp.After(c.now.AddDate(10, 0, 0)):
-		c.report.fail(stepExpiry, errors.New("exp is more than ten years ahead"))
+		c.report.fail(stepExpiry, errors.New("exp is more than ten years in the future"))
 	default:
 		c.report.valid(stepExpiry)
 	}
@@ -282,7 +282,7 @@ func (c *check) issued() {
 	case iat.After(latest):
 		c.report.fail(stepIssued, c.ahead("iat", iat))
 	case c.now.Sub(iat)-c.v.skew() > c.v.issuedWithin(): // subtracted, for a sum could overflow
-		c.report.fail(stepIssued, c.tooOld(c.v.issuedWithin(), " (see IssuedWithin)"))
+		c.report.fail(stepIssued, c.tooOld(c.v.issuedWithin(), ": if the server issues tokens so early, increase IssuedWithin"))
 	case c.claims.NotBefore.After(latest):
 		c.report.fail(stepIssued, c.ahead("nbf", c.claims.NotBefore.Time))
 	default:

@@ -35,7 +35,7 @@ type Token struct {
 // contrast, accepts "Sub" for "sub". It returns an error if v cannot hold the claims.
 func (t *Token) Claims(v any) error { return jose.Decode(t.payload, v, jose.TokenLimits) }
 
-var errPayload = errors.New("go-oidc asks about another token than it was given")
+var errPayload = errors.New("go-oidc requested the verification of another token")
 
 // token runs go-oidc's verifier on a token that passed every step, and returns the result.
 func (c *check) token() (*Token, error) {
@@ -84,7 +84,7 @@ func (c *check) secondOpinion() (*oidc.IDToken, error) {
 	})
 	t, err := v.Verify(c.ctx, raw)
 	if err != nil {
-		return nil, errors.New("go-oidc, as second opinion, rejects the token")
+		return nil, errors.New("go-oidc, which checks the token a second time, rejects it")
 	}
 	return t, c.sameAs(t)
 }
@@ -102,7 +102,7 @@ func (c *check) withoutSources() (raw string, payload []byte, err error) {
 	delete(members, "_claim_names")
 	delete(members, "_claim_sources")
 	if payload, err = json.Marshal(members); err != nil {
-		return "", nil, errors.New("the claims cannot be written")
+		return "", nil, errors.New("cannot encode the claims")
 	}
 	parts := strings.Split(c.raw, ".")
 	parts[1] = base64.RawURLEncoding.EncodeToString(payload)
@@ -125,7 +125,7 @@ func (c *check) sameAs(t *oidc.IDToken) error {
 		{"iat", t.IssuedAt.Unix() == c.claims.IssuedAt.Unix()},
 	} {
 		if !f.same {
-			return fmt.Errorf("go-oidc, as second opinion, reads another %s in the token", f.claim)
+			return fmt.Errorf("go-oidc, which checks the token a second time, reads another value of %s", f.claim)
 		}
 	}
 	return nil

@@ -231,15 +231,15 @@ func (v *Verifier) algs() []string {
 func (v *Verifier) configured() error {
 	switch {
 	case v.Issuer == "":
-		return errors.New("Verifier.Issuer is empty")
+		return errors.New("Verifier.Issuer is empty: set it to the server's issuer URL")
 	case v.ClientID == "":
-		return errors.New("Verifier.ClientID is empty")
+		return errors.New("Verifier.ClientID is empty: set it to the client ID")
 	case v.Keys == nil:
-		return errors.New("Verifier.Keys is nil")
+		return errors.New("Verifier.Keys is nil: set it to the keys of a discovery.Provider")
 	case v.Skew < 0 || v.Skew > maxSkew:
-		return fmt.Errorf("Verifier.Skew is %v; it goes from 0 to %v", v.Skew, maxSkew)
+		return fmt.Errorf("Verifier.Skew is %v, expected 0 to %v", v.Skew, maxSkew)
 	case v.IssuedWithin < 0:
-		return fmt.Errorf("Verifier.IssuedWithin is %v; it cannot be negative", v.IssuedWithin)
+		return fmt.Errorf("Verifier.IssuedWithin is %v, expected 0 or more", v.IssuedWithin)
 	}
 	if err := jose.CheckAlgs(v.algs()); err != nil {
 		return fmt.Errorf("Verifier.Algs: %w", err)

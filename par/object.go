@@ -98,15 +98,15 @@ func (o *RequestObject) header() map[string]any {
 func (o *RequestObject) check(params url.Values) error {
 	switch {
 	case o.ClientID == "" || o.Audience == "" || o.Signer == nil:
-		return errors.New("one of ClientID, Audience and Signer is missing")
+		return errors.New("RequestObject.ClientID, Audience or Signer is not set: set all three")
 	case o.Lifetime < 0 || o.Lifetime > maxObject:
-		return fmt.Errorf("the lifetime is %v; it goes from 0 to %v", o.Lifetime, maxObject)
+		return fmt.Errorf("RequestObject.Lifetime is %v, expected 0 to %v", o.Lifetime, maxObject)
 	case len(params["client_id"]) != 1 || params.Get("client_id") != o.ClientID:
-		return errors.New("client_id is not that of the object")
+		return fmt.Errorf("client_id is %.100q, expected RequestObject.ClientID %q", params.Get("client_id"), o.ClientID)
 	}
 	for _, name := range slices.Concat(outside, own) {
 		if params.Has(name) {
-			return fmt.Errorf("%s does not belong into it", name)
+			return fmt.Errorf("%s must not be a parameter of a request object: remove it", name)
 		}
 	}
 	return nil
@@ -138,13 +138,13 @@ func claimsOf(params url.Values) (map[string]any, error) {
 			claims[name] = values
 		case name == "claims" || name == "authorization_details":
 			if !json.Valid([]byte(values[0])) {
-				return nil, fmt.Errorf("%s is not JSON", name)
+				return nil, fmt.Errorf("the parameter %s is not JSON", name)
 			}
 			claims[name] = json.RawMessage(values[0])
 		case name == "max_age":
 			n, err := strconv.ParseInt(values[0], 10, 64)
 			if err != nil {
-				return nil, errors.New("max_age is not a number")
+				return nil, fmt.Errorf("max_age is %.100q, expected a number of seconds", values[0])
 			}
 			claims[name] = n
 		case len(values) == 1:

@@ -92,14 +92,14 @@ const (
 // Temporary say more.
 func Push(ctx context.Context, hc *http.Client, u string, auth Authenticator, form url.Values) (*Pushed, error) {
 	if form.Has("request_uri") { // RFC 9126 §2.1
-		return nil, &Error{Err: errors.New("request_uri must not be pushed")}
+		return nil, &Error{Err: errors.New("the form contains request_uri, which must not be pushed: remove it")}
 	}
 	resp, err := endpoint.Client{HTTP: hc}.PostForm(ctx, u, auth, clone(form), "application/json")
 	if err != nil {
 		return nil, wrap(err)
 	}
 	if resp.Status != http.StatusCreated && resp.Status != http.StatusOK {
-		return nil, wrap(resp.Failure("the server did not accept the request"))
+		return nil, wrap(resp.Failure("the server rejected the pushed request"))
 	}
 	pushed, err := parse(resp)
 	if errors.Is(err, errInBody) {
@@ -111,7 +111,7 @@ func Push(ctx context.Context, hc *http.Client, u string, auth Authenticator, fo
 	return pushed, nil
 }
 
-var errInBody = errors.New("an error in an answer with a status of success")
+var errInBody = errors.New("the response has a success status and contains an error")
 
 func parse(resp *endpoint.Response) (*Pushed, error) {
 	var body struct {
@@ -129,7 +129,7 @@ func parse(resp *endpoint.Response) (*Pushed, error) {
 		return nil, errInBody
 	}
 	if body.RequestURI == "" || len(body.RequestURI) > maxRequestURI || strings.IndexFunc(body.RequestURI, notVisible) >= 0 {
-		return nil, errors.New("request_uri is missing or malformed")
+		return nil, errors.New("request_uri in the response is missing or malformed")
 	}
 	lifetime, err := seconds(body.ExpiresIn)
 	if err != nil {
@@ -147,7 +147,7 @@ func parse(resp *endpoint.Response) (*Pushed, error) {
 func seconds(v jsontext.Value) (time.Duration, error) {
 	n, err := strconv.ParseInt(strings.Trim(string(v), `"`), 10, 64)
 	if err != nil || n < 1 {
-		return 0, fmt.Errorf("expires_in %s is not a positive integer", jose.Quote(string(v)))
+		return 0, fmt.Errorf("expires_in is %s, expected a positive integer", jose.Quote(string(v)))
 	}
 	return time.Duration(min(n, int64(maxLifetime/time.Second))) * time.Second, nil
 }

@@ -117,5 +117,5 @@ func ExamplePush() {
 	params := url.Values{"client_id": {"app"}, "response_type": {"code"}, "redirect_uri": {"https://app.example/cb"}}
 	_, err := par.Push(context.Background(), nil, "http://as.example/par", secret{"app", "s3cret"}, params)
 	fmt.Println(err)
-	// Output: par: http://as.example/par: not an https URL (http is accepted only on loopback; for development elsewhere set InsecureHTTP)
+	// Output: par: http://as.example/par: not an https URL (http is accepted only on loopback, or in development with InsecureHTTP)
 }

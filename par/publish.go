@@ -52,7 +52,7 @@ func (p *Published) Publish(_ context.Context, object string) (string, error) {
 		p.forget()
 	}
 	if len(p.known) >= maxPublished {
-		return "", errors.New("par: too many request objects at once")
+		return "", errors.New("par: Published holds the maximum number of request objects: try again later")
 	}
 	if p.known == nil {
 		p.known = map[string]published{}

@@ -64,10 +64,10 @@ func New() Verifier {
 // error for anything else, without its text.
 func Parse(s string) (Verifier, error) {
 	if len(s) < minLen || len(s) > maxLen {
-		return "", fmt.Errorf("pkce: a code_verifier has %d to %d characters, not %d", minLen, maxLen, len(s))
+		return "", fmt.Errorf("pkce: the code_verifier has %d characters, expected %d to %d", len(s), minLen, maxLen)
 	}
 	if strings.IndexFunc(s, reserved) >= 0 {
-		return "", errors.New("pkce: a code_verifier has letters, digits and -._~ only")
+		return "", errors.New("pkce: the code_verifier contains another character than letters, digits and -._~")
 	}
 	return Verifier(s), nil
 }
