@@ -129,7 +129,7 @@ func TestMistakes(t *testing.T) {
 		{"wrong audience of ID tokens", func(d *firstDay) (int, string) { d.issuer.Inject(issuertest.IDTokenAudienceMore); return d.visit() },
 			"INFO", "aud also contains …", []string{"TrustedAudiences"}, 400, "login_failed", true},
 		{"wrong clock", func(d *firstDay) (int, string) { d.issuer.Inject(issuertest.IDTokenIssuedInFuture); return d.visit() },
-			"INFO", "in the future by …", []string{"Skew allows"}, 400, "login_failed", true},
+			"INFO", "in the future by …", []string{"(Skew)"}, 400, "login_failed", true},
 		{"localhost and 127.0.0.1", func(d *firstDay) (int, string) {
 			d.routes()
 			r := httptest.NewRequest("GET", "/callback?code=canary-code&state=canary-state", nil)

@@ -56,10 +56,10 @@ const maxProof = 8 << 10
 
 var (
 	errID     = errors.New("jti of the proof is missing or longer than 256 bytes")
-	errMethod = errors.New("htm of the proof is not the method of the request")
-	errURL    = errors.New("htu of the proof is not the URL of the request: check DPoP.BaseURL")
-	errHash   = errors.New("ath of the proof is not the hash of the access token")
-	errKey    = errors.New("the key of the proof is not the key that the token is bound to")
+	errMethod = errors.New("htm of the proof does not match the method of the request")
+	errURL    = errors.New("htu of the proof does not match the URL of the request: behind a proxy set DPoP.BaseURL")
+	errHash   = errors.New("ath of the proof does not match the hash of the access token")
+	errKey    = errors.New("the key of the proof does not match the key that the token is bound to")
 )
 
 // ErrKey reports whether err means that the proof is valid but made with another key.
@@ -121,9 +121,9 @@ func (e Expected) checkAge(iat jose.NumericDate) error {
 	case iat.IsZero():
 		return errors.New("iat of the proof is missing")
 	case age > back:
-		return fmt.Errorf("the proof is %v old, expected at most %v (DPoP.MaxAge): the client reused it, or the client's clock is behind", age.Truncate(time.Second), back)
+		return fmt.Errorf("the proof is %v old, expected at most %v (DPoP.MaxAge): the client reused it, or its clock is behind", age.Truncate(time.Second), back)
 	case age < -ahead:
-		return fmt.Errorf("iat of the proof is %v ahead of the local clock, expected at most %v (DPoP.MaxAhead): the client's clock is ahead, or the local clock is behind", (-age).Truncate(time.Second), ahead)
+		return fmt.Errorf("iat of the proof is %v ahead of the local clock, expected at most %v (DPoP.MaxAhead): the client's clock is ahead, or the local one is behind", (-age).Truncate(time.Second), ahead)
 	}
 	return nil
 }

@@ -18,8 +18,8 @@ import (
 type addressError struct{}
 
 func (*addressError) Error() string {
-	return "the host is at a private address, which is allowed only for the issuer's own host: " +
-		"to allow it, set HTTP to a client whose Transport connects with discovery.Dialer and Allow"
+	return "the host is at a private address, which is accepted only for the issuer's own host. " +
+		"To accept it, set HTTP to a client whose Transport connects with discovery.Dialer and its Allow"
 }
 
 var dialer = net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}

@@ -101,7 +101,7 @@ func read(ctx context.Context, r *http.Request, resp *http.Response, max int) (*
 		return nil, &Error{URL: out.URL, Status: out.Status, RetryAfter: retryAfter(out.Header), Err: err}
 	}
 	if out.Status >= 300 && out.Status < 400 {
-		return fail(errors.New("the server redirects to " + target(r, resp) + "; redirects are not followed: configure the address that it redirects to"))
+		return fail(errors.New("the server redirects to " + target(r, resp) + ", but redirects are not followed: configure that address"))
 	}
 	if e := resp.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") && !resp.Uncompressed {
 		return fail(errors.New("the response has a Content-Encoding that was not requested"))
@@ -111,7 +111,7 @@ func read(ctx context.Context, r *http.Request, resp *http.Response, max int) (*
 		return nil, transportError(ctx, r.URL, err)
 	}
 	if len(body) > max {
-		return fail(fmt.Errorf("the response is larger than %d bytes", max))
+		return fail(fmt.Errorf("the response is larger than %d bytes, which is the maximum", max))
 	}
 	out.Body = body
 	return out, nil

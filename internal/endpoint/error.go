@@ -73,7 +73,7 @@ func transportError(ctx context.Context, u *url.URL, err error) error {
 	}
 	text := describe(err)
 	if ctx.Err() != nil {
-		err, text = ctx.Err(), "no complete response in time"
+		err, text = ctx.Err(), "no complete response in time: check whether the server is slow or blocked by a firewall"
 	}
 	return &Error{URL: location(u), Err: &transport{err, text}}
 }
@@ -88,7 +88,7 @@ func describe(err error) string {
 	case errors.As(err, &refused):
 		return refused.Error()
 	case errors.As(err, &dns):
-		return "host not found"
+		return "host not found: check the host name and DNS"
 	case errors.As(err, &cert):
 		return "the server's certificate is not trusted: " + Clean(cert.Err.Error())
 	case errors.As(err, &op):
@@ -96,7 +96,7 @@ func describe(err error) string {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "the server closed the connection before the end of its response"
 	}
-	return "the server's response is not HTTP, or the connection failed"
+	return "the connection failed, or the response is not HTTP: check scheme and port of the address"
 }
 
 // location returns the URL for a log: scheme, host and path, in ASCII and with a maximum

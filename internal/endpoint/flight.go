@@ -51,7 +51,7 @@ func (f *Flight[T]) wait(ctx context.Context, c *call[T]) (T, error) {
 	case <-ctx.Done():
 		f.leave(c)
 		var zero T
-		return zero, &Error{Err: &transport{ctx.Err(), "the caller did not wait for the response"}}
+		return zero, &Error{Err: &transport{ctx.Err(), "the caller stopped waiting for the response"}}
 	}
 }
 

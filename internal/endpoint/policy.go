@@ -58,7 +58,7 @@ func (p Policy) route(r *http.Request, transport http.RoundTripper) (route, erro
 		return out, &addressError{}
 	}
 	if !out.private && out.proxied && strings.ContainsFunc(r.URL.Hostname(), func(c rune) bool { return c > 0x7e }) {
-		return out, errors.New("the host is not ASCII, expected its A-labels (xn--…)")
+		return out, errors.New("the host is not ASCII: write it with A-labels (xn--…)")
 	}
 	return out, nil
 }
@@ -116,20 +116,20 @@ func (p Policy) checkScheme(u *url.URL) error {
 	case u.Scheme == "https", u.Scheme == "http" && (p.InsecureHTTP || isLoopback(u.Hostname())):
 		return nil
 	}
-	return errors.New("not an https URL (http is accepted only on loopback; for development elsewhere set InsecureHTTP)")
+	return errors.New("not an https URL (http is accepted only on loopback, or in development with InsecureHTTP)")
 }
 
 // CheckIssuer returns an error unless issuer is a URL that OpenID Connect Discovery 1.0 §3 and
 // RFC 8414 §2 allow: https, no query, no fragment.
 func (p Policy) CheckIssuer(issuer string) error {
 	if issuer == "" {
-		return errors.New("the issuer is empty")
+		return errors.New("the issuer is empty: set it to the server's issuer URL")
 	}
 	if err := p.CheckURL(issuer); err != nil {
 		return fmt.Errorf("issuer %s is %w", jose.Quote(issuer), err)
 	}
 	if u, err := url.Parse(issuer); err != nil || u.RawQuery != "" || u.ForceQuery {
-		return fmt.Errorf("issuer %s has a query", jose.Quote(issuer))
+		return fmt.Errorf("issuer %s has a query, expected a URL without one", jose.Quote(issuer))
 	}
 	return nil
 }

@@ -54,7 +54,7 @@ var algorithms = map[string]*algorithm{
 // operator may configure. "none" is never allowed (RFC 8725 §3.2).
 func CheckAlgs(algs []string) error {
 	if len(algs) == 0 {
-		return errors.New("no signature algorithm is allowed")
+		return errors.New("no signature algorithm is configured")
 	}
 	for _, name := range algs {
 		if algorithms[name] == nil && isMLDSA(name) {
@@ -71,7 +71,7 @@ func CheckAlgs(algs []string) error {
 // (RFC 8725 §3.1).
 func (h Header) CheckAlg(algs []string) error {
 	if !slices.Contains(algs, h.Alg) {
-		return fmt.Errorf("signed with %s; allowed are %q", Quote(h.Alg), algs)
+		return fmt.Errorf("signed with %s, expected one of %q", Quote(h.Alg), algs)
 	}
 	return CheckAlgs(algs)
 }
@@ -105,7 +105,7 @@ func (a *algorithm) is(name string) bool {
 func LeftHalf(alg, value string) ([]byte, error) {
 	a := algorithms[alg]
 	if a == nil || a.family == lattice { // RFC 9964 names no hash
-		return nil, fmt.Errorf("no hash is known for alg %s", Quote(alg))
+		return nil, fmt.Errorf("alg %s has no known hash", Quote(alg))
 	}
 	h := a.hash.New()
 	h.Write([]byte(value))

@@ -51,7 +51,7 @@ func (a *Audience) readArray(d *jsontext.Decoder) error {
 // The zero value means that the claim is absent.
 type NumericDate struct{ time.Time }
 
-var errInstant = errors.New("a time that is not a JSON number between 0 and 2^53")
+var errInstant = errors.New("a time is not a JSON number between 0 and 2^53")
 
 // UnmarshalJSONFrom implements the strict decoder's interface.
 func (i *NumericDate) UnmarshalJSONFrom(d *jsontext.Decoder) error {

@@ -22,9 +22,9 @@ const (
 
 var (
 	errNotCompact = errors.New("not a JWT in compact form (header.payload.signature)")
-	errEncrypted  = errors.New("the token is encrypted (five parts), and no decryption key is configured")
+	errEncrypted  = errors.New("the token is encrypted (five parts), but no decryption key is configured: set DecryptionKeys")
 	errUnsigned   = errors.New("the token is not signed")
-	errAlphabet   = errors.New("a character outside the base64url alphabet, or bits that do not belong there")
+	errAlphabet   = errors.New("not valid base64url")
 )
 
 // strictBase64 rejects padding and non-zero trailing bits, RFC 7515 §2. It would skip line
@@ -58,7 +58,7 @@ func Parse(raw string, max int) (*Token, error) {
 func ParseLarge(raw string, max int) (*Token, error) {
 	var parts [3]string
 	if len(raw) > max {
-		return nil, fmt.Errorf("a document of %d bytes; at most %d are read", len(raw), max)
+		return nil, fmt.Errorf("the document has %d bytes, expected at most %d", len(raw), max)
 	}
 	if err := cut(raw, parts[:]); err != nil {
 		return nil, err
@@ -131,14 +131,14 @@ func checkSize(size, max int) error {
 		max = MaxSize
 	}
 	if size > max {
-		return fmt.Errorf("a token of %d bytes, expected at most %d (see MaxSize, at most %d)", size, max, MaxSize)
+		return fmt.Errorf("the token has %d bytes, expected at most %d: increase MaxSize (at most %d)", size, max, MaxSize)
 	}
 	return nil
 }
 
 func decodeHeader(part string) (Header, error) {
 	if len(part) > maxHeader*4/3+4 {
-		return Header{}, fmt.Errorf("a header of %d characters is too long", len(part))
+		return Header{}, fmt.Errorf("the header has %d characters, expected at most %d", len(part), maxHeader*4/3+4)
 	}
 	raw, err := decodePart("header", part)
 	if err != nil {

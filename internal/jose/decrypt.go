@@ -50,7 +50,7 @@ const maxTries = 4 // keys tried for a token without kid
 
 // ErrDecrypt reports that no configured key decrypts the token. It gives no details, because
 // they could help an attacker.
-var ErrDecrypt = errors.New("the token cannot be decrypted with a configured key")
+var ErrDecrypt = errors.New("no configured key can decrypt the token: check DecryptionKeys and the registration at the server")
 
 // Decrypt decrypts a JWE in compact form of at most max bytes (0 means [DefaultMaxSize]) that
 // uses one of algs, and returns its plaintext.
@@ -84,7 +84,7 @@ func (h Header) checkEncryption(algs []string) error {
 	if !slices.Contains(algs, h.Alg) {
 		hint := ""
 		if h.Alg == "RSA-OAEP" {
-			hint = " (see InsecureRSAOAEP)"
+			hint = ": change the server, or set InsecureRSAOAEP"
 		}
 		return fmt.Errorf("encrypted with alg %s, expected one of %q%s", Quote(h.Alg), algs, hint)
 	}
@@ -95,7 +95,7 @@ func (h Header) checkEncryption(algs []string) error {
 		return errors.New("header: zip is not supported")
 	}
 	if h.Cty != "" && !strings.EqualFold(trimMediaType(h.Cty), "JWT") { // RFC 7519 §5.2
-		return fmt.Errorf("header: cty %s is not JWT", Quote(h.Cty))
+		return fmt.Errorf("header: cty is %s, expected JWT", Quote(h.Cty))
 	}
 	return nil
 }
@@ -114,11 +114,11 @@ func checkSizes(parts [5]string, h Header) error {
 	ek, iv, tag := sizes[1], sizes[2], sizes[4]
 	switch {
 	case iv != c.iv || tag != c.tag:
-		return errors.New("initialization vector or tag of the wrong size")
+		return errors.New("the initialization vector or the tag has the wrong size")
 	case h.Alg == "ECDH-ES" && ek != 0:
-		return errors.New("an encrypted key where there is none")
+		return errors.New("the token has an encrypted key, which ECDH-ES does not use")
 	case strings.HasSuffix(h.Alg, "KW") && !strings.HasSuffix(h.Alg, "GCMKW") && ek != c.key+8: // RFC 3394 §2.2.1
-		return errors.New("an encrypted key of the wrong size")
+		return errors.New("the encrypted key has the wrong size")
 	}
 	return nil
 }

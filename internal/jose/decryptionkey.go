@@ -58,7 +58,7 @@ func OpenNested(raw string, max int, algs []string, keys []DecryptionKey) (inner
 }
 
 var (
-	errPlain  = errors.New("the token is not encrypted, and encryption was agreed on (DecryptionKeys)")
-	errNoKey  = errors.New("the token is encrypted, and no key to decrypt it is configured (DecryptionKeys)")
-	errNested = errors.New("what was encrypted is not a signed JWT")
+	errPlain  = errors.New("the token is not encrypted, but DecryptionKeys is set: configure the server to encrypt, or remove DecryptionKeys")
+	errNoKey  = errors.New("the token is encrypted, but no decryption key is configured: set DecryptionKeys")
+	errNested = errors.New("the decrypted content is not a signed JWT")
 )

@@ -38,10 +38,10 @@ type embeddedKey struct {
 }
 
 var (
-	errAsymmetric = errors.New("header: alg is not an asymmetric one")
+	errAsymmetric = errors.New("header: alg is not asymmetric")
 
 	errEmbedded = errors.New("header: jwk is not a usable public key")
-	errPrivate  = errors.New("header: jwk has a private or symmetric key in it")
+	errPrivate  = errors.New("header: jwk contains a private or symmetric key")
 )
 
 // VerifyEmbedded verifies t's signature with the key in its own header, and returns the key's

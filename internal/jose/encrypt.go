@@ -29,7 +29,7 @@ func Encrypt(jwt, alg, enc, kid string, key crypto.PublicKey) (string, error) {
 	}
 	out, err := jwe.Encrypt([]byte(jwt), jwe.WithKey(keyAlg, key), jwe.WithContentEncryption(contentAlg), jwe.WithProtectedHeaders(headers))
 	if err != nil {
-		return "", errors.New("the token cannot be encrypted to this key")
+		return "", errors.New("cannot encrypt the token with this key")
 	}
 	return string(out), nil
 }
@@ -37,7 +37,7 @@ func Encrypt(jwt, alg, enc, kid string, key crypto.PublicKey) (string, error) {
 // CheckEncryption returns an error unless alg and enc are supported for encryption.
 func CheckEncryption(alg, enc string) error {
 	if !slices.Contains(DecryptionAlgs, alg) {
-		return fmt.Errorf("encryption alg %s is not one of %q", Quote(alg), DecryptionAlgs)
+		return fmt.Errorf("the encryption alg is %s, expected one of %q", Quote(alg), DecryptionAlgs)
 	}
 	if _, ok := contents[enc]; !ok {
 		return fmt.Errorf("encryption enc %s is not supported", Quote(enc))
@@ -100,5 +100,5 @@ func (s *Set) Encrypt(jwt, alg, enc string) (string, error) {
 			return Encrypt(jwt, alg, enc, k.id, k.key)
 		}
 	}
-	return "", fmt.Errorf("the key set has no key to encrypt to with alg %s", alg)
+	return "", fmt.Errorf("the server's key set has no encryption key for alg %s", alg)
 }

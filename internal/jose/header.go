@@ -36,7 +36,7 @@ type wireHeader struct {
 // text is a string that may be absent but not null.
 type text string
 
-var errNull = errors.New("null where a string must be")
+var errNull = errors.New("a member is not a string")
 
 // UnmarshalJSONFrom implements the strict decoder's interface.
 func (t *text) UnmarshalJSONFrom(d *jsontext.Decoder) error {
@@ -60,7 +60,7 @@ func parseHeader(raw []byte) (Header, error) {
 	case w.Alg == "":
 		return Header{}, errors.New("header: alg is missing")
 	case len(w.Kid) > maxKeyID:
-		return Header{}, fmt.Errorf("header: a kid of %d bytes", len(w.Kid))
+		return Header{}, fmt.Errorf("header: kid has %d bytes, expected at most %d", len(w.Kid), maxKeyID)
 	case w.Crit != nil: // RFC 7515 §4.1.11: no extension is understood here
 		return Header{}, errors.New("header: crit is not supported")
 	case w.B64 != nil: // RFC 7797 §6
@@ -92,7 +92,7 @@ func (h Header) CheckTyp(k Kind) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("header: typ %s is not one of %q", Quote(h.Typ), []string(k))
+	return fmt.Errorf("header: typ is %s, expected one of %q", Quote(h.Typ), []string(k))
 }
 
 func trimMediaType(typ string) string {

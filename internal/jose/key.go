@@ -82,11 +82,11 @@ func ParseKey(raw []byte) (Key, error) {
 func (w *wireKey) check() error {
 	switch {
 	case w.Kty == "oct" || w.K != nil:
-		return errors.New("a symmetric key in a public key set")
+		return errors.New("the key is symmetric, expected a public key")
 	case w.D != nil || w.P != nil || w.Q != nil:
-		return errors.New("a private key in a public key set")
+		return errors.New("the key is private, expected a public key")
 	case len(w.Kid) > maxKeyID:
-		return errors.New("a kid of absurd length")
+		return fmt.Errorf("kid has %d bytes, expected at most %d", len(w.Kid), maxKeyID)
 	case w.Use != nil && *w.Use != "sig":
 		return errors.New("use is not sig")
 	case w.KeyOps != nil && !slices.Contains(w.KeyOps, "verify"):
@@ -94,7 +94,7 @@ func (w *wireKey) check() error {
 	case w.Alg != nil && algorithms[*w.Alg] == nil && isMLDSA(*w.Alg):
 		return errNoMLDSA
 	case w.Alg != nil && algorithms[*w.Alg] == nil:
-		return fmt.Errorf("alg %s is not a supported signature algorithm", Quote(*w.Alg))
+		return fmt.Errorf("the signature algorithm %s is not supported", Quote(*w.Alg))
 	}
 	return nil
 }
@@ -130,7 +130,7 @@ func (w *wireKey) material() (any, error) {
 func (w *wireKey) export() (any, error) {
 	for _, number := range []string{w.N, w.E, w.X, w.Y} {
 		if _, err := DecodeBase64(number); err != nil {
-			return nil, errors.New("a key with a number that is not base64url")
+			return nil, errors.New("a number of the key is not base64url")
 		}
 	}
 	raw, err := json.Marshal(struct {
@@ -138,15 +138,15 @@ func (w *wireKey) export() (any, error) {
 		wireNumbers
 	}{w.Kty, w.wireNumbers})
 	if err != nil {
-		return nil, errors.New("a key that is malformed")
+		return nil, errors.New("the key is malformed")
 	}
 	parsed, err := jwk.ParseKey(raw)
 	if err != nil {
-		return nil, errors.New("a key that is malformed or of an unknown type")
+		return nil, errors.New("the key is malformed or has an unknown type")
 	}
 	var out any
 	if err := jwk.Export(parsed, &out); err != nil {
-		return nil, errors.New("a key that is malformed or of an unknown curve")
+		return nil, errors.New("the key is malformed or has an unknown curve")
 	}
 	return out, nil
 }
@@ -160,25 +160,25 @@ func (k Key) checkStrength() error {
 		return checkRSA(m)
 	case *ecdsa.PublicKey:
 		if _, err := m.ECDH(); err != nil { // also: the point is on the curve
-			return errors.New("an EC point that is not on its curve")
+			return errors.New("the EC point is not on its curve")
 		}
 	case ed25519.PublicKey:
 		if len(m) != ed25519.PublicKeySize {
-			return errors.New("an Ed25519 key of the wrong size")
+			return errors.New("the Ed25519 key has the wrong size")
 		}
 	case mlDSAKey: // its size was checked with its parameters
 	default:
-		return errors.New("a type of key that signs nothing here")
+		return errors.New("keys of this type are not supported for signatures")
 	}
 	return nil
 }
 
 func checkRSA(k *rsa.PublicKey) error {
 	if bits := k.N.BitLen(); bits < minRSABits || bits > maxRSABits {
-		return fmt.Errorf("an RSA key of %d bits", bits)
+		return fmt.Errorf("the RSA key has %d bits, expected %d to %d", bits, minRSABits, maxRSABits)
 	}
 	if k.E < 3 || k.E%2 == 0 || k.E > 1<<31-1 {
-		return errors.New("an RSA exponent that is even, below 3 or above 2^31-1")
+		return errors.New("the RSA exponent is even, below 3 or above 2^31-1")
 	}
 	return nil
 }
@@ -194,7 +194,7 @@ func (k Key) checkCertificate(x5c []string) error {
 		return errors.New("x5c is malformed")
 	}
 	if !samePublicKey(certified, k.material) {
-		return errors.New("x5c holds another key")
+		return errors.New("the certificate in x5c has another public key")
 	}
 	return nil
 }

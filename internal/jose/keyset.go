@@ -14,7 +14,7 @@ const maxKeys = 100
 
 // ErrUnknownKey reports that a set has no key with the token's kid. Only this error is a
 // reason to fetch a newer set.
-var ErrUnknownKey = errors.New("no key of this kid")
+var ErrUnknownKey = errors.New("the key set has no key with the token's kid: compare the issuer of the token with the configured one")
 
 // Set is an immutable set of keys.
 type Set struct {
@@ -37,10 +37,10 @@ func ParseSet(raw []byte) (*Set, error) {
 		return nil, fmt.Errorf("key set: %w", err)
 	}
 	if doc.Keys == nil {
-		return nil, errors.New("key set: keys is missing")
+		return nil, errors.New("key set: the member keys is missing")
 	}
 	if len(*doc.Keys) > maxKeys {
-		return nil, fmt.Errorf("key set: %d keys; at most %d are read", len(*doc.Keys), maxKeys)
+		return nil, fmt.Errorf("key set: it has %d keys, expected at most %d", len(*doc.Keys), maxKeys)
 	}
 	s := &Set{byID: map[string][]Key{}}
 	for i, raw := range *doc.Keys {
@@ -65,7 +65,7 @@ func (s *Set) reportTwins() {
 	for _, k := range s.all {
 		if !told[k.ID] && slices.ContainsFunc(s.byID[k.ID], k.twin) {
 			told[k.ID] = true
-			s.Skipped = append(s.Skipped, fmt.Errorf("two different keys have the kid %s and fit the same algorithm; neither is used", Quote(k.ID)))
+			s.Skipped = append(s.Skipped, fmt.Errorf("two different keys have the kid %s and fit the same algorithm, so neither is used", Quote(k.ID)))
 		}
 	}
 }
@@ -118,8 +118,8 @@ func (s *Set) VerifyToken(_ context.Context, t *Token) error {
 	if err != nil {
 		return err
 	}
-	if err := a.verify(t, key.material); err != nil {
-		return err
+	if a.verify(t, key.material) != nil {
+		return errServerSignature
 	}
 	t.key = key
 	if t.Header.JWK == nil {
@@ -143,7 +143,7 @@ type KeySet interface {
 	VerifySignature(ctx context.Context, jwt string) (payload []byte, err error)
 }
 
-var errOther = errors.New("the key set verified something else than this token")
+var errOther = errors.New("the key set returned another payload than that of the token: check its VerifySignature method")
 
 // VerifyWith verifies t, which was parsed from raw, with a key set. A key set of this module
 // verifies t directly. Any other key set gets raw, and must return the same payload as t's.
@@ -191,12 +191,12 @@ func (s *Set) find(h Header, a *algorithm) (*Key, error) {
 			continue
 		}
 		if found != nil && !found.same(*k) {
-			return nil, fmt.Errorf("several keys fit alg %s and kid %s", a.name, Quote(h.Kid))
+			return nil, fmt.Errorf("several keys match alg %s and kid %s, expected one", a.name, Quote(h.Kid))
 		}
 		found = k
 	}
 	if found == nil {
-		return nil, fmt.Errorf("no key fits alg %s and kid %s", a.name, Quote(h.Kid))
+		return nil, fmt.Errorf("no key matches alg %s and kid %s", a.name, Quote(h.Kid))
 	}
 	return found, nil
 }

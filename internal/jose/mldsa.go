@@ -10,7 +10,7 @@ const akp = "AKP"
 
 // errNoMLDSA is the error for ML-DSA (RFC 9964) in a program that was built with an older Go
 // release.
-var errNoMLDSA = errors.New("ML-DSA needs a program built with Go 1.27 or later")
+var errNoMLDSA = errors.New("ML-DSA requires a program that is built with Go 1.27 or later")
 
 func isMLDSA(alg string) bool { return strings.HasPrefix(alg, "ML-DSA-") }
 
@@ -23,14 +23,14 @@ type mlDSAKey interface {
 // exportMLDSA decodes the public key of a JWK of type AKP.
 func (w *wireKey) exportMLDSA() (any, error) {
 	if w.Priv != nil {
-		return nil, errors.New("a private key in a public key set")
+		return nil, errors.New("the key is private, expected a public key")
 	}
 	if w.Alg == nil {
-		return nil, errors.New("a key of type AKP without alg")
+		return nil, errors.New("the key has type AKP, but no alg")
 	}
 	public, err := DecodeBase64(w.Pub)
 	if err != nil {
-		return nil, errors.New("a key with a number that is not base64url")
+		return nil, errors.New("a number of the key is not base64url")
 	}
 	return parseMLDSA(*w.Alg, public)
 }

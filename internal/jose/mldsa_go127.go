@@ -48,11 +48,11 @@ func (k mlDSAPublicKey) Equal(x crypto.PublicKey) bool {
 func parseMLDSA(alg string, public []byte) (any, error) {
 	parameters, known := mlDSAParameters[alg]
 	if !known {
-		return nil, errors.New("a key of type AKP with an algorithm that is not ML-DSA")
+		return nil, errors.New("the key has type AKP, but alg is not ML-DSA")
 	}
 	k, err := mldsa.NewPublicKey(parameters, public)
 	if err != nil {
-		return nil, errors.New("an ML-DSA key of the wrong size")
+		return nil, errors.New("the ML-DSA key has the wrong size")
 	}
 	return mlDSAPublicKey{k}, nil
 }

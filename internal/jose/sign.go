@@ -27,7 +27,7 @@ type Signer struct {
 // ES256, ES384, ES512 or EdDSA. For an RSA key alg is required.
 func NewSigner(key crypto.Signer, alg, keyID string) (*Signer, error) {
 	if key == nil {
-		return nil, errors.New("there is no key")
+		return nil, errors.New("the signing key is nil: set it")
 	}
 	public := ownKey(key.Public())
 	if alg == "" {
@@ -35,7 +35,7 @@ func NewSigner(key crypto.Signer, alg, keyID string) (*Signer, error) {
 	}
 	a := algorithms[alg]
 	if a == nil {
-		return nil, fmt.Errorf("signature algorithm %s is not supported; an RSA key needs one named", Quote(alg))
+		return nil, fmt.Errorf("signature algorithm %s is not supported: for an RSA key set Alg, for example to PS256", Quote(alg))
 	}
 	if !a.fits(public) {
 		return nil, fmt.Errorf("alg %s does not fit the key", alg)
@@ -50,7 +50,7 @@ func NewSigner(key crypto.Signer, alg, keyID string) (*Signer, error) {
 func NewSecretSigner(key []byte, alg string) (*Signer, error) {
 	a := algorithms[alg]
 	if a == nil || !a.fits(secret(key)) {
-		return nil, fmt.Errorf("the secret is too short for %s, or that is no HMAC (RFC 7518 §3.2)", Quote(alg))
+		return nil, fmt.Errorf("the secret is too short for %s, or the algorithm is not an HMAC (RFC 7518 §3.2)", Quote(alg))
 	}
 	return &Signer{alg: a, mac: secret(key)}, nil
 }
@@ -94,7 +94,7 @@ func (s *Signer) Sign(header map[string]any, claims any) (string, error) {
 	signed := strictBase64.EncodeToString(h) + "." + strictBase64.EncodeToString(c)
 	signature, err := s.signature(signed)
 	if err != nil {
-		return "", fmt.Errorf("the key does not sign: %w", err)
+		return "", fmt.Errorf("cannot sign with the key: %w", err)
 	}
 	return signed + "." + strictBase64.EncodeToString(signature), nil
 }
@@ -127,7 +127,7 @@ func (s *Signer) signature(signed string) ([]byte, error) {
 // third-party code, so its result is checked.
 func sized(signature []byte, size int, err error) ([]byte, error) {
 	if err == nil && len(signature) != size {
-		return nil, fmt.Errorf("a signature of %d bytes instead of %d", len(signature), size)
+		return nil, fmt.Errorf("the key returned a signature of %d bytes, expected %d", len(signature), size)
 	}
 	return signature, err
 }
@@ -144,11 +144,11 @@ func (s *Signer) options() crypto.SignerOpts {
 func (s *Signer) fixedSize(der []byte) ([]byte, error) {
 	var sig struct{ R, S *big.Int }
 	if rest, err := asn1.Unmarshal(der, &sig); err != nil || len(rest) > 0 {
-		return nil, errors.New("an ECDSA signature that is not DER")
+		return nil, errors.New("the key returned an ECDSA signature that is not DER")
 	}
 	size := (s.alg.curve.Params().BitSize + 7) / 8
 	if sig.R.Sign() <= 0 || sig.S.Sign() <= 0 || sig.R.BitLen() > 8*size || sig.S.BitLen() > 8*size {
-		return nil, errors.New("an ECDSA signature out of range")
+		return nil, errors.New("the key returned an ECDSA signature that is out of range")
 	}
 	out := make([]byte, 2*size)
 	sig.R.FillBytes(out[:size])

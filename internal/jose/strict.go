@@ -26,9 +26,9 @@ const maxNumber = 64 // characters of one number: a float64 needs 24
 
 var (
 	errNotObject = errors.New("not a JSON object")
-	errTooDeep   = errors.New("JSON nested too deep")
-	errTooMany   = errors.New("JSON with too many members")
-	errNumber    = errors.New("JSON with a number of absurd length")
+	errTooDeep   = errors.New("the JSON is nested too deeply")
+	errTooMany   = errors.New("the JSON has too many members")
+	errNumber    = errors.New("the JSON has a number with too many digits")
 )
 
 // Decode decodes one JSON object into v. It rejects input that parsers interpret differently:
@@ -68,7 +68,7 @@ func syntacticCause(err *jsontext.SyntacticError) string {
 // only. The decoder checks whether b is valid JSON.
 func checkLimits(b []byte, l Limits) error {
 	if len(b) > l.Bytes {
-		return fmt.Errorf("JSON of %d bytes; at most %d are read", len(b), l.Bytes)
+		return fmt.Errorf("the JSON has %d bytes, expected at most %d", len(b), l.Bytes)
 	}
 	if i := firstNonSpace(b); i == len(b) || b[i] != '{' {
 		return errNotObject

@@ -10,7 +10,7 @@ import (
 	"github.com/lestrrat-go/jwx/v3/jwk"
 )
 
-var errJWK = errors.New("the key cannot be written as a JWK")
+var errJWK = errors.New("cannot encode the key as a JWK")
 
 // PublicJWK returns the public part of the Signer's key as a JWK with the required members
 // only, and its SHA-256 thumbprint (RFC 7638).

@@ -8,11 +8,15 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 )
 
 // ErrSignature reports that the signature does not verify with the key that the token's
 // header refers to.
 var ErrSignature = errors.New("the signature does not verify")
+
+// errServerSignature is ErrSignature for a key of the server's key set.
+var errServerSignature = fmt.Errorf("%w: the token was changed, or the server published a new key under an old kid. Compare the issuer, and check the server's JWKS", ErrSignature)
 
 // verify verifies t's signature with one key that fits the algorithm.
 func (a *algorithm) verify(t *Token, key any) error {
