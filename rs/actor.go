@@ -21,7 +21,7 @@ const MaxActors = 8
 func RequireActor(depth int, check func(*http.Request, *Actor) error) func(http.Handler) http.Handler {
 	return Require(func(r *http.Request, p *Principal) error {
 		if check == nil || depth < 1 || depth > MaxActors {
-			return notAllowed(fmt.Errorf("RequireActor needs a check and a depth of 1 to %d, it has %d", MaxActors, depth))
+			return notAllowed(fmt.Errorf("RequireActor requires a check and a depth of 1 to %d, received the depth %d", MaxActors, depth))
 		}
 		if err := p.Act.checkChain(depth); err != nil {
 			return notAllowed(err)
@@ -39,11 +39,11 @@ func RequireActor(depth int, check func(*http.Request, *Actor) error) func(http.
 // checkChain checks that each actor is named, and how many there are.
 func (a *Actor) checkChain(depth int) error {
 	if a == nil {
-		return errors.New("the token has no act: expected one that an agent got for the user (token exchange)")
+		return errors.New("the token has no act, expected a token that an agent received for the user (token exchange)")
 	}
 	for n := 1; a != nil; n, a = n+1, a.Act {
 		if n > depth {
-			return fmt.Errorf("act is nested more than %d times: raise the depth of RequireActor, or shorten the chain of services", depth)
+			return fmt.Errorf("act is nested more than %d times: increase the depth of RequireActor, or shorten the chain of services", depth)
 		}
 		if a.Subject == "" && a.ClientID == "" {
 			return fmt.Errorf("act names no actor at depth %d, expected sub or client_id", n)
@@ -53,5 +53,5 @@ func (a *Actor) checkChain(depth int) error {
 }
 
 func notAllowed(err error) *Error {
-	return &Error{Status: http.StatusForbidden, Code: InsufficientScope, Description: "the access token is not one of an accepted actor", Err: err}
+	return &Error{Status: http.StatusForbidden, Code: InsufficientScope, Description: "the actor of the access token is not accepted", Err: err}
 }

@@ -239,7 +239,7 @@ func (a *AWSLoadBalancer) learn(ctx context.Context, h *albHeader) (*ecdsa.Publi
 		return key, nil
 	}
 	if !a.keys.allow(at) {
-		return nil, &unavailable{errors.New("kid is unknown, and too many keys were fetched recently: the next fetch is allowed within 30 seconds")}
+		return nil, &unavailable{errors.New("kid is unknown, and too many keys were fetched recently: the next fetch is possible within 30 seconds")}
 	}
 	key, err := a.fetch(ctx, h)
 	if err == nil {
@@ -303,7 +303,7 @@ func (a *AWSLoadBalancer) fetch(ctx context.Context, h *albHeader) (*ecdsa.Publi
 	case err != nil:
 		return nil, &unavailable{fmt.Errorf("cannot fetch the load balancer's key: %w", err)}
 	case resp.Status == http.StatusNotFound || resp.Status == http.StatusForbidden: // S3's responses for a missing object
-		return nil, errors.New("AWS has no key with this kid")
+		return nil, errors.New("AWS has no key with this kid: check AWSLoadBalancer.KeysURL")
 	case resp.Status != http.StatusOK:
 		return nil, &unavailable{fmt.Errorf("cannot fetch the load balancer's key: status %d", resp.Status)}
 	}

@@ -19,7 +19,7 @@ func (j *JWT) checkClaims(c *claims, strict bool) error {
 		return err
 	}
 	if c.principal.Subject == "" && c.principal.ClientID == "" {
-		return errors.New("the token names neither a user nor a client")
+		return errors.New("the token names neither a user nor a client: set JWT.SubjectClaim or JWT.ClientIDClaim")
 	}
 	if strict {
 		if err := c.checkComplete(j); err != nil {
@@ -66,7 +66,7 @@ func (j *JWT) checkAudience(c *claims) error {
 		return nil
 	}
 	if len(c.principal.Audience) > 0 {
-		return fmt.Errorf("aud is %s, expected none: set JWT.Audience instead of JWT.AudienceClients", jose.Quote(strings.Join(c.principal.Audience, " ")))
+		return fmt.Errorf("aud is %s, expected a token without aud: set JWT.Audience instead of JWT.AudienceClients", jose.Quote(strings.Join(c.principal.Audience, " ")))
 	}
 	if !slices.Contains(j.AudienceClients, c.principal.ClientID) {
 		return fmt.Errorf("client %s is not in JWT.AudienceClients: add it if its tokens are for this API", jose.Quote(c.principal.ClientID))
@@ -116,9 +116,9 @@ func (c *claims) checkComplete(j *JWT) error {
 func (c *claims) checkNoIDToken(j *JWT) error {
 	switch {
 	case c.idToken:
-		return errors.New("this is an ID token (it has at_hash, c_hash or s_hash): send the access token, or use IDToken for an API that receives ID tokens")
+		return errors.New("this is an ID token (it has at_hash, c_hash or s_hash): send the access token, or accept ID tokens with rs.IDToken")
 	case c.nonce && !j.InsecureNonce:
-		return errors.New("this is an ID token (it has a nonce): send the access token, use IDToken for an API that receives ID tokens, or set JWT.InsecureNonce for a server that writes nonce into access tokens")
+		return errors.New("this is an ID token (it has a nonce): send the access token, or accept ID tokens with rs.IDToken. If the server writes nonce into access tokens, set JWT.InsecureNonce")
 	case c.other:
 		return errors.New("this is not an access token: its claim typ, token_use, token_class or tokenName names another kind")
 	case c.event:

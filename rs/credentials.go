@@ -39,7 +39,7 @@ func (c credentials) and(more credentials, err *Error) (credentials, *Error) {
 	case more.token == "":
 		return c, nil
 	case c.token != "":
-		return credentials{}, invalidRequest("more than one access token")
+		return credentials{}, invalidRequest("the request has more than one access token, expected one")
 	}
 	return more, nil
 }
@@ -54,7 +54,7 @@ func (p *Protection) fromHeader(r *http.Request) (credentials, *Error) {
 		return credentials{}, nil
 	}
 	if len(fields) > 1 {
-		return credentials{}, invalidRequest("more than one Authorization header")
+		return credentials{}, invalidRequest("the request has more than one Authorization header, expected one")
 	}
 	scheme, token, _ := strings.Cut(fields[0], " ")
 	token = strings.TrimLeft(token, " ") // 1*SP
@@ -75,7 +75,7 @@ func (p *Protection) fromTokenHeader(r *http.Request) (credentials, *Error) {
 	case len(fields) == 0:
 		return credentials{}, nil
 	case len(fields) > 1:
-		return credentials{}, invalidRequest("more than one token header")
+		return credentials{}, invalidRequest("the request has the token header more than once, expected once")
 	case fields[0] == "" || len(fields[0]) > maxCredentials || !checksForm(p.Tokens) && !isB64Token(fields[0]):
 		return credentials{}, invalidRequest("the token header is malformed")
 	}
@@ -99,7 +99,7 @@ func checksForm(v Verifier) bool {
 func (p *Protection) fromQuery(r *http.Request) (credentials, *Error) {
 	if !p.InsecureQuery {
 		if namesToken(r.URL.RawQuery) {
-			return credentials{}, invalidRequest("an access token in the query is not accepted")
+			return credentials{}, invalidRequest("the access token is in the query, which is not accepted: send it in the Authorization header")
 		}
 		return credentials{}, nil
 	}
@@ -151,7 +151,7 @@ func fromParameter(tokens []string) (credentials, *Error) {
 	case len(tokens) == 0:
 		return credentials{}, nil
 	case len(tokens) > 1:
-		return credentials{}, invalidRequest("more than one access token")
+		return credentials{}, invalidRequest("the request has more than one access token, expected one")
 	case !isB64Token(tokens[0]):
 		return credentials{}, invalidRequest("the access token is malformed")
 	}

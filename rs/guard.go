@@ -107,7 +107,7 @@ func RequireAnyScope(scopes ...string) func(http.Handler) http.Handler {
 }
 
 func insufficientAuthentication() *Error {
-	return &Error{Status: http.StatusUnauthorized, Code: InsufficientUserAuthentication, Description: "the user must authenticate in another way or again"}
+	return &Error{Status: http.StatusUnauthorized, Code: InsufficientUserAuthentication, Description: "the user must authenticate again or with another method"}
 }
 
 // RequireACR is a guard that requires acr to be one of values: authentication context classes

@@ -53,7 +53,7 @@ func TestGuards(t *testing.T) {
 		{"split at spaces alone", rs.RequireAnyScope("a"), m{"scope": "a\tb"}, 403, "insufficient_scope"},
 
 		{"acr", rs.RequireACR("gold", "silver"), m{"acr": "silver"}, 200, ""},
-		{"another acr", rs.RequireACR("gold", "silver"), m{"acr": "bronze"}, 401, `error="insufficient_user_authentication", error_description="the user must authenticate in another way or again", acr_values="gold silver"`},
+		{"another acr", rs.RequireACR("gold", "silver"), m{"acr": "bronze"}, 401, `error="insufficient_user_authentication", error_description="the user must authenticate again or with another method", acr_values="gold silver"`},
 		{"no acr", rs.RequireACR("gold"), nil, 401, `acr_values="gold"`},
 		{"no acr against an empty one", rs.RequireACR(""), nil, 401, "insufficient_user_authentication"},
 		{"acr of none", rs.RequireACR(), m{"acr": "gold"}, 401, "insufficient_user_authentication"},

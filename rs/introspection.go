@@ -153,7 +153,7 @@ func (i *Introspection) read(body []byte) (*Principal, error) {
 		return nil, &unavailable{fmt.Errorf("introspection: %w", err)}
 	}
 	if c.answer.active == nil {
-		return nil, &unavailable{errors.New("introspection: active is missing")}
+		return nil, &unavailable{errors.New("introspection: active is missing in the response")}
 	}
 	if !*c.answer.active {
 		return nil, errInactive
@@ -268,13 +268,13 @@ func (i *Introspection) check(c *claims) error {
 	case c.principal.Issuer != "" && c.principal.Issuer != i.Issuer:
 		return wrongIssuer(c.principal.Issuer, i.Issuer, "Introspection.Issuer")
 	case !i.hasAudience() && len(c.principal.Audience) > 0:
-		return fmt.Errorf("aud is %s, expected none: set Introspection.Audience to this API's audience", jose.Quote(strings.Join(c.principal.Audience, " ")))
+		return fmt.Errorf("aud is %s, and no audience is configured: set Introspection.Audience to this API's audience", jose.Quote(strings.Join(c.principal.Audience, " ")))
 	case i.hasAudience() && !c.isFor(i.Audience, i.Audiences):
 		return c.notFor(i.Audience, i.Audiences, "Introspection.Audience")
 	case c.cnf == nil && strings.EqualFold(c.answer.tokenType, "DPoP"): // RFC 9449 §6.2
 		return errors.New("token_type is DPoP, but the response has no cnf")
 	case !i.isAccessToken(c.answer):
-		return errors.New("the response does not say that this is an access token (token_type): set Introspection.Audience, or InsecureMissingTokenType for a server that writes neither aud nor token_type")
+		return errors.New("the response has neither aud nor token_type, so this may not be an access token: set Introspection.Audience or Introspection.InsecureMissingTokenType")
 	case (c.idToken || c.nonce) && c.answer.tokenType == "" && c.answer.tokenUse == "" && !i.InsecureMissingTokenType:
 		return errors.New("this is an ID token (it has nonce, at_hash, c_hash or s_hash): send the access token")
 	case c.answer.expired:

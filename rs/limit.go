@@ -13,7 +13,7 @@ import (
 // server responds in 20 ms, this allows 5,000 calls per second.
 const defaultMaxCalls = 100
 
-var errMaxCalls = errors.New("the limit of concurrent calls to the server (MaxCalls) is reached: the server is slow, or clients send many unknown tokens (see Limit)")
+var errMaxCalls = errors.New("the limit of concurrent calls to the server (MaxCalls) is reached: the server is slow, or clients send many unknown tokens")
 
 // gate limits the calls to a server, because an anonymous client causes one call with every
 // random token.

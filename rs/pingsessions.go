@@ -217,7 +217,7 @@ func (s *PingSessions) ask(ctx context.Context, sri string) (bool, error) {
 	case http.StatusNotFound:
 		return false, nil
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return false, resp.Failure("the server does not allow this client to ask: check PingSessions.Auth, and set \"Allow Access to Session Revocation API\" for the client")
+		return false, resp.Failure("the server rejects this client: check PingSessions.Auth, and set \"Allow Access to Session Revocation API\" for the client")
 	}
 	return false, resp.Failure("the server did not say whether the session is revoked")
 }

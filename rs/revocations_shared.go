@@ -76,7 +76,7 @@ func (v *Revocations) heard(ctx context.Context, name string, aead cipher.AEAD, 
 		err = json.Unmarshal(plain, &e)
 	}
 	if err == nil && e.Kind > revokedIssuer {
-		err = errors.New("unknown kind of entry")
+		err = errors.New("an entry of the shared list has an unknown kind")
 	}
 	if err == nil && now(v.Now).Before(e.until()) {
 		err = v.add(ctx, &e)
@@ -146,11 +146,11 @@ func (v *Revocations) stale() error {
 	case v.Shared == nil:
 		return nil
 	case !v.loaded.Load() && !v.running.Load():
-		return errors.New("the shared list of revocations is not read: call Revocations.Run")
+		return errors.New("no goroutine reads the shared list of revocations: call Revocations.Run")
 	case !v.loaded.Load():
 		return errors.New("the shared list of revocations has not been read yet")
 	case v.age() >= freshFor:
-		return fmt.Errorf("the shared list of revocations could not be read for %v: check the store, or set Revocations.StaleFor to accept requests meanwhile", v.age().Round(time.Second))
+		return fmt.Errorf("the shared list of revocations could not be read for %v: check the store, or increase Revocations.StaleFor", v.age().Round(time.Second))
 	}
 	return nil
 }

@@ -99,16 +99,16 @@ func TestAnswers(t *testing.T) {
 		{"expired", bearer(s.AccessToken(m{"exp": time.Now().Unix() - 60}, nil)), "/", 401, realm + `, error="invalid_token", error_description="the access token is not valid here"`},
 		{"lacks the scope", bearer(s.AccessToken(m{"scope": "photos.reader photos"}, nil)), "/", 403, realm + `, error="insufficient_scope", error_description="the access token lacks a scope: required photos.read, granted photos.reader photos", scope="photos.read"`},
 		{"no scope at all", bearer(s.AccessToken(m{"scope": nil}, nil)), "/", 403, realm + `, error="insufficient_scope", error_description="the access token lacks a scope: required photos.read, granted none", scope="photos.read"`},
-		{"two headers", http.Header{"Authorization": {"Bearer " + good, "Bearer " + good}}, "/", 400, realm + `, error="invalid_request", error_description="more than one Authorization header"`},
+		{"two headers", http.Header{"Authorization": {"Bearer " + good, "Bearer " + good}}, "/", 400, realm + `, error="invalid_request", error_description="the request has more than one Authorization header, expected one"`},
 		{"no token after Bearer", http.Header{"Authorization": {"Bearer"}}, "/", 400, realm + `, error="invalid_request", error_description="the Authorization header is malformed"`},
 		{"a tab", http.Header{"Authorization": {"Bearer\t" + good}}, "/", 401, realm},
 		{"a space and a tab", http.Header{"Authorization": {"Bearer \t" + good}}, "/", 400, realm + `, error="invalid_request", error_description="the Authorization header is malformed"`},
 		{"spaces alone", http.Header{"Authorization": {"Bearer   "}}, "/", 400, realm + `, error="invalid_request", error_description="the Authorization header is malformed"`},
 		{"a space at the end", http.Header{"Authorization": {"Bearer " + good + " "}}, "/", 400, realm + `, error="invalid_request", error_description="the Authorization header is malformed"`},
 		{"two tokens", bearer(good + "," + good), "/", 400, realm + `, error="invalid_request", error_description="the Authorization header is malformed"`},
-		{"in the query alone", nil, "/?access_token=" + good, 400, realm + `, error="invalid_request", error_description="an access token in the query is not accepted"`},
-		{"in the query too", bearer(good), "/?access_token=x", 400, realm + `, error="invalid_request", error_description="an access token in the query is not accepted"`},
-		{"in the query in disguise", bearer(good), "/?%61ccess_token=x", 400, realm + `, error="invalid_request", error_description="an access token in the query is not accepted"`},
+		{"in the query alone", nil, "/?access_token=" + good, 400, realm + `, error="invalid_request", error_description="the access token is in the query, which is not accepted: send it in the Authorization header"`},
+		{"in the query too", bearer(good), "/?access_token=x", 400, realm + `, error="invalid_request", error_description="the access token is in the query, which is not accepted: send it in the Authorization header"`},
+		{"in the query in disguise", bearer(good), "/?%61ccess_token=x", 400, realm + `, error="invalid_request", error_description="the access token is in the query, which is not accepted: send it in the Authorization header"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := ask(p, test.header, test.target)

@@ -138,7 +138,7 @@ func (p *PDP) EvaluateAll(ctx context.Context, all []Evaluation) ([]Decision, er
 	}
 	decisions, err := decode(resp.Body, all)
 	if err != nil {
-		return nil, fmt.Errorf("authzen: the decision point answers: %w", resp.Refuse(err))
+		return nil, fmt.Errorf("authzen: invalid response of the decision point: %w", resp.Refuse(err))
 	}
 	p.cache.put(key, decisions, p.now(), p.lifetime(resp.Header))
 	return decisions, nil
@@ -149,11 +149,11 @@ func (p *PDP) check(all []Evaluation) error {
 		return fmt.Errorf("authzen: PDP.Timeout is %s, expected 0 to %s", p.Timeout, maxTimeout)
 	}
 	if len(all) == 0 || len(all) > maxEvaluations {
-		return fmt.Errorf("authzen: there are %d evaluations, expected 1 to %d", len(all), maxEvaluations)
+		return fmt.Errorf("authzen: received %d evaluations, expected 1 to %d", len(all), maxEvaluations)
 	}
 	for _, e := range all {
 		if e.Subject.Type == "" || e.Subject.ID == "" || e.Action.Name == "" || e.Resource.Type == "" || e.Resource.ID == "" {
-			return errors.New("authzen: an Evaluation lacks type or id of the subject or the resource, or the name of the action")
+			return errors.New("authzen: an Evaluation has no type or id of the subject or the resource, or no name of the action")
 		}
 	}
 	return nil
@@ -195,11 +195,11 @@ func (p *PDP) send(ctx context.Context, path string, body []byte) (*endpoint.Res
 	resp, err := endpoint.Client{HTTP: p.HTTP}.Do(ctx, r, endpoint.MaxDocument)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("authzen: the decision point cannot be asked: %w", err)
+		return nil, fmt.Errorf("authzen: the call of the decision point failed: %w", err)
 	case resp.Status != http.StatusOK:
-		return nil, fmt.Errorf("authzen: the decision point answers: %w", resp.Refuse(errors.New("expected status 200: check PDP.URL and PDP.Authorize")))
+		return nil, fmt.Errorf("authzen: invalid response of the decision point: %w", resp.Refuse(errors.New("expected status 200: check PDP.URL and PDP.Authorize")))
 	case resp.MediaType != "application/json":
-		return nil, fmt.Errorf("authzen: the decision point answers: %w", resp.NotJSON())
+		return nil, fmt.Errorf("authzen: invalid response of the decision point: %w", resp.NotJSON())
 	}
 	return resp, nil
 }

@@ -22,7 +22,7 @@ const denied = "the policy denies this request"
 func (p *PDP) Require(ask func(*http.Request, *rs.Principal) ([]Evaluation, error)) func(http.Handler) http.Handler {
 	return rs.Require(func(r *http.Request, who *rs.Principal) error {
 		if ask == nil {
-			return unavailable(errors.New("authzen: PDP.Require has no function to ask"))
+			return unavailable(errors.New("authzen: the function passed to PDP.Require is nil: pass a function"))
 		}
 		all, err := ask(r, who)
 		switch e := (*rs.Error)(nil); {
@@ -31,7 +31,7 @@ func (p *PDP) Require(ask func(*http.Request, *rs.Principal) ([]Evaluation, erro
 		case err != nil:
 			return forbidden(err)
 		case len(all) == 0:
-			return forbidden(errors.New("authzen: there is no evaluation for this request"))
+			return forbidden(errors.New("authzen: the function of PDP.Require returned no evaluation for this request"))
 		}
 		decisions, err := p.EvaluateAll(r.Context(), all)
 		if err != nil {

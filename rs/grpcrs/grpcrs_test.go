@@ -166,9 +166,9 @@ const (
 	none       = `Bearer`
 	invalid    = `Bearer error="invalid_token", error_description="the access token is not valid here"`
 	malformed  = `Bearer error="invalid_request", error_description="the Authorization header is malformed"`
-	twice      = `Bearer error="invalid_request", error_description="more than one Authorization header"`
+	twice      = `Bearer error="invalid_request", error_description="the request has more than one Authorization header, expected one"`
 	noScope    = `Bearer error="insufficient_scope", error_description="the access token lacks a scope: required photos.read, granted photos", scope="photos.read"`
-	notGold    = `Bearer error="insufficient_user_authentication", error_description="the user must authenticate in another way or again", acr_values="urn:gold"`
+	notGold    = `Bearer error="insufficient_user_authentication", error_description="the user must authenticate again or with another method", acr_values="urn:gold"`
 	unavailing = "the access token cannot be checked now"
 )
 
@@ -186,7 +186,7 @@ func TestCalls(t *testing.T) {
 		{"the scheme in another case", []string{"bEARER " + good}, result{codes.OK, "", "", "alice"}},
 		{"no token", nil, result{codes.Unauthenticated, "an access token is required", none, ""}},
 		{"another scheme", []string{"Basic " + good}, result{codes.Unauthenticated, "an access token is required", none, ""}},
-		{"two values", []string{"Bearer " + good, "Bearer " + good}, result{codes.Unauthenticated, "more than one Authorization header", twice, ""}},
+		{"two values", []string{"Bearer " + good, "Bearer " + good}, result{codes.Unauthenticated, "the request has more than one Authorization header, expected one", twice, ""}},
 		{"malformed", []string{"Bearer a b"}, result{codes.Unauthenticated, "the Authorization header is malformed", malformed, ""}},
 		{"empty", []string{""}, result{codes.Unauthenticated, "an access token is required", none, ""}},
 		{"expired", []string{"Bearer " + s.AccessToken(m{"exp": 1}, nil)}, result{codes.Unauthenticated, "the access token is not valid here", invalid, ""}},
@@ -205,7 +205,7 @@ func TestCalls(t *testing.T) {
 			}
 		})
 	}
-	if got := unary(withTokens(t, "Bearer "+good), conn, unaryCall); got != (result{codes.Unauthenticated, "the user must authenticate in another way or again", notGold, ""}) {
+	if got := unary(withTokens(t, "Bearer "+good), conn, unaryCall); got != (result{codes.Unauthenticated, "the user must authenticate again or with another method", notGold, ""}) {
 		t.Errorf("step-up: %+v", got)
 	}
 }
