@@ -390,7 +390,7 @@ func TestOneServer(t *testing.T) {
 		}
 	}))
 	defer other.Close()
-	if _, err := h.HTTPClient().Get(other.URL + "/mcp"); err == nil || !strings.Contains(err.Error(), "make a Handler for each MCP server") {
+	if _, err := h.HTTPClient().Get(other.URL + "/mcp"); err == nil || !strings.Contains(err.Error(), "create a Handler for each MCP server") {
 		t.Errorf("%v", err)
 	}
 	w.replace(http.RedirectHandler(other.URL+"/mcp", http.StatusTemporaryRedirect))

@@ -122,7 +122,7 @@ func (h *Handler) ownServer(ctx context.Context) (*discovery.Provider, error) {
 	if slices.Contains(h.config.InsecureNoS256, issuer) {
 		return &discovery.Provider{Issuer: issuer, Static: defaultEndpoints(issuer), HTTP: h.config.HTTP}, nil
 	}
-	return nil, fmt.Errorf("the MCP server has neither resource metadata nor metadata of an authorization server: add its origin %q to Config.InsecureNoS256 to use the endpoints /authorize, /token and /register: %w", issuer, err)
+	return nil, fmt.Errorf("the MCP server has no metadata: to use its endpoints /authorize, /token and /register, add its origin %q to Config.InsecureNoS256: %w", issuer, err)
 }
 
 // defaultEndpoints are those of revision 2025-03-26.

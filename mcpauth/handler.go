@@ -112,7 +112,7 @@ func (h *Handler) Authorize(ctx context.Context, req *http.Request, resp *http.R
 	case h.turn <- struct{}{}:
 		defer func() { <-h.turn }()
 	case <-ctx.Done():
-		return fmt.Errorf("mcpauth: another call is signing in: %w", ctx.Err())
+		return fmt.Errorf("mcpauth: another call is already signing in: %w", ctx.Err())
 	}
 	return h.authorize(ctx, challenge, rejected, began)
 }
@@ -150,7 +150,7 @@ func (h *Handler) replaced(ctx context.Context, rejected string) bool {
 func (h *Handler) obtain(ctx context.Context, challenge *tokens.ChallengeError, rejected string) error {
 	stepUp := challenge.Code == tokens.InsufficientScope || challenge.Code == tokens.InsufficientUserAuthentication
 	if challenge.Status == http.StatusForbidden && !stepUp {
-		return fmt.Errorf("the MCP server rejects the request, and another token cannot help: %w", challenge)
+		return fmt.Errorf("the MCP server rejects the request, and another token does not help: %w", challenge)
 	}
 	f, err := h.discover(ctx, challenge)
 	if err != nil {
@@ -175,7 +175,7 @@ func (h *Handler) obtain(ctx context.Context, challenge *tokens.ChallengeError, 
 // renew refreshes rejected tokens, or lets the user sign in again.
 func (h *Handler) renew(ctx context.Context, f *found, challenge *tokens.ChallengeError, s *session, rejected string) error {
 	if rejected == s.issued && h.config.Now().Sub(s.issuedAt) < newFor {
-		return fmt.Errorf("the MCP server rejects an access token that %s issued just now for the resource %s: check the audience of its access tokens: %w",
+		return fmt.Errorf("the MCP server rejects a new access token of %s for the resource %s: check the audience of its access tokens: %w",
 			f.server.Issuer, f.resource.Resource, challenge)
 	}
 	if rejected != s.renewed {
@@ -201,7 +201,7 @@ func (h *Handler) bind(u *url.URL) error {
 		h.endpoint = at.String()
 	}
 	if h.endpoint != at.String() {
-		return fmt.Errorf("mcpauth: a request to %q, expected %q: make a Handler for each MCP server", at.Redacted(), h.endpoint)
+		return fmt.Errorf("mcpauth: the request goes to %q, expected %q: create a Handler for each MCP server", at.Redacted(), h.endpoint)
 	}
 	return nil
 }

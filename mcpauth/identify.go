@@ -29,7 +29,7 @@ func Caller(extra *mcp.RequestExtra) (*rs.Principal, error) {
 			return who, nil
 		}
 	}
-	return nil, errors.New("mcpauth: the call has no caller: put mcpauth.Identify before the SDK's handler")
+	return nil, errors.New("mcpauth: the call has no caller: wrap the SDK's handler with mcpauth.Identify")
 }
 
 var errNobody = errors.New("the access token names neither a user nor a client: its session cannot be bound")

@@ -92,11 +92,11 @@ func (h *Handler) stepUp(ctx context.Context, f *found, challenge *tokens.Challe
 	if challenge.Code == tokens.InsufficientScope {
 		missing := slices.DeleteFunc(slices.Clone(challenge.Scopes), func(scope string) bool { return slices.Contains(s.record.Scopes, scope) })
 		if len(missing) == 0 {
-			return fmt.Errorf("the MCP server wants the scopes %q, and the last login asked for them: the authorization server does not grant them to this user or client: %w",
+			return fmt.Errorf("the authorization server does not grant the scopes %q, which the MCP server requires: allow them for this user and client: %w",
 				challenge.Scopes, challenge)
 		}
 	} else if h.config.Grant != nil {
-		return fmt.Errorf("the user must authenticate again, and Config.Grant has no user: %w", challenge)
+		return fmt.Errorf("the user must authenticate again, but Config.Grant has no user: use a Handler without Grant: %w", challenge)
 	}
 	return h.login(ctx, f, challenge, s)
 }
@@ -106,7 +106,7 @@ func (h *Handler) countLogin(challenge *tokens.ChallengeError) error {
 	now := h.config.Now()
 	h.logins = slices.DeleteFunc(h.logins, func(at time.Time) bool { return now.Sub(at) >= loginWindow })
 	if len(h.logins) >= maxLogins {
-		return fmt.Errorf("the MCP server asked for %d logins within %s: no further login before %s: %w",
+		return fmt.Errorf("the MCP server required %d logins within %s: no further login before %s: %w",
 			maxLogins, loginWindow, h.logins[0].Add(loginWindow).Format(time.TimeOnly), challenge)
 	}
 	h.logins = append(h.logins, now)

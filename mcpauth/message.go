@@ -38,11 +38,11 @@ func parseMessage(body []byte) (*message, error) {
 	}
 	value, err := d.ReadValue()
 	if err != nil {
-		return nil, errors.New("it is not valid JSON, or has a member twice")
+		return nil, errors.New("it is not valid JSON or has a duplicate member")
 	}
 	value = bytes.Clone(value)
 	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("there is text after the message")
+		return nil, errors.New("it has text after the JSON object")
 	}
 	members, err := exactMembers(value, messageMembers)
 	if err != nil {
@@ -113,7 +113,7 @@ func exactMembers(object jsontext.Value, known []string) (map[string]jsontext.Va
 		}
 		name := token.String()
 		if slices.ContainsFunc(seen, func(s string) bool { return s != name && strings.EqualFold(s, name) }) {
-			return nil, errors.New("a member has another case of letters than expected")
+			return nil, errors.New("the name of a member differs from the expected one in upper and lower case")
 		}
 		if strings.ContainsFunc(name, unicode.IsControl) {
 			return nil, errors.New("the name of a member has a control character")

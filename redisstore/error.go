@@ -37,7 +37,7 @@ var (
 	errOver    = errors.New("the time until which to remember it has passed")
 	errLease   = errors.New("the duration of the lease is not positive")
 	errFull    = errors.New("the index is full, expected at most 10,000 keys")
-	errForeign = errors.New("the stored value was not written by this package: set Config.Prefix to a prefix of its own")
+	errForeign = errors.New("the stored value was not written by this package: set Config.Prefix to a prefix that no other program uses")
 )
 
 // misuse returns an error that a retry does not fix.
@@ -83,7 +83,7 @@ func describe(err error, code string) error {
 	case errors.As(err, &op) && !op.Timeout():
 		return op // contains addresses and the system's error
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &op):
-		return errors.New("no response in time")
+		return errors.New("no response in time: check the server, or increase Config.Timeout")
 	case errors.Is(err, redis.ErrClosed):
 		return errors.New("the store is closed")
 	case errors.Is(err, redis.ErrPoolTimeout):
@@ -91,5 +91,5 @@ func describe(err error, code string) error {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("the server closed the connection")
 	}
-	return errors.New("the connection failed")
+	return errors.New("the connection failed: check Config.URL and the server")
 }

@@ -156,7 +156,7 @@ func checkClient(c redis.UniversalClient) error {
 	case !bounded:
 		return errors.New("does not set ContextTimeoutEnabled, which is required: set it to true in the client's options")
 	case replicas:
-		return errors.New("reads from replicas, where an ended session still exists for a while: disable ReadOnly, RouteByLatency and RouteRandomly")
+		return errors.New("reads from replicas, which may still have sessions that ended: disable ReadOnly, RouteByLatency and RouteRandomly")
 	}
 	return nil
 }

@@ -30,12 +30,12 @@ func (e *Error) Temporary() bool { return e.temporary }
 // Errors of the caller.
 var (
 	errKey     = errors.New("the key is empty")
-	errZero    = errors.New("until is the zero time")
-	errOver    = errors.New("until has passed")
+	errZero    = errors.New("the time until which to store it is zero")
+	errOver    = errors.New("the time until which to remember it has passed")
 	errLease   = errors.New("the duration of the lease is not positive")
-	errFull    = errors.New("the index is full")
-	errLogFull = errors.New("the log is full")
-	errForeign = errors.New("the stored value was not written by this package")
+	errFull    = errors.New("the index is full: an entry can be added when others expire")
+	errLogFull = errors.New("the log is full: an entry can be added when others expire")
+	errForeign = errors.New("the stored value was not written by this package: set Config.Prefix to a prefix that no other program uses")
 )
 
 func misuse(op string, err error) *Error { return &Error{Op: op, Err: err} }
@@ -44,15 +44,15 @@ func newError(op string, err error) *Error {
 	e := &Error{Op: op, Code: code(err)}
 	switch {
 	case e.Code != "":
-		e.Err, e.temporary = errors.New("the database answered with code "+e.Code), isTemporary(e.Code)
+		e.Err, e.temporary = errors.New("the database responded with code "+e.Code), isTemporary(e.Code)
 	case errors.Is(err, context.Canceled):
 		e.Err, e.temporary = context.Canceled, true
 	case errors.Is(err, context.DeadlineExceeded):
-		e.Err, e.temporary = errors.New("no answer within Config.Timeout"), true
+		e.Err, e.temporary = errors.New("no response within Config.Timeout: check the database, or increase Config.Timeout"), true
 	case errors.Is(err, sql.ErrConnDone), strings.Contains(err.Error(), "sql: database is closed"):
 		e.Err = errors.New("the database is closed")
 	default:
-		e.Err, e.temporary = errors.New("no connection to the database"), true
+		e.Err, e.temporary = errors.New("no connection to the database: check Config.DB"), true
 	}
 	return e
 }

@@ -74,9 +74,9 @@ func (c *Config) check() error {
 			errs = append(errs, errors.New("sqlstore: Config."+text))
 		}
 	}
-	wrong(c.DB == nil, "DB is nil, expected an open *sql.DB")
-	wrong(c.Dialect != PostgreSQL && c.Dialect != SQLite, "Dialect is not set, expected PostgreSQL or SQLite")
-	wrong(!isPrefix(c.Prefix), "Prefix must be at most 40 lower-case letters, digits and underscores, without a digit in front")
+	wrong(c.DB == nil, "DB is nil: set it to an open *sql.DB")
+	wrong(c.Dialect != PostgreSQL && c.Dialect != SQLite, "Dialect is not set: set it to PostgreSQL or SQLite")
+	wrong(!isPrefix(c.Prefix), "Prefix must have at most 40 lower-case letters, digits and underscores, and must not begin with a digit")
 	wrong(c.Timeout < 0 || c.Timeout > maxTimeout, fmt.Sprintf("Timeout is %v, expected 0 to %v", c.Timeout, maxTimeout))
 	return errors.Join(errs...)
 }
