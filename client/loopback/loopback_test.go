@@ -228,16 +228,16 @@ func TestNoBrowser(t *testing.T) {
 func TestConfig(t *testing.T) {
 	s := optest.New(t)
 	for name, edit := range map[string]func(*Config){
-		"Client.RedirectURL must be http://127.0.0.1 or http://[::1]": func(c *Config) { c.Client.RedirectURL = "http://localhost/callback" },
-		"Client.RedirectURL must be http://127.0.0.1 or http://[::1":  func(c *Config) { c.Client.RedirectURL = "https://127.0.0.1/callback" },
-		"Client.RedirectURL must be http://127.0.0.1 or http://[::":   func(c *Config) { c.Client.RedirectURL = "com.example.app://callback" },
-		"Client.RedirectURL must be http://127.0.0.1 or http://[:":    func(c *Config) { c.Client.RedirectURL = "http://127.0.0.2/callback" },
-		"Client.RedirectURL must be http://127.0.0.1 or http://[":     func(c *Config) { c.Client.RedirectURL = "http://0.0.0.0/callback" },
-		"Client.RedirectURL must have a path and must not have a query":           func(c *Config) { c.Client.RedirectURL = "http://127.0.0.1/callback?x=y" },
-		"Client.RedirectURL must have a path and must not":            func(c *Config) { c.Client.RedirectURL = "http://127.0.0.1" },
-		"Client.RedirectURL is malformed":                             func(c *Config) { c.Client.RedirectURL = "http://[::1/callback" },
-		"Client.ResponseMode":                                         func(c *Config) { c.Client.ResponseMode = "form_post" },
-		"Config.ClientID":                                             func(c *Config) { c.Client.ClientID = "" },
+		"Client.RedirectURL must be http://127.0.0.1 or http://[::1]":   func(c *Config) { c.Client.RedirectURL = "http://localhost/callback" },
+		"Client.RedirectURL must be http://127.0.0.1 or http://[::1":    func(c *Config) { c.Client.RedirectURL = "https://127.0.0.1/callback" },
+		"Client.RedirectURL must be http://127.0.0.1 or http://[::":     func(c *Config) { c.Client.RedirectURL = "com.example.app://callback" },
+		"Client.RedirectURL must be http://127.0.0.1 or http://[:":      func(c *Config) { c.Client.RedirectURL = "http://127.0.0.2/callback" },
+		"Client.RedirectURL must be http://127.0.0.1 or http://[":       func(c *Config) { c.Client.RedirectURL = "http://0.0.0.0/callback" },
+		"Client.RedirectURL must have a path and must not have a query": func(c *Config) { c.Client.RedirectURL = "http://127.0.0.1/callback?x=y" },
+		"Client.RedirectURL must have a path and must not":              func(c *Config) { c.Client.RedirectURL = "http://127.0.0.1" },
+		"Client.RedirectURL is malformed":                               func(c *Config) { c.Client.RedirectURL = "http://[::1/callback" },
+		"Client.ResponseMode":                                           func(c *Config) { c.Client.ResponseMode = "form_post" },
+		"Config.ClientID":                                               func(c *Config) { c.Client.ClientID = "" },
 	} {
 		c := config(t, s, func(string, *url.URL) { t.Error("the browser was opened") })
 		edit(&c)
