@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/countersign/countersign/internal/jose"
 )
 
@@ -24,7 +22,7 @@ type claims struct {
 	ID       string            `json:"jti"`
 	IssuedAt *jose.NumericDate `json:"iat"`
 	Expiry   *jose.NumericDate `json:"exp"`
-	Key      jsontext.Value    `json:"cnf"`
+	Key      *struct{}         `json:"cnf"`
 }
 
 // checkGrant rejects a grant that is not for this client, server and API. Sent to At, it could
@@ -90,7 +88,7 @@ func (a CrossApp) checkTime(c *claims) error {
 // checkKey rejects a grant that is bound to a key (§8.6): the other server would want a proof
 // with that key.
 func checkKey(c *claims) error {
-	if len(c.Key) == 0 {
+	if c.Key == nil {
 		return nil
 	}
 	return errors.New("the grant is bound to a key (cnf), which is not supported: use a client without DPoP and CertificateBound as CrossApp.IdP")

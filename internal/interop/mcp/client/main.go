@@ -41,6 +41,9 @@ type scenario struct {
 	ValidJWT         string `json:"valid_jwt"`
 }
 
+// noMetadata is the scenario whose authorization server has no metadata.
+const noMetadata = "auth/2025-03-26-oauth-endpoint-fallback"
+
 func main() {
 	log.SetFlags(0)
 	ctx, cancel := context.WithTimeout(context.Background(), 25*time.Second)
@@ -57,20 +60,31 @@ func run(ctx context.Context, name, server string) error {
 			return err
 		}
 	}
-	config, err := s.config(name, server)
+	transport, err := s.transport(name, server)
 	if err != nil {
 		return err
+	}
+	return call(ctx, transport)
+}
+
+// transport connects to the server. Without credentials the code of the documentation does it.
+func (s *scenario) transport(name, server string) (mcp.Transport, error) {
+	if *s == (scenario{}) && name != noMetadata {
+		return documented(document(), trust, visit, nil, server)
+	}
+	config, err := s.config(name, server)
+	if err != nil {
+		return nil, err
 	}
 	h, err := mcpauth.New(config)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return call(ctx, h, server)
+	return &mcp.StreamableClientTransport{Endpoint: server, OAuthHandler: h, HTTPClient: h.HTTPClient()}, nil
 }
 
 // call lists the tools of the server and calls one.
-func call(ctx context.Context, h *mcpauth.Handler, server string) error {
-	transport := &mcp.StreamableClientTransport{Endpoint: server, OAuthHandler: h, HTTPClient: h.HTTPClient()}
+func call(ctx context.Context, transport mcp.Transport) error {
 	c := mcp.NewClient(&mcp.Implementation{Name: "countersign", Version: "1"}, nil)
 	session, err := c.Connect(ctx, transport, &mcp.ClientSessionOptions{ProtocolVersion: os.Getenv("MCP_CONFORMANCE_PROTOCOL_VERSION")})
 	if err != nil {
@@ -86,16 +100,8 @@ func call(ctx context.Context, h *mcpauth.Handler, server string) error {
 
 // config returns the configuration of the application.
 func (s *scenario) config(name, server string) (mcpauth.Config, error) {
-	config := mcpauth.Config{
-		Trusted: func(context.Context, string) bool { return true }, // the runner's servers
-		Open:    visit,
-		Client: &registration.Document{
-			ClientID: "https://conformance-test.local/client-metadata.json",
-			Metadata: registration.Metadata{ClientName: "countersign", TokenEndpointAuthMethod: "none",
-				RedirectURIs: []string{"http://127.0.0.1/callback"}, GrantTypes: []string{"authorization_code", "refresh_token"}},
-		},
-	}
-	if name == "auth/2025-03-26-oauth-endpoint-fallback" { // the server has no metadata
+	config := mcpauth.Config{Trusted: trust, Open: visit, Client: document()}
+	if name == noMetadata {
 		u, err := url.Parse(server)
 		if err != nil {
 			return config, err
@@ -113,6 +119,18 @@ func (s *scenario) config(name, server string) (mcpauth.Config, error) {
 	}
 	return config, s.setGrant(name, &config)
 }
+
+// document describes the application.
+func document() *registration.Document {
+	return &registration.Document{
+		ClientID: "https://conformance-test.local/client-metadata.json",
+		Metadata: registration.Metadata{ClientName: "countersign", TokenEndpointAuthMethod: "none",
+			RedirectURIs: []string{"http://127.0.0.1/callback"}, GrantTypes: []string{"authorization_code", "refresh_token"}},
+	}
+}
+
+// trust accepts the runner's servers.
+func trust(context.Context, string) bool { return true }
 
 func (s *scenario) auth() (auth.Method, error) {
 	switch {
