@@ -3,13 +3,10 @@ package client_test
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"net/url"
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
-	"github.com/countersign/countersign/client/grant"
-	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/discovery"
 )
 
@@ -51,21 +48,6 @@ func ExampleNew() {
 	// client: Config.Issuer is empty: set it to the server's issuer URL
 	// client: Config.Auth is not set: use auth.Secret, or auth.Public for a client without a secret
 	// client: Config.RedirectURL is not an https URL (http is accepted only on loopback, or in development with InsecureHTTP)
-}
-
-// A daemon's token, kept fresh, and put into the requests to one API.
-func Example_clientCredentials() {
-	c, err := client.New(client.Config{Issuer: "https://as.example", ClientID: "night-shift", Auth: auth.SecretBasic("of the registration")})
-	if err != nil {
-		panic(err)
-	}
-	refresher := &tokens.Refresher{Client: c, Fetch: func(ctx context.Context, _ *client.Tokens) (*client.Tokens, error) {
-		return grant.ClientCredentials(ctx, c, client.TokenRequest{Scopes: []string{"photos.read"}})
-	}}
-	api := &http.Client{Transport: &tokens.Transport{
-		Client: c, Tokens: refresher.Source("night-shift"), Origins: []string{"https://photos.example"},
-	}}
-	_ = api // use it for all requests to that API
 }
 
 // Grant rejects the grants that package client/grant has functions for: those check more.

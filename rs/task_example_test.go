@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 
-	"github.com/countersign/countersign/client/auth"
-	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/rs"
 	"github.com/countersign/countersign/rs/rstest"
 )
@@ -25,25 +23,4 @@ func ExampleRequireClaim() {
 	// Output:
 	// admin 200
 	// viewer 403
-}
-
-// An API that asks the server about opaque tokens, and remembers its answers.
-func ExampleIntrospection() {
-	server := &discovery.Provider{Issuer: "https://as.example"}
-	api := &rs.Protection{Tokens: &rs.Cache{Tokens: &rs.Introspection{
-		Server:   server,
-		Issuer:   server.Issuer,
-		Audience: "https://photos.example/",
-		Auth:     auth.SecretBasic("of the registration").For("photos-api", server.Issuer),
-	}}}
-	photos := http.NotFoundHandler()
-	http.Handle("GET /photos", api.Handler(rs.RequireScope("photos.read")(photos)))
-}
-
-// An API that accepts tokens of several servers.
-func ExampleIssuers() {
-	work, school := rs.Keycloak("https://sso.work.example", "main"), rs.Auth0("school.eu.auth0.com")
-	work.Audience, school.Audience = "photos", "https://photos.example/"
-	api := &rs.Protection{Tokens: rs.Issuers{work, school}}
-	_ = api.Handler(http.NotFoundHandler())
 }
