@@ -25,7 +25,7 @@ func TestDaemon(t *testing.T) {
 	cmd := exec.Command(build(t, "daemon"))
 	cmd.Env, cmd.Stderr = append(os.Environ(), "ISSUER=", "TIMES=2", "EVERY=1ms"), t.Output()
 	out, err := cmd.Output()
-	want := strings.Repeat("200 OK: the photos of night-shift, asked for by night-shift\n", 2)
+	want := strings.Repeat("200 OK: the photos of night-shift, requested by night-shift\n", 2)
 	if err != nil || string(out) != want {
 		t.Errorf("%v: %s", err, out)
 	}
@@ -40,7 +40,7 @@ func TestOnBehalf(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	for _, want := range []string{
-		"the printer prints the photos of " + demo.Alice.Subject + ", asked for by photo-album", "the printer does not take the phone's token: 401",
+		"the printer prints the photos of " + demo.Alice.Subject + ", requested by photo-album", "the printer does not take the phone's token: 401",
 	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("it does not say %q:\n%s", want, out)

@@ -66,7 +66,7 @@ func (c clock) check(exp, iat, nbf jose.NumericDate) error {
 
 // ahead reports that the clocks differ, by how much and in which direction.
 func (c clock) ahead(claim string, at jose.NumericDate) error {
-	return clockErrorf("the clocks differ: %s is %s, %v ahead of the local clock (%s), expected at most %v (%s): the local clock is behind, or the server's clock is ahead",
+	return clockErrorf("the clocks differ: %s is %s, %v ahead of the local clock (%s), expected at most %v (%s). The local clock is behind, or the server's clock is ahead",
 		claim, at.UTC().Format(time.RFC3339), at.Sub(c.now).Round(time.Second), c.now.UTC().Format(time.RFC3339), c.skew, c.field)
 }
 

@@ -139,7 +139,7 @@ func checkFederated(jwt, audience, kind string, b Binding) error {
 		return err
 	}
 	if strings.EqualFold(token.Header.Alg, "none") || strings.HasPrefix(token.Header.Alg, "HS") {
-		return errors.New("alg is none or symmetric, expected a signature by the platform's private key")
+		return errors.New("the assertion has no signature or a symmetric one, expected a signature by the platform's private key")
 	}
 	if err := b.checkAlg(token.Header.Alg); err != nil {
 		return err

@@ -181,7 +181,7 @@ var scopeTexts = map[string]string{
 
 func (i *Issuer) wishes(scope string) (list []wish) {
 	for _, name := range strings.Fields(scope) {
-		text := or(i.config.ScopeTexts[name], or(scopeTexts[name], "Use what this scope stands for"))
+		text := or(i.config.ScopeTexts[name], or(scopeTexts[name], "Use what this scope allows"))
 		list = append(list, wish{name, text})
 	}
 	return list

@@ -78,7 +78,7 @@ func toConsent(t *testing.T) (p person, page, id string) {
 func TestConsentPage(t *testing.T) {
 	p, page, id := toConsent(t)
 	for _, want := range []string{
-		"Allow access?", "The print shop", "Alice Liddell", "Recognize your account", "See your email address", "See your photos", "Use what this scope stands for", "app.example",
+		"Allow access?", "The print shop", "Alice Liddell", "Recognize your account", "See your email address", "See your photos", "Use what this scope allows", "app.example",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q:\n%s", want, page)

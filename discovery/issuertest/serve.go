@@ -203,7 +203,7 @@ func (i *Issuer) instead(a *answer, r *http.Request, e Endpoint, found map[Fault
 		a.WriteHeader(http.StatusTemporaryRedirect)
 	case found[HTML]:
 		a.header.Set("Content-Type", "text/html; charset=utf-8")
-		io.WriteString(a, "<!DOCTYPE html><title>Welcome</title><p>This page is not what you asked for.")
+		io.WriteString(a, "<!DOCTYPE html><title>Welcome</title><p>This page is not the requested document.")
 	case found[NotJSON]:
 		a.header.Set("Content-Type", contentJSON)
 		io.WriteString(a, "access_token=not-json&token_type=Bearer")

@@ -86,7 +86,7 @@ func (a *app) play(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.say("4. The backend has exchanged the code and checked the ID token. Its answer: a token of its own, for %v seconds.", answer["expires_in"])
+	a.say("4. The backend has exchanged the code and checked the ID token. Its response: a session token of the backend, valid for %v seconds.", answer["expires_in"])
 	token, _ := answer["token"].(string)
 	status, me, err := a.call(ctx, http.MethodGet, "/me", token, nil)
 	if err != nil {

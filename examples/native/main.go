@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	id := f.String("client-id", demoID, "`id` of the public client registered there")
 	scopes := f.String("scopes", "openid profile", "`scopes` to ask for, space-separated")
 	device := f.Bool("device", false, "sign in by a code, on any device with a browser")
-	headless := f.Bool("headless", false, "play the user, at the server of its own")
+	headless := f.Bool("headless", false, "play the user, at the included server")
 	if err := f.Parse(args); err != nil {
 		return err
 	}

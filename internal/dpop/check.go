@@ -123,7 +123,7 @@ func (e Expected) checkAge(iat jose.NumericDate) error {
 	case age > back:
 		return fmt.Errorf("the proof is %v old, expected at most %v (DPoP.MaxAge): the client reused it, or its clock is behind", age.Truncate(time.Second), back)
 	case age < -ahead:
-		return fmt.Errorf("iat of the proof is %v ahead of the local clock, expected at most %v (DPoP.MaxAhead): the client's clock is ahead, or the local one is behind", (-age).Truncate(time.Second), ahead)
+		return fmt.Errorf("iat of the proof is %v ahead of the local clock, expected at most %v (DPoP.MaxAhead). The client's clock is ahead, or the local clock is behind", (-age).Truncate(time.Second), ahead)
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func Say(what string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		caller, _ := rs.FromContext(r.Context())
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		fmt.Fprintf(w, "%s of %s, asked for by %s", what, caller.Subject, caller.ClientID)
+		fmt.Fprintf(w, "%s of %s, requested by %s", what, caller.Subject, caller.ClientID)
 	})
 }
 
@@ -75,7 +75,7 @@ func Allow(ctx context.Context, verificationURI, userCode string) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("alice is told %s", resp.Status)
+		return fmt.Errorf("alice sees %s", resp.Status)
 	}
 	return nil
 }

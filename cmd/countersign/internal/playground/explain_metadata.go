@@ -8,7 +8,7 @@ const (
 // metadataExplanations are of the members of the server's metadata.
 var metadataExplanations = map[string]explanation{
 	"issuer":                   {"The name of the server. It must equal the one that the application knows.", discoveryClause},
-	"authorization_endpoint":   {"Where the browser takes the authorization request.", discoveryClause},
+	"authorization_endpoint":   {"Where the browser sends the authorization request.", discoveryClause},
 	"token_endpoint":           {"Where the application gets tokens.", discoveryClause},
 	"userinfo_endpoint":        {"Where the application asks for claims about the user.", discoveryClause},
 	"jwks_uri":                 {"Where the server's public keys are.", discoveryClause},

@@ -26,10 +26,10 @@ type accessCheck struct {
 var accessChecks = []accessCheck{
 	{"Readable: a signed JWT without duplicate members", "RFC 7515 section 5.2", nil, readable},
 	{"Type (typ) is at+jwt", "RFC 9068 section 4", []string{"typ"}, typ},
-	{"Encrypted, if encryption was agreed on", "RFC 9068 section 4", nil, encrypted},
+	{"Encrypted, if encryption is configured", "RFC 9068 section 4", nil, encrypted},
 	{"Issuer (iss) is the configured one", "RFC 9068 section 4", []string{"iss"}, issuer},
 	{"Audience (aud) contains this API", "RFC 9068 section 4", []string{"aud"}, audience},
-	{"Algorithm (alg) is one agreed on, and not none", "RFC 9068 section 4", []string{"alg"}, algorithm},
+	{"Algorithm (alg) is an allowed one, and not none", "RFC 9068 section 4", []string{"alg"}, algorithm},
 	{"Signature verifies by a key of the issuer", "RFC 9068 section 4", []string{"kid"}, signature},
 	{"Not expired (exp)", "RFC 9068 section 4", []string{"exp"}, expiry},
 	{"Issued (iat, nbf) not in the future", "RFC 9068 section 2.2", []string{"iat", "nbf"}, issued},
@@ -202,7 +202,7 @@ func binding(_ context.Context, t *Token, _ Options) (Result, string) {
 	cnf, _ := t.claims["cnf"].(map[string]any)
 	switch {
 	case t.claims["cnf"] == nil:
-		return NotApplicable, "a bearer token: whoever has it can use it"
+		return NotApplicable, "a bearer token: anyone who has it can use it"
 	case cnf["jkt"] != nil:
 		return NotChecked, "the API checks the DPoP proof of the request (rs.Protection.DPoP)"
 	case cnf["x5t#S256"] != nil:
