@@ -112,7 +112,7 @@ func checkIss(q url.Values, p *Pending, why string) error {
 	case !q.Has("iss") && why != "" && !q.Has("id_token"):
 		return errors.New("iss is missing in the response, but " + why)
 	case q.Has("iss") && q.Get("iss") != p.Issuer:
-		return fmt.Errorf("iss of the response is %s, expected %s", jose.Quote(q.Get("iss")), jose.Quote(p.Issuer))
+		return fmt.Errorf("iss is %s, expected %s: another server sent this response", jose.Quote(q.Get("iss")), jose.Quote(p.Issuer))
 	}
 	return nil
 }

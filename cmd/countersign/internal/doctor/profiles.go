@@ -41,7 +41,7 @@ func (x *examination) lacks(p client.Profile) []string {
 	if !errors.As(err, &e) || e.Step != client.StepDiscovery {
 		return nil // the metadata was accepted; nothing is sent, so a push fails
 	}
-	if _, list, found := strings.Cut(err.Error(), "needs a server with "); found {
+	if _, list, found := strings.Cut(err.Error(), "requires a server whose metadata has "); found {
 		return strings.Split(list, ", ")
 	}
 	return []string{err.Error()}

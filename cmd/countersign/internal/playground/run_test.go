@@ -44,8 +44,8 @@ func TestSwitches(t *testing.T) {
 // where is a part of the step, the page or the log by which each attack is rejected.
 var where = map[string]string{
 	"state": "no login is under way in this browser", "replay": "no login is under way in this browser", "inject": "invalid_grant", "mixup": "iss is",
-	"none": "Step 1 of 14", "confusion": "Step 7 of 14", "nonce": "Step 11 of 14", "stolen": "the key of the proof is not the key",
-	"logout": "Step 1 of 14", "clock": "Step 9 of 14", "crosssite": "cross-origin", "redirect": "not a path of this site", "flood": "no key of this kid",
+	"none": "Step 1 of 14", "confusion": "Step 7 of 14", "nonce": "Step 11 of 14", "stolen": "the key of the proof does not match the key",
+	"logout": "Step 1 of 14", "clock": "Step 9 of 14", "crosssite": "cross-origin", "redirect": "not a path of this site", "flood": "no key with the token's kid",
 }
 
 // TestAttacks: each attack is rejected by the check that is meant. The step, the visitor's
