@@ -18,10 +18,10 @@ test:
 browser:
 	COUNTERSIGN_BROWSER=$$(internal/debian/find -install chromium chromium) go -C examples/browser test -count=1 -v ./...
 
-# Client certificates through proxies that end TLS.
+# Client certificates through proxies that end TLS, and a login through nginx as the docs configure it.
 proxies:
 	nginx=$$(internal/debian/find nginx nginx) && haproxy=$$(internal/debian/find haproxy haproxy) && \
-		COUNTERSIGN_NGINX=$$nginx COUNTERSIGN_HAPROXY=$$haproxy go test ./rs -run TestRealProxies -count=1 -v
+		COUNTERSIGN_NGINX=$$nginx COUNTERSIGN_HAPROXY=$$haproxy go test ./rs ./internal -run 'TestRealProxies|TestNginx' -count=1 -v
 
 # The same path against servers that somebody else wrote.
 interop:
