@@ -60,5 +60,5 @@ func howVerified(caller *rs.Principal) string {
 	if caller.Claims(&answer) == nil && answer.Active != nil {
 		return "an opaque token, by introspection"
 	}
-	return "a JWT, by itself"
+	return "a JWT, with the server's keys"
 }

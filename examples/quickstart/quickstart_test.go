@@ -108,7 +108,7 @@ func (w *wire) accessToken(t *testing.T) string { return w.find(t, `"access_toke
 
 func TestHeadless(t *testing.T) {
 	for _, test := range []struct{ token, verified string }{
-		{"jwt", "a JWT, by itself"},
+		{"jwt", "a JWT, with the server's keys"},
 		{"opaque", "an opaque token, by introspection"},
 	} {
 		t.Run(test.token, func(t *testing.T) {
