@@ -157,14 +157,14 @@ func (h *Handler) obtain(ctx context.Context, challenge *tokens.ChallengeError, 
 		return err
 	}
 	s := h.current()
-	if s == nil {
-		if s = h.restore(ctx, f); s != nil && !s.sent(ctx, rejected) {
+	if s == nil || !s.isFor(f) { // no login yet, or the MCP server has another authorization server now
+		if s = h.restore(ctx, f); s == nil {
+			return h.login(ctx, f, challenge, nil)
+		}
+		if !s.sent(ctx, rejected) {
 			h.use(s)
 			return nil
 		}
-	}
-	if s == nil || !s.isFor(f) { // no login yet, or the MCP server has another authorization server now
-		return h.login(ctx, f, challenge, nil)
 	}
 	if stepUp {
 		return h.stepUp(ctx, f, challenge, s)

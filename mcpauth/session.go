@@ -73,12 +73,15 @@ func (h *Handler) begin(ctx context.Context, f *found, c *client.Client, issued 
 	if err := s.refresher.Add(ctx, s.key, issued); err != nil {
 		return err
 	}
+	if before := h.stored(ctx); before != nil && before.Issuer != r.Issuer {
+		s.refresher.Forget(ctx, h.tokensKey(before.Issuer)) // no login leads to them any more
+	}
 	h.use(s)
 	return h.save(ctx, h.key("session", h.at()), r, h.config.Now().Add(keepSession))
 }
 
 func (h *Handler) newSession(r record, c *client.Client) *session {
-	s := &session{record: r, client: c, key: h.key("tokens", h.at())}
+	s := &session{record: r, client: c, key: h.tokensKey(r.Issuer)}
 	s.refresher = &tokens.Refresher{Client: c, Store: h.config.Store, Leases: h.config.Leases, Lifetime: keepSession}
 	if h.config.Grant != nil {
 		request := client.TokenRequest{Scopes: slices.Clone(r.Scopes), Resources: []string{r.Resource}}
@@ -168,6 +171,10 @@ func (h *Handler) Logout(ctx context.Context) error {
 	}
 	return s.client.RevokeTokens(ctx, issued)
 }
+
+// tokensKey is where the tokens of an authorization server are: another process, which knows
+// another server, must not send it these.
+func (h *Handler) tokensKey(issuer string) string { return h.key("tokens", h.at()+"\x00"+issuer) }
 
 // key is where the Store has something of this user: about the MCP server, or about an issuer.
 func (h *Handler) key(kind, about string) string {
