@@ -1,0 +1,35 @@
+package machines_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"testing"
+)
+
+// taskVariable holds the setup of a process, if the test binary runs as one.
+const taskVariable = "MACHINES_SETUP"
+
+// setup is what all processes of a test have in common.
+type setup struct {
+	Backend string // the name of the store
+	Address string // of the store
+	Issuer  string
+	Asked   string // URL of the introspection endpoint
+	Front   string // the address of the application, as browsers see it
+	Keys    []byte // the JWK Set of the API's tokens, of logout tokens and of security events
+}
+
+func TestMain(m *testing.M) {
+	task := os.Getenv(taskVariable)
+	if task == "" {
+		os.Exit(m.Run())
+	}
+	var s setup
+	err := json.Unmarshal([]byte(task), &s)
+	if err == nil {
+		err = serve(s)
+	}
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
+}
