@@ -10,8 +10,9 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestAlphabets: each code and token of RFC 6749 appendix A, and those of its extensions,
-// with its alphabet. A space is allowed except in a value that goes into a header. TE-06.
+// TestAlphabets: a code or token with a character outside its alphabet is rejected (RFC 6749
+// appendix A, and extensions). A space is accepted except in a value that goes into a header.
+// TE-06.
 func TestAlphabets(t *testing.T) {
 	issued := func(member string) func(*testing.T, *optest.Server, *client.Client, string) error {
 		return func(t *testing.T, s *optest.Server, c *client.Client, value string) error {

@@ -46,7 +46,8 @@ func TestFinishAt(t *testing.T) {
 	}
 }
 
-// TestCheckCallback: the checks of Finish, and no token request and no memory.
+// TestCheckCallback makes the checks of Finish. It sends no token request, and does not mark the
+// login as used.
 func TestCheckCallback(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, config(s))
@@ -73,7 +74,7 @@ func TestCheckCallback(t *testing.T) {
 	}
 }
 
-// TestSubject: another user than the expected one is rejected, with a typed error.
+// TestSubject: a user other than the expected one is rejected with a typed error.
 func TestSubject(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, config(s))

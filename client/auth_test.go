@@ -19,7 +19,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// posted is what an Auth adds to a form, and to the header.
+// posted returns the form and the header that a Method fills in.
 func posted(t *testing.T, a auth.Method) (url.Values, string) {
 	t.Helper()
 	r := httptest.NewRequest("POST", "https://as.example/token", nil)
@@ -124,7 +124,7 @@ func TestMTLSAliases(t *testing.T) {
 	}
 }
 
-// TestDiscoveryURL: metadata elsewhere than under the issuer, of the same issuer still.
+// TestDiscoveryURL: metadata at another address must still be of the configured issuer.
 func TestDiscoveryURL(t *testing.T) {
 	s := optest.New(t)
 	const path = "/.well-known/oauth-authorization-server"

@@ -15,7 +15,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestBadTokens holds signed responses and signed UserInfo answers against the whole list.
+// TestBadTokens checks signed responses and signed UserInfo responses with the whole list of bad
+// tokens.
 func TestBadTokens(t *testing.T) {
 	foreign := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		t.Error("a token caused a request to a foreign server")
@@ -43,7 +44,7 @@ func TestBadTokens(t *testing.T) {
 		}}
 		t.Run("response/"+alg, func(t *testing.T) {
 			base := base
-			base.Without = []string{"sub"} // a response has none, and what stands there is not read
+			base.Without = []string{"sub"} // a response has no such claim, and the value is not read
 			badtoken.Run(t, base, true, func(ctx context.Context, raw string) error {
 				_, err := c.openResponse(ctx, url.Values{"response": {raw}})
 				return err

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestUsedStates: what is remembered is bounded in number and in time. RP-09, RP-21.
+// TestUsedStates: the number of remembered states is limited, and each expires. RP-09, RP-21.
 func TestUsedStates(t *testing.T) {
 	var u usedStates
 	now := time.Now()
@@ -29,7 +29,7 @@ func TestUsedStates(t *testing.T) {
 	}
 }
 
-// TestAuthorizationURL keeps the query that an endpoint has. RFC 6749 §3.1.
+// TestAuthorizationURL: the query of the authorization endpoint is kept. RFC 6749 §3.1.
 func TestAuthorizationURL(t *testing.T) {
 	params := url.Values{"scope": {"a b+c"}}
 	for endpoint, want := range map[string]string{

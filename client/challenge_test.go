@@ -16,7 +16,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 )
 
-// TestUserInfoChallenge: a UserInfo endpoint says what is wrong in WWW-Authenticate.
+// TestUserInfoChallenge: the error of a UserInfo endpoint is read from WWW-Authenticate.
 func TestUserInfoChallenge(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="x", error="insufficient_scope", error_description="canary"`)

@@ -12,8 +12,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestInsecureHTTP: http to a host that is not loopback works with the switch alone, and a
-// profile rejects the switch. TE-01.
+// TestInsecureHTTP: http to a host that is not loopback is accepted only with InsecureHTTP. A
+// profile rejects InsecureHTTP. TE-01.
 func TestInsecureHTTP(t *testing.T) {
 	s := optest.New(t)
 	container := strings.Replace(s.URL, "127.0.0.1", "keycloak", 1)

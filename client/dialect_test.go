@@ -19,7 +19,7 @@ import (
 	"github.com/countersign/countersign/pkce"
 )
 
-// TestScopeAsArray: a scope that is an array of strings is read, as rs reads it.
+// TestScopeAsArray: a scope that is an array of strings is accepted, as in rs.
 func TestScopeAsArray(t *testing.T) {
 	for _, test := range []struct {
 		scope any
@@ -38,7 +38,7 @@ func TestScopeAsArray(t *testing.T) {
 	}
 }
 
-// TestManyGroups: a user who is in many groups has a large ID token.
+// TestManyGroups: the large ID token of a user in many groups is accepted.
 func TestManyGroups(t *testing.T) {
 	for size, ok := range map[int]bool{0: false, 64 << 10: true} {
 		s := optest.New(t)
@@ -64,8 +64,8 @@ func TestManyGroups(t *testing.T) {
 	}
 }
 
-// TestTokenTypes: a token_type of the server's own counts as a bearer token where Config names
-// it, and never as a bound one. TE-03.
+// TestTokenTypes: a token_type that Config.TokenTypes lists is accepted as a bearer token, and
+// never as a bound token. TE-03.
 func TestTokenTypes(t *testing.T) {
 	for _, test := range []struct {
 		kind  string
@@ -100,8 +100,8 @@ func TestTokenTypes(t *testing.T) {
 	}
 }
 
-// TestMissingNonce: the switch accepts an ID token without nonce, and no wrong one, while
-// PKCE is in force. TOK-14.
+// TestMissingNonce: InsecureMissingNonce accepts an ID token without nonce while PKCE is used. A
+// wrong nonce is rejected. TOK-14.
 func TestMissingNonce(t *testing.T) {
 	for _, test := range []struct {
 		nonce any // nil: removed
@@ -127,7 +127,7 @@ func TestMissingNonce(t *testing.T) {
 	}
 }
 
-// TestNoPKCE: without PKCE nothing of it is sent, and the nonce is required.
+// TestNoPKCE: with InsecureNoPKCE no PKCE parameter is sent, and the nonce is required.
 func TestNoPKCE(t *testing.T) {
 	s := optest.New(t)
 	s.Replace("/token", func(w http.ResponseWriter, r *http.Request) {
@@ -155,7 +155,7 @@ func TestNoPKCE(t *testing.T) {
 	if pushed.Has("code_challenge") || pushed.Has("code_challenge_method") || pending.CodeVerifier != "" || pending.Nonce == "" {
 		t.Errorf("%s, pushed %v", redirect, pushed)
 	}
-	// The fake server checks PKCE as if the challenge were plain and empty.
+	// The test server compares PKCE with method plain and an empty challenge.
 	if _, err := c.Finish(t.Context(), pending, s.Visit(t, redirect)); err != nil || s.Form("/token").Has("code_verifier") {
 		t.Errorf("%v", err)
 	}
@@ -177,8 +177,7 @@ func TestNoPKCE(t *testing.T) {
 	}
 }
 
-// TestOneBindingRemains: New accepts the switch for the nonce and that for PKCE only while the
-// other one protects the login.
+// TestOneBindingRemains: New accepts InsecureMissingNonce and InsecureNoPKCE only one at a time.
 func TestOneBindingRemains(t *testing.T) {
 	for says, edit := range map[string]func(*client.Config){
 		"InsecureMissingNonce requires PKCE":      func(c *client.Config) { c.InsecureMissingNonce, c.InsecureNoPKCE = true, true },
@@ -207,7 +206,8 @@ func TestOneBindingRemains(t *testing.T) {
 	}
 }
 
-// TestEntraCommon: the names for many tenants are rejected, with the preset to use.
+// TestEntraCommon: Entra's issuers for many tenants are rejected. The error contains the preset
+// to use.
 func TestEntraCommon(t *testing.T) {
 	complete := func(c client.Config) client.Config {
 		c.ClientID, c.Auth, c.RedirectURL = "rp", auth.SecretPost("s"), "https://rp.example/cb"
@@ -234,8 +234,8 @@ func TestEntraCommon(t *testing.T) {
 	}
 }
 
-// TestAcceptTenant: tenants that are not known when the program starts. The function is asked
-// once a minute for each, and only about tokens that are that tenant's.
+// TestAcceptTenant: tenants that are not known when the program starts. The function is called
+// once a minute for each tenant, and only for tokens of that tenant's issuer.
 func TestAcceptTenant(t *testing.T) {
 	const host = "https://login.microsoftonline.com/"
 	var asked atomic.Int32
@@ -294,7 +294,7 @@ func TestAcceptTenant(t *testing.T) {
 	}
 }
 
-// issuerKeys is a key set as Entra ID publishes it: each key names its issuer.
+// issuerKeys is a key set as Entra ID publishes it: each key contains its issuer.
 type issuerKeys struct {
 	key    optest.Key
 	issuer string

@@ -37,8 +37,8 @@ func proof(t *testing.T, h http.Header) (header, claims m) {
 	return header, claims
 }
 
-// demanding is a server that wants a nonce in every proof, and answers with tokens
-// bound to the key.
+// demanding is a server that requires a nonce in every proof, and returns tokens that are bound
+// to the key.
 func demanding(t *testing.T) (*optest.Server, *[]m) {
 	s := optest.New(t)
 	var proofs []m
@@ -87,7 +87,7 @@ func TestDPoP(t *testing.T) {
 	if err != nil || newer.DPoPKey.Key != tokens.DPoPKey.Key {
 		t.Fatalf("%v, %v", newer, err)
 	}
-	if len(*proofs) != 5 { // two tries at each, and the refresh with the nonce at once
+	if len(*proofs) != 5 { // two requests at each endpoint; the refresh has the nonce in its first request
 		t.Errorf("%d proofs", len(*proofs))
 	}
 	seen := map[any]bool{}
@@ -110,7 +110,7 @@ func TestDPoP(t *testing.T) {
 	}
 }
 
-// TestDPoPProof looks at the header of a proof, and at what Authorize does.
+// TestDPoPProof checks the header of a proof, and the request that Authorize changes.
 func TestDPoPProof(t *testing.T) {
 	s, _ := demanding(t)
 	cfg := config(s)
@@ -159,7 +159,7 @@ func TestDPoPProof(t *testing.T) {
 	}
 }
 
-// TestDPoPRefused: what is weaker than asked for is not taken. TE-03.
+// TestDPoPRefused: a bearer token, or a token that is bound to another key, is rejected. TE-03.
 func TestDPoPRefused(t *testing.T) {
 	s := optest.New(t) // answers with bearer tokens
 	cfg := config(s)
@@ -179,7 +179,7 @@ func TestDPoPRefused(t *testing.T) {
 	}
 }
 
-// TestDPoPNonceLoop: a server that is never content is asked twice, not for ever.
+// TestDPoPNonceLoop: a server that rejects every nonce gets two requests, and no more.
 func TestDPoPNonceLoop(t *testing.T) {
 	for _, nonces := range [][]string{{"n"}, {"n", "m"}, nil} {
 		s := optest.New(t)
@@ -201,7 +201,7 @@ func TestDPoPNonceLoop(t *testing.T) {
 	}
 }
 
-// TestDPoPClientKey: one key for the client, which a Pending need not carry.
+// TestDPoPClientKey: with one key for the client, a Pending contains no key.
 func TestDPoPClientKey(t *testing.T) {
 	s, _ := demanding(t)
 	cfg := config(s)
@@ -230,8 +230,8 @@ func TestDPoPClientKey(t *testing.T) {
 	}
 }
 
-// TestNonceOfPush: DPOP-02. A nonce that comes with the answer to the pushed request is in
-// the first proof already.
+// TestNonceOfPush: the nonce of the response to the pushed request is in the first proof of the
+// token request. DPOP-02.
 func TestNonceOfPush(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -264,7 +264,7 @@ func TestNonceOfPush(t *testing.T) {
 	}
 }
 
-// TestAuthorizeDestination: no token goes into a request that anybody can read.
+// TestAuthorizeDestination: no token is added to a request without TLS.
 func TestAuthorizeDestination(t *testing.T) {
 	c := newClient(t, config(optest.New(t)))
 	for to, good := range map[string]bool{

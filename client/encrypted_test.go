@@ -9,14 +9,14 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// agreement is an answer to a client that has agreed on encryption, or has not.
+// agreement is a response to a client that is registered for encryption, or is not.
 type agreement struct {
 	body       string
 	agreed, ok bool
 }
 
-// encryptionAgreements are a signed answer, plain and encrypted, with and without an
-// agreement, and the client's keys for it.
+// encryptionAgreements are a signed response, plain and encrypted, with and without registered
+// encryption, and with the client's keys.
 func encryptionAgreements(t *testing.T, plain string) ([]idtoken.DecryptionKey, []agreement) {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)

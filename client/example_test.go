@@ -10,8 +10,8 @@ import (
 	"github.com/countersign/countersign/discovery"
 )
 
-// The first leg of a login. Metadata is configured here, so that the example needs no
-// server; leave it out, and it is discovered.
+// Begin a login. Metadata is configured here, so that the example needs no server. Without
+// Metadata it is discovered.
 func ExampleClient_Begin() {
 	c, err := client.New(client.Config{
 		Issuer:      "https://as.example",
@@ -40,7 +40,7 @@ func ExampleClient_Begin() {
 	// true
 }
 
-// Everything that is wrong with a configuration is named at once.
+// New reports every fault of a configuration at once.
 func ExampleNew() {
 	_, err := client.New(client.Config{ClientID: "web", RedirectURL: "http://app.example/callback"})
 	fmt.Println(err)
@@ -50,7 +50,8 @@ func ExampleNew() {
 	// client: Config.RedirectURL is not an https URL (http is accepted only on loopback, or in development with InsecureHTTP)
 }
 
-// Grant rejects the grants that package client/grant has functions for: those check more.
+// Grant rejects the grants for which package client/grant has functions, because those check
+// more.
 func ExampleClient_Grant() {
 	c, err := client.New(client.Config{Issuer: "https://as.example", ClientID: "night-shift", Auth: auth.SecretBasic("of the registration")})
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/countersign/countersign/pkce"
 )
 
-// fapiServer is a server for the FAPI profiles, and a client for it.
+// fapiServer is a server for the FAPI profiles, with a client for it.
 func fapiServer(t *testing.T) (*optest.Server, client.Config) {
 	s := optest.New(t)
 	s.Rotate(optest.NewKey("k1", "PS256"))
@@ -23,8 +23,8 @@ func fapiServer(t *testing.T) (*optest.Server, client.Config) {
 	return s, cfg
 }
 
-// TestFAPI2Login: the whole profile, and every answer that is weaker than it. FAPI-01, FAPI-02,
-// FAPI-04.
+// TestFAPI2Login: a login with the whole profile succeeds. Every weaker response is rejected.
+// FAPI-01, FAPI-02, FAPI-04.
 func TestFAPI2Login(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -76,8 +76,8 @@ func issuedIn(d time.Duration) func(*optest.Server, *client.Config) {
 	}
 }
 
-// TestProfileAfterRotation: a key of another algorithm that comes by rotation does not sign.
-// FAPI-01.
+// TestProfileAfterRotation: a key of an algorithm that the profile does not allow does not sign
+// after a rotation. FAPI-01.
 func TestProfileAfterRotation(t *testing.T) {
 	good := auth.SigningKey{KeyID: "k", Alg: "PS256", Key: optest.NewKey("k", "PS256").Private}
 	bad := auth.SigningKey{KeyID: "k", Alg: "RS256", Key: optest.NewKey("k", "RS256").Private}
@@ -101,8 +101,8 @@ func TestProfileAfterRotation(t *testing.T) {
 	}
 }
 
-// TestExchangeUnderProfile: who wants the whole response checked is not served with a code
-// alone.
+// TestExchangeUnderProfile: Exchange is rejected if the profile checks the whole response,
+// because Exchange gets only the code.
 func TestExchangeUnderProfile(t *testing.T) {
 	s, strict := fapiServer(t)
 	signed := config(s)
@@ -114,7 +114,8 @@ func TestExchangeUnderProfile(t *testing.T) {
 	}
 }
 
-// TestExchangeDPoP: a backend that redeems an app's code has it bound to a key of its own.
+// TestExchangeDPoP: a backend that exchanges an app's code gets a token that is bound to the
+// backend's key.
 func TestExchangeDPoP(t *testing.T) {
 	s := optest.New(t)
 	s.Token = func(out map[string]any) { out["token_type"] = "DPoP" }
@@ -132,8 +133,8 @@ func TestExchangeDPoP(t *testing.T) {
 	}
 }
 
-// TestFAPI1ByValue: FAPI 1.0 Advanced §5.2.3 has response_type and scope beside a request
-// object that was not pushed.
+// TestFAPI1ByValue: with a request object that is not pushed, response_type and scope are also in
+// the address. FAPI 1.0 Advanced §5.2.3.
 func TestFAPI1ByValue(t *testing.T) {
 	s, cfg := fapiServer(t)
 	s.Edit = func(m map[string]any) { m["tls_client_certificate_bound_access_tokens"] = true }
@@ -162,7 +163,8 @@ func TestFAPI1ByValue(t *testing.T) {
 	}
 }
 
-// TestMessageSigningIss: a signed response names its issuer, announced or not. FAPI-03.
+// TestMessageSigningIss: a signed response must contain iss, even if the metadata does not
+// announce it. FAPI-03.
 func TestMessageSigningIss(t *testing.T) {
 	s, cfg := fapiServer(t)
 	s.Edit = func(m map[string]any) { delete(m, "authorization_response_iss_parameter_supported") }

@@ -16,8 +16,8 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// TestFederatedEverywhere: a program without a secret authenticates with the assertion that
-// its platform writes into a file, at every endpoint, and the file is read each time.
+// TestFederatedEverywhere: the client authenticates at every endpoint with the assertion in the
+// platform's file. It reads the file for each request.
 func TestFederatedEverywhere(t *testing.T) {
 	s := optest.New(t)
 	s.Asserted = true

@@ -10,8 +10,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestDevelopmentAddresses: names under localhost are loopback (RFC 6761 §6.3); the names of
-// containers need the switch.
+// TestDevelopmentAddresses: names under localhost are loopback (RFC 6761 §6.3). The names of
+// containers need InsecureHTTP.
 func TestDevelopmentAddresses(t *testing.T) {
 	for _, test := range []struct {
 		issuer, redirect string
@@ -33,8 +33,7 @@ func TestDevelopmentAddresses(t *testing.T) {
 	}
 }
 
-// TestDocumentsInABucket: an issuer whose documents are files without a Content-Type of their
-// own. One that says HTML is none.
+// TestDocumentsInABucket: documents without a Content-Type are accepted. HTML is rejected.
 func TestDocumentsInABucket(t *testing.T) {
 	for kind, ok := range map[string]bool{"application/octet-stream": true, "application/json": true, "text/html": false} {
 		s := optest.New(t)

@@ -10,7 +10,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// fapiDaemon keeps the rules of the FAPI profiles, and begins no login in a browser.
+// fapiDaemon is a configuration for the FAPI profiles without a login in a browser.
 func fapiDaemon(s *optest.Server, profile client.Profile) client.Config {
 	key := auth.SigningKey{KeyID: "k", Alg: "PS256", Key: optest.NewKey("k", "PS256").Private}
 	return client.Config{
@@ -19,7 +19,7 @@ func fapiDaemon(s *optest.Server, profile client.Profile) client.Config {
 	}
 }
 
-// plainServer has neither PAR nor RFC 9207: clients without a browser need neither.
+// plainServer has neither PAR nor RFC 9207. A client without a browser needs neither.
 func plainServer(t *testing.T) *optest.Server {
 	s := optest.New(t)
 	s.Asserted = true
@@ -33,8 +33,8 @@ func plainServer(t *testing.T) *optest.Server {
 	return s
 }
 
-// TestProfileWithoutRedirect: the rules for logins in the browser do not apply to a client
-// that begins none. The others do. FAPI-05.
+// TestProfileWithoutRedirect: a profile's rules for logins in a browser do not apply to a client
+// without RedirectURL. The other rules do. FAPI-05.
 func TestProfileWithoutRedirect(t *testing.T) {
 	all := []client.Profile{client.OIDCBasic, client.OAuth21, client.FAPI1Advanced, client.FAPI2Security, client.FAPI2MessageSigning, client.FAPICIBA}
 	for _, profile := range all {
@@ -78,8 +78,8 @@ func TestProfileWithoutRedirect(t *testing.T) {
 	}
 }
 
-// TestProfileAlgsWithoutRedirect: an ID token by an algorithm that the profile does not have
-// is rejected also where the configuration names none. FAPI-05.
+// TestProfileAlgsWithoutRedirect: an ID token with an algorithm that the profile does not allow
+// is rejected, even if IDTokenAlgs is not set. FAPI-05.
 func TestProfileAlgsWithoutRedirect(t *testing.T) {
 	for profile, algs := range map[client.Profile]map[string]bool{
 		client.FAPI1Advanced: {"PS256": true, "ES256": true, "RS256": false, "EdDSA": false},

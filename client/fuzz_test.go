@@ -12,7 +12,7 @@ import (
 	"github.com/countersign/countersign/internal/endpoint"
 )
 
-// FuzzCallback: whatever a browser brings, only the code of this login is taken.
+// FuzzCallback: no callback succeeds except with the code of this login.
 func FuzzCallback(f *testing.F) {
 	for _, q := range []string{
 		"code=c&state=the-state&iss=https%3A%2F%2Fas.example", "state=the-state&error=access_denied&error_description=x", "code=c&code=d&state=the-state", "code=c&state=the-state",
@@ -44,7 +44,8 @@ func FuzzCallback(f *testing.F) {
 	})
 }
 
-// FuzzTokenResponse: what is taken can go into a header, and does not last for ever.
+// FuzzTokenResponse: an accepted access token can be sent in a header, and its lifetime is
+// limited.
 func FuzzTokenResponse(f *testing.F) {
 	for _, s := range []string{
 		`{"access_token":"a","token_type":"Bearer"}`, `{"access_token":"a","token_type":"bearer","expires_in":3600,"refresh_token":"r","scope":"a b","id_token":"x.y.z"}`,

@@ -8,14 +8,14 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// daemon is the client that the fake server knows, which signs nobody in.
+// daemon is a client of the test server that signs in no user.
 func daemon(s *optest.Server) client.Config {
 	cfg := config(s)
 	cfg.RedirectURL = ""
 	return cfg
 }
 
-// ending are tokens of a login that end in d.
+// ending are tokens of a login that expire in d.
 func ending(d time.Duration) *client.Tokens {
 	return &client.Tokens{Token: &oauth2.Token{
 		AccessToken: "canary-access-0", TokenType: "Bearer", RefreshToken: "canary-refresh-0", Expiry: time.Now().Add(d),

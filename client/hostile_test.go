@@ -19,7 +19,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// raw is a server that answers every request with the same bytes.
+// raw is a server that sends the same bytes for every request.
 func raw(t *testing.T, bytes string) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -43,7 +43,8 @@ func raw(t *testing.T, bytes string) string {
 	return "http://" + l.Addr().String()
 }
 
-// TestTransportErrorText: a server that does not speak HTTP does not write the log. H22, LOG-02.
+// TestTransportErrorText: the bytes of a server that does not speak HTTP are not in the error.
+// H22, LOG-02.
 func TestTransportErrorText(t *testing.T) {
 	for name, b := range map[string]string{
 		"status line": strings.Repeat("A", 100_000) + "\u202e\r\n\r\n",
@@ -64,7 +65,8 @@ func TestTransportErrorText(t *testing.T) {
 	}
 }
 
-// TestEndpointURLInErrors: the endpoint's URL is the server's text too.
+// TestEndpointURLInErrors: an endpoint's URL, which the server chooses, is quoted and shortened
+// in errors.
 func TestEndpointURLInErrors(t *testing.T) {
 	s := optest.New(t)
 	s.Edit = func(m map[string]any) {
@@ -78,7 +80,7 @@ func TestEndpointURLInErrors(t *testing.T) {
 	}
 }
 
-// TestEcho: a server that repeats what it was sent does not bring it into our errors. TE-11.
+// TestEcho: if a server repeats the request, its secrets are not in the error. TE-11.
 func TestEcho(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, config(s))
@@ -98,7 +100,8 @@ func TestEcho(t *testing.T) {
 	}
 }
 
-// TestEchoAsCode: nor as the error's code, which a browser is shown. TE-11, LOG-03.
+// TestEchoAsCode: a repeated secret is not in the error's code either, which a browser may see.
+// TE-11, LOG-03.
 func TestEchoAsCode(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, config(s))
@@ -114,7 +117,7 @@ func TestEchoAsCode(t *testing.T) {
 	}
 }
 
-// TestEchoOfUserInfo: an access token does not come back in an error either. LOG-01.
+// TestEchoOfUserInfo: a repeated access token is not in the error. LOG-01.
 func TestEchoOfUserInfo(t *testing.T) {
 	s := optest.New(t)
 	s.Opaque = true
@@ -145,7 +148,8 @@ func TestEchoOfUserInfo(t *testing.T) {
 	}
 }
 
-// TestErrorCodeIsNoMarkup: Error.Code is what a browser may be shown. RP-26, LOG-03.
+// TestErrorCodeIsNoMarkup: Error.Code contains no markup, because a browser may see it. RP-26,
+// LOG-03.
 func TestErrorCodeIsNoMarkup(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, config(s))
@@ -160,8 +164,8 @@ func TestErrorCodeIsNoMarkup(t *testing.T) {
 	}
 }
 
-// TestRefreshWithoutOriginal: an ID token is not taken from a refresh if it cannot be held
-// against the login's. TOK-19.
+// TestRefreshWithoutOriginal: a refresh with an ID token is rejected if the ID token of the login
+// is not known. TOK-19.
 func TestRefreshWithoutOriginal(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, config(s))
@@ -170,14 +174,15 @@ func TestRefreshWithoutOriginal(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.EditID = func(m map[string]any) { m["sub"] = "mallory" }
-	restored := &client.Tokens{Token: tokens.Token} // what a program has after a restart
+	restored := &client.Tokens{Token: tokens.Token} // the tokens that a program has after a restart
 	got, err := c.Refresh(t.Context(), restored)
 	if err == nil {
 		t.Errorf("the ID token of %s was taken; alice had signed in", got.IDToken.Subject)
 	}
 }
 
-// TestRefreshNonceTwice: the first answer has no nonce, the second that of the login.
+// TestRefreshNonceTwice: the ID token of the first refresh has no nonce, and the second has the
+// nonce of the login.
 func TestRefreshNonceTwice(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, config(s))
@@ -196,7 +201,8 @@ func TestRefreshNonceTwice(t *testing.T) {
 	}
 }
 
-// TestRefreshAuthTimeLost: a second refresh is held against the login, not the first refresh.
+// TestRefreshAuthTimeLost: a second refresh is compared with the login, not with the first
+// refresh.
 func TestRefreshAuthTimeLost(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, config(s))
@@ -242,7 +248,8 @@ func TestSecretKeysDoNotPrint(t *testing.T) {
 	}
 }
 
-// TestLoopbackSSRF: an https issuer's metadata does not lead to plain http on this machine. DISC-03.
+// TestLoopbackSSRF: the metadata of an https issuer cannot cause requests to http on loopback.
+// DISC-03.
 func TestLoopbackSSRF(t *testing.T) {
 	inner := optest.New(t) // some service on loopback
 	as := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -49,7 +49,7 @@ func TestIntrospect(t *testing.T) {
 	}
 }
 
-// TestIntrospectAnswers: RS-14 as a client needs it.
+// TestIntrospectAnswers: the checks of RS-14, for a client.
 func TestIntrospectAnswers(t *testing.T) {
 	for _, test := range []struct {
 		name        string
@@ -100,7 +100,7 @@ func TestIntrospectAnswers(t *testing.T) {
 	}
 }
 
-// signedAnswer is an introspection answer as a JWT, RFC 9701 §5.
+// signedAnswer is an introspection response as a JWT. RFC 9701 §5.
 func signedAnswer(s *optest.Server, claims, header m) string {
 	all := m{"iss": s.URL, "aud": optest.ClientID, "iat": time.Now().Unix(), "token_introspection": m{"active": true, "sub": "alice"}}
 	maps.Copy(all, claims)
@@ -176,7 +176,7 @@ func TestIntrospectSigned(t *testing.T) {
 	}
 }
 
-// TestIntrospectEncrypted: encryption is agreed on, or there is none.
+// TestIntrospectEncrypted: an encrypted response is accepted only if encryption is configured.
 func TestIntrospectEncrypted(t *testing.T) {
 	s := optest.New(t)
 	keys, agreements := encryptionAgreements(t, signedAnswer(s, nil, nil))
@@ -199,8 +199,7 @@ func TestIntrospectEncrypted(t *testing.T) {
 	}
 }
 
-// TestKeysForWhatIsPlain: where keys to decrypt with say that encryption was agreed on,
-// plain JSON or a plain response is not what is asked for.
+// TestKeysForWhatIsPlain: with decryption keys, a response that is not encrypted is rejected.
 func TestKeysForWhatIsPlain(t *testing.T) {
 	keys := []idtoken.DecryptionKey{{KeyID: "enc", Key: "canary"}}
 	for name, edit := range map[string]func(*client.Config){
@@ -220,7 +219,7 @@ func TestKeysForWhatIsPlain(t *testing.T) {
 	}
 }
 
-// FuzzIntrospected: nothing but active true makes a token active.
+// FuzzIntrospected: a token is active only if active is true.
 func FuzzIntrospected(f *testing.F) {
 	for _, seed := range []string{`{"active":true}`, `{"active":false}`, `{"active":true,"scope":["a"],"aud":"b","exp":1.5}`, `{"active":"true"}`, `{"Active":true,"active":null}`} {
 		f.Add([]byte(seed))

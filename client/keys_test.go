@@ -11,8 +11,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestKeys: a login whose ID token no key of the server vouches for ends there, and says
-// so; one whose keys cannot be had may be tried again.
+// TestKeys: an ID token without a matching key ends the login. If the keys cannot be fetched, the
+// error is temporary.
 func TestKeys(t *testing.T) {
 	stranger := optest.NewKey("of a stranger", "RS256")
 	for _, test := range []struct {

@@ -16,7 +16,7 @@ import (
 	"github.com/countersign/countersign/pkce"
 )
 
-// config is that of the client the fake server knows.
+// config is the configuration of the client that the test server knows.
 func config(s *optest.Server) client.Config {
 	return client.Config{
 		Issuer: s.URL, ClientID: optest.ClientID, Auth: auth.SecretBasic(optest.ClientSecret), RedirectURL: optest.RedirectURL,
@@ -32,7 +32,7 @@ func newClient(t *testing.T, c client.Config) *client.Client {
 	return out
 }
 
-// login goes the whole path.
+// login makes a complete login.
 func login(t *testing.T, s *optest.Server, c *client.Client) (*client.Tokens, error) {
 	t.Helper()
 	redirect, pending, err := c.Begin(t.Context(), client.Request{})
@@ -77,7 +77,7 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-// TestRoundTrips counts the requests of two logins: discovery and keys once.
+// TestRoundTrips counts the requests of two logins: discovery and keys are fetched once.
 func TestRoundTrips(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, config(s))
@@ -99,7 +99,7 @@ func TestRoundTrips(t *testing.T) {
 	}
 }
 
-// TestPending goes through JSON, as an application keeps it.
+// TestPending encodes a Pending as JSON, as an application does.
 func TestPending(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, config(s))
@@ -199,7 +199,7 @@ func TestRepeatParameters(t *testing.T) {
 	}
 }
 
-// TestPAR decides by metadata and configuration, and never falls back. PAR-04.
+// TestPAR: the metadata and the configuration decide. There is no fallback. PAR-04.
 func TestPAR(t *testing.T) {
 	for _, test := range []struct {
 		name     string
@@ -256,7 +256,7 @@ func TestPAR(t *testing.T) {
 	})
 }
 
-// TestExchange serves an app that did the first leg by itself.
+// TestExchange: the backend of an app that began the login itself.
 func TestExchange(t *testing.T) {
 	s := optest.New(t)
 	cfg := config(s)
@@ -315,8 +315,7 @@ func TestRefresh(t *testing.T) {
 	})
 }
 
-// TestOAuthOnly is a login without openid: no ID token is required, and none is
-// made up.
+// TestOAuthOnly is a login without openid: no ID token is required, and the result has none.
 func TestOAuthOnly(t *testing.T) {
 	s := optest.New(t)
 	cfg := config(s)
@@ -331,8 +330,8 @@ func TestOAuthOnly(t *testing.T) {
 	}
 }
 
-// TestServerDown: construction works, the first use says what is wrong, and it
-// recovers. DISC-07.
+// TestServerDown: New succeeds, the first use reports the reason, and later uses succeed.
+// DISC-07.
 func TestServerDown(t *testing.T) {
 	s := optest.New(t)
 	s.Replace("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
@@ -346,7 +345,7 @@ func TestServerDown(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	s.Replace("/.well-known/openid-configuration", nil)
-	for range 150 { // it asked for a second
+	for range 150 { // the server asked for a pause of a second
 		if _, _, err = c.Begin(context.Background(), client.Request{}); err == nil {
 			return
 		}

@@ -17,7 +17,7 @@ import (
 
 const loggedOut = "https://rp.example/bye"
 
-// TestLogoutURL goes there and comes back. LO-03.
+// TestLogoutURL: the browser goes to the server and returns. LO-03.
 func TestLogoutURL(t *testing.T) {
 	s := optest.New(t)
 	s.Edit = func(m map[string]any) { m["end_session_endpoint"] = s.URL + "/logout?tenant=a" }
@@ -47,7 +47,7 @@ func TestLogoutURL(t *testing.T) {
 	}
 }
 
-// TestCheckLogout: a browser that anybody sent is told from one that comes back.
+// TestCheckLogout: a request with the state of the logout is accepted, any other is rejected.
 func TestCheckLogout(t *testing.T) {
 	for _, test := range []struct {
 		state    string
@@ -81,7 +81,7 @@ func TestLogoutWithoutReturn(t *testing.T) {
 	}
 }
 
-// TestOwnLogout: servers with a way of their own.
+// TestOwnLogout: the logout endpoints of servers with a proprietary format.
 func TestOwnLogout(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -121,7 +121,7 @@ func TestOwnLogout(t *testing.T) {
 	}
 }
 
-// TestLogoutRefused: by the field's name, before anything is sent.
+// TestLogoutRefused: the error contains the field, and no request is sent.
 func TestLogoutRefused(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, config(s))
@@ -150,8 +150,8 @@ func TestLogoutRefused(t *testing.T) {
 	}
 }
 
-// TestHintIsDecrypted: an encrypted ID token is a hint without its encryption, which the server
-// could not open. OpenID Connect Core §3.1.2.1.
+// TestHintIsDecrypted: an encrypted ID token is sent as a hint without its encryption, because
+// the server cannot decrypt it. OpenID Connect Core §3.1.2.1.
 func TestHintIsDecrypted(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestMixUp is RP-23: clients of several issuers with one RedirectURL must be sure of an
-// issuer in the response.
+// TestMixUp is RP-23: if clients of several issuers share a RedirectURL, their responses must
+// contain the issuer.
 func TestMixUp(t *testing.T) {
 	make := func(issuer, redirect string, edit func(*client.Config)) *client.Client {
 		c := client.Config{Issuer: issuer, ClientID: "web", Auth: auth.Public(), RedirectURL: redirect}

@@ -12,7 +12,7 @@ import (
 	"github.com/countersign/countersign/pkce"
 )
 
-// TestNoRedirectURL: a client without one is a client, and signs nobody in.
+// TestNoRedirectURL: a client without RedirectURL is valid, but cannot begin a login.
 func TestNoRedirectURL(t *testing.T) {
 	s := optest.New(t)
 	pending, q := begun(t, s, newClient(t, config(s)))
@@ -36,7 +36,7 @@ func TestNoRedirectURL(t *testing.T) {
 	}
 }
 
-// TestMetadataOfNoLogin: who signs users in needs authorization_endpoint, and nobody else.
+// TestMetadataOfNoLogin: authorization_endpoint is required only for logins.
 func TestMetadataOfNoLogin(t *testing.T) {
 	cfg := client.Config{
 		Issuer: "https://as.example", ClientID: "rp", Auth: auth.Public(),

@@ -10,8 +10,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestCodeIsSentOnce: whatever becomes of a token request, it is not sent again, and neither
-// is its code with another one. TE-10.
+// TestCodeIsSentOnce: neither a token request nor its code is sent again, whatever the result.
+// TE-10.
 func TestCodeIsSentOnce(t *testing.T) {
 	for name, h := range map[string]http.HandlerFunc{
 		"500":             answer(500, "text/plain", "later"),
@@ -38,7 +38,7 @@ func TestCodeIsSentOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := optest.New(t)
 			c := newClient(t, config(s))
-			pending, q := begun(t, s, c) // over a connection that the token request uses again
+			pending, q := begun(t, s, c) // over a connection that the token request reuses
 			s.Replace("/token", h)
 			for range 2 {
 				tokens, err := c.Finish(t.Context(), pending, q)
@@ -55,7 +55,7 @@ func TestCodeIsSentOnce(t *testing.T) {
 	}
 }
 
-// TestEveryLoginIsPushed: a request_uri is for one login. PAR-03.
+// TestEveryLoginIsPushed: each login has a new request_uri. PAR-03.
 func TestEveryLoginIsPushed(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, config(s))
@@ -80,7 +80,8 @@ func TestEveryLoginIsPushed(t *testing.T) {
 	}
 }
 
-// TestTokenResponseMedia: JSON by its Content-Type, in any case and with parameters. TE-02, H24.
+// TestTokenResponseMedia: Content-Type must be JSON, in any case and with any parameters. TE-02,
+// H24.
 func TestTokenResponseMedia(t *testing.T) {
 	for kind, ok := range map[string]bool{
 		"application/json": true, "Application/JSON; Charset=UTF-8": true, "application/json;charset=utf-8": true,
@@ -98,7 +99,8 @@ func TestTokenResponseMedia(t *testing.T) {
 	}
 }
 
-// TestErrorInAnswer: an error that comes with status 200 is one, whatever comes with it. TE-05, H24.
+// TestErrorInAnswer: an error with status 200 is an error, whatever else the response contains.
+// TE-05, H24.
 func TestErrorInAnswer(t *testing.T) {
 	for body, code := range map[string]string{
 		`{"access_token":"a","token_type":"Bearer","error":"invalid_grant"}`: "invalid_grant",
@@ -106,7 +108,7 @@ func TestErrorInAnswer(t *testing.T) {
 		`{"access_token":"a","token_type":"Bearer","error":""}`:              "login_failed",
 		`{"access_token":"a","token_type":"Bearer","error":["x"]}`:           "login_failed",
 		`{"access_token":"a","token_type":"Bearer","error":null}`:            "",
-		`{"access_token":"a","token_type":"Bearer","Error":"invalid_grant"}`: "", // no member that anybody knows
+		`{"access_token":"a","token_type":"Bearer","Error":"invalid_grant"}`: "", // a member without a meaning
 	} {
 		s := optest.New(t)
 		cfg := config(s)

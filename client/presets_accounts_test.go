@@ -10,7 +10,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// socialServers are the servers of the presets for accounts that people already have.
+// socialServers are the servers of the presets for existing accounts.
 func socialServers() []deployed {
 	return []deployed{
 		{
@@ -51,7 +51,7 @@ func socialServers() []deployed {
 	}
 }
 
-// TestSocialPresets signs in at each server as its documents describe it.
+// TestSocialPresets signs in at each server as its documentation describes it.
 func TestSocialPresets(t *testing.T) {
 	for _, d := range socialServers() {
 		t.Run(d.name, func(t *testing.T) {

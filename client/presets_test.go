@@ -15,33 +15,33 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// deployed is a server as its own documents have it, and the preset for it.
+// deployed is a server as its documentation describes it, with the preset for it.
 type deployed struct {
 	name      string
 	preset    client.Config
 	issuer    string
-	at        string // of its metadata; "" where OpenID Connect Discovery has it
-	endpoints string // the address that they begin with; "" is the issuer's
-	metadata  m      // beside the issuer and the endpoints of every server
-	jwk       m      // beside the members of the key
+	at        string // of its metadata; "" means that of OpenID Connect Discovery
+	endpoints string // the address with which they begin; "" means the issuer
+	metadata  m      // in addition to the issuer and the endpoints of every server
+	jwk       m      // in addition to the members of the key
 	callback  url.Values
-	token     m   // beside access_token, token_type and id_token
-	claims    m   // beside iss, sub, aud, iat, exp and nonce
-	front     any // what is pushed, and then what is in the browser's address: space-separated names
+	token     m   // in addition to access_token, token_type and id_token
+	claims    m   // in addition to iss, sub, aud, iat, exp and nonce
+	front     any // the parameters of the pushed request, and then of the browser's address, separated by spaces
 	auth      auth.Method
 	edit      func(*client.Config)
 	check     func(t *testing.T, w *wire, tokens *client.Tokens)
-	refused   map[string]func(*turn) // the neighbouring forms, which are not the server's
+	refused   map[string]func(*turn) // similar values that the server does not use
 }
 
-// turn is one login there, as a test may change it.
+// turn is one login. A test may change it.
 type turn struct {
 	key                     optest.Key
 	metadata, jwk           m
 	callback                url.Values
 	token, claims, idHeader m
 	idToken                 func() string                  // made of key, claims and idHeader
-	serve                   func(token m) http.HandlerFunc // answers with it; nil does so at once
+	serve                   func(token m) http.HandlerFunc // signs the ID token later; nil means at once
 }
 
 func (d *deployed) turn() *turn {
@@ -62,7 +62,7 @@ func (d *deployed) turn() *turn {
 	return out
 }
 
-// signIn begins and ends one login; edit has it when everything is known.
+// signIn makes one login. edit changes it before the tokens are issued.
 func (d *deployed) signIn(t *testing.T, edit func(*turn)) (*client.Tokens, *wire, error) {
 	t.Helper()
 	turn := d.turn()
@@ -75,7 +75,7 @@ func (d *deployed) signIn(t *testing.T, edit func(*turn)) (*client.Tokens, *wire
 	if d.edit != nil {
 		d.edit(&cfg)
 	}
-	early := *turn // what the metadata is, before anything was asked
+	early := *turn // the metadata before the first request
 	early.claims, early.token, early.callback = m{}, m{}, url.Values{}
 	if edit != nil {
 		edit(&early)
@@ -109,8 +109,8 @@ func (d *deployed) signIn(t *testing.T, edit func(*turn)) (*client.Tokens, *wire
 	return tokens, w, err
 }
 
-// publish puts metadata and keys where the server has them. Beside the key for signatures
-// there is one for encryption, as some servers have it.
+// publish serves metadata and keys at the server's addresses. There is also a key for encryption,
+// as some servers have one.
 func (d *deployed) publish(w *wire, turn *turn) {
 	at := d.at
 	if at == "" {
@@ -128,7 +128,7 @@ func (d *deployed) publish(w *wire, turn *turn) {
 	}
 }
 
-// checkFront looks at what the browser carries.
+// checkFront checks the parameters in the browser's address.
 func (d *deployed) checkFront(t *testing.T, w *wire, front url.Values) {
 	t.Helper()
 	names := "client_id code_challenge code_challenge_method nonce redirect_uri response_type scope state"
@@ -152,8 +152,8 @@ func (d *deployed) checkFront(t *testing.T, w *wire, front url.Values) {
 	}
 }
 
-// TestPresets signs in at each server as its documents describe it, and refuses what is
-// nearly so.
+// TestPresets signs in at each server as its documentation describes it, and rejects similar
+// values.
 func TestPresets(t *testing.T) {
 	for _, d := range servers() {
 		t.Run(d.name, func(t *testing.T) {
@@ -177,7 +177,7 @@ func TestPresets(t *testing.T) {
 	}
 }
 
-// TestEntraAssertion and Apple's secret are what those servers document.
+// TestEntraAssertion: Entra's assertion and Apple's secret have the documented form.
 func TestEntraAssertion(t *testing.T) {
 	k := optest.NewKey("k", "PS256")
 	set, err := jose.ParseSet(optest.JWKS(k))
@@ -208,7 +208,7 @@ func TestAppleSecret(t *testing.T) {
 	}
 }
 
-// TestInitiatedForTenants: the tenants that are configured, and no other. WEB-05.
+// TestInitiatedForTenants: only configured tenants are accepted. WEB-05.
 func TestInitiatedForTenants(t *testing.T) {
 	cfg := client.EntraTenants("t-1", "t-2")
 	cfg.ClientID, cfg.Auth, cfg.RedirectURL = "app", auth.Public(), "https://rp.example/cb"

@@ -15,7 +15,7 @@ import (
 	"github.com/countersign/countersign/pkce"
 )
 
-// fapi2 is a configuration that keeps the rules of FAPI 2.0 Message Signing.
+// fapi2 is a configuration that follows FAPI 2.0 Message Signing.
 func fapi2() client.Config {
 	key := auth.SigningKey{KeyID: "k", Alg: "PS256", Key: optest.NewKey("k", "PS256").Private}
 	return client.Config{
@@ -25,7 +25,8 @@ func fapi2() client.Config {
 	}
 }
 
-// TestProfile: every weaker option fails at construction, by its name. FAPI-01, FAPI-03, RP-02.
+// TestProfile: New rejects every weaker option. The error contains its name. FAPI-01, FAPI-03,
+// RP-02.
 func TestProfile(t *testing.T) {
 	rs := auth.SigningKey{KeyID: "k", Alg: "RS256", Key: optest.NewKey("k", "RS256").Private}
 	ps := auth.SigningKey{KeyID: "k", Alg: "PS256", Key: optest.NewKey("k", "PS256").Private}
@@ -129,8 +130,7 @@ func withTLS(c *tls.Config) *http.Client {
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: c}}
 }
 
-// TestProfileServer: what only metadata can tell, at the first use; what only the answer
-// can, there.
+// TestProfileServer: the metadata is checked at the first use, and the response when it arrives.
 func TestProfileServer(t *testing.T) {
 	key := auth.SigningKey{KeyID: "k", Alg: "PS256", Key: optest.NewKey("k", "PS256").Private}
 	for name, edit := range map[string]func(map[string]any){

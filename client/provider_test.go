@@ -25,7 +25,7 @@ func TestProvider(t *testing.T) {
 	}
 }
 
-// TestProviderConfig: what the Provider says must not be said twice.
+// TestProviderConfig: a setting of the Provider must not be set in Config too.
 func TestProviderConfig(t *testing.T) {
 	s := optest.New(t)
 	for name, edit := range map[string]func(*client.Config){

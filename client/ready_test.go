@@ -10,8 +10,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestReady: a configuration with which no login can succeed at this server is named before
-// the first user comes.
+// TestReady: Ready reports a configuration with which no login can succeed at this server.
 func TestReady(t *testing.T) {
 	key := auth.SigningKey{KeyID: "k", Alg: "RS256", Key: optest.NewKey("k", "RS256").Private}
 	for _, test := range []struct {

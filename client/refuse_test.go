@@ -18,7 +18,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// begun is a login whose browser has come back.
+// begun is a login before its callback.
 func begun(t *testing.T, s *optest.Server, c *client.Client) (*client.Pending, url.Values) {
 	t.Helper()
 	redirect, pending, err := c.Begin(t.Context(), client.Request{})
@@ -28,8 +28,8 @@ func begun(t *testing.T, s *optest.Server, c *client.Client) (*client.Pending, u
 	return pending, s.Visit(t, redirect)
 }
 
-// TestCallback refuses every callback that does not answer this login, before
-// any token request. RP-20, RP-22, RP-24, RP-25, RP-26.
+// TestCallback: a callback that does not answer this login is rejected before any token request.
+// RP-20, RP-22, RP-24, RP-25, RP-26.
 func TestCallback(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, config(s))
@@ -86,8 +86,8 @@ func TestCallback(t *testing.T) {
 	}
 }
 
-// TestCallbackIss: a server that does not announce iss may leave it out, but not
-// send a wrong one. RP-22.
+// TestCallbackIss: if the server does not announce iss, a response without iss is accepted, and a
+// wrong iss is rejected. RP-22.
 func TestCallbackIss(t *testing.T) {
 	s := optest.New(t)
 	s.Edit = func(m map[string]any) { delete(m, "authorization_response_iss_parameter_supported") }
@@ -105,8 +105,8 @@ func TestCallbackIss(t *testing.T) {
 	}
 }
 
-// TestCallbackError: what the server says through the browser is typed, cleaned
-// and capped. RP-26, TE-11.
+// TestCallbackError: the server's error in the callback has a type. Its text is cleaned and
+// shortened. RP-26, TE-11.
 func TestCallbackError(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, config(s))
@@ -142,8 +142,8 @@ func TestCallbackError(t *testing.T) {
 	}
 }
 
-// TestTemporarilyUnavailable: a server that says so is to be asked again later, by whatever
-// way and status it says it.
+// TestTemporarilyUnavailable: the error is Temporary for every way in which a server reports that
+// it is unavailable.
 func TestTemporarilyUnavailable(t *testing.T) {
 	for code, temporary := range map[string]bool{"temporarily_unavailable": true, "server_error": false, "access_denied": false} {
 		s := optest.New(t)
@@ -164,7 +164,7 @@ func TestTemporarilyUnavailable(t *testing.T) {
 	}
 }
 
-// TestFinishOnce: N callbacks at once lead to one token request. RP-21.
+// TestFinishOnce: N callbacks at once cause one token request. RP-21.
 func TestFinishOnce(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, config(s))
@@ -187,8 +187,8 @@ func TestFinishOnce(t *testing.T) {
 	}
 }
 
-// TestEndless: a token endpoint that never ends does not hold the caller, and
-// leaves no goroutine behind.
+// TestEndless: a token endpoint that never ends its response does not block the caller, and
+// leaves no goroutine.
 func TestEndless(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, config(s))
@@ -219,7 +219,7 @@ func TestEndless(t *testing.T) {
 	t.Errorf("%d goroutines before, %d after", before, runtime.NumGoroutine())
 }
 
-// TestIDTokenRefused: whatever is wrong with the ID token ends the login.
+// TestIDTokenRefused: any fault of the ID token ends the login.
 func TestIDTokenRefused(t *testing.T) {
 	for name, edit := range map[string]func(map[string]any){
 		"issuer":   func(m map[string]any) { m["iss"] = "https://evil.example" },
@@ -241,7 +241,7 @@ func TestIDTokenRefused(t *testing.T) {
 	}
 }
 
-// TestStepUpAnswer: what a request asks for, the token must have. RP-08.
+// TestStepUpAnswer: the ID token must have what the request requires. RP-08.
 func TestStepUpAnswer(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, config(s))

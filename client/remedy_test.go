@@ -15,11 +15,11 @@ import (
 	"github.com/countersign/countersign/pkce"
 )
 
-// named finds the settings that an error names.
+// named returns the settings in an error's text.
 var named = regexp.MustCompile(`\b(Config|DPoP|Assertion|FederatedAssertion)\.([A-Z]\w*)`)
 
-// TestRemedies: an error for which a setting exists names the setting, and the setting exists.
-// LOG-04.
+// TestRemedies: if a setting can fix an error, the error contains its name, and the setting
+// exists. LOG-04.
 func TestRemedies(t *testing.T) {
 	structs := map[string]reflect.Type{
 		"Config": reflect.TypeFor[client.Config](), "DPoP": reflect.TypeFor[client.DPoP](),

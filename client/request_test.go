@@ -20,7 +20,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestPKCEFromMetadata: what metadata says of PKCE takes nothing away. RP-06, DISC-06.
+// TestPKCEFromMetadata: metadata cannot disable PKCE. RP-06, DISC-06.
 func TestPKCEFromMetadata(t *testing.T) {
 	for _, test := range []struct {
 		methods any
@@ -37,8 +37,8 @@ func TestPKCEFromMetadata(t *testing.T) {
 	}
 }
 
-// TestMetadataDoesNotWiden: a server that offers more than was configured gets no further
-// with it. DISC-06.
+// TestMetadataDoesNotWiden: what the metadata offers beyond the configuration is not used.
+// DISC-06.
 func TestMetadataDoesNotWiden(t *testing.T) {
 	s := optest.New(t)
 	s.Edit = func(m map[string]any) {
@@ -55,8 +55,8 @@ func TestMetadataDoesNotWiden(t *testing.T) {
 	}
 }
 
-// TestRedirectURLIsConfigured: the same constant at both endpoints, whatever the request of
-// the visitor looked like. RP-07.
+// TestRedirectURLIsConfigured: the same configured value is sent to both endpoints, whatever the
+// visitor's request contains. RP-07.
 func TestRedirectURLIsConfigured(t *testing.T) {
 	s := optest.New(t)
 	if _, err := login(t, s, newClient(t, config(s))); err != nil {
@@ -74,8 +74,8 @@ func TestRedirectURLIsConfigured(t *testing.T) {
 	}
 }
 
-// TestEssentialACR: an acr that Claims has as essential is one that the ID token must have.
-// RP-08, TOK-15.
+// TestEssentialACR: the ID token must have an acr that Claims requests as essential. RP-08,
+// TOK-15.
 func TestEssentialACR(t *testing.T) {
 	acr := func(member m) any { return m{"id_token": m{"acr": member}} }
 	for _, test := range []struct {
@@ -112,11 +112,11 @@ func TestEssentialACR(t *testing.T) {
 	}
 }
 
-// TestPromptLogin: a user who did not sign in again is refused, where the ID token tells. RP-08.
+// TestPromptLogin: with prompt=login an old auth_time is rejected. RP-08.
 func TestPromptLogin(t *testing.T) {
 	for _, test := range []struct {
 		prompt string
-		age    time.Duration // of auth_time; 0 is none
+		age    time.Duration // of auth_time; 0 means none
 		ok     bool
 	}{
 		{"login", time.Second, true}, {"login", 0, true}, {"login", time.Hour, false}, {"consent", time.Hour, true},
@@ -138,8 +138,8 @@ func TestPromptLogin(t *testing.T) {
 	}
 }
 
-// TestListsOfWords: a value that the server would read as several is refused, so that what
-// is asked for is what the answer is held against. RP-08.
+// TestListsOfWords: a value with a space is rejected, because the server would read several
+// values. RP-08.
 func TestListsOfWords(t *testing.T) {
 	c := newClient(t, config(optest.New(t)))
 	for name, req := range map[string]client.Request{
@@ -156,8 +156,8 @@ func TestListsOfWords(t *testing.T) {
 	}
 }
 
-// TestEndpointQuery: a query of the authorization endpoint stays, and never makes a parameter
-// come twice.
+// TestEndpointQuery: the query of the authorization endpoint is kept, and no parameter appears
+// twice.
 func TestEndpointQuery(t *testing.T) {
 	for query, ok := range map[string]bool{"?p=B2C_1&x": true, "?": true, "?client_id=other": false, "?p=1&scope=x": false, "?st%61te=x": false} {
 		s := optest.New(t)
@@ -171,8 +171,8 @@ func TestEndpointQuery(t *testing.T) {
 	}
 }
 
-// TestPendingFits: a Pending that is not what Begin made is refused before its code is spent.
-// RP-02, RP-20.
+// TestPendingFits: a Pending that Begin did not make is rejected before its code is sent. RP-02,
+// RP-20.
 func TestPendingFits(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, config(s))
@@ -193,7 +193,7 @@ func TestPendingFits(t *testing.T) {
 			t.Errorf("%s: %v, %d token requests", name, err, s.Hits("/token"))
 		}
 	}
-	pending, q := begun(t, s, c) // hybrid without openid: two ID tokens all the same
+	pending, q := begun(t, s, c) // hybrid without openid: there are still two ID tokens
 	pending.ResponseType, pending.Scopes = client.ResponseCodeIDToken, nil
 	q.Set("id_token", frontToken(s, pending, q.Get("code"), nil))
 	s.Token = func(out map[string]any) { delete(out, "id_token") }
@@ -202,7 +202,7 @@ func TestPendingFits(t *testing.T) {
 	}
 }
 
-// TestConfigIsCopied: what was checked is what is used.
+// TestConfigIsCopied: a change of Config after New has no effect.
 func TestConfigIsCopied(t *testing.T) {
 	s := optest.New(t)
 	cfg := config(s)
@@ -218,8 +218,8 @@ func TestConfigIsCopied(t *testing.T) {
 	}
 }
 
-// TestStaticMetadata: metadata that is configured is copied too, and lacks nothing that a login
-// needs. DISC-05.
+// TestStaticMetadata: configured metadata is copied too. It must contain what a login needs.
+// DISC-05.
 func TestStaticMetadata(t *testing.T) {
 	m := &discovery.Metadata{Issuer: "https://as.example", AuthorizationEndpoint: "https://as.example/a", TokenEndpoint: "https://as.example/t"}
 	cfg := client.Config{Issuer: m.Issuer, Metadata: m, ClientID: "rp", Auth: auth.Public(), RedirectURL: "https://rp.example/cb"}
@@ -237,7 +237,7 @@ func TestStaticMetadata(t *testing.T) {
 	newClient(t, cfg)
 }
 
-// TestRequestDoesNotPrint: IDTokenHint is a token. LOG-01.
+// TestRequestDoesNotPrint: IDTokenHint is a token and is not printed. LOG-01.
 func TestRequestDoesNotPrint(t *testing.T) {
 	var log bytes.Buffer
 	r := client.Request{IDTokenHint: "eyJcanary", LoginHint: "canary@example.com", Extra: values("x", "canary"), Prompt: []string{"login"}}
@@ -255,8 +255,8 @@ func TestRequestDoesNotPrint(t *testing.T) {
 	}
 }
 
-// TestAuthorizeType: a stored token's type counts in any case, and one that is not understood
-// is not used. TE-03.
+// TestAuthorizeType: the type of a stored token is compared without case. A token of an unknown
+// type is not sent. TE-03.
 func TestAuthorizeType(t *testing.T) {
 	s := optest.New(t)
 	cfg := config(s)
@@ -272,7 +272,7 @@ func TestAuthorizeType(t *testing.T) {
 	}
 }
 
-// TestUserInfoOfStoredTokens: Login says whose they are. TOK-20.
+// TestUserInfoOfStoredTokens: sub is compared with Tokens.Login. TOK-20.
 func TestUserInfoOfStoredTokens(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, config(s))
@@ -284,7 +284,7 @@ func TestUserInfoOfStoredTokens(t *testing.T) {
 	}
 }
 
-// TestAuthorizedParties: azp of a pair of clients. TOK-12.
+// TestAuthorizedParties: azp is the other client of a pair. TOK-12.
 func TestAuthorizedParties(t *testing.T) {
 	s := optest.New(t)
 	s.EditID = func(m map[string]any) { m["azp"] = "the app" }
@@ -298,7 +298,7 @@ func TestAuthorizedParties(t *testing.T) {
 	}
 }
 
-// TestRequestObjectSwitches: aud and typ, for servers that want others. JAR-01.
+// TestRequestObjectSwitches: the settings for aud and typ of a request object. JAR-01.
 func TestRequestObjectSwitches(t *testing.T) {
 	k := optest.NewKey("jar", "PS256")
 	s := optest.New(t)
@@ -321,7 +321,7 @@ func TestRequestObjectSwitches(t *testing.T) {
 	}
 }
 
-// TestPublisher: the request_uri that the browser carries is https, and short.
+// TestPublisher: a published request_uri must be https, and short.
 func TestPublisher(t *testing.T) {
 	s := optest.New(t)
 	cfg := config(s)

@@ -20,7 +20,7 @@ import (
 	"github.com/countersign/countersign/par"
 )
 
-// objectClaims verifies a request object and gives its claims as parameters.
+// objectClaims verifies a request object and returns its claims as parameters.
 func objectClaims(t *testing.T, k optest.Key, jwt string) url.Values {
 	t.Helper()
 	set, err := jose.ParseSet(optest.JWKS(k))
@@ -44,7 +44,7 @@ func objectClaims(t *testing.T, k optest.Key, jwt string) url.Values {
 	return q
 }
 
-// TestRequestObject goes by PAR, by value and by reference. JAR-01, PAR-02.
+// TestRequestObject sends a request object by PAR, by value and by reference. JAR-01, PAR-02.
 func TestRequestObject(t *testing.T) {
 	k := optest.NewKey("jar", "PS256")
 	s := optest.New(t)
@@ -92,7 +92,7 @@ func TestRequestObject(t *testing.T) {
 	}
 }
 
-// TestRequestObjectEncrypted encrypts to the server's key for encryption, and to no other.
+// TestRequestObjectEncrypted encrypts only with the server's key for encryption.
 func TestRequestObjectEncrypted(t *testing.T) {
 	k := optest.NewKey("jar", "ES256")
 	enc, err := rsa.GenerateKey(rand.Reader, 2048)

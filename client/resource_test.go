@@ -12,8 +12,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestResourceAgain: the code and every refresh name the API that the login named, unless
-// Config leaves it out. GRANT-01.
+// TestResourceAgain: the code exchange and every refresh contain the resource of the login,
+// unless OmitTokenResource is set. GRANT-01.
 func TestResourceAgain(t *testing.T) {
 	const api, other = "https://api.example/mcp", "https://other.example"
 	for _, test := range []struct {
@@ -54,7 +54,7 @@ func TestResourceAgain(t *testing.T) {
 	}
 }
 
-// TestIssMissing: the error says who requires iss. RP-22.
+// TestIssMissing: the error contains the reason why iss is required. RP-22.
 func TestIssMissing(t *testing.T) {
 	for says, edit := range map[string]func(*optest.Server, *client.Config){
 		"metadata announces it": func(*optest.Server, *client.Config) {},
@@ -74,7 +74,8 @@ func TestIssMissing(t *testing.T) {
 	}
 }
 
-// TestUnusualErrorCode: the log shows the code as it came, quoted; a page gets another. RP-26.
+// TestUnusualErrorCode: the log contains the server's code, quoted. A page gets another code.
+// RP-26.
 func TestUnusualErrorCode(t *testing.T) {
 	const odd = "<b>no\nway"
 	s := optest.New(t)
@@ -91,7 +92,8 @@ func TestUnusualErrorCode(t *testing.T) {
 	}
 }
 
-// TestUserInfoInformational: a claim that no check needs does not make the answer unreadable.
+// TestUserInfoInformational: a malformed claim that no check needs does not make the response
+// fail.
 func TestUserInfoInformational(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, config(s))
@@ -118,7 +120,7 @@ func TestUserInfoInformational(t *testing.T) {
 	}
 }
 
-// TestIntrospectInformational: the same for an answer about a token.
+// TestIntrospectInformational: the same for an introspection response.
 func TestIntrospectInformational(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, config(s))

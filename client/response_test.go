@@ -104,7 +104,7 @@ func TestJARM(t *testing.T) {
 	}
 }
 
-// TestJARMError: an error in a signed response is an error.
+// TestJARMError: an error in a signed response is reported.
 func TestJARMError(t *testing.T) {
 	s := optest.New(t)
 	cfg := config(s)
@@ -118,7 +118,7 @@ func TestJARMError(t *testing.T) {
 	}
 }
 
-// TestJARMEncrypted opens a response that is signed, then encrypted. JARM §2.2.
+// TestJARMEncrypted decrypts a response that is signed and then encrypted. JARM §2.2.
 func TestJARMEncrypted(t *testing.T) {
 	s := optest.New(t)
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -169,8 +169,8 @@ func TestUserInfoEncrypted(t *testing.T) {
 	}
 }
 
-// TestUserInfoParties is TOK-20: iss and aud of a signed answer must be right, and may be
-// missing for servers by their switch alone.
+// TestUserInfoParties is TOK-20: iss and aud of a signed response must be right. They may be
+// missing only with the Insecure options.
 func TestUserInfoParties(t *testing.T) {
 	s := optest.New(t)
 	cfg := config(s)
@@ -206,7 +206,8 @@ func TestUserInfoParties(t *testing.T) {
 	}
 }
 
-// TestUserInfoTyp: OpenID Connect Core §5.3.2 names no typ; that of another JWT is refused.
+// TestUserInfoTyp: OpenID Connect Core §5.3.2 defines no typ. The typ of another kind of JWT is
+// rejected.
 func TestUserInfoTyp(t *testing.T) {
 	s := optest.New(t)
 	cfg := config(s)
@@ -225,7 +226,7 @@ func TestUserInfoTyp(t *testing.T) {
 	}
 }
 
-// frontToken is an ID token that comes through the browser.
+// frontToken is an ID token of the authorization response.
 func frontToken(s *optest.Server, p *client.Pending, code string, more m) string {
 	claims := s.IDClaims()
 	claims["nonce"] = p.Nonce
@@ -241,7 +242,8 @@ func frontToken(s *optest.Server, p *client.Pending, code string, more m) string
 	return s.Keys[0].Sign(claims, nil)
 }
 
-// TestHybrid: code and ID token through the browser, OpenID Connect Core §3.3. TOK-16.
+// TestHybrid: the authorization response contains code and ID token, OpenID Connect Core §3.3.
+// TOK-16.
 func TestHybrid(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -282,7 +284,7 @@ func TestHybrid(t *testing.T) {
 	}
 }
 
-// TestImplicit: an ID token alone, OpenID Connect Core §3.2.
+// TestImplicit: the authorization response contains only an ID token, OpenID Connect Core §3.2.
 func TestImplicit(t *testing.T) {
 	s := optest.New(t)
 	cfg := config(s)

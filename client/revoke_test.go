@@ -66,7 +66,8 @@ func TestRevoke(t *testing.T) {
 	}
 }
 
-// TestRevokeSecretChosen sends the secret as the endpoint's own list says.
+// TestRevokeSecretChosen: the method list of the revocation endpoint decides how the secret is
+// sent.
 func TestRevokeSecretChosen(t *testing.T) {
 	s := optest.New(t)
 	s.Edit = func(m map[string]any) {
@@ -83,7 +84,7 @@ func TestRevokeSecretChosen(t *testing.T) {
 	}
 }
 
-// TestAliases: MTLS-01. A client with a certificate uses the endpoints for such. RFC 8705 §5.
+// TestAliases: MTLS-01. A client with a certificate uses the mtls_endpoint_aliases. RFC 8705 §5.
 func TestAliases(t *testing.T) {
 	s := optest.New(t)
 	s.Edit = func(m map[string]any) {
@@ -112,8 +113,8 @@ func TestAliases(t *testing.T) {
 	}
 }
 
-// TestNoEndpoint: a server that does not offer it, or in a way that cannot be called, is
-// told apart from one that fails; nothing is sent.
+// TestNoEndpoint: a server without the endpoint, or with an unusable one, has an error of its
+// own. No request is sent.
 func TestNoEndpoint(t *testing.T) {
 	for _, u := range []any{nil, "http://as.example/x", 7} {
 		s := optest.New(t)
@@ -139,7 +140,7 @@ func TestNoEndpoint(t *testing.T) {
 	}
 }
 
-// TestRevokeNothing: what cannot be a token is not sent.
+// TestRevokeNothing: a value that cannot be a token is not sent.
 func TestRevokeNothing(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, config(s))
@@ -159,7 +160,8 @@ func TestRevokeNothing(t *testing.T) {
 	}
 }
 
-// TestRevokeTokens revokes the refresh token first, and both whatever becomes of one.
+// TestRevokeTokens revokes the refresh token first. If one revocation fails, the other token is
+// still revoked.
 func TestRevokeTokens(t *testing.T) {
 	for _, test := range []struct {
 		name   string

@@ -16,8 +16,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// noCanary fails if text holds a secret: everything secret in these tests begins
-// with canary, and JWTs begin with eyJ.
+// noCanary fails if text contains a secret. Secrets in these tests begin with canary, and JWTs
+// with eyJ.
 func noCanary(t *testing.T, text string) {
 	t.Helper()
 	for _, secret := range []string{"canary", "eyJ"} {
@@ -27,7 +27,7 @@ func noCanary(t *testing.T, text string) {
 	}
 }
 
-// TestNothingPrintsASecret prints every value of the package in every way. LOG-01.
+// TestNothingPrintsASecret prints every value of the package with every verb. LOG-01.
 func TestNothingPrintsASecret(t *testing.T) {
 	s := optest.New(t)
 	cfg := config(s)
@@ -69,7 +69,7 @@ func TestNothingPrintsASecret(t *testing.T) {
 	}
 }
 
-// TestGrantsPrintNoSecret does the same with what the grants take and give. LOG-01.
+// TestGrantsPrintNoSecret does the same with the parameters and results of grants. LOG-01.
 func TestGrantsPrintNoSecret(t *testing.T) {
 	s := optest.New(t)
 	cfg := daemon(s)
@@ -117,8 +117,8 @@ func TestGrantsPrintNoSecret(t *testing.T) {
 	}
 }
 
-// TestTokensAreNotEncoded: what encoding/json would write of Tokens could not be read back. The
-// error says what to encode instead, and has no secret. LOG-01.
+// TestTokensAreNotEncoded: encoding/json returns an error for Tokens, because the output could
+// not be decoded. The error contains the method to use, and no secret. LOG-01.
 func TestTokensAreNotEncoded(t *testing.T) {
 	issued := client.Tokens{Token: &oauth2.Token{AccessToken: "canary-access", RefreshToken: "canary-refresh"}, IDTokenHint: "canary-id-token"}
 	for _, v := range []any{issued, &issued, []client.Tokens{issued}, map[string]*client.Tokens{"alice": &issued}, struct{ T client.Tokens }{issued}} {

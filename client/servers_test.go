@@ -14,8 +14,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// The servers of the presets, with the oddities that their documents, and those who run
-// them, describe.
+// The servers of the presets, with the deviations that their documentation and their operators
+// describe.
 
 const (
 	tenant      = "11111111-2222-3333-4444-555555555555"
@@ -23,7 +23,7 @@ const (
 	aicRealm    = "https://t.forgeblocks.com:443/am/oauth2/realms/root/realms/alpha"
 )
 
-// claim changes one claim, or takes it away.
+// claim changes one claim, or removes it.
 func claim(name string, value any) func(*turn) {
 	return func(u *turn) {
 		u.claims[name] = value
@@ -33,7 +33,7 @@ func claim(name string, value any) func(*turn) {
 	}
 }
 
-// returned changes one parameter of the response, or takes it away.
+// returned changes one parameter of the response, or removes it.
 func returned(name, value string) func(*turn) {
 	return func(u *turn) {
 		u.callback.Set(name, value)
@@ -53,7 +53,7 @@ func published(name string, value any) func(*turn) {
 	return func(u *turn) { u.metadata[name] = value }
 }
 
-// unsigned and bySecret are what the algorithms allow that PingFederate's metadata names.
+// unsigned and bySecret are the algorithms "none" and HMAC, which PingFederate's metadata lists.
 func unsigned(u *turn) {
 	u.idToken = func() string { return optest.B64([]byte(`{"alg":"none"}`)) + "." + payload(u) + "." }
 }
@@ -66,10 +66,10 @@ func bySecret(u *turn) {
 
 func payload(u *turn) string { return strings.Split(u.key.Sign(u.claims, nil), ".")[1] }
 
-// rpKey is the client's own.
+// rpKey is the client's key.
 var rpKey = optest.NewKey("rp", "RS256")
 
-// postedTo wants one endpoint to have been used, and no other.
+// postedTo checks that only one of the endpoints was used.
 func postedTo(u string) func(*testing.T, *wire, *client.Tokens) {
 	return func(t *testing.T, w *wire, _ *client.Tokens) {
 		if w.posted[u] == nil || len(w.posted) != 1 {
@@ -276,7 +276,7 @@ func servers() []deployed {
 	}
 }
 
-// TestOktaDPoP: the first request is always sent back for the server's nonce. DPOP-02.
+// TestOktaDPoP: the server rejects the first request always, and sends its nonce. DPOP-02.
 func TestOktaDPoP(t *testing.T) {
 	d := deployed{
 		name: "Okta", preset: client.Okta("x.okta.com", "default"), issuer: "https://x.okta.com/oauth2/default", token: m{"token_type": "DPoP"},
@@ -309,8 +309,8 @@ func TestOktaDPoP(t *testing.T) {
 	}
 }
 
-// TestEveryAlias: with a certificate every request of the client's goes to the endpoint for
-// that, and only there. MTLS-01.
+// TestEveryAlias: with a certificate every request of the client is sent to the alias of its
+// endpoint. MTLS-01.
 func TestEveryAlias(t *testing.T) {
 	const plain, alias = "https://as.example", "https://mtls.as.example"
 	aliases := m{}

@@ -21,8 +21,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// faults is a seeded schedule of what goes wrong on the server's side, and counts what
-// the server meant to say well.
+// faults is a seeded schedule of the server's faults. It counts the responses without a fault.
 type faults struct {
 	mu    sync.Mutex
 	rand  *rand.Rand
@@ -35,9 +34,9 @@ func (f *faults) next() int {
 	return f.rand.IntN(40)
 }
 
-// wrap lets about one answer in five go wrong.
+// wrap adds a fault to about one response in five.
 func (f *faults) wrap(path string, next http.HandlerFunc) http.HandlerFunc {
-	if path == "/authorize" || f.quiet.Load() { // the browser's own requests are not ours to survive
+	if path == "/authorize" || f.quiet.Load() { // faults of the browser's own requests are not tested
 		return next
 	}
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -59,7 +58,7 @@ func (f *faults) wrap(path string, next http.HandlerFunc) http.HandlerFunc {
 		case 5:
 			w.Header().Set("Content-Type", "text/html")
 			fmt.Fprint(w, "<html>maintenance</html>")
-		case 6: // a token for somebody else
+		case 6: // a token for another client
 			w.Header().Set("Content-Type", "application/json")
 			fmt.Fprint(w, `{"access_token":"evil","token_type":"Bearer","id_token":"eyJhbGciOiJub25lIn0.e30."}`)
 		default:
@@ -68,9 +67,9 @@ func (f *faults) wrap(path string, next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// TestSoak signs in many times while the server fails in every way: none is wrongly
-// accepted, none is lost without a typed error, and nothing grows. SOAK says how
-// many logins; without it there are a few.
+// TestSoak signs in many times while the server fails in every way. No wrong response is
+// accepted, every failure is a typed error, and nothing grows. SOAK is the number of logins.
+// Without it there are a few.
 func TestSoak(t *testing.T) {
 	logins := 400
 	if n, err := strconv.Atoi(os.Getenv("SOAK")); err == nil {
@@ -87,14 +86,14 @@ func TestSoak(t *testing.T) {
 	cfg.HTTP = hc
 	c := newClient(t, cfg)
 
-	idle := func() int { // what is left when no connection is kept for later
+	idle := func() int { // the rest when no idle connection is kept
 		hc.CloseIdleConnections()
 		http.DefaultClient.CloseIdleConnections()
 		time.Sleep(50 * time.Millisecond)
 		return runtime.NumGoroutine()
 	}
 	half := soak(t, s, c, logins/2)
-	s.Forget() // its state is not the client's
+	s.Forget() // the server's state is not the client's
 	goroutines, middle := idle(), heap()
 	rest := soak(t, s, c, logins-logins/2)
 	s.Forget()

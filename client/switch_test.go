@@ -15,8 +15,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// The switches for servers that differ: each off by default, and where it is off the
-// server's oddity is refused.
+// The settings for servers that deviate: each is off by default, and then the deviation is
+// rejected.
 
 func TestSecretFromMetadata(t *testing.T) {
 	for _, test := range []struct {
@@ -50,8 +50,8 @@ func TestSecretBasicRaw(t *testing.T) {
 	}
 }
 
-// TestRefusedClient: who sends an encoded secret to a server that does not decode it, or a new
-// assertion to an old one, is told of the switch; where there is none there is nothing to tell.
+// TestRefusedClient: the error for invalid_client contains the setting that may help, if there is
+// one: for a server that does not decode the secret, or that does not know RFC 10070.
 func TestRefusedClient(t *testing.T) {
 	s := optest.New(t)
 	s.Replace("/token", answer(401, "application/json", `{"error":"invalid_client"}`))
@@ -140,7 +140,7 @@ func TestMissingTokenType(t *testing.T) {
 	}
 }
 
-// TestDraftLogout: LO-01, for servers that leave out exp.
+// TestDraftLogout: LO-01, for servers that omit exp.
 func TestDraftLogout(t *testing.T) {
 	s := optest.New(t)
 	for _, switched := range []bool{false, true} {
@@ -157,8 +157,8 @@ func TestDraftLogout(t *testing.T) {
 	}
 }
 
-// TestSkipSignature is TOK-22: where nothing can verify the ID token, TLS to the token
-// endpoint is enough by name alone, and no TLS is not.
+// TestSkipSignature is TOK-22: with InsecureSkipSignature the ID token of the token endpoint is
+// accepted without a signature check. Without TLS it is rejected.
 func TestSkipSignature(t *testing.T) {
 	for _, test := range []struct {
 		name          string

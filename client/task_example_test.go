@@ -11,8 +11,8 @@ import (
 	"github.com/countersign/countersign/discovery/issuertest"
 )
 
-// A complete login. The issuer of the test kit plays the server and the user: Authorize stands
-// for the browser, and returns the parameters of the callback.
+// A complete login. A test issuer acts as the server and the user: Authorize acts as the browser,
+// and returns the parameters of the callback.
 func Example() {
 	ctx := context.Background()
 	issuer, err := issuertest.Start(issuertest.Config{})
@@ -44,7 +44,7 @@ func Example() {
 	// Output: alice [openid profile]
 }
 
-// The end of a session: revoke the tokens, then redirect the browser to the server.
+// End a session: revoke the tokens, then redirect the browser to the server.
 func ExampleClient_LogoutURL() {
 	ctx := context.Background()
 	issuer, err := issuertest.Start(issuertest.Config{})
@@ -83,7 +83,7 @@ func ExampleClient_LogoutURL() {
 	// Output: true true
 }
 
-// What an application tells the user about a login that failed. The log gets the error.
+// Tell the user why a login failed. The log gets the error.
 func ExampleError() {
 	explain := func(err error) string {
 		var failed *client.Error

@@ -11,7 +11,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// answer makes a token endpoint that says the same to everybody.
+// answer returns a token endpoint that sends the same response to every request.
 func answer(status int, contentType, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", contentType)
@@ -20,15 +20,16 @@ func answer(status int, contentType, body string) http.HandlerFunc {
 	}
 }
 
-// TestTokenResponse reads the token endpoint's answer strictly. TE-01, TE-02, TE-03, TE-04, TE-05, TE-06, TE-11, H24.
-// The client asks for no ID token, so that nothing but the row's fault refuses.
+// TestTokenResponse checks the response of the token endpoint. TE-01, TE-02, TE-03, TE-04, TE-05,
+// TE-06, TE-11, H24. The client requires no ID token, so that only the fault of the row is
+// rejected.
 func TestTokenResponse(t *testing.T) {
 	const js = "application/json"
 	foreign := optest.New(t)
 	for _, test := range []struct {
 		name string
 		h    http.HandlerFunc
-		code string // of the error, "" where the server sent none
+		code string // of the error, "" if the server sent none
 	}{
 		{"HTML", answer(200, "text/html", "<html>"), ""},
 		{"JSON that says it is HTML", answer(200, "text/html", `{"access_token":"a","token_type":"Bearer"}`), ""},
@@ -95,8 +96,8 @@ func TestTokenResponse(t *testing.T) {
 	}
 }
 
-// TestTokenResponseMinimal: the answer whose faults TestTokenResponse is about is good
-// without them; with the scope openid it lacks an ID token.
+// TestTokenResponseMinimal: the response of TestTokenResponse is accepted without a fault. With
+// the scope openid it lacks an ID token.
 func TestTokenResponseMinimal(t *testing.T) {
 	s := optest.New(t)
 	cfg := config(s)
@@ -118,7 +119,7 @@ func redirect(status int, host string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, host+"/token", status) }
 }
 
-// TestTokenResponseAccepted is what must not be refused. TE-03, TE-04, TE-07, FAPI-04.
+// TestTokenResponseAccepted: responses that must be accepted. TE-03, TE-04, TE-07, FAPI-04.
 func TestTokenResponseAccepted(t *testing.T) {
 	for _, test := range []struct {
 		name  string

@@ -11,7 +11,7 @@ import (
 	"github.com/countersign/countersign/client/tokens"
 )
 
-// TestUnmade: a Client that New has not made refuses, and does not end in a panic.
+// TestUnmade: a Client that New did not make returns errors, and does not panic.
 func TestUnmade(t *testing.T) {
 	issued := &client.Tokens{Token: &oauth2.Token{AccessToken: "canary-at", RefreshToken: "canary-rt", TokenType: "Bearer"}}
 	for name, call := range map[string]func(context.Context, *client.Client) error{

@@ -21,10 +21,10 @@ import (
 	"github.com/countersign/countersign/pkce"
 )
 
-// The wire of deployed servers as their own documents show it: the parameters, letter
-// for letter, and nothing but what protects the request beside them.
+// The requests and responses of deployed servers as their documentation shows them: exactly these
+// parameters, and those that protect the request.
 
-// wire answers in the server's place and keeps what it was sent.
+// wire acts as the server, and records the requests.
 type wire struct {
 	t       *testing.T
 	answers map[string]any // by URL
@@ -76,8 +76,7 @@ func newWire(t *testing.T, answers map[string]any) *wire {
 	return &wire{t: t, answers: answers, posted: map[string]url.Values{}}
 }
 
-// same wants exactly these parameters. A value of "*" is one that is random; it is
-// taken over into want.
+// same compares the parameters. "*" accepts a random value, and copies it into want.
 func same(t *testing.T, what string, got, want url.Values) {
 	t.Helper()
 	for name := range want {
@@ -100,7 +99,7 @@ func values(pairs ...string) url.Values {
 
 const pf = "https://sso.pingdeveloper.com"
 
-// pingFederate is the configuration of the Basic Client Profile's walk-through.
+// pingFederate is the configuration of the guide to the Basic Client Profile.
 func pingFederate(w *wire) client.Config {
 	return client.Config{
 		Issuer: pf, ClientID: "ac_oic_client", Scopes: []string{"openid", "profile"}, HTTP: &http.Client{Transport: w},
@@ -232,8 +231,8 @@ func TestAdvancedIdentityCloud(t *testing.T) {
 	}
 }
 
-// TestAdvancedIdentityCloudObject: PAR with a signed and encrypted request object, beside
-// which only client authentication may stand.
+// TestAdvancedIdentityCloudObject: PAR with a signed and encrypted request object. No other
+// parameters may be sent, except client authentication.
 func TestAdvancedIdentityCloudObject(t *testing.T) {
 	enc, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

@@ -20,14 +20,14 @@ import (
 
 const asIssuer = "https://as.example"
 
-// svids is a source of JWT-SVIDs that issues for the audience that it is asked for.
+// svids is a source of JWT-SVIDs. It issues for the requested audience.
 type svids func(audience string) (string, error)
 
 func (f svids) FetchJWTSVID(_ context.Context, audience string) (string, error) { return f(audience) }
 
 var platform = optest.NewKey("platform", "RS256")
 
-// platformToken is an assertion as a platform issues it; a nil value removes a claim.
+// platformToken is an assertion as a platform issues it. A nil value removes a claim.
 func platformToken(edit map[string]any) string {
 	claims := map[string]any{
 		"iss": "https://platform.example", "sub": "spiffe://example.org/ns/default/sa/app", "aud": []string{asIssuer},
@@ -42,7 +42,7 @@ func platformToken(edit map[string]any) string {
 	return platform.Sign(claims, nil)
 }
 
-// authenticate gives the form that a method fills in.
+// authenticate returns the form that a method fills in.
 func authenticate(t *testing.T, m auth.Method) (url.Values, error) {
 	t.Helper()
 	form := url.Values{}
@@ -78,7 +78,8 @@ func TestFederatedFile(t *testing.T) {
 	}
 }
 
-// TestFederatedChecks: what is not for this server alone, or not valid now, is not sent.
+// TestFederatedChecks: an assertion for another audience, or one that is not valid now, is not
+// sent.
 func TestFederatedChecks(t *testing.T) {
 	big := strings.Repeat("x", 17<<10)
 	unsigned := platformToken(nil)
@@ -127,7 +128,7 @@ func TestFederatedChecks(t *testing.T) {
 	}
 }
 
-// TestSPIFFE: draft-ietf-oauth-spiffe-client-auth. The source is asked for the audience.
+// TestSPIFFE: the source gets the audience (draft-ietf-oauth-spiffe-client-auth).
 func TestSPIFFE(t *testing.T) {
 	var asked string
 	m := auth.SPIFFE(svids(func(audience string) (string, error) {
@@ -173,8 +174,8 @@ func TestFederatedSourceFails(t *testing.T) {
 	}
 }
 
-// TestAssertionEndpoints: a server that wants the called endpoint as aud gets it for the
-// endpoints that are pinned, and for no other. TE-09.
+// TestAssertionEndpoints: the assertions for the endpoints in Assertion.Endpoints have the
+// endpoint as aud. Others have the issuer. TE-09.
 func TestAssertionEndpoints(t *testing.T) {
 	key := optest.NewKey("rp", "RS256")
 	set, err := jose.ParseSet(optest.JWKS(key))

@@ -25,7 +25,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// served asks the ring as a server does, and gives the IDs of the keys.
+// served requests the ring's keys as a server does, and returns their IDs.
 func served(t *testing.T, ring *auth.KeyRing) []string {
 	t.Helper()
 	w := httptest.NewRecorder()
@@ -54,7 +54,7 @@ func signingKey(id, alg string) auth.SigningKey {
 	return auth.SigningKey{KeyID: id, Alg: alg, Key: k.Private}
 }
 
-// TestKeyRing rotates: a key is served before it signs, and after.
+// TestKeyRing rotates: a key is served before it signs, and after another key has replaced it.
 func TestKeyRing(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	ring := &auth.KeyRing{MaxAge: time.Hour, Now: func() time.Time { return now }}
@@ -82,7 +82,7 @@ func TestKeyRing(t *testing.T) {
 	at(0, "a", "a")
 	add("b", "PS256", time.Time{})
 	at(0, "a", "a", "b")
-	at(time.Hour, "a", "a", "b") // a server may have begun its hour a moment later than the answer left
+	at(time.Hour, "a", "a", "b") // a server may have cached the set a moment after the ring sent it
 	at(time.Hour+time.Minute-1, "a", "a", "b")
 	at(time.Hour+time.Minute, "b", "a", "b")
 	at(time.Hour+11*time.Minute-1, "b", "a", "b")
@@ -96,10 +96,10 @@ func TestKeyRing(t *testing.T) {
 	at(3*time.Hour-1, "b", "b", "c", "d") // the clock was put back
 	at(40*time.Hour, "d", "d")
 	add("e", "ES256", time.Time{})
-	at(3*time.Hour-1, "", "d", "e") // what a rotation has dropped does not come again
+	at(3*time.Hour-1, "", "d", "e") // a key that a rotation removed is not served again
 }
 
-// TestKeyRingOfManyProcesses: one that starts later, and is told the times, is the same.
+// TestKeyRingOfManyProcesses: a ring that is made later with the same times has the same keys.
 func TestKeyRingOfManyProcesses(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	a, b := signingKey("a", "ES256"), signingKey("b", "ES256")
@@ -121,8 +121,8 @@ func TestKeyRingOfManyProcesses(t *testing.T) {
 	}
 }
 
-// TestKeyRingServesNoPrivateKey parses what is served, of every kind of key, and has
-// signatures checked and messages opened by it.
+// TestKeyRingServesNoPrivateKey: the served set has no private number of any kind of key. Its
+// keys verify signatures and encrypt messages.
 func TestKeyRingServesNoPrivateKey(t *testing.T) {
 	ring := &auth.KeyRing{}
 	var private []string
@@ -175,7 +175,7 @@ func TestKeyRingServesNoPrivateKey(t *testing.T) {
 	}
 }
 
-// secretNumbers are the private numbers of a key as a JWK would have them.
+// secretNumbers are the private members of a key's JWK.
 func secretNumbers(key any) []string {
 	switch k := key.(type) {
 	case *rsa.PrivateKey:
@@ -192,7 +192,8 @@ func secretNumbers(key any) []string {
 	panic("an unknown key")
 }
 
-// TestKeyRingRefuses what is no key, is there already, or is one too many.
+// TestKeyRingRefuses: an invalid key, a key that the ring already has, and one key too many are
+// rejected.
 func TestKeyRingRefuses(t *testing.T) {
 	ring := &auth.KeyRing{}
 	good := signingKey("a", "ES256")
@@ -265,7 +266,7 @@ func TestKeyRingHandler(t *testing.T) {
 	}
 }
 
-// TestKeyRingSigns authenticates by the ring's key, rotated between two requests.
+// TestKeyRingSigns authenticates with the ring's key. The key is rotated between two requests.
 func TestKeyRingSigns(t *testing.T) {
 	now := time.Now()
 	ring := &auth.KeyRing{Now: func() time.Time { return now }}
@@ -300,7 +301,7 @@ func TestKeyRingSigns(t *testing.T) {
 	}
 }
 
-// TestKeyRingAtOnce: signers, servers and a rotation in each other's way.
+// TestKeyRingAtOnce: several goroutines sign, serve and rotate at the same time.
 func TestKeyRingAtOnce(t *testing.T) {
 	ring := &auth.KeyRing{}
 	keys := []auth.SigningKey{signingKey("a", "ES256"), signingKey("b", "ES256"), signingKey("c", "ES256")}

@@ -19,7 +19,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// selfSigned is a certificate, and its private key's number.
+// selfSigned returns a certificate, and the number of its private key.
 func selfSigned(t *testing.T) (*x509.Certificate, string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

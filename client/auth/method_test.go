@@ -16,7 +16,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// posted is what an Auth adds to a form, and to the header.
+// posted returns the form and the header that a Method fills in.
 func posted(t *testing.T, a auth.Method) (url.Values, string) {
 	t.Helper()
 	r := httptest.NewRequest("POST", "https://as.example/token", nil)

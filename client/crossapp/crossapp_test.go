@@ -64,11 +64,11 @@ func (s *server) client(t *testing.T, id string) *client.Client {
 	return c
 }
 
-// world is an identity provider and the server of another application.
+// world is an identity provider, and the authorization server of another application.
 type world struct {
 	idp, at *server
 	app     crossapp.CrossApp
-	claims  map[string]any // laid over those of the grant; nil removes a claim
+	claims  map[string]any // they replace those of the grant; nil removes a claim
 	header  map[string]any
 }
 
@@ -102,7 +102,7 @@ func (w *world) grant(form url.Values) string {
 	return w.idp.issuer.SignJWT(claims, w.header)
 }
 
-// TestFetch: both requests, and a token without a refresh token.
+// TestFetch: the parameters of both requests. The result has no refresh token.
 func TestFetch(t *testing.T) {
 	w := newWorld(t, map[string]any{"authorization_grant_profiles_supported": []string{"x", crossapp.Profile}})
 	issued, err := w.app.Fetch(t.Context())
@@ -127,7 +127,7 @@ func TestFetch(t *testing.T) {
 	}
 }
 
-// TestGrant: a grant that is for somebody else is sent to nobody.
+// TestGrant: a grant for another client, server or API, or one that is not valid, is not sent.
 func TestGrant(t *testing.T) {
 	for name, test := range map[string]struct {
 		claims, header map[string]any
@@ -250,7 +250,7 @@ func TestRefreshTokenAsSubject(t *testing.T) {
 	}
 }
 
-// TestLoginRequired: which answers mean that the user has to sign in again.
+// TestLoginRequired: the error codes that mean that the user must sign in again.
 func TestLoginRequired(t *testing.T) {
 	for _, test := range []struct {
 		where, code string
@@ -279,7 +279,7 @@ func TestLoginRequired(t *testing.T) {
 	}
 }
 
-// TestSource: one token until shortly before its end, then a new grant.
+// TestSource: one token is used until shortly before it expires. Then a new grant is fetched.
 func TestSource(t *testing.T) {
 	w := newWorld(t, nil)
 	source, err := w.app.Source()
@@ -305,7 +305,7 @@ func TestSource(t *testing.T) {
 	}
 }
 
-// TestServer: a server that lists other profiles is not sent anything.
+// TestServer: no request is sent if the server's metadata lists other profiles only.
 func TestServer(t *testing.T) {
 	w := newWorld(t, map[string]any{"authorization_grant_profiles_supported": []string{"urn:example:other"}})
 	if _, err := w.app.Fetch(t.Context()); err == nil || !strings.Contains(err.Error(), "authorization_grant_profiles_supported") || len(w.idp.forms) != 0 {
@@ -329,7 +329,8 @@ func TestIdP(t *testing.T) {
 	}
 }
 
-// TestConfig: what is missing is named, and the identity provider's own API needs no grant.
+// TestConfig: missing fields are rejected. So is one issuer for both clients, because then no
+// grant is needed.
 func TestConfig(t *testing.T) {
 	w := newWorld(t, nil)
 	for _, change := range []func(*crossapp.CrossApp){

@@ -13,8 +13,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestGrantsDPoP: every grant binds its tokens, asks again with the server's nonce, and
-// refuses a token that is not bound.
+// TestGrantsDPoP: every grant binds its tokens, sends a second request with the server's nonce,
+// and rejects a token that is not bound.
 func TestGrantsDPoP(t *testing.T) {
 	for name, get := range map[string]func(*client.Client) (*client.Tokens, error){
 		"client credentials": func(c *client.Client) (*client.Tokens, error) {
@@ -52,7 +52,7 @@ func TestGrantsDPoP(t *testing.T) {
 	}
 }
 
-// byDevice and byBackchannel are whole logins, stored on the way.
+// byDevice and byBackchannel are complete logins, stored as JSON in between.
 func byDevice(t *testing.T, c *client.Client) (*client.Tokens, error) {
 	d, err := grant.BeginDevice(t.Context(), c, client.TokenRequest{})
 	if err != nil {
@@ -69,7 +69,7 @@ func byBackchannel(t *testing.T, c *client.Client) (*client.Tokens, error) {
 	return grant.FinishBackchannel(t.Context(), c, stored(t, b))
 }
 
-// stored is v after it was kept as JSON.
+// stored returns v after it was encoded and decoded.
 func stored[T any](t *testing.T, v *T) *T {
 	t.Helper()
 	kept, err := json.Marshal(v)
@@ -83,7 +83,7 @@ func stored[T any](t *testing.T, v *T) *T {
 	return &back
 }
 
-// TestGrantsMTLS: a client with a certificate uses the aliases, RFC 8705 §5.
+// TestGrantsMTLS: a client with a certificate uses the mtls_endpoint_aliases. RFC 8705 §5.
 func TestGrantsMTLS(t *testing.T) {
 	s := optest.New(t)
 	asked := map[string]int{}

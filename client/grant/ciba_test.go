@@ -49,7 +49,7 @@ func TestBackchannel(t *testing.T) {
 	}
 }
 
-// TestBackchannelNotified: after a ping the tokens are there, and are asked for at once.
+// TestBackchannelNotified: after a ping the client requests the tokens without waiting.
 func TestBackchannelNotified(t *testing.T) {
 	s := optest.New(t)
 	c, k := polling(t, s, daemon(s))
@@ -67,7 +67,7 @@ func TestBackchannelNotified(t *testing.T) {
 	}
 }
 
-// TestBackchannelSigned packs the whole request, and leaves nothing beside it.
+// TestBackchannelSigned: a signed request has all parameters in the JWT, and none in the form.
 func TestBackchannelSigned(t *testing.T) {
 	s := optest.New(t)
 	key := optest.NewKey("k1", "ES256")

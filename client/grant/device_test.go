@@ -15,7 +15,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// clock is a clock that goes on by waiting.
+// clock is a clock that advances only when the client waits.
 type clock struct {
 	now    time.Time
 	waited []time.Duration
@@ -35,7 +35,7 @@ func (k *clock) wait(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// polling is a client of s that waits by the clock.
+// polling is a client of s that waits with the clock.
 func polling(t *testing.T, s *optest.Server, cfg client.Config) (*client.Client, *clock) {
 	t.Helper()
 	k := newClock()
@@ -84,7 +84,8 @@ func TestDevice(t *testing.T) {
 	}
 }
 
-// TestPolling: how long a client waits, and what ends it. RFC 8628 §3.5.
+// TestPolling: the time between two requests, and the responses that end the polling. RFC 8628
+// §3.5.
 func TestPolling(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -128,7 +129,7 @@ func TestPolling(t *testing.T) {
 	}
 }
 
-// TestPollingEnds with the context: while it waits, and while it asks.
+// TestPollingEnds: the end of the context ends the polling, during a pause and during a request.
 func TestPollingEnds(t *testing.T) {
 	s := optest.New(t)
 	s.Waits = slices.Repeat([]string{"authorization_pending"}, 50)
@@ -149,7 +150,7 @@ func TestPollingEnds(t *testing.T) {
 	k.during = nil
 	ctx, cancel = context.WithCancel(t.Context())
 	s.Replace("/token", func(_ http.ResponseWriter, r *http.Request) {
-		r.ParseForm() // or the server does not see that the client has gone
+		r.ParseForm() // otherwise the server does not notice that the client has gone
 		cancel()
 		<-r.Context().Done()
 	})
@@ -166,7 +167,7 @@ func TestPollingEnds(t *testing.T) {
 	}
 }
 
-// TestPollingErrorWith200: there are servers that answer every poll with status 200.
+// TestPollingErrorWith200: errors with status 200 are handled, because some servers send them.
 func TestPollingErrorWith200(t *testing.T) {
 	s := optest.New(t)
 	c, k := polling(t, s, daemon(s))
@@ -190,7 +191,7 @@ func TestPollingErrorWith200(t *testing.T) {
 	}
 }
 
-// deviceAnswer is a good answer of a device endpoint with one change.
+// deviceAnswer is a valid response of a device endpoint with one change.
 func deviceAnswer(name string, value any) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		out := m{"device_code": "canary-device", "user_code": "ABCD EFGH", "verification_uri": "https://as.example/activate", "expires_in": 60}
@@ -202,7 +203,8 @@ func deviceAnswer(name string, value any) http.HandlerFunc {
 	}
 }
 
-// TestDeviceResponse: what is shown to a user can be shown, and leads to https. RFC 8628 §3.2.
+// TestDeviceResponse: codes and addresses must be printable, and the addresses https. RFC 8628
+// §3.2.
 func TestDeviceResponse(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -261,8 +263,7 @@ func TestDeviceResponse(t *testing.T) {
 	}
 }
 
-// TestDeviceOddities of servers that are in use: an expiry that is far away, and Google's
-// name for the address.
+// TestDeviceOddities: a very long lifetime, and Google's name for the address, are accepted.
 func TestDeviceOddities(t *testing.T) {
 	s := optest.New(t)
 	s.Replace("/device", func(w http.ResponseWriter, _ *http.Request) {
@@ -297,7 +298,8 @@ func TestDeviceRefused(t *testing.T) {
 	}
 }
 
-// TestFinishDeviceRefused: a stored login is this client's, and its ID token a good one.
+// TestFinishDeviceRefused: a stored login of another client, and an invalid ID token, are
+// rejected.
 func TestFinishDeviceRefused(t *testing.T) {
 	s := optest.New(t)
 	c, k := polling(t, s, daemon(s))

@@ -11,7 +11,7 @@ import (
 	"github.com/countersign/countersign/discovery/issuertest"
 )
 
-// exampleClient is a client of an issuer of the test kit.
+// exampleClient returns a client of a test issuer.
 func exampleClient() (*client.Client, *issuertest.Issuer) {
 	issuer, err := issuertest.Start(issuertest.Config{})
 	if err != nil {
@@ -24,7 +24,7 @@ func exampleClient() (*client.Client, *issuertest.Issuer) {
 	return c, issuer
 }
 
-// A token for the program itself.
+// Get a token for the program itself.
 func ExampleClientCredentials() {
 	c, issuer := exampleClient()
 	defer issuer.Close()
@@ -36,7 +36,7 @@ func ExampleClientCredentials() {
 	// Output: Bearer [photos.read]
 }
 
-// A user signs in on another device. Approve stands for the user.
+// Sign in a user on another device. Approve acts as the user.
 func ExampleBeginDevice() {
 	ctx := context.Background()
 	c, issuer := exampleClient()
@@ -59,7 +59,7 @@ func ExampleBeginDevice() {
 	// alice
 }
 
-// A service exchanges the token of a request for a token for the next service.
+// Exchange the token of a request for a token for the next service.
 func ExampleTokenExchange() {
 	c, issuer := exampleClient()
 	defer issuer.Close()

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// SetWait has polls wait by f until the test ends.
+// SetWait replaces the pauses between polls with f until the test ends.
 func SetWait(t *testing.T, f func(context.Context, time.Duration) error) {
 	before := wait
 	wait = f

@@ -10,7 +10,7 @@ import (
 	strict "github.com/go-json-experiment/json"
 )
 
-// FuzzPing: whatever anybody sends, it is about one login, and brings no tokens.
+// FuzzPing: a ping is accepted only with the token of its login, and never contains tokens.
 func FuzzPing(f *testing.F) {
 	for _, s := range []string{
 		`{"auth_req_id":"a"}`, `{"auth_req_id":"a","x":[]}`, `{"auth_req_id":"a","auth_req_id":"b"}`, `{"auth_req_id":7}`, `{"Auth_Req_ID":"a"}`,
@@ -33,8 +33,8 @@ func FuzzPing(f *testing.F) {
 	})
 }
 
-// FuzzDeviceResponse: what is shown to the user does nothing to a terminal and leads to
-// https, and nobody is waited for without an end.
+// FuzzDeviceResponse: accepted texts are printable, accepted addresses are https, and the polling
+// has an end.
 func FuzzDeviceResponse(f *testing.F) {
 	for _, s := range []string{
 		`{"device_code":"d","user_code":"WDJB-MJHT","verification_uri":"https://as.example/activate","expires_in":1800,"interval":5}`,

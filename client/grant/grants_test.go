@@ -14,21 +14,21 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// daemon is the client that the fake server knows, which signs nobody in.
+// daemon is a client of the test server that signs in no user.
 func daemon(s *optest.Server) client.Config {
 	cfg := config(s)
 	cfg.RedirectURL = ""
 	return cfg
 }
 
-// sent is what was posted to a path, without the client's authentication.
+// sent returns the form that was posted to a path, without the client authentication.
 func sent(s *optest.Server, path string) url.Values {
 	form := s.Form(path)
 	form.Del("Authorization")
 	return form
 }
 
-// stepOf is the step at which a call ended.
+// stepOf returns the step at which a call failed.
 func stepOf(err error) client.Step {
 	var e *client.Error
 	if !errors.As(err, &e) {
@@ -92,8 +92,8 @@ func TestClientCredentialsRefused(t *testing.T) {
 	}
 }
 
-// TestGrantAnswers: an answer to any of the grants is read as strictly as that of a login.
-// TE-01 to TE-06.
+// TestGrantAnswers: the response to every grant is checked as strictly as that of a login. TE-01
+// to TE-06.
 func TestGrantAnswers(t *testing.T) {
 	const js = "application/json"
 	foreign := optest.New(t)
@@ -118,7 +118,7 @@ func TestGrantAnswers(t *testing.T) {
 		c := newClient(t, daemon(s))
 		for grant, err := range everyGrant(t, c) {
 			if grant == "client credentials" && name == "an ID token that is no" {
-				continue // it is not looked at
+				continue // the value is not read
 			}
 			if step := stepOf(err); step != client.StepToken && step != client.StepIDToken {
 				t.Errorf("%s, %s: %v", grant, name, err)
@@ -132,7 +132,7 @@ func TestGrantAnswers(t *testing.T) {
 	}
 }
 
-// everyGrant tries the grants that are one token request, and gives how they ended.
+// everyGrant calls the grants that are one token request, and returns their errors.
 func everyGrant(t *testing.T, c *client.Client) map[string]error {
 	out := map[string]error{}
 	_, out["client credentials"] = grant.ClientCredentials(t.Context(), c, client.TokenRequest{})
@@ -142,8 +142,8 @@ func everyGrant(t *testing.T, c *client.Client) map[string]error {
 	return out
 }
 
-// TestGrantAuthentication: every grant is sent with the client's authentication, and with
-// the certificate's endpoints where there are such.
+// TestGrantAuthentication: every grant is sent with the client authentication. With a certificate
+// it is sent to the aliases of the endpoints.
 func TestGrantAuthentication(t *testing.T) {
 	for name, auth := range map[string]auth.Method{
 		"Authorization": auth.SecretBasic(optest.ClientSecret), "client_secret": auth.SecretPost(optest.ClientSecret),
@@ -200,7 +200,7 @@ func TestJWTBearer(t *testing.T) {
 	}
 }
 
-// grantAssertion is the JWT that was last posted as a grant.
+// grantAssertion returns the JWT of the last posted grant.
 func grantAssertion(t *testing.T, key optest.Key, s *optest.Server) (header, claims m) {
 	t.Helper()
 	set, err := jose.ParseSet(optest.JWKS(key))
@@ -255,7 +255,7 @@ func TestTokenExchange(t *testing.T) {
 	})
 }
 
-// TestTokenExchangeType holds the answer against what was asked for, RFC 8693 §2.2.1.
+// TestTokenExchangeType compares the response with the requested type. RFC 8693 §2.2.1.
 func TestTokenExchangeType(t *testing.T) {
 	for _, test := range []struct {
 		name, asked, issued, kind string
@@ -291,7 +291,7 @@ func TestTokenExchangeType(t *testing.T) {
 	}
 }
 
-// TestNotApplicable: the type N_A is an exchanged token's alone.
+// TestNotApplicable: the type N_A is accepted only for a token exchange.
 func TestNotApplicable(t *testing.T) {
 	s := optest.New(t)
 	s.Token = func(out map[string]any) { out["token_type"], out["issued_token_type"] = "N_A", grant.JWTType }

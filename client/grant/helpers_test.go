@@ -15,7 +15,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// answer makes a token endpoint that says the same to everybody.
+// answer returns a token endpoint that sends the same response to every request.
 func answer(status int, contentType, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", contentType)
@@ -45,15 +45,15 @@ func assertion(t *testing.T, set *jose.Set, form url.Values) (header, claims m) 
 	return header, claims
 }
 
-// config is that of the client the fake server knows.
+// config is the configuration of the client that the test server knows.
 func config(s *optest.Server) client.Config {
 	return client.Config{
 		Issuer: s.URL, ClientID: optest.ClientID, Auth: auth.SecretBasic(optest.ClientSecret), RedirectURL: optest.RedirectURL,
 	}
 }
 
-// demanding is a server that wants a nonce in every proof, and answers with tokens
-// bound to the key.
+// demanding is a server that requires a nonce in every proof, and returns tokens that are bound
+// to the key.
 func demanding(t *testing.T) (*optest.Server, *[]m) {
 	s := optest.New(t)
 	var proofs []m
@@ -82,7 +82,7 @@ func demanding(t *testing.T) (*optest.Server, *[]m) {
 	return s, &proofs
 }
 
-// login goes the whole path.
+// login makes a complete login.
 func login(t *testing.T, s *optest.Server, c *client.Client) (*client.Tokens, error) {
 	t.Helper()
 	redirect, pending, err := c.Begin(t.Context(), client.Request{})
@@ -103,8 +103,8 @@ func newClient(t *testing.T, c client.Config) *client.Client {
 	return out
 }
 
-// noCanary fails if text holds a secret: everything secret in these tests begins
-// with canary, and JWTs begin with eyJ.
+// noCanary fails if text contains a secret. Secrets in these tests begin with canary, and JWTs
+// with eyJ.
 func noCanary(t *testing.T, text string) {
 	t.Helper()
 	for _, secret := range []string{"canary", "eyJ"} {
@@ -114,8 +114,7 @@ func noCanary(t *testing.T, text string) {
 	}
 }
 
-// same wants exactly these parameters. A value of "*" is one that is random; it is
-// taken over into want.
+// same compares the parameters. "*" accepts a random value, and copies it into want.
 func same(t *testing.T, what string, got, want url.Values) {
 	t.Helper()
 	for name := range want {

@@ -80,7 +80,7 @@ func TestPing(t *testing.T) {
 	}
 }
 
-// TestPingOfAnother: a login found by mistake is not the one that is meant.
+// TestPingOfAnother: a ping is rejected if Find returns another login.
 func TestPingOfAnother(t *testing.T) {
 	r := httptest.NewRequest("POST", "/ping", strings.NewReader(`{"auth_req_id":"a"}`))
 	r.Header.Set("Authorization", "Bearer canary-token")
@@ -109,7 +109,7 @@ func TestPingOfAnother(t *testing.T) {
 	}
 }
 
-// TestPingHandlerEmpty: one that is not configured answers 500, and does not end in a panic.
+// TestPingHandlerEmpty: a PingHandler without configuration answers 500, and does not panic.
 func TestPingHandlerEmpty(t *testing.T) {
 	r := httptest.NewRequest("POST", "/ping", strings.NewReader(`{"auth_req_id":"a"}`))
 	r.Header.Set("Authorization", "Bearer canary-token")
@@ -121,7 +121,7 @@ func TestPingHandlerEmpty(t *testing.T) {
 	}
 }
 
-// iotest is a body that breaks off.
+// iotest is a body that ends with an error.
 type iotest struct{}
 
 func (iotest) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }

@@ -10,8 +10,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestResourceAgain: a login on another device names its API again when it polls, and every
-// grant's tokens are refreshed for the API that the grant named. GRANT-01, RFC 8707 §2.2.
+// TestResourceAgain: the polls of a device login contain its resource. So do the refreshes of
+// every grant's tokens. GRANT-01, RFC 8707 §2.2.
 func TestResourceAgain(t *testing.T) {
 	api := []string{"https://api.example/mcp"}
 	ctx := t.Context()
@@ -51,7 +51,7 @@ func TestResourceAgain(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 				continue
 			}
-			first := name == "client credentials" || name == "token exchange" // nobody named the API before
+			first := name == "client credentials" || name == "token exchange" // the login had no resource
 			if got := s.Form("/token")["resource"]; slices.Equal(got, api) != (first || !omit) || !slices.Equal(issued.Resources, api) {
 				t.Errorf("%s, omit %t: the request names %q, the tokens %q", name, omit, got, issued.Resources)
 			}

@@ -24,10 +24,10 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// key makes a secret that is told apart by its name.
+// key makes a session key from a name.
 func key(name string) []byte { return []byte((name + strings.Repeat("-canary-key", 4))[:32]) }
 
-// clock is one that tests turn.
+// clock is a clock that a test sets.
 type clock struct {
 	mu  sync.Mutex
 	off time.Duration
@@ -45,7 +45,7 @@ func (c *clock) turn(d time.Duration) {
 	c.off += d
 }
 
-// app is a web application on TLS, in front of a fake server.
+// app is a web application with TLS, and a test server for its logins.
 type app struct {
 	*httptest.Server
 	as    *optest.Server
@@ -71,13 +71,13 @@ func (b *lockedBuffer) String() string {
 	return b.b.String()
 }
 
-// setting is what a test changes.
+// setting is the configuration that a test changes.
 type setting struct {
 	as     *optest.Server // nil: a new one
 	client func(*client.Config)
 	config func(*login.Config)
 	plain  bool // http
-	other  *app // shares the other's address: a second process behind the same name
+	other  *app // has the other's address: a second process behind the same name
 }
 
 func start(t testing.TB, set setting) *app {
@@ -88,7 +88,7 @@ func start(t testing.TB, set setting) *app {
 	}
 	mux := http.NewServeMux()
 	a.Server = httptest.NewUnstartedServer(mux)
-	a.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that a parallel test does not need any more
+	a.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes, which a parallel test no longer needs
 	if set.plain {
 		a.Server.Start()
 	} else {
@@ -145,7 +145,7 @@ func (a *app) mount(mux *http.ServeMux) {
 	mux.Handle("/", l.Identify(http.HandlerFunc(whoAmI)))
 }
 
-// whoAmI says who is signed in, and where the visitor is.
+// whoAmI shows the signed-in user and the path.
 func whoAmI(w http.ResponseWriter, r *http.Request) {
 	user, ok := login.FromContext(r.Context())
 	if !ok {
@@ -155,7 +155,7 @@ func whoAmI(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "%s at %s", user.Subject, r.RequestURI)
 }
 
-// accessToken shows what no application shows.
+// accessToken shows the access token. No application should do that.
 func accessToken(w http.ResponseWriter, r *http.Request) {
 	user, _ := login.FromContext(r.Context())
 	issued, err := user.Tokens(r.Context())
@@ -185,14 +185,14 @@ func (a *app) browser(t testing.TB) *browser {
 	return &browser{&hc, t}
 }
 
-// still gives the same browser, which stops at the first answer.
+// still returns the same browser. It stops at the first response.
 func (b *browser) still() *browser {
 	hc := *b.Client
 	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &browser{&hc, b.t}
 }
 
-// page is an answer, read.
+// page is a response whose body was read.
 type page struct {
 	status int
 	body   string
@@ -200,7 +200,7 @@ type page struct {
 	header http.Header
 }
 
-// text is the body without the head of a page.
+// text is the body without the head of the page.
 func (p page) text() string {
 	if _, main, ok := strings.Cut(p.body, "<main>"); ok {
 		return main
@@ -244,7 +244,7 @@ func (b *browser) request(method, u string, form url.Values) *http.Request {
 	return r
 }
 
-// signIn goes the whole path, and wants it to end well.
+// signIn makes a complete login, and fails the test if the login fails.
 func (b *browser) signIn(a *app) {
 	b.t.Helper()
 	if p := b.get(a.URL + "/private/"); p.status != 200 || p.body != "alice at /private/" {
@@ -252,7 +252,7 @@ func (b *browser) signIn(a *app) {
 	}
 }
 
-// begin goes as far as to the callback, and gives its address without going there.
+// begin follows a login until the redirect to the callback, and returns the callback's address.
 func (b *browser) begin(a *app, start string) string {
 	b.t.Helper()
 	p := b.still().get(a.URL + start)
@@ -277,7 +277,7 @@ func (b *browser) cookie(a *app, name string) string {
 	return ""
 }
 
-// plant sets a cookie, or drops it where value is "".
+// plant sets a cookie, or removes it if value is "".
 func (b *browser) plant(a *app, name, value string) {
 	u, _ := url.Parse(a.URL)
 	c := &http.Cookie{Name: name, Value: value, Path: "/", Secure: true}

@@ -10,7 +10,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestAnotherBrowser is RP-04: a login ends in the browser that began it, and in no other.
+// TestAnotherBrowser is RP-04: a login can be finished only in the browser that began it.
 func TestAnotherBrowser(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		a := start(t, set)
@@ -26,8 +26,8 @@ func TestAnotherBrowser(t *testing.T) {
 	})
 }
 
-// TestLoginCSRF is RP-04 and RP-20: a visitor who is signed in stays who she is when somebody else's callback
-// is put upon her, and so does one who has a login of her own under way.
+// TestLoginCSRF is RP-04 and RP-20: the callback of another user's login does not change the
+// session of a signed-in visitor. It does not change the visitor's own login either.
 func TestLoginCSRF(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		a := start(t, set)
@@ -45,8 +45,8 @@ func TestLoginCSRF(t *testing.T) {
 	})
 }
 
-// TestPlantedAttempt: somebody else's cookie of a login under way does not help, if it
-// cannot be set under the name: the name goes into the seal, and follows from the state.
+// TestPlantedAttempt: a login cookie of another user is rejected under another name. The name is
+// part of the seal, and derived from the state.
 func TestPlantedAttempt(t *testing.T) {
 	a := start(t, setting{})
 	attacker, victim := a.browser(t), a.browser(t)
@@ -56,7 +56,7 @@ func TestPlantedAttempt(t *testing.T) {
 	victim.want(victim.get(mine), 400, "login_unknown")
 }
 
-// TestCallbackRefuses is RP-20 and RP-24 as a browser sees them: no token request is sent.
+// TestCallbackRefuses is RP-20 and RP-24 for a browser: no token request is sent.
 func TestCallbackRefuses(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -91,7 +91,7 @@ func TestCallbackRefuses(t *testing.T) {
 	}
 }
 
-// TestServerSaysNo: what the server answers instead of a code, and what becomes of it.
+// TestServerSaysNo: the page and the status for each error code of the server.
 func TestServerSaysNo(t *testing.T) {
 	for answer, want := range map[string]struct {
 		status int
@@ -124,8 +124,8 @@ func TestServerSaysNo(t *testing.T) {
 	}
 }
 
-// TestLostAnswer is RP-29: the callback's answer never reached the browser, which comes
-// again with the cookies of before.
+// TestLostAnswer is RP-29: the browser did not receive the callback's response, and sends the
+// callback again with its old cookies.
 func TestLostAnswer(t *testing.T) {
 	a := start(t, setting{})
 	b := a.browser(t)
@@ -141,7 +141,8 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
-// TestExpiredLogin is RP-09 and RP-20: ten minutes, and then a page from which to go on.
+// TestExpiredLogin is RP-09 and RP-20: after ten minutes the visitor gets a page with a link to
+// begin again.
 func TestExpiredLogin(t *testing.T) {
 	a := start(t, setting{})
 	b := a.browser(t)
@@ -158,7 +159,7 @@ func TestExpiredLogin(t *testing.T) {
 	b.want(b.get(callback), 200, "alice at /there")
 }
 
-// TestCookiesOff: a clear page, and no loop.
+// TestCookiesOff: a browser without cookies gets an error page, and no loop of redirects.
 func TestCookiesOff(t *testing.T) {
 	a := start(t, setting{})
 	b := a.browser(t)
@@ -171,7 +172,7 @@ func TestCookiesOff(t *testing.T) {
 	}
 }
 
-// TestServerDown: 503 and a page, at both legs, and it recovers.
+// TestServerDown: the begin and the end of a login answer 503 with a page. Later logins succeed.
 func TestServerDown(t *testing.T) {
 	as := optest.New(t)
 	down := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }
@@ -187,7 +188,7 @@ func TestServerDown(t *testing.T) {
 	b.signIn(a)
 }
 
-// eventually waits for what comes by itself, after a pause that grows.
+// eventually waits for a condition, with growing pauses.
 func eventually(t *testing.T, happens func() bool) {
 	t.Helper()
 	for pause := time.Millisecond; pause < 5*time.Second; pause *= 2 {

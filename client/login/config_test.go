@@ -29,7 +29,7 @@ func newClient(t testing.TB, issuer, redirect string, edit func(*client.Config))
 	return c
 }
 
-// TestNewRefuses: everything that is wrong is named, all at once.
+// TestNewRefuses: New reports all faults of a configuration at once.
 func TestNewRefuses(t *testing.T) {
 	const a, b = "https://a.example", "https://b.example"
 	good := newClient(t, a, "https://app.example/callback", nil)
@@ -39,7 +39,7 @@ func TestNewRefuses(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		config login.Config
-		want   []string // "" of all: it is taken
+		want   []string // "": New accepts it
 	}{
 		{"the least", login.Config{Clients: one(good)}, nil},
 		{"nothing", login.Config{}, []string{"Clients is empty"}},
@@ -112,7 +112,7 @@ func TestParseKeys(t *testing.T) {
 	}
 }
 
-// TestSecrets is LOG-01: no verb and no log prints what the types hold.
+// TestSecrets is LOG-01: no format verb and no log prints the secrets in the types.
 func TestSecrets(t *testing.T) {
 	var log strings.Builder
 	config := login.Config{Clients: map[string]*client.Client{"main": newClient(t, "https://a.example", "https://app.example/cb", nil)}, Keys: [][]byte{key("a")}}

@@ -14,7 +14,7 @@ import (
 
 func keepTokens(c *login.Config) { c.KeepTokens = true }
 
-// longTokens has the server issue tokens so long that they take two cookies.
+// longTokens lets the server issue tokens that need two cookies.
 func longTokens(t *testing.T) *optest.Server {
 	as := optest.New(t)
 	as.Opaque = true
@@ -22,7 +22,7 @@ func longTokens(t *testing.T) *optest.Server {
 	return as
 }
 
-// TestCookieAttributes is WEB-01: of every cookie that is ever set.
+// TestCookieAttributes is WEB-01: the attributes of every cookie.
 func TestCookieAttributes(t *testing.T) {
 	a := start(t, setting{as: longTokens(t), config: keepTokens})
 	var seen []string
@@ -55,7 +55,7 @@ func TestCookieAttributes(t *testing.T) {
 	}
 }
 
-// watch sees every answer.
+// watch records every response.
 type watch struct {
 	http.RoundTripper
 	see func(*http.Response)
@@ -69,8 +69,8 @@ func (w watch) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// TestCookieFaults is WEB-03: whatever is wrong with a cookie, the visitor is signed out
-// cleanly, and can sign in again.
+// TestCookieFaults is WEB-03: a visitor with a broken cookie is signed out, and can sign in
+// again.
 func TestCookieFaults(t *testing.T) {
 	const name = "__Host-login"
 	flip := func(s string, i int) string {
@@ -106,7 +106,7 @@ func TestCookieFaults(t *testing.T) {
 				b.signIn(a)
 				a.clock.turn(time.Minute)
 				spoil(a, b)
-				b.plant(a, "__Host-login-done", "") // it has gone by now
+				b.plant(a, "__Host-login-done", "") // the server has removed it
 				b.want(b.get(a.URL+"/"), 200, "nobody")
 				b.signIn(a)
 			})
@@ -114,8 +114,8 @@ func TestCookieFaults(t *testing.T) {
 	})
 }
 
-// TestTokenCookieFaults: the tokens' cookies may be spoilt too. Who is signed in stays so,
-// and has to sign in again for the tokens.
+// TestTokenCookieFaults: with broken cookies of tokens the visitor is still signed in. For tokens
+// a new login is required.
 func TestTokenCookieFaults(t *testing.T) {
 	const first, second = "__Host-login-t", "__Host-login-t-1"
 	for what, spoil := range map[string]func(a *app, b *browser){
@@ -146,7 +146,7 @@ func TestTokenCookieFaults(t *testing.T) {
 			if b.cookie(a, second) == "" {
 				t.Fatal("the tokens do not take two cookies")
 			}
-			a.clock.turn(11 * time.Minute) // so that the process has forgotten them
+			a.clock.turn(11 * time.Minute) // a new process has no tokens in memory
 			spoil(a, b)
 			b.want(b.get(a.URL+"/"), 200, "alice")
 			b.want(b.get(a.URL+"/token"), 403, "login required")
@@ -156,8 +156,8 @@ func TestTokenCookieFaults(t *testing.T) {
 	}
 }
 
-// TestTooLarge: what does not fit ends the login with a page that says so, and the log
-// says what to do.
+// TestTooLarge: a session that does not fit into cookies ends the login. The log contains the
+// setting to change.
 func TestTooLarge(t *testing.T) {
 	as := optest.New(t)
 	as.Token = func(m map[string]any) { m["refresh_token"] = strings.Repeat("r", 8000) }
@@ -172,7 +172,7 @@ func TestTooLarge(t *testing.T) {
 	stored.browser(t).signIn(stored)
 }
 
-// TestIDTokenGivesWay: it is left out before anything else is.
+// TestIDTokenGivesWay: if there is no room, the ID token is left out first.
 func TestIDTokenGivesWay(t *testing.T) {
 	as := optest.New(t)
 	as.EditID = func(m map[string]any) { m["groups"] = strings.Repeat("g", 6000) }
@@ -182,7 +182,7 @@ func TestIDTokenGivesWay(t *testing.T) {
 	b.want(b.get(a.URL+"/token"), 200, "ey")
 }
 
-// TestKeyRotation is WEB-03: the first key seals, all of them open.
+// TestKeyRotation is WEB-03: the first key seals, and every key opens.
 func TestKeyRotation(t *testing.T) {
 	keys := func(names ...string) func(*login.Config) {
 		return func(c *login.Config) {
@@ -211,7 +211,7 @@ func TestKeyRotation(t *testing.T) {
 	b.want(b.get(stale.URL+"/"), 200, "nobody")
 }
 
-// TestNoSecretInCookies: a cookie is sealed; nobody reads it.
+// TestNoSecretInCookies: the content of a cookie is encrypted.
 func TestNoSecretInCookies(t *testing.T) {
 	a := start(t, setting{config: keepTokens})
 	b := a.browser(t)
@@ -223,7 +223,7 @@ func TestNoSecretInCookies(t *testing.T) {
 	}
 }
 
-// TestInsecureHTTP: on loopback without TLS, by its name alone.
+// TestInsecureHTTP: on loopback without TLS cookies have neither the prefix nor Secure.
 func TestInsecureHTTP(t *testing.T) {
 	a := start(t, setting{plain: true, client: func(c *client.Config) { c.ResponseMode = "form_post" }})
 	b := a.browser(t)

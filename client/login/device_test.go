@@ -37,7 +37,7 @@ func (c *tally) of(event string) int {
 	return c.all[event]
 }
 
-// device is a browser that supports Device Bound Session Credentials, as Chromium 156 does.
+// device is a browser that supports Device Bound Session Credentials like Chromium 156.
 type device struct {
 	*browser
 	app   *app
@@ -53,7 +53,7 @@ func (a *app) device(t testing.TB, alg string) *device {
 
 var offered = regexp.MustCompile(`^\(ES256 RS256\);path="/device-session";challenge="([A-Za-z0-9_-]+)"(?:;authorization="([A-Za-z0-9_-]+)")?$`)
 
-// enter signs in, and keeps the offer.
+// enter signs in, and stores the offer.
 func (d *device) enter() {
 	d.t.Helper()
 	p := d.still().get(d.begin(d.app, "/login"))
@@ -64,7 +64,7 @@ func (d *device) enter() {
 	d.want(d.get(d.app.URL+"/hello"), 200, "alice")
 }
 
-// proof signs a challenge; edit changes header and claims.
+// proof signs a challenge. edit changes its header and claims.
 func (d *device) proof(challenge string, edit func(header, claims map[string]any)) string {
 	header, claims := map[string]any{"typ": "dbsc+jwt", "kid": nil}, map[string]any{"jti": challenge}
 	if edit != nil {
@@ -91,7 +91,7 @@ func (d *device) registration(offer string, edit func(header, claims map[string]
 	})
 }
 
-// call posts to the handler at a process, as the browser does by itself.
+// call posts to the handler of a process, as the browser does without a page.
 func (d *device) call(at *app, header map[string]string) page {
 	d.t.Helper()
 	r := d.request(http.MethodPost, at.URL+"/device-session", nil)
@@ -103,8 +103,8 @@ func (d *device) call(at *app, header map[string]string) page {
 	return d.do(r)
 }
 
-// register binds the session. The request brings no cookies, which the browser holds back
-// because the sign-in came from another site.
+// register binds the session. The request has no cookies: the browser does not send them, because
+// the sign-in came from another site.
 func (d *device) register(at *app) {
 	d.t.Helper()
 	jar := d.Jar
@@ -117,7 +117,7 @@ func (d *device) register(at *app) {
 	d.keep(got)
 }
 
-// keep keeps the cookies and the instructions of an answer.
+// keep stores the cookies and the instructions of a response.
 func (d *device) keep(got page) {
 	d.t.Helper()
 	var instructions struct {
@@ -147,7 +147,7 @@ func (d *device) bind() {
 
 var challenged = regexp.MustCompile(`^"([A-Za-z0-9_-]+)";id="([A-Za-z0-9_-]+)"$`)
 
-// challenge asks for one.
+// challenge requests a challenge.
 func (d *device) challenge(at *app) string {
 	d.t.Helper()
 	got := d.call(at, map[string]string{"Sec-Secure-Session-Id": d.id})
@@ -158,13 +158,13 @@ func (d *device) challenge(at *app) string {
 	return parts[1]
 }
 
-// answer sends a proof.
+// answer posts a proof.
 func (d *device) answer(at *app, proof string) page {
 	d.t.Helper()
 	return d.call(at, map[string]string{"Sec-Secure-Session-Id": d.id, "Secure-Session-Response": proof})
 }
 
-// refresh goes the whole way.
+// refresh requests a challenge and posts the proof.
 func (d *device) refresh(at *app) {
 	d.t.Helper()
 	got := d.answer(at, d.proof(d.challenge(at), nil))
@@ -174,7 +174,7 @@ func (d *device) refresh(at *app) {
 	d.keep(got)
 }
 
-// copyCookies gives another client all of the browser's cookies.
+// copyCookies gives all cookies of the browser to another client.
 func (d *device) copyCookies(leaveOut string) *browser {
 	thief := d.app.browser(d.t)
 	for _, c := range d.cookies(d.app) {
@@ -189,8 +189,8 @@ func binding(counter *tally) func(*login.Config) {
 	return func(c *login.Config) { c.Device, c.Counter = &login.Device{}, counter }
 }
 
-// TestDevice: a session is bound, refreshed, and goes on; a copy of all its cookies works for
-// one refresh interval at most. DBSC-01.
+// TestDevice: a session is bound and refreshed, and continues. A copy of all its cookies is
+// accepted for one refresh interval at most. DBSC-01.
 func TestDevice(t *testing.T) {
 	for _, alg := range []string{"ES256", "RS256"} {
 		t.Run(alg, func(t *testing.T) {
@@ -223,8 +223,8 @@ func TestDevice(t *testing.T) {
 	}
 }
 
-// TestDeviceLogout: a copy of the cookies that ends the session does not get the ID token. The
-// device does, for the server.
+// TestDeviceLogout: a logout with copied cookies does not send the ID token to the server. The
+// device's own logout does.
 func TestDeviceLogout(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		for _, copied := range []bool{true, false} {
@@ -251,7 +251,7 @@ func TestDeviceLogout(t *testing.T) {
 	})
 }
 
-// TestDeviceUnsupported: a browser that ignores the offer stays signed in. DBSC-02.
+// TestDeviceUnsupported: the session of a browser that ignores the offer continues. DBSC-02.
 func TestDeviceUnsupported(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		a := start(t, set.and(binding(&tally{})))
@@ -265,9 +265,8 @@ func TestDeviceUnsupported(t *testing.T) {
 	})
 }
 
-// TestDeviceNoDowngrade: once a key is registered, the cookie from before the registration
-// is worth no more than the one from after it. Requests that were under way are accepted.
-// DBSC-03.
+// TestDeviceNoDowngrade: after the registration the old cookie is rejected without the bound
+// cookie. Requests that were under way are accepted. DBSC-03.
 func TestDeviceNoDowngrade(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		a := start(t, set.and(binding(&tally{})))
@@ -275,7 +274,7 @@ func TestDeviceNoDowngrade(t *testing.T) {
 		d.enter()
 		early := d.copyCookies("")
 		d.register(a)
-		early.want(early.get(a.URL+"/private/"), 200, "alice") // sent before the cookie came
+		early.want(early.get(a.URL+"/private/"), 200, "alice") // sent before the browser had the cookie
 		a.clock.turn(11 * time.Second)
 		early.want(early.still().get(a.URL+"/private/"), 303, "")
 		d.want(d.get(a.URL+"/private/"), 200, "alice")
@@ -337,13 +336,13 @@ func TestDeviceRejectsRegistration(t *testing.T) {
 				if counter.of("device_rejected "+test.reason) != 1 {
 					t.Errorf("counted %v, want the reason %s", counter.all, test.reason)
 				}
-				other.bind() // nothing of it touches another session
+				other.bind() // no other session changes
 			})
 		})
 	}
 }
 
-// TestDeviceSecondRegistration: a session has one key for its whole life. DBSC-17.
+// TestDeviceSecondRegistration: a session has one key. DBSC-17.
 func TestDeviceSecondRegistration(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		var counter tally
@@ -362,7 +361,7 @@ func TestDeviceSecondRegistration(t *testing.T) {
 	})
 }
 
-// TestDeviceRejectsRefresh: DBSC-20 to DBSC-25. The session goes on with the right proof.
+// TestDeviceRejectsRefresh: DBSC-20 to DBSC-25. The session continues with the right proof.
 func TestDeviceRejectsRefresh(t *testing.T) {
 	for _, test := range []struct {
 		id, reason string
@@ -417,7 +416,8 @@ func TestDeviceRejectsRefresh(t *testing.T) {
 	}
 }
 
-// TestDeviceFlood: one session's refreshes are limited, another's are not touched. DBSC-26.
+// TestDeviceFlood: the refreshes of one session are limited. Other sessions are not affected.
+// DBSC-26.
 func TestDeviceFlood(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		var counter tally
@@ -441,8 +441,8 @@ func TestDeviceFlood(t *testing.T) {
 	})
 }
 
-// TestDeviceRefreshUnknown: identifiers of nobody, of sessions that have ended, and of other
-// kinds are answered with 400. DBSC-27.
+// TestDeviceRefreshUnknown: identifiers of unknown sessions, of sessions that have ended, and of
+// other kinds are answered with 400. DBSC-27.
 func TestDeviceRefreshUnknown(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		a := start(t, set.and(binding(&tally{})))
@@ -466,7 +466,7 @@ func TestDeviceRefreshUnknown(t *testing.T) {
 	})
 }
 
-// TestDeviceCrossOrigin: another site's request is rejected, and so is another method.
+// TestDeviceCrossOrigin: a request from another site is rejected. So is another method.
 func TestDeviceCrossOrigin(t *testing.T) {
 	a := start(t, setting{}.and(binding(&tally{})))
 	d := a.device(t, "ES256")
@@ -476,8 +476,9 @@ func TestDeviceCrossOrigin(t *testing.T) {
 	d.want(d.get(a.URL+"/device-session"), 405, "method_not_allowed")
 }
 
-// TestDeviceAcrossProcesses: registered at one process, refreshed at another, and after keys
-// were rotated. A back-channel logout ends both, and a challenge is used once at all. DBSC-04.
+// TestDeviceAcrossProcesses: a session is registered at one process, and refreshed at another,
+// also after a rotation of keys. A back-channel logout ends it at both. A challenge is accepted
+// once. DBSC-04.
 func TestDeviceAcrossProcesses(t *testing.T) {
 	for name, store := range map[string]login.Store{"sealed": nil, "store": &login.Memory{}} {
 		t.Run(name, func(t *testing.T) {
@@ -521,8 +522,8 @@ func TestDeviceAcrossProcesses(t *testing.T) {
 	}
 }
 
-// TestDeviceEndedMeanwhile: a registration that is under way while the session ends does not
-// bring it back. DBSC-05.
+// TestDeviceEndedMeanwhile: a session that ends during its registration does not exist
+// afterwards. DBSC-05.
 func TestDeviceEndedMeanwhile(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		a := start(t, set.and(binding(&tally{})))
@@ -538,7 +539,7 @@ func TestDeviceEndedMeanwhile(t *testing.T) {
 	})
 }
 
-// racing does something before it saves, once.
+// racing calls a function once, before it saves.
 type racing struct {
 	login.Memory
 	before func()
@@ -552,7 +553,7 @@ func (s *racing) Save(ctx context.Context, key string, value []byte, until time.
 	return s.Memory.Save(ctx, key, value, until)
 }
 
-// TestDeviceLogoutRace: the session ends between the reading and the writing of it.
+// TestDeviceLogoutRace: the session ends after it was read and before it is written.
 func TestDeviceLogoutRace(t *testing.T) {
 	store := &racing{}
 	a := start(t, setting{config: stored(store)}.and(binding(&tally{})))
@@ -595,8 +596,8 @@ func TestDeviceTokens(t *testing.T) {
 	})
 }
 
-// TestRequireDevice: an unbound session is answered with 403, right after the sign-in with a
-// second try. DBSC-07.
+// TestRequireDevice: an unbound session is answered with 403. Right after the sign-in the page
+// tries a second time. DBSC-07.
 func TestRequireDevice(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		a := start(t, set.and(binding(&tally{})))

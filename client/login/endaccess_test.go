@@ -22,7 +22,8 @@ var (
 	_ ssf.Store    = (*login.Memory)(nil)
 )
 
-// TestEndAccess: a session, or what a user began before an instant, ends on all machines; the rest goes on. REV-14.
+// TestEndAccess: a session, or all that a user began before an instant, ends on all machines.
+// Other sessions continue. REV-14.
 func TestEndAccess(t *testing.T) {
 	store := &login.Memory{}
 	one := start(t, setting{config: stored(store)})
@@ -65,7 +66,7 @@ func TestEndAccess(t *testing.T) {
 	laptop.signIn(one)
 }
 
-// TestEndAccessRefuses: what cannot be done is an error, and never a silent success. REV-14.
+// TestEndAccessRefuses: a call that cannot end the access returns an error. REV-14.
 func TestEndAccessRefuses(t *testing.T) {
 	cookies := start(t, setting{})
 	if err := cookies.login.EndAccess(t.Context(), "i", "alice", "", time.Now()); err == nil || !strings.Contains(err.Error(), "Config.Store") {
@@ -98,8 +99,8 @@ func TestEndAccessRefuses(t *testing.T) {
 	b.want(b.get(a.URL+"/"), 200, "nobody")
 }
 
-// TestEndAccessMeanwhile: an event ends the session too that is just being created, whatever comes first, and
-// although an older event comes after it. REV-15.
+// TestEndAccessMeanwhile: an event also ends a session that is created at the same time, in any
+// order, and even if an older event follows. REV-15.
 func TestEndAccessMeanwhile(t *testing.T) {
 	nothing := func() {}
 	for name, arrange := range map[string]func(m *meanwhile, end func()){
@@ -127,7 +128,7 @@ func TestEndAccessMeanwhile(t *testing.T) {
 	}
 }
 
-// effect is one that can fail.
+// effect is an Effect that can fail.
 type effect struct {
 	calls []string
 	fail  error
@@ -140,7 +141,8 @@ func (e *effect) EndAccess(_ context.Context, iss, sub, sid string, before time.
 	return e.fail
 }
 
-// TestBackchannelEffects: a back-channel logout is passed on, before it is acknowledged. REV-16.
+// TestBackchannelEffects: a back-channel logout calls the effects before it is acknowledged.
+// REV-16.
 func TestBackchannelEffects(t *testing.T) {
 	e := &effect{fail: errDown}
 	a := start(t, setting{config: func(c *login.Config) { stored(&login.Memory{})(c); c.Effects = []login.Effect{e} }})

@@ -12,8 +12,8 @@ import (
 	"github.com/countersign/countersign/discovery"
 )
 
-// A web application whose pages are for visitors who are signed in. Metadata is configured
-// here, so that the example needs no server; leave it out, and it is discovered.
+// A web application with pages for signed-in visitors. Metadata is configured here, so that the
+// example needs no server. Without Metadata it is discovered.
 func ExampleNew() {
 	c, err := client.New(client.Config{
 		Issuer:      "https://as.example",

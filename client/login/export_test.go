@@ -5,7 +5,7 @@ import (
 	"net/http/httptest"
 )
 
-// Offer makes a second offer for the session of these cookies, which no handler does.
+// Offer makes a second offer for the session of these cookies. No handler does that.
 func Offer(l *Login, cookies []*http.Cookie) string {
 	r, w := httptest.NewRequest(http.MethodGet, "/", nil), httptest.NewRecorder()
 	for _, c := range cookies {

@@ -19,7 +19,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// counted is a Store that counts what is used once.
+// counted is a Store that counts the keys that are used once.
 type counted struct {
 	login.Memory
 	onces atomic.Int64
@@ -30,7 +30,7 @@ func (c *counted) Once(ctx context.Context, key string, until time.Time) (bool, 
 	return c.Memory.Once(ctx, key, until)
 }
 
-// pair is a login and its callback, without a network between.
+// pair is a login with its callback, without a network.
 func (a *app) pair(t *testing.T, edit func(url.Values)) int {
 	t.Helper()
 	begun := httptest.NewRecorder()
@@ -64,8 +64,8 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// TestFloodOfErrors is RP-09: error responses, and responses that are for no login or of no
-// shape, need no memory, so that however many of them keep no login from ending.
+// TestFloodOfErrors is RP-09: error responses, and responses without a login, need no memory. Any
+// number of them does not stop other logins.
 func TestFloodOfErrors(t *testing.T) {
 	for name, edit := range map[string]func(url.Values){
 		"error":         func(q url.Values) { q.Set("error", "access_denied") },
@@ -93,8 +93,8 @@ func TestFloodOfErrors(t *testing.T) {
 	}
 }
 
-// TestFlood: logins that anonymous clients make, and end with codes of their own invention,
-// exhaust neither memory nor files nor the server, and signed-in users notice nothing.
+// TestFlood: logins of anonymous clients with invented codes use a limited amount of memory,
+// files and requests to the server. Signed-in users are not affected.
 func TestFlood(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		set.client = noPush
@@ -127,8 +127,8 @@ func TestFlood(t *testing.T) {
 	})
 }
 
-// TestMaxCalls: what does not fit is answered at once with 503 and Retry-After; logins that
-// end have room of their own, and signed-in users need none.
+// TestMaxCalls: requests beyond the limit are answered with 503 and Retry-After. Logins that end
+// have a limit of their own, and signed-in users have none.
 func TestMaxCalls(t *testing.T) {
 	as := optest.New(t)
 	a := start(t, setting{as: as, config: func(c *login.Config) { c.MaxCalls = 2 }})
@@ -170,7 +170,7 @@ func TestMaxCalls(t *testing.T) {
 	}
 }
 
-// TestMaxCallsOfCallbacks: the same for logins that end.
+// TestMaxCallsOfCallbacks: TestMaxCalls for logins that end.
 func TestMaxCallsOfCallbacks(t *testing.T) {
 	as := optest.New(t)
 	a := start(t, setting{as: as, config: func(c *login.Config) { c.MaxCalls = 1 }})
@@ -192,11 +192,10 @@ func TestMaxCallsOfCallbacks(t *testing.T) {
 	close(release)
 	group.Wait()
 	as.Wrap = nil
-	two.want(two.get(second), 200, "alice") // a reload: the login was not used up
+	two.want(two.get(second), 200, "alice") // a reload: the login can still be finished
 }
 
-// TestLimit: Config.Limit is asked before each login, by whatever way it starts, and for
-// nothing else.
+// TestLimit: Config.Limit is called before each login, and for nothing else.
 func TestLimit(t *testing.T) {
 	var wait atomic.Int64
 	var asked atomic.Int64
@@ -225,7 +224,8 @@ func TestLimit(t *testing.T) {
 	b.want(b.get(a.URL+"/private/"), 200, "alice")
 }
 
-// TestSeveralProcesses is RP-21: what Config.Store says about several processes without one.
+// TestSeveralProcesses is RP-21: the documentation of Config.Store about several processes
+// without a Store.
 func TestSeveralProcesses(t *testing.T) {
 	one := start(t, setting{})
 	two := start(t, setting{as: one.as, other: one})
@@ -242,14 +242,14 @@ func TestSeveralProcesses(t *testing.T) {
 	}
 }
 
-// TestReloadAfterOutage: a callback that could not be checked, because the server's metadata
-// was not there, is not used up.
+// TestReloadAfterOutage: a login can still be finished after a callback that failed because the
+// metadata could not be fetched.
 func TestReloadAfterOutage(t *testing.T) {
 	as := optest.New(t)
 	one := start(t, setting{as: as})
 	b := one.browser(t)
 	callback := b.begin(one, "/login?return_to=/there")
-	two := start(t, setting{as: as, other: one}) // a process that has not read the metadata yet
+	two := start(t, setting{as: as, other: one}) // a process that has not fetched the metadata yet
 	as.Replace("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) })
 	at := strings.Replace(callback, one.URL, two.URL, 1)
 	b.want(b.get(at), 503, "temporarily_unavailable")

@@ -12,8 +12,7 @@ import (
 	"github.com/countersign/countersign/client/login"
 )
 
-// FuzzCookies: whatever cookies a browser sends that we did not make, nobody is signed in,
-// and nothing goes wrong.
+// FuzzCookies: no cookie that this module did not make signs a user in.
 func FuzzCookies(f *testing.F) {
 	c := newClient(f, "https://a.example", "https://app.example/callback", nil)
 	var handlers []http.Handler

@@ -8,8 +8,8 @@ import (
 	"github.com/countersign/countersign/client/login"
 )
 
-// TestHandshake is WEB-07: a WebSocket handshake is no safe request. Another origin is rejected,
-// with the visitor's cookies too, unless Config.CrossOrigin trusts it.
+// TestHandshake is WEB-07: a WebSocket handshake from another origin is rejected, even with the
+// visitor's cookies, unless Config.CrossOrigin trusts the origin.
 func TestHandshake(t *testing.T) {
 	const sibling, trusted = "https://users.example.com", "https://trusted.example.com"
 	websocket := map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
@@ -72,7 +72,7 @@ func TestHandshake(t *testing.T) {
 	}
 }
 
-// TestPlainGetFromSibling: a visit from another site by a link is no handshake.
+// TestPlainGetFromSibling: a link from another site is not a handshake.
 func TestPlainGetFromSibling(t *testing.T) {
 	a := start(t, setting{})
 	b := a.browser(t)

@@ -16,7 +16,7 @@ import (
 	"github.com/countersign/countersign/client/tokens"
 )
 
-// strict is a Store that remembers nothing for a time that is over, as redisstore does.
+// strict is a Store that deletes expired values at once, as redisstore does.
 type strict struct {
 	shaky
 	now func() time.Time
@@ -29,8 +29,8 @@ func (s *strict) Once(ctx context.Context, key string, until time.Time) (bool, e
 	return s.shaky.Once(ctx, key, until)
 }
 
-// TestLongExpiredLogin is RP-09: a login that ended long ago is one that took too long,
-// for a Store too that has nothing to say about it, or is down.
+// TestLongExpiredLogin is RP-09: a login that expired long ago is reported as expired, even if
+// the Store is empty or down.
 func TestLongExpiredLogin(t *testing.T) {
 	store := &strict{}
 	a := start(t, setting{config: func(c *login.Config) { store.now, c.Store = c.Now, store }})
@@ -45,7 +45,7 @@ func TestLongExpiredLogin(t *testing.T) {
 	}
 }
 
-// meddled is a Store that does something before one of its calls.
+// meddled is a Store that calls a function before one of its calls.
 type meddled struct {
 	login.Memory
 	before func(call, key string)
@@ -61,8 +61,8 @@ func (s *meddled) Link(ctx context.Context, index, key string, until time.Time) 
 	return s.Memory.Link(ctx, index, key, until)
 }
 
-// TestLogoutOvertakes is LO-02: a back-channel logout that comes while the login is being
-// finished ends its session too, wherever it comes in between.
+// TestLogoutOvertakes is LO-02: a back-channel logout during a login also ends the session of
+// this login.
 func TestLogoutOvertakes(t *testing.T) {
 	bySid := func(m map[string]any) { m["sid"], m["sub"] = "s1", "alice" }
 	bySub := func(m map[string]any) { m["sub"] = "alice" }
@@ -94,9 +94,9 @@ func TestLogoutOvertakes(t *testing.T) {
 	}
 }
 
-// TestSameNameOfAnother: a session opens for the registration that it was begun with, and
-// not for another that has its name, though keys and cookies are the same: the tokens would
-// go to another server, and one door's visitors through the other.
+// TestSameNameOfAnother: a session opens only for the registration with which it began. Another
+// registration with the same name, the same keys and the same cookies is rejected. Otherwise
+// tokens would go to another server.
 func TestSameNameOfAnother(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		store := &login.Memory{}
@@ -109,7 +109,7 @@ func TestSameNameOfAnother(t *testing.T) {
 		one := start(t, setting{config: same})
 		b := one.browser(t)
 		b.signIn(one)
-		two := start(t, setting{config: same, other: one}) // at a server of its own
+		two := start(t, setting{config: same, other: one}) // at another server
 		b.want(b.get(two.URL+"/"), 200, "nobody")
 		b.want(b.still().get(two.URL+"/token"), 303, "")
 		if two.as.Hits("/token") != 0 {
@@ -119,7 +119,7 @@ func TestSameNameOfAnother(t *testing.T) {
 	})
 }
 
-// TestTwoLogins: whom one of them lets through is nobody to the other.
+// TestTwoLogins: a session of one Login is not accepted by the other.
 func TestTwoLogins(t *testing.T) {
 	customers := start(t, setting{})
 	staff := start(t, setting{as: customers.as, other: customers, config: func(c *login.Config) { c.CookieName = "staff" }})
@@ -130,8 +130,8 @@ func TestTwoLogins(t *testing.T) {
 	b.want(b.get(customers.URL+"/staff"), 200, "nobody at /staff")
 }
 
-// TestSharedCache: what depends on the cookie says so, also where a handler lets its answer be
-// kept.
+// TestSharedCache: a response that depends on the cookie has Vary, even if a handler allows
+// caching.
 func TestSharedCache(t *testing.T) {
 	a := start(t, setting{})
 	b := a.browser(t)
@@ -142,7 +142,7 @@ func TestSharedCache(t *testing.T) {
 	}
 }
 
-// TestCopiedLogin is LOG-01: nor does a copy print a key.
+// TestCopiedLogin is LOG-01: a copy of a Login does not print a key.
 func TestCopiedLogin(t *testing.T) {
 	a := start(t, setting{})
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
@@ -152,7 +152,7 @@ func TestCopiedLogin(t *testing.T) {
 	}
 }
 
-// TestAllow: the header is for requests by a method that is not taken.
+// TestAllow: the header Allow is sent only for a method that is rejected.
 func TestAllow(t *testing.T) {
 	a := start(t, setting{})
 	b := a.browser(t)
@@ -165,8 +165,8 @@ func TestAllow(t *testing.T) {
 	}
 }
 
-// TestAPIThatRefuses: an API that takes no token at all, of a server that issues no refresh
-// tokens, is an error in the end, and no loop of logins.
+// TestAPIThatRefuses: if the API rejects every token and there is no refresh token, the visitor
+// sees an error, and no loop of logins.
 func TestAPIThatRefuses(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		a := start(t, set.and(keepTokens))

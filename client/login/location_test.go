@@ -11,8 +11,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestBasePath: an application behind a proxy, or http.StripPrefix, that removes a prefix. The
-// visitor never leaves the prefix.
+// TestBasePath: an application behind a proxy, or http.StripPrefix, that removes a prefix. Every
+// redirect keeps the prefix.
 func TestBasePath(t *testing.T) {
 	strip := func(inner http.Handler) http.Handler { return http.StripPrefix("/app", inner) }
 	for name, remove := range map[string]func(http.Handler) http.Handler{"a proxy": behind("", "/app", ""), "StripPrefix": strip} {
@@ -64,7 +64,7 @@ func TestBasePath(t *testing.T) {
 	}
 }
 
-// TestBasePathChoice: the same with a page to choose a server on.
+// TestBasePathChoice: TestBasePath with a page to choose a server.
 func TestBasePathChoice(t *testing.T) {
 	a := start(t, setting{
 		client: func(c *client.Config) {
@@ -87,7 +87,7 @@ func TestBasePathChoice(t *testing.T) {
 	b.want(b.get(a.URL+"/app/login?client=main&return_to=%2Fapp%2Fprivate%2Fx%3Fy%3D1"), 200, "alice at ")
 }
 
-// TestLongReturnTo: a path that is too long is dropped, and the log says so.
+// TestLongReturnTo: a path that is too long is dropped, and the log has a message.
 func TestLongReturnTo(t *testing.T) {
 	long := "/private/" + strings.Repeat("x", 2000)
 	for _, path := range []string{long, "/login?return_to=" + long} {
@@ -108,8 +108,8 @@ func TestLongReturnTo(t *testing.T) {
 	}
 }
 
-// TestOperatorProblems: what only the operator can fix is an error of its own, and no page says
-// to try again. A visitor's problem is information.
+// TestOperatorProblems: a problem that only the operator can fix is logged as ERROR, and its page
+// has no link to try again. A problem of the visitor is logged as INFO.
 func TestOperatorProblems(t *testing.T) {
 	oauth := func(status int, code string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
@@ -175,7 +175,8 @@ func TestOperatorProblems(t *testing.T) {
 	}
 }
 
-// TestForeignCookie: a session cookie that does not open is one warning that names both causes.
+// TestForeignCookie: a session cookie that does not open causes one warning, which contains both
+// causes.
 func TestForeignCookie(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		one := start(t, set)
@@ -201,8 +202,8 @@ func TestForeignCookie(t *testing.T) {
 	})
 }
 
-// TestMissingClaim: a claim of Config.Claims that no login brings is one warning that names the
-// setting.
+// TestMissingClaim: a claim of Config.Claims that no login has causes one warning, which contains
+// the setting.
 func TestMissingClaim(t *testing.T) {
 	for _, userInfo := range []bool{false, true} {
 		a := start(t, setting{config: func(c *login.Config) { c.Claims, c.UserInfo = []string{"sub", "email"}, userInfo }})

@@ -13,8 +13,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestLogout is LO-03: the session here ends before the browser goes to the server, with
-// the ID token as a hint, and comes back with the state.
+// TestLogout is LO-03: the session ends first. Then the browser goes to the server with the ID
+// token as a hint, and returns with the state.
 func TestLogout(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		a := start(t, set)
@@ -29,7 +29,7 @@ func TestLogout(t *testing.T) {
 		b.want(b.get(a.URL+"/"), 200, "nobody")
 		back := a.URL + "/bye?state="
 		b.want(b.get(back+"forged"), 400, "logout_failed")
-		b.want(b.get(back+q.Get("state")), 400, "logout_failed") // the forged one has ended it
+		b.want(b.get(back+q.Get("state")), 400, "logout_failed") // the forged request has ended the logout
 
 		b.signIn(a)
 		b.want(b.post(a.URL+"/logout", url.Values{}), 200, "nobody at /")
@@ -38,8 +38,8 @@ func TestLogout(t *testing.T) {
 	})
 }
 
-// TestLogoutElsewhere: a server that ends no sessions, or does not answer, keeps nobody
-// signed in here.
+// TestLogoutElsewhere: the visitor is signed out here, even if the server has no logout endpoint
+// or does not answer.
 func TestLogoutElsewhere(t *testing.T) {
 	for name, edit := range map[string]func(*optest.Server){
 		"no endpoint": func(s *optest.Server) { s.Edit = func(m map[string]any) { delete(m, "end_session_endpoint") } },
@@ -62,7 +62,7 @@ func TestLogoutElsewhere(t *testing.T) {
 	}
 }
 
-// TestLogoutRevokes: tokens that were kept end with the session.
+// TestLogoutRevokes: stored tokens are revoked.
 func TestLogoutRevokes(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		a := start(t, set.and(keepTokens))
@@ -75,7 +75,7 @@ func TestLogoutRevokes(t *testing.T) {
 	})
 }
 
-// TestLogoutCSRF is LO-03 and WEB-06: no other site signs a visitor out, and no link does.
+// TestLogoutCSRF is LO-03 and WEB-06: neither another site nor a link signs a visitor out.
 func TestLogoutCSRF(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		a := start(t, set)
@@ -97,14 +97,14 @@ func TestLogoutCSRF(t *testing.T) {
 	})
 }
 
-// withSession has the server put sid into its ID tokens.
+// withSession lets the server put sid into its ID tokens.
 func withSession(as *optest.Server, sid string) {
 	as.Lock()
 	defer as.Unlock()
 	as.EditID = func(m map[string]any) { m["sid"] = sid }
 }
 
-// logoutToken is a good one after edit has changed it.
+// logoutToken is a valid token, changed by edit.
 func logoutToken(as *optest.Server, edit func(map[string]any)) url.Values {
 	now := as.Now().Unix()
 	claims := map[string]any{
@@ -119,8 +119,8 @@ func stored(store login.Store) func(*login.Config) {
 	return func(c *login.Config) { c.Store, c.KeepTokens = store, true }
 }
 
-// TestBackchannelLogout is LO-01 and LO-02: at one machine, it ends the sessions of a sid, or
-// all of a user, on every other.
+// TestBackchannelLogout is LO-01 and LO-02: a logout at one machine ends the sessions of a sid,
+// or all sessions of a user, on every machine.
 func TestBackchannelLogout(t *testing.T) {
 	store := &shaky{}
 	one := start(t, setting{config: stored(store)})
@@ -155,7 +155,7 @@ func TestBackchannelLogout(t *testing.T) {
 	laptop.signIn(one)
 }
 
-// TestBackchannelRefuses is LO-01: 400 to what is not a good logout token, and no session
+// TestBackchannelRefuses is LO-01: an invalid logout token is answered with 400, and no session
 // ends.
 func TestBackchannelRefuses(t *testing.T) {
 	a := start(t, setting{config: stored(&login.Memory{})})
@@ -191,8 +191,8 @@ func TestBackchannelRefuses(t *testing.T) {
 	b.want(b.get(a.URL+"/"), 200, "alice")
 }
 
-// TestBackchannelDown: 503 while the Store or the server's keys cannot be had; the same
-// token is taken when they can.
+// TestBackchannelDown: the response is 503 while the Store or the server's keys are not
+// available. Later the same token is accepted.
 func TestBackchannelDown(t *testing.T) {
 	store := &shaky{}
 	a := start(t, setting{config: stored(store)})
@@ -219,7 +219,7 @@ func TestBackchannelDown(t *testing.T) {
 	server.want(server.post(fresh.URL+"/backchannel", token), 503, `"temporarily_unavailable"`)
 }
 
-// TestBackchannelWithoutStore: it says that it cannot.
+// TestBackchannelWithoutStore: the handler reports that it needs a Store.
 func TestBackchannelWithoutStore(t *testing.T) {
 	a := start(t, setting{})
 	b := a.browser(t)
@@ -228,8 +228,7 @@ func TestBackchannelWithoutStore(t *testing.T) {
 	b.want(b.get(a.URL+"/"), 200, "alice")
 }
 
-// TestFrontchannelLogout: the frame ends the session that it names. With a Store the cookie
-// need not come along.
+// TestFrontchannelLogout: the frame ends the session of its sid. With a Store it needs no cookie.
 func TestFrontchannelLogout(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		a := start(t, set)
@@ -258,8 +257,8 @@ func TestFrontchannelLogout(t *testing.T) {
 	})
 }
 
-// TestInitiated is WEB-05: a third party begins a login for configured issuers, and it
-// leads to this site alone.
+// TestInitiated is WEB-05: a third party can begin a login for configured issuers. The visitor
+// returns to this site only.
 func TestInitiated(t *testing.T) {
 	a := start(t, setting{})
 	good := url.Values{"iss": {a.as.URL}, "login_hint": {"alice@example.com"}, "target_link_uri": {a.URL + "/private/there?x=1"}}
@@ -286,7 +285,7 @@ func TestInitiated(t *testing.T) {
 	}
 }
 
-// TestSeveralIssuers is RP-23 as it runs: each login ends at the server where it began.
+// TestSeveralIssuers is RP-23: each login is finished at the server where it began.
 func TestSeveralIssuers(t *testing.T) {
 	first, second := optest.New(t), optest.New(t)
 	second.EditID = func(m map[string]any) { m["sub"] = "bob" }

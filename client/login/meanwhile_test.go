@@ -11,7 +11,7 @@ import (
 	"github.com/countersign/countersign/client/login"
 )
 
-// meanwhile is a Store during whose first calls for a session something else happens.
+// meanwhile is a Store that calls a function during the first calls for a session.
 type meanwhile struct {
 	shaky
 	before, after, deleted func() // a Save of a session, and a Delete
@@ -33,7 +33,7 @@ func (m *meanwhile) Delete(ctx context.Context, key string) error {
 	return err
 }
 
-// wait does not wait for ever: what follows then fails.
+// wait has a time limit. After it the test fails.
 func wait(done <-chan struct{}) {
 	select {
 	case <-done:
@@ -41,8 +41,7 @@ func wait(done <-chan struct{}) {
 	}
 }
 
-// TestBackchannelMeanwhile is LO-02: a logout ends the session too that begins here at that
-// moment.
+// TestBackchannelMeanwhile is LO-02: a logout also ends a session that begins at the same moment.
 func TestBackchannelMeanwhile(t *testing.T) {
 	nothing := func() {}
 	for name, arrange := range map[string]func(m *meanwhile, end func(), done <-chan struct{}){
@@ -58,7 +57,7 @@ func TestBackchannelMeanwhile(t *testing.T) {
 			m.deleted = func() {
 				if began.CompareAndSwap(false, true) {
 					close(deleted)
-					wait(done) // the login is over, and the logout goes on
+					wait(done) // the login has ended, and the logout continues
 				}
 			}
 		},
@@ -70,7 +69,7 @@ func TestBackchannelMeanwhile(t *testing.T) {
 			b, server := a.browser(t), a.browser(t)
 			callback := b.begin(a, "/login")
 			over, ended := make(chan struct{}), make(chan struct{})
-			arrange(store, sync.OnceFunc(func() { // of which none is older than the login it ends
+			arrange(store, sync.OnceFunc(func() { // none is older than the login that it ends
 				token := logoutToken(a.as, func(m map[string]any) { m["sid"] = "s1" })
 				server.want(server.post(a.URL+"/backchannel", token), 200, "")
 				close(ended)

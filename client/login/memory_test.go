@@ -101,8 +101,7 @@ func TestMemoryOnceAndLease(t *testing.T) {
 	}
 }
 
-// TestMemoryBound: it is full of what is good still, takes no more, and has room again when
-// that is over.
+// TestMemoryBound: a full Memory rejects new values until old ones expire.
 func TestMemoryBound(t *testing.T) {
 	c, ctx := &clock{}, t.Context()
 	m := &login.Memory{Now: c.now, MaxEntries: 10}
@@ -127,8 +126,8 @@ func TestMemoryBound(t *testing.T) {
 	}
 }
 
-// TestMemoryFlood is RP-09: logins that lead to nothing, however many, neither keep other logins
-// from ending, nor need more room than half of the bound, nor keep room from signed-in users.
+// TestMemoryFlood is RP-09: any number of unfinished logins leaves room for other logins and for
+// signed-in users. They use at most half of the limit.
 func TestMemoryFlood(t *testing.T) {
 	c, ctx := &clock{}, t.Context()
 	m := &login.Memory{Now: c.now, MaxEntries: 100}
@@ -152,7 +151,7 @@ func TestMemoryFlood(t *testing.T) {
 	if !held || err != nil {
 		t.Errorf("no room for a lease: %v", err)
 	}
-	for i := range 60 { // the sessions need the room of the logins
+	for i := range 60 { // the sessions need the room that logins used
 		if m.Save(ctx, fmt.Sprint("more", i), nil, soon) != nil && i < 51 {
 			t.Fatalf("no room for session %d", i)
 		}

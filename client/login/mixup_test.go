@@ -15,14 +15,14 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// twoServers is an application that trusts an evil server beside an honest one, which does not
+// twoServers is an application with an evil server and an honest one. The honest one does not
 // support RFC 9207.
 type twoServers struct {
 	*app
 	evil, honest *optest.Server
 }
 
-// RedirectURLs of the two, from the address of the application.
+// RedirectURLs of both clients, made from the application's address.
 type redirects struct{ evil, honest func(base string) string }
 
 func at(path string) func(string) string { return func(base string) string { return base + path } }
@@ -83,8 +83,8 @@ func startTwo(t *testing.T, where redirects, edit func(*login.Config), requireIs
 
 func same(h http.Handler) http.Handler { return h }
 
-// attack is RFC 9700 §4.4.1: the evil server sends the browser on to the honest one, as its
-// client, with the values of the login that was begun at the evil server.
+// attack is RFC 9700 §4.4.1: the evil server redirects the browser to the honest one, with the
+// honest client's ID and the values of the login at the evil server.
 func (two *twoServers) attack(honestRedirect string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
@@ -94,8 +94,7 @@ func (two *twoServers) attack(honestRedirect string) http.HandlerFunc {
 	}
 }
 
-// attacked walks a visitor to the honest RedirectURL, with the cookies of the login wherever
-// that is.
+// attacked follows the attack to the honest RedirectURL, with the cookies of the login.
 func (two *twoServers) attacked(t *testing.T) page {
 	b := two.browser(t)
 	start := b.still().get(two.URL + "/login?client=evil")
@@ -109,8 +108,8 @@ func (two *twoServers) attacked(t *testing.T) page {
 	return b.still().get(callback.String())
 }
 
-// TestMixUp is RP-23: a code of the honest server is never sent to the evil one, and the login
-// is not used up.
+// TestMixUp is RP-23: a code of the honest server is never sent to the evil one. The login can
+// still be finished.
 func TestMixUp(t *testing.T) {
 	for name, where := range mixUps {
 		t.Run(name, func(t *testing.T) {
@@ -135,7 +134,7 @@ func TestMixUp(t *testing.T) {
 	}
 }
 
-// behind is what a proxy changes before the application sees a request.
+// behind is what a proxy changes in a request.
 func behind(host, strip, add string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -155,8 +154,8 @@ func behind(host, strip, add string) func(http.Handler) http.Handler {
 	}
 }
 
-// TestMixUpBehindProxy is RP-23 where the address is not what the browser asked for: honest
-// logins end, and the attack does not succeed.
+// TestMixUpBehindProxy is RP-23 behind a proxy that changes the address: honest logins succeed,
+// and the attack fails.
 func TestMixUpBehindProxy(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -165,7 +164,7 @@ func TestMixUpBehindProxy(t *testing.T) {
 		iss    bool
 		proxy  func(http.Handler) http.Handler
 		base   string
-		hidden bool // honest logins end only with RequireIss
+		hidden bool // honest logins succeed only with RequireIss
 	}{
 		{name: "another host, paths", where: mixUps["paths"], proxy: behind("internal:8080", "", "")},
 		{name: "another host, queries", where: mixUps["queries"], proxy: behind("internal:8080", "", "")},
@@ -200,7 +199,7 @@ func TestMixUpBehindProxy(t *testing.T) {
 	}
 }
 
-// TestOneClientBehindProxy: with one client there is nothing to mix up, whatever a proxy changes.
+// TestOneClientBehindProxy: with one client every login succeeds, because no mix-up is possible.
 func TestOneClientBehindProxy(t *testing.T) {
 	a := start(t, setting{client: func(c *client.Config) {
 		c.RedirectURL = strings.Replace(c.RedirectURL, "/callback", "/public/done", 1)
@@ -217,8 +216,8 @@ func TestOneClientBehindProxy(t *testing.T) {
 	b.want(b.get(b.begin(a, "/login?return_to=/there")), 200, "alice at /there")
 }
 
-// TestHiddenHost: New demands RequireIss where the host alone tells clients apart, and a proxy
-// hides it.
+// TestHiddenHost: New requires RequireIss if clients differ only by host and a proxy replaces the
+// host.
 func TestHiddenHost(t *testing.T) {
 	for _, test := range []struct {
 		name     string

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// The page is put together from text, not by a template engine: what a stranger may choose
-// must not become markup, an attribute or a URL of another scheme.
+// The page is made of text, without a template engine. A value that an attacker may choose must
+// not become markup, an attribute or a URL with another scheme.
 func TestPageEscapesEverything(t *testing.T) {
 	plain := string(render(Problem{Code: "c", ID: "i", Retry: "/login?a"}, words{"t", "t"}))
 	for _, hostile := range []string{

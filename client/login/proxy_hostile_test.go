@@ -14,8 +14,8 @@ import (
 	"github.com/countersign/countersign/client/login"
 )
 
-// TestProxyInterim: what an API sends before its answer (103, 102) does not reach the page, and
-// does not remove what keeps the answer out of caches, or the cookie of refreshed tokens. SPA-03.
+// TestProxyInterim: interim responses of an API (103, 102) do not reach the page. They do not
+// remove Cache-Control or the cookie of refreshed tokens. SPA-03.
 func TestProxyInterim(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		s := startSPA(t, set, []string{"GET /x"}, func(w http.ResponseWriter, r *http.Request) {
@@ -52,8 +52,8 @@ func TestProxyInterim(t *testing.T) {
 	})
 }
 
-// TestProxyUpgrade: the only other protocol is WebSocket. Over another one (h2c), a page could
-// send the API requests that are not in Allow. SPA-07.
+// TestProxyUpgrade: WebSocket is the only other protocol. With another one (h2c) a page could
+// send requests that Allow does not contain. SPA-07.
 func TestProxyUpgrade(t *testing.T) {
 	asked := make(chan http.Header, 1)
 	s := startSPA(t, setting{}, []string{"GET /x"}, func(w http.ResponseWriter, r *http.Request) {
@@ -75,8 +75,8 @@ func TestProxyUpgrade(t *testing.T) {
 	}
 }
 
-// TestProxyOverrides: header fields that some servers read instead of the method or the path,
-// and other spellings of fields that are removed, do not reach the API: Allow decides. SPA-03.
+// TestProxyOverrides: headers that some servers read instead of the method or the path do not
+// reach the API. Nor do other spellings of removed headers. SPA-03.
 func TestProxyOverrides(t *testing.T) {
 	var got http.Header
 	s := startSPA(t, setting{}, []string{"POST /photos"}, func(_ http.ResponseWriter, r *http.Request) { got = r.Header.Clone() })
@@ -98,7 +98,7 @@ func TestProxyOverrides(t *testing.T) {
 	}
 }
 
-// TestProxyRedirectAtRoot: without a Prefix, no redirect of the API leads to another site.
+// TestProxyRedirectAtRoot: without a Prefix, a redirect of the API does not lead to another site.
 func TestProxyRedirectAtRoot(t *testing.T) {
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Location", "http://"+r.Host+"/v1//evil.example/x")
@@ -121,8 +121,8 @@ func TestProxyRedirectAtRoot(t *testing.T) {
 	}
 }
 
-// TestSilentOpenRedirect: a request for //evil.example/ is not redirected to that host, also
-// where no ServeMux has cleaned the path.
+// TestSilentOpenRedirect: a request for //evil.example/ is not redirected to that host, even
+// without a ServeMux that cleans the path.
 func TestSilentOpenRedirect(t *testing.T) {
 	a := start(t, setting{})
 	a.Config.Handler = a.login.Silent("", http.HandlerFunc(whoAmI))

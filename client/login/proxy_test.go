@@ -20,7 +20,7 @@ import (
 	"github.com/countersign/countersign/client/login"
 )
 
-// spa is an application whose pages call an API through a proxy.
+// spa is an application with pages that call an API through a proxy.
 type spa struct {
 	*app
 	api *httptest.Server
@@ -53,7 +53,7 @@ func (b *browser) info(a *app) (got map[string]any) {
 	return got
 }
 
-// fetch is a script's request with the token.
+// fetch is a script's request with the CSRF token.
 func (b *browser) fetch(s *spa, method, path, body string, header map[string]string) page {
 	b.t.Helper()
 	r, err := http.NewRequestWithContext(b.t.Context(), method, s.URL+path, strings.NewReader(body))
@@ -72,7 +72,7 @@ func (b *browser) fetch(s *spa, method, path, body string, header map[string]str
 	return b.still().do(r)
 }
 
-// TestSession: who is signed in, as JSON, and never a token. SPA-01.
+// TestSession: the response is JSON about the user, and contains no token. SPA-01.
 func TestSession(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		s := startSPA(t, set, []string{"GET /x"}, func(http.ResponseWriter, *http.Request) {})
@@ -109,8 +109,8 @@ func TestSession(t *testing.T) {
 	})
 }
 
-// TestProxyForwards: the visitor's token and the request go to the API, and the answer comes
-// back without what is not for this site. SPA-02.
+// TestProxyForwards: the API gets the visitor's token and the request. The page gets the response
+// without the removed headers. SPA-02.
 func TestProxyForwards(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		var got *http.Request
@@ -163,8 +163,8 @@ func TestProxyForwards(t *testing.T) {
 	})
 }
 
-// TestProxyInstructions: an API tells neither the server in front to send a file nor a cache to
-// keep the response.
+// TestProxyInstructions: an API can neither make the server in front send a file nor make a cache
+// store the response.
 func TestProxyInstructions(t *testing.T) {
 	names := []string{
 		"X-Accel-Redirect", "X-Accel-Expires", "X-Accel-Buffering", "X-Sendfile", "X-Lighttpd-Send-File", "X-LiteSpeed-Location", "X-Reproxy-URL",
@@ -188,7 +188,7 @@ func TestProxyInstructions(t *testing.T) {
 	}
 }
 
-// TestProxyRejects: SPA-03. The API hears of none of these.
+// TestProxyRejects: SPA-03. The API gets none of these requests.
 func TestProxyRejects(t *testing.T) {
 	called := atomic.Int32{}
 	s := startSPA(t, setting{}, []string{"GET /photos/{id}", "POST /photos"}, func(http.ResponseWriter, *http.Request) { called.Add(1) })
@@ -238,8 +238,8 @@ func TestProxyRejects(t *testing.T) {
 	b.want(b.fetch(s, "POST", "/api/photos", "", nil), 200, "")
 }
 
-// TestProxyRefreshes: an API that rejects a token gets another one, and the same body again.
-// Without a login left, the page is told to sign in. SPA-04.
+// TestProxyRefreshes: after an API rejects a token, the same body is sent again with a new token.
+// If the login has ended, the page gets login_required. SPA-04.
 func TestProxyRefreshes(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		all := false
@@ -263,8 +263,8 @@ func TestProxyRefreshes(t *testing.T) {
 	})
 }
 
-// TestProxyStepUp: the page learns what is needed and where to go; the login then asks for
-// that, and nobody can write such an address. SPA-05.
+// TestProxyStepUp: the page gets the requirements and the address of the login. The login
+// requests them. A forged address is rejected. SPA-05.
 func TestProxyStepUp(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		challenge := `Bearer error="insufficient_user_authentication", acr_values="gold", max_age="60"`
@@ -299,7 +299,7 @@ func TestProxyStepUp(t *testing.T) {
 	})
 }
 
-// TestProxyStreams: bodies in both directions, and server-sent events, arrive as they are
+// TestProxyStreams: bodies in both directions, and server-sent events, are forwarded as they are
 // written. SPA-06.
 func TestProxyStreams(t *testing.T) {
 	arrived := make(chan struct{})
@@ -310,7 +310,7 @@ func TestProxyStreams(t *testing.T) {
 				fmt.Fprintf(w, "data: %d\n\n", i)
 				w.(http.Flusher).Flush()
 				if i == 0 {
-					<-r.Context().Done() // the second comes never: the first must have been flushed
+					<-r.Context().Done() // the second event never comes: the first must have been flushed
 					return
 				}
 			}
@@ -343,7 +343,7 @@ func TestProxyStreams(t *testing.T) {
 	go func() {
 		io.WriteString(write, "0123456789")
 		select {
-		case <-arrived: // while the rest is still to come
+		case <-arrived: // before the rest is sent
 		case <-ctx.Done():
 		}
 		write.Close()
@@ -392,7 +392,7 @@ func TestProxyWebSocket(t *testing.T) {
 	}
 }
 
-// TestProxyRedirect: within the API it leads through the proxy.
+// TestProxyRedirect: a redirect within the API is changed to the proxy's path.
 func TestProxyRedirect(t *testing.T) {
 	to := ""
 	s := startSPA(t, setting{}, []string{"GET /old"}, func(w http.ResponseWriter, r *http.Request) {
@@ -409,7 +409,7 @@ func TestProxyRedirect(t *testing.T) {
 	}
 }
 
-// TestProxyDown: an API that does not answer is 502, without what went wrong.
+// TestProxyDown: an API that does not answer causes 502 without the reason.
 func TestProxyDown(t *testing.T) {
 	s := startSPA(t, setting{}, []string{"GET /x"}, func(w http.ResponseWriter, r *http.Request) {
 		conn, _, _ := http.NewResponseController(w).Hijack()
@@ -442,7 +442,7 @@ func TestProxyDPoP(t *testing.T) {
 	}
 }
 
-// TestProxyConfig: what is missing or wrong is named.
+// TestProxyConfig: the error contains the missing or wrong setting.
 func TestProxyConfig(t *testing.T) {
 	a := start(t, setting{config: keepTokens})
 	good := login.Proxy{Target: "https://api.example/v1", Prefix: "/api", Allow: []string{"GET /x"}}

@@ -8,7 +8,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestReady: an application that cannot sign anybody in says so before it listens.
+// TestReady: Ready returns an error if no user can sign in.
 func TestReady(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		if err := start(t, set).login.Ready(t.Context()); err != nil {

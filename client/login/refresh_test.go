@@ -12,8 +12,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestRefreshOnce: many requests at once find the access token ended, and one of them
-// refreshes, whatever the tabs and with a Store whatever the processes.
+// TestRefreshOnce: if many requests find an expired access token, one of them refreshes it. With
+// a Store that includes all processes.
 func TestRefreshOnce(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		store := &login.Memory{}
@@ -47,8 +47,8 @@ func TestRefreshOnce(t *testing.T) {
 	})
 }
 
-// TestRefreshLost: the answer with the new cookie never came; the old cookie comes again,
-// and the new tokens are found here.
+// TestRefreshLost: the browser did not receive the new cookie. With the old cookie the process
+// finds the new tokens in memory.
 func TestRefreshLost(t *testing.T) {
 	as := optest.New(t)
 	as.Token = func(m map[string]any) { m["refresh_token"] = "canary-refresh-0" }
@@ -64,11 +64,11 @@ func TestRefreshLost(t *testing.T) {
 	if b.cookie(a, "__Host-login-t") == old || rotation.Posts() != 1 {
 		t.Errorf("the new tokens do not reach the browser, or were got %d times", rotation.Posts())
 	}
-	other := start(t, setting{as: as, config: keepTokens, other: a}) // has seen nothing of that
+	other := start(t, setting{as: as, config: keepTokens, other: a}) // another process, without these tokens
 	b.want(b.get(other.URL+"/token"), 200, "canary-access-1")
 }
 
-// TestRefreshAndClocks: a clock that goes back does not bring spent tokens back.
+// TestRefreshAndClocks: used tokens are not used again after a clock was set back.
 func TestRefreshAndClocks(t *testing.T) {
 	as := optest.New(t)
 	as.Token = func(m map[string]any) { m["refresh_token"], m["expires_in"] = "canary-refresh-0", 60 }
@@ -89,8 +89,8 @@ func TestRefreshAndClocks(t *testing.T) {
 	}
 }
 
-// TestRefreshEnds: when the server takes the refresh token no more, it is asked once, and
-// a new login is what helps.
+// TestRefreshEnds: after the server has rejected the refresh token, no further request is sent. A
+// new login is required.
 func TestRefreshEnds(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		a := start(t, set.and(keepTokens))

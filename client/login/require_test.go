@@ -10,7 +10,7 @@ import (
 	"github.com/countersign/countersign/client/login"
 )
 
-// TestRequire: visitors are sent to sign in; scripts and forms are told.
+// TestRequire: visitors are redirected to sign in. Scripts and forms get 401.
 func TestRequire(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -53,8 +53,8 @@ func TestRequire(t *testing.T) {
 	}
 }
 
-// TestSessionDropped: a browser that keeps the cookie of the login and not that of the
-// session ends on a page, not in a loop.
+// TestSessionDropped: a browser that stores the cookie of the login, and not that of the session,
+// gets an error page instead of a loop.
 func TestSessionDropped(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		a := start(t, set)
@@ -77,17 +77,17 @@ func TestSessionDropped(t *testing.T) {
 	})
 }
 
-// TestOtherKeys: processes that do not share their keys are no loop either.
+// TestOtherKeys: processes with different keys do not cause a loop.
 func TestOtherKeys(t *testing.T) {
 	one := start(t, setting{})
 	two := start(t, setting{as: one.as, other: one, config: func(c *login.Config) { c.Keys = [][]byte{key("b")} }})
 	b := one.browser(t)
 	b.still().get(b.begin(one, "/private/"))
 	b.want(b.get(two.URL+"/private/"), 400, "session_lost")
-	b.want(b.get(two.URL+"/private/"), 200, "alice at /") // ends at one, which still knows her
+	b.want(b.get(two.URL+"/private/"), 200, "alice at /") // ends at the process that can open her cookie
 }
 
-// TestBegin: a login that the application begins itself, such as a step-up.
+// TestBegin: the application begins a login, such as a step-up.
 func TestBegin(t *testing.T) {
 	a := start(t, setting{config: func(c *login.Config) { c.Request.Prompt = []string{"select_account"} }})
 	a.Config.Handler.(*http.ServeMux).HandleFunc("/stepup", func(w http.ResponseWriter, r *http.Request) {
@@ -105,7 +105,7 @@ func TestBegin(t *testing.T) {
 	}
 }
 
-// TestProblemPage is LOG-03: a code and an id, the id in the log, and a page that is one.
+// TestProblemPage is LOG-03: a complete page with a code and an id. The log has the same id.
 func TestProblemPage(t *testing.T) {
 	a := start(t, setting{})
 	b := a.browser(t)
@@ -134,7 +134,7 @@ func TestProblemPage(t *testing.T) {
 	}
 }
 
-// TestErrorPage: the application's own.
+// TestErrorPage: the application's page replaces the default one.
 func TestErrorPage(t *testing.T) {
 	var seen login.Problem
 	a := start(t, setting{config: func(c *login.Config) {

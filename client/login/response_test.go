@@ -11,7 +11,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestMethods is RP-27: GET where the response is in the query, POST where it is a form.
+// TestMethods is RP-27: GET for a response in the query, POST for a form.
 func TestMethods(t *testing.T) {
 	formPost := func(c *client.Config) { c.ResponseMode = "form_post" }
 	for _, test := range []struct {
@@ -48,8 +48,8 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-// TestFormPost is RP-27, WEB-01: the form comes from another site, so the cookie must be
-// SameSite=None, and only that one.
+// TestFormPost is RP-27, WEB-01: the form comes from another site, so the cookie of the login
+// must be SameSite=None. No other cookie may be.
 func TestFormPost(t *testing.T) {
 	a := start(t, setting{client: func(c *client.Config) { c.ResponseMode = "form_post" }})
 	b := a.browser(t)
@@ -72,7 +72,7 @@ func TestFormPost(t *testing.T) {
 	b.want(b.post(a.URL+"/callback", url.Values{"state": {strings.Repeat("x", 1<<20)}}), 400, "invalid_request")
 }
 
-// TestSignedResponse is RP-28: which login a signed response is for stands inside.
+// TestSignedResponse is RP-28: a signed response contains the state of its login.
 func TestSignedResponse(t *testing.T) {
 	as := optest.New(t)
 	a := start(t, setting{as: as, client: func(c *client.Config) { c.ResponseMode = "query.jwt" }})

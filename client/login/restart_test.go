@@ -12,7 +12,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// forgets has a server answer the first n logins as Keycloak does that has forgotten them.
+// forgets lets a server answer the first n logins like Keycloak after it has forgotten them.
 func forgets(t *testing.T, n int, code string) *optest.Server {
 	as := optest.New(t)
 	as.Callback = func(q url.Values) {
@@ -26,8 +26,8 @@ func forgets(t *testing.T, n int, code string) *optest.Server {
 	return as
 }
 
-// TestAuthenticationExpired: a login that the server has forgotten begins again, with what
-// it asked for, once.
+// TestAuthenticationExpired: a login that the server has forgotten begins again with the same
+// request, once.
 func TestAuthenticationExpired(t *testing.T) {
 	for _, code := range []string{"temporarily_unavailable", "authentication_expired"} {
 		bothKinds(t, func(t *testing.T, set setting) {
@@ -53,7 +53,8 @@ func TestAuthenticationExpired(t *testing.T) {
 	}
 }
 
-// TestRestartKeepsRequest: the second try asks for what the first one did, and of the same user.
+// TestRestartKeepsRequest: the second request has the parameters of the first one, and the same
+// user is required.
 func TestRestartKeepsRequest(t *testing.T) {
 	a := start(t, setting{as: forgets(t, 0, "")})
 	a.Config.Handler.(*http.ServeMux).HandleFunc("/again", func(w http.ResponseWriter, r *http.Request) {
@@ -83,7 +84,7 @@ func TestRestartKeepsRequest(t *testing.T) {
 	}
 }
 
-// TestOtherErrorsDoNotRestart: nothing else begins a login again.
+// TestOtherErrorsDoNotRestart: after any other error the login does not begin again.
 func TestOtherErrorsDoNotRestart(t *testing.T) {
 	for description, code := range map[string]string{"": "temporarily_unavailable", "authentication_expired": "access_denied", "authentication_expired ": "temporarily_unavailable"} {
 		as := optest.New(t)
@@ -100,7 +101,7 @@ func TestOtherErrorsDoNotRestart(t *testing.T) {
 	}
 }
 
-// TestOnProblem: the application hears of every problem what the log has.
+// TestOnProblem: OnProblem gets what the log contains.
 func TestOnProblem(t *testing.T) {
 	type heard struct {
 		problem login.Problem
@@ -133,7 +134,7 @@ func TestOnProblem(t *testing.T) {
 	}
 }
 
-// TestOnServerLogout: the application hears which sessions the server has ended.
+// TestOnServerLogout: OnServerLogout gets the sessions that the server has ended.
 func TestOnServerLogout(t *testing.T) {
 	var all []login.ServerLogout
 	a := start(t, setting{config: func(c *login.Config) {

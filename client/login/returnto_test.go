@@ -11,10 +11,9 @@ import (
 
 const site = "https://app.example/private/page?x=1"
 
-// resolveAsBrowser tells to which host a browser at site goes for an address, by the rules
-// of the URL Standard (WHATWG) as far as they decide that: what is at the ends and below a
-// space is dropped, tabs and line breaks everywhere, and a backslash is a slash. ok is
-// false for an address with a scheme of its own.
+// resolveAsBrowser returns the host that a browser requests for an address on a page of site. It
+// follows the URL Standard (WHATWG): it removes controls and spaces at the ends, and all tabs and
+// line breaks, and reads a backslash as a slash. ok is false for an address with a scheme.
 func resolveAsBrowser(s string) (host string, ok bool) {
 	s = strings.TrimFunc(s, func(r rune) bool { return r <= ' ' })
 	s = strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(s)
@@ -40,8 +39,8 @@ func isScheme(s string) bool {
 	return true
 }
 
-// staysHere is what must hold of everything that cleanReturnTo takes: read by Go, by a
-// browser, and by either of them after the next server has decoded or cleaned the path.
+// staysHere checks that a value that cleanReturnTo accepts leads to this site: as Go and a
+// browser read it, and after the next server has decoded or cleaned the path.
 func staysHere(t *testing.T, from, path string) {
 	t.Helper()
 	base, _ := url.Parse(site)
@@ -106,7 +105,7 @@ func TestReturnToCorpus(t *testing.T) {
 	t.Logf("%d values, %d taken as paths of this site", len(all), taken)
 }
 
-// TestReturnTo is WEB-04's other half: what visitors ask for comes back as it was.
+// TestReturnTo is the other half of WEB-04: paths that visitors request are not changed.
 func TestReturnTo(t *testing.T) {
 	for _, same := range []string{
 		"/", "/a", "/a/", "/a/b.html", "/a?b=c&d=e", "/a?b=%2F%2Fc", "/a?", "/caf%C3%A9", "/a%20b", "/a+b?c+d", "/a//b", "/.well-known/x", "/...",

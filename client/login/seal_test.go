@@ -21,7 +21,7 @@ func testSealer(t testing.TB, names ...string) sealer {
 	return s
 }
 
-// TestSeal is WEB-02 and WEB-03: what is sealed opens with one of the keys, for its purpose,
+// TestSeal is WEB-02 and WEB-03: a sealed value opens with one of the keys, for its purpose, and
 // under its name.
 func TestSeal(t *testing.T) {
 	one := testSealer(t, "a")
@@ -53,7 +53,7 @@ func TestSeal(t *testing.T) {
 	}
 }
 
-// TestExpand: the keys are those of HKDF-Expand, so that what older versions sealed opens.
+// TestExpand: the keys are those of HKDF-Expand, so that values of older versions open.
 func TestExpand(t *testing.T) {
 	s, salt := testSealer(t, "a"), bytes.Repeat([]byte{7}, saltSize)
 	for range 3 { // the HMAC is used again
@@ -71,7 +71,7 @@ func opens(s sealer, purpose, name, sealed string) bool {
 	return ok
 }
 
-// TestSealEveryByte: none can be changed, the version among them.
+// TestSealEveryByte: a change of any byte is rejected, also of the version.
 func TestSealEveryByte(t *testing.T) {
 	s := testSealer(t, "a")
 	sealed, err := s.seal(forSession, "name", []byte("plain"))
@@ -94,7 +94,7 @@ func TestSealerPrints(t *testing.T) {
 	}
 }
 
-// FuzzOpen begins with what would open for another purpose or name.
+// FuzzOpen starts with values that open for another purpose or name.
 func FuzzOpen(f *testing.F) {
 	s := testSealer(f, "a")
 	for _, bound := range [][2]string{{forAttempt, "name"}, {forSession, "other"}} {

@@ -10,8 +10,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestFixation is WEB-02: a session that somebody planted in the browser is not the one
-// that the visitor has after a login, and ends with it.
+// TestFixation is WEB-02: a login replaces a session that an attacker put into the browser, and
+// ends it.
 func TestFixation(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		a := start(t, set)
@@ -32,8 +32,7 @@ func TestFixation(t *testing.T) {
 	})
 }
 
-// TestIdleAndLifetime: a session ends when nobody uses it, and at the latest when its time
-// is over.
+// TestIdleAndLifetime: a session ends after Idle without a request, and after Lifetime.
 func TestIdleAndLifetime(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		a := start(t, set.and(func(c *login.Config) { c.Idle, c.Lifetime = 10*time.Minute, time.Hour }))
@@ -54,8 +53,8 @@ func TestIdleAndLifetime(t *testing.T) {
 	})
 }
 
-// TestStaleSession is RP-29: a visitor whose session is over comes back to the page that was
-// asked for; a form or a script of that page is told.
+// TestStaleSession is RP-29: after a session has expired, the visitor signs in and returns to the
+// requested page. A form or a script gets 401.
 func TestStaleSession(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		a := start(t, set)
@@ -73,7 +72,7 @@ func TestStaleSession(t *testing.T) {
 	})
 }
 
-// TestFuture: a session from the future is none.
+// TestFuture: a session that begins in the future is rejected.
 func TestFuture(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		a := start(t, set)
@@ -86,8 +85,8 @@ func TestFuture(t *testing.T) {
 	})
 }
 
-// TestCopiedCookie: after the logout a copy of the cookie opens nothing at this process,
-// and with a Store at none.
+// TestCopiedCookie: after the logout this process rejects a copy of the cookie. With a Store
+// every process does.
 func TestCopiedCookie(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		a := start(t, set)
@@ -100,7 +99,7 @@ func TestCopiedCookie(t *testing.T) {
 	})
 }
 
-// TestClaims: what is kept of the ID token and of UserInfo is what was named.
+// TestClaims: a session contains only the claims of Config.Claims.
 func TestClaims(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		as := optest.New(t)

@@ -17,8 +17,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestSignInRejects: the application says who may sign in. A user who may not sees
-// access_denied and has no session.
+// TestSignInRejects: a user whom SignIn rejects sees access_denied and has no session.
 func TestSignInRejects(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		for name, test := range map[string]struct {
@@ -66,9 +65,9 @@ type temporary struct{}
 func (temporary) Error() string   { return "too many connections" }
 func (temporary) Temporary() bool { return true }
 
-// TestSignInParameters: what Apple posts beside the code comes to the application once, and the
-// parameters of the protocol do not. It sees every claim; Config.Claims and SetClaim say
-// which are kept.
+// TestSignInParameters: SignIn gets the parameters that Apple posts with the code, once, and no
+// parameters of the protocol. It sees every claim. The session has those of Config.Claims and
+// SetClaim.
 func TestSignInParameters(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		const posted = `{"name":{"firstName":"Alice","lastName":"Doe"}}`
@@ -101,7 +100,7 @@ func TestSignInParameters(t *testing.T) {
 	})
 }
 
-// github is a plain OAuth 2.0 server: no OpenID Connect, and an API that says who the user is.
+// github is a plain OAuth 2.0 server, with an API that returns the user.
 func github(t *testing.T) string {
 	gh := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {

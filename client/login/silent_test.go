@@ -11,8 +11,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// silent is an application with a page behind Silent, and a server at which nobody is signed in
-// unless says so.
+// silent is an application with a page behind Silent. No user is signed in at the server unless a
+// test changes that.
 func startSilent(t *testing.T, set setting, answer string) *app {
 	t.Helper()
 	if set.as == nil {
@@ -29,8 +29,8 @@ func startSilent(t *testing.T, set setting, answer string) *app {
 	return a
 }
 
-// TestSilent: a visitor with a session at the server is signed in at the page where she is, by a
-// first visit and by a later one.
+// TestSilent: a visitor with a session at the server is signed in on the page, at a first and at
+// a later visit.
 func TestSilent(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		for _, firstVisit := range []bool{true, false} {
@@ -47,8 +47,8 @@ func TestSilent(t *testing.T) {
 	})
 }
 
-// TestSilentNotSignedIn: whatever the server answers, the visitor sees the page, and the
-// server is not asked again soon.
+// TestSilentNotSignedIn: after any response of the server the visitor sees the page. The server
+// gets no second request for a while.
 func TestSilentNotSignedIn(t *testing.T) {
 	for _, answer := range []string{"login_required", "interaction_required", "consent_required", "account_selection_required", "access_denied", "server_error", "temporarily_unavailable", "invalid_request"} {
 		t.Run(answer, func(t *testing.T) {
@@ -63,7 +63,7 @@ func TestSilentNotSignedIn(t *testing.T) {
 			if usual := strings.HasSuffix(answer, "_required"); usual != (a.log.String() == "") {
 				t.Errorf("the log: %s", a.log)
 			}
-			a.clock.turn(time.Hour) // the cookie jar has a clock of its own
+			a.clock.turn(time.Hour) // the cookie jar uses the real clock
 			b.plant(a, "__Host-login-silent", "")
 			b.want(b.get(a.URL+"/greet/page"), 200, "nobody at /greet/page")
 			if n := a.as.Hits("/authorize"); n != 2 {
@@ -73,8 +73,8 @@ func TestSilentNotSignedIn(t *testing.T) {
 	}
 }
 
-// TestSilentBroken: no error page and no loop when the server, the limiter or the response
-// fails, or the token request does.
+// TestSilentBroken: if the server, the limiter, the response or the token request fails, there is
+// no error page and no loop.
 func TestSilentBroken(t *testing.T) {
 	for name, test := range map[string]func(*setting, *optest.Server){
 		"the server is down": func(_ *setting, as *optest.Server) {
@@ -104,7 +104,7 @@ func TestSilentBroken(t *testing.T) {
 	}
 }
 
-// TestSilentWithoutCookies: a browser that keeps no cookies sees its page.
+// TestSilentWithoutCookies: a browser without cookies sees the page.
 func TestSilentWithoutCookies(t *testing.T) {
 	a := startSilent(t, setting{}, "login_required")
 	b := a.browser(t)
@@ -117,7 +117,7 @@ func TestSilentWithoutCookies(t *testing.T) {
 	}
 }
 
-// TestSilentOnlyVisits: nothing but a visit to a page leads to the server.
+// TestSilentOnlyVisits: only the visit of a page causes a request to the server.
 func TestSilentOnlyVisits(t *testing.T) {
 	a := startSilent(t, setting{}, "")
 	for name, header := range map[string]map[string]string{
@@ -141,8 +141,8 @@ func TestSilentOnlyVisits(t *testing.T) {
 	}
 }
 
-// TestSilentAfterLogout: a user who signs out stays signed out, though the server's session
-// is still there.
+// TestSilentAfterLogout: a user who has signed out is not signed in again by the server's
+// session.
 func TestSilentAfterLogout(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		a := startSilent(t, set, "")
@@ -155,7 +155,8 @@ func TestSilentAfterLogout(t *testing.T) {
 	})
 }
 
-// TestSilentLost: an answer to a silent login that this browser no longer knows is no error page.
+// TestSilentLost: a response to a silent login that this browser does not know causes no error
+// page.
 func TestSilentLost(t *testing.T) {
 	a := startSilent(t, setting{}, "login_required")
 	b := a.browser(t)

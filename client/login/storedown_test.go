@@ -89,8 +89,8 @@ func (s *shaky) Acquire(ctx context.Context, key string, d time.Duration) (func(
 	return s.Memory.Acquire(ctx, key, d)
 }
 
-// TestStoreDown: 503 wherever the Store is asked, nobody is let in, no code is sent, and
-// when it is back all goes on.
+// TestStoreDown: while the Store is down, the response is 503, no visitor has access, and no code
+// is sent. Afterwards everything works again.
 func TestStoreDown(t *testing.T) {
 	store := &shaky{}
 	a := start(t, setting{config: func(c *login.Config) { c.Store, c.KeepTokens = store, true }})
@@ -110,7 +110,7 @@ func TestStoreDown(t *testing.T) {
 	}
 	kept := b.cookie(a, "__Host-login")
 	b.want(b.post(a.URL+"/logout", url.Values{}), 503, "temporarily_unavailable")
-	b.want(b.get(a.URL+"/"), 200, "nobody") // the cookie is gone, at least
+	b.want(b.get(a.URL+"/"), 200, "nobody") // the cookie was removed
 
 	store.down.Store(false)
 	b.plant(a, "__Host-login", kept)
@@ -121,8 +121,8 @@ func TestStoreDown(t *testing.T) {
 	}
 }
 
-// TestStoreDownAtEachCall: the callback survives the Store's end at any of its calls, and
-// leaves nobody signed in.
+// TestStoreDownAtEachCall: the Store fails at one of the callback's calls. The visitor is not
+// signed in, and the callback can be repeated.
 func TestStoreDownAtEachCall(t *testing.T) {
 	for n := range 20 {
 		store := &failsAt{at: int64(n)}
@@ -141,7 +141,7 @@ func TestStoreDownAtEachCall(t *testing.T) {
 	t.Error("a login takes more than 20 calls of the Store")
 }
 
-// failsAt is a Store one call of which fails.
+// failsAt is a Store of which one call fails.
 type failsAt struct {
 	shaky
 	at int64

@@ -11,8 +11,8 @@ import (
 	"github.com/countersign/countersign/client/login"
 )
 
-// TestImpatientReloads: whoever reloads the callback again and again while the first
-// answer is under way comes to where the login leads.
+// TestImpatientReloads: a visitor who reloads the callback many times during the first one is
+// redirected to the requested page.
 func TestImpatientReloads(t *testing.T) {
 	a := start(t, setting{})
 	b := a.browser(t)
@@ -41,8 +41,8 @@ func TestImpatientReloads(t *testing.T) {
 	}
 }
 
-// TestParallelCallbacks is RP-21: many at once, at two processes, are one token request,
-// and each of them leads to where the login was to lead.
+// TestParallelCallbacks is RP-21: many callbacks at once, at two processes, cause one token
+// request. All redirect to the requested page.
 func TestParallelCallbacks(t *testing.T) {
 	t.Run("one process", func(t *testing.T) {
 		a := start(t, setting{})
@@ -56,8 +56,8 @@ func TestParallelCallbacks(t *testing.T) {
 	})
 }
 
-// parallelCallbacks has the server answer the token request when everybody else has been
-// answered: they carry what the browser had before.
+// parallelCallbacks lets the server answer the token request after all other callbacks. These
+// have the cookies from before the login.
 func parallelCallbacks(t *testing.T, one, two *app) {
 	const visits = 20
 	var others sync.WaitGroup
@@ -95,7 +95,7 @@ func parallelCallbacks(t *testing.T, one, two *app) {
 	b.want(b.get(two.URL+"/"), 200, "alice")
 }
 
-// TestReload is RP-29: the callback once more, from the browser that has finished.
+// TestReload is RP-29: the browser that has finished a login sends the callback again.
 func TestReload(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		a := start(t, set)
@@ -115,7 +115,7 @@ func TestReload(t *testing.T) {
 	})
 }
 
-// TestBack is RP-29: back to the server's page, and forward once more from there.
+// TestBack is RP-29: the visitor goes back to the server's page, and forward again.
 func TestBack(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		a := start(t, set)
@@ -132,7 +132,7 @@ func TestBack(t *testing.T) {
 	})
 }
 
-// TestTwoTabs: each comes back to its own page, and there is one session in the end.
+// TestTwoTabs: each tab returns to its own page. Afterwards there is one session.
 func TestTwoTabs(t *testing.T) {
 	bothKinds(t, func(t *testing.T, set setting) {
 		a := start(t, set)
@@ -147,8 +147,8 @@ func TestTwoTabs(t *testing.T) {
 	})
 }
 
-// TestManyTabs is RP-09: at most ten logins a browser, the oldest out, and not too many
-// bytes of cookies either.
+// TestManyTabs is RP-09: a browser has at most ten logins, and the oldest is removed. The size of
+// their cookies is limited too.
 func TestManyTabs(t *testing.T) {
 	a := start(t, setting{})
 	b := a.browser(t)
@@ -178,8 +178,8 @@ func TestManyTabs(t *testing.T) {
 	}
 }
 
-// TestTabsBesideASession is RP-09: logins under way make room for the session and its tokens,
-// all of which are to fit into a header of 8 kB.
+// TestTabsBesideASession is RP-09: cookies of logins, of the session and of its tokens fit
+// together into a header of 8 kB.
 func TestTabsBesideASession(t *testing.T) {
 	a := start(t, setting{as: longTokens(t), config: keepTokens})
 	b := a.browser(t)
@@ -208,7 +208,8 @@ func TestTabsBesideASession(t *testing.T) {
 	b.want(b.get(callback), 200, "alice at /there")
 }
 
-// TestStartKeepsNothing is RP-09: whoever begins logins fills nothing but the own browser.
+// TestStartKeepsNothing is RP-09: a login that begins stores nothing except cookies in the
+// browser.
 func TestStartKeepsNothing(t *testing.T) {
 	store := &shaky{}
 	a := start(t, setting{config: func(c *login.Config) { c.Store = store }})

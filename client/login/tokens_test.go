@@ -10,8 +10,8 @@ import (
 
 func kept(name string) json.RawMessage { return json.RawMessage(fmt.Sprintf("%q", name)) }
 
-// TestCarriedLatest: what a refresh has brought stays the latest, whatever the clocks of
-// those who have sealed the cookies are.
+// TestCarriedLatest: the tokens of the last refresh are used, even if the clocks of the processes
+// that sealed the cookies differ.
 func TestCarriedLatest(t *testing.T) {
 	now := time.Now()
 	c := &carriedTokens{now: func() time.Time { return now }}
@@ -33,7 +33,7 @@ func TestCarriedLatest(t *testing.T) {
 	}
 }
 
-// TestEndedCarriesNothing: a refresh that is under way at a logout finds nothing to go on with.
+// TestEndedCarriesNothing: a refresh during a logout finds no tokens.
 func TestEndedCarriesNothing(t *testing.T) {
 	now := time.Now()
 	l := &sealedSessions{&Login{config: Config{Now: time.Now, Lifetime: time.Hour}, shared: &Memory{}, carried: &carriedTokens{now: time.Now}}}
@@ -47,7 +47,7 @@ func TestEndedCarriesNothing(t *testing.T) {
 	}
 }
 
-// TestCarriedAtOnce: nor does an older cookie that comes at that moment change it.
+// TestCarriedAtOnce: an older cookie that arrives during a refresh changes nothing.
 func TestCarriedAtOnce(t *testing.T) {
 	now := time.Now()
 	c := &carriedTokens{now: func() time.Time { return now }}
@@ -67,7 +67,7 @@ func TestCarriedAtOnce(t *testing.T) {
 	}
 }
 
-// TestForgetFull: a session ends though there is no room to note that its tokens do.
+// TestForgetFull: a session ends even if there is no room to store that its tokens have ended.
 func TestForgetFull(t *testing.T) {
 	c := &carriedTokens{memory: Memory{MaxEntries: 1}, now: time.Now}
 	c.Save(t.Context(), "of another session", kept("new"), time.Now())

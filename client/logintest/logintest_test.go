@@ -121,7 +121,7 @@ func TestWithSession(t *testing.T) {
 	}
 }
 
-// TestWithSessionExpires: the session ends as others do.
+// TestWithSessionExpires: the session expires like any other.
 func TestWithSessionExpires(t *testing.T) {
 	now := time.Now()
 	l := newLogin(t, logintest.Issuer, nil, func(c *login.Config) { c.Now = func() time.Time { return now } })
@@ -149,7 +149,7 @@ func TestWithSessionPanics(t *testing.T) {
 	}
 }
 
-// TestAsAfterALogin: a handler sees the same after a real login as with With.
+// TestAsAfterALogin: With gives a handler the same values as a real login.
 func TestAsAfterALogin(t *testing.T) {
 	issuer := issuertest.New(t, issuertest.Config{})
 	mux := http.NewServeMux()

@@ -10,7 +10,7 @@ import (
 	"github.com/countersign/countersign/client/loopback"
 )
 
-// A program opens the browser; the user has five minutes.
+// Open the browser. The user has five minutes.
 func Example() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
@@ -27,7 +27,7 @@ func Example() {
 	fmt.Println("signed in:", tokens.IDToken.Subject)
 }
 
-// A program that prints the address too, for those whose browser does not open.
+// Print the address too, for users whose browser does not open.
 func ExampleConfig() {
 	config := loopback.Config{
 		Client: client.Config{Issuer: "https://as.example", ClientID: "photoctl", Auth: auth.Public()},

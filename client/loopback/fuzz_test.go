@@ -13,8 +13,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// FuzzServe: no request without the state gets through, whatever it is, and none breaks
-// the wait.
+// FuzzServe: no request without the state is accepted, and none ends the wait.
 func FuzzServe(f *testing.F) {
 	for _, target := range []string{
 		"GET /callback?code=x&state=y HTTP/1.1\r\nHost: 127.0.0.1:1\r\n\r\n", "GET /callback HTTP/1.0\r\n\r\n",

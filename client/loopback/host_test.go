@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestDefaultPort: a browser leaves port 80 out, whatever was registered.
+// TestDefaultPort: a browser omits port 80 in the header Host.
 func TestDefaultPort(t *testing.T) {
 	for host, status := range map[string]int{
 		"127.0.0.1": 404, "127.0.0.1:80": 404, "127.0.0.1:8080": 421, "evil.example": 421, "evil.example:80": 421, "127.0.0.1:80:80": 421,

@@ -19,14 +19,14 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// answer is what the user's browser was shown.
+// answer is the response that the user's browser got.
 type answer struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// get is a browser that follows redirects, or stops at them.
+// get is a request of a browser that follows redirects, or does not.
 func get(t *testing.T, r *http.Request) answer {
 	t.Helper()
 	hc := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
@@ -49,8 +49,7 @@ func request(t *testing.T, method, address string) *http.Request {
 	return r
 }
 
-// config is a login at the server; visit plays the user with the address and the
-// redirect URI in it.
+// config is a login at the server. visit acts as the user, with the address and its redirect URI.
 func config(t *testing.T, s *optest.Server, visit func(address string, redirect *url.URL)) Config {
 	return Config{
 		Client: client.Config{Issuer: s.URL, ClientID: optest.ClientID, Auth: auth.SecretBasic(optest.ClientSecret), PAR: client.PAROff},
@@ -69,7 +68,7 @@ func config(t *testing.T, s *optest.Server, visit func(address string, redirect 
 	}
 }
 
-// login waits for the browser too, as the user does.
+// login also waits for the browser.
 func login(ctx context.Context, c Config) (*client.Tokens, error) {
 	open, shown := c.Open, make(chan struct{})
 	c.Open = func(ctx context.Context, address string) error {
@@ -81,8 +80,8 @@ func login(ctx context.Context, c Config) (*client.Tokens, error) {
 	return tokens, err
 }
 
-// TestLogin: a free port of the literal address, one answer, and nobody listens
-// afterwards. NAT-01, NAT-02.
+// TestLogin: Login listens at a free port of the literal address, for one response. Afterwards
+// the port is closed. NAT-01, NAT-02.
 func TestLogin(t *testing.T) {
 	for _, test := range []struct{ name, redirect, host, path string }{
 		{"by default", "", "127.0.0.1", "/callback"},
@@ -155,7 +154,7 @@ func TestFixedPort(t *testing.T) {
 	}
 }
 
-// TestRefusals: the user sees a code, the program the reason.
+// TestRefusals: the user sees a code, and the program gets the reason.
 func TestRefusals(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -198,7 +197,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestNoAnswer: the wait ends with the context, and says what was refused meanwhile.
+// TestNoAnswer: the wait ends with the context. The error contains the requests that were
+// rejected meanwhile.
 func TestNoAnswer(t *testing.T) {
 	s := optest.New(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -215,7 +215,7 @@ func TestNoAnswer(t *testing.T) {
 	}
 }
 
-// TestNoBrowser: an address that cannot be shown is an error at once.
+// TestNoBrowser: if the address cannot be opened, Login fails at once.
 func TestNoBrowser(t *testing.T) {
 	c := config(t, optest.New(t), nil)
 	c.Open = func(context.Context, string) error { return errors.New("no screen") }
@@ -247,8 +247,8 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-// TestBrowser: the system's program gets the address as its one argument, and nothing but
-// a page's address.
+// TestBrowser: the system's program gets the address as its only argument. Only an http or https
+// address is accepted.
 func TestBrowser(t *testing.T) {
 	dir := t.TempDir()
 	said := filepath.Join(dir, "said")
@@ -283,8 +283,8 @@ func TestBrowser(t *testing.T) {
 	}
 }
 
-// TestSigned: with a signed response the state is inside it. What is not signed by the
-// server is a stranger's, what is ends the login. RP-28.
+// TestSigned: a signed response contains the state. A response that the server did not sign is
+// ignored. A signed one ends the login. RP-28.
 func TestSigned(t *testing.T) {
 	for _, test := range []struct {
 		name, title string

@@ -12,8 +12,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestAttackers: what others send to the port is refused, and the user's answer is taken
-// after it. NAT-01, RP-20.
+// TestAttackers: requests of other programs are rejected, and the user's response is still
+// accepted. NAT-01, RP-20.
 func TestAttackers(t *testing.T) {
 	s := optest.New(t)
 	c := config(t, s, func(address string, redirect *url.URL) {
@@ -60,7 +60,7 @@ func withHost(r *http.Request, host string) *http.Request {
 	return r
 }
 
-// TestManyStrangers: there is an end to it.
+// TestManyStrangers: the 100th request with a wrong state ends the login.
 func TestManyStrangers(t *testing.T) {
 	s := optest.New(t)
 	c := config(t, s, func(address string, redirect *url.URL) {
@@ -74,7 +74,7 @@ func TestManyStrangers(t *testing.T) {
 	}
 }
 
-// TestTwice: two answers at once are one login. RP-21.
+// TestTwice: two responses at once cause one login. RP-21.
 func TestTwice(t *testing.T) {
 	s := optest.New(t)
 	var pages atomic.Int32

@@ -12,7 +12,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestConfigCarries: what was registered about requests is what the client does.
+// TestConfigCarries: the registered values about requests are in the client's configuration.
 func TestConfigCarries(t *testing.T) {
 	keys := auth.SigningKey{KeyID: "k", Alg: "RS256", Key: optest.NewKey("k", "RS256").Private}
 	server := &discovery.Provider{Issuer: "https://as.example"}
@@ -64,8 +64,9 @@ func TestConfigCarries(t *testing.T) {
 	}
 }
 
-// TestSecretThatNobodyAskedFor has no end where the server names none; one that was asked
-// for is returned beside the error, so that the client can be deleted. RFC 7591 §3.2.1.
+// TestSecretThatNobodyAskedFor: a secret that was not requested may lack an expiry. A requested
+// one without expiry is an error, and the registration is returned, so that the client can be
+// deleted. RFC 7591 §3.2.1.
 func TestSecretThatNobodyAskedFor(t *testing.T) {
 	for method, ok := range map[string]bool{"": false, "client_secret_basic": false, "client_secret_post": false, "none": true, "private_key_jwt": true, "tls_client_auth": true} {
 		s := optest.New(t)
@@ -91,8 +92,8 @@ func TestSecretThatNobodyAskedFor(t *testing.T) {
 	}
 }
 
-// TestUnusableRegistration: a client that the server made is returned with the error, if
-// there is what is needed to delete it.
+// TestUnusableRegistration: if the response is wrong but the client can be deleted, the
+// registration is returned with the error.
 func TestUnusableRegistration(t *testing.T) {
 	for name, test := range map[string]struct {
 		edit      map[string]any

@@ -65,7 +65,7 @@ func TestDocument(t *testing.T) {
 	}
 }
 
-// TestDocumentRefused: a document with a secret, or that nobody could use, is not served.
+// TestDocumentRefused: a document that contains a secret, or that is not valid, is not served.
 func TestDocumentRefused(t *testing.T) {
 	for name, edit := range map[string]func(*registration.Document){
 		"a client_id that is none": func(d *registration.Document) { d.ClientID = "client" },

@@ -17,7 +17,7 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// The document for a client ID that nobody has to register.
+// Serve the document of a client ID that needs no registration.
 func ExampleDocument() {
 	document := &registration.Document{
 		ClientID: "https://app.example/oauth-client",
@@ -38,11 +38,11 @@ func ExampleDocument() {
 	// Output: https://app.example/oauth-client
 }
 
-// trusted is where this application lets its users sign in.
+// trusted are the servers at which users of this application may sign in.
 func trusted(issuer string) bool { return issuer != "" }
 
-// reach signs a user in for an API that nobody has configured: it asks the API, which
-// names its authorization server, makes itself known there, and begins the login.
+// reach signs a user in for an API without any configuration. It reads the API's challenge, finds
+// the authorization server, identifies the client there, and begins the login.
 func reach(ctx context.Context, api string, document *registration.Document) (*client.Client, string, *client.Pending, error) {
 	challenge, err := ask(ctx, api)
 	if err != nil {
@@ -60,7 +60,7 @@ func reach(ctx context.Context, api string, document *registration.Document) (*c
 	if err != nil {
 		return nil, "", nil, err
 	}
-	config.Scopes = []string{} // no more than the API asks for
+	config.Scopes = []string{} // only the scopes that the API requires
 	c, err := client.New(config)
 	if err != nil {
 		return nil, "", nil, err
@@ -71,7 +71,7 @@ func reach(ctx context.Context, api string, document *registration.Document) (*c
 	return c, redirect, pending, err
 }
 
-// ask calls the API without a token, for its challenge.
+// ask calls the API without a token to get its challenge.
 func ask(ctx context.Context, api string) (*tokens.ChallengeError, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, api, nil)
 	if err != nil {
@@ -89,8 +89,8 @@ func ask(ctx context.Context, api string) (*tokens.ChallengeError, error) {
 	return challenge, nil
 }
 
-// introduce makes the application known to a server: by its document if the server reads
-// those, else by a registration.
+// introduce identifies the application at a server: by its document if the server supports that,
+// otherwise by a registration.
 func introduce(ctx context.Context, server *discovery.Provider, document *registration.Document) (client.Config, error) {
 	metadata, err := server.Metadata(ctx)
 	if err != nil {
@@ -107,16 +107,16 @@ func introduce(ctx context.Context, server *discovery.Provider, document *regist
 	return registered.Config(server, nil), nil
 }
 
-// An application like an MCP client: from an API's challenge to the login.
+// Get from an API's challenge to the login, as an MCP client does.
 func Example_unknownAPI() {
 	document := &registration.Document{ClientID: "https://app.example/oauth-client", Metadata: registration.Metadata{
 		RedirectURIs: []string{"http://127.0.0.1:8080/callback"}, TokenEndpointAuthMethod: "none",
 	}}
 	_, redirect, _, err := reach(context.Background(), "https://mcp.example/mcp", document)
-	fmt.Println(redirect, err) // send the user's browser there
+	fmt.Println(redirect, err) // redirect the user's browser there
 }
 
-// newAPI is an API of this module that names its authorization server.
+// newAPI is an API whose metadata contains its authorization server.
 func newAPI(t *testing.T, s *optest.Server) (address string) {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -131,7 +131,7 @@ func newAPI(t *testing.T, s *optest.Server) (address string) {
 	return address
 }
 
-// TestUnknownAPI goes the whole way of the example, and calls the API in the end. RS-16.
+// TestUnknownAPI runs the example, and calls the API. RS-16.
 func TestUnknownAPI(t *testing.T) {
 	for _, documents := range []bool{false, true} {
 		s := optest.New(t)

@@ -72,7 +72,8 @@ func TestRegister(t *testing.T) {
 	}
 }
 
-// TestManage reads, changes and deletes, with what is issued anew. RFC 7592 §2.
+// TestManage reads, updates and deletes a registration, with the new secret and token of each
+// response. RFC 7592 §2.
 func TestManage(t *testing.T) {
 	s := optest.New(t)
 	r := registrar(s)
@@ -107,8 +108,8 @@ func TestManage(t *testing.T) {
 	}
 }
 
-// TestEmptyKeySet: a server that writes an empty key set for a client without keys can be sent an
-// update. A key set that a client did register stays.
+// TestEmptyKeySet: an update works at a server that returns an empty key set for a client without
+// keys. A registered key set is kept.
 func TestEmptyKeySet(t *testing.T) {
 	for jwks, kept := range map[string]bool{`{}`: false, `{"keys":[]}`: false, `{"keys":[{"kty":"OKP"}]}`: true} {
 		s := optest.New(t)
@@ -130,7 +131,7 @@ func TestEmptyKeySet(t *testing.T) {
 	}
 }
 
-// TestAnswers: what a server may answer, and what it may not. RFC 7591 §3.2.1.
+// TestAnswers: which responses are accepted, and which are rejected. RFC 7591 §3.2.1.
 func TestAnswers(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -192,7 +193,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestDeleted: RFC 7592 §2.3 wants 204; 200 says that it is done too.
+// TestDeleted: 204 is required by RFC 7592 §2.3; 200 is accepted too.
 func TestDeleted(t *testing.T) {
 	for status, deleted := range map[int]bool{204: true, 200: true, 202: false, 403: false, 405: false, 500: false} {
 		s := optest.New(t)
@@ -208,7 +209,7 @@ func TestDeleted(t *testing.T) {
 	}
 }
 
-// TestRefusals: what a server refuses, and what it answers by mistake.
+// TestRefusals: errors of the server, and invalid responses.
 func TestRefusals(t *testing.T) {
 	for _, test := range []struct {
 		name        string
@@ -254,7 +255,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestConfig: every method leads to its authentication, one that is not known to none.
+// TestConfig: the registered method decides the client authentication. An unknown method leads to
+// none.
 func TestConfig(t *testing.T) {
 	key := auth.SigningKey{Key: optest.NewKey("a", "ES256").Private}
 	server := &discovery.Provider{Issuer: "https://as.example", URL: "https://as.example/metadata"}
@@ -280,7 +282,7 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-// TestConfigKeepsTrust: the client trusts the server no more than its Provider does.
+// TestConfigKeepsTrust: the client has the same trust settings as the Provider.
 func TestConfigKeepsTrust(t *testing.T) {
 	r := &registration.Registered{ClientID: "x"}
 	for _, set := range []bool{false, true} {
@@ -293,7 +295,7 @@ func TestConfigKeepsTrust(t *testing.T) {
 	}
 }
 
-// TestKept goes through JSON, as an application keeps it, and is managed after that.
+// TestKept encodes a registration as JSON, decodes it, and updates it.
 func TestKept(t *testing.T) {
 	s := optest.New(t)
 	first := register(t, s, app())
@@ -313,7 +315,7 @@ func TestKept(t *testing.T) {
 	}
 }
 
-// noCanary fails if text holds a secret.
+// noCanary fails if text contains a secret.
 func noCanary(t *testing.T, text string) {
 	t.Helper()
 	if i := strings.Index(text, "canary"); i >= 0 {
@@ -337,7 +339,7 @@ func TestNothingPrintsASecret(t *testing.T) {
 	noCanary(t, log.String())
 }
 
-// TestOutage: a server that is down may be up later.
+// TestOutage: the error of a server that is down is temporary.
 func TestOutage(t *testing.T) {
 	s := optest.New(t)
 	r := registrar(s)
@@ -352,8 +354,8 @@ func TestOutage(t *testing.T) {
 	}
 }
 
-// FuzzRegistration: an answer is refused, or names a client; what came of it can be sent
-// back in an update.
+// FuzzRegistration: a response is rejected, or has a client ID. An accepted one can be sent back
+// in an update.
 func FuzzRegistration(f *testing.F) {
 	for _, seed := range []string{
 		`{"client_id":"x"}`, `{"client_id":"x","client_secret":"y","client_secret_expires_at":0}`, `{"client_id":"x","redirect_uris":["a"],"scope":7,"extra":1}`,

@@ -9,7 +9,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestNotSent: what is wrong before anything is sent.
+// TestNotSent: a wrong registration is rejected before a request is sent.
 func TestNotSent(t *testing.T) {
 	s := optest.New(t)
 	r := registrar(s)
@@ -42,7 +42,7 @@ func TestNotSent(t *testing.T) {
 	}
 }
 
-// TestNoEndpoint: a server that registers nobody is told apart.
+// TestNoEndpoint: a server without registration has an error of its own.
 func TestNoEndpoint(t *testing.T) {
 	s := optest.New(t)
 	s.Edit = func(m map[string]any) { delete(m, "registration_endpoint") }
@@ -51,8 +51,7 @@ func TestNoEndpoint(t *testing.T) {
 	}
 }
 
-// TestMutualTLS is MTLS-01: with a certificate, the address for that is used, and without
-// one it is not.
+// TestMutualTLS is MTLS-01: the alias of the endpoint is used with a certificate, and only then.
 func TestMutualTLS(t *testing.T) {
 	s := optest.New(t)
 	s.Edit = func(metadata map[string]any) {
@@ -69,7 +68,7 @@ func TestMutualTLS(t *testing.T) {
 	}
 }
 
-// TestTokenStaysAtTheServer: the registration's token goes nowhere else.
+// TestTokenStaysAtTheServer: the registration access token is sent to no other server.
 func TestTokenStaysAtTheServer(t *testing.T) {
 	s, evil := optest.New(t), optest.New(t)
 	r := registrar(s)
@@ -99,7 +98,7 @@ func TestTokenStaysAtTheServer(t *testing.T) {
 	}
 }
 
-// TestAnotherClient: an answer about another client is not taken.
+// TestAnotherClient: a response about another client is rejected.
 func TestAnotherClient(t *testing.T) {
 	s := optest.New(t)
 	good := register(t, s, app())

@@ -34,8 +34,8 @@ func ExampleFileStore() {
 	// Output: true
 }
 
-// The requests of a login's session to an API. The Transport adds a valid token to requests to
-// Origins, and to no others.
+// Call an API for a user. The Transport adds a valid token to requests to Origins, and to no
+// others.
 func ExampleTransport() {
 	ctx := context.Background()
 	issuer, err := issuertest.Start(issuertest.Config{})

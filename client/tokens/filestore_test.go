@@ -16,7 +16,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestFileStore: what is saved is loaded, by another FileStore too, until its time is over.
+// TestFileStore: a saved value can be loaded until it expires, with another FileStore too.
 func TestFileStore(t *testing.T) {
 	ctx, dir := t.Context(), filepath.Join(t.TempDir(), "photoctl", "tokens")
 	s, other := &tokens.FileStore{Dir: dir}, &tokens.FileStore{Dir: dir}
@@ -57,8 +57,8 @@ func TestFileStore(t *testing.T) {
 	}
 }
 
-// TestFileStoreModes: no other user can open the directory or a file. What others can open is
-// rejected, and the error names the remedy.
+// TestFileStoreModes: other users cannot open the directory or a file. If they could, the store
+// rejects it, and the error contains the command to fix it.
 func TestFileStoreModes(t *testing.T) {
 	if os.Getuid() < 0 {
 		t.Skip("modes are those of Unix")
@@ -101,8 +101,8 @@ func TestFileStoreModes(t *testing.T) {
 	}
 }
 
-// TestFileStoreDamage: a file that is damaged is an error that names it, and not a login that
-// is over. What a killed process or the past has left is removed.
+// TestFileStoreDamage: a damaged file is an error that contains its name, and does not end the
+// login. Files of killed processes, and expired files, are removed.
 func TestFileStoreDamage(t *testing.T) {
 	ctx, dir := t.Context(), t.TempDir()
 	os.Chmod(dir, 0o700)
@@ -133,8 +133,8 @@ func TestFileStoreDamage(t *testing.T) {
 	}
 }
 
-// TestFileLease: one has a lease at a time, until it gives it back, its time is over, or its
-// process ends.
+// TestFileLease: one process has a lease at a time, until it releases the lease, the lease
+// expires, or the process ends.
 func TestFileLease(t *testing.T) {
 	ctx, dir := t.Context(), filepath.Join(t.TempDir(), "tokens")
 	s, other := &tokens.FileStore{Dir: dir}, &tokens.FileStore{Dir: dir}
@@ -168,7 +168,7 @@ func TestFileLease(t *testing.T) {
 }
 
 // TestFileStoreProcesses: four processes of 25 goroutines each share a refresh token in a
-// directory. The server gets one request, although another process was killed in its refresh.
+// directory. The server gets one request, although another process was killed during its refresh.
 func TestFileStoreProcesses(t *testing.T) {
 	s := optest.New(t)
 	rotation := s.RotateRefreshTokens()
@@ -199,13 +199,13 @@ func TestFileStoreProcesses(t *testing.T) {
 			t.Errorf("process %d: %v\n%s", i, err, outs[i])
 		}
 	}
-	if rotation.Posts() != 2 || rotation.Revoked() { // that of the dead process, and one more
+	if rotation.Posts() != 2 || rotation.Revoked() { // that of the killed process, and one more
 		t.Errorf("%d requests, revoked %v", rotation.Posts(), rotation.Revoked())
 	}
 }
 
-// TestFileStoreOwner: root does not store its tokens in another user's directory, who could
-// read, remove and replace them there.
+// TestFileStoreOwner: root does not store its tokens in another user's directory, because that
+// user could read, remove and replace them.
 func TestFileStoreOwner(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root opens a directory of another user")

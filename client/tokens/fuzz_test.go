@@ -11,7 +11,7 @@ import (
 	"github.com/countersign/countersign/discovery"
 )
 
-// FuzzReadChallenge: whatever an API answers, Begin can send what it gives.
+// FuzzReadChallenge: the request of any challenge is valid for Begin.
 func FuzzReadChallenge(f *testing.F) {
 	for _, s := range []string{"Bearer", `Bearer error="invalid_token", scope="a"`, `DPoP error=use_dpop_nonce`, `Basic realm="x", Bearer error="e"`, `Bearer error="a\"b"`, `Negotiate abc==, Bearer error="e"`, "=", `"`, ",", `Bearer error="<script>"`,
 		`Bearer error="insufficient_scope", scope="a b\\"`, `Bearer error="insufficient_user_authentication", acr_values="a \"", max_age="1e9"`, `Bearer resource_metadata="https://a@b"`} {

@@ -11,7 +11,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// answer makes a token endpoint that says the same to everybody.
+// answer returns a token endpoint that sends the same response to every request.
 func answer(status int, contentType, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", contentType)
@@ -20,14 +20,14 @@ func answer(status int, contentType, body string) http.HandlerFunc {
 	}
 }
 
-// config is that of the client the fake server knows.
+// config is the configuration of the client that the test server knows.
 func config(s *optest.Server) client.Config {
 	return client.Config{
 		Issuer: s.URL, ClientID: optest.ClientID, Auth: auth.SecretBasic(optest.ClientSecret), RedirectURL: optest.RedirectURL,
 	}
 }
 
-// login goes the whole path.
+// login makes a complete login.
 func login(t *testing.T, s *optest.Server, c *client.Client) (*client.Tokens, error) {
 	t.Helper()
 	redirect, pending, err := c.Begin(t.Context(), client.Request{})
@@ -46,8 +46,8 @@ func newClient(t *testing.T, c client.Config) *client.Client {
 	return out
 }
 
-// noCanary fails if text holds a secret: everything secret in these tests begins
-// with canary, and JWTs begin with eyJ.
+// noCanary fails if text contains a secret. Secrets in these tests begin with canary, and JWTs
+// with eyJ.
 func noCanary(t *testing.T, text string) {
 	t.Helper()
 	for _, secret := range []string{"canary", "eyJ"} {

@@ -25,14 +25,14 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// The processes of these tests are this program, started anew with these set.
+// The processes of these tests are this test program, started again with these variables.
 const (
 	issuerOf = "COUNTERSIGN_TEST_ISSUER"
 	storeAt  = "COUNTERSIGN_TEST_STORE"
 )
 
-// TestMain is a process that wants the tokens of "alice", 25 times at once, if it is told
-// where; else it runs the tests.
+// TestMain runs the tests. With the variables set, the process requests the tokens of "alice" 25
+// times at once instead.
 func TestMain(m *testing.M) {
 	if os.Getenv(storeAt) == "" {
 		os.Exit(m.Run())
@@ -57,7 +57,7 @@ func TestMain(m *testing.M) {
 	wg.Wait()
 }
 
-// outcome is what one caller gets, in a word.
+// outcome describes the result of one caller in a word.
 func outcome(r *tokens.Refresher) string {
 	issued, err := r.Tokens(context.Background(), "alice")
 	switch {
@@ -104,7 +104,7 @@ func (s *remoteStore) Acquire(_ context.Context, key string, _ time.Duration) (f
 	return func() { s.call("release", key, id) }, id != nil, err
 }
 
-// storeServer is a store for other processes, and what it does when it is asked.
+// storeServer is a store for other processes, with a hook for each call.
 type storeServer struct {
 	*store
 	before   func(op string)
@@ -142,7 +142,7 @@ func (s *storeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(out)
 }
 
-// process starts another process, which prints an outcome a line.
+// process starts another process, which prints one outcome per line.
 func process(t *testing.T, issuer, store string) (*exec.Cmd, *bytes.Buffer) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
@@ -155,8 +155,8 @@ func process(t *testing.T, issuer, store string) (*exec.Cmd, *bytes.Buffer) {
 	return cmd, out
 }
 
-// TestProcesses: four processes of 25 goroutines each share a refresh token whose server
-// rotates and watches for theft. One request, and nobody loses the session.
+// TestProcesses: four processes of 25 goroutines each share a refresh token. The server rotates
+// it, and ends the login at a second use. There is one request, and every caller gets tokens.
 func TestProcesses(t *testing.T) {
 	s := optest.New(t)
 	rotation := s.RotateRefreshTokens()
@@ -178,9 +178,9 @@ func TestProcesses(t *testing.T) {
 	}
 }
 
-// TestKilled: the process that holds the lease is killed in each of its steps, and another
-// goes on. Where the server's answer died with the process, it depends on the server: one
-// that takes a token once more for a while goes on too, with any other a new login is needed.
+// TestKilled: the process that holds the lease is killed at each of its steps, and another
+// process continues. If the server's response was lost, the server decides: one that accepts a
+// refresh token once more for a while continues. With any other a new login is required.
 func TestKilled(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -204,7 +204,7 @@ func TestKilled(t *testing.T) {
 			s := optest.New(t)
 			rotation := s.RotateRefreshTokens()
 			rotation.Grace = test.grace
-			// The first process stays in its step until it is dead.
+			// The first process waits at its step until it is killed.
 			var left atomic.Int32
 			left.Store(int32(test.nth))
 			reached, dead := make(chan struct{}), make(chan struct{})
@@ -218,7 +218,7 @@ func TestKilled(t *testing.T) {
 			}
 			rotation.Before = func() {
 				if at("request") {
-					panic(http.ErrAbortHandler) // the server reads it no more
+					panic(http.ErrAbortHandler) // the server no longer reads it
 				}
 			}
 			rotation.After = func() { at("answer") }
@@ -243,7 +243,7 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestKept: what is stored of tokens is enough to go on with them, and prints no secret.
+// TestKept: stored tokens can be refreshed and used, and print no secret.
 func TestKept(t *testing.T) {
 	s := optest.New(t)
 	cfg := config(s)

@@ -21,7 +21,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// kept keeps tokens of alice's in r, apart from every request.
+// kept stores tokens of alice in r.
 func kept(t *testing.T, r *tokens.Refresher, access string) {
 	t.Helper()
 	other := ending(time.Hour)
@@ -31,8 +31,8 @@ func kept(t *testing.T, r *tokens.Refresher, access string) {
 	}
 }
 
-// TestOldLoginEnds: the user signs in again while a refresh of the old login is under way,
-// which the server then refuses. The new login stands.
+// TestOldLoginEnds: the user signs in again while the old login is refreshed. The server then
+// rejects that refresh. The new login is kept.
 func TestOldLoginEnds(t *testing.T) {
 	s := optest.New(t)
 	r := refresher(t, s, ending(-time.Second))
@@ -47,8 +47,8 @@ func TestOldLoginEnds(t *testing.T) {
 	}
 }
 
-// TestFetchedAfterTheirEnd: the old tokens, which need no login, leave the store while new
-// ones are fetched.
+// TestFetchedAfterTheirEnd: tokens without a login expire in the store while new ones are
+// fetched.
 func TestFetchedAfterTheirEnd(t *testing.T) {
 	var r *tokens.Refresher
 	r = &tokens.Refresher{Client: newClient(t, config(optest.New(t))), Fetch: func(ctx context.Context, old *client.Tokens) (*client.Tokens, error) {
@@ -67,8 +67,8 @@ func TestFetchedAfterTheirEnd(t *testing.T) {
 	}
 }
 
-// TestRotatedAndUnchecked: the server has rotated the refresh token, and its keys to check the
-// ID token cannot be had for a moment. The login goes on with the new refresh token.
+// TestRotatedAndUnchecked: the server has rotated the refresh token, and the keys for the ID
+// token cannot be fetched for a moment. The login continues with the new refresh token.
 func TestRotatedAndUnchecked(t *testing.T) {
 	s := optest.New(t)
 	old, err := login(t, s, newClient(t, config(s)))
@@ -87,7 +87,7 @@ func TestRotatedAndUnchecked(t *testing.T) {
 	s.Replace("/jwks", status(503))
 	shared := storeOf(t, old)
 	for want := 1; want <= 2; want++ {
-		r := &tokens.Refresher{Client: newClient(t, config(s)), Store: shared, Leases: tokens.LocalLeases{}} // whose cache of keys is empty
+		r := &tokens.Refresher{Client: newClient(t, config(s)), Store: shared, Leases: tokens.LocalLeases{}} // a process without cached keys
 		if tokens, err := r.Tokens(t.Context(), "alice"); err != nil || tokens.AccessToken != old.AccessToken {
 			t.Errorf("the old access token is good: %v, %v", tokens, err)
 		}
@@ -102,7 +102,8 @@ func TestRotatedAndUnchecked(t *testing.T) {
 	}
 }
 
-// TestEndedAtOnce: tokens that end when they come are an error, and their refresh token is kept.
+// TestEndedAtOnce: new tokens that have already expired are an error, and their refresh token is
+// stored.
 func TestEndedAtOnce(t *testing.T) {
 	s := optest.New(t)
 	s.Replace("/token", func(w http.ResponseWriter, _ *http.Request) {
@@ -119,8 +120,8 @@ func TestEndedAtOnce(t *testing.T) {
 	}
 }
 
-// TestPageInBetween: a page with status 200 that is no answer of the token endpoint (of a
-// proxy, say) ends no login.
+// TestPageInBetween: a page with status 200 that is not a token response, such as a proxy's, does
+// not end the login.
 func TestPageInBetween(t *testing.T) {
 	s := optest.New(t)
 	rotation := s.RotateRefreshTokens()
@@ -139,8 +140,8 @@ func TestPageInBetween(t *testing.T) {
 	}
 }
 
-// TestPanic: a panic of the application's is its callers', who can recover it, as net/http
-// does; and nobody waits for ever.
+// TestPanic: every caller gets the panic of the application's function, so that it can recover as
+// net/http does. No caller waits for ever.
 func TestPanic(t *testing.T) {
 	s := optest.New(t)
 	s.RotateRefreshTokens()
@@ -159,8 +160,8 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// TestHolderHasItsTime: who waited long for the lease has the time of a whole refresh then.
-// What the server has answered must not be lost to the wait.
+// TestHolderHasItsTime: a process that has waited long for the lease still has the time for a
+// complete refresh, so that the server's response is not lost.
 func TestHolderHasItsTime(t *testing.T) {
 	c := newClient(t, config(optest.New(t)))
 	synctest.Test(t, func(t *testing.T) {
@@ -186,7 +187,7 @@ func TestHolderHasItsTime(t *testing.T) {
 	})
 }
 
-// blind is a store that cannot be read for a moment, in which the user signs out.
+// blind is a store that cannot be read for a moment. In that moment the user signs out.
 type blind struct {
 	*store
 	loads int
@@ -200,7 +201,8 @@ func (b *blind) Load(ctx context.Context, key string) ([]byte, error) {
 	return b.store.Load(ctx, key)
 }
 
-// TestLogoutUnseen: tokens that were forgotten while the store could not be read do not come back.
+// TestLogoutUnseen: tokens that were forgotten while the store could not be read are not stored
+// again.
 func TestLogoutUnseen(t *testing.T) {
 	s := optest.New(t)
 	s.RotateRefreshTokens()
@@ -212,8 +214,8 @@ func TestLogoutUnseen(t *testing.T) {
 	}
 }
 
-// TestNoLeaseForDiscovery: while the server's metadata cannot be had, no lease is taken, and
-// its time is for the refresh alone.
+// TestNoLeaseForDiscovery: the metadata is fetched before the lease is acquired, so that the
+// lease's time is for the refresh.
 func TestNoLeaseForDiscovery(t *testing.T) {
 	s := optest.New(t)
 	s.Replace("/.well-known/openid-configuration", status(503))
@@ -225,7 +227,7 @@ func TestNoLeaseForDiscovery(t *testing.T) {
 	}
 }
 
-// TestKeptRSA: a key that signs by an algorithm of several goes on to do so.
+// TestKeptRSA: a stored RSA key signs with the same algorithm as before.
 func TestKeptRSA(t *testing.T) {
 	private, _ := rsa.GenerateKey(rand.Reader, 2048)
 	issued := ending(time.Hour)
@@ -247,8 +249,8 @@ func TestKeptRSA(t *testing.T) {
 	}
 }
 
-// TestRefresherPrintsNothing: LOG-01. Neither the tokens that it holds, nor whose they are:
-// a key may be the ID of a session.
+// TestRefresherPrintsNothing: LOG-01. A Refresher prints neither tokens nor keys, because a key
+// may be a session's ID.
 func TestRefresherPrintsNothing(t *testing.T) {
 	r := refresher(t, optest.New(t), ending(time.Hour))
 	if err := r.Add(t.Context(), "canary-session", ending(time.Hour)); err != nil {
@@ -264,8 +266,8 @@ func TestRefresherPrintsNothing(t *testing.T) {
 	}
 }
 
-// TestOAuth2Token: a library gets the access token alone. Refreshed by the library too, the
-// refresh token would be used twice.
+// TestOAuth2Token: another library gets only the access token. If it refreshed too, the refresh
+// token would be used twice.
 func TestOAuth2Token(t *testing.T) {
 	c := newClient(t, config(optest.New(t)))
 	for _, kind := range []string{"", "bearer", "Bearer"} {
@@ -280,7 +282,8 @@ func TestOAuth2Token(t *testing.T) {
 	}
 }
 
-// TestUnreadable: what is kept and cannot be read ends a login, but nothing where no login is needed.
+// TestUnreadable: stored tokens that cannot be decoded end the login. With Fetch they are
+// replaced.
 func TestUnreadable(t *testing.T) {
 	c := newClient(t, config(optest.New(t)))
 	for name, value := range map[string]string{"not JSON": "canary", "an odd key": `{"dpop_key":"x"}`, "empty": ""} {

@@ -11,8 +11,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestLogoutWhileRefreshing: what was forgotten while its refresh was under way stays
-// forgotten, and another login stands.
+// TestLogoutWhileRefreshing: tokens that are forgotten during a refresh are not stored again, and
+// another login is kept.
 func TestLogoutWhileRefreshing(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -48,8 +48,8 @@ func TestLogoutWhileRefreshing(t *testing.T) {
 	}
 }
 
-// TestLogoutWhileSaving: what is forgotten after the last look, around the save, stays
-// forgotten too; and a login under the same key that comes after it is kept.
+// TestLogoutWhileSaving: tokens that are forgotten during the save are not stored again. A later
+// login under the same key is kept.
 func TestLogoutWhileSaving(t *testing.T) {
 	for _, before := range []bool{true, false} {
 		s := optest.New(t)
@@ -74,8 +74,8 @@ func TestLogoutWhileSaving(t *testing.T) {
 	}
 }
 
-// TestTokensAreTheCallersOwn: what one caller does to its tokens, no other sees; and what
-// is in the store now counts, whoever wrote it.
+// TestTokensAreTheCallersOwn: a change that one caller makes to its tokens does not affect
+// another. The store's value is used, whoever wrote it.
 func TestTokensAreTheCallersOwn(t *testing.T) {
 	store := storeOf(t, ending(time.Hour))
 	r := &tokens.Refresher{Client: newClient(t, config(optest.New(t))), Store: store, Leases: tokens.LocalLeases{}}
@@ -99,7 +99,7 @@ func TestTokensAreTheCallersOwn(t *testing.T) {
 	}
 }
 
-// around is a store that does something before or after tokens are saved.
+// around is a store that calls a function before or after tokens are saved.
 type around struct {
 	tokens.Store
 	before bool

@@ -17,14 +17,14 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// ending are tokens of a login that end in d.
+// ending are tokens of a login that expire in d.
 func ending(d time.Duration) *client.Tokens {
 	return &client.Tokens{Token: &oauth2.Token{
 		AccessToken: "canary-access-0", TokenType: "Bearer", RefreshToken: "canary-refresh-0", Expiry: time.Now().Add(d),
 	}, Scopes: []string{"openid"}}
 }
 
-// refresher keeps the tokens of one login, "alice".
+// refresher has the tokens of one login, "alice".
 func refresher(t *testing.T, s *optest.Server, issued *client.Tokens) *tokens.Refresher {
 	t.Helper()
 	r := &tokens.Refresher{Client: newClient(t, config(s))}
@@ -34,8 +34,8 @@ func refresher(t *testing.T, s *optest.Server, issued *client.Tokens) *tokens.Re
 	return r
 }
 
-// TestRefreshOnce: 100 goroutines want tokens that have ended. One request, and everybody
-// gets the new ones.
+// TestRefreshOnce: 100 goroutines request expired tokens. There is one request to the server, and
+// all get the new tokens.
 func TestRefreshOnce(t *testing.T) {
 	s := optest.New(t)
 	rotation := s.RotateRefreshTokens()
@@ -56,8 +56,8 @@ func TestRefreshOnce(t *testing.T) {
 	}
 }
 
-// TestAhead: tokens that end soon are refreshed before, others are not, and half of a
-// short life is not "soon".
+// TestAhead: tokens that expire soon are refreshed, others are not. "Soon" is at most half of the
+// lifetime.
 func TestAhead(t *testing.T) {
 	for _, test := range []struct {
 		name      string
@@ -87,8 +87,8 @@ func TestAhead(t *testing.T) {
 	}
 }
 
-// TestRefreshFails: what is good still is given while the server fails, what is not leads to
-// a temporary error, and to one request a second at most.
+// TestRefreshFails: while the server fails, valid tokens are returned. Expired ones are a
+// temporary error, with at most one request a second.
 func TestRefreshFails(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -132,8 +132,8 @@ func status(code int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
 }
 
-// TestLoginEnds: a refresh token that is of no use any more leads to a new login, once and
-// for all, not to a loop.
+// TestLoginEnds: after the server has rejected the refresh token, a new login is required, and no
+// further request is sent.
 func TestLoginEnds(t *testing.T) {
 	answer := func(code int, body map[string]any) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { optest.JSON(w, code, body) }
@@ -167,8 +167,8 @@ func TestLoginEnds(t *testing.T) {
 	}
 }
 
-// TestLostAnswer: the server has rotated, and nobody got its answer. The next try ends
-// the login, and there is no other.
+// TestLostAnswer: the server has rotated the refresh token, and its response was lost. The next
+// refresh ends the login, and is the last one.
 func TestLostAnswer(t *testing.T) {
 	s := optest.New(t)
 	rotation := s.RotateRefreshTokens()
@@ -194,7 +194,7 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
-// TestCallerLeaves: a caller that gives up returns at once, and the refresh is not lost.
+// TestCallerLeaves: a caller whose context ends returns at once. The refresh continues.
 func TestCallerLeaves(t *testing.T) {
 	s := optest.New(t)
 	rotation := s.RotateRefreshTokens()
@@ -213,7 +213,7 @@ func TestCallerLeaves(t *testing.T) {
 	}
 }
 
-// TestRenew refreshes what an API has refused, but not what is new already.
+// TestRenew refreshes a token that an API rejected, unless there is a new one already.
 func TestRenew(t *testing.T) {
 	s := optest.New(t)
 	rotation := s.RotateRefreshTokens()
@@ -227,7 +227,7 @@ func TestRenew(t *testing.T) {
 	}
 }
 
-// TestFetch gets tokens that need no login, and gets them anew.
+// TestFetch: Fetch gets tokens without a login, and gets new ones before they expire.
 func TestFetch(t *testing.T) {
 	s := optest.New(t)
 	var n int
@@ -250,7 +250,7 @@ func TestFetch(t *testing.T) {
 	}
 }
 
-// TestRefresherStoreDown: nothing is refreshed that could not be saved.
+// TestRefresherStoreDown: no refresh is sent while its result could not be saved.
 func TestRefresherStoreDown(t *testing.T) {
 	s := optest.New(t)
 	rotation := s.RotateRefreshTokens()
@@ -277,12 +277,12 @@ func TestRefresherStoreDown(t *testing.T) {
 	}
 }
 
-// TestSavedAtLast: the store fails for a moment while the refresh is under way. The new
-// tokens are not lost for that.
+// TestSavedAtLast: the store fails for a moment during the refresh. The new tokens are saved
+// afterwards.
 func TestSavedAtLast(t *testing.T) {
 	s := optest.New(t)
 	s.RotateRefreshTokens()
-	for op := 3; op <= 5; op++ { // the look after the request, the saving, and the look for a logout
+	for op := 3; op <= 5; op++ { // the load after the request, the save, and the check for a logout
 		flaky := &flaky{store: storeOf(t, ending(-time.Second)), fails: op}
 		r := &tokens.Refresher{Client: newClient(t, config(s)), Store: flaky, Leases: tokens.LocalLeases{}}
 		first, err := r.Tokens(t.Context(), "alice")
@@ -296,7 +296,7 @@ func TestSavedAtLast(t *testing.T) {
 	}
 }
 
-// TestRefresherConfigured names what is missing.
+// TestRefresherConfigured: the error contains the missing field.
 func TestRefresherConfigured(t *testing.T) {
 	c := newClient(t, config(optest.New(t)))
 	for _, r := range []*tokens.Refresher{
@@ -314,7 +314,7 @@ func TestRefresherConfigured(t *testing.T) {
 	}
 }
 
-// TestOAuth2 gives tokens to golang.org/x/oauth2, but none that needs a proof.
+// TestOAuth2 returns tokens to golang.org/x/oauth2, but none that needs a proof.
 func TestOAuth2(t *testing.T) {
 	c := newClient(t, config(optest.New(t)))
 	for kind, good := range map[string]bool{"Bearer": true, "DPoP": false} {

@@ -16,8 +16,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestOAuth2Error: a library that knows golang.org/x/oauth2 finds the server's error code, and
-// invalid_grant also once the login has been forgotten.
+// TestOAuth2Error: the error has the type of golang.org/x/oauth2 with the server's code. After
+// the login was forgotten the code is invalid_grant.
 func TestOAuth2Error(t *testing.T) {
 	s := optest.New(t)
 	s.Replace("/token", answer(400, "application/json", `{"error":"invalid_grant","error_description":"revoked"}`))
@@ -47,8 +47,8 @@ func TestOAuth2Error(t *testing.T) {
 	}
 }
 
-// TestChallengeRequest: the request that a challenge leads to asks for the scopes that were
-// granted and for those that are missing, and the error names the scheme. RFC 9470 §4.
+// TestChallengeRequest: the request of a challenge contains the granted and the missing scopes.
+// The error contains the scheme. RFC 9470 §4.
 func TestChallengeRequest(t *testing.T) {
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")

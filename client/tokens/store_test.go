@@ -12,14 +12,14 @@ import (
 	"github.com/countersign/countersign/client/tokens"
 )
 
-// store is the TokenStore and the Leases of a test, as a server for many processes has
-// them: what it holds ends by itself.
+// store is the Store and the Leases of a test. Like a server for many processes, it deletes
+// expired values.
 type store struct {
 	mu     sync.Mutex
 	values map[string][]byte
 	leases map[string]lease
 	count  int
-	short  time.Duration // how long a lease lives at most; 0 is as long as was asked for
+	short  time.Duration // the longest time of a lease; 0 means the requested time
 }
 
 type lease struct {
@@ -82,7 +82,7 @@ func (s *store) release(key string, mine lease) {
 
 var errDown = errors.New("the store is down")
 
-// failing is a store that cannot do everything.
+// failing is a store of which some calls fail.
 type failing struct {
 	tokens.Store
 	load, save bool
@@ -108,7 +108,7 @@ func (noLeases) Acquire(context.Context, string, time.Duration) (func(), bool, e
 	return nil, false, errDown
 }
 
-// flaky is a store whose operation of that number fails.
+// flaky is a store whose n-th call fails.
 type flaky struct {
 	*store
 	fails, done int

@@ -23,15 +23,15 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// over is a Transport with alice's tokens over base.
+// over returns a Transport with alice's tokens that sends through base.
 func over(t *testing.T, s *optest.Server, base http.RoundTripper, origins ...string) *tokens.Transport {
 	t.Helper()
 	r := refresher(t, s, ending(time.Hour))
 	return &tokens.Transport{Client: r.Client, Tokens: r.Source("alice"), Origins: origins, Base: base}
 }
 
-// TestOriginLetters: a host that is another one in the DNS is another origin, whatever its
-// letters become in lower case: İ is i there, and xn--… on the wire.
+// TestOriginLetters: origins are compared as the DNS does. A letter that becomes another one in
+// lower case makes another host: İ becomes i, but is xn--… on the wire.
 func TestOriginLetters(t *testing.T) {
 	for host, same := range map[string]bool{
 		"photos.example": true, "PHOTOS.Example:443": true, "photos.example:": true,
@@ -54,8 +54,8 @@ func TestOriginLetters(t *testing.T) {
 	}
 }
 
-// TestWayBack: who got the client by a redirect, without the token, does not lead it back to
-// the API with it: the other place would choose what is asked there.
+// TestWayBack: after a redirect to another origin, a redirect back to the API has no token,
+// because the other origin would choose the request.
 func TestWayBack(t *testing.T) {
 	s := optest.New(t)
 	var a *api
@@ -77,8 +77,7 @@ func TestWayBack(t *testing.T) {
 	}
 }
 
-// TestSlowChallenge: an API whose challenge has a body without an end does not hold the
-// caller up.
+// TestSlowChallenge: a challenge with an endless body does not block the caller.
 func TestSlowChallenge(t *testing.T) {
 	over := make(chan struct{})
 	a := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -108,7 +107,7 @@ func TestSlowChallenge(t *testing.T) {
 	}
 }
 
-// odd is a source whose second tokens nobody can use.
+// odd is a source whose second tokens cannot be used.
 type odd struct{ first *client.Tokens }
 
 func (o odd) Tokens(context.Context) (*client.Tokens, error) { return o.first, nil }
@@ -117,7 +116,7 @@ func (o odd) Renew(context.Context, *client.Tokens) (*client.Tokens, error) {
 	return &client.Tokens{}, nil
 }
 
-// body counts how often it was closed.
+// body counts the calls of Close.
 type body struct {
 	io.Reader
 	closed int
@@ -125,7 +124,7 @@ type body struct {
 
 func (b *body) Close() error { b.closed++; return nil }
 
-// TestBodyClosed: net/http has a RoundTripper close the request's body whatever happens.
+// TestBodyClosed: the request's body is always closed, as net/http requires of a RoundTripper.
 func TestBodyClosed(t *testing.T) {
 	fails := roundTrip(func(r *http.Request) (*http.Response, error) { r.Body.Close(); return nil, errors.New("down") })
 	refuses := roundTrip(func(r *http.Request) (*http.Response, error) {
@@ -164,7 +163,8 @@ func TestBodyClosed(t *testing.T) {
 	}
 }
 
-// TestBareRequest: net/http's zero values of a request are no crash, and GET in a proof.
+// TestBareRequest: zero values in a request do not cause a panic. The method in a proof is then
+// GET.
 func TestBareRequest(t *testing.T) {
 	s := optest.New(t)
 	s.Token = func(m map[string]any) { m["token_type"] = "DPoP" }
@@ -205,8 +205,8 @@ func unB64(t *testing.T, payload string) string {
 	return string(raw)
 }
 
-// TestNewTokenRefused: an API that takes no token at all does not have the server asked for
-// another with every request.
+// TestNewTokenRefused: if an API rejects every token, the token is not refreshed for each
+// request.
 func TestNewTokenRefused(t *testing.T) {
 	s := optest.New(t)
 	rotation := s.RotateRefreshTokens()
@@ -223,7 +223,7 @@ func TestNewTokenRefused(t *testing.T) {
 	}
 }
 
-// TestChallengeEchoElsewhere: LOG-01. What an API repeats of the token is not in the error.
+// TestChallengeEchoElsewhere: LOG-01. If an API repeats the token, it is not in the error.
 func TestChallengeEchoElsewhere(t *testing.T) {
 	a := newAPI(t, func(w http.ResponseWriter, r *http.Request, _ int) {
 		_, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
@@ -240,8 +240,7 @@ func TestChallengeEchoElsewhere(t *testing.T) {
 	}
 }
 
-// TestChallengesOfBothSchemes: of two that say what is wrong, the one for the scheme that
-// was used counts.
+// TestChallengesOfBothSchemes: of two challenges with errors, that of the used scheme is read.
 func TestChallengesOfBothSchemes(t *testing.T) {
 	for sent, want := range map[string]string{"DPoP": "use_dpop_nonce", "Bearer": "invalid_token", "": "invalid_token"} {
 		r, _ := http.NewRequest("GET", "https://api.example/", nil)

@@ -18,7 +18,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// api is an API that answers by h, and remembers what came with every request.
+// api is an API with the handler h. It records the headers of every request.
 type api struct {
 	*httptest.Server
 	tokens, proofs, bodies []string
@@ -50,7 +50,7 @@ func alice(t *testing.T, s *optest.Server, origins ...string) *http.Client {
 	return &http.Client{Transport: &tokens.Transport{Client: r.Client, Tokens: r.Source("alice"), Origins: origins}}
 }
 
-// TestTransport sends the token to the API, as it was when the request left.
+// TestTransport adds the token of the moment when the request is sent.
 func TestTransport(t *testing.T) {
 	s := optest.New(t)
 	a := newAPI(t, func(w http.ResponseWriter, _ *http.Request, _ int) { io.WriteString(w, "photos") })
@@ -68,8 +68,7 @@ func TestTransport(t *testing.T) {
 	}
 }
 
-// TestOrigins: no token leaves for another place than those that are named, by a
-// redirect or otherwise.
+// TestOrigins: the token is sent only to Origins, also after a redirect.
 func TestOrigins(t *testing.T) {
 	s := optest.New(t)
 	elsewhere := newAPI(t, func(w http.ResponseWriter, _ *http.Request, _ int) { io.WriteString(w, "elsewhere") })
@@ -100,7 +99,7 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
-// TestTransportConfigured names what is missing, and takes no origin that is none.
+// TestTransportConfigured: a missing field and an invalid origin are errors.
 func TestTransportConfigured(t *testing.T) {
 	c := newClient(t, config(optest.New(t)))
 	issued, err := tokens.NewSource(c, ending(time.Hour))
@@ -127,8 +126,8 @@ func (f refuse) RoundTrip(*http.Request) (*http.Response, error) {
 	return nil, errors.New("refused")
 }
 
-// TestChallenge reads what an API wants, and gives it as the request for the next login.
-// RFC 6750 §3, RFC 9470 §3, RFC 9728 §5.1.
+// TestChallenge reads what an API requires, and returns the request for the next login. RFC 6750
+// §3, RFC 9470 §3, RFC 9728 §5.1.
 func TestChallenge(t *testing.T) {
 	minute := time.Minute
 	for _, test := range []struct {
@@ -176,14 +175,14 @@ func TestChallenge(t *testing.T) {
 	}
 }
 
-// TestRejectedToken: a token that the API does not take is refreshed, once, and the request
-// sent again, if its body can be had again.
+// TestRejectedToken: a token that the API rejects is refreshed once. The request is sent again if
+// its body can be read again.
 func TestRejectedToken(t *testing.T) {
 	invalid := `Bearer error="invalid_token"`
 	for _, test := range []struct {
 		name     string
 		body     io.Reader
-		refuses  int // how many requests the API refuses
+		refuses  int // how many requests the API rejects
 		requests int
 		good     bool
 	}{
@@ -213,7 +212,7 @@ func TestRejectedToken(t *testing.T) {
 	}
 }
 
-// TestLoginIsOver: a token that is refused and cannot be refreshed is both errors.
+// TestLoginIsOver: if a rejected token cannot be refreshed, the result has both errors.
 func TestLoginIsOver(t *testing.T) {
 	s := optest.New(t)
 	s.Replace("/token", func(w http.ResponseWriter, _ *http.Request) {
@@ -227,8 +226,8 @@ func TestLoginIsOver(t *testing.T) {
 	}
 }
 
-// TestTransportDPoP: DPOP-02. A nonce that the API hands out is in the next proof, and asks
-// for one more try, not for two.
+// TestTransportDPoP: DPOP-02. The API's nonce is in the next proof. A request is sent again once,
+// not twice.
 func TestTransportDPoP(t *testing.T) {
 	for _, test := range []struct {
 		name     string
@@ -264,7 +263,7 @@ func TestTransportDPoP(t *testing.T) {
 	}
 }
 
-// TestTransportContext: a request that is given up waits for no refresh.
+// TestTransportContext: a cancelled request does not wait for a refresh.
 func TestTransportContext(t *testing.T) {
 	s := optest.New(t)
 	arrived, goOn := make(chan struct{}), make(chan struct{})
@@ -280,7 +279,7 @@ func TestTransportContext(t *testing.T) {
 	}
 }
 
-// BenchmarkTransport is a request with a token by the Transport, beside one by the bare
+// BenchmarkTransport compares a request through the Transport with one through the bare
 // http.Client with a fixed header.
 func BenchmarkTransport(b *testing.B) {
 	s := optest.New(b)
@@ -298,7 +297,7 @@ func BenchmarkTransport(b *testing.B) {
 	bare := getting(b, &http.Client{}, api.URL, fixed)
 	ours := getting(b, &http.Client{Transport: &tokens.Transport{Client: c, Tokens: source, Origins: []string{api.URL}}}, api.URL, func(*http.Request) {})
 	var times [2][]time.Duration
-	for b.Loop() { // in turns: what else the machine does slows both
+	for b.Loop() { // alternating, so that other work on the machine affects both
 		for i, get := range []func(){bare, ours} {
 			start := time.Now()
 			for range 20 {
@@ -308,7 +307,7 @@ func BenchmarkTransport(b *testing.B) {
 		}
 	}
 	median := func(d []time.Duration) float64 { slices.Sort(d); return float64(d[len(d)/2]) }
-	b.ReportMetric(0, "ns/op") // that of a round says nothing
+	b.ReportMetric(0, "ns/op") // the value of one round is noise
 	b.ReportMetric(median(times[0])/20, "ns/bare")
 	b.ReportMetric(median(times[1])/median(times[0]), "x-bare")
 }
@@ -326,7 +325,7 @@ func getting(b *testing.B, hc *http.Client, address string, edit func(*http.Requ
 	}
 }
 
-// TestChallengeEcho: an API that repeats the token does not bring it into an error. LOG-01.
+// TestChallengeEcho: if an API repeats the token, it is not in the error. LOG-01.
 func TestChallengeEcho(t *testing.T) {
 	r := httptest.NewRequest("GET", "https://api.example/", nil)
 	r.Header.Set("Authorization", "Bearer canary-token")

@@ -24,7 +24,7 @@ import (
 
 const canarySecret = "canary-client-secret-1"
 
-// terminal is a person at a terminal, who opens each address that is printed.
+// terminal acts as a person at a terminal, who opens each printed address.
 type terminal struct {
 	t              *testing.T
 	issuer         *issuertest.Issuer
@@ -44,7 +44,7 @@ func (p *terminal) Write(b []byte) (int, error) {
 	if found := address.FindSubmatch(b); found != nil && !bytes.HasPrefix(b, []byte("→")) {
 		url := string(found[1])
 		p.opened.Go(func() { p.open(url) })
-		return len(b), nil // what a person opens is not part of what is checked for secrets
+		return len(b), nil // the opened address is not searched for secrets
 	}
 	return p.out.Write(b)
 }
@@ -71,7 +71,7 @@ func newTerminal(t *testing.T, clients ...issuertest.Client) *terminal {
 	return &terminal{t: t, issuer: i, browser: i.Browser(), dir: filepath.Join(t.TempDir(), "tokens"), files: t.TempDir(), ca: ca}
 }
 
-// run runs a command line, and gives all that was printed.
+// run runs a command line, and returns the output.
 func (p *terminal) run(stdin string, args ...string) (status int, out string) {
 	p.t.Helper()
 	p.out.Reset()
@@ -84,7 +84,7 @@ func (p *terminal) run(stdin string, args ...string) (status int, out string) {
 	return status, p.out.String()
 }
 
-// check: nothing that the issuer made and nothing that authenticates is printed.
+// check fails if the output contains a value that the issuer made, or credentials.
 func (p *terminal) check(out string) {
 	p.t.Helper()
 	secrets := []string{canarySecret}
@@ -117,7 +117,7 @@ func (p *terminal) check(out string) {
 	}
 }
 
-// TestFlows: every flow against the test issuer, one after the other as a person would.
+// TestFlows runs every flow against the test issuer, in the order in which a person would.
 func TestFlows(t *testing.T) {
 	key := issuertest.NewKey("cli-1", "ES256")
 	p := newTerminal(t, issuertest.Client{ID: "web", Secret: canarySecret, Keys: issuertest.JWKS(key)})
@@ -160,7 +160,7 @@ func TestFlows(t *testing.T) {
 	}
 }
 
-// TestFlowsFail: status 1 with a reason, and still no secret.
+// TestFlowsFail: a failed flow has status 1 and a reason, and prints no secret.
 func TestFlowsFail(t *testing.T) {
 	p := newTerminal(t, issuertest.Client{ID: "web", Secret: canarySecret})
 	common := []string{"-client-id", "web", "-secret-env", "CLIENT_SECRET"}
@@ -192,8 +192,8 @@ func TestFlowsFail(t *testing.T) {
 	}
 }
 
-// TestFAPI: a login by the rules of FAPI 2.0 Message Signing: private_key_jwt, PAR, JAR, JARM
-// and DPoP, and one that binds to a certificate.
+// TestFAPI: a login with FAPI 2.0 Message Signing: private_key_jwt, PAR, JAR, JARM and DPoP, and
+// another one with a certificate.
 func TestFAPI(t *testing.T) {
 	key := issuertest.NewKey("cli-1", "ES256")
 	pair := issuertest.NewCertificate()
@@ -226,7 +226,7 @@ func writeKey(t *testing.T, name string, key *ecdsa.PrivateKey, certificates ...
 	}
 }
 
-// TestKeyFiles: a key that cannot be used is reported with what to do.
+// TestKeyFiles: the error for an unusable key says what to do.
 func TestKeyFiles(t *testing.T) {
 	p := newTerminal(t, issuertest.Client{ID: "web", Secret: canarySecret})
 	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -51,7 +51,7 @@ func TestLog(t *testing.T) {
 	storetest.Run(t, func(*testing.T) any { return log })
 }
 
-// fault names the broken store that a child process tests.
+// fault is the broken store that a child process tests.
 const fault = "STORETEST_FAULT"
 
 // TestBroken runs the suite for one broken store, in a child process of TestFaults.

@@ -41,7 +41,7 @@ func start(t *testing.T, config issuertest.Config, answers map[string]http.Handl
 	return config.Issuer, pool
 }
 
-// writes answers with a body.
+// writes returns a handler that writes a body.
 func writes(status int, contentType, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", contentType)
@@ -84,7 +84,7 @@ func keySet(keys ...string) http.HandlerFunc {
 
 func with(key, old, new string) string { return strings.Replace(key, old, new, 1) }
 
-// TestBroken: each fault is named, with its topic, and nothing else is called a problem.
+// TestBroken: each fault is reported with its topic, and nothing else is reported as a problem.
 func TestBroken(t *testing.T) {
 	members := func(m map[string]any) issuertest.Config { return issuertest.Config{Metadata: m} }
 	at := func(path string, answer http.HandlerFunc) map[string]http.HandlerFunc {
@@ -165,7 +165,7 @@ func manyKeys() (all []string) {
 	return all
 }
 
-// dated answers with a Date that is off, and no document.
+// dated answers with a wrong Date and without a document.
 func dated(off time.Duration) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Date", time.Now().Add(off).UTC().Format(http.TimeFormat))
@@ -173,7 +173,7 @@ func dated(off time.Duration) http.HandlerFunc {
 	}
 }
 
-// TestAddress: what is wrong with the issuer as it was typed.
+// TestAddress: faults of the issuer as the user typed it.
 func TestAddress(t *testing.T) {
 	for issuer, want := range map[string]string{
 		"https://as.example ":     "space",
@@ -189,7 +189,7 @@ func TestAddress(t *testing.T) {
 	}
 }
 
-// TestIssuerSpelling: the difference is named, and what to set.
+// TestIssuerSpelling: the report contains the difference and the setting.
 func TestIssuerSpelling(t *testing.T) {
 	for want, spell := range map[string]func(string) string{
 		"ends with a slash":    func(issuer string) string { return issuer + "/" },
@@ -221,7 +221,7 @@ func misspelled(t *testing.T, spell func(string) string) (*doctor.Report, string
 	return doctor.Examine(t.Context(), doctor.Options{Issuer: issuer, RootCAs: pool}), spell(issuer)
 }
 
-// TestUntrusted: a certificate of an unknown authority is named, with what to set.
+// TestUntrusted: the report contains the unknown certificate authority and the setting.
 func TestUntrusted(t *testing.T) {
 	issuer, _ := start(t, issuertest.Config{}, nil)
 	report := doctor.Examine(t.Context(), doctor.Options{Issuer: issuer, RootCAs: x509.NewCertPool()})
@@ -259,7 +259,7 @@ func TestRegistration(t *testing.T) {
 	}
 }
 
-// TestProfiles: the verdict is that of the library.
+// TestProfiles: the result is that of the library.
 func TestProfiles(t *testing.T) {
 	weak := map[string]any{"pushed_authorization_request_endpoint": nil, "authorization_response_iss_parameter_supported": nil, "tls_client_certificate_bound_access_tokens": nil}
 	for name, test := range map[string]struct {

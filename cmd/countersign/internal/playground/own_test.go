@@ -15,8 +15,8 @@ import (
 
 var continueLink = regexp.MustCompile(`id="continue" href="([^"]*)"`)
 
-// TestOwnServer: a login at another server, and each attack on what comes back from it. No
-// secret of that server is on the page, and the server gets one token request for a login.
+// TestOwnServer: a login at another server, and each attack on its response. No secret of that
+// server is on the page, and the server gets one token request for each login.
 func TestOwnServer(t *testing.T) {
 	issuer := issuertest.New(t, issuertest.Config{PlainHTTP: true, Clients: []issuertest.Client{{ID: "mine", Secret: "canary-own-secret"}}})
 	address := serve(t, &Own{Issuer: issuer.URL, ClientID: "mine", Secret: "canary-own-secret"})

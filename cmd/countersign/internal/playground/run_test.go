@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestSwitches: the login works with each switch, and with the usual ones together; the run
-// has the messages and the Go lines that belong to it.
+// TestSwitches: the login succeeds with each switch, and with the usual ones together. The run
+// has the messages and the lines of Go for them.
 func TestSwitches(t *testing.T) {
 	contains := map[string]string{
 		"par": "Pushed authorization request", "opaque": "Introspection", "introspection": "Introspection", "refresh": "refresh_token", "revocation": "Revocation",
