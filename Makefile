@@ -51,6 +51,7 @@ soak:
 bench:
 	go test ./... -run '^$$' -bench . -benchmem
 	go -C internal/bench test -run '^$$' -bench . -timeout 30m
+	go -C internal/machines test -run '^$$' -bench . -benchtime 3x -timeout 30m
 
 # A software bill of materials (CycloneDX) of the command, in .cache/countersign.sbom.json.
 CYCLONEDX := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0

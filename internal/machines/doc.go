@@ -5,5 +5,5 @@
 // The tests count what each feature asks of the store, and check that of several processes one
 // wins. The benchmark prints the tables of docs/many-machines.md:
 //
-//	go -C internal/machines test -run '^$' -bench . -benchtime 1x
+//	go -C internal/machines test -run '^$' -bench . -benchtime 3x
 package machines

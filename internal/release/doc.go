@@ -8,8 +8,10 @@
 // In the repository the modules find each other by replace directives and require
 // v0.0.0. In the tagged form the directives are removed and the version is required.
 //
-// With -gate it compares the exported API with the last tag. It fails on an incompatible
-// change, and when the tests of the last tag's Examples no longer compile:
+// With -gate it compares the exported API of each released module with the last tag. It fails
+// on an incompatible change. It also fails when an Example or another test of the tag does not
+// compile against this code, if a user could have written that test: it is in an external
+// package and uses nothing internal.
 //
 //	go -C internal/release run . -gate
 package main

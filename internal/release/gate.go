@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"go/types"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,8 +16,9 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// compareWithLastTag reports how the exported API differs from the last tag of the root
-// module. It fails on an incompatible change. Without a tag there is nothing to compare.
+// compareWithLastTag reports how the exported API of the released modules differs from the
+// last tag of the root module. It fails on an incompatible change, and when a test of the tag
+// that a user could have written does not compile. Without a tag there is nothing to compare.
 func compareWithLastTag(w io.Writer, repo string) error {
 	tag, err := git(repo, "describe", "--tags", "--abbrev=0", "--match", "v[0-9]*")
 	if err != nil {
@@ -35,7 +35,24 @@ func compareWithLastTag(w io.Writer, repo string) error {
 	}
 	defer git(repo, "worktree", "remove", "--force", old)
 	fmt.Fprintln(w, "release: comparing with", tag)
-	return errors.Join(compareAPI(w, old, repo), compileOldTests(old, repo))
+	return compareModules(w, old, repo)
+}
+
+// compareModules compares the modules that the tag has.
+func compareModules(w io.Writer, old, now string) error {
+	var wrong []error
+	for _, dir := range released {
+		before, after := filepath.Join(old, dir), filepath.Join(now, dir)
+		if _, err := os.Stat(filepath.Join(before, "go.mod")); err != nil {
+			continue // it is new
+		}
+		if _, err := os.Stat(filepath.Join(after, "go.mod")); err != nil {
+			wrong = append(wrong, fmt.Errorf("module %s was removed", dir))
+			continue
+		}
+		wrong = append(wrong, compareAPI(w, before, after), compileOldTests(w, before, after))
+	}
+	return errors.Join(wrong...)
 }
 
 func git(dir string, args ...string) (string, error) {
@@ -54,7 +71,7 @@ func output(dir, name string, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// compareAPI compares every exported package of the root module.
+// compareAPI compares every exported package of a module.
 func compareAPI(w io.Writer, old, now string) error {
 	before, err := load(old)
 	if err != nil {
@@ -102,65 +119,4 @@ func load(dir string) (map[string]*types.Package, error) {
 		}
 	}
 	return exported, nil
-}
-
-// compileOldTests compiles the Examples of the last tag, which are programs of users,
-// against the new code.
-func compileOldTests(old, now string) error {
-	work, err := os.MkdirTemp("", "examples")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(work)
-	if err := copyTree(work, now); err != nil {
-		return err
-	}
-	if err := replaceExamples(work, old); err != nil {
-		return err
-	}
-	if _, err := output(work, "go", "vet", "./..."); err != nil {
-		return fmt.Errorf("the last tag's Examples do not compile against this code: %w", err)
-	}
-	return nil
-}
-
-// replaceExamples removes the tests of the module in work and adds the Examples of old. A
-// package that was removed is skipped: compareAPI reports it.
-func replaceExamples(work, old string) error {
-	var tests []string
-	err := filepath.WalkDir(work, func(path string, _ fs.DirEntry, err error) error {
-		if strings.HasSuffix(path, "_test.go") {
-			tests = append(tests, path)
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	for _, name := range tests {
-		if err := os.Remove(name); err != nil {
-			return err
-		}
-	}
-	names, err := output(old, "git", "ls-files", "*example*_test.go")
-	if err != nil {
-		return err
-	}
-	for _, name := range strings.Fields(names) {
-		if err := copyExample(filepath.Join(work, name), filepath.Join(old, name)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func copyExample(to, from string) error {
-	if _, err := os.Stat(filepath.Dir(to)); err != nil {
-		return nil
-	}
-	data, err := os.ReadFile(from)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(to, data, 0o644)
 }

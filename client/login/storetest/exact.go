@@ -29,7 +29,7 @@ func exactTime(t *testing.T, entry timed) {
 	for ; ; time.Sleep(20 * time.Millisecond) {
 		asked := time.Now()
 		there, err := entry.exists()
-		switch early := until.Sub(time.Now()); {
+		switch early := time.Until(until); {
 		case err != nil:
 			t.Fatal(err)
 		case !there && early > 5*time.Millisecond:
