@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -31,12 +32,13 @@ const times = 8
 
 // countAll runs every feature. The processes take turns: what one begins another continues.
 func countAll(t *testing.T, w *world, all []*process) {
+	page := string(readPage(t))
 	next := append(slices.Clone(all[1:]), all[0]) // the one that continues
 	run := func(by []*process, do string, args []string, calls string) []string {
 		t.Helper()
 		r := share(by, order{Do: do, Args: args})
-		if got := perOperation(r.Calls); got != calls {
-			t.Errorf("%d processes: %s asks %s, expected %s", len(all), do, got, calls)
+		if got := perOperation(r.Calls); got != calls || calls != "" && !strings.Contains(page, "| `"+calls+"` |") {
+			t.Errorf("%d processes: %s asks %s, expected %s as on the page", len(all), do, got, calls)
 		}
 		return r.Results
 	}
@@ -69,6 +71,15 @@ func countAll(t *testing.T, w *world, all []*process) {
 	want(run(next, "event", events, "1 Load"), "applied")
 }
 
+func readPage(t *testing.T) []byte {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/many-machines.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return page
+}
+
 func countSessions(t *testing.T, w *world, all, next []*process, run func([]*process, string, []string, string) []string, want func([]string, string)) {
 	users := many(times, userName)
 	sessions := run(all, "sign in", users, "1 Delete, 2 Link, 2 Load, 1 Once, 2 Save")
@@ -78,12 +89,18 @@ func countSessions(t *testing.T, w *world, all, next []*process, run func([]*pro
 		}
 	}
 	want(run(next, "request", sessions, "1 Load"), ok(200))
+	want(run(next, "request with tokens", sessions, "2 Load"), ok(200))
 	want(run(all, "sign out", sessions, "2 Delete, 2 Load, 1 Save, 2 Unlink"), ok(303))
 	want(run(next, "request", sessions, "1 Load"), ok(303))
 	sessions = run(all, "sign in", users, "1 Delete, 2 Link, 2 Load, 1 Once, 2 Save")
 	ends := many(times, func(i int) string { return w.issuer.LogoutToken("web", userName(i), "") })
 	want(run(next, "back channel", ends, "1 Append, 2 Delete, 1 Linked, 2 Load, 3 Save, 1 Unlink"), ok(200))
 	want(run(all, "request", sessions, "1 Load"), ok(303))
+	for range 2 {
+		run(all, "sign in", users, "1 Delete, 2 Link, 2 Load, 1 Once, 2 Save")
+	}
+	ends = many(times, func(i int) string { return w.issuer.LogoutToken("web", userName(i), "") })
+	want(run(next, "back channel", ends, "1 Append, 4 Delete, 1 Linked, 2 Load, 4 Save, 2 Unlink"), ok(200))
 }
 
 // perOperation gives the calls of one operation.

@@ -19,19 +19,21 @@ import (
 
 // operations are what a process does with an argument. Each gives what came of it.
 var operations = map[string]func(p *program, arg string) string{
-	"sign in":      (*program).signIn,
-	"request":      (*program).request,
-	"sign out":     (*program).signOut,
-	"back channel": (*program).backChannel,
-	"add tokens":   (*program).addTokens,
-	"use tokens":   (*program).useTokens,
-	"refresh":      (*program).refresh,
-	"proof":        (*program).proof,
-	"logout token": (*program).logoutToken,
-	"end access":   (*program).endAccess,
-	"is ended":     (*program).isEnded,
-	"introspect":   (*program).introspect,
-	"event":        (*program).event,
+	"sign in":  (*program).signIn,
+	"request":  (*program).request,
+	"sign out": (*program).signOut,
+
+	"request with tokens": (*program).requestWithTokens,
+	"back channel":        (*program).backChannel,
+	"add tokens":          (*program).addTokens,
+	"use tokens":          (*program).useTokens,
+	"refresh":             (*program).refresh,
+	"proof":               (*program).proof,
+	"logout token":        (*program).logoutToken,
+	"end access":          (*program).endAccess,
+	"is ended":            (*program).isEnded,
+	"introspect":          (*program).introspect,
+	"event":               (*program).event,
 }
 
 func (p *program) handle(r *http.Request) *http.Response {
@@ -93,8 +95,12 @@ func cookies(resp *http.Response) string {
 	return strings.Join(pairs, "; ")
 }
 
-func (p *program) request(cookie string) string {
-	r := p.to("GET", "/plain", nil)
+func (p *program) request(cookie string) string { return p.visit("/plain", cookie) }
+
+func (p *program) requestWithTokens(cookie string) string { return p.visit("/", cookie) }
+
+func (p *program) visit(path, cookie string) string {
+	r := p.to("GET", path, nil)
 	r.Header.Set("Cookie", cookie)
 	return p.handle(r).Status
 }

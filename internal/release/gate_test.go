@@ -133,7 +133,7 @@ func TestPublicTests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range []string{"3 test files of the tag use the exported API alone, 3 others", "redisstore: 1 test files of the tag use the exported API alone, 0 others"} {
+	for _, line := range []string{"module .: 3 test files of the tag use the exported API alone, 3 others", "module redisstore: 1 test files of the tag use the exported API alone, 0 others"} {
 		if !strings.Contains(printed, line) {
 			t.Errorf("the gate does not print %q:\n%s", line, printed)
 		}

@@ -16,7 +16,7 @@ import (
 
 // compileOldTests compiles the tests of a module's last tag against the code of now, in place
 // of the tests of now. It takes those that a user could have written.
-func compileOldTests(w io.Writer, old, now string) error {
+func compileOldTests(w io.Writer, module, old, now string) error {
 	old, err := filepath.EvalSymlinks(old)
 	if err != nil {
 		return err
@@ -25,7 +25,7 @@ func compileOldTests(w io.Writer, old, now string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "release: %s: %d test files of the tag use the exported API alone, %d others are not compiled\n", filepath.Base(now), len(tests), skipped)
+	fmt.Fprintf(w, "release: module %s: %d test files of the tag use the exported API alone, %d others are not compiled\n", module, len(tests), skipped)
 	overlay, err := overlayOf(tests, old, now)
 	if err != nil {
 		return err
