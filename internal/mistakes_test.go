@@ -3,7 +3,6 @@ package internal_test
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -18,7 +17,6 @@ import (
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/login"
-	"github.com/countersign/countersign/client/logintest"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/discovery/issuertest"
 	"github.com/countersign/countersign/rs"
@@ -31,6 +29,8 @@ type firstDay struct {
 	issuer *issuertest.Issuer
 	log    bytes.Buffer
 	app    *httptest.Server
+	mux    *http.ServeMux
+	before func(*http.Request) // is called before each request to the application
 	client client.Config
 	login  login.Config
 	api    *rs.JWT
@@ -38,13 +38,23 @@ type firstDay struct {
 }
 
 func newFirstDay(t *testing.T) *firstDay {
-	d := &firstDay{t: t, guard: rs.RequireScope("photos.read")}
-	mux := http.NewServeMux()
-	d.app = httptest.NewTLSServer(mux)
+	d := &firstDay{t: t, guard: rs.RequireScope("photos.read"), mux: http.NewServeMux(), before: func(*http.Request) {}}
+	d.app = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d.before(r)
+		d.mux.ServeHTTP(w, r)
+	}))
 	t.Cleanup(d.app.Close)
-	d.issuer = issuertest.New(t, issuertest.Config{Clients: []issuertest.Client{{
+	d.serve(issuertest.Config{})
+	return d
+}
+
+// serve starts an issuer with the one client, and configures the application and the API for
+// it.
+func (d *firstDay) serve(config issuertest.Config) {
+	config.Clients = []issuertest.Client{{
 		ID: "web", Secret: "canary-secret", RedirectURLs: []string{d.app.URL + "/callback"}, Scopes: []string{"openid", "profile"},
-	}}})
+	}}
+	d.issuer = issuertest.New(d.t, config)
 	provider := &discovery.Provider{Issuer: d.issuer.URL, HTTP: d.issuer.Client(), Logger: d.logger()}
 	d.client = client.Config{
 		Issuer: d.issuer.URL, ClientID: "web", Auth: auth.Secret("canary-secret"), RedirectURL: d.app.URL + "/callback",
@@ -52,34 +62,43 @@ func newFirstDay(t *testing.T) *firstDay {
 	}
 	d.login = login.Config{Keys: [][]byte{make([]byte, 32)}, Log: d.logger()}
 	d.api = &rs.JWT{Issuer: d.issuer.URL, Audience: issuertest.Audience, Keys: provider.Keys()}
-	return d
 }
 
 func (d *firstDay) logger() *slog.Logger { return slog.New(slog.NewTextHandler(&d.log, nil)) }
 
-// routes makes the application.
-func (d *firstDay) routes() *login.Login {
-	d.t.Helper()
+// start makes the application.
+func (d *firstDay) start() error {
 	c, err := client.New(d.client)
 	if err != nil {
-		d.t.Fatal(err)
+		return err
 	}
 	d.login.Clients = map[string]*client.Client{"main": c}
 	l, err := login.New(d.login)
 	if err != nil {
+		return err
+	}
+	d.mux.Handle("/login", l.Start())
+	d.mux.Handle("/callback", l.Callback())
+	d.mux.Handle("/{$}", l.Require(home))
+	return nil
+}
+
+// routes is start for a configuration that is complete.
+func (d *firstDay) routes() {
+	d.t.Helper()
+	if err := d.start(); err != nil {
 		d.t.Fatal(err)
 	}
-	mux := d.app.Config.Handler.(*http.ServeMux)
-	mux.Handle("/login", l.Start())
-	mux.Handle("/callback", l.Callback())
-	mux.Handle("/{$}", l.Require(home))
-	return l
 }
 
 // visit opens the application in a browser.
 func (d *firstDay) visit() (int, string) {
 	d.routes()
-	resp, err := d.issuer.Browser(d.app.Certificate()).Get(d.app.URL)
+	return d.open(d.issuer.Browser(d.app.Certificate()))
+}
+
+func (d *firstDay) open(browser *http.Client) (int, string) {
+	resp, err := browser.Get(d.app.URL)
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -102,136 +121,67 @@ func (d *firstDay) accessToken(scopes ...string) string {
 	return d.issuer.AccessToken(issuertest.AccessToken{Scopes: scopes})
 }
 
+// mistake is what a beginner does wrong, and what comes of it.
+type mistake struct {
+	name   string
+	make   func(d *firstDay) (status int, page string)
+	level  string
+	text   string   // of docs/troubleshooting.md
+	also   []string // in the log
+	status int
+	shows  string
+	retry  bool // the page has a link to sign in again
+}
+
 // TestMistakes makes each mistake of a beginner. The log has the level and the text by which
 // the page on troubleshooting finds the remedy; the visitor or the caller sees a page, its
 // status, and a way to try again only where that helps.
 func TestMistakes(t *testing.T) {
 	page := troubleshooting(t)
-	for _, test := range []struct {
-		name   string
-		make   func(d *firstDay) (status int, page string)
-		level  string
-		text   string   // of docs/troubleshooting.md
-		also   []string // in the log
-		status int
-		shows  string
-		retry  bool // the page has a link to sign in again
-	}{
-		{"wrong secret", func(d *firstDay) (int, string) { d.client.Auth = auth.Secret("canary-wrong"); return d.visit() },
-			"ERROR", "invalid_client", []string{`client_id \"web\"`, "authentication client_secret_basic"}, 500, "configuration_error", false},
-		{"unregistered redirect URI", func(d *firstDay) (int, string) {
-			d.client.RedirectURL = d.app.URL + "/login/callback"
-			return d.visit()
-		},
-			"ERROR", "invalid_request", []string{"/login/callback"}, 500, "configuration_error", false},
-		{"wrong issuer", func(d *firstDay) (int, string) { d.client.Issuer += "/"; return d.visit() },
-			"ERROR", "the metadata is of issuer …, expected …", []string{"set Issuer"}, 500, "configuration_error", false},
-		{"wrong audience of ID tokens", func(d *firstDay) (int, string) { d.issuer.Inject(issuertest.IDTokenAudienceMore); return d.visit() },
-			"INFO", "aud also contains …", []string{"TrustedAudiences"}, 400, "login_failed", true},
-		{"wrong clock", func(d *firstDay) (int, string) { d.issuer.Inject(issuertest.IDTokenIssuedInFuture); return d.visit() },
-			"INFO", "in the future by …", []string{"(Skew)"}, 400, "login_failed", true},
-		{"localhost and 127.0.0.1", func(d *firstDay) (int, string) {
-			d.routes()
-			r := httptest.NewRequest("GET", "/callback?code=canary-code&state=canary-state", nil)
-			w := httptest.NewRecorder()
-			d.app.Config.Handler.ServeHTTP(w, r)
-			return w.Code, w.Body.String()
-		}, "INFO", "no login is under way in this browser", []string{"localhost instead of 127.0.0.1"}, 400, "login_unknown", true},
-		{"processes with different keys", func(d *firstDay) (int, string) {
-			d.routes()
-			other, err := login.New(login.Config{Clients: d.login.Clients, Keys: [][]byte{bytes.Repeat([]byte{1}, 32)}, Log: d.login.Log})
-			if err != nil {
-				d.t.Fatal(err)
-			}
-			r := logintest.WithSession(httptest.NewRequest("GET", "/", nil), other, logintest.User{Subject: "alice"})
-			r.Header.Set("Sec-Fetch-Mode", "cors")
-			w := httptest.NewRecorder()
-			d.app.Config.Handler.ServeHTTP(w, r)
-			return w.Code, w.Body.String()
-		}, "WARN", "Config.Keys do not open a cookie", []string{"Config.CookieName"}, 401, "login_required", false},
-		{"a claim that ID tokens lack", func(d *firstDay) (int, string) { d.login.Claims = []string{"picture"}; return d.visit() },
-			"WARN", "the ID token lacks a claim of Config.Claims", []string{"Config.UserInfo", "claim=picture"}, 200, "hello", false},
-
-		{"the server is down", func(d *firstDay) (int, string) {
-			d.issuer.Close()
-			d.routes()
-			w := httptest.NewRecorder()
-			d.app.Config.Handler.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
-			return w.Code, w.Body.String()
-		}, "ERROR", "connection refused", []string{"client=main"}, 503, "temporarily_unavailable", true},
-		{"API whose server is down", func(d *firstDay) (int, string) {
-			token := d.accessToken("photos.read")
-			d.issuer.Close()
-			return d.call(token)
-		}, "ERROR", "connection refused", []string{"path=/photos"}, 503, "", false},
-
-		{"API without an audience", func(d *firstDay) (int, string) { d.api.Audience = ""; return d.call(d.accessToken("photos.read")) },
-			"ERROR", "set either JWT.Audience", nil, 503, "", false},
-		{"API with another audience", func(d *firstDay) (int, string) {
-			d.api.Audience = "https://photos.example"
-			return d.call(d.accessToken("photos.read"))
-		}, "INFO", "aud is …, expected …", []string{"audience mapper", "method=GET", "path=/photos"}, 401, "invalid_token", false},
-		{"API of another issuer", func(d *firstDay) (int, string) { d.api.Issuer += "/"; return d.call(d.accessToken("photos.read")) },
-			"INFO", "iss is …, expected …", []string{"JWT.Issuer"}, 401, "invalid_token", false},
-		{"ID token at an API", func(d *firstDay) (int, string) { return d.call(d.issuer.IDToken(issuertest.IDToken{})) },
-			"INFO", "set JWT.Typ to the typ of the server's access tokens", nil, 401, "invalid_token", false},
-		{"missing scope", func(d *firstDay) (int, string) { return d.call(d.accessToken("photos.list")) },
-			"INFO", "the access token lacks a scope: required …, granted …", []string{"client=", "subject=alice"}, 403, "required photos.read, granted photos.list", false},
-		{"missing role", func(d *firstDay) (int, string) {
-			d.guard = rs.RequireClaim([]string{"roles"}, "admin")
-			return d.call(d.accessToken("photos.read"))
-		}, "INFO", "the token has no claim …: configure the server to add it", nil, 403, "required roles with one of admin", false},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			if !slices.Contains(page, test.text) {
-				t.Errorf("docs/troubleshooting.md does not have %q", test.text)
+	for _, m := range slices.Concat(registrationMistakes(), signInMistakes(), deploymentMistakes(), apiMistakes()) {
+		t.Run(m.name, func(t *testing.T) {
+			if !slices.Contains(page, m.text) {
+				t.Errorf("docs/troubleshooting.md does not have %q", m.text)
 			}
 			d := newFirstDay(t)
-			status, body := test.make(d)
-			if status != test.status || !strings.Contains(body, test.shows) {
-				t.Errorf("status %d, expected %d: %s", status, test.status, body)
+			status, body := m.make(d)
+			if status != m.status || !strings.Contains(body, m.shows) {
+				t.Errorf("status %d, expected %d: %s", status, m.status, body)
 			}
-			if retry := strings.Contains(body, `href="/login`); retry != test.retry {
+			if retry := strings.Contains(body, `href="/login`); retry != m.retry {
 				t.Errorf("a link to sign in again: %t", retry)
 			}
-			log := d.log.String()
-			parts := strings.Split(test.text, "…")
-			for i := range parts {
-				parts[i] = regexp.QuoteMeta(parts[i])
-			}
-			if !regexp.MustCompile("level="+test.level+".*"+strings.Join(parts, ".*")).MatchString(log) || strings.Count(log, "level="+test.level) != 1 ||
-				test.level != "ERROR" && strings.Contains(log, "level=ERROR") {
-				t.Errorf("no single line with %s and %q in the log: %s", test.level, test.text, log)
-			}
-			for _, want := range test.also {
-				if !strings.Contains(strings.ReplaceAll(log, `\\\"`, `\"`), want) {
-					t.Errorf("no %s in the log: %s", want, log)
-				}
-			}
-			if strings.Contains(log+body, "canary") {
-				t.Errorf("a secret is in the log or on the page: %s%s", log, body)
+			m.checkLog(t, d.log.String())
+			if strings.Contains(d.log.String()+body, "canary") {
+				t.Errorf("a secret is in the log or on the page: %s%s", d.log.String(), body)
 			}
 		})
 	}
 }
 
-// TestMistakesBeforeListening: Ready reports what an API lacks, and json.Marshal that it would
-// lose tokens.
-func TestMistakesBeforeListening(t *testing.T) {
-	d := newFirstDay(t)
-	if err := (&rs.Protection{Tokens: d.api}).Ready(t.Context()); err != nil {
-		t.Error(err)
+// checkLog requires one line at the level, with the text, and nothing that is worse.
+func (m *mistake) checkLog(t *testing.T, log string) {
+	t.Helper()
+	parts := strings.Split(m.text, "…")
+	for i := range parts {
+		parts[i] = regexp.QuoteMeta(parts[i])
 	}
-	for field, change := range map[string]func(){"JWT.Audience": func() { d.api.Audience = "" }, "JWT.Issuer": func() { d.api.Issuer = "" }} {
-		complete := *d.api
-		change()
-		if err := (&rs.Protection{Tokens: d.api}).Ready(t.Context()); err == nil || !strings.Contains(err.Error(), field) {
-			t.Errorf("Ready without %s: %v", field, err)
+	line := regexp.MustCompile("level=" + m.level + ".*" + strings.Join(parts, ".*"))
+	if !line.MatchString(log) || strings.Count(log, "level="+m.level) != 1 || strings.Count(log, "level=ERROR")+strings.Count(log, "level=WARN") > 1 ||
+		m.level != "ERROR" && strings.Contains(log, "level=ERROR") {
+		t.Errorf("no single line with %s and %q in the log: %s", m.level, m.text, log)
+	}
+	for _, want := range m.also {
+		if !strings.Contains(strings.ReplaceAll(log, `\\\"`, `\"`), want) {
+			t.Errorf("no %s in the log: %s", want, log)
 		}
-		d.api = &complete
 	}
+}
+
+// TestMistakeOfJSON: json.Marshal reports that it would lose tokens.
+func TestMistakeOfJSON(t *testing.T) {
 	_, err := json.Marshal(&client.Tokens{Token: &oauth2.Token{AccessToken: "canary"}})
-	if err == nil || !strings.Contains(err.Error(), "Tokens are not encoded") || !strings.Contains(fmt.Sprint(err), "tokens.ToStore") {
+	if err == nil || !strings.Contains(err.Error(), "Tokens are not encoded") || !strings.Contains(err.Error(), "tokens.ToStore") || strings.Contains(err.Error(), "canary") {
 		t.Errorf("json.Marshal of tokens: %v", err)
 	}
 }

@@ -158,9 +158,9 @@ func (a *AWSLoadBalancer) configured() error {
 	case a == nil:
 		return errors.New("the *AWSLoadBalancer is nil")
 	case len(a.Signers) == 0 || slices.Contains(a.Signers, ""):
-		return errors.New("AWSLoadBalancer.Signers is empty or contains an empty string")
+		return errors.New("AWSLoadBalancer.Signers is empty or contains an empty string: list the ARNs of your load balancers")
 	case a.Issuer == "" || a.ClientID == "":
-		return errors.New("AWSLoadBalancer.Issuer or AWSLoadBalancer.ClientID is empty")
+		return errors.New("AWSLoadBalancer.Issuer or AWSLoadBalancer.ClientID is empty: set both")
 	case a.Skew < 0 || a.Skew > maxSkew:
 		return fmt.Errorf("AWSLoadBalancer.Skew is %v, expected 0 to %v", a.Skew, maxSkew)
 	case a.KeysURL != "" && endpoint.CheckURL(a.KeysURL) != nil:

@@ -86,7 +86,7 @@ func (c *Cache) configured() error {
 	case c == nil:
 		return errors.New("the *Cache is nil")
 	case c.Tokens == nil:
-		return errors.New("Cache.Tokens is nil")
+		return errors.New("Cache.Tokens is nil: set it to the Verifier whose results to cache")
 	case isLoadBalancer(c.Tokens):
 		return errors.New("Cache.Tokens is an AWSLoadBalancer, which a Cache does not accept: use it without a Cache")
 	case c.Size < 0:

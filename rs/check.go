@@ -19,7 +19,7 @@ func (j *JWT) checkClaims(c *claims, strict bool) error {
 		return err
 	}
 	if c.principal.Subject == "" && c.principal.ClientID == "" {
-		return errors.New("the token names neither a user nor a client: set JWT.SubjectClaim or JWT.ClientIDClaim")
+		return errors.New("the token names neither a user nor a client: configure the server to write sub, or set JWT.ClientIDClaim")
 	}
 	if strict {
 		if err := c.checkComplete(j); err != nil {

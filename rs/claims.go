@@ -48,7 +48,7 @@ type answerClaims struct {
 
 var (
 	errType     = errors.New("a claim has the wrong type")
-	errSubject  = errors.New("the claim with the user is not a string: set SubjectClaim to the claim that names the user")
+	errSubject  = errors.New("the claim with the user is not a string: correct the server, or set Introspection.SubjectClaim to the claim with the user")
 	errClientID = errors.New("the claim with the client ID is missing or not a string: set JWT.ClientIDClaim to the claim that names the client")
 )
 

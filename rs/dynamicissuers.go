@@ -199,7 +199,7 @@ func (d *DynamicIssuers) configured() error {
 	case d == nil:
 		return errors.New("the *DynamicIssuers is nil")
 	case d.Find == nil:
-		return errors.New("DynamicIssuers.Find is nil")
+		return errors.New("DynamicIssuers.Find is nil: set it to a function that returns the Verifier of an issuer")
 	case d.Size < 0:
 		return errors.New("DynamicIssuers.Size is negative, expected 0 or more")
 	case d.MaxAge < 0 || d.MaxAge > maxMaxAge:

@@ -209,11 +209,11 @@ func (v *IDToken) configured() error {
 	case v == nil:
 		return errors.New("the *IDToken is nil")
 	case v.Issuer == "":
-		return errors.New("IDToken.Issuer is empty")
+		return errors.New("IDToken.Issuer is empty: set it to the server's issuer URL")
 	case len(v.ClientIDs) == 0 || slices.Contains(v.ClientIDs, ""):
-		return errors.New("IDToken.ClientIDs is empty or contains an empty string")
+		return errors.New("IDToken.ClientIDs is empty or contains an empty string: list the client IDs whose users may call the API")
 	case v.Keys == nil:
-		return errors.New("IDToken.Keys is nil")
+		return errors.New("IDToken.Keys is nil: set it to the Keys of a discovery.Provider")
 	case v.Skew < 0 || v.Skew > maxSkew:
 		return fmt.Errorf("IDToken.Skew is %v, expected 0 to %v", v.Skew, maxSkew)
 	case v.IssuedWithin < 0:

@@ -176,15 +176,15 @@ func (i *Introspection) configured() error {
 	case i.URL == "" && i.Server == nil:
 		return errors.New("Introspection.URL is empty and Introspection.Server is nil: set one of them")
 	case i.URL == "" && i.Server.Issuer != i.Issuer:
-		return errors.New("Introspection.Server.Issuer does not equal Introspection.Issuer")
+		return errors.New("Introspection.Server.Issuer does not equal Introspection.Issuer: set both to the same value")
 	case i.Issuer == "":
-		return errors.New("Introspection.Issuer is empty")
+		return errors.New("Introspection.Issuer is empty: set it to the server's issuer URL")
 	case i.InsecureHTTP && i.URL == "":
 		return errors.New("Introspection.InsecureHTTP applies to Introspection.URL, which is empty: set Server.InsecureHTTP instead")
 	case i.Auth == nil:
-		return errors.New("Introspection.Auth is nil")
+		return errors.New("Introspection.Auth is nil: set it to the credentials of this API at the server")
 	case slices.Contains(i.Audiences, ""):
-		return errors.New("Introspection.Audiences contains an empty string")
+		return errors.New("Introspection.Audiences contains an empty string: remove it")
 	case i.Skew < 0 || i.Skew > maxSkew:
 		return fmt.Errorf("Introspection.Skew is %v, expected 0 to %v", i.Skew, maxSkew)
 	}

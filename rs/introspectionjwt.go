@@ -53,7 +53,7 @@ type signedClaims struct {
 
 func (s *SignedAnswers) configured() error {
 	if s.Recipient == "" || s.Keys == nil {
-		return errors.New("SignedAnswers.Recipient and SignedAnswers.Keys must be set")
+		return errors.New("SignedAnswers.Recipient or SignedAnswers.Keys is not set: set both")
 	}
 	return jose.CheckAlgs(s.algs())
 }

@@ -72,7 +72,7 @@ func issuerOf(payload []byte) (string, error) {
 
 func (is Issuers) configured() error {
 	if len(is) == 0 || slices.Contains(is, nil) {
-		return errors.New("Issuers is empty or contains nil")
+		return errors.New("Issuers is empty or contains nil: list at least one *JWT")
 	}
 	return nil
 }

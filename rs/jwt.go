@@ -177,15 +177,15 @@ func (j *JWT) configured() error {
 	case j == nil:
 		return errors.New("the *JWT is nil")
 	case j.Issuer == "":
-		return errors.New("JWT.Issuer is empty")
+		return errors.New("JWT.Issuer is empty: set it to the server's issuer URL")
 	case j.isTemplate() != (len(j.Tenants) > 0):
 		return errors.New("JWT.Tenants must be set if JWT.Issuer contains {tenantid}, and only then")
 	case j.isTemplate() && j.InsecureMissingIssuer:
 		return errors.New("JWT.InsecureMissingIssuer cannot be used with a JWT.Issuer that contains {tenantid}")
 	case (j.Audience == "" && len(j.Audiences) == 0) == (len(j.AudienceClients) == 0):
-		return errors.New("set either JWT.Audience (or JWT.Audiences) or JWT.AudienceClients")
+		return errors.New("set either JWT.Audience (or JWT.Audiences) or JWT.AudienceClients: both are empty, or both are set")
 	case slices.Contains(j.Tenants, "") || slices.Contains(j.AudienceClients, "") || slices.Contains(j.Audiences, ""):
-		return errors.New("JWT.Tenants, JWT.Audiences or JWT.AudienceClients contains an empty string")
+		return errors.New("JWT.Tenants, JWT.Audiences or JWT.AudienceClients contains an empty string: remove it")
 	case slices.Contains(j.OtherTyps, ""):
 		return errors.New(`JWT.OtherTyps contains an empty string: use "at+jwt" for RFC 9068 tokens and NoTyp for tokens without typ`)
 	case len(j.AudienceClients) > 0 && (j.strict() || len(j.Claims) == 0):
@@ -193,7 +193,7 @@ func (j *JWT) configured() error {
 	case j.InsecureNonce && len(j.Claims) == 0:
 		return errors.New("JWT.InsecureNonce requires JWT.Claims: set a claim that ID tokens do not have")
 	case j.Keys == nil:
-		return errors.New("JWT.Keys is nil")
+		return errors.New("JWT.Keys is nil: set it to the Keys of a discovery.Provider")
 	case j.Skew < 0 || j.Skew > maxSkew:
 		return fmt.Errorf("JWT.Skew is %v, expected 0 to %v", j.Skew, maxSkew)
 	}

@@ -37,7 +37,7 @@ func (e *JWTOrOpaque) verify(ctx context.Context, token string) (*Principal, err
 
 func (e *JWTOrOpaque) configured() error {
 	if e == nil || e.JWT == nil || e.Opaque == nil {
-		return errors.New("JWTOrOpaque.JWT or JWTOrOpaque.Opaque is nil")
+		return errors.New("JWTOrOpaque.JWT or JWTOrOpaque.Opaque is nil: set both")
 	}
 	return nil
 }

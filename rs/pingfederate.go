@@ -96,7 +96,7 @@ func (v *PingValidateBearer) VerifyToken(ctx context.Context, token string) (*Pr
 
 func (v *PingValidateBearer) configured() error {
 	if v == nil || v.URL == "" || v.Issuer == "" || len(v.Clients) == 0 || slices.Contains(v.Clients, "") || v.Auth == nil {
-		return errors.New("PingValidateBearer.URL, Issuer, Clients and Auth must be set")
+		return errors.New("PingValidateBearer.URL, Issuer, Clients or Auth is not set: set all four")
 	}
 	return checkMaxCalls("PingValidateBearer.MaxCalls", v.MaxCalls)
 }

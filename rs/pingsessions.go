@@ -83,13 +83,13 @@ func (s *PingSessions) configured() error {
 	case s == nil:
 		return errors.New("the *PingSessions is nil")
 	case s.Issuer == "" || s.Auth == nil:
-		return errors.New("PingSessions.Issuer is empty or PingSessions.Auth is nil")
+		return errors.New("PingSessions.Issuer is empty or PingSessions.Auth is nil: set both")
 	case s.URL == "" && s.Server == nil:
 		return errors.New("PingSessions.URL is empty and PingSessions.Server is nil: set one of them")
 	case s.URL != "" && !isRevokedSRIs(s.URL):
-		return errors.New("PingSessions.URL does not end with /revokedSris")
+		return errors.New("PingSessions.URL does not end with /revokedSris: correct it")
 	case s.URL == "" && s.Server.Issuer != s.Issuer:
-		return errors.New("PingSessions.Server.Issuer does not equal PingSessions.Issuer")
+		return errors.New("PingSessions.Server.Issuer does not equal PingSessions.Issuer: set both to the same value")
 	case s.MaxAge < 0 || s.MaxAge > maxPingAge:
 		return fmt.Errorf("PingSessions.MaxAge is %v, expected 0 to %v", s.MaxAge, maxPingAge)
 	case s.Size < 0:

@@ -104,7 +104,7 @@ func (p *Protection) Check(r *http.Request) (*Principal, error) {
 // check is Check, but returns nil and nil for a request that has no token.
 func (p *Protection) check(ctx *requestContext, r *http.Request) (*Principal, *Error) {
 	if p.Tokens == nil {
-		return nil, notAvailable(errors.New("Protection.Tokens is nil"))
+		return nil, notAvailable(errors.New("Protection.Tokens is nil: set it to a Verifier, such as *rs.JWT"))
 	}
 	c, err := p.credentials(r)
 	if err != nil || c.token == "" {
@@ -133,7 +133,7 @@ func (p *Protection) check(ctx *requestContext, r *http.Request) (*Principal, *E
 func (p *Protection) checkRevocation(r *http.Request, c credentials, principal *Principal) *Error {
 	for _, check := range p.Revocation {
 		if check == nil {
-			return notAvailable(errors.New("Protection.Revocation contains nil"))
+			return notAvailable(errors.New("Protection.Revocation contains nil: remove it"))
 		}
 		if err := check.CheckRevocation(r.Context(), c.token, principal); err != nil {
 			e := refusal(err)

@@ -15,7 +15,7 @@ type readier interface {
 // API that is not ready answers with 503 and recovers without a restart.
 func (p *Protection) Ready(ctx context.Context) error {
 	if p.Tokens == nil {
-		return errors.New("Protection.Tokens is nil")
+		return errors.New("Protection.Tokens is nil: set it to a Verifier, such as *rs.JWT")
 	}
 	if p.DPoP != nil {
 		if err := p.DPoP.configured(); err != nil {

@@ -72,7 +72,7 @@ func (s *StatusLists) configured() error {
 	case s == nil:
 		return errors.New("the *StatusLists is nil")
 	case s.Issuer == "" || s.Keys == nil:
-		return errors.New("StatusLists.Issuer is empty or StatusLists.Keys is nil")
+		return errors.New("StatusLists.Issuer is empty or StatusLists.Keys is nil: set both")
 	case s.StaleFor < 0:
 		return fmt.Errorf("StatusLists.StaleFor is %v, expected 0 or more", s.StaleFor)
 	}

@@ -19,7 +19,8 @@ func (i *Issuer) Now() time.Time {
 	return i.clock.now().Add(i.clock.ahead)
 }
 
-// Advance moves the issuer's clock forward by d, or back if d is negative.
+// Advance moves the issuer's clock forward by d, or back if d is negative. The Date header of its
+// responses follows.
 func (i *Issuer) Advance(d time.Duration) {
 	i.clock.mu.Lock()
 	defer i.clock.mu.Unlock()

@@ -148,7 +148,7 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	endpoint, direct := i.endpoint(r.URL.Path)
-	a := &answer{header: http.Header{}}
+	a := &answer{header: http.Header{"Date": {i.Now().UTC().Format(http.TimeFormat)}}}
 	x := Exchange{Endpoint: endpoint, Time: begun, Request: r, RequestBody: body}
 	defer func() {
 		x.Duration, x.Status, x.Header, x.ResponseBody = time.Since(begun), a.status, a.header, a.body.Bytes()

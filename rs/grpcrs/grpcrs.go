@@ -97,7 +97,7 @@ func New(c Config) (*Interceptors, error) {
 func (c Config) check() error {
 	switch {
 	case c.Protection == nil || c.Protection.Tokens == nil:
-		return errors.New("grpcrs: Config.Protection or its Tokens is nil")
+		return errors.New("grpcrs: Config.Protection or its Tokens is nil: set both")
 	case c.Protection.DPoP != nil && c.Protection.DPoP.Required:
 		return errors.New("grpcrs: Config.Protection requires DPoP, but gRPC calls cannot have DPoP proofs: use a Protection without DPoP.Required")
 	case c.Protection.TokenHeader != "":
@@ -108,7 +108,7 @@ func (c Config) check() error {
 			return err
 		}
 		if guard == nil {
-			return fmt.Errorf("grpcrs: the guard of %q is nil", method)
+			return fmt.Errorf("grpcrs: the guard of %q is nil: set a guard", method)
 		}
 	}
 	for _, method := range c.Public {

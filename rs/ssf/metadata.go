@@ -52,7 +52,7 @@ type metadataCache struct {
 // says what is wrong with the document or the settings Issuer and ConfigurationURL.
 func (r *Receiver) Metadata(ctx context.Context) (*Metadata, error) {
 	if r.Issuer == "" {
-		return nil, errors.New("ssf: Receiver.Issuer is empty")
+		return nil, errors.New("ssf: Receiver.Issuer is empty: set it to the transmitter's issuer URL")
 	}
 	if m, err := r.metadata.current(r.now()); m != nil || err != nil {
 		return m, err

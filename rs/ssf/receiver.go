@@ -167,7 +167,7 @@ func (r *Receiver) configured() error {
 	case r == nil:
 		return errors.New("ssf: the *Receiver is nil")
 	case r.Issuer == "":
-		return errors.New("ssf: Receiver.Issuer is empty")
+		return errors.New("ssf: Receiver.Issuer is empty: set it to the transmitter's issuer URL")
 	case r.Audience == "":
 		return errors.New("ssf: Receiver.Audience is empty: set it to Stream.Audience")
 	case len(r.Effects) == 0 && r.Heard == nil:
@@ -183,7 +183,7 @@ func (r *Receiver) configured() error {
 	}
 	for _, e := range r.Effects {
 		if e == nil {
-			return errors.New("ssf: Receiver.Effects contains nil")
+			return errors.New("ssf: Receiver.Effects contains nil: remove it")
 		}
 	}
 	if err := jose.CheckAlgs(r.algs()); err != nil {

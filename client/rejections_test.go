@@ -1,0 +1,116 @@
+package client_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"golang.org/x/oauth2"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/discovery"
+	"github.com/countersign/countersign/internal/optest"
+)
+
+// TestRejections: the error of each endpoint names the setting to compare with the registration,
+// and what was sent, without a secret, code or token.
+func TestRejections(t *testing.T) {
+	const settings, sent = "Config.ClientID and Config.Auth", `sent client_id "rp", authentication client_secret_post`
+	const redirect, registered = `redirect_uri "` + optest.RedirectURL + `"`, "register Config.RedirectURL"
+	for _, test := range []struct {
+		path, code string
+		texts      []string
+	}{
+		{"/par", "invalid_client", []string{sent, settings, redirect}},
+		{"/par", "unauthorized_client", []string{sent, settings, "allow this grant"}},
+		{"/par", "invalid_request", []string{sent, registered, redirect}},
+		{"/par", "invalid_redirect_uri", []string{sent, registered, redirect}},
+		{"/par", "invalid_scope", []string{"Config.Scopes"}},
+		{"/token", "invalid_client", []string{sent, settings, redirect}},
+		{"/token", "unauthorized_client", []string{sent, settings}},
+		{"/token", "invalid_request", []string{registered, redirect}},
+		{"/token", "invalid_grant", []string{"the code has expired", "Config.RedirectURL", redirect}},
+		{"/token", "unsupported_grant_type", []string{"enable this grant"}},
+		{"refresh", "invalid_client", []string{sent, settings}},
+		{"refresh", "invalid_grant", []string{sent}},
+		{"/introspect", "invalid_client", []string{sent, settings}},
+		{"/revoke", "invalid_client", []string{sent, settings}},
+		{"/device", "invalid_client", []string{sent, settings}},
+		{"/device", "invalid_scope", []string{sent, "Config.Scopes"}},
+	} {
+		err := rejectedAt(t, test.path, test.code)
+		if err == nil {
+			t.Fatalf("%s, %s: no error", test.path, test.code)
+		}
+		for _, text := range append(test.texts, test.code) {
+			if !strings.Contains(err.Error(), text) {
+				t.Errorf("%s, %s: %q is missing in %v", test.path, test.code, text, err)
+			}
+		}
+		if strings.Contains(err.Error(), "canary") || !strings.Contains(redirect, optest.RedirectURL) {
+			t.Errorf("%s, %s: a secret is in %v", test.path, test.code, err)
+		}
+		if test.path == "refresh" && strings.Contains(err.Error(), "RedirectURL") {
+			t.Errorf("a refresh sends no redirect URI: %v", err)
+		}
+	}
+}
+
+// rejectedAt is the error if the server rejects a request at path with an error code.
+func rejectedAt(t *testing.T, path, code string) error {
+	s := optest.New(t)
+	c := newClient(t, client.Config{
+		Issuer: s.URL, ClientID: optest.ClientID, Auth: auth.SecretPost(optest.ClientSecret), RedirectURL: optest.RedirectURL,
+	})
+	s.Replace(strings.Replace(path, "refresh", "/token", 1), func(w http.ResponseWriter, _ *http.Request) {
+		optest.JSON(w, http.StatusBadRequest, map[string]any{"error": code})
+	})
+	switch path {
+	case "/introspect":
+		_, err := c.Introspect(t.Context(), "canary-token", "")
+		return err
+	case "/revoke":
+		return c.Revoke(t.Context(), "canary-token", "")
+	case "/device":
+		return c.PostForm(t.Context(), client.Step("x"), func(*discovery.Metadata) string { return s.URL + "/device" }, url.Values{}, &struct{}{})
+	case "refresh":
+		_, err := c.Refresh(t.Context(), &client.Tokens{Token: &oauth2.Token{RefreshToken: "canary-refresh"}})
+		return err
+	}
+	address, pending, err := c.Begin(t.Context(), client.Request{})
+	if err == nil {
+		_, err = c.Finish(t.Context(), pending, s.Visit(t, address))
+	}
+	return err
+}
+
+// TestRejectionByCallback: an error that the server sends through the browser names the setting.
+func TestRejectionByCallback(t *testing.T) {
+	for code, text := range map[string]string{
+		"unauthorized_client": "allow this grant for the client", "invalid_scope": "Config.Scopes", "unsupported_response_type": "Config.ResponseType",
+		"access_denied": `access_denied ("")`, "invalid_request": `invalid_request ("")`,
+	} {
+		err := &client.CallbackError{Code: code}
+		if !strings.Contains(err.Error(), text) || strings.Contains(err.Error(), "RedirectURL") {
+			t.Errorf("%s: %v", code, err)
+		}
+	}
+}
+
+// TestRejectedRequestObject: the redirect URI inside of a pushed request object is shown too.
+func TestRejectedRequestObject(t *testing.T) {
+	s := optest.New(t)
+	c := newClient(t, client.Config{
+		Issuer: s.URL, ClientID: optest.ClientID, Auth: auth.SecretPost(optest.ClientSecret), RedirectURL: optest.RedirectURL,
+		RequestObject: &client.RequestObject{Keys: auth.SigningKey{Key: optest.NewKey("k", "ES256").Private}},
+	})
+	s.Replace("/par", func(w http.ResponseWriter, _ *http.Request) {
+		optest.JSON(w, http.StatusBadRequest, map[string]any{"error": "invalid_request"})
+	})
+	_, _, err := c.Begin(t.Context(), client.Request{})
+	if err == nil || !strings.Contains(err.Error(), optest.RedirectURL) || !strings.Contains(err.Error(), "register Config.RedirectURL") {
+		t.Errorf("%v", err)
+	}
+}
