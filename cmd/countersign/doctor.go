@@ -10,8 +10,8 @@ import (
 	"os"
 	"strings"
 
-	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/cmd/countersign/internal/doctor"
+	"github.com/countersign/countersign/cmd/countersign/internal/flow"
 )
 
 const doctorUsage = `Usage: countersign doctor ISSUER [flags]
@@ -28,22 +28,15 @@ Example:
 `
 
 type doctorFlags struct {
-	api, clientID, redirectURI, secretEnv, profile, ca string
-	json, insecureHTTP                                 bool
+	flow.Options
+	api, secretEnv, profile, ca string
 }
 
 func runDoctor(ctx context.Context, args []string, std standard) int {
 	var f doctorFlags
 	set := flag.NewFlagSet("doctor", flag.ContinueOnError)
 	set.SetOutput(std.err)
-	set.StringVar(&f.api, "api", "", "examine the API at this `URL` instead of an issuer")
-	set.StringVar(&f.clientID, "client-id", "", "the client `ID` to test")
-	set.StringVar(&f.redirectURI, "redirect-uri", "", "the redirect `URI` to test")
-	set.StringVar(&f.secretEnv, "secret-env", "", "the `NAME` of the environment variable with the client secret")
-	set.StringVar(&f.profile, "profile", "", "compare with one `PROFILE` only: "+profileNames())
-	set.StringVar(&f.ca, "ca", "", "a `FILE` of PEM certificates to trust instead of the system's")
-	set.BoolVar(&f.json, "json", false, "print the report as JSON")
-	set.BoolVar(&f.insecureHTTP, "insecure-http", false, "accept http on any host, for development")
+	f.define(set)
 	set.Usage = func() { fmt.Fprint(set.Output(), doctorUsage, "\nFlags:\n"); set.PrintDefaults() }
 	issuer, status := parse(set, args, std)
 	if status >= 0 {
@@ -57,26 +50,53 @@ func runDoctor(ctx context.Context, args []string, std standard) int {
 	return f.examine(ctx, options, std)
 }
 
-func (f *doctorFlags) options(issuer string) (doctor.Options, error) {
-	profile, known := profileFlag[f.profile]
-	switch {
-	case (issuer == "") == (f.api == ""):
-		return doctor.Options{}, errors.New("give an issuer, or -api URL")
-	case !known:
-		return doctor.Options{}, unknownProfile(f.profile)
-	case (f.clientID == "") != (f.redirectURI == ""):
-		return doctor.Options{}, errors.New("-client-id and -redirect-uri belong together")
-	}
-	o := doctor.Options{Issuer: issuer, ClientID: f.clientID, RedirectURL: f.redirectURI, Profile: profile, InsecureHTTP: f.insecureHTTP}
-	secret, err := fromEnv(f.secretEnv)
-	if err != nil {
+func (f *doctorFlags) define(set *flag.FlagSet) {
+	set.StringVar(&f.api, "api", "", "examine the API at this `URL` instead of an issuer")
+	set.StringVar(&f.ClientID, "client-id", "", "the client `ID` to test")
+	set.StringVar(&f.RedirectURI, "redirect-uri", "", "the redirect `URI` to test")
+	set.StringVar(&f.secretEnv, "secret-env", "", "the `NAME` of the environment variable with the client secret")
+	set.StringVar(&f.Auth, "auth", "", "the authentication `METHOD`, such as client_secret_post (default: by the credential)")
+	set.StringVar(&f.KeyFile, "key", "", "a PEM `FILE` with the private key for private_key_jwt and -jar")
+	set.StringVar(&f.KeyID, "kid", "", "the `ID` of that key at the server")
+	set.StringVar(&f.Alg, "alg", "", "the signature `ALGORITHM` of that key, if it is an RSA key: PS256 or RS256")
+	set.StringVar(&f.CertFile, "cert", "", "a PEM `FILE` with the client certificate (mTLS)")
+	set.StringVar(&f.CertKeyFile, "cert-key", "", "a PEM `FILE` with the key of -cert, if it is not in the same file")
+	set.StringVar(&f.AssertionAudience, "assertion-audience", "", "the aud `URL` of JWTs that -key signs (default: the issuer)")
+	set.BoolVar(&f.JAR, "jar", false, "sign the pushed request with -key")
+	set.StringVar(&f.profile, "profile", "", "compare with one `PROFILE` only, and print the configuration for it: "+profileNames())
+	set.StringVar(&f.ca, "ca", "", "a `FILE` of PEM certificates to trust instead of the system's")
+	set.BoolVar(&f.JSON, "json", false, "print the report as JSON")
+	set.BoolVar(&f.InsecureHTTP, "insecure-http", false, "accept http on any host, for development")
+}
+
+func (f *doctorFlags) options(issuer string) (o doctor.Options, err error) {
+	if err := f.check(issuer); err != nil {
 		return o, err
 	}
-	if secret != "" {
-		o.Auth = auth.Secret(secret)
+	if f.Secret, err = fromEnv(f.secretEnv); err != nil {
+		return o, err
+	}
+	o = doctor.Options{Issuer: issuer, ClientID: f.ClientID, RedirectURL: f.RedirectURI, Profile: profileFlag[f.profile], InsecureHTTP: f.InsecureHTTP, SignRequest: f.JAR}
+	if o.Auth, o.SigningKeys, o.Certificate, err = f.Credentials(); err != nil {
+		return o, err
 	}
 	o.RootCAs, err = readCAs(f.ca)
 	return o, err
+}
+
+func (f *doctorFlags) check(issuer string) error {
+	_, known := profileFlag[f.profile]
+	switch {
+	case (issuer == "") == (f.api == ""):
+		return errors.New("give an issuer, such as https://as.example, or -api URL")
+	case !known:
+		return unknownProfile(f.profile)
+	case f.ClientID != "" && f.RedirectURI == "":
+		return errors.New("-client-id needs -redirect-uri: the redirect URI that is registered for the client")
+	case f.ClientID == "" && (f.RedirectURI != "" || f.secretEnv != "" || f.KeyFile != "" || f.CertFile != ""):
+		return errors.New("-redirect-uri, -secret-env, -key and -cert need -client-id: the client to test")
+	}
+	return nil
 }
 
 func readCAs(name string) (*x509.CertPool, error) {
@@ -101,7 +121,7 @@ func (f *doctorFlags) examine(ctx context.Context, o doctor.Options, std standar
 	} else {
 		report = doctor.Examine(ctx, o)
 	}
-	if f.json {
+	if f.JSON {
 		e := json.NewEncoder(std.out)
 		e.SetIndent("", "  ")
 		e.SetEscapeHTML(false)

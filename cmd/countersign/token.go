@@ -36,6 +36,7 @@ type tokenFlags struct {
 	tokenview.Options
 	fetch, insecureHTTP bool
 	discoveryURL, ca    string
+	accessTokenEnv      string
 }
 
 func runToken(ctx context.Context, args []string, std standard) int {
@@ -58,6 +59,7 @@ func (f *tokenFlags) define(set *flag.FlagSet) {
 	set.StringVar(&f.Issuer, "issuer", "", "the expected `issuer`")
 	set.StringVar(&f.Audience, "audience", "", "the expected audience: a client `ID`, or the identifier of an API")
 	set.StringVar(&f.Nonce, "nonce", "", "the expected `nonce`")
+	set.StringVar(&f.accessTokenEnv, "access-token-env", "", "the `NAME` of the environment variable with the access token that came with an ID token (at_hash)")
 	set.StringVar(&f.Typ, "typ", "", "the expected `TYPE` in the header of an access token (default at+jwt)")
 	set.BoolVar(&f.fetch, "fetch", false, "fetch the key set of -issuer to check the signature")
 	set.StringVar(&f.discoveryURL, "discovery-url", "", "the `URL` of the metadata, if it is not where OpenID Connect Discovery puts it")
@@ -68,9 +70,9 @@ func (f *tokenFlags) define(set *flag.FlagSet) {
 
 // prepare: keys are fetched from the issuer that the person named, never from the one that
 // the token names.
-func (f *tokenFlags) prepare() error {
-	if !f.fetch {
-		return nil
+func (f *tokenFlags) prepare() (err error) {
+	if f.AccessToken, err = fromEnv(f.accessTokenEnv); err != nil || !f.fetch {
+		return err
 	}
 	if f.Issuer == "" {
 		return errors.New("-fetch needs -issuer: a token must not choose whose keys check it")

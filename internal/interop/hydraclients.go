@@ -51,7 +51,7 @@ func hydraKey(jwks []byte) any {
 // hydraApp is a web application.
 func hydraApp() hydraClient {
 	return hydraClient{
-		"client_secret": secret, "redirect_uris": []string{appURL + "/callback"}, "post_logout_redirect_uris": []string{appURL + "/bye"},
+		"client_secret": secret, "redirect_uris": []string{appURL + "/callback", loopbackURL}, "post_logout_redirect_uris": []string{appURL + "/bye"},
 		"grant_types": []string{"authorization_code", "refresh_token"}, "response_types": []string{"code"},
 		"token_endpoint_auth_method": "client_secret_basic", "access_token_strategy": "jwt",
 		"scope": "openid offline_access email photos.read photos.write printer", "audience": []string{apiID, printerID},

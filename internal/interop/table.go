@@ -52,10 +52,17 @@ func complete() bool {
 			}
 		}
 	}
+	for _, f := range commandFlows {
+		for _, name := range columns {
+			if f.ended[name] == untested {
+				return false
+			}
+		}
+	}
 	return true
 }
 
-// table returns the page with the results of the tests.
+// table returns the page with the results of the tests, without the part about MCP.
 func table() (string, error) {
 	titles, err := versions()
 	if err != nil {
@@ -74,7 +81,7 @@ func table() (string, error) {
 		}
 		b.WriteString("\n")
 	}
-	return b.String(), nil
+	return b.String() + commandTable(), nil
 }
 
 // mcpHeading is the heading of the part that TestMCP checks.

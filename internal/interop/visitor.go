@@ -21,6 +21,7 @@ const appURL = "https://app.example"
 // no scripts.
 type visitor struct {
 	http    *http.Client
+	program bool     // the application is a program that listens on loopback
 	refuses bool     // denies the application access on the consent page
 	seen    []string // the steps so far, for the log
 }
@@ -33,6 +34,10 @@ func newVisitor(t *testing.T, app http.Handler) *visitor {
 // goTo replaces the application that the visitor's browser reaches.
 func (v *visitor) goTo(app http.Handler) { v.http.Transport.(*web).app = app }
 
+// loopbackURL is the address of a program that listens on loopback, as it is registered. The
+// port is free (RFC 8252 §7.3).
+const loopbackURL = "http://127.0.0.1/callback"
+
 // maxPages is a limit that no server reaches.
 const maxPages = 6
 
@@ -41,12 +46,20 @@ const maxPages = 6
 func (v *visitor) visit(address string) (*page, error) {
 	p, err := v.get(address)
 	for range maxPages {
-		if err != nil || strings.HasPrefix(p.url.String(), appURL) {
+		if err != nil || v.arrived(p.url) {
 			return p, err
 		}
 		p, err = v.answer(p)
 	}
 	return nil, fmt.Errorf("the server keeps asking: %q, %v", v.seen, err)
+}
+
+// arrived reports whether the browser is at the application.
+func (v *visitor) arrived(u *url.URL) bool {
+	if v.program {
+		return u.Hostname() == "127.0.0.1" && u.Path == "/callback"
+	}
+	return strings.HasPrefix(u.String(), appURL)
 }
 
 // decide opens address and fills in the server's forms. It stops at a page without a form, or

@@ -44,7 +44,7 @@ const fapi2 = {
   dpop_bound_access_tokens: true, require_pushed_authorization_requests: true,
 };
 
-export const clients = [
+const fixed = [
   { ...app, client_id: 'basic', token_endpoint_auth_method: 'client_secret_basic' },
   { ...app, client_id: 'post', token_endpoint_auth_method: 'client_secret_post' },
   { ...app, client_id: 'public', client_secret: undefined, token_endpoint_auth_method: 'none' },
@@ -91,6 +91,14 @@ export const clients = [
   { ...api, client_id: 'https://api.example' },
 ];
 
+// native gives the clients once more, as programs that listen on loopback (RFC 8252 §7.3). The
+// server asks for consent in every login of such a client.
+const native = (all) => all.filter((c) => c.redirect_uris.length > 0).map((c) => ({
+  ...c, client_id: `cli-${c.client_id}`, application_type: 'native', redirect_uris: ['http://127.0.0.1/callback'],
+}));
+
+export const clients = [...fixed, ...native(fixed)];
+
 // selfSigned is a key set whose one key is in the certificate.
 function selfSigned() {
   const { publicKey, raw } = new X509Certificate(read('self.crt'));
@@ -100,7 +108,7 @@ function selfSigned() {
 const bound = { ...app, tls_client_certificate_bound_access_tokens: true };
 
 // These are for the issuer that knows certificates.
-export const tlsClients = [
+const fixedTLS = [
   {
     ...bound, client_id: 'tls', token_endpoint_auth_method: 'tls_client_auth',
     tls_client_auth_subject_dn: 'CN=client,O=interop',
@@ -116,3 +124,5 @@ export const tlsClients = [
     grant_types: ['authorization_code', 'refresh_token', 'implicit'],
   },
 ];
+
+export const tlsClients = [...fixedTLS, ...native(fixedTLS)];

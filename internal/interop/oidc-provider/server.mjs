@@ -63,10 +63,10 @@ const features = {
   dPoP: {
     enabled: true,
     nonceSecret: randomBytes(32),
-    requireNonce: (ctx) => ctx.oidc.client?.clientId === 'dpop-nonce',
+    requireNonce: (ctx) => ['dpop-nonce', 'cli-dpop-nonce'].includes(ctx.oidc.client?.clientId),
   },
   encryption: { enabled: true },
-  fapi: { enabled: true, profile: (ctx, client) => profiles[client?.clientId] },
+  fapi: { enabled: true, profile: (ctx, client) => profiles[client?.clientId.replace(/^cli-/, '')] },
   introspection: { enabled: true, allowedPolicy: () => true },
   jwtIntrospection: { enabled: true },
   jwtResponseModes: { enabled: true },

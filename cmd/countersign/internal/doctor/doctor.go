@@ -4,9 +4,9 @@ package doctor
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/countersign/countersign/client"
@@ -22,6 +22,14 @@ type Options struct {
 	// authorization request tests them, if the issuer has an endpoint for it.
 	ClientID, RedirectURL string
 	Auth                  auth.Method // the zero value means a public client
+
+	// SigningKeys sign the pushed request if SignRequest is set, or if the issuer requires it of
+	// every client. nil means that requests are not signed.
+	SigningKeys auth.KeySource
+	SignRequest bool
+
+	// Certificate is presented to the issuer. nil means none.
+	Certificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
 
 	// Profile is the only one to compare with. NoProfile means all of them.
 	Profile client.Profile
@@ -68,6 +76,7 @@ func Examine(ctx context.Context, o Options) *Report {
 	if document == nil {
 		return x.report
 	}
+	x.types()
 	x.endpoints()
 	x.keys(ctx)
 	x.algorithms()
@@ -79,22 +88,4 @@ func Examine(ctx context.Context, o Options) *Report {
 	x.push(ctx)
 	x.configuration(document)
 	return x.report
-}
-
-// checkAddress checks the issuer identifier itself.
-func (x *examination) checkAddress() bool {
-	const topic = "issuer"
-	if strings.TrimSpace(x.Issuer) != x.Issuer {
-		x.report.problem(topic, "the issuer has a space in front or behind", "remove it")
-		return false
-	}
-	if rest, ok := strings.CutSuffix(x.Issuer, "/.well-known/openid-configuration"); ok {
-		x.report.problem(topic, "this is the address of the metadata, not the issuer", "try "+rest)
-		return false
-	}
-	if err := discovery.CheckIssuer(x.Issuer); err != nil && !x.InsecureHTTP {
-		x.report.problem(topic, "the issuer "+err.Error(), "OpenID Connect Discovery 1.0 section 3 requires an https URL without query and fragment; in development, -insecure-http accepts http")
-		return false
-	}
-	return true
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/countersign/countersign/discovery"
@@ -28,19 +30,22 @@ func (x *examination) locations() []string {
 // documents reads the metadata everywhere, and gives the first document that the library
 // accepts, else the first one that is JSON.
 func (x *examination) documents(ctx context.Context) *document {
-	var found []*document
+	var found, absent []*document
 	for i, location := range x.locations() {
 		d := x.get(ctx, location)
+		if i == 0 && !x.connection(d) {
+			return nil
+		}
 		if i == 0 {
-			x.connection(d)
 			x.clock(d)
 		}
-		if fault := d.fault(); fault != "" {
-			x.reportAbsent(i, d, fault)
-			continue
+		if d.fault() == "" {
+			found = append(found, d)
+		} else {
+			absent = append(absent, d)
 		}
-		found = append(found, d)
 	}
+	x.reportAbsent(absent, len(found) > 0)
 	if len(found) == 0 {
 		x.report.problem(metadataTopic, "no metadata at any of the usual places: "+strings.Join(x.locations(), ", "),
 			"check the issuer's path; if the server publishes its metadata elsewhere set client.Config.DiscoveryURL and discovery.Provider.URL, without metadata configure client.Config.Metadata")
@@ -50,27 +55,42 @@ func (x *examination) documents(ctx context.Context) *document {
 	return x.choose(ctx, found)
 }
 
-// reportAbsent: only the first location is expected of an OpenID provider.
-func (x *examination) reportAbsent(i int, d *document, fault string) {
-	if i > 0 {
-		return
+// reportAbsent: no server needs to have all documents, so one that is not found is a fact.
+// Any other answer is a fault.
+func (x *examination) reportAbsent(absent []*document, other bool) {
+	for _, d := range absent {
+		usual := d.url == x.locations()[0]
+		switch gone := d.status == 404 || d.status == 410; {
+		case gone && other && usual:
+			x.report.note(metadataTopic, d.url+" is not found: this is not an OpenID provider, or it publishes its metadata for OAuth only (RFC 8414)")
+		case gone && other, !usual && !other:
+		case usual:
+			x.report.warn(metadataTopic, d.url+": "+d.fault(), d.remedy())
+		default:
+			x.report.note(metadataTopic, d.url+": "+d.fault())
+		}
 	}
-	remedy := ""
-	switch {
-	case d.status == 401 || d.status == 403:
-		remedy = "the server wants credentials for its metadata: set HTTP to a client that sends them, or configure Metadata"
-	case d.location != "":
-		remedy = "set Issuer to the server's own spelling, or DiscoveryURL to " + d.location
-	case d.contentType != "" && d.status == 200:
-		remedy = "correct the Content-Type at the server"
-	}
-	x.report.warn(metadataTopic, d.url+": "+fault, remedy)
 }
 
-func (x *examination) compareDocuments(found []*document) {
-	if len(found) < 2 {
-		return
+// remedy says what to do about an answer that is not the document.
+func (d *document) remedy() string {
+	switch {
+	case d.status == 401 || d.status == 403:
+		return "the server requires credentials for its metadata: set HTTP to a client that sends them, or configure Metadata"
+	case d.location != "":
+		return "redirects are not followed: set Issuer to the server's own spelling, or DiscoveryURL to " + d.location
+	case d.timedOut():
+		return "check the load of the server; at most 10 seconds are waited"
+	case d.status == 200 && len(d.body) > maxBody:
+		return "the address is not that of metadata, or something else answers for the server"
+	case d.status == 200 && d.contentType != "":
+		return "correct the Content-Type at the server, or the address: a login page may have answered"
 	}
+	return ""
+}
+
+// compareDocuments compares what several documents say about the same member.
+func (x *examination) compareDocuments(found []*document) {
 	var first map[string]any
 	if json.Unmarshal(found[0].body, &first) != nil {
 		return
@@ -78,14 +98,24 @@ func (x *examination) compareDocuments(found []*document) {
 	for _, d := range found[1:] {
 		var other map[string]any
 		if json.Unmarshal(d.body, &other) != nil {
+			x.report.warn(metadataTopic, d.url+": this is not a JSON object", "correct the server: some clients read this document")
 			continue
 		}
-		for _, name := range []string{"issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"} {
-			if a, b := fmt.Sprint(first[name]), fmt.Sprint(other[name]); first[name] != nil && other[name] != nil && a != b {
-				x.report.warn(metadataTopic, fmt.Sprintf("%s is %s at %s, and %s at %s", name, a, found[0].url, b, d.url), "the documents must agree; clients read one or the other")
+		for _, name := range slices.Sorted(maps.Keys(first)) {
+			if differs(name, first[name], other[name]) {
+				x.report.warn(metadataTopic, fmt.Sprintf("%s is %v at %s, and %v at %s", name, first[name], found[0].url, other[name], d.url), "the documents must agree; clients read one or the other")
 			}
 		}
 	}
+}
+
+// differs compares the members whose difference stops a client: addresses and switches.
+func differs(name string, a, b any) bool {
+	if a == nil || b == nil {
+		return false
+	}
+	_, isSwitch := a.(bool)
+	return (isSwitch || name == "issuer" || name == "jwks_uri" || strings.HasSuffix(name, "_endpoint")) && fmt.Sprint(a) != fmt.Sprint(b)
 }
 
 func (x *examination) choose(ctx context.Context, found []*document) *document {
@@ -107,11 +137,11 @@ func (x *examination) choose(ctx context.Context, found []*document) *document {
 		}
 	}
 	if x.raw == nil {
-		x.report.problem(metadataTopic, found[0].url+": "+refused.Error(), "")
+		x.report.problem(metadataTopic, found[0].url+": "+refused.Error(), "the document must be one JSON object without duplicate members")
 		return nil
 	}
 	if !x.compareIssuer() {
-		x.report.problem(metadataTopic, refused.Error(), "")
+		x.report.problem(metadataTopic, refused.Error(), "correct the document at the server, or configure client.Config.Metadata")
 	}
 	return found[0]
 }
@@ -121,6 +151,10 @@ func (x *examination) choose(ctx context.Context, found []*document) *document {
 func (x *examination) compareIssuer() bool {
 	const topic = "issuer"
 	published, ok := x.raw["issuer"].(string)
+	if _, present := x.raw["issuer"]; present && !ok {
+		x.report.problem(topic, "the issuer in the metadata is not a string", "the server must name itself (OpenID Connect Discovery 1.0 section 3)")
+		return true
+	}
 	if !ok {
 		x.report.problem(topic, "the metadata has no issuer", "the server must name itself (OpenID Connect Discovery 1.0 section 3)")
 		return true
@@ -144,6 +178,16 @@ func difference(want, got string) string {
 		return "it differs in upper and lower case"
 	case strings.Contains(got, "{"):
 		return "it is a template: name the tenants with client.EntraTenants"
+	case strings.TrimSpace(got) == want:
+		return "it has a space in front or behind"
+	case strings.Replace(got, ":443", "", 1) == want:
+		return "it names the default port 443"
+	case got == strings.Replace(want, ":443", "", 1):
+		return "it does not name the default port 443"
+	case strings.TrimSuffix(hostOf(want), ".") == strings.TrimSuffix(hostOf(got), ".") && hostOf(want) != hostOf(got):
+		return "one of the hosts ends with a dot"
+	case strings.TrimPrefix(want, "https") == strings.TrimPrefix(got, "http"):
+		return "its scheme is http, not https"
 	}
 	i := 0
 	for i < len(want) && i < len(got) && want[i] == got[i] {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,7 +26,7 @@ func (x *examination) client() *http.Client {
 		Timeout: x.Timeout,
 		Transport: &http.Transport{
 			DialContext:         x.dial,
-			TLSClientConfig:     &tls.Config{RootCAs: x.RootCAs},
+			TLSClientConfig:     &tls.Config{RootCAs: x.RootCAs, GetClientCertificate: x.Certificate},
 			TLSHandshakeTimeout: x.Timeout,
 			ForceAttemptHTTP2:   true,
 			Proxy:               http.ProxyFromEnvironment,
@@ -50,7 +51,8 @@ type document struct {
 	status      int
 	contentType string
 	location    string
-	date        time.Time // zero without a Date header
+	date        time.Time     // zero without a Date header
+	age         time.Duration // in caches on the way
 	took        time.Duration
 	tls         *tls.ConnectionState
 	body        []byte
@@ -76,6 +78,7 @@ func (x *examination) get(ctx context.Context, address string) *document {
 	defer resp.Body.Close()
 	d.status, d.contentType, d.location, d.tls = resp.StatusCode, resp.Header.Get("Content-Type"), resp.Header.Get("Location"), resp.TLS
 	d.date, _ = http.ParseTime(resp.Header.Get("Date"))
+	d.age = age(resp.Header.Get("Age"))
 	d.body, d.err = io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	d.took = time.Since(start)
 	if len(d.body) > maxBody {
@@ -84,17 +87,35 @@ func (x *examination) get(ctx context.Context, address string) *document {
 	return d
 }
 
-// fault says what is wrong with an answer that must be JSON, "" for nothing.
+// timedOut: http.Client and context say it differently.
+func (d *document) timedOut() bool {
+	var t interface{ Timeout() bool }
+	return errors.Is(d.err, context.DeadlineExceeded) || errors.As(d.err, &t) && t.Timeout()
+}
+
+// age reads the header of RFC 9111 section 5.1. A cache keeps the Date of the server.
+func age(s string) time.Duration {
+	seconds, err := strconv.ParseUint(s, 10, 31)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
+}
+
+// fault says what is wrong with an answer that must be JSON, "" for nothing. An answer without
+// a type is read as JSON, as the library does.
 func (d *document) fault() string {
 	media, _, _ := mime.ParseMediaType(d.contentType)
 	switch {
+	case d.timedOut():
+		return "no complete answer came in time"
 	case d.err != nil:
 		return d.err.Error()
 	case d.status >= 300 && d.status < 400:
 		return fmt.Sprintf("status %d, a redirect to %s", d.status, d.location)
 	case d.status != http.StatusOK:
 		return fmt.Sprintf("status %d", d.status)
-	case media != "application/json" && !strings.HasSuffix(media, "+json"):
+	case d.contentType != "" && media != "application/json" && !strings.HasSuffix(media, "+json"):
 		return fmt.Sprintf("Content-Type is %q, expected application/json", d.contentType)
 	}
 	return ""

@@ -2,13 +2,14 @@ package doctor
 
 import (
 	"context"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"math/big"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/countersign/countersign/discovery"
 )
@@ -23,59 +24,122 @@ type jwk struct {
 	Alg    string   `json:"alg"`
 	Crv    string   `json:"crv"`
 	N      string   `json:"n"`
-	D      string   `json:"d"`
-	K      string   `json:"k"`
+	X      string   `json:"x"`
 	X5c    []string `json:"x5c"`
+	X5t    string   `json:"x5t"`
+	X5t256 string   `json:"x5t#S256"`
 	KeyOps []string `json:"key_ops"`
+
+	raw json.RawMessage
 }
 
 // keys reads the key set. One that nobody needs (no jwks_uri) is not read.
 func (x *examination) keys(ctx context.Context) {
 	uri, _ := x.raw["jwks_uri"].(string)
 	if uri == "" {
-		x.report.warn(keysTopic, "the metadata names no jwks_uri", "ID tokens then need client.Config.IDTokenKeys, JWT access tokens rs.JWT.Keys")
+		if !x.withoutLogin() {
+			x.report.warn(keysTopic, "the metadata names no jwks_uri", "ID tokens then need client.Config.IDTokenKeys, JWT access tokens rs.JWT.Keys")
+		}
 		return
 	}
+	const remedy = "no signature can be checked; correct the server, or pin keys with discovery.StaticKeys"
 	d := x.get(ctx, uri)
-	if fault := d.fault(); fault != "" && !(d.status == 200 && d.err == nil && json.Valid(d.body)) {
-		x.report.problem(keysTopic, uri+": "+fault, "no signature can be checked; correct the server, or pin keys with discovery.StaticKeys")
+	if fault := d.fault(); fault != "" {
+		x.report.problem(keysTopic, uri+": "+fault, remedy)
 		return
 	}
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
 	if err := json.Unmarshal(d.body, &set); err != nil || set.Keys == nil {
-		x.report.problem(keysTopic, uri+": this is not a JWK Set (RFC 7517 section 5)", "correct the server, or pin keys with discovery.StaticKeys")
+		x.report.problem(keysTopic, uri+": this is not a JWK Set (RFC 7517 section 5)", remedy)
 		return
 	}
-	if _, err := discovery.StaticKeys(d.body); err != nil {
-		x.report.problem(keysTopic, uri+": "+err.Error(), "add a signing key at the server")
+	if err := x.libraryReads(ctx, d.body); err != nil {
+		x.report.problem(keysTopic, uri+": "+err.Error(), remedy)
 	}
 	x.eachKey(set.Keys)
 }
 
+// probe is a JWT that no key verifies.
+const probe = "eyJhbGciOiJSUzI1NiIsImtpZCI6ImRvY3RvciJ9.e30.AAAA"
+
+// libraryReads asks the library, which may be stricter than the examination.
+func (x *examination) libraryReads(ctx context.Context, body []byte) error {
+	if _, err := discovery.StaticKeys(body); err != nil || x.metadata == nil {
+		return err
+	}
+	var e *discovery.Error
+	if _, err := x.provider.Keys().VerifySignature(ctx, probe); errors.As(err, &e) {
+		return err
+	}
+	return nil
+}
+
 func (x *examination) eachKey(raw []json.RawMessage) {
-	seen := map[string]int{}
+	var all []jwk
 	var kinds []string
 	for i, one := range raw {
-		var k jwk
+		k := jwk{raw: one}
 		if json.Unmarshal(one, &k) != nil {
-			x.report.warn(keysTopic, fmt.Sprintf("key %d is not a JWK", i+1), "it is skipped")
+			x.report.warn(keysTopic, fmt.Sprintf("key %d is not a JWK", i+1), "it is skipped: correct or remove it")
 			continue
 		}
-		seen[k.Kid+"\x00"+k.Alg+"\x00"+k.Kty+"\x00"+k.Crv]++
-		kinds = append(kinds, kind(k))
+		all, kinds = append(all, k), append(kinds, kind(k))
 		x.key(i, k)
 	}
-	for id, n := range seen {
-		if kid, _, _ := strings.Cut(id, "\x00"); n > 1 {
-			x.report.problem(keysTopic, fmt.Sprintf("%d keys have kid %q and the same type", n, kid), "tokens with this kid are rejected: give each key another kid")
-		}
-	}
+	x.twins(all)
+	x.keysFit(all)
 	if len(raw) > 100 {
 		x.report.problem(keysTopic, fmt.Sprintf("the set has %d keys, at most 100 are read", len(raw)), "remove old keys")
 	}
 	x.report.note(keysTopic, fmt.Sprintf("%d keys: %s", len(raw), strings.Join(kinds, ", ")))
+}
+
+// signs: the key is not for encryption.
+func (k jwk) signs() bool { return k.Use == "" || k.Use == "sig" }
+
+// twins finds keys that a token could refer to alike.
+func (x *examination) twins(all []jwk) {
+	counts := map[string]int{}
+	for i, a := range all {
+		for _, b := range all[:i] {
+			if a.signs() && b.signs() && a.Kid == b.Kid && a.Kty == b.Kty && a.Crv == b.Crv && (a.Alg == b.Alg || a.Alg == "" || b.Alg == "") {
+				counts[a.Kid] = max(2, counts[a.Kid]+1)
+				break
+			}
+		}
+	}
+	for _, kid := range slices.Sorted(maps.Keys(counts)) {
+		if kid == "" {
+			x.report.problem(keysTopic, fmt.Sprintf("%d keys have no kid and the same type", counts[kid]), "tokens are rejected, since either key may be meant: give each key a kid")
+			continue
+		}
+		x.report.problem(keysTopic, fmt.Sprintf("%d keys have kid %q and the same type", counts[kid], kid), "tokens with this kid are rejected: give each key another kid")
+	}
+}
+
+// keysFit: some key must be for the algorithms of ID tokens.
+func (x *examination) keysFit(all []jwk) {
+	algs := asymmetric(x.list("id_token_signing_alg_values_supported"))
+	if len(algs) == 0 || len(all) == 0 {
+		return
+	}
+	for _, alg := range algs {
+		if slices.ContainsFunc(all, func(k jwk) bool { return k.signs() && (k.Alg == "" || k.Alg == alg) && k.fits(alg) }) {
+			return
+		}
+	}
+	x.report.warn(keysTopic, "no key of the set fits an algorithm of ID tokens ("+strings.Join(algs, ", ")+")", "publish the key that signs ID tokens, or correct id_token_signing_alg_values_supported")
+}
+
+var curves = map[string]string{"ES256": "P-256", "ES384": "P-384", "ES512": "P-521", "EdDSA": "Ed25519", "Ed25519": "Ed25519"}
+
+func (k jwk) fits(alg string) bool {
+	if curve := curves[alg]; curve != "" {
+		return k.Crv == curve
+	}
+	return k.Kty == "RSA"
 }
 
 func kind(k jwk) string {
@@ -84,6 +148,9 @@ func kind(k jwk) string {
 		if part != "" {
 			text += " " + part
 		}
+	}
+	if k.Kty == "RSA" {
+		text += fmt.Sprintf(" of %d bits", bits(k.N))
 	}
 	if k.Use != "" && k.Use != "sig" {
 		text += " (" + k.Use + ")"
@@ -95,16 +162,46 @@ func kind(k jwk) string {
 func (x *examination) key(i int, k jwk) {
 	name := fmt.Sprintf("key %d (kid %q)", i+1, k.Kid)
 	switch {
-	case k.D != "":
-		x.report.problem(keysTopic, name+" is a private key that everybody can read", "replace the key at once: tokens signed with it can be forged")
-	case k.K != "" || k.Kty == "oct":
+	case k.secret():
 		x.report.problem(keysTopic, name+" is a secret key that everybody can read", "replace the key at once: tokens signed with it can be forged")
+	case k.private():
+		x.report.problem(keysTopic, name+" is a private key that everybody can read", "replace the key at once: tokens signed with it can be forged")
 	case k.Kty == "RSA" && bits(k.N) < 2048:
 		x.report.problem(keysTopic, fmt.Sprintf("%s has %d bits, expected at least 2048 (RFC 7518 section 3.3)", name, bits(k.N)), "tokens signed with it are rejected: use a longer key")
-	case k.Kid == "" && len(x.report.Findings) > 0:
+	case k.signs():
+		x.unused(name, k)
+	}
+	if k.Kid == "" && k.signs() {
 		x.report.note(keysTopic, name+": a key without kid is found only when a single key fits")
 	}
 	x.certificate(name, k)
+}
+
+// has reports whether the key has one of the members.
+func (k jwk) has(names ...string) bool {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(k.raw, &members) != nil {
+		return false
+	}
+	return slices.ContainsFunc(names, func(name string) bool { return members[name] != nil && string(members[name]) != "null" })
+}
+
+func (k jwk) secret() bool  { return k.Kty == "oct" || k.has("k") }
+func (k jwk) private() bool { return k.has("d", "p", "q", "dp", "dq", "qi", "oth", "priv") }
+
+// unused reports a key for signatures that the library skips, with its reason.
+func (x *examination) unused(name string, k jwk) {
+	_, err := discovery.StaticKeys([]byte(`{"keys":[` + string(k.raw) + `]}`))
+	if err == nil {
+		return
+	}
+	_, reason, _ := strings.Cut(err.Error(), "no usable key: key 0: ")
+	reason = or(reason, err.Error())
+	if known := slices.Contains(known, k.Alg); !known && k.Alg != "" {
+		x.report.note(keysTopic, name+" is not used: "+reason)
+		return
+	}
+	x.report.problem(keysTopic, name+" is not used: "+reason, "tokens signed with it are rejected: correct the key at the server")
 }
 
 func bits(n string) int {
@@ -113,21 +210,4 @@ func bits(n string) int {
 		return 0
 	}
 	return new(big.Int).SetBytes(raw).BitLen()
-}
-
-func (x *examination) certificate(name string, k jwk) {
-	if len(k.X5c) == 0 {
-		return
-	}
-	der, err := base64.StdEncoding.DecodeString(k.X5c[0])
-	var cert *x509.Certificate
-	if err == nil {
-		cert, err = x509.ParseCertificate(der)
-	}
-	switch {
-	case err != nil:
-		x.report.warn(keysTopic, name+": its certificate (x5c) cannot be read", "the key is skipped: correct or remove x5c")
-	case cert.NotAfter.Before(x.Now()):
-		x.report.note(keysTopic, fmt.Sprintf("%s: its certificate (x5c) expired on %s; no check depends on it", name, cert.NotAfter.Format(time.DateOnly)))
-	}
 }

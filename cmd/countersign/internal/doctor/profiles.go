@@ -7,16 +7,19 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/client/grant"
 )
 
 var allProfiles = []client.Profile{
-	client.OIDCBasic, client.OAuth21, client.FAPI1Advanced, client.FAPI2Security, client.FAPI2MessageSigning,
+	client.OIDCBasic, client.OAuth21, client.FAPI1Advanced, client.FAPI2Security, client.FAPI2MessageSigning, client.FAPICIBA,
 }
 
 // profiles asks the library: a client that has everything that the profile wants of a
@@ -26,8 +29,46 @@ func (x *examination) profiles() {
 		if x.Profile != client.NoProfile && p != x.Profile {
 			continue
 		}
-		x.report.Profiles = append(x.report.Profiles, Verdict{string(p), x.lacks(p)})
+		x.report.Profiles = append(x.report.Profiles, Verdict{string(p), x.lacks(p), x.excluded(p)})
 	}
+}
+
+// excluded gives what the metadata lists that the profile does not allow, where nothing else is
+// listed.
+func (x *examination) excluded(p client.Profile) (all []string) {
+	check := func(name string, allowed ...string) {
+		listed := x.list(name)
+		if len(listed) > 0 && !slices.ContainsFunc(allowed, func(a string) bool { return slices.Contains(listed, a) }) {
+			all = append(all, fmt.Sprintf("%s has only %s, expected %s", name, strings.Join(listed, ", "), strings.Join(allowed, " or ")))
+		}
+	}
+	if p != client.FAPICIBA {
+		check("response_types_supported", "code", "code id_token")
+	}
+	if p == client.OAuth21 || isFAPI(p) && p != client.FAPICIBA {
+		check("code_challenge_methods_supported", "S256")
+	}
+	if !isFAPI(p) {
+		return all
+	}
+	check("token_endpoint_auth_methods_supported", strongMethods...)
+	algs := []string{"PS256", "ES256", "EdDSA", "Ed25519"}
+	if p == client.FAPI1Advanced {
+		algs = fapiAlgs
+	}
+	check("id_token_signing_alg_values_supported", algs...)
+	if signsRequests(p) {
+		check("request_object_signing_alg_values_supported", algs...)
+		check("authorization_signing_alg_values_supported", algs...)
+		check("response_modes_supported", "jwt", "query.jwt", "form_post.jwt", "fragment.jwt")
+	}
+	if p == client.FAPICIBA {
+		check("backchannel_token_delivery_modes_supported", "poll", "ping")
+		if x.text("backchannel_authentication_endpoint") == "" {
+			all = append(all, "there is no backchannel_authentication_endpoint")
+		}
+	}
+	return all
 }
 
 // lacks gives what the server lacks for a profile.
@@ -36,7 +77,11 @@ func (x *examination) lacks(p client.Profile) []string {
 	if err != nil {
 		return []string{err.Error()} // a fault of this program: the configuration is made for the profile
 	}
-	_, _, err = c.Begin(context.Background(), client.Request{})
+	if p == client.FAPICIBA {
+		_, err = grant.BeginBackchannel(context.Background(), c, grant.BackchannelRequest{LoginHint: "doctor", BindingMessage: "doctor"})
+	} else {
+		_, _, err = c.Begin(context.Background(), client.Request{})
+	}
 	var e *client.Error
 	if !errors.As(err, &e) || e.Step != client.StepDiscovery {
 		return nil // the metadata was accepted; nothing is sent, so a push fails
@@ -56,12 +101,14 @@ func (x *examination) fitting(p client.Profile) client.Config {
 		Metadata: x.metadata, Profile: p, IDTokenAlgs: []string{"ES256"}, HTTP: offline(),
 	}
 	switch p {
+	case client.FAPICIBA:
+		c.RedirectURL = ""
 	case client.FAPI1Advanced:
 		c.RequestObject, c.ResponseMode, c.ResponseAlgs, c.CertificateBound = &client.RequestObject{Keys: signing}, "jwt", []string{"ES256"}, true
 	case client.FAPI2MessageSigning:
 		c.RequestObject, c.ResponseMode, c.ResponseAlgs = &client.RequestObject{Keys: signing}, "jwt", []string{"ES256"}
 	}
-	if p == client.FAPI2Security || p == client.FAPI2MessageSigning {
+	if p == client.FAPI2Security || p == client.FAPI2MessageSigning || p == client.FAPICIBA {
 		if c.CertificateBound = x.bindsCertificates(); !c.CertificateBound {
 			c.DPoP = &client.DPoP{}
 		}

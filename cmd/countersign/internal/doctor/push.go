@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"strings"
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/par"
 )
 
 // push tests a registration without a login: a pushed authorization request has the client
@@ -24,10 +27,7 @@ func (x *examination) push(ctx context.Context) {
 	if method.Name() == "" {
 		method = auth.Public()
 	}
-	c, err := client.New(client.Config{
-		Issuer: x.Issuer, ClientID: x.ClientID, RedirectURL: x.RedirectURL, Auth: method, Metadata: x.metadata,
-		PAR: client.PARRequired, HTTP: x.http, InsecureHTTP: x.InsecureHTTP, Profile: client.NoProfile,
-	})
+	c, err := client.New(x.pushing(method))
 	if err != nil {
 		x.report.problem(topic, err.Error(), "")
 		return
@@ -39,16 +39,46 @@ func (x *examination) push(ctx context.Context) {
 	x.report.problem(topic, err.Error(), x.pushRemedy(err, method))
 }
 
+// pushing is the configuration of the test. What the client needs in addition (signed requests,
+// DPoP) does not matter for the question.
+func (x *examination) pushing(method auth.Method) client.Config {
+	c := client.Config{
+		Issuer: x.Issuer, ClientID: x.ClientID, RedirectURL: x.RedirectURL, Auth: method, Metadata: x.metadata,
+		PAR: client.PARRequired, HTTP: x.http, InsecureHTTP: x.InsecureHTTP, Profile: client.NoProfile,
+	}
+	if x.SigningKeys != nil && (x.SignRequest || x.metadata.RequireSignedRequestObject) {
+		c.RequestObject = &client.RequestObject{Keys: x.SigningKeys}
+	}
+	return c
+}
+
+// pushRemedy says what to set, by the code of the server and by its text.
 func (x *examination) pushRemedy(err error, method auth.Method) string {
 	var e *client.Error
 	if !errors.As(err, &e) {
 		return ""
 	}
-	switch e.Code {
-	case "invalid_client", "unauthorized_client":
-		return fmt.Sprintf("check the client ID, the secret or key, and the authentication method (%s was used)", method.Name())
-	case "invalid_request", "invalid_redirect_uri":
-		return "register " + x.RedirectURL + " as a redirect URI, exactly as it is written here"
+	text := strings.ToLower(err.Error())
+	redirect := "register " + x.RedirectURL + " as a redirect URI, exactly as it is written here"
+	client := fmt.Sprintf("check the client ID, the credential (-secret-env, -key, -cert) and the authentication method, which must be the registered one (%s was used; -auth sets it)", method.Name())
+	var answer *par.Error
+	switch {
+	case errors.As(err, &answer) && answer.Status == http.StatusUnauthorized, e.Code == "invalid_client", e.Code == "unauthorized_client":
+		return client
+	case e.Code == "invalid_redirect_uri" || e.Code == "invalid_request" && strings.Contains(redirectText(text, x.RedirectURL), "redirect"):
+		return redirect
+	case strings.Contains(text, "request object") || strings.Contains(text, "'request'"):
+		return "the server requires a signed request of this client: use -jar with -key, and set client.Config.RequestObject"
+	case e.Code == "invalid_scope":
+		return "allow the scope openid for this client at the server"
+	case e.Code == "invalid_request" || e.Code == "invalid_grant":
+		return "compare the registration with what was sent. If the server does not say otherwise, " + redirect
 	}
-	return ""
+	return "see the server's log"
+}
+
+// redirectText is the server's part of an error: what was sent follows it.
+func redirectText(text, sent string) string {
+	before, _, _ := strings.Cut(text, "; sent client_id")
+	return strings.ReplaceAll(before, strings.ToLower(sent), "")
 }

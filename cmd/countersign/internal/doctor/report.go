@@ -30,8 +30,9 @@ type Finding struct {
 
 // Verdict says what a profile would reject.
 type Verdict struct {
-	Profile string   `json:"profile"`
-	Lacks   []string `json:"lacks"` // empty: the issuer has what the profile requires
+	Profile  string   `json:"profile"`
+	Lacks    []string `json:"lacks"`              // empty: the issuer has what the profile requires
+	Excluded []string `json:"excluded,omitempty"` // what the issuer lists, and the profile does not allow
 }
 
 // Report is the result of an examination.
@@ -92,7 +93,7 @@ func (r *Report) Print(w io.Writer) {
 	if r.ClientConfig != "" {
 		fmt.Fprintf(w, "\nTo sign users in:\n\n%s\n\nTo protect an API:\n\n%s\n", r.ClientConfig, r.APIConfig)
 	}
-	fmt.Fprintf(w, "\n%d problems, %d warnings\n", r.count(Problem), r.count(Warning))
+	fmt.Fprintf(w, "\n%s, %s\n", counted(r.count(Problem), "problem"), counted(r.count(Warning), "warning"))
 }
 
 func (r *Report) printProfiles(w io.Writer) {
@@ -104,6 +105,17 @@ func (r *Report) printProfiles(w io.Writer) {
 		if len(v.Lacks) > 0 {
 			text = "the issuer lacks " + strings.Join(v.Lacks, ", ")
 		}
+		if len(v.Excluded) > 0 {
+			text += "; the profile rejects: " + strings.Join(v.Excluded, "; ")
+		}
+		text = printable(text)
 		fmt.Fprintf(w, "%-28s %s\n", v.Profile, text)
 	}
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -95,6 +95,22 @@ func (o *Options) config(rt http.RoundTripper) (client.Config, error) {
 	return c, nil
 }
 
+// Credentials gives what the client authenticates with. keys and certificate are nil without
+// -key and -cert.
+func (o *Options) Credentials() (method auth.Method, keys auth.KeySource, certificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error), err error) {
+	if keys, err = o.keys(); err != nil {
+		return method, nil, nil, err
+	}
+	if method, err = o.method(keys); err != nil {
+		return method, nil, nil, err
+	}
+	t, err := o.transport()
+	if err != nil {
+		return method, nil, nil, err
+	}
+	return method, keys, t.TLSClientConfig.GetClientCertificate, nil
+}
+
 // keys is nil without -key.
 func (o *Options) keys() (auth.KeySource, error) {
 	if o.KeyFile == "" {
@@ -180,7 +196,8 @@ func (o *Options) transport() (*http.Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.TLSClientConfig.Certificates = []tls.Certificate{pair}
+	// Certificates would not send one whose authority the server does not list: a self-signed one.
+	t.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 	return t, nil
 }
 

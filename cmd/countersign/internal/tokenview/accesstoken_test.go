@@ -111,6 +111,22 @@ func TestNotChecked(t *testing.T) {
 	}
 }
 
+// TestHashes: at_hash is compared with the access token, and is not called wrong without one.
+func TestHashes(t *testing.T) {
+	i := issuertest.New(t, issuertest.Config{})
+	raw := i.IDToken(issuertest.IDToken{Claims: map[string]any{"at_hash": issuertest.LeftHalf("RS256", "the-token")}})
+	for access, want := range map[string]tokenview.Result{"": tokenview.NotChecked, "the-token": tokenview.Valid, "another": tokenview.Failed} {
+		token, err := tokenview.Read(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checks := token.IDTokenChecks(t.Context(), tokenview.Options{AccessToken: access})
+		if got := checks[13]; got.Result != want {
+			t.Errorf("%q: %+v", access, got)
+		}
+	}
+}
+
 // TestOtherServers: the typ of a server that does not follow RFC 9068 can be named.
 func TestOtherServers(t *testing.T) {
 	i := issuertest.New(t, issuertest.Config{})

@@ -35,7 +35,7 @@ type Check struct {
 const (
 	issuerStep, audienceStep, partyStep = 2, 3, 5
 	signatureStep, algStep, keyStep     = 6, 7, 8
-	nonceStep                           = 11
+	nonceStep, hashStep                 = 11, 14
 )
 
 var stepClaims = map[int][]string{
@@ -48,15 +48,23 @@ func (t *Token) IDTokenChecks(ctx context.Context, o Options) (checks []Check) {
 	v := &idtoken.Verifier{
 		Issuer: or(o.Issuer, t.text("iss")), ClientID: or(o.Audience, or(t.text("azp"), t.audience())), Keys: o.keys(), Algs: t.algs(), Now: o.Now,
 	}
-	_, report := v.Check(ctx, t.raw, idtoken.Expected{Nonce: or(o.Nonce, t.text("nonce"))})
+	_, report := v.Check(ctx, t.raw, idtoken.Expected{Nonce: or(o.Nonce, t.text("nonce")), AccessToken: o.AccessToken})
 	for _, s := range report.Steps {
 		c := Check{Number: s.Number, Test: s.Test, Result: Result(s.Result.String()), Reason: s.Reason, Claims: stepClaims[s.Number]}
 		if s.Err != nil {
 			c.Reason = printable(s.Err.Error())
 		}
+		if s.Number == hashStep && s.Err != nil && t.hashesUnknown(o) {
+			c.Result, c.Reason = NotChecked, "the access token or code that came with it was not given: use -access-token-env"
+		}
 		checks = append(checks, o.unchecked(c))
 	}
 	return checks
+}
+
+// hashesUnknown: the token has the hash of something that was not given.
+func (t *Token) hashesUnknown(o Options) bool {
+	return o.AccessToken == "" && t.claims["at_hash"] != nil || t.claims["c_hash"] != nil || t.claims["s_hash"] != nil
 }
 
 // unchecked marks the steps that compared the token with itself.

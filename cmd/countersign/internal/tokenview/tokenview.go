@@ -21,10 +21,11 @@ import (
 
 // Options say what the token is compared with.
 type Options struct {
-	Issuer   string // "" means the token's own, which is then not checked
-	Audience string // the client ID, or the API's identifier; "" means the token's own
-	Nonce    string // "" means the token's own
-	Typ      string // of access tokens, for servers that do not follow RFC 9068; "" means at+jwt
+	Issuer      string // "" means the token's own, which is then not checked
+	Audience    string // the client ID, or the API's identifier; "" means the token's own
+	Nonce       string // "" means the token's own
+	AccessToken string // that came with an ID token (at_hash); "" if it is not known
+	Typ         string // of access tokens, for servers that do not follow RFC 9068; "" means at+jwt
 
 	// Keys check the signature. nil means that it is not checked.
 	Keys idtoken.KeySet

@@ -1,0 +1,121 @@
+package doctor
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// algorithms reports on those of ID tokens.
+func (x *examination) algorithms() {
+	const topic = "algorithms"
+	x.unsigned()
+	algs := x.list("id_token_signing_alg_values_supported")
+	if len(algs) == 0 {
+		return
+	}
+	usable := asymmetric(algs)
+	switch {
+	case len(usable) == 0:
+		x.report.problem(topic, "ID tokens can only be signed by "+strings.Join(algs, ", "),
+			"choose an asymmetric algorithm at the server; for HMAC with the client secret, set IDTokenAlgs and IDTokenKeys: idtoken.SecretKeys(secret)")
+	case !slices.Contains(usable, "RS256"):
+		x.report.warn(topic, "ID tokens are not signed by RS256 but by "+strings.Join(usable, ", "), fmt.Sprintf("set client.Config.IDTokenAlgs to []string{%q}, and rs.JWT.Algs", usable[0]))
+	}
+}
+
+var known = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"}
+
+func asymmetric(algs []string) []string {
+	return slices.DeleteFunc(slices.Clone(algs), func(a string) bool { return !slices.Contains(known, a) })
+}
+
+// unsigned reports lists in which none, or a secret that both sides have, weakens what the
+// signature is for.
+func (x *examination) unsigned() {
+	weak := map[string]string{
+		"id_token_signing_alg_values_supported":                           "none",
+		"token_endpoint_auth_signing_alg_values_supported":                "none", // RFC 8414 section 2
+		"introspection_endpoint_auth_signing_alg_values_supported":        "none",
+		"revocation_endpoint_auth_signing_alg_values_supported":           "none",
+		"authorization_signing_alg_values_supported":                      "none", // JARM section 4
+		"introspection_signing_alg_values_supported":                      "none",
+		"dpop_signing_alg_values_supported":                               "none HS256 HS384 HS512", // RFC 9449 section 5.1
+		"backchannel_authentication_request_signing_alg_values_supported": "none HS256 HS384 HS512",
+	}
+	for _, name := range slices.Sorted(maps.Keys(weak)) {
+		for _, alg := range x.list(name) {
+			if slices.Contains(strings.Fields(weak[name]), alg) {
+				x.report.warn("algorithms", fmt.Sprintf("%s has %s", name, alg), "this module never uses it; remove it at the server, since other software may accept what anybody can write")
+			}
+		}
+	}
+}
+
+// features reports what a client may use.
+func (x *examination) features() {
+	x.pkce()
+	x.responses()
+	x.logout()
+	x.authentication()
+}
+
+func (x *examination) pkce() {
+	const topic = "pkce"
+	methods := x.list("code_challenge_methods_supported")
+	switch {
+	case x.withoutLogin():
+	case len(methods) == 0:
+		x.report.warn(topic, "the metadata does not announce PKCE", "S256 is sent all the same; a server that rejects it needs an Insecure option")
+	case !slices.Contains(methods, "S256"):
+		x.report.problem(topic, "the server announces only "+strings.Join(methods, ", "), "set client.Config.PKCE to pkce.Plain if the server cannot do S256 (RFC 7636 section 4.2)")
+	}
+}
+
+func (x *examination) responses() {
+	const topic = "responses"
+	if types := x.list("response_types_supported"); len(types) > 0 && !slices.Contains(types, "code") && !x.withoutLogin() {
+		x.report.problem(topic, "response_types_supported has no code, only "+strings.Join(types, ", "), "enable the authorization code flow at the server")
+	}
+	if len(x.list("response_types_supported")) == 0 && !x.withoutLogin() {
+		x.report.note(topic, "the metadata has no response_types_supported, which OpenID Connect Discovery 1.0 and RFC 8414 require")
+	}
+	if announced, _ := x.raw["authorization_response_iss_parameter_supported"].(bool); !announced && !x.withoutLogin() {
+		x.report.note(topic, "responses do not name their issuer (RFC 9207): an application with several servers needs a redirect URL for each")
+	}
+	if required, _ := x.raw["require_pushed_authorization_requests"].(bool); required {
+		x.report.note(topic, "every authorization request must be pushed (RFC 9126)")
+		if x.text("pushed_authorization_request_endpoint") == "" {
+			x.report.problem(topic, "pushed requests are required, and the metadata names no endpoint for them", "correct the metadata")
+		}
+	}
+	if required, _ := x.raw["require_signed_request_object"].(bool); required {
+		x.report.note(topic, "every authorization request must be signed: set client.Config.RequestObject (RFC 9101)")
+	}
+}
+
+func (x *examination) logout() {
+	const topic = "logout"
+	if x.text("end_session_endpoint") == "" && x.text("ping_end_session_endpoint") == "" {
+		x.report.note(topic, "no end_session_endpoint: signing out ends the session at the application only, unless client.Config.LogoutEndpoint is set")
+	}
+	if supported, _ := x.raw["backchannel_logout_supported"].(bool); supported {
+		x.report.note(topic, "the server can end sessions by back-channel logout: mount BackchannelLogout and use a Store")
+	}
+}
+
+func (x *examination) authentication() {
+	const topic = "client auth"
+	methods := x.list("token_endpoint_auth_methods_supported")
+	if len(methods) == 0 {
+		return // the default is client_secret_basic
+	}
+	x.report.note(topic, strings.Join(methods, ", "))
+	if !slices.ContainsFunc(methods, func(m string) bool { return slices.Contains(authMethods, m) }) {
+		x.report.problem(topic, "the server accepts only "+strings.Join(methods, ", "), "this module has none of these methods: enable one of "+strings.Join(authMethods, ", "))
+	}
+}
+
+// authMethods are those of the module.
+var authMethods = []string{"client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth", "none"}
