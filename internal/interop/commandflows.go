@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/countersign/countersign/discovery"
 )
 
 // commandFlow is a row of the table of the command.
@@ -50,17 +52,18 @@ var (
 	runFAPI1       = newCommandFlow("`login -profile fapi1-advanced`", without(says(bindsToCertificates), "no `tls_client_certificate_bound_access_tokens`"))
 	runDevice      = newCommandFlow("`device`", without(lists(grantTypes, "urn:ietf:params:oauth:grant-type:device_code"), "no device grant in `grant_types_supported`"))
 	runCIBA        = newCommandFlow("`ciba`", without(lists(deliveryModes, "poll"), "no `backchannel_authentication_endpoint`"))
-	runCIBASigned  = newCommandFlow("`ciba -jar`", without(backchannelSigned.offers, "no `backchannel_authentication_endpoint`"))
+	runCIBASigned  = newCommandFlow("`ciba -jar`", without(lists(signsBackchannel, "PS256"), "no `backchannel_authentication_endpoint`"))
 	runCredentials = newCommandFlow("`credentials`", everywhere)
 	runJWTBearer   = newCommandFlow("`jwt-bearer`", without(at("keycloak", "hydra"), "that server has no JWT bearer grant"))
 	runExchange    = newCommandFlow("`exchange`", without(lists(grantTypes, "urn:ietf:params:oauth:grant-type:token-exchange"), "no token exchange in `grant_types_supported`"))
-	runIntrospect  = newCommandFlow("`introspect`", without(announcesIntrospection, "the endpoint is at the administrators' address, and not in the metadata"))
+	runIntrospect  = newCommandFlow("`introspect`", without(at("oidc-provider", "keycloak"), "the endpoint is at the administrators' address, and not in the metadata"))
 	runRevoke      = newCommandFlow("`revoke`", everywhere)
 	runLogout      = newCommandFlow("`logout`", everywhere)
 )
 
-// announcesIntrospection: the tests add hydra's endpoint to its metadata, the command does not.
-func announcesIntrospection(s *server) bool { return s.name != hydra.name }
+func signsBackchannel(m *discovery.Metadata) []string {
+	return m.BackchannelAuthRequestSigningAlgsSupported
+}
 
 // each runs a test with every server that has the flow, and records the result.
 func (f *commandFlow) each(t *testing.T, test func(*testing.T, *server)) {
