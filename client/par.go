@@ -75,7 +75,7 @@ func (c *Client) withSent(m *discovery.Metadata, form url.Values, code string, e
 // remedies name the setting to change for a server's error (RFC 6749 §4.1.2.1, §5.2).
 var remedies = map[string]string{
 	"invalid_client":            "compare Config.ClientID and Config.Auth with the client's registration at the server",
-	"unauthorized_client":       "allow this grant for the client at the server, or correct Config.ClientID and Config.Auth",
+	"unauthorized_client":       "allow this grant or endpoint for the client at the server, or correct Config.ClientID and Config.Auth",
 	"invalid_scope":             "compare Config.Scopes with the scopes that the server allows for the client",
 	"unsupported_grant_type":    "enable this grant at the server",
 	"unsupported_response_type": "set Config.ResponseType to a type that the server supports",

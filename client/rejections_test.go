@@ -24,7 +24,7 @@ func TestRejections(t *testing.T) {
 		texts      []string
 	}{
 		{"/par", "invalid_client", []string{sent, settings, redirect}},
-		{"/par", "unauthorized_client", []string{sent, settings, "allow this grant"}},
+		{"/par", "unauthorized_client", []string{sent, settings, "allow this grant or endpoint"}},
 		{"/par", "invalid_request", []string{sent, registered, redirect}},
 		{"/par", "invalid_redirect_uri", []string{sent, registered, redirect}},
 		{"/par", "invalid_scope", []string{"Config.Scopes"}},
@@ -89,7 +89,7 @@ func rejectedAt(t *testing.T, path, code string) error {
 // TestRejectionByCallback: an error that the server sends through the browser names the setting.
 func TestRejectionByCallback(t *testing.T) {
 	for code, text := range map[string]string{
-		"unauthorized_client": "allow this grant for the client", "invalid_scope": "Config.Scopes", "unsupported_response_type": "Config.ResponseType",
+		"unauthorized_client": "allow this grant or endpoint for the client", "invalid_scope": "Config.Scopes", "unsupported_response_type": "Config.ResponseType",
 		"access_denied": `access_denied ("")`, "invalid_request": `invalid_request ("")`,
 	} {
 		err := &client.CallbackError{Code: code}

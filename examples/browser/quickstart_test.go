@@ -115,7 +115,7 @@ func TestQuickstartProblems(t *testing.T) {
 	p.want("You were not signed in")
 	p.picture("quickstart-denied")
 	visit(app + "/callback?code=x&state=y")
-	p.want("This sign-in is not under way")
+	p.want("This sign-in is not valid here")
 	p.picture("quickstart-unknown")
 	p.click("a.button")
 	if status := p.fill(); status != 200 {

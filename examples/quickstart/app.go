@@ -97,7 +97,7 @@ func (a *app) problem(w http.ResponseWriter, r *http.Request, p login.Problem) {
 	}
 	text, ok := problems[p.Code]
 	if !ok {
-		text.Title, text.Text = "The sign-in did not work", "Something went wrong between the print shop and the server. Begin again."
+		text.Title, text.Text = "The sign-in failed", "An error occurred between the print shop and the server. Sign in again."
 	}
 	problemPage.Write(w, p.Status, struct {
 		login.Problem

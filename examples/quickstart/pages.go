@@ -50,12 +50,12 @@ var photosPage = shop.Page(`Hello, {{.Name}}`, account+`
 
 // problems are what visitors read by the code of a problem.
 var problems = map[string]struct{ Title, Text string }{
-	"access_denied":           {"You were not signed in", "You cancelled, or the server did not let you in. The print shop got nothing."},
-	"login_unknown":           {"This sign-in is not under way", "It was finished before, or it began in another browser, or your browser keeps no cookies. Begin again."},
-	"login_expired":           {"That took too long", "A sign-in must be finished within ten minutes. Begin again."},
+	"access_denied":           {"You were not signed in", "You cancelled the sign-in, or the server denied access. The print shop received nothing."},
+	"login_unknown":           {"This sign-in is not valid here", "It was already finished, it began in another browser, or your browser blocks cookies. Sign in again."},
+	"login_expired":           {"The sign-in took too long", "Finish a sign-in within ten minutes. Please sign in again."},
 	"configuration_error":     {"The sign-in is not set up correctly", "Trying again does not help. The reason below says what to change."},
-	"temporarily_unavailable": {"Not available just now", "The server or the API does not respond. Try again in a moment."},
-	"cross_origin":            {"This was not done", "The request came from another site."},
+	"temporarily_unavailable": {"Temporarily not available", "The server or the API does not respond. Try again in a moment."},
+	"cross_origin":            {"The request was rejected", "It came from another site. Open this site directly, and try again there."},
 }
 
 var problemPage = shop.Page(`{{.Title}}`, `

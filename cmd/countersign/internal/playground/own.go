@@ -150,7 +150,7 @@ func (l *ownLogin) describe(issued *client.Tokens, err error) *Result {
 			report = rejected.Report
 			r.Step = fmt.Sprintf("Step %d of 14: %s", rejected.Step.Number, rejected.Step.Test)
 		}
-		r.Screen = screen{Status: http.StatusBadRequest, Text: "The sign-in did not work."}
+		r.Screen = screen{Status: http.StatusBadRequest, Text: "The sign-in failed."}
 		r.Logs = []string{l.text(err) + "\n"}
 	}
 	if l.attack != nil {
