@@ -16,8 +16,8 @@ import (
 // name as {client} in the pattern or as a parameter. BackchannelLogout requires Config.Store,
 // and answers 501 without one.
 //
-// A logout token with a sid ends the sessions of that sid. A token without sid ends all sessions
-// of its sub. Both also end logins that are in progress. The status is 200 even if there was no
+// A logout token with a sid ends the sessions of that sid, and those of its sub whose ID token had
+// no sid or one that is not a string. A token without sid ends all sessions of its sub. Both also end logins that are in progress. The status is 200 even if there was no
 // session. It is 400 if the token is rejected. It is 503 if the server's keys or the Store are
 // not available; the server may then send the same token again.
 //
@@ -65,15 +65,8 @@ func (l *storedSessions) logout(ctx context.Context, c *client.Client, raw strin
 	if err != nil {
 		return err
 	}
-	index := subIndex(t.Issuer, t.Subject)
-	if t.SessionID != "" {
-		index = sidIndex(t.Issuer, t.SessionID)
-	}
-	if err := l.leaveWord(ctx, index, t.IssuedAt); err != nil {
-		return storeDown(err)
-	}
-	if err := l.endAll(ctx, index); err != nil {
-		return storeDown(err)
+	if err := l.endSets(ctx, ended(t.Issuer, t.Subject, t.SessionID), t.IssuedAt); err != nil {
+		return err
 	}
 	if err := l.login.spread(ctx, t.Issuer, t.Subject, t.SessionID, t.IssuedAt); err != nil {
 		return err

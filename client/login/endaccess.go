@@ -32,20 +32,13 @@ func (l *Login) EndAccess(ctx context.Context, iss, sub, sid string, before time
 	case iss == "" || sub == "" && sid == "":
 		return errors.New("login: EndAccess requires iss, and sub or sid")
 	}
-	index, at := subIndex(iss, sub), before
 	if sid != "" {
-		index, at = sidIndex(iss, sid), l.config.Now().Add(attemptsLifetime) // the session does not come back
+		return stored.endSets(ctx, ended(iss, sub, sid), l.config.Now().Add(attemptsLifetime)) // the session does not come back
 	}
-	if err := stored.leaveWord(ctx, index, at); err != nil {
+	if err := stored.leaveWord(ctx, subIndex(iss, sub), before); err != nil {
 		return storeDown(err)
 	}
-	if sid != "" {
-		if err := stored.endAll(ctx, index); err != nil {
-			return storeDown(err)
-		}
-		return nil
-	}
-	return stored.endBefore(ctx, index, before)
+	return stored.endBefore(ctx, subIndex(iss, sub), before)
 }
 
 // endBefore ends the sessions of a set that began at or before a time.

@@ -32,12 +32,28 @@ func (s *session) tokensKey() string { return tokensKey(hashed(s.ID)) }
 func sidIndex(iss, sid string) string { return "sid:" + hashed(iss+"\x00"+sid) }
 func subIndex(iss, sub string) string { return "sub:" + hashed(iss+"\x00"+sub) }
 
+// noSIDIndex is the set of a user's sessions without a sid that can be read. A server may write
+// a number as sid into its ID tokens, and the same number as text into its logout tokens.
+func noSIDIndex(iss, sub string) string { return "nosid:" + hashed(iss+"\x00"+sub) }
+
 func (s *session) indexes() []string {
-	all := []string{subIndex(s.Issuer, s.Subject)}
+	bySID := noSIDIndex(s.Issuer, s.Subject)
 	if s.SessionID != "" {
-		all = append(all, sidIndex(s.Issuer, s.SessionID))
+		bySID = sidIndex(s.Issuer, s.SessionID)
 	}
-	return all
+	return []string{subIndex(s.Issuer, s.Subject), bySID}
+}
+
+// ended returns the sets that end with the session sid of a user, or with all sessions of the
+// user if sid is "". sub may be "".
+func ended(iss, sub, sid string) []string {
+	switch {
+	case sid == "":
+		return []string{subIndex(iss, sub)}
+	case sub == "":
+		return []string{sidIndex(iss, sid)}
+	}
+	return []string{sidIndex(iss, sid), noSIDIndex(iss, sub)}
 }
 
 func (l *storedSessions) load(r *http.Request) (*session, error) {
@@ -139,6 +155,19 @@ func (l *storedSessions) drop(ctx context.Context, hash string) error {
 		err = l.login.shared.Save(ctx, "ended:"+sessionKey(hash), []byte("1"), l.login.config.Now().Add(attemptsLifetime))
 	}
 	return errors.Join(err, l.login.shared.Delete(ctx, sessionKey(hash)), l.login.anyRefresher().Forget(ctx, tokensKey(hash)))
+}
+
+// endSets leaves a marker for the logins in progress of each set, and ends its sessions.
+func (l *storedSessions) endSets(ctx context.Context, sets []string, at time.Time) error {
+	for _, index := range sets {
+		if err := l.leaveWord(ctx, index, at); err != nil {
+			return storeDown(err)
+		}
+		if err := l.endAll(ctx, index); err != nil {
+			return storeDown(err)
+		}
+	}
+	return nil
 }
 
 // endAll ends every session of a set.
