@@ -318,7 +318,15 @@ func (a *AWSLoadBalancer) fetch(ctx context.Context, h *albHeader) (*ecdsa.Publi
 	return nil, &unavailable{errors.New("the load balancer's key is not an EC key on P-256")}
 }
 
-func isLoadBalancer(v Verifier) bool {
-	_, ok := v.(*AWSLoadBalancer)
-	return ok
+// hasLoadBalancer reports whether v, or a Verifier inside it, is an AWSLoadBalancer.
+func hasLoadBalancer(v Verifier) bool {
+	switch v := v.(type) {
+	case *AWSLoadBalancer:
+		return true
+	case *JWTOrOpaque:
+		return v != nil && (hasLoadBalancer(v.JWT) || hasLoadBalancer(v.Opaque))
+	case *Cache:
+		return v != nil && hasLoadBalancer(v.Tokens)
+	}
+	return false
 }

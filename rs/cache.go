@@ -87,7 +87,7 @@ func (c *Cache) configured() error {
 		return errors.New("the *Cache is nil")
 	case c.Tokens == nil:
 		return errors.New("Cache.Tokens is nil: set it to the Verifier whose results to cache")
-	case isLoadBalancer(c.Tokens):
+	case hasLoadBalancer(c.Tokens):
 		return errors.New("Cache.Tokens is an AWSLoadBalancer, which a Cache does not accept: use it without a Cache")
 	case c.Size < 0:
 		return errors.New("Cache.Size is negative, expected 0 or more")
@@ -171,6 +171,7 @@ func (c *Cache) miss(ctx context.Context, key tokenKey, token string, at time.Ti
 	switch {
 	case errors.Is(err, errInactive):
 		c.inactive.put(key, entry{since: at, until: at.Add(min(inactiveAge, c.maxAge()))}, c.size(), inactive)
+	case err == nil && p.origin.forwarded: // DynamicIssuers may return an AWSLoadBalancer
 	case err == nil && p.origin.key == nil:
 		c.good.put(key, entry{principal: p.copy(), since: at, until: c.localUntil(at, at)}, c.size(), good)
 	case err == nil && p.origin.keys != nil:

@@ -116,5 +116,6 @@ func isUnavailable(err error) bool {
 // token.
 type unavailable struct{ err error }
 
-func (u *unavailable) Error() string { return u.err.Error() }
-func (u *unavailable) Unwrap() error { return u.err }
+func (u *unavailable) Error() string   { return u.err.Error() }
+func (u *unavailable) Unwrap() error   { return u.err }
+func (u *unavailable) Temporary() bool { return true }

@@ -82,12 +82,24 @@ func TestDocumentRefused(t *testing.T) {
 			d.Metadata.Extra = m{"jwks": m{"keys": []m{{"kty": "OKP", "crv": "Ed25519", "x": "x"}, {"kty": "OKP", "crv": "Ed25519", "d": "canary"}}}}
 		},
 		"a private key of the type AKP": func(d *registration.Document) {
+			d.Metadata.JWKSURI, d.Metadata.TokenEndpointAuthMethod = "", "none"
 			d.Metadata.Extra = m{"jwks": json.RawMessage(`{"keys":[{"kty":"AKP","pub":"x","priv":"canary"}]}`)}
 		},
 		"a symmetric key in Extra": func(d *registration.Document) {
+			d.Metadata.JWKSURI, d.Metadata.TokenEndpointAuthMethod = "", "none"
 			d.Metadata.Extra = m{"jwks": m{"keys": []m{{"kty": "oct", "k": "canary"}}}}
 		},
-		"a text as keys":    func(d *registration.Document) { d.Metadata.Extra = m{"jwks": "canary"} },
+		"a text as keys": func(d *registration.Document) {
+			d.Metadata.JWKSURI, d.Metadata.TokenEndpointAuthMethod = "", "none"
+			d.Metadata.Extra = m{"jwks": "canary"}
+		},
+		"keys in Extra beside their address": func(d *registration.Document) {
+			d.Metadata.Extra = m{"jwks": m{"keys": []m{{"kty": "OKP", "crv": "Ed25519", "x": "x"}}}}
+		},
+		"keys beside their address in Extra": func(d *registration.Document) {
+			d.Metadata.JWKSURI, d.Metadata.JWKS = "", []byte(`{"keys":[{"kty":"OKP","crv":"Ed25519","x":"x"}]}`)
+			d.Metadata.Extra = m{"jwks_uri": "https://app.example/jwks"}
+		},
 		"another client_id": func(d *registration.Document) { d.Metadata.Extra = m{"client_id": "x"} },
 		"a secret":          func(d *registration.Document) { d.Metadata.Extra = m{"client_secret": "canary"} },
 		"a secret's end":    func(d *registration.Document) { d.Metadata.Extra = m{"client_secret_expires_at": 0} },

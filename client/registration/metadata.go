@@ -158,13 +158,19 @@ func (m *Metadata) check() error {
 			return err
 		}
 	}
-	if len(m.JWKS) > 0 && m.JWKSURI != "" { // RFC 7591 §2
-		return errors.New("Metadata.JWKS and Metadata.JWKSURI are both set: set only one")
+	if m.has("jwks", len(m.JWKS) > 0) && m.has("jwks_uri", m.JWKSURI != "") { // RFC 7591 §2
+		return errors.New("Metadata.JWKS and Metadata.JWKSURI are both set, or one of them in Metadata.Extra: set only one")
 	}
 	if len(m.JWKS) > 0 {
 		return checkPublic(m.JWKS)
 	}
 	return nil
+}
+
+// has reports whether a member is sent: from its field, or from Extra.
+func (m *Metadata) has(name string, field bool) bool {
+	_, extra := m.Extra[name]
+	return field || extra
 }
 
 // privateMembers are the members of private and secret keys, RFC 7518 §6. priv is that of the
