@@ -199,6 +199,7 @@ func TestStaticKeys(t *testing.T) {
 	}
 }
 
+// One Provider for everything that needs the server. It fetches at the first use.
 func ExampleProvider() {
 	p := &discovery.Provider{Issuer: "https://as.example.com"}
 	keys := p.Keys() // nothing is fetched before the first token

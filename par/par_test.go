@@ -113,6 +113,7 @@ func TestPushRefused(t *testing.T) {
 	}
 }
 
+// A request is never sent over http to another machine.
 func ExamplePush() {
 	params := url.Values{"client_id": {"app"}, "response_type": {"code"}, "redirect_uri": {"https://app.example/cb"}}
 	_, err := par.Push(context.Background(), nil, "http://as.example/par", secret{"app", "s3cret"}, params)

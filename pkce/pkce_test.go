@@ -86,6 +86,7 @@ func TestRedacted(t *testing.T) {
 	}
 }
 
+// The value of the parameter code_challenge. The verifier is of RFC 7636 Appendix B.
 func ExampleVerifier_Challenge() {
 	v, _ := pkce.Parse("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")
 	fmt.Println(v, v.Challenge(pkce.S256))

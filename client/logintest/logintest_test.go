@@ -177,6 +177,7 @@ func TestAsAfterALogin(t *testing.T) {
 	}
 }
 
+// A handler behind Login.Require.
 func ExampleWith() {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, _ := login.FromContext(r.Context())

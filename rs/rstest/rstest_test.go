@@ -142,6 +142,7 @@ func TestWithPanics(t *testing.T) {
 	rstest.With(httptest.NewRequest("GET", "/", nil), rstest.Principal{Claims: map[string]any{"exp": "tomorrow"}})
 }
 
+// A handler behind a Protection.
 func ExampleWith() {
 	handler := rs.RequireScope("photos.read")(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		caller, _ := rs.FromContext(r.Context())

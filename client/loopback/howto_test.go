@@ -1,0 +1,45 @@
+package loopback_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/client/loopback"
+)
+
+// signInUser is the program of the documentation, with the system's browser.
+func signInUser() (*client.Tokens, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	tokens, err := loopback.Login(ctx, loopback.Config{Client: client.Config{
+		Issuer:      "https://as.example",
+		ClientID:    "photoctl",
+		Auth:        auth.Public(),
+		RedirectURL: "http://127.0.0.1/callback",
+	}})
+	return tokens, err
+}
+
+// printAddress also prints the address, for a user whose browser does not open.
+func printAddress() loopback.Config {
+	return loopback.Config{
+		Client: client.Config{Issuer: "https://as.example", ClientID: "photoctl", Auth: auth.Public()},
+		Open: func(ctx context.Context, address string) error {
+			fmt.Println("Open this address in a browser:", address)
+			loopback.Browser(ctx, address) // if there is one
+			return nil
+		},
+	}
+}
+
+// TestHowTo: the address is printed, and a browser that does not open is no error.
+func TestHowTo(t *testing.T) {
+	if err := printAddress().Open(t.Context(), "not an address"); err != nil {
+		t.Error(err)
+	}
+	_ = signInUser // it needs a server and a browser: ExampleLogin has both
+}
