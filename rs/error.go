@@ -23,7 +23,7 @@ const (
 // Error is the rejection of a request. The client may see every exported field except Err,
 // which is for the log.
 type Error struct {
-	Status      int
+	Status      int            // of HTTP
 	Code        string         // one of the constants; "" if the request had no token or the token could not be checked
 	Description string         // for the client's developer; the only token data in it are the granted scopes
 	Scope       string         // the required scopes, space-separated

@@ -60,7 +60,7 @@ type Backchannel struct {
 	NotificationToken string        `json:"client_notification_token,omitempty"` // in ping mode
 	Notified          bool          `json:"notified,omitempty"`                  // the server has reported that the tokens are ready
 	Expiry            time.Time     `json:"expiry"`
-	Interval          time.Duration `json:"interval_ns"`
+	Interval          time.Duration `json:"interval_ns"` // between two polls, at least
 	Scopes            []string      `json:"scopes,omitempty"`
 	Resources         []string      `json:"resources,omitempty"`
 	ACRValues         []string      `json:"acr_values,omitempty"`

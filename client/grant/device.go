@@ -33,7 +33,7 @@ type Device struct {
 	VerificationURI         string        `json:"verification_uri"`
 	VerificationURIComplete string        `json:"verification_uri_complete,omitempty"` // contains the code; "" if the server sent none
 	Expiry                  time.Time     `json:"expiry"`
-	Interval                time.Duration `json:"interval_ns"`
+	Interval                time.Duration `json:"interval_ns"` // between two polls, at least
 	Scopes                  []string      `json:"scopes,omitempty"`
 	Resources               []string      `json:"resources,omitempty"`
 	DPoPKey                 string        `json:"dpop_key,omitempty"` // the key of this login: PKCS #8, base64

@@ -67,8 +67,9 @@ type Config struct {
 	// SignIn at once.
 	SignIn func(ctx context.Context, user *User, tokens *client.Tokens, callback url.Values) error
 
-	// OnProblem is called with each problem and its reason, which contains no secret. nil means
-	// that the reason is only logged.
+	// OnProblem is called with each problem and its reason. This package writes no secret into
+	// the reason. It contains the text of an error of SignIn. nil means that the reason is only
+	// logged.
 	OnProblem func(ctx context.Context, p Problem, reason error)
 
 	// Effects are called after a back-channel logout has ended sessions here, before the server

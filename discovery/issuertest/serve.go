@@ -73,8 +73,8 @@ func post(h http.HandlerFunc) http.HandlerFunc {
 // Exchange is one request and its response. It contains secrets, codes and tokens.
 type Exchange struct {
 	Endpoint     Endpoint
-	Time         time.Time // by the real clock
-	Duration     time.Duration
+	Time         time.Time     // by the real clock
+	Duration     time.Duration // from the request to the end of the response
 	Request      *http.Request // its Body was read
 	RequestBody  []byte
 	Status       int // 0 if the connection ended without a response
