@@ -24,8 +24,8 @@ func slowJWKS(s *optest.Server, d time.Duration) {
 	})
 }
 
-// TestCancelBurnsBudget: who sends tokens with bogus kids and hangs up does not keep a
-// rotated key out. JWKS-05.
+// TestCancelBurnsBudget: clients that send unknown kids and disconnect do not block the fetch of
+// a rotated key. JWKS-05.
 func TestCancelBurnsBudget(t *testing.T) {
 	s, p, c := provider(t)
 	keys := p.Keys()
@@ -61,7 +61,7 @@ func TestCancelBurnsBudget(t *testing.T) {
 	t.Errorf("a key rotated in is kept out for 7 minutes by one aborted request every 30 s")
 }
 
-// TestCancelHerd: at start, callers that hang up do not cost the server a request each.
+// TestCancelHerd: at the start, callers that cancel do not cause a request each.
 func TestCancelHerd(t *testing.T) {
 	s, p, _ := provider(t)
 	slowJWKS(s, 200*time.Millisecond)

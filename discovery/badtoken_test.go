@@ -8,8 +8,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestBadTokens holds the key sets against what is wrong in form, header and
-// signature; the claims are others' to read.
+// TestBadTokens verifies tokens whose form, header or signature is wrong. Claims are checked
+// elsewhere.
 func TestBadTokens(t *testing.T) {
 	foreign := optest.New(t)
 	s, p, _ := provider(t)

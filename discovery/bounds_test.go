@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// TestUnknownIDs: what is remembered of bogus IDs is bounded in number and in time.
+// TestUnknownIDs: the number of remembered unknown IDs is limited, and each expires.
 func TestUnknownIDs(t *testing.T) {
 	var u unknownIDs
 	now := time.Now()
@@ -21,7 +21,7 @@ func TestUnknownIDs(t *testing.T) {
 	}
 }
 
-// TestBudget: three at once, one more every 30 seconds, never more than three.
+// TestBudget: three fetches at once, one more every 30 seconds, and at most three saved up.
 func TestBudget(t *testing.T) {
 	var b budget
 	now := time.Now()

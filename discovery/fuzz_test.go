@@ -9,7 +9,7 @@ import (
 	"github.com/countersign/countersign/internal/endpoint"
 )
 
-// FuzzMetadata: a document that is taken is the issuer's, and leads nowhere but to https.
+// FuzzMetadata: an accepted document is of the issuer, and all its addresses are https.
 func FuzzMetadata(f *testing.F) {
 	const issuer = "https://as.example"
 	for _, s := range []string{
@@ -37,7 +37,7 @@ func FuzzMetadata(f *testing.F) {
 	})
 }
 
-// FuzzLifetime: whatever Cache-Control says, keys are fresh for a minute to a day.
+// FuzzLifetime: keys are fresh for a minute to a day, for any Cache-Control.
 func FuzzLifetime(f *testing.F) {
 	for _, s := range []string{"max-age=600", "no-store", "max-age=99999999999999999999", "public, max-age=\"60\"", "max-age=-1", ",,,=", ""} {
 		f.Add(s)

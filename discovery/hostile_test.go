@@ -12,7 +12,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestBudgetConcurrent: a concurrent flood of random kids must cost 1+3 fetches (the clock stands still).
+// TestBudgetConcurrent: a concurrent flood of random kids causes 1+3 fetches, while the clock
+// does not move.
 func TestBudgetConcurrent(t *testing.T) {
 	s := optest.New(t)
 	c := newClock()
@@ -48,7 +49,7 @@ func TestBudgetConcurrent(t *testing.T) {
 	}
 }
 
-// TestClockBack: a clock that was ahead and comes back must not freeze budget and refresh.
+// TestClockBack: after a clock is set back, the budget and the refresh still work.
 func TestClockBack(t *testing.T) {
 	s, p, c := provider(t)
 	keys := p.Keys()
@@ -107,7 +108,7 @@ func TestAge(t *testing.T) {
 	}
 }
 
-// TestMetadataOddOptional: a mistake in a member that nobody uses ends no login.
+// TestMetadataOddOptional: a fault in a member that is not used does not end a login.
 func TestMetadataOddOptional(t *testing.T) {
 	s := optest.New(t)
 	for name, v := range map[string]any{
@@ -122,7 +123,7 @@ func TestMetadataOddOptional(t *testing.T) {
 	}
 }
 
-// TestMetadataForKeysOnly: a server that signs tokens and logs nobody in.
+// TestMetadataForKeysOnly: metadata of a server that signs tokens and has no login.
 func TestMetadataForKeysOnly(t *testing.T) {
 	s := optest.New(t)
 	s.Edit = func(m map[string]any) { delete(m, "authorization_endpoint") }
@@ -130,7 +131,7 @@ func TestMetadataForKeysOnly(t *testing.T) {
 	verify(t, p.Keys(), token(s.Keys[0], 0), true)
 }
 
-// TestStaleStorm: while refreshes fail, one is tried every half minute.
+// TestStaleStorm: while refreshes fail, there is one try every 30 seconds.
 func TestStaleStorm(t *testing.T) {
 	s, p, c := provider(t)
 	keys := p.Keys()
@@ -146,8 +147,8 @@ func TestStaleStorm(t *testing.T) {
 	}
 }
 
-// TestBackoff: with nothing to go on with, a server that fails is not hammered, and one
-// that names a time is left alone.
+// TestBackoff: without usable keys, a failing server gets few requests, and none during its
+// Retry-After.
 func TestBackoff(t *testing.T) {
 	for _, test := range []struct {
 		retry string

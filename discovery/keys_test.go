@@ -16,7 +16,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// clock is a clock that tests move.
+// clock is a clock that a test sets.
 type clock struct{ atomic.Int64 }
 
 func newClock() *clock {
@@ -29,7 +29,7 @@ func (c *clock) now() time.Time        { return time.Unix(0, c.Load()) }
 func (c *clock) pass(d time.Duration)  { c.Add(int64(d)) }
 func token(k optest.Key, n int) string { return k.Sign(map[string]any{"n": n}, nil) }
 
-// verify checks a token and wants it to be good or bad.
+// verify fails the test if the result for a token is not the expected one.
 func verify(t *testing.T, keys discovery.KeySet, jwt string, good bool) {
 	t.Helper()
 	payload, err := keys.VerifySignature(t.Context(), jwt)
@@ -46,8 +46,8 @@ func provider(t *testing.T) (*optest.Server, *discovery.Provider, *clock) {
 	return s, &discovery.Provider{Issuer: s.URL, Now: c.now}, c
 }
 
-// TestBudgetRandomIDs: a thousand tokens with kids of their own cost three fetches
-// beside the first one. JWKS-05.
+// TestBudgetRandomIDs: a thousand tokens with different unknown kids cause three fetches after
+// the first one. JWKS-05.
 func TestBudgetRandomIDs(t *testing.T) {
 	s, p, c := provider(t)
 	keys := p.Keys()
@@ -60,7 +60,8 @@ func TestBudgetRandomIDs(t *testing.T) {
 	if got := s.Hits("/jwks"); got != 1+3 {
 		t.Errorf("%d fetches", got)
 	}
-	// One more every 30 seconds, so that a key rotated in during the flood gets through.
+	// One more fetch every 30 seconds, so that a key that is rotated in during the flood is
+	// found.
 	next := optest.NewKey("k2", "ES256")
 	s.Rotate(s.Keys[0], next)
 	verify(t, keys, token(next, 1), false)
@@ -76,8 +77,8 @@ func TestBudgetRandomIDs(t *testing.T) {
 	verify(t, keys, token(s.Keys[0], 3), true)
 }
 
-// TestBudgetKnownID: bad signatures under a known kid, and tokens without a kid,
-// cost nothing. JWKS-05.
+// TestBudgetKnownID: bad signatures under a known kid, and tokens without a kid, cause no fetch.
+// JWKS-05.
 func TestBudgetKnownID(t *testing.T) {
 	s, p, _ := provider(t)
 	s.Rotate(optest.NewKey("k1", "ES256"))
@@ -93,7 +94,7 @@ func TestBudgetKnownID(t *testing.T) {
 	}
 }
 
-// TestRotationAfterBogusID: one bogus kid does not keep a rotated key out.
+// TestRotationAfterBogusID: an unknown kid does not block the fetch of a rotated key.
 func TestRotationAfterBogusID(t *testing.T) {
 	s, p, _ := provider(t)
 	keys := p.Keys()
@@ -108,7 +109,7 @@ func TestRotationAfterBogusID(t *testing.T) {
 	}
 }
 
-// TestBogusIDRemembered: the same bogus kid spends the budget once a minute at most.
+// TestBogusIDRemembered: the same unknown kid causes at most one fetch a minute.
 func TestBogusIDRemembered(t *testing.T) {
 	s, p, c := provider(t)
 	keys := p.Keys()
@@ -124,7 +125,7 @@ func TestBogusIDRemembered(t *testing.T) {
 	verify(t, keys, token(bogus, 0), true)
 }
 
-// TestRotationWithoutOverlap: a removed key stops working at the next fetch. JWKS-06.
+// TestRotationWithoutOverlap: a removed key is rejected after the next fetch. JWKS-06.
 func TestRotationWithoutOverlap(t *testing.T) {
 	s, p, c := provider(t)
 	keys := p.Keys()
@@ -140,8 +141,8 @@ func TestRotationWithoutOverlap(t *testing.T) {
 	verify(t, keys, token(next, 2), false)
 }
 
-// TestOutage: known keys go on working for a day and no longer; a set that cannot
-// be used does not replace one that can. JWKS-01, JWKS-06.
+// TestOutage: known keys are used for a day without the server. An invalid key set does not
+// replace a valid one. JWKS-01, JWKS-06.
 func TestOutage(t *testing.T) {
 	for name, h := range map[string]http.HandlerFunc{
 		"500":           answer(500, "application/json", "{}"),
@@ -198,7 +199,7 @@ func answer(status int, contentType, body string) http.HandlerFunc {
 	}
 }
 
-// TestHuge: a key set of 200 MiB is not read to its end.
+// TestHuge: a key set of 200 MiB is not read completely.
 func TestHuge(t *testing.T) {
 	s, p, _ := provider(t)
 	sent := make(chan int, 10)
@@ -225,7 +226,7 @@ func TestHuge(t *testing.T) {
 	}
 }
 
-// TestSlow: while the server takes its time, callers go on with what they have.
+// TestSlow: while a fetch is under way, callers use the keys that they have.
 func TestSlow(t *testing.T) {
 	s, p, c := provider(t)
 	keys := p.Keys()
@@ -248,8 +249,8 @@ func TestSlow(t *testing.T) {
 	}
 }
 
-// TestStart: a thousand goroutines cause one fetch of each document, and one that
-// gives up does not fail the others.
+// TestStart: a thousand goroutines cause one fetch of each document. A cancelled one does not
+// fail the others.
 func TestStart(t *testing.T) {
 	s, p, _ := provider(t)
 	keys := p.Keys()
@@ -283,7 +284,7 @@ func TestStart(t *testing.T) {
 	}
 }
 
-// TestCancelled: a caller that gives up returns at once and leaves no goroutine.
+// TestCancelled: a cancelled caller returns at once and leaves no goroutine.
 func TestCancelled(t *testing.T) {
 	s, p, _ := provider(t)
 	s.Replace("/jwks", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
@@ -292,7 +293,7 @@ func TestCancelled(t *testing.T) {
 	}
 	before := runtime.NumGoroutine()
 	took := time.Hour
-	for tries := 0; tries < 5 && took > 100*time.Millisecond; tries++ { // other work may hold one up
+	for tries := 0; tries < 5 && took > 100*time.Millisecond; tries++ { // other work may delay one
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
 		if _, err := p.Keys().VerifySignature(ctx, token(s.Keys[0], 0)); !errors.Is(err, context.DeadlineExceeded) {
@@ -304,7 +305,7 @@ func TestCancelled(t *testing.T) {
 	if took > 100*time.Millisecond {
 		t.Errorf("%v after its deadline at the best", took)
 	}
-	for range 400 { // a call that everybody has left goes on for a while, for the next caller
+	for range 400 { // a fetch that all callers have left continues for a while, for the next caller
 		if runtime.NumGoroutine() <= before+1 { // one may be the test server's connection
 			return
 		}
@@ -313,7 +314,7 @@ func TestCancelled(t *testing.T) {
 	t.Errorf("%d goroutines before, %d after", before, runtime.NumGoroutine())
 }
 
-// TestCacheControl honours max-age within bounds. JWKS-07.
+// TestCacheControl: max-age is used within limits. JWKS-07.
 func TestCacheControl(t *testing.T) {
 	for _, test := range []struct {
 		header string
@@ -350,7 +351,8 @@ func TestCacheControl(t *testing.T) {
 	}
 }
 
-// TestIssuersApart: a kid of one server never verifies a token of another. JWKS-08.
+// TestIssuersApart: a key of one server never verifies a token of another, even with the same
+// kid. JWKS-08.
 func TestIssuersApart(t *testing.T) {
 	a, pa, _ := provider(t)
 	_, pb, _ := provider(t)

@@ -20,8 +20,8 @@ func TestFetch(t *testing.T) {
 	}
 }
 
-// TestFetchWithoutLogin: a server that says that it sends no browser anywhere has no
-// authorization endpoint, RFC 8414 §2.
+// TestFetchWithoutLogin: a server whose metadata lists no response type needs no authorization
+// endpoint. RFC 8414 §2.
 func TestFetchWithoutLogin(t *testing.T) {
 	s := optest.New(t)
 	for grants, ok := range map[string]bool{"client_credentials": true, "urn:ietf:params:oauth:grant-type:device_code": true, "authorization_code": false, "implicit": false} {
@@ -124,7 +124,7 @@ func TestIssuerRefused(t *testing.T) {
 	}
 }
 
-// TestRetry: a GET that fails in passing is tried again, twice at most.
+// TestRetry: a GET with a temporary error is sent again, at most twice.
 func TestRetry(t *testing.T) {
 	s := optest.New(t)
 	const path = "/.well-known/openid-configuration"
@@ -143,7 +143,8 @@ func TestRetry(t *testing.T) {
 	}
 }
 
-// TestProviderMetadata: fetched once an hour, kept for a day while the server is down.
+// TestProviderMetadata: metadata is fetched once an hour, and used for a day while the server is
+// down.
 func TestProviderMetadata(t *testing.T) {
 	s, p, c := provider(t)
 	const path = "/.well-known/openid-configuration"
@@ -215,8 +216,8 @@ func TestStaticKeysError(t *testing.T) {
 	}
 }
 
-// TestPrivateURL: where the operator says that the metadata is, it may be, inside a private
-// network too. Its endpoints are looked at as ever. DISC-03.
+// TestPrivateURL: DiscoveryURL may be in a private network. The endpoints in the metadata may
+// not. DISC-03.
 func TestPrivateURL(t *testing.T) {
 	const issuer = "https://as.example.invalid"
 	s := optest.New(t) // on loopback

@@ -17,8 +17,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestUnknownKeyAtColdStart: a kid that is not in the set which this token made the module
-// fetch is not asked for again. JWKS-05.
+// TestUnknownKeyAtColdStart: if a token with an unknown kid caused the first fetch, it does not
+// cause a second one. JWKS-05.
 func TestUnknownKeyAtColdStart(t *testing.T) {
 	bogus := token(optest.NewKey("bogus", "ES256"), 0)
 	for name, keys := range map[string]func(s *optest.Server) discovery.KeySet{
@@ -34,13 +34,13 @@ func TestUnknownKeyAtColdStart(t *testing.T) {
 		if got := s.Hits("/jwks"); got != 1 {
 			t.Errorf("%s: %d fetches", name, got)
 		}
-		next := optest.NewKey("k2", "ES256") // what is rotated in afterwards is still found
+		next := optest.NewKey("k2", "ES256") // a key that is rotated in later is still found
 		s.Rotate(next)
 		verify(t, set, token(next, 0), true)
 	}
 }
 
-// TestUnknownKeysAtColdStart is the same for many tokens at once.
+// TestUnknownKeysAtColdStart: TestUnknownKeyAtColdStart for many tokens at once.
 func TestUnknownKeysAtColdStart(t *testing.T) {
 	s, p, _ := provider(t)
 	s.Wrap = func(path string, h http.HandlerFunc) http.HandlerFunc {
@@ -62,8 +62,8 @@ func TestUnknownKeysAtColdStart(t *testing.T) {
 	}
 }
 
-// TestEmptyKeySet: a set without keys withdraws those of the previous one, is logged, and is
-// fetched again after a minute. RFC 7517 §5, JWKS-01, JWKS-06.
+// TestEmptyKeySet: an empty key set withdraws the previous keys, is logged, and is fetched again
+// after a minute. RFC 7517 §5, JWKS-01, JWKS-06.
 func TestEmptyKeySet(t *testing.T) {
 	for name, body := range map[string]string{"empty": `{"keys":[]}`, "no usable key": `{"keys":[{"kty":"AKP","kid":"k1"}]}`} {
 		s, p, c := provider(t)
@@ -93,7 +93,7 @@ func TestEmptyKeySet(t *testing.T) {
 	}
 }
 
-// document answers with body; "" is no Content-Type at all.
+// document answers with body. An empty media type sends no Content-Type.
 func document(contentType, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header()["Content-Type"] = nil
@@ -104,8 +104,8 @@ func document(contentType, body string) http.HandlerFunc {
 	}
 }
 
-// TestBucket: documents that are files in a bucket are read; those of another type are not,
-// and the error has the type. DISC-04.
+// TestBucket: documents without a useful Content-Type are read. Those of another type are
+// rejected, and the error contains the type. DISC-04.
 func TestBucket(t *testing.T) {
 	for contentType, ok := range map[string]bool{
 		"": true, "application/octet-stream": true, "Application/Octet-Stream": true, "application/json; charset=utf-8": true,
@@ -142,7 +142,7 @@ func fetched(t *testing.T, u string) string {
 	return b.String()
 }
 
-// resourceAt is an API whose metadata, of resource, is at one path.
+// resourceAt is an API with metadata at one path.
 func resourceAt(t *testing.T, path string, resource func(base string) string) string {
 	var base string
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -157,7 +157,7 @@ func resourceAt(t *testing.T, path string, resource func(base string) string) st
 	return base
 }
 
-// TestResourceAtRoot: the second location of an API's metadata. RS-16.
+// TestResourceAtRoot: the second address of an API's metadata. RS-16.
 func TestResourceAtRoot(t *testing.T) {
 	const root = "/.well-known/oauth-protected-resource"
 	for name, test := range map[string]struct {
@@ -192,8 +192,8 @@ func TestResourceAtRoot(t *testing.T) {
 	}
 }
 
-// TestOriginWithSlash: an origin with a slash and without is one resource, anything else is
-// compared by character. RFC 3986 §6.2.3, RS-16.
+// TestOriginWithSlash: an origin with and without a final slash is the same resource. Everything
+// else is compared by character. RFC 3986 §6.2.3, RS-16.
 func TestOriginWithSlash(t *testing.T) {
 	const at = "/.well-known/oauth-protected-resource"
 	for _, pair := range []struct {
@@ -215,8 +215,8 @@ func TestOriginWithSlash(t *testing.T) {
 	}
 }
 
-// TestFailureIsLoggedOnce: a failure that the caller gets is not logged above DEBUG; one
-// that a document in use hides is logged once, as WARN. LOG-02.
+// TestFailureIsLoggedOnce: a failure that the caller gets as an error is logged as DEBUG. A
+// failure that a cached document hides is logged once, as WARN. LOG-02.
 func TestFailureIsLoggedOnce(t *testing.T) {
 	s, p, c := provider(t)
 	var log bytes.Buffer
@@ -238,7 +238,7 @@ func TestFailureIsLoggedOnce(t *testing.T) {
 	}
 }
 
-// TestFallbackIsNotWarned: metadata that is found in its second place is no reason to warn.
+// TestFallbackIsNotWarned: no warning if the metadata is at its second address.
 func TestFallbackIsNotWarned(t *testing.T) {
 	var log bytes.Buffer
 	before := slog.Default()
@@ -252,7 +252,7 @@ func TestFallbackIsNotWarned(t *testing.T) {
 	}
 }
 
-// levels are those of the log's lines, which it empties.
+// levels returns the levels of the log's lines, and empties the log.
 func levels(t *testing.T, log *bytes.Buffer) string {
 	t.Helper()
 	var out []string
@@ -266,7 +266,7 @@ func levels(t *testing.T, log *bytes.Buffer) string {
 	return strings.Join(out, " ")
 }
 
-// TestOddKeysText: the reasons of one line are separated, and end without a separator. LOG-02.
+// TestOddKeysText: the reasons in one line have separators between them only. LOG-02.
 func TestOddKeysText(t *testing.T) {
 	s, p, c := provider(t)
 	var log bytes.Buffer
@@ -282,8 +282,8 @@ func TestOddKeysText(t *testing.T) {
 	}
 }
 
-// TestUntrustedIssuer: an issuer that somebody else chose reaches no private address, not
-// even its own host. DISC-03.
+// TestUntrustedIssuer: no request for an untrusted issuer reaches a private address, not even its
+// own host. DISC-03.
 func TestUntrustedIssuer(t *testing.T) {
 	s := optest.New(t)
 	for _, test := range []struct {
@@ -309,7 +309,7 @@ func client(d *discovery.Dialer) *http.Client {
 	return &http.Client{Transport: &http.Transport{DialContext: d.DialContext}}
 }
 
-// TestInsecureHTTP: http on a host that is not loopback is read with the switch alone.
+// TestInsecureHTTP: http to a host that is not loopback needs InsecureHTTP.
 func TestInsecureHTTP(t *testing.T) {
 	for _, insecure := range []bool{false, true} {
 		p := &discovery.Provider{Issuer: "http://keycloak:8080/realms/main", InsecureHTTP: insecure, Static: &discovery.Metadata{

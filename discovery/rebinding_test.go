@@ -14,7 +14,7 @@ import (
 	"github.com/countersign/countersign/discovery"
 )
 
-// everyName has every name lead to 127.0.0.1, as who has a name can have it do at any moment.
+// everyName is a DNS server that resolves every name to 127.0.0.1, as the owner of a name can.
 func everyName(t *testing.T) {
 	t.Helper()
 	names, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -38,7 +38,7 @@ func everyName(t *testing.T) {
 	}()
 }
 
-// addressAnswer answers a question about IPv4 (RFC 1035), and knows nothing else.
+// addressAnswer answers a query for an IPv4 address (RFC 1035), and no other.
 func addressAnswer(query []byte) []byte {
 	end := 12 + bytes.IndexByte(query[12:], 0) + 5
 	out := append([]byte{query[0], query[1], 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0}, query[12:end]...)
@@ -49,8 +49,8 @@ func addressAnswer(query []byte) []byte {
 	return out
 }
 
-// TestResourceRebinding: a resource on the network does not come to be at a private address
-// by having its name say so, once its metadata is read (RFC 9728 §7.7).
+// TestResourceRebinding: after the metadata of a public resource was read, its name may resolve
+// to a private address. That address is rejected (RFC 9728 §7.7).
 func TestResourceRebinding(t *testing.T) {
 	var asked atomic.Int32
 	inside := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
@@ -63,7 +63,7 @@ func TestResourceRebinding(t *testing.T) {
 	}
 }
 
-// TestResourceInside: one that was read at a private address may name others there.
+// TestResourceInside: metadata that was read at a private address may contain private addresses.
 func TestResourceInside(t *testing.T) {
 	var as *httptest.Server
 	as = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -80,7 +80,7 @@ func TestResourceInside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Resource = "https://api.internal.example/mcp" // a name, that is: what counts is where it was read
+	r.Resource = "https://api.internal.example/mcp" // a name: the address from which it was read decides
 	if _, err := r.Server(t.Context(), nil, func(string) bool { return true }); err != nil {
 		t.Error(err)
 	}

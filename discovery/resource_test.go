@@ -12,12 +12,12 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// publish has s say body about the resource with that path.
+// publish lets s return body for the resource with that path.
 func publish(s *optest.Server, path string, body map[string]any) {
 	s.Replace("/.well-known/oauth-protected-resource"+path, func(w http.ResponseWriter, _ *http.Request) { optest.JSON(w, 200, body) })
 }
 
-// TestFetchResource finds the document of every kind of identifier. RFC 9728 §3.1.
+// TestFetchResource finds the metadata of every kind of resource identifier. RFC 9728 §3.1.
 func TestFetchResource(t *testing.T) {
 	s := optest.New(t)
 	for identifier, path := range map[string]string{"": "", "/": "", "/mcp": "/mcp", "/v1/": "/v1/", "/a/b?c=d": "/a/b", "/x/../y": "/x/../y"} {
@@ -87,7 +87,8 @@ func TestFetchResourceRefused(t *testing.T) {
 	}
 }
 
-// TestFetchChallenged: the address in a challenge is the API's own. RS-16, RFC 9728 §7.7.
+// TestFetchChallenged: the metadata address in a challenge must have the API's origin. RS-16, RFC
+// 9728 §7.7.
 func TestFetchChallenged(t *testing.T) {
 	s, evil := optest.New(t), optest.New(t)
 	used := s.URL + "/mcp"
@@ -115,7 +116,7 @@ func TestFetchChallenged(t *testing.T) {
 
 func all(string) bool { return true }
 
-// TestResourceServer chooses a server, and finds its metadata in each of its places.
+// TestResourceServer selects a server, and finds its metadata at each possible address.
 func TestResourceServer(t *testing.T) {
 	oauth, oidc := "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"
 	for _, test := range []struct {
@@ -169,7 +170,7 @@ func TestResourceServer(t *testing.T) {
 	}
 }
 
-// TestResourceServerWithoutKeys: a server that issues access tokens alone has none.
+// TestResourceServerWithoutKeys: a server that issues only access tokens has no keys.
 func TestResourceServerWithoutKeys(t *testing.T) {
 	s := optest.New(t)
 	s.Edit = func(m map[string]any) { delete(m, "jwks_uri") }
@@ -183,7 +184,7 @@ func TestResourceServerWithoutKeys(t *testing.T) {
 	}
 }
 
-// TestResourceServerRefused: which server is trusted is the application's to say.
+// TestResourceServerRefused: the application decides which servers it trusts.
 func TestResourceServerRefused(t *testing.T) {
 	s := optest.New(t)
 	resource := &discovery.Resource{Resource: s.URL + "/mcp", AuthorizationServers: []string{"https://evil.example", s.URL}}
@@ -211,8 +212,8 @@ func TestResourceServerRefused(t *testing.T) {
 	}
 }
 
-// TestResourceServerElsewhere: a resource on the network does not lead to a private
-// address, by whatever name. DISC-03, RFC 9728 §7.7.
+// TestResourceServerElsewhere: a public resource cannot cause requests to a private address,
+// under any name. DISC-03, RFC 9728 §7.7.
 func TestResourceServerElsewhere(t *testing.T) {
 	s := optest.New(t)
 	for _, issuer := range []string{s.URL, strings.Replace(s.URL, "127.0.0.1", "localhost", 1)} {
@@ -231,7 +232,7 @@ func TestResourceServerElsewhere(t *testing.T) {
 	}
 }
 
-// FuzzResource: what is read is about the resource that was asked for.
+// FuzzResource: accepted metadata is about the requested resource.
 func FuzzResource(f *testing.F) {
 	s := optest.New(f)
 	resource := s.URL + "/mcp"

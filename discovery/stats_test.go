@@ -13,7 +13,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestStats: what a metrics exporter sees of an outage and of odd keys. JWKS-04, JWKS-06.
+// TestStats: Stats during an outage, and with malformed keys. JWKS-04, JWKS-06.
 func TestStats(t *testing.T) {
 	s, p, c := provider(t)
 	var log bytes.Buffer
@@ -49,7 +49,7 @@ func TestStats(t *testing.T) {
 	}
 }
 
-// TestReport: a set with many odd keys is told of once, in a line of bounded length. LOG-02.
+// TestReport: a set with many malformed keys is logged once, in a line of limited length. LOG-02.
 func TestReport(t *testing.T) {
 	s, p, c := provider(t)
 	var log bytes.Buffer

@@ -1,5 +1,5 @@
-// Package examples tests the small programs as they are run: as programs that environment
-// variables configure. The quickstart has tests of its own.
+// Package examples runs the small programs with environment variables. The quickstart has its own
+// tests.
 package examples
 
 import (
@@ -64,7 +64,8 @@ func listen(t *testing.T) net.Listener {
 	return l
 }
 
-// freeAddress is one that was free a moment ago: a program cannot be handed a listener.
+// freeAddress returns an address that was free a moment ago, because a program cannot get a
+// listener.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l := listen(t)

@@ -20,7 +20,7 @@ func build(t *testing.T, name string) string {
 	return program
 }
 
-// TestDaemon: the daemon is known by its own name, each time it calls.
+// TestDaemon: the API sees the daemon's client ID at each call.
 func TestDaemon(t *testing.T) {
 	cmd := exec.Command(build(t, "daemon"))
 	cmd.Env, cmd.Stderr = append(os.Environ(), "ISSUER=", "TIMES=2", "EVERY=1ms"), t.Output()
@@ -31,7 +31,7 @@ func TestDaemon(t *testing.T) {
 	}
 }
 
-// TestOnBehalf: the printer knows alice and the album, and does not take the phone's token.
+// TestOnBehalf: the printer sees alice and the album, and rejects the phone's token.
 func TestOnBehalf(t *testing.T) {
 	cmd := exec.Command(build(t, "onbehalf"))
 	cmd.Stderr = t.Output()

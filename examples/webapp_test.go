@@ -14,8 +14,8 @@ import (
 	"github.com/countersign/countersign/internal/redistest"
 )
 
-// TestWebappOnRedis: two processes of the web application behind one address, which
-// answer in turn, are one to a visitor.
+// TestWebappOnRedis: two processes of the web application answer in turn at one address. To the
+// visitor they are one application.
 func TestWebappOnRedis(t *testing.T) {
 	redis := redistest.Start(t)
 	processes := []string{freeAddress(t), freeAddress(t)}

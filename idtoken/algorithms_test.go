@@ -9,8 +9,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestSkipSignature is the one check that may be left out, for the one token that
-// Core allows it for. TOK-22.
+// TestSkipSignature: InsecureSkipSignature skips the signature, and only for an ID token of the
+// token endpoint. TOK-22.
 func TestSkipSignature(t *testing.T) {
 	v := verifier(t)
 	v.InsecureSkipSignature = true
@@ -34,8 +34,8 @@ func TestSkipSignature(t *testing.T) {
 	}
 }
 
-// TestAlgorithms verifies each, under a key set that holds one kid under all of
-// them. JWKS-04, TOK-04.
+// TestAlgorithms verifies each algorithm with a key set that has the same kid for all. JWKS-04,
+// TOK-04.
 func TestAlgorithms(t *testing.T) {
 	var keys []optest.Key
 	for _, alg := range []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"} {
@@ -58,7 +58,8 @@ func TestAlgorithms(t *testing.T) {
 	}
 }
 
-// TestSecretKeys: HMAC by the client secret, only if configured, only if long enough.
+// TestSecretKeys: HMAC with the client secret is accepted only if configured, and only with a
+// long secret.
 func TestSecretKeys(t *testing.T) {
 	hs := optest.NewKey("any", "HS256")
 	v := verifier(t)
@@ -78,7 +79,7 @@ func TestSecretKeys(t *testing.T) {
 	}
 }
 
-// TestFlag reads what Cognito and Apple write.
+// TestFlag reads booleans as Cognito and Apple write them.
 func TestFlag(t *testing.T) {
 	for raw, want := range map[string]struct{ value, ok bool }{
 		"true": {true, true}, `"true"`: {true, true}, "false": {false, true}, `"false"`: {false, true}, "null": {false, true},

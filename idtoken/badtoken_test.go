@@ -13,7 +13,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// foreign is a server that nobody must ask anything. TOK-07.
+// foreign is a server that must not get a request. TOK-07.
 func foreign(t *testing.T) string {
 	var hits atomic.Int32
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
@@ -26,7 +26,7 @@ func foreign(t *testing.T) string {
 	return s.URL
 }
 
-// TestBadTokens holds Verify and VerifyLogout against the whole list.
+// TestBadTokens checks the whole list with Verify and VerifyLogout.
 func TestBadTokens(t *testing.T) {
 	for _, alg := range []string{"RS256", "PS256", "ES256", "EdDSA"} {
 		k := optest.NewKey("k1", alg)
@@ -43,7 +43,7 @@ func TestBadTokens(t *testing.T) {
 			})
 		})
 		t.Run("logout token/"+alg, func(t *testing.T) {
-			v.Replay = replay(func(string) (bool, error) { return true, nil }) // it must be the checks that refuse
+			v.Replay = replay(func(string) (bool, error) { return true, nil }) // the checks must reject it
 			base.Header = m{"typ": "logout+jwt"}
 			base.Claims["events"], base.Claims["jti"] = m{logoutEvent: m{}}, "1"
 			badtoken.Run(t, base, true, func(ctx context.Context, raw string) error {
@@ -54,7 +54,7 @@ func TestBadTokens(t *testing.T) {
 	}
 }
 
-// TestBadTokensEncrypted wraps the whole list into good encryption.
+// TestBadTokensEncrypted checks the whole list inside valid encryption.
 func TestBadTokensEncrypted(t *testing.T) {
 	k := optest.NewKey("k1", "ES256")
 	v := &idtoken.Verifier{
@@ -73,7 +73,7 @@ func TestBadTokensEncrypted(t *testing.T) {
 	}
 	for _, c := range badtoken.Cases(base) {
 		if len(c.Token) > 12<<10 || c.Name == "form/empty" {
-			continue // a larger limit lets the large ones in; an empty text is not encrypted
+			continue // a larger limit accepts the large tokens; an empty text is not encrypted
 		}
 		if wrap(c.Token) == nil {
 			t.Errorf("%s: accepted", c.Name)

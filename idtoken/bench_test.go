@@ -43,8 +43,8 @@ func bare(k optest.Key, raw string) bool {
 // machine whose speed drifts slows all of them.
 const turn = 50
 
-// compare times the calls in turns, and reports what the first costs in each of
-// the others.
+// compare alternates the calls, and reports the first one's time as a multiple of each other
+// one's.
 func compare(b *testing.B, names []string, calls ...func()) {
 	spent := make([]time.Duration, len(calls))
 	for b.Loop() {
@@ -56,7 +56,7 @@ func compare(b *testing.B, names []string, calls ...func()) {
 			spent[i] += time.Since(start)
 		}
 	}
-	b.ReportMetric(0, "ns/op") // that of a round says nothing
+	b.ReportMetric(0, "ns/op") // the value of one round is noise
 	for i, name := range names {
 		b.ReportMetric(float64(spent[0])/float64(spent[i+1]), "x-"+name)
 	}
@@ -72,8 +72,8 @@ func claimsForBench() map[string]any {
 	return claims
 }
 
-// BenchmarkVerify is the whole check, report and second opinion included, against
-// the bare signature and against go-oidc's own Verify, in one run.
+// BenchmarkVerify compares Verify, with its report and go-oidc's check, with the bare signature
+// and with go-oidc's own Verify.
 func BenchmarkVerify(b *testing.B) {
 	for _, alg := range []string{"RS256", "PS256", "ES256", "EdDSA"} {
 		b.Run(alg, func(b *testing.B) {
@@ -106,8 +106,8 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
-// BenchmarkReport is what the report costs: made with every check, and printed,
-// logged or marshalled only by who wants it.
+// BenchmarkReport measures the report: making it for every check, printing it, logging it and
+// encoding it.
 func BenchmarkReport(b *testing.B) {
 	v := verifier(b)
 	_, report := v.Check(context.Background(), key.Sign(goodClaims(), nil), idtoken.Expected{})

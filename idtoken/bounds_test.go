@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestMemoryReplay: what must be remembered is, and what need not be is forgotten; when
-// there is no room nothing is taken.
+// TestMemoryReplay: used tokens are remembered until they expire. If there is no room, new ones
+// are rejected.
 func TestMemoryReplay(t *testing.T) {
 	var seen memoryReplay
 	now := time.Now()

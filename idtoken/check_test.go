@@ -38,15 +38,15 @@ func verifier(t testing.TB) *idtoken.Verifier {
 	return &idtoken.Verifier{Issuer: issuer, ClientID: clientID, Keys: keySet(t, key), Now: func() time.Time { return clock }}
 }
 
-// goodClaims are those of a token that passes with no more than a Verifier.
+// goodClaims are the claims of a token that a minimal Verifier accepts.
 func goodClaims() map[string]any {
 	return map[string]any{"iss": issuer, "sub": "alice", "aud": clientID, "exp": clock.Unix() + 300, "iat": clock.Unix()}
 }
 
-// case_ is a token that differs from the good one, and what must come of it.
+// case_ is a token that differs from the good one, and the expected result.
 type case_ struct {
 	name   string
-	claims map[string]any // laid over the good ones; nil removes one
+	claims map[string]any // they replace the good ones; nil removes one
 	header map[string]any
 	edit   func(*idtoken.Verifier)
 	want   idtoken.Expected
@@ -97,7 +97,7 @@ func seconds(n int) *time.Duration {
 	return &d
 }
 
-// TestSteps has a row that accepts and rows that refuse for every requirement.
+// TestSteps has one accepted row and rejected rows for every requirement.
 func TestSteps(t *testing.T) {
 	now := clock.Unix()
 	skew := func(d time.Duration) func(*idtoken.Verifier) { return func(v *idtoken.Verifier) { v.Skew = d } }
@@ -260,7 +260,7 @@ func flip(c byte) string {
 	return "A"
 }
 
-// foreignKeys is a key set of somebody else's making.
+// foreignKeys is a KeySet of another implementation.
 type foreignKeys func(jwt string) ([]byte, error)
 
 func (f foreignKeys) VerifySignature(_ context.Context, jwt string) ([]byte, error) { return f(jwt) }
@@ -305,8 +305,8 @@ func TestToken(t *testing.T) {
 	}
 }
 
-// TestNoKeyAsked: a token that cannot be meant for us, and one by an algorithm that was
-// not agreed on, is not worth a look at the keys.
+// TestNoKeyAsked: no key is fetched for a token with another audience or issuer, or with an
+// algorithm that is not configured.
 func TestNoKeyAsked(t *testing.T) {
 	for name, c := range map[string]case_{
 		"issuer":           {claims: m{"iss": "https://evil.example"}},
@@ -355,9 +355,8 @@ func TestClaimSources(t *testing.T) {
 	}
 }
 
-// TestForm names the rows of the whole list that TOK-01, TOK-02 and H1, H2, H4, H8 to H11
-// are about, so that they can be found: the form, the alphabet, algorithms, extensions,
-// keys in the header, kinds, and salts.
+// TestForm has the rows of the whole list for TOK-01, TOK-02 and H1, H2, H4, H8 to H11: the form,
+// the alphabet, algorithms, extensions, keys in the header, kinds, and salts.
 func TestForm(t *testing.T) {
 	v := verifier(t)
 	good := key.Sign(goodClaims(), nil)

@@ -39,7 +39,7 @@ var (
 	xKey   = generate(ecdh.X25519().GenerateKey(rand.Reader))
 )
 
-// TestEncrypted opens every algorithm that is allowed, and no other. TOK-18.
+// TestEncrypted decrypts every allowed algorithm, and no other. TOK-18.
 func TestEncrypted(t *testing.T) {
 	inner := key.Sign(goodClaims(), nil)
 	encs := []string{"A128GCM", "A192GCM", "A256GCM", "A128CBC-HS256", "A192CBC-HS384", "A256CBC-HS512"}
@@ -108,7 +108,7 @@ func TestEncryptedRefused(t *testing.T) {
 	}
 }
 
-// rewriteHeader lets a JWE's header end in another way.
+// rewriteHeader changes the end of a JWE's header.
 func rewriteHeader(jwe, end string) string {
 	header, rest, _ := strings.Cut(jwe, ".")
 	raw := generate(decode(header))
@@ -121,7 +121,7 @@ func withPart(jwe string, n int, part string) string {
 	return strings.Join(parts, ".")
 }
 
-// TestEncryptedRotation: old and new key serve side by side, named or not.
+// TestEncryptedRotation: the old and the new key both decrypt, with a kid and without.
 func TestEncryptedRotation(t *testing.T) {
 	good := key.Sign(goodClaims(), nil)
 	older := generate(rsa.GenerateKey(rand.Reader, 2048))

@@ -9,7 +9,7 @@ import (
 	"github.com/countersign/countersign/idtoken"
 )
 
-// sample is the ID token that the Basic Client Profile walks through.
+// sample is the ID token of the Basic Client Profile.
 const sample = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjRvaXU4In0.eyJzdWIiOiJuZnlmZSIsImF1ZCI6ImFjX29pY19jbGllbnQiLCJqdGkiOiJIR1Awdnlxbm" +
 	"gwOVBjQ3MzenBHbUVsIiwiaXNzIjoiaHR0cHM6XC9cL3Nzby5tZXljbG91ZC5uZXQ6OTAzMSIsImlhdCI6MTM5MzczMDM4MCwiZXhwIjoxMzkz" +
 	"NzMwNjgwfQ.EQeAm84Xj2lekxUMSK9H3BvoCl511JV1TWHCyQQ7vTnXcuvZYdBHE9_OpIr9gD5OHjoDrOhwVEjKUqvwwGhzBPNEueeY8bUgkTf" +
@@ -17,7 +17,7 @@ const sample = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjRvaXU4In0.eyJzdWIiOiJuZnlmZSIsImF1
 	"Zs_rYAOHFljLPgO2tX8BBePJfqUUUG46U1K4hSqo7LP3zru4BDE2wNbZyOhb2keeLjetNq2ES33YthNU9dkmHUgbtoD-Ji7kYnMaij3ta1OyLS" +
 	"B_HB-NbhQCKvjm4GT9ocm0w"
 
-// otherKeys are a key set with the right kid and the wrong key.
+// otherKeys is a key set with the right kid and the wrong key.
 const otherKeys = `{"keys": [{"kty": "RSA", "kid": "4oiu8", "e": "AQAB", "n": "` +
 	"p2w5knhv5nIReybtoGi8tkbd9XnEkanywHgqKIF6fTtZdVmmlizT9IpEDiXvCGtlt4aLHQSwq3gM0-eZwpcokhESjxD9qkEdmG0J6Qfc3-2Emo" +
 	"tNiaSzI2Zaz16Cgh5rOsmdHzMP7kTHFt6elRGd5XzCD9O5AQDB7IWrP5Uly0kPqJ_xhx9uyaUnj2lDfSJlooGIPlxv3Tg2Nf4DIHekK7VcZ9iM" +
@@ -25,9 +25,9 @@ const otherKeys = `{"keys": [{"kty": "RSA", "kid": "4oiu8", "e": "AQAB", "n": "`
 	"btrb2eqCeVJw" +
 	`"}]}`
 
-// The Basic Client Profile's own token, at the time it was issued, with the result of each
-// step as that document has it: "Valid", or the reason and "skip test". Its text leaves out
-// the signature, since the token came straight from the token endpoint.
+// Check the Basic Client Profile's own token, at the time of its issue. The results of the steps
+// are those of that document: "Valid", or the reason and "skip test". The document does not check
+// the signature, because the token came from the token endpoint.
 func ExampleVerifier_Check() {
 	v := &idtoken.Verifier{
 		Issuer:                "https://sso.meycloud.net:9031",
@@ -63,8 +63,8 @@ func ExampleVerifier_Check() {
 	// 14 the token has no hashes to check, and this flow requires none, skip test
 }
 
-// The report on the same token prints as a table. What was not checked has two results:
-// not applicable where there was nothing to check, skipped where a setting says so.
+// Print the report on the same token as a table. A step that was not checked is "Not applicable"
+// if there was nothing to check, and "Skipped" if a setting disabled it.
 func ExampleReport() {
 	v := &idtoken.Verifier{
 		Issuer:                "https://sso.meycloud.net:9031",
@@ -91,7 +91,7 @@ func ExampleReport() {
 	// 14     Hashes (at_hash, c_hash, s_hash) match the received values      Not applicable: the token has no hashes to check, and this flow requires none
 }
 
-// The same token a day later.
+// Check the same token a day later.
 func ExampleVerifier_Check_expired() {
 	v := &idtoken.Verifier{
 		Issuer:                "https://sso.meycloud.net:9031",
@@ -120,7 +120,7 @@ func ExampleVerifier_Check_expired() {
 	// 14     Hashes (at_hash, c_hash, s_hash) match the received values      Not applicable: the token has no hashes to check, and this flow requires none
 }
 
-// The same token compared with the keys of another server: a forgery, or a wrong key set.
+// Check the same token with the keys of another server: a forgery, or a wrong key set.
 func ExampleVerifier_Check_forged() {
 	keys, err := discovery.StaticKeys([]byte(otherKeys))
 	if err != nil {
@@ -152,7 +152,7 @@ func ExampleVerifier_Check_forged() {
 	// id token: step 6, Signature verifies: the signature does not verify: the token was changed, or the server published a new key under an old kid. Compare the issuer, and check the server's JWKS
 }
 
-// noKeys is a key set that knows no key, for a verifier that needs none.
+// noKeys is an empty key set, for a verifier that needs no key.
 type noKeys struct{}
 
 func (noKeys) VerifySignature(context.Context, string) ([]byte, error) {

@@ -16,7 +16,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// gcmJWE makes a JWE by hand: RSA-OAEP-256 and AES-GCM with a CEK of any size and any header.
+// gcmJWE makes a JWE without a library: RSA-OAEP-256 and AES-GCM with a CEK of any size and any
+// header.
 func gcmJWE(t *testing.T, header string, cekSize int, plain []byte) string {
 	cek := make([]byte, cekSize)
 	rand.Read(cek)
@@ -37,8 +38,8 @@ func gcmJWE(t *testing.T, header string, cekSize int, plain []byte) string {
 	return strings.Join([]string{h, optest.B64(ek), optest.B64(iv), optest.B64(ct), optest.B64(tag)}, ".")
 }
 
-// TestHandMadeJWE: what no library makes. The tags are right, so that nothing but the check
-// under test refuses. TOK-18, H21.
+// TestHandMadeJWE: messages that no library makes. Their tags are right, so that only the tested
+// check can reject them. TOK-18, H21.
 func TestHandMadeJWE(t *testing.T) {
 	good := key.Sign(goodClaims(), nil)
 	v := verifier(t)
@@ -72,7 +73,7 @@ func TestHandMadeJWE(t *testing.T) {
 	}
 }
 
-// TestEPK: ephemeral keys that are wrong in every way. TOK-18.
+// TestEPK: invalid ephemeral keys. TOK-18.
 func TestEPK(t *testing.T) {
 	good := key.Sign(goodClaims(), nil)
 	v := verifier(t)

@@ -16,12 +16,12 @@ import (
 // with is the good token with other claims; nil removes one.
 func with(claims m) string { return case_{claims: claims}.token() }
 
-// odd are values that no string, number or list of strings has.
+// odd are values that are neither a string, nor a number, nor a list of strings.
 var odd = []any{true, 1.5, "x", "2026-11-26T07:00:01.180Z", []any{}, []any{1}, []any{"pwd", 1}, []any{[]string{"pwd"}}, m{}, m{"method": "pwd"},
 	json.RawMessage("null"), json.RawMessage("1e400"), -1, ""}
 
-// TestInformationalClaims: a claim that no check needs never ends a login, whatever its type,
-// and one that cannot be read counts as absent. TOK-15, TOK-21.
+// TestInformationalClaims: a claim that no check needs never makes a token fail. A value of the
+// wrong type counts as absent. TOK-15, TOK-21.
 func TestInformationalClaims(t *testing.T) {
 	for _, name := range []string{"amr", "auth_time", "acr", "sid", "tid", "events", "name", "email", "email_verified", "groups", "roles", "address",
 		"_claim_names", "_claim_sources", "updated_at", "scope", "client_id", "typ", "alg"} {
@@ -60,7 +60,8 @@ func TestAMR(t *testing.T) {
 	}
 }
 
-// TestExactClaims: those that identify or limit have one type. TOK-11, TOK-12, TOK-13, TOK-17.
+// TestExactClaims: claims that identify or limit must have the right type. TOK-11, TOK-12,
+// TOK-13, TOK-17.
 func TestExactClaims(t *testing.T) {
 	for _, name := range []string{"iss", "sub", "aud", "exp", "iat", "nbf", "azp", "jti", "nonce", "at_hash", "c_hash", "s_hash"} {
 		for _, value := range []any{true, m{}, []any{1}, []any{m{}}} {
@@ -71,8 +72,8 @@ func TestExactClaims(t *testing.T) {
 	}
 }
 
-// TestInformationalClaimsOfLogoutTokens: a logout token ends sessions by sub or sid; one that
-// cannot be read counts as absent. LO-01.
+// TestInformationalClaimsOfLogoutTokens: a logout token needs sub or sid. One with the wrong type
+// counts as absent. LO-01.
 func TestInformationalClaimsOfLogoutTokens(t *testing.T) {
 	logout := func(more m) string {
 		claims := m{"jti": fmt.Sprint(len(more), more), "events": m{"http://schemas.openid.net/event/backchannel-logout": m{}}}
@@ -101,7 +102,7 @@ func TestInformationalClaimsOfLogoutTokens(t *testing.T) {
 	}
 }
 
-// TestTexts: what is missing is called missing, and a logout token is called one.
+// TestTexts: the error says "missing" for a missing claim, and "logout token" for a logout token.
 func TestTexts(t *testing.T) {
 	for _, test := range []struct {
 		claims m
@@ -122,8 +123,8 @@ func TestTexts(t *testing.T) {
 	}
 }
 
-// TestHashFromTheBrowser: at_hash is checked when an access token came from the same place.
-// OpenID Connect Core §3.3.2.11, TOK-16.
+// TestHashFromTheBrowser: at_hash is checked with the access token of the same response. OpenID
+// Connect Core §3.3.2.11, TOK-16.
 func TestHashFromTheBrowser(t *testing.T) {
 	good, other := optest.LeftHalf("RS256", "at"), optest.LeftHalf("RS256", "other")
 	code := m{"nonce": "n", "c_hash": optest.LeftHalf("RS256", "code")}
@@ -151,7 +152,7 @@ func TestHashFromTheBrowser(t *testing.T) {
 	}
 }
 
-// TestResults: which step is valid, not applicable or skipped.
+// TestResults: which steps are valid, not applicable or skipped.
 func TestResults(t *testing.T) {
 	results := func(edit func(*idtoken.Verifier), claims m, want idtoken.Expected) string {
 		v := verifier(t)
@@ -188,7 +189,8 @@ func TestResults(t *testing.T) {
 	}
 }
 
-// TestMissingNonce: accepted from the token endpoint with the switch alone. TOK-14.
+// TestMissingNonce: a token of the token endpoint without nonce is accepted only with
+// InsecureMissingNonce. TOK-14.
 func TestMissingNonce(t *testing.T) {
 	allow := func(v *idtoken.Verifier) { v.InsecureMissingNonce = true }
 	for _, c := range []case_{
@@ -203,7 +205,7 @@ func TestMissingNonce(t *testing.T) {
 	}
 }
 
-// TestRSAOAEP: RSA-OAEP with SHA-1 is decrypted with the switch alone, RSA1_5 never. TOK-18.
+// TestRSAOAEP: RSA-OAEP with SHA-1 is decrypted only with its setting, RSA1_5 never. TOK-18.
 func TestRSAOAEP(t *testing.T) {
 	v := verifier(t)
 	v.DecryptionKeys = []idtoken.DecryptionKey{{Key: rsaKey}}
@@ -223,7 +225,8 @@ func TestRSAOAEP(t *testing.T) {
 	}
 }
 
-// TestMaxSize: the ID token of a user with hundreds of groups, signed or encrypted too. TOK-02.
+// TestMaxSize: the ID token of a user with hundreds of groups is accepted with a larger MaxSize,
+// encrypted too. TOK-02.
 func TestMaxSize(t *testing.T) {
 	var groups []string
 	for i := range 547 {
@@ -250,7 +253,8 @@ func TestMaxSize(t *testing.T) {
 	}
 }
 
-// TestClockErrors: an error about the time says how far the clocks differ, and which is ahead.
+// TestClockErrors: an error about the time contains the difference of the clocks, and the clock
+// that is ahead.
 func TestClockErrors(t *testing.T) {
 	now := clock.Unix()
 	for name, test := range map[string]struct {
@@ -289,7 +293,7 @@ func TestClockErrors(t *testing.T) {
 	}
 }
 
-// TestLongestDurations: the largest Duration does not turn into the smallest. TOK-13, TOK-15.
+// TestLongestDurations: the largest Duration does not overflow. TOK-13, TOK-15.
 func TestLongestDurations(t *testing.T) {
 	longest := time.Duration(1<<63 - 1)
 	v := verifier(t)

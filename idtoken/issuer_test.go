@@ -9,7 +9,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestIssuerAlias: one other value, to the letter.
+// TestIssuerAlias: exactly one other value of iss is accepted.
 func TestIssuerAlias(t *testing.T) {
 	alias := func(v *idtoken.Verifier) { v.IssuerAlias = "as.example" }
 	for _, c := range []case_{
@@ -23,7 +23,7 @@ func TestIssuerAlias(t *testing.T) {
 	}
 }
 
-// TestTenants: Entra ID's one endpoint for many tenants, of which some may sign in.
+// TestTenants: of Entra ID's tenants only the listed ones are accepted.
 func TestTenants(t *testing.T) {
 	const (
 		template = "https://login.example/{tenantid}/v2.0"

@@ -12,7 +12,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestRefreshed holds an ID token from a refresh against that of the login. TOK-19.
+// TestRefreshed compares the ID token of a refresh with that of the login. TOK-19.
 func TestRefreshed(t *testing.T) {
 	first := goodClaims()
 	for name, value := range (m{"nonce": "n", "auth_time": clock.Unix() - 60, "azp": clientID}) {
@@ -127,12 +127,12 @@ func (c logoutCase) token(id string) string {
 	return key.Sign(claims, header)
 }
 
-// replay is a shared store in a test's hands.
+// replay is a shared store that a test controls.
 type replay func(key string) (bool, error)
 
 func (r replay) Once(_ context.Context, key string, _ time.Time) (bool, error) { return r(key) }
 
-// TestLogoutReplayStore: a store that cannot be asked lets nothing pass.
+// TestLogoutReplayStore: if the store does not answer, logout tokens are rejected.
 func TestLogoutReplayStore(t *testing.T) {
 	v := verifier(t)
 	var asked string
@@ -160,7 +160,7 @@ func TestLogoutReplayStore(t *testing.T) {
 	}
 }
 
-// TestVerifyDraftLogout: LO-01, for servers that leave out exp, or write another typ.
+// TestVerifyDraftLogout: LO-01, for servers that omit exp, or use another typ.
 func TestVerifyDraftLogout(t *testing.T) {
 	v := verifier(t)
 	v.InsecureDraftLogout = true

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// until notes for how long it was asked to remember a token.
+// until records how long a token must be remembered.
 type until struct{ time.Time }
 
 func (u *until) Once(_ context.Context, _ string, t time.Time) (bool, error) {
@@ -14,8 +14,8 @@ func (u *until) Once(_ context.Context, _ string, t time.Time) (bool, error) {
 	return true, nil
 }
 
-// TestLogoutIsRemembered: the jti of a logout token is remembered for minutes longer than a
-// replica whose clock is behind may accept it. RS-21, LO-01.
+// TestLogoutIsRemembered: the jti of a logout token is remembered some minutes longer than it is
+// valid, for replicas whose clock is behind. RS-21, LO-01.
 func TestLogoutIsRemembered(t *testing.T) {
 	v, remembered := verifier(t), &until{}
 	v.Replay = remembered
@@ -23,7 +23,7 @@ func TestLogoutIsRemembered(t *testing.T) {
 	if _, err := v.VerifyLogout(t.Context(), raw); err != nil {
 		t.Fatal(err)
 	}
-	last := clock.Add(10*time.Minute + 30*time.Second) // that this machine accepts it
+	last := clock.Add(10*time.Minute + 30*time.Second) // for as long as this machine accepts it
 	if margin := remembered.Sub(last); margin < 5*time.Minute {
 		t.Errorf("remembered for %v longer than it is accepted", margin)
 	}

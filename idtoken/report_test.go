@@ -12,7 +12,7 @@ import (
 	"github.com/countersign/countersign/idtoken"
 )
 
-// TestReport is one report in its three forms, none of which holds the token.
+// TestReport prints one report in three forms. None contains the token.
 func TestReport(t *testing.T) {
 	v := verifier(t)
 	raw := key.Sign(goodClaims(), m{"kid": "k2"})
@@ -53,7 +53,7 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// TestReportUnreadable: where nothing can be read nothing is valid.
+// TestReportUnreadable: no step of an unreadable token is valid.
 func TestReportUnreadable(t *testing.T) {
 	for _, raw := range []string{"", "a", "a.b.c", "..", "eyJ.eyJ.x", strings.Repeat(".", 10)} {
 		token, report := verifier(t).Check(t.Context(), raw, idtoken.Expected{})
@@ -68,7 +68,7 @@ func TestReportUnreadable(t *testing.T) {
 	}
 }
 
-// TestZeroReport: a report that nobody filled in does not pass.
+// TestZeroReport: an empty report does not pass.
 func TestZeroReport(t *testing.T) {
 	if err := (&idtoken.Report{Steps: make([]idtoken.Step, 14)}).Err(); err == nil {
 		t.Error("passes")
@@ -78,7 +78,7 @@ func TestZeroReport(t *testing.T) {
 	}
 }
 
-// TestPage: the table on the page about ID tokens is the one that is printed.
+// TestPage: docs/validate-id-token.md has the table that is printed.
 func TestPage(t *testing.T) {
 	page, err := os.ReadFile("../docs/validate-id-token.md")
 	if err != nil {

@@ -1,4 +1,5 @@
-// Package internal_test states how the packages may depend on each other.
+// Package internal_test checks the rules of the repository: which package imports which, what the
+// pages say, and what the code never prints.
 package internal_test
 
 import (
@@ -15,8 +16,8 @@ import (
 
 const module = "github.com/countersign/countersign"
 
-// graph names, for every package, which of ours it may import, lower ones first. A
-// package that is not here does not belong into the module.
+// graph has, for every package, the packages of this module that it may import, lower ones first.
+// A package that is not here is an error.
 var graph = map[string][]string{
 	"internal/redact":     {},
 	"internal/jose":       {},
@@ -29,7 +30,7 @@ var graph = map[string][]string{
 	"idtoken":             {"internal/jose", "internal/redact"},
 	"client/auth":         {"internal/jose", "internal/redact"},
 	"client":              {"client/auth", "discovery", "idtoken", "internal/dpop", "internal/endpoint", "internal/jose", "internal/redact", "par", "pkce"},
-	"client/grant":        {"client", "client/auth", "discovery", "idtoken", "internal/redact"}, // nothing else internal: it proves the door for others
+	"client/grant":        {"client", "client/auth", "discovery", "idtoken", "internal/redact"}, // no other internal package: it proves that others can do the same
 	"client/tokens":       {"client", "client/auth", "idtoken", "internal/endpoint", "internal/redact"},
 	"client/login":        {"client", "client/tokens", "idtoken", "internal/htmlpage", "internal/jose", "internal/redact", "internal/testseam"},
 	"client/registration": {"client", "client/auth", "discovery", "internal/endpoint", "internal/jose", "internal/redact"},
@@ -55,12 +56,12 @@ var graph = map[string][]string{
 	"client/login/storetest": {}, // for tests alone
 }
 
-// importers names who may import a module of somebody else.
+// importers has the packages that may import another module.
 var importers = map[string][]string{
 	"github.com/lestrrat-go/jwx/v3":      {"internal/jose"},
 	"github.com/coreos/go-oidc/v3":       {"idtoken"},
 	"golang.org/x/oauth2":                {"client", "client/tokens"},
-	"github.com/go-jose/go-jose/v4":      {}, // go-oidc's; as an oracle in fuzz tests alone
+	"github.com/go-jose/go-jose/v4":      {}, // for go-oidc; otherwise only in fuzz tests, for comparison
 	"github.com/go-json-experiment/json": {"client", "client/grant", "client/login", "client/registration", "discovery", "idtoken", "internal/jose", "par", "rs", "rs/authzen", "rs/ssf"},
 }
 
@@ -109,7 +110,7 @@ func TestGraph(t *testing.T) {
 	}
 }
 
-// kit is what users import in tests alone.
+// kit are the packages that users import only in tests.
 var kit = []string{"discovery/issuertest", "rs/rstest", "client/logintest"}
 
 // TestKit: no package of a production program links the test kit, and the kit links no
@@ -138,7 +139,7 @@ func deps(t *testing.T, path string) []string {
 	return strings.Fields(string(out))
 }
 
-// moduleOf gives the module of an import that is not the standard library's.
+// moduleOf returns the module of an import that is not in the standard library.
 func moduleOf(path string) string {
 	for m := range importers {
 		if path == m || strings.HasPrefix(path, m+"/") {
@@ -151,7 +152,7 @@ func moduleOf(path string) string {
 	return ""
 }
 
-// TestRequirements: go.mod requires directly what importers names, and no more.
+// TestRequirements: go.mod has the direct requirements of importers, and no others.
 func TestRequirements(t *testing.T) {
 	raw, err := os.ReadFile("../go.mod")
 	if err != nil {
@@ -169,7 +170,7 @@ func TestRequirements(t *testing.T) {
 	}
 }
 
-// TestTree: what may stand at the top.
+// TestTree: the files and directories that are allowed at the top.
 func TestTree(t *testing.T) {
 	allowed := []string{"client", "rs", "pkce", "par", "idtoken", "discovery", "examples", "go.mod", "go.sum", "README.md",
 		"internal", "docs", "redisstore", "sqlstore", "mcpauth", "cmd", "LICENSE", "Makefile",

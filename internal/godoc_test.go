@@ -118,7 +118,7 @@ func isWord(c byte) bool {
 	return c == '_' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
 }
 
-// isObvious are methods of error and fmt.Stringer, whose meaning is that of the interface.
+// isObvious reports methods of error and fmt.Stringer, which need no comment.
 var isObvious = map[string]bool{"Error": true, "String": true}
 
 func (p *packageDoc) want(name string, ok bool) {
@@ -140,7 +140,7 @@ func isExportedType(e ast.Expr) bool {
 	return false
 }
 
-// exportedDirs are the directories of all modules whose packages others may import.
+// exportedDirs are the directories of all public packages of all modules.
 func exportedDirs(t *testing.T) (dirs []string) {
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {

@@ -130,7 +130,7 @@ func getAs(app http.Handler, address string, cookies map[string]*http.Cookie) *h
 	return w.Result()
 }
 
-// signInAt takes a visitor through the login of a customer.
+// signInAt makes a login of a visitor of a customer.
 func signInAt(t *testing.T, app http.Handler, s *optest.Server, host string, cookies map[string]*http.Cookie) {
 	t.Helper()
 	begun := getAs(app, "https://"+host+"/albums", cookies)

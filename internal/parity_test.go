@@ -10,14 +10,15 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// pair is how a dialect of servers is read by a client and by an API.
+// pair has the settings of a client and of an API for one deviation of servers.
 type pair struct {
 	client []string // fields of client.Config
 	rs     []string // fields of rs.JWT and rs.Introspection
-	why    string   // one side has no setting
+	why    string   // one side needs no setting
 }
 
-// parity lists the settings for servers that differ: each is on both sides, or says why not.
+// parity lists the settings for servers that deviate: each is on both sides, or has the reason
+// why not.
 var parity = []pair{
 	{[]string{"Skew"}, []string{"Skew"}, ""},
 	{[]string{"MaxSize"}, []string{"MaxSize"}, ""},
@@ -39,7 +40,8 @@ var parity = []pair{
 	{[]string{"InsecureNoPKCE", "InsecureDraftLogout", "InsecureUnnamedUserInfo"}, nil, "an API takes no part in a login"},
 }
 
-// TestParity: every setting of the table exists, and every switch that weakens a check is in it.
+// TestParity: every setting of the table exists, and every option that weakens a check is in the
+// table.
 func TestParity(t *testing.T) {
 	fields := func(types ...reflect.Type) (out []string) {
 		for _, typ := range types {

@@ -21,7 +21,7 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// inside is a server on this machine that nobody may lead the module to.
+// inside is a server on this machine that must not get a request.
 func inside(t *testing.T) (string, *atomic.Int32) {
 	var asked atomic.Int32
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -32,8 +32,8 @@ func inside(t *testing.T) (string, *atomic.Int32) {
 	return s.URL, &asked
 }
 
-// TestMetadataLeadsNowhereInside walks the exported entry points that follow metadata: none
-// reaches a private address that is not the issuer's own host. DISC-03.
+// TestMetadataLeadsNowhereInside calls the exported functions that follow metadata. None reaches
+// a private address, except the issuer's own host. DISC-03.
 func TestMetadataLeadsNowhereInside(t *testing.T) {
 	target, asked := inside(t)
 	metadata := func(issuer string) *discovery.Metadata {
@@ -44,7 +44,7 @@ func TestMetadataLeadsNowhereInside(t *testing.T) {
 			DeviceAuthorizationEndpoint: target + "/device", BackchannelAuthenticationEndpoint: target + "/backchannel",
 		}
 	}
-	// The issuer is loopback too, but another host: its name lifts the guard for itself alone.
+	// The issuer is on loopback too, but is another host: the guard exempts only its own name.
 	for _, untrusted := range []bool{false, true} {
 		issuer := "http://issuer.localhost:1"
 		if untrusted {
@@ -61,7 +61,7 @@ func TestMetadataLeadsNowhereInside(t *testing.T) {
 	}
 }
 
-// entryPoints are the calls that go where metadata says, by name.
+// entryPoints are the calls that use addresses of metadata, by name.
 func entryPoints(t *testing.T, m *discovery.Metadata, untrusted bool) map[string]func(context.Context) error {
 	provider := &discovery.Provider{Issuer: m.Issuer, Static: m, UntrustedIssuer: untrusted}
 	c, err := client.New(client.Config{

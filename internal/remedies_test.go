@@ -16,15 +16,16 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// remedied is an error and the settings that it names, as fields of types or functions.
+// remedied is an error with the settings that its text must contain, as fields of types or
+// functions.
 type remedied struct {
 	err   func(t *testing.T) error
 	texts []string // what the error says besides
 	names map[string]any
 }
 
-// TestErrorsNameTheRemedy produces errors for which a setting exists: each names the setting,
-// and the setting exists.
+// TestErrorsNameTheRemedy: if a setting can fix an error, the error contains its name, and the
+// setting exists.
 func TestErrorsNameTheRemedy(t *testing.T) {
 	const metadata, jwks = "/.well-known/openid-configuration", "/jwks"
 	for name, test := range map[string]remedied{
@@ -100,7 +101,7 @@ func answerStatus(status int) http.HandlerFunc {
 	}
 }
 
-// metadataErr is the error of a login at a server that answers at path by h.
+// metadataErr returns the error of a login at a server that answers path with h.
 func metadataErr(path string, h http.HandlerFunc) func(*testing.T) error {
 	return func(t *testing.T) error {
 		s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -118,7 +119,7 @@ func metadataErr(path string, h http.HandlerFunc) func(*testing.T) error {
 	}
 }
 
-// keysErr is the error about a token whose server answers at path by h.
+// keysErr returns the error for a token whose server answers path with h.
 func keysErr(path string, h http.HandlerFunc) func(*testing.T) error {
 	return func(t *testing.T) error {
 		s := optest.New(t)
@@ -128,7 +129,7 @@ func keysErr(path string, h http.HandlerFunc) func(*testing.T) error {
 	}
 }
 
-// idTokenErr is the error about an ID token that has these claims besides.
+// idTokenErr returns the error for an ID token with these additional claims.
 func idTokenErr(claims map[string]any, want idtoken.Expected) func(*testing.T) error {
 	return func(t *testing.T) error {
 		key := optest.NewKey("k", "RS256")
@@ -146,7 +147,7 @@ func idTokenErr(claims map[string]any, want idtoken.Expected) func(*testing.T) e
 	}
 }
 
-// TestRemedyWorks: what the error about another issuer names is enough to sign in.
+// TestRemedyWorks: with the setting in the error about another issuer a login succeeds.
 func TestRemedyWorks(t *testing.T) {
 	var s *httptest.Server
 	s = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

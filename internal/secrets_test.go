@@ -22,11 +22,11 @@ import (
 	"github.com/countersign/countersign/par"
 )
 
-// secretField are the names of fields that hold a secret, a code, a token or an assertion.
+// secretField matches names of fields that contain a secret, a code, a token or an assertion.
 var secretField = regexp.MustCompile(`(?i)^(state|nonce|code|usercode|devicecode|codeverifier|verifier|requesturi|requestid|authreqid|password|object)$|` +
 	`(secret|password|assertion|credential)s?$|(access|refresh|actor|subject|id|logout|notification)tokens?$|tokenhint$|dpopkey$|privatekey$|hint$`)
 
-// notSecret are fields of such names that hold none, with the reason.
+// notSecret are fields with such names that contain no secret, with the reason.
 var notSecret = map[string]string{
 	"client.Error.Code":                  "an error code",
 	"client.Error.RequestURI":            "",
@@ -42,8 +42,8 @@ var notSecret = map[string]string{
 	"client/registration.Metadata.State": "",
 }
 
-// TestSecretsAreRedacted finds every exported struct of the module with such a field, and
-// wants it to redact itself. LOG-01.
+// TestSecretsAreRedacted: every exported struct of the module with such a field redacts itself.
+// LOG-01.
 func TestSecretsAreRedacted(t *testing.T) {
 	checked := 0
 	for path, p := range exportedPackages(t) {
@@ -70,7 +70,7 @@ func TestSecretsAreRedacted(t *testing.T) {
 	}
 }
 
-// secretsIn are the fields of a struct that hold secrets in themselves: strings and bytes.
+// secretsIn returns the fields of a struct that contain secrets directly: strings and bytes.
 func secretsIn(typ types.Type, name string) (out []string) {
 	s, ok := typ.Underlying().(*types.Struct)
 	if !ok {
@@ -94,7 +94,7 @@ func isText(typ types.Type) bool {
 	return false
 }
 
-// exportedPackages are the module's packages that others may import, type-checked.
+// exportedPackages are the module's public packages, type-checked.
 func exportedPackages(t *testing.T) map[string]*types.Package {
 	t.Helper()
 	cmd := exec.Command("go", "list", "-export", "-deps", "-json=ImportPath,Export", module+"/...")
@@ -128,7 +128,7 @@ func exportedPackages(t *testing.T) map[string]*types.Package {
 	return all
 }
 
-// TestSecretsPrinted prints types with secrets in every way. LOG-01.
+// TestSecretsPrinted prints types with secrets with every verb. LOG-01.
 func TestSecretsPrinted(t *testing.T) {
 	for _, v := range []any{&idtoken.Expected{}, &par.Pushed{}} {
 		fill(reflect.ValueOf(v).Elem())
@@ -151,7 +151,7 @@ func TestSecretsPrinted(t *testing.T) {
 	}
 }
 
-// fill sets every string to a canary.
+// fill sets every string to a value that begins with canary.
 func fill(v reflect.Value) {
 	for i := range v.NumField() {
 		if f := v.Field(i); f.Kind() == reflect.String && f.CanSet() {

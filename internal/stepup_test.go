@@ -16,8 +16,8 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// stepUpAPI has a page for everybody, one for those who have just shown a strong
-// authentication, and one for those with a scope.
+// stepUpAPI has a page for every token, one that requires a recent strong authentication, and one
+// that requires a scope.
 func stepUpAPI(t *testing.T, s *optest.Server) *httptest.Server {
 	page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "come in") })
 	mux := http.NewServeMux()
@@ -30,9 +30,9 @@ func stepUpAPI(t *testing.T, s *optest.Server) *httptest.Server {
 	return api
 }
 
-// TestStepUp: an API wants more than the token is good for, the transport says what, a
-// new login brings it, and the call succeeds: for a stronger authentication (RFC 9470) and
-// for a missing scope (RFC 6750 §3.1). Nothing of a token changes by itself.
+// TestStepUp: an API requires more than the token has, the error says what, and after a new login
+// the call succeeds. The requirement is a stronger authentication (RFC 9470) or a scope (RFC 6750
+// §3.1). Without a new login the token stays as it is.
 func TestStepUp(t *testing.T) {
 	for path, code := range map[string]string{"/payments": tokens.InsufficientUserAuthentication, "/albums": tokens.InsufficientScope} {
 		t.Run(path, func(t *testing.T) {
@@ -64,7 +64,7 @@ func TestStepUp(t *testing.T) {
 	}
 }
 
-// signIn goes through a login and keeps its tokens for "alice".
+// signIn makes a login, and stores its tokens for "alice".
 func signIn(t *testing.T, s *optest.Server, r *tokens.Refresher, req client.Request) {
 	t.Helper()
 	redirect, pending, err := r.Client.Begin(t.Context(), req)

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// foreignTexts are texts of docs/troubleshooting.md that servers or Go write.
+// foreignTexts are texts of docs/troubleshooting.md that are written by servers or by Go.
 var foreignTexts = []string{"invalid_client", "unauthorized_client", "invalid_request", "certificate signed by unknown authority", "connection refused"}
 
 // troubleshooting are the texts of docs/troubleshooting.md.
@@ -29,7 +29,7 @@ func troubleshooting(t *testing.T) (texts []string) {
 	return texts
 }
 
-// TestTroubleshooting: the code writes every text of the page.
+// TestTroubleshooting: every text of the page is in the code.
 func TestTroubleshooting(t *testing.T) {
 	code := programCode(t)
 	for _, text := range troubleshooting(t) {

@@ -110,8 +110,8 @@ func rpcError(answer string) (code int, id any) {
 	return m.Error.Code, m.ID
 }
 
-// TestSameMessage: unusual messages that every parser reads in the same way are let through, byte
-// for byte, and need the scopes of their tool.
+// TestSameMessage: unusual messages that every parser reads in the same way are forwarded without
+// a change. They need the scopes of their tool.
 func TestSameMessage(t *testing.T) {
 	for name, test := range map[string]struct {
 		body       string
@@ -303,7 +303,7 @@ func TestMissingHeader(t *testing.T) {
 	}
 }
 
-// TestOtherMethods: a request that is no POST has no message. A body is dropped.
+// TestOtherMethods: a request that is not a POST has no message. Its body is dropped.
 func TestOtherMethods(t *testing.T) {
 	w, bodies := guarded(t)
 	for _, method := range []string{"GET", "DELETE", "PUT", "PATCH", "OPTIONS", "REPORT", "post"} {
@@ -320,8 +320,8 @@ func TestOtherMethods(t *testing.T) {
 	}
 }
 
-// TestForeignSession: a session is its user's with an open stream and without, and a stream
-// cannot be resumed by another user.
+// TestForeignSession: a session can be used only by its user, with and without an open stream.
+// Another user cannot resume a stream.
 func TestForeignSession(t *testing.T) {
 	for _, stream := range []bool{false, true} {
 		w := newWorld(t, issuertest.Config{Users: []issuertest.User{{Subject: "alice"}, {Subject: "mallory"}}})

@@ -41,7 +41,7 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-// TestResourceInRefresh: every token request names the MCP server (RFC 8707).
+// TestResourceInRefresh: every token request contains the MCP server as resource (RFC 8707).
 func TestResourceInRefresh(t *testing.T) {
 	w := newWorld(t, issuertest.Config{})
 	session := connect(t, w, newHandler(t, w.config()))
@@ -93,7 +93,7 @@ func TestNoRefreshToken(t *testing.T) {
 	w.wantLogins(t, 2)
 }
 
-// withoutRefreshTokens is an issuer that gives none.
+// withoutRefreshTokens is an issuer that issues none.
 func withoutRefreshTokens(t *testing.T) *issuertest.Issuer {
 	t.Helper()
 	var issuer *issuertest.Issuer
@@ -121,7 +121,7 @@ func withoutRefreshTokens(t *testing.T) *issuertest.Issuer {
 	return issuer
 }
 
-// TestRejectedRefreshToken: the server does not accept the refresh token any more.
+// TestRejectedRefreshToken: the server no longer accepts the refresh token.
 func TestRejectedRefreshToken(t *testing.T) {
 	w := newWorld(t, issuertest.Config{})
 	session := connect(t, w, newHandler(t, w.config()))
@@ -131,12 +131,13 @@ func TestRejectedRefreshToken(t *testing.T) {
 	w.wantLogins(t, 2)
 }
 
-// TestConcurrentCalls: eight calls with a dead token cause one login and no second client.
+// TestConcurrentCalls: eight calls with a rejected token cause one login and no second
+// registration.
 func TestConcurrentCalls(t *testing.T) {
 	w := newWorld(t, issuertest.Config{})
 	config := w.config()
 	config.Open = func(ctx context.Context, address string) error {
-		time.Sleep(200 * time.Millisecond) // so that all calls are there
+		time.Sleep(200 * time.Millisecond) // so that all calls have arrived
 		return w.browser(ctx, address)
 	}
 	session := connect(t, w, newHandler(t, config))
@@ -153,7 +154,8 @@ func TestConcurrentCalls(t *testing.T) {
 	}
 }
 
-// TestDeniedOnce: the user denies; calls that wait for the same login do not ask again.
+// TestDeniedOnce: after the user denies, other calls that wait for the same login fail without
+// asking the user again.
 func TestDeniedOnce(t *testing.T) {
 	w := newWorld(t, issuertest.Config{})
 	w.issuer.Inject(issuertest.CallbackDenied)
@@ -177,8 +179,8 @@ func TestDeniedOnce(t *testing.T) {
 	w.wantLogins(t, 1)
 }
 
-// TestRootMetadata: the metadata is below the well-known path without the path of the MCP
-// server, and names the MCP server, or its origin.
+// TestRootMetadata: the metadata is at the well-known path without the path of the MCP server.
+// Its resource is the MCP server, or its origin.
 func TestRootMetadata(t *testing.T) {
 	for _, name := range []string{"endpoint", "origin"} {
 		w := newWorld(t, issuertest.Config{})
@@ -189,7 +191,7 @@ func TestRootMetadata(t *testing.T) {
 			w.api.Tokens.(*rs.JWT).Audience = resource
 		}
 		document := &rs.Metadata{Resource: resource, AuthorizationServers: []string{w.issuer.URL}}
-		w.api.ResourceMetadata = "" // the challenge does not say where the metadata is
+		w.api.ResourceMetadata = "" // the challenge does not contain the address of the metadata
 		w.replace(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			switch r.URL.Path {
 			case "/.well-known/oauth-protected-resource":
@@ -207,7 +209,7 @@ func TestRootMetadata(t *testing.T) {
 	}
 }
 
-// TestForeignMetadata: the metadata is of another resource.
+// TestForeignMetadata: metadata of another resource is rejected.
 func TestForeignMetadata(t *testing.T) {
 	for _, resource := range []string{"https://other.example/mcp", "/other", "/mcp/", "/mc"} {
 		w := newWorld(t, issuertest.Config{})
@@ -231,7 +233,7 @@ func TestForeignMetadata(t *testing.T) {
 	}
 }
 
-// TestForeignIss: an error response with the iss of another server is not an answer of this one.
+// TestForeignIss: an error response with the iss of another server is rejected.
 func TestForeignIss(t *testing.T) {
 	w := newWorld(t, issuertest.Config{})
 	config := w.config()
@@ -254,7 +256,7 @@ func TestForeignIss(t *testing.T) {
 	}
 }
 
-// TestCallback: the application has a redirect URI of its own.
+// TestCallback: the application has its own redirect URI.
 func TestCallback(t *testing.T) {
 	w := newWorld(t, issuertest.Config{})
 	config := w.config()
@@ -272,7 +274,7 @@ func TestCallback(t *testing.T) {
 	}
 }
 
-// TestRestart: tokens and registration of the last run are used.
+// TestRestart: tokens and registration of the previous run are used.
 func TestRestart(t *testing.T) {
 	for _, dpop := range []*client.DPoP{nil, {}} {
 		for _, endpoint := range []bool{false, true} {
@@ -297,7 +299,7 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// TestDPoP: the MCP server asks for bound tokens. Without Handler.HTTPClient they cannot be sent.
+// TestDPoP: the MCP server requires bound tokens. Without Handler.HTTPClient they cannot be sent.
 func TestDPoP(t *testing.T) {
 	w := newWorld(t, issuertest.Config{})
 	w.api.DPoP = &rs.DPoP{BaseURL: w.origin(), Required: true, NonceKey: []byte("canary-nonce-key-of-32-bytes-or-more"), Now: w.issuer.Now}
@@ -337,8 +339,8 @@ func TestUntrusted(t *testing.T) {
 	}
 }
 
-// TestStepUpLimit: the server does not grant what the tool needs, or the MCP server names other
-// scopes each time.
+// TestStepUpLimit: the server does not grant the scopes of the tool, or the MCP server requires
+// other scopes each time.
 func TestStepUpLimit(t *testing.T) {
 	w := newWorld(t, issuertest.Config{Clients: []issuertest.Client{{ID: "agent", Scopes: []string{"photos.read"}}}})
 	config := w.config()
@@ -427,7 +429,7 @@ func TestMigration(t *testing.T) {
 	}
 }
 
-// TestClientCredentials: a program without a user.
+// TestClientCredentials: a program without a user gets a token.
 func TestClientCredentials(t *testing.T) {
 	w := newWorld(t, issuertest.Config{})
 	config := w.config()
@@ -463,7 +465,7 @@ func TestLogout(t *testing.T) {
 	w.wantLogins(t, 2)
 }
 
-// TestConfig: what is missing is named.
+// TestConfig: the error contains the missing setting.
 func TestConfig(t *testing.T) {
 	_, err := mcpauth.New(mcpauth.Config{Endpoint: "http://mcp.example/mcp", Client: &registration.Document{ClientID: "http://x"}})
 	for _, want := range []string{"Config.Trusted", "Config.Client", "Config.Endpoint"} {
@@ -476,7 +478,7 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-// store is a Store that outlives a Handler, with a lease for one process.
+// store is a Store that is used by several Handlers, with a lease for one process.
 type store struct {
 	tokens.LocalLeases
 	mu     sync.Mutex

@@ -14,7 +14,7 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// An MCP client on the user's machine.
+// Build an MCP client on the user's machine.
 func ExampleNew() {
 	trusted := []string{"https://login.example"}
 	document := &registration.Document{
@@ -42,7 +42,7 @@ func ExampleNew() {
 	defer session.Close()
 }
 
-// An MCP server whose tools need different scopes.
+// Protect an MCP server whose tools need different scopes.
 func ExampleTools() {
 	const issuer, resource = "https://login.example", "https://mcp.example/mcp"
 	provider := &discovery.Provider{Issuer: issuer}

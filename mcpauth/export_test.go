@@ -1,6 +1,6 @@
 package mcpauth
 
-// ParseMessage is how [Tools] reads a message.
+// ParseMessage parses a message as [Tools] does.
 func ParseMessage(body []byte) (method, tool string, err error) {
 	m, err := parseMessage(body)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/countersign/countersign/mcpauth"
 )
 
-// FuzzMessage: encoding/json ignores the case of letters, and takes the last one of two members.
-// It must read each message that Tools accepts as the same call.
+// FuzzMessage: encoding/json ignores the case of letters, and uses the last of two members. It
+// must read each message that Tools accepts as the same call.
 func FuzzMessage(f *testing.F) {
 	for _, bodies := range []map[string]string{bypasses, sneaky} {
 		for _, body := range bodies {

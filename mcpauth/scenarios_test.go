@@ -321,7 +321,7 @@ func TestWorkload(t *testing.T) {
 }
 
 // TestEnterpriseManaged: a grant of the enterprise's identity provider opens the MCP server. A
-// grant for another client is sent to nobody.
+// grant for another client is not sent.
 func TestEnterpriseManaged(t *testing.T) {
 	grantClient := "agent-at-mcp"
 	var idp *issuertest.Issuer

@@ -32,7 +32,7 @@ type world struct {
 	tools    map[string][]string
 	stateful bool
 
-	logins  atomic.Int32 // that the browser was shown
+	logins  atomic.Int32 // the pages that the browser got
 	called  atomic.Int32 // tools that ran
 	mu      sync.Mutex
 	handler http.Handler // instead of the MCP server, if set
@@ -98,7 +98,7 @@ func (w *world) tool(_ context.Context, r *mcp.CallToolRequest, _ struct{}) (*mc
 	return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: text}}}, nil, nil
 }
 
-// config is an application on the user's machine.
+// config is the configuration of an application on the user's machine.
 func (w *world) config() mcpauth.Config {
 	return mcpauth.Config{
 		Trusted: func(_ context.Context, issuer string) bool { return issuer == w.issuer.URL },

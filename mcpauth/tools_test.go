@@ -17,7 +17,7 @@ const (
 	callDelete = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"delete","arguments":{}}}`
 )
 
-// guarded is a server that answers whatever the guard lets through.
+// guarded is a server that answers each request that the guard accepts.
 func guarded(t *testing.T) (*world, *[]string) {
 	w, bodies := newWorld(t, issuertest.Config{}), &[]string{}
 	w.replace(w.api.Handler(mcpauth.Tools(w.tools)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -28,7 +28,7 @@ func guarded(t *testing.T) (*world, *[]string) {
 	return w, bodies
 }
 
-// TestTools: the scopes of each tool, and the challenge that asks for them.
+// TestTools: the scopes of each tool, and the challenge that contains them.
 func TestTools(t *testing.T) {
 	w, bodies := guarded(t)
 	if status, _, _ := w.post(t, w.token("photos.read"), callList); status != 200 {
@@ -66,7 +66,8 @@ func TestTools(t *testing.T) {
 	}
 }
 
-// bypasses are messages that one parser reads as a call of list, and another as one of delete.
+// bypasses are messages that one parser reads as a call of list, and another one as a call of
+// delete.
 var bypasses = map[string]string{
 	"another case of name":        `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list","Name":"delete"}}`,
 	"another case first":          `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"NAME":"delete","name":"list"}}`,
@@ -114,7 +115,7 @@ func manyMembers() string {
 	return b.String()
 }
 
-// TestBypasses: none of them reaches the server, with a token that may call list only.
+// TestBypasses: none of them reaches the server with a token that may call list only.
 func TestBypasses(t *testing.T) {
 	w, bodies := guarded(t)
 	token := w.token("photos.read")
@@ -154,7 +155,7 @@ func TestBypasses(t *testing.T) {
 	}
 }
 
-// TestNoProtection: without an rs.Protection nothing is let through.
+// TestNoProtection: without an rs.Protection every request is rejected.
 func TestNoProtection(t *testing.T) {
 	for _, next := range []http.Handler{mcpauth.Tools(map[string][]string{"list": {}})(http.NotFoundHandler()), mcpauth.Identify(http.NotFoundHandler())} {
 		for _, method := range []string{"POST", "GET", "DELETE"} {
@@ -168,8 +169,8 @@ func TestNoProtection(t *testing.T) {
 	}
 }
 
-// TestTokenlessThroughOptional: a request without a token is let through by Protection.Optional,
-// and by no guard of this package.
+// TestTokenlessThroughOptional: Protection.Optional accepts a request without a token, and the
+// guards of this package reject it.
 func TestTokenlessThroughOptional(t *testing.T) {
 	w := newWorld(t, issuertest.Config{})
 	w.api.Optional = true
@@ -180,7 +181,8 @@ func TestTokenlessThroughOptional(t *testing.T) {
 	}
 }
 
-// TestSessions: with sessions and without, a tool sees its caller, and a session is its user's.
+// TestSessions: with sessions and without, a tool gets its caller, and a session can be used only
+// by its user.
 func TestSessions(t *testing.T) {
 	for _, stateful := range []bool{false, true} {
 		w := newWorld(t, issuertest.Config{Users: []issuertest.User{{Subject: "alice"}, {Subject: "mallory"}}})
@@ -228,7 +230,7 @@ func TestClientSession(t *testing.T) {
 	}
 }
 
-// TestCallerMissing: a tool behind no Identify has no caller.
+// TestCallerMissing: without Identify a tool gets no caller.
 func TestCallerMissing(t *testing.T) {
 	for _, extra := range []*mcp.RequestExtra{nil, {}} {
 		if _, err := mcpauth.Caller(extra); err == nil || !strings.Contains(err.Error(), "mcpauth.Identify") {

@@ -18,7 +18,7 @@ for i = tonumber(ARGV[1]), tonumber(ARGV[2]) do
 	redis.call('ZADD', KEYS[2], ARGV[3], i)
 end`)
 
-// TestFullLog: a log has 1,048,576 values and no further one. What has expired makes room.
+// TestFullLog: a log has at most 1,048,576 values. Expired values make room.
 func TestFullLog(t *testing.T) {
 	const most = 1_048_576
 	server := redistest.Start(t)
@@ -44,7 +44,7 @@ func TestFullLog(t *testing.T) {
 	if err := c.HSet(t.Context(), strings.TrimSuffix(values, "values")+"last", "n", most, "mark", "mark").Err(); err != nil {
 		t.Fatal(err)
 	}
-	for range 99 { // the values that have expired, which the first Append removes
+	for range 99 { // the expired values, which the first Append removes
 		if err := add(); err != nil {
 			t.Fatalf("after values have expired: %v", err)
 		}

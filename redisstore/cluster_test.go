@@ -13,15 +13,15 @@ import (
 	"github.com/countersign/countersign/redisstore"
 )
 
-// nodes are the servers of a cluster, each with a third of the slots.
+// nodes are the servers of a cluster. Each has a third of the slots.
 type nodes struct {
 	servers []*redistest.Server
 	admins  []*redis.Client
 	ids     []string
 }
 
-// start starts a node. It has timeout to answer before the others call it lost. A replica takes
-// over whatever the time since it heard of its primary.
+// start starts a node. timeout is the time without an answer after which the others call it lost.
+// A replica replaces its primary without a limit for the age of its data.
 func (n *nodes) start(t *testing.T, timeout time.Duration) int {
 	t.Helper()
 	server := redistest.Start(t, "--cluster-enabled", "yes", "--cluster-node-timeout", fmt.Sprint(timeout.Milliseconds()), "--cluster-replica-validity-factor", "0")
@@ -55,8 +55,8 @@ func startNodes(t *testing.T, timeout time.Duration) *nodes {
 	return n
 }
 
-// wait waits until each node knows that many nodes, and that all slots are served: until then
-// it rejects commands.
+// wait waits until each node knows that many nodes, and all slots are served. Until then a node
+// rejects commands.
 func (n *nodes) wait(t *testing.T, known int) {
 	t.Helper()
 	for _, admin := range n.admins {
@@ -67,8 +67,8 @@ func (n *nodes) wait(t *testing.T, known int) {
 	}
 }
 
-// open makes a store that knows one node by its address, and the others from that one. Of
-// changes it has to learn by itself, before a dead node has been tried for long.
+// open makes a store that has the address of one node, and learns the others from it. It must
+// learn of changes itself, without waiting long for a lost node.
 func (n *nodes) open(t *testing.T) *redisstore.Store {
 	t.Helper()
 	c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{n.servers[0].Addr}, ContextTimeoutEnabled: true, ClusterStateReloadInterval: time.Hour})
@@ -78,7 +78,7 @@ func (n *nodes) open(t *testing.T) *redisstore.Store {
 	})
 }
 
-// names are some of which each node has some.
+// names are keys that are spread over all nodes.
 func names() (all []string) {
 	for i := range 60 {
 		all = append(all, fmt.Sprint("key ", i))
@@ -86,7 +86,7 @@ func names() (all []string) {
 	return all
 }
 
-// wantEverywhere wants all that rememberEverywhere has left.
+// wantEverywhere fails the test if a value of rememberEverywhere is missing.
 func wantEverywhere(t *testing.T, s *redisstore.Store) {
 	t.Helper()
 	for _, key := range names() {
@@ -94,8 +94,8 @@ func wantEverywhere(t *testing.T, s *redisstore.Store) {
 	}
 }
 
-// rememberEverywhere leaves something of every kind under each name. A call that fails for a
-// moment is repeated alone. The second one may find what the first one has done.
+// rememberEverywhere stores a value of every kind under each name. It repeats a call that fails
+// for a moment. The repetition may find the first call's result.
 func rememberEverywhere(t *testing.T, s *redisstore.Store) {
 	t.Helper()
 	ctx := t.Context()
@@ -120,8 +120,8 @@ func firstInTime(t *testing.T, call func() (bool, error)) {
 	})
 }
 
-// TestCluster: of three nodes each has something, what one store wrote the others read,
-// and slots that move to another node take it with them.
+// TestCluster: each of three nodes has values. Other stores read what one store wrote. A slot
+// that moves to another node keeps its values.
 func TestCluster(t *testing.T) {
 	n := startNodes(t, time.Minute) // no node is lost
 	s := n.open(t)
@@ -139,7 +139,7 @@ func TestCluster(t *testing.T) {
 	wantEverywhere(t, s)
 }
 
-// move gives a slot of the first node to the second, and stops for a look in the middle.
+// move moves a slot of the first node to the second, and calls a function half way.
 func (n *nodes) move(t *testing.T, slot int) {
 	n.do(t, 1, "CLUSTER", "SETSLOT", slot, "IMPORTING", n.ids[0])
 	n.do(t, 0, "CLUSTER", "SETSLOT", slot, "MIGRATING", n.ids[1])
@@ -155,8 +155,8 @@ func (n *nodes) move(t *testing.T, slot int) {
 	n.do(t, 0, "CLUSTER", "SETSLOT", slot, "NODE", n.ids[1])
 }
 
-// TestClusterNodeLost: while a node is lost nothing is taken for what it is not, and a
-// readiness check says so; its replica takes over with what had reached it.
+// TestClusterNodeLost: while a node is lost, no call returns a wrong result, and the readiness
+// check fails. Its replica continues with the values that it has.
 func TestClusterNodeLost(t *testing.T) {
 	const timeout = 3 * time.Second
 	n := startNodes(t, timeout)

@@ -18,7 +18,7 @@ func TestConfig(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		config redisstore.Config
-		wrong  string // "" if it is taken
+		wrong  string // "": it is accepted
 	}{
 		{"a URL on loopback", redisstore.Config{URL: "redis://127.0.0.1:6379/1"}, ""},
 		{"a URL on localhost", redisstore.Config{URL: "redis://localhost"}, ""},

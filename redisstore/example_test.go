@@ -17,7 +17,7 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// One store serves everything that the processes of an application share.
+// Use one store for everything that the processes of an application share.
 func Example() {
 	var (
 		ctx   = context.Background()
@@ -38,7 +38,7 @@ func Example() {
 	fmt.Println(visitors, fresh, proofs, answers, err, store.Ping(ctx))
 }
 
-// Behind Sentinel, with the server's own root certificates.
+// Use Sentinel, with a private certificate authority.
 func ExampleNew_sentinel() {
 	var (
 		sentinels []string // host:port of each
@@ -56,7 +56,7 @@ func ExampleNew_sentinel() {
 	fmt.Println(store)
 }
 
-// A job that only one process may do at a time.
+// Run a job in one process at a time.
 func ExampleStore_Acquire() {
 	job := func(ctx context.Context, store *redisstore.Store) error {
 		release, held, err := store.Acquire(ctx, "nightly", time.Minute)

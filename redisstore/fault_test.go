@@ -22,8 +22,8 @@ func temporary(err error) bool {
 	return errors.As(err, &t) && t.Temporary()
 }
 
-// wantTemporary makes every call, and wants each to end in a moment with a temporary
-// error that tells nothing.
+// wantTemporary makes every call. Each must end soon with a temporary error that contains no
+// secret.
 func wantTemporary(t *testing.T, s *redisstore.Store) {
 	t.Helper()
 	for name, call := range calls {
@@ -44,7 +44,7 @@ func wantTemporary(t *testing.T, s *redisstore.Store) {
 	}
 }
 
-// TestServerLost: failover to none. Every call says so, and all is well when the server is back.
+// TestServerLost: without a server every call fails. Afterwards every call succeeds again.
 func TestServerLost(t *testing.T) {
 	server := redistest.Start(t)
 	s := open(t, server, nil)
@@ -64,7 +64,7 @@ func TestServerLost(t *testing.T) {
 	}
 }
 
-// TestNoAnswer: servers that take connections and say nothing, nonsense, or goodbye.
+// TestNoAnswer: servers that accept connections and send nothing, nonsense, or close them.
 func TestNoAnswer(t *testing.T) {
 	for name, talk := range map[string]func(net.Conn){
 		"nothing":  func(c net.Conn) { io.Copy(io.Discard, c) },
@@ -96,7 +96,7 @@ func TestNoAnswer(t *testing.T) {
 	}
 }
 
-// TestGivenUp: a caller that has gone is not waited for.
+// TestGivenUp: a call ends when its context ends.
 func TestGivenUp(t *testing.T) {
 	s := open(t, redistest.Start(t), nil)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -108,7 +108,7 @@ func TestGivenUp(t *testing.T) {
 	}
 }
 
-// TestRestart: with its file a server comes back with everything, without it with nothing.
+// TestRestart: with its file a restarted server has all values, without it none.
 func TestRestart(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -138,7 +138,7 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// TestServerRefuses: what stays until somebody acts is not temporary, the rest is.
+// TestServerRefuses: an error that an operator must fix is not temporary. Others are.
 func TestServerRefuses(t *testing.T) {
 	ctx := t.Context()
 	for _, test := range []struct {
@@ -175,7 +175,8 @@ func TestServerRefuses(t *testing.T) {
 	}
 }
 
-// TestForeign: what somebody else wrote is neither given out nor taken for nothing.
+// TestForeign: values that another program wrote are an error. They are neither returned nor
+// treated as missing.
 func TestForeign(t *testing.T) {
 	server := redistest.Start(t)
 	s, ctx := open(t, server, nil), t.Context()
@@ -203,7 +204,7 @@ func TestForeign(t *testing.T) {
 	}
 }
 
-// TestNames: nobody who lists the keys learns anything from their names, and every one ends.
+// TestNames: the names of keys contain no information, and every key expires.
 func TestNames(t *testing.T) {
 	server := redistest.Start(t)
 	s, ctx := open(t, server, nil), t.Context()
@@ -228,8 +229,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestAnswerLost: the library asks again when a connection breaks. Whoever was first still
-// is, and the others are not.
+// TestAnswerLost: the Redis library repeats a call after a broken connection. The call that was
+// first still gets "first", and others do not.
 func TestAnswerLost(t *testing.T) {
 	server := redistest.Start(t)
 	for _, name := range []string{"once", "acquire"} {
@@ -248,7 +249,8 @@ func TestAnswerLost(t *testing.T) {
 	}
 }
 
-// loseOneAnswer passes on to a server, and hangs up instead of the first answer to a script.
+// loseOneAnswer forwards to a server, and closes the connection instead of the first response to
+// a script.
 func loseOneAnswer(t *testing.T, to string) (address string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/countersign/countersign/internal/redistest"
 )
 
-// TestLoginsThatLeadToNothing is RP-09: error responses leave nothing on the server, and a
-// response with a code leaves one key that expires with the login.
+// TestLoginsThatLeadToNothing is RP-09: error responses store nothing on the server. A response
+// with a code stores one key that expires with the login.
 func TestLoginsThatLeadToNothing(t *testing.T) {
 	as, server := optest.New(t), redistest.Start(t)
 	s := startSite(t, as, server)

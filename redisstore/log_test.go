@@ -25,7 +25,7 @@ var (
 	_ ssf.Store    = (*redisstore.Store)(nil)
 )
 
-// reader follows a log.
+// reader reads a log.
 type reader struct {
 	mu      sync.Mutex
 	values  []string
@@ -68,8 +68,8 @@ func add(t *testing.T, s *redisstore.Store, log string, values ...string) {
 	}
 }
 
-// TestLog: all who follow get every value once and in order, those who come later too, and logs do not meet.
-// REV-11.
+// TestLog: every reader gets every value once and in order, also if it starts later. Two logs do
+// not mix. REV-11.
 func TestLog(t *testing.T) {
 	server := redistest.Start(t)
 	a, b := open(t, server, nil), open(t, server, nil)
@@ -90,7 +90,7 @@ func TestLog(t *testing.T) {
 	}
 }
 
-// TestLogMany: a log that is longer than a page is read whole. REV-11.
+// TestLogMany: a log that is longer than a page is read completely. REV-11.
 func TestLogMany(t *testing.T) {
 	server := redistest.Start(t)
 	s := open(t, server, nil)
@@ -103,7 +103,7 @@ func TestLogMany(t *testing.T) {
 	eventually(t, func() bool { return r.has(want...) })
 }
 
-// TestLogExpires: values go when their time is over, and their numbers are not used again. REV-11.
+// TestLogExpires: expired values are removed, and their numbers are not used again. REV-11.
 func TestLogExpires(t *testing.T) {
 	server := redistest.Start(t)
 	var later time.Duration
@@ -127,8 +127,8 @@ func TestLogExpires(t *testing.T) {
 	}
 }
 
-// TestLogGap: what was published while nobody listened is read at the next look; a log that was begun anew, or
-// lost its last entries and got others, is read from the start. REV-12.
+// TestLogGap: a value that was missed by pub/sub is read at the next poll. A log that started
+// again, or that lost its last entries, is read from the start. REV-12.
 func TestLogGap(t *testing.T) {
 	server := redistest.Start(t)
 	s := open(t, server, nil)
@@ -137,7 +137,7 @@ func TestLogGap(t *testing.T) {
 	eventually(t, func() bool { return r.has("1", "2") })
 	c := redis.NewClient(&redis.Options{Addr: server.Addr})
 	defer c.Close()
-	saved := map[string]string{} // as a replica that lags behind has it
+	saved := map[string]string{} // as on a replica that lacks the last writes
 	for _, key := range c.Keys(t.Context(), "*").Val() {
 		saved[key] = c.Dump(t.Context(), key).Val()
 	}
@@ -148,7 +148,7 @@ func TestLogGap(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	add(t, s, "x", "5", "6") // by the numbers of 3 and 4
+	add(t, s, "x", "5", "6") // with the numbers of 3 and 4
 	eventually(t, func() bool { return r.has("1", "2", "3", "4", "5", "6") })
 	server.Restart() // it has forgotten everything
 	looks := r.looks()
@@ -163,7 +163,8 @@ func TestLogGap(t *testing.T) {
 	})
 }
 
-// TestLogDown: while the server is away nothing is called current, and all goes on when it is back. REV-12.
+// TestLogDown: while the server is down the list is not current. Afterwards it is current again.
+// REV-12.
 func TestLogDown(t *testing.T) {
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
 	s := open(t, server, nil)
@@ -184,7 +185,7 @@ func TestLogDown(t *testing.T) {
 	eventually(t, func() bool { return r.has("1", "3") || r.has("1", "2", "3") })
 }
 
-// followRevocations is a process that judges requests: it says how soon it rejects a session that is named to it.
+// followRevocations is a process that checks requests. It reports how soon it rejects a session.
 func followRevocations(ctx context.Context, s *redisstore.Store) func(sid string) {
 	v := &rs.Revocations{Shared: s, SharedKey: []byte(processKey)}
 	go v.Run(ctx)
@@ -202,13 +203,13 @@ func followRevocations(ctx context.Context, s *redisstore.Store) func(sid string
 
 const processKey = "canary-key that all processes have"
 
-// TestRevocationProcesses: from an event to the rejection on every other machine, with 2 and with 8 processes, and
-// with nothing published. Each must take less than a second. REV-13.
+// TestRevocationProcesses: the time from an event to the rejection on every other machine, with 2
+// and with 8 processes, and without pub/sub. Each must be less than a second. REV-13.
 func TestRevocationProcesses(t *testing.T) {
 	const rounds = 10
 	for _, silent := range []bool{false, true} {
 		server := redistest.Start(t)
-		if silent { // nobody may publish or listen
+		if silent { // no user may publish or subscribe
 			c := redis.NewClient(&redis.Options{Addr: server.Addr})
 			if err := c.Do(t.Context(), "ACL", "SETUSER", "default", "resetchannels").Err(); err != nil {
 				t.Fatal(err)
@@ -254,7 +255,8 @@ func TestRevocationProcesses(t *testing.T) {
 	}
 }
 
-// TestLogRights: what a user of the server needs for logs. Without the channel it goes on by looking.
+// TestLogRights: the rights that a user of the server needs for logs. Without the channel the
+// store polls.
 func TestLogRights(t *testing.T) {
 	server := redistest.Start(t)
 	s := open(t, server, func(c *redisstore.Config) {
@@ -269,10 +271,10 @@ func TestLogRights(t *testing.T) {
 	eventually(t, func() bool { return r.has("1", "2") })
 }
 
-// logRights are those for logs alone, as docs/many-machines.md has them.
+// logRights are the rights for logs alone, as in docs/many-machines.md.
 const logRights = "&countersign:* +hmget +hset +publish +subscribe"
 
-// TestLogRightsPage: the page has them.
+// TestLogRightsPage: the page has these rights.
 func TestLogRightsPage(t *testing.T) {
 	page, err := os.ReadFile("../docs/many-machines.md")
 	if err != nil || !strings.Contains(string(page), rights) || !strings.Contains(string(page), logRights) {

@@ -21,8 +21,8 @@ import (
 	"github.com/countersign/countersign/internal/redistest"
 )
 
-// startSite starts an application on two machines behind one address, of which the
-// first answers until send says otherwise.
+// startSite starts an application on two machines behind one address. The first one answers until
+// send selects the other.
 func startSite(t *testing.T, as *optest.Server, server *redistest.Server) *site {
 	t.Helper()
 	var machines []http.Handler
@@ -89,12 +89,12 @@ func visit(hc *http.Client, address string) (status int, body string, err error)
 
 const signedIn = "alice with "
 
-// site is the application as its visitors see it.
+// site is the application as visitors use it.
 type site struct {
 	t       *testing.T
 	address string
 	turn    atomic.Int32 // the machine that answers
-	later   atomic.Int64 // how far the machines' clocks are ahead
+	later   atomic.Int64 // how far the clocks of the machines are ahead
 }
 
 func (s *site) send(machine int) { s.turn.Store(int32(machine)) }
@@ -115,13 +115,13 @@ func (s *site) isSignedIn(hc *http.Client) bool {
 	return status == 200 && strings.HasPrefix(body, signedIn)
 }
 
-// closed is a server where nobody can sign in any more: who is, was before.
+// closed is a server at which no further user can sign in.
 func closed(as *optest.Server) {
 	as.Replace("/authorize", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 }
 
-// TestSessions: whoever is signed in at one machine is at all of them, and while the
-// server is away nobody is taken for signed in or out. REL.
+// TestSessions: a user who signed in at one machine is signed in at all. While the server is
+// down, no visitor is signed in or out. REL.
 func TestSessions(t *testing.T) {
 	as, server := optest.New(t), redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
 	s := startSite(t, as, server)
@@ -148,7 +148,7 @@ func TestSessions(t *testing.T) {
 	}
 }
 
-// TestSessionsLost: a server that comes back with nothing has everybody sign in again.
+// TestSessionsLost: after the server has lost its data all users sign in again.
 func TestSessionsLost(t *testing.T) {
 	as, server := optest.New(t), redistest.Start(t)
 	s := startSite(t, as, server)
@@ -164,8 +164,9 @@ func TestSessionsLost(t *testing.T) {
 	}
 }
 
-// TestLogoutEverywhere: a back-channel logout at one machine ends the sessions at all of
-// them, in every browser. One that came while the server was away may come again. LO-02.
+// TestLogoutEverywhere: a back-channel logout at one machine ends the sessions at all machines,
+// in every browser. A logout that was rejected while the server was down can be sent again.
+// LO-02.
 func TestLogoutEverywhere(t *testing.T) {
 	as, server := optest.New(t), redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
 	as.EditID = func(c map[string]any) { c["sid"] = "canary-sid" }
@@ -206,8 +207,8 @@ func TestLogoutEverywhere(t *testing.T) {
 	}
 }
 
-// TestTabs: many tabs at two machines find the access token at its end. One request for a new
-// one, at a server that takes a second use of the refresh token for a theft. REL.
+// TestTabs: many tabs at two machines find an expired access token. There is one refresh. The
+// server would treat a second use of the refresh token as a theft. REL.
 func TestTabs(t *testing.T) {
 	as, server := optest.New(t), redistest.Start(t)
 	s := startSite(t, as, server)

@@ -34,19 +34,19 @@ func open(t testing.TB, server *redistest.Server, edit func(*redisstore.Config))
 	return s
 }
 
-// long is more than a test takes, also on a machine that is busy.
+// long is longer than a test, also on a busy machine.
 const long = 10 * time.Minute
 
-// soon is a time that is not over during a test.
+// soon is an expiry that a test does not reach.
 func soon() time.Time { return time.Now().Add(long) }
 
-// the secrets of these tests: neither may be in an error or in a key's name.
+// The secrets of these tests. Neither may be in an error or in the name of a key.
 const (
 	secretKey   = "canary-key"
 	secretValue = "canary-value"
 )
 
-// calls are all methods that ask the server.
+// calls are all methods that use the server.
 var calls = map[string]func(context.Context, *redisstore.Store) error{
 	"load": func(ctx context.Context, s *redisstore.Store) error { _, err := s.Load(ctx, secretKey); return err },
 	"save": func(ctx context.Context, s *redisstore.Store) error {
@@ -75,7 +75,7 @@ var calls = map[string]func(context.Context, *redisstore.Store) error{
 
 var errBoth = errors.New("yes and an error at once")
 
-// refusedBoth: what could not be asked must not be answered with yes.
+// refusedBoth: a call that failed must not return true.
 func refusedBoth(yes bool, err error) error {
 	if yes && err != nil {
 		return errBoth

@@ -23,15 +23,15 @@ import (
 	"github.com/countersign/countersign/redisstore"
 )
 
-// The test binary is run again as another process of an application; these say what it
-// has to do, and where.
+// The test program runs again as another process of an application. These variables say what it
+// does, and where.
 const (
 	taskVariable   = "REDISSTORE_TEST_TASK"
 	serverVariable = "REDISSTORE_TEST_SERVER"
 )
 
-// child is another process: it waits for a line on its standard input, does what it
-// has to, and says how that went.
+// child is another process: it waits for a line on its standard input, does its task, and prints
+// the result.
 func child(task string) {
 	s, err := redisstore.New(redisstore.Config{URL: os.Getenv(serverVariable)})
 	if err != nil {
@@ -67,7 +67,7 @@ func child(task string) {
 	}
 }
 
-// refresh wants the tokens of alice, many times at once, and gives what all of it came to.
+// refresh requests the tokens of alice many times at once, and returns a summary of the results.
 func refresh(ctx context.Context, s *redisstore.Store, issuer string) string {
 	c, err := client.New(client.Config{
 		Issuer: issuer, ClientID: optest.ClientID, Auth: auth.SecretBasic(optest.ClientSecret), RedirectURL: optest.RedirectURL,
@@ -136,7 +136,8 @@ func (p *process) kill() {
 	p.cmd.Wait()
 }
 
-// TestProcesses: of two and of four processes that want the same, exactly one gets it.
+// TestProcesses: of two and of four processes that want the same lease or proof, exactly one gets
+// it.
 func TestProcesses(t *testing.T) {
 	const rounds = 50
 	server := redistest.Start(t)
@@ -171,9 +172,9 @@ func TestProcesses(t *testing.T) {
 	}
 }
 
-// TestRefresh: two and four processes want the tokens of one login at the moment when
-// they end, at a server that takes the second use of a refresh token for a theft. One
-// request, and everybody has the new ones. REL.
+// TestRefresh: two and four processes request the tokens of one login when they expire. The
+// server treats a second use of a refresh token as a theft. There is one refresh, and all get the
+// new tokens. REL.
 func TestRefresh(t *testing.T) {
 	for _, n := range []int{2, 4} {
 		server, as := redistest.Start(t), optest.New(t)
@@ -210,7 +211,7 @@ func newClient(t *testing.T, as *optest.Server) *client.Client {
 	return c
 }
 
-// TestHolderKilled: the lease of a process that is gone ends by itself, and not before.
+// TestHolderKilled: the lease of a killed process expires, and not before its time.
 func TestHolderKilled(t *testing.T) {
 	server := redistest.Start(t)
 	s := open(t, server, nil)

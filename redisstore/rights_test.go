@@ -11,7 +11,7 @@ import (
 	"github.com/countersign/countersign/redisstore"
 )
 
-// rights are all that a user of the server needs, as docs/many-machines.md has them.
+// rights are the rights that a user of the server needs, as in docs/many-machines.md.
 const rights = "~countersign:* +getrange +set +get +del +eval +evalsha +pexpire +zadd +zcard +zrange +zrem +zremrangebyscore +zscore"
 
 func setRights(t *testing.T, server *redistest.Server, rights string) {
@@ -27,8 +27,8 @@ func setRights(t *testing.T, server *redistest.Server, rights string) {
 	}
 }
 
-// TestRights: with these all is well, without any of them something is not, and no other
-// key is within reach.
+// TestRights: with these rights every call succeeds. Without any of them a call fails. No other
+// key can be read.
 func TestRights(t *testing.T) {
 	server := redistest.Start(t)
 	as := func(prefix string) *redisstore.Store {
@@ -46,7 +46,7 @@ func TestRights(t *testing.T) {
 			t.Errorf("%s, another's: %v", name, err)
 		}
 	}
-	for _, r := range append(strings.Fields(rights)[1:], "+hmget", "+hset") { // without the others of logRights a log is looked at
+	for _, r := range append(strings.Fields(rights)[1:], "+hmget", "+hset") { // without the others of logRights a log is polled
 		setRights(t, server, "-"+r[1:])
 		err := remember(t.Context(), as(""), "without "+r)
 		for _, call := range calls {
@@ -59,8 +59,7 @@ func TestRights(t *testing.T) {
 	}
 }
 
-// TestFull: a server that has no memory left, and may throw nothing away, still knows
-// what it was told, and lets go of it.
+// TestFull: a server without free memory keeps its values, and can delete them.
 func TestFull(t *testing.T) {
 	server := redistest.Start(t, "--maxmemory-policy", "noeviction")
 	s, ctx := open(t, server, nil), t.Context()

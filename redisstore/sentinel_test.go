@@ -17,7 +17,7 @@ import (
 	"github.com/countersign/countersign/redisstore"
 )
 
-// watched are a primary, its replica, and the Sentinel that has one take over from the other.
+// watched are a primary, its replica, and a Sentinel that switches between them.
 type watched struct{ primary, replica, sentinel *redistest.Server }
 
 func startWatched(t *testing.T) *watched {
@@ -40,14 +40,14 @@ func startWatched(t *testing.T) *watched {
 	return w
 }
 
-// open makes a store that asks Sentinel which of the two to talk to.
+// open makes a store that gets the address of the primary from Sentinel.
 func (w *watched) open(t *testing.T, timeout time.Duration) *redisstore.Store {
 	c := redis.NewFailoverClient(&redis.FailoverOptions{MasterName: "main", SentinelAddrs: []string{w.sentinel.Addr}, ContextTimeoutEnabled: true})
 	t.Cleanup(func() { c.Close() })
 	return open(t, w.primary, func(config *redisstore.Config) { config.URL, config.Client, config.Timeout = "", c, timeout })
 }
 
-// replicated waits until the replica has what was written.
+// replicated waits until the replica has all writes.
 func (w *watched) replicated(t *testing.T) {
 	t.Helper()
 	c := redis.NewClient(&redis.Options{Addr: w.primary.Addr})
@@ -55,7 +55,7 @@ func (w *watched) replicated(t *testing.T) {
 	eventually(t, func() bool { n, err := c.Wait(t.Context(), 1, time.Second).Result(); return n == 1 && err == nil })
 }
 
-// remember leaves something of every kind in the store, under names that begin with key.
+// remember stores a value of every kind, under names that begin with key.
 func remember(ctx context.Context, s *redisstore.Store, key string) error {
 	first, err := s.Once(ctx, key, soon())
 	_, held, err2 := s.Acquire(ctx, key, long)
@@ -65,7 +65,7 @@ func remember(ctx context.Context, s *redisstore.Store, key string) error {
 	return nil
 }
 
-// remembers tells whether the store knows all of it.
+// remembers reports whether the store has all of them.
 func remembers(ctx context.Context, s *redisstore.Store, key string) error {
 	value, err := s.Load(ctx, key)
 	first, err2 := s.Once(ctx, key, soon())
@@ -77,8 +77,7 @@ func remembers(ctx context.Context, s *redisstore.Store, key string) error {
 	return nil
 }
 
-// inTime makes a call until it succeeds; before, it may only say that it cannot be done
-// just now.
+// inTime repeats a call until it succeeds. Until then it may only return temporary errors.
 func inTime(t *testing.T, call func() error) {
 	t.Helper()
 	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
@@ -93,8 +92,8 @@ func inTime(t *testing.T, call func() error) {
 	t.Fatal("it does not work again")
 }
 
-// TestSentinel: the primary dies. When the replica has taken over everything is known
-// that had reached it, and what comes back with the old primary is not asked.
+// TestSentinel: the primary dies. The promoted replica has everything that was replicated. The
+// old primary is not used after its return.
 func TestSentinel(t *testing.T) {
 	w := startWatched(t)
 	s, other, ctx := w.open(t, 0), w.open(t, 0), t.Context()
@@ -117,8 +116,8 @@ func TestSentinel(t *testing.T) {
 	}
 }
 
-// TestSentinelHandOver: the replica is told to take over while the primary lives. Calls
-// that are made all the while work or say that they cannot be done just now.
+// TestSentinelHandOver: the replica is promoted while the primary runs. Calls during the change
+// succeed or return temporary errors.
 func TestSentinelHandOver(t *testing.T) {
 	w := startWatched(t)
 	s, ctx := w.open(t, 0), t.Context()
@@ -147,8 +146,8 @@ func TestSentinelHandOver(t *testing.T) {
 	}
 }
 
-// TestSentinelsLost: a store that has its connection goes on without the Sentinels, and
-// one that has none says so in time.
+// TestSentinelsLost: a store with a connection works without the Sentinels. A store without one
+// fails in time.
 func TestSentinelsLost(t *testing.T) {
 	w := startWatched(t)
 	s, late := w.open(t, 200*time.Millisecond), w.open(t, 200*time.Millisecond)

@@ -21,7 +21,7 @@ import (
 	"github.com/countersign/countersign/redisstore"
 )
 
-// wantAll makes every call once, and wants each to go well.
+// wantAll makes every call once. Each must succeed.
 func wantAll(t *testing.T, s *redisstore.Store) {
 	t.Helper()
 	for name, call := range calls {
@@ -31,7 +31,8 @@ func wantAll(t *testing.T, s *redisstore.Store) {
 	}
 }
 
-// TestPassword: with the right one all is well, with another nothing is, and no error tells it.
+// TestPassword: calls succeed with the right password and fail with another one. No error
+// contains a password.
 func TestPassword(t *testing.T) {
 	server := redistest.Start(t, "--requirepass", "canary-password")
 	with := func(password string) *redisstore.Store {
@@ -48,7 +49,7 @@ func TestPassword(t *testing.T) {
 	}
 }
 
-// TestTLS: a server whose certificate is trusted is used, any other is not.
+// TestTLS: only a server with a trusted certificate is used.
 func TestTLS(t *testing.T) {
 	files, roots := newCertificate(t)
 	server := redistest.Start(t)
@@ -80,7 +81,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// newCertificate writes one for 127.0.0.1 and its key to files of that name.
+// newCertificate writes a certificate for 127.0.0.1 and its key to files with that name.
 func newCertificate(t *testing.T) (name string, roots *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -21,7 +21,7 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// What the packages ask of a store.
+// The interfaces of the packages that use a store.
 var (
 	_ idtoken.Replay = (*redisstore.Store)(nil)
 	_ rs.ReplayStore = (*redisstore.Store)(nil)
@@ -31,8 +31,8 @@ var (
 	_ login.Store    = (*redisstore.Store)(nil)
 )
 
-// TestLogoutReplay: a logout token is taken once by all processes together, and not at
-// all while the server is away. LO-01.
+// TestLogoutReplay: a logout token is accepted once by all processes together, and not while the
+// server is down. LO-01.
 func TestLogoutReplay(t *testing.T) {
 	server := redistest.Start(t)
 	key := optest.NewKey("k1", "ES256")
@@ -63,7 +63,7 @@ func TestLogoutReplay(t *testing.T) {
 	}
 }
 
-// TestDPoPReplay: so is a DPoP proof; while the server is away an API answers 503. RS-11.
+// TestDPoPReplay: the same for a DPoP proof. While the server is down an API answers 503. RS-11.
 func TestDPoPReplay(t *testing.T) {
 	server, as := redistest.Start(t), optest.New(t)
 	key := optest.NewKey("", "ES256")
@@ -103,8 +103,8 @@ func TestDPoPReplay(t *testing.T) {
 	ask(one, proof("canary-3"), 503)
 }
 
-// TestSharedIntrospection: what the server said at one machine is known at the other, and
-// without the store each asks for itself.
+// TestSharedIntrospection: an introspection response of one machine is used by the other. Without
+// the store each machine asks.
 func TestSharedIntrospection(t *testing.T) {
 	server, as := redistest.Start(t), optest.New(t)
 	machine := func() *rs.Cache {

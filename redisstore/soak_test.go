@@ -17,8 +17,8 @@ import (
 
 const inFlight = 50
 
-// TestSoak: thousands of visitors sign in, fifty at a time, and none of them fails; what
-// the program holds on to does not grow.
+// TestSoak: thousands of visitors sign in, fifty at a time, and none of the logins fails. The
+// program's memory does not grow.
 func TestSoak(t *testing.T) {
 	visitors, _ := strconv.Atoi(os.Getenv("SOAK"))
 	if visitors == 0 {
@@ -28,7 +28,7 @@ func TestSoak(t *testing.T) {
 	address := startSite(t, as, server).address
 	transport := &http.Transport{MaxIdleConnsPerHost: inFlight}
 	signInAll(t, address, transport, visitors/2)
-	as.Forget() // its state is not the program's
+	as.Forget() // the server's state is not the program's
 	middle := heap()
 	signInAll(t, address, transport, visitors-visitors/2)
 	as.Forget()
@@ -60,7 +60,7 @@ func signInAll(t *testing.T, address string, transport http.RoundTripper, n int)
 	wg.Wait()
 }
 
-// heap is what is in use once everything was let go that can be.
+// heap is the memory in use after everything that can be released was released.
 func heap() uint64 {
 	runtime.GC()
 	runtime.GC()

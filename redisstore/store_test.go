@@ -12,7 +12,7 @@ import (
 	"github.com/countersign/countersign/redisstore"
 )
 
-// TestValues are there until their time is over, under their key alone.
+// TestValues: a value exists until it expires, and only under its key.
 func TestValues(t *testing.T) {
 	server := redistest.Start(t)
 	s, ctx := open(t, server, nil), t.Context()
@@ -54,7 +54,7 @@ func TestValues(t *testing.T) {
 	eventually(t, func() bool { got, err := s.Load(ctx, "e"); return got == nil && err == nil })
 }
 
-// eventually waits until something is so, for two minutes at most: the machine may be busy.
+// eventually waits for a condition, for two minutes at most: the machine may be busy.
 func eventually(t *testing.T, so func() bool) {
 	t.Helper()
 	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
@@ -65,7 +65,7 @@ func eventually(t *testing.T, so func() bool) {
 	t.Error("it does not come to be so")
 }
 
-// TestOnce is true once for a key, whoever asks.
+// TestOnce: Once is true once for each key, for all callers.
 func TestOnce(t *testing.T) {
 	server := redistest.Start(t)
 	s, other, ctx := open(t, server, nil), open(t, server, nil), t.Context()
@@ -87,7 +87,7 @@ func TestOnce(t *testing.T) {
 	eventually(t, func() bool { first, err := s.Once(ctx, "d", soon()); return first && err == nil })
 }
 
-// TestLease has one holder, and release gives back the caller's own alone.
+// TestLease: a lease has one holder, and release releases only the caller's own.
 func TestLease(t *testing.T) {
 	server := redistest.Start(t)
 	s, other, ctx := open(t, server, nil), open(t, server, nil), t.Context()
@@ -113,7 +113,7 @@ func TestLease(t *testing.T) {
 	eventually(t, func() bool { _, held, err := other.Acquire(ctx, "a", time.Minute); return held && err == nil })
 }
 
-// TestIndex holds the sessions of a user, each as long as it lasts.
+// TestIndex: an index has the sessions of a user until they expire.
 func TestIndex(t *testing.T) {
 	clock := time.Now()
 	server := redistest.Start(t)
@@ -157,7 +157,7 @@ func TestIndex(t *testing.T) {
 	eventually(t, func() bool { got, err := s.Linked(ctx, "short"); return len(got) == 0 && err == nil })
 }
 
-// TestFullIndex: what cannot be found again is not taken, and what is over makes room.
+// TestFullIndex: a full index rejects further sessions. Expired ones make room.
 func TestFullIndex(t *testing.T) {
 	clock := time.Now()
 	s := open(t, redistest.Start(t), func(c *redisstore.Config) { c.Now = func() time.Time { return clock } })
@@ -179,7 +179,7 @@ func TestFullIndex(t *testing.T) {
 	}
 }
 
-// TestMisuse is refused before the server is asked.
+// TestMisuse: invalid arguments are rejected without a request.
 func TestMisuse(t *testing.T) {
 	s, ctx := open(t, redistest.Start(t), nil), t.Context()
 	_, loaded := s.Load(ctx, "")
@@ -211,8 +211,8 @@ func TestMisuse(t *testing.T) {
 	}
 }
 
-// TestKinds: a value, a lease, an index and what is used once may have one name, and
-// another prefix is another store.
+// TestKinds: a value, a lease, an index and a used key may have the same name. Another prefix is
+// another store.
 func TestKinds(t *testing.T) {
 	server := redistest.Start(t)
 	one := open(t, server, nil)

@@ -20,7 +20,7 @@ import (
 
 const albARN = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/web/50dc6c495c0c9188"
 
-// albToken is user claims as a load balancer writes them: padded.
+// albToken is the user claims as a load balancer writes them: with padding.
 func albToken(k optest.Key, encoding *base64.Encoding, header, claims m) string {
 	h := m{"typ": "JWT", "alg": "ES256", "kid": "e1-b2", "iss": "https://as.example", "client": "web", "signer": albARN, "exp": time.Now().Unix() + 120}
 	c := m{"sub": "alice", "email": "alice@example.com", "exp": time.Now().Unix() + 120, "iss": "https://as.example"}
@@ -35,7 +35,7 @@ func albToken(k optest.Key, encoding *base64.Encoding, header, claims m) string 
 	return signed + "." + encoding.EncodeToString(k.Signature(signed))
 }
 
-// TestAWSLoadBalancer: the user claims of X-Amzn-Oidc-Data, with the signer pinned. RS-25.
+// TestAWSLoadBalancer: the user claims of X-Amzn-Oidc-Data, with configured signers. RS-25.
 func TestAWSLoadBalancer(t *testing.T) {
 	k, other := optest.NewKey("e1-b2", "ES256"), optest.NewKey("e1-b2", "ES256")
 	var fetched atomic.Int32
@@ -149,7 +149,7 @@ func newALB(t *testing.T) *albFixture {
 	return f
 }
 
-// check verifies a token that names a kid.
+// check verifies a token with a kid.
 func (f *albFixture) check(t *testing.T, kid string) error {
 	exp := f.clock.Unix() + 60
 	_, err := f.VerifyToken(t.Context(), albToken(f.key, base64.URLEncoding, m{"kid": kid, "exp": exp}, m{"exp": exp}))
@@ -173,7 +173,7 @@ func TestAWSLoadBalancerKeys(t *testing.T) {
 	f.expect(t, "k0", 18)
 	f.clock = f.clock.Add(time.Second)
 	f.expect(t, "k0", 19)
-	for range 5 { // the budget does not grow beyond three
+	for range 5 { // the budget does not exceed three
 		f.check(t, fmt.Sprint("k", f.fetched.Load()+100))
 	}
 	f.clock = f.clock.Add(29 * time.Second)
@@ -191,8 +191,8 @@ func (f *albFixture) expect(t *testing.T, kid string, fetches int32) {
 	}
 }
 
-// TestAWSLoadBalancerSlow: while one key is fetched, tokens of a known key are accepted, and
-// the crowd with the new key causes one fetch. RS-25.
+// TestAWSLoadBalancerSlow: while one key is fetched, tokens of a known key are accepted. Many
+// tokens with the new key cause one fetch. RS-25.
 func TestAWSLoadBalancerSlow(t *testing.T) {
 	f := newALB(t)
 	f.expect(t, "k0", 1)

@@ -15,8 +15,8 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// checkRaw sends a token through p. Spaces before it are part of the header's syntax
-// (RFC 6750 §2.1), so that the verifier alone gets a token that begins with one.
+// checkRaw sends a token through p. The header's syntax allows spaces before a token (RFC 6750
+// §2.1), so a token that begins with a space is sent to the verifier directly.
 func checkRaw(ctx context.Context, p *rs.Protection, raw string) error {
 	if strings.HasPrefix(raw, " ") {
 		_, err := p.Tokens.VerifyToken(ctx, raw)
@@ -28,8 +28,8 @@ func checkRaw(ctx context.Context, p *rs.Protection, raw string) error {
 	return err
 }
 
-// TestBadTokens holds the middleware against the whole list, in the mode of RFC
-// 9068 and in that for servers that set no typ.
+// TestBadTokens checks the whole list with the middleware, for RFC 9068 and for servers that set
+// no typ.
 func TestBadTokens(t *testing.T) {
 	const issuer = "https://as.example"
 	var hits atomic.Int32

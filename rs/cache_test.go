@@ -16,7 +16,7 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// counting counts what gets through to a verifier.
+// counting counts the calls of a verifier.
 type counting struct {
 	rs.Verifier
 	calls atomic.Int32
@@ -27,7 +27,7 @@ func (c *counting) VerifyToken(ctx context.Context, token string) (*rs.Principal
 	return c.Verifier.VerifyToken(ctx, token)
 }
 
-// TestCacheJWT: a JWT is good from the cache until its exp, and not a moment longer.
+// TestCacheJWT: a cached JWT is accepted until its exp.
 func TestCacheJWT(t *testing.T) {
 	s := optest.New(t)
 	clock := time.Now()
@@ -38,7 +38,7 @@ func TestCacheJWT(t *testing.T) {
 	if _, err := c.VerifyToken(t.Context(), token); err != nil {
 		t.Fatal(err)
 	}
-	j.Audience = "another" // what is asked now refuses
+	j.Audience = "another" // the verifier now rejects the token
 	first, err := c.VerifyToken(t.Context(), token)
 	if err != nil {
 		t.Fatalf("not from the cache: %v", err)
@@ -66,7 +66,7 @@ func TestCacheJWT(t *testing.T) {
 	}
 }
 
-// TestCacheRemovedKey: what a key signed goes with it. JWKS-06.
+// TestCacheRemovedKey: when a key is removed, its cached tokens are rejected. JWKS-06.
 func TestCacheRemovedKey(t *testing.T) {
 	s := optest.New(t)
 	clock := time.Now()
@@ -77,7 +77,7 @@ func TestCacheRemovedKey(t *testing.T) {
 	if _, err := c.VerifyToken(t.Context(), old); err != nil {
 		t.Fatal(err)
 	}
-	clock = clock.Add(11 * time.Minute) // the set is due again, and has changed
+	clock = clock.Add(11 * time.Minute) // the key set is fetched again, and has changed
 	s.Rotate(optest.NewKey("k2", "RS256"), optest.NewKey("k1", "RS256"))
 	if _, err := c.VerifyToken(t.Context(), old); err != nil {
 		t.Errorf("the key is in the set still: %v", err)
@@ -97,7 +97,7 @@ func TestCacheRemovedKey(t *testing.T) {
 	}
 }
 
-// TestCacheForeignKeys: JWTs are not remembered when nothing tells of their keys.
+// TestCacheForeignKeys: JWTs are not cached if the KeySet does not report changes of its keys.
 func TestCacheForeignKeys(t *testing.T) {
 	s := optest.New(t)
 	j := jwtVerifier(s)
@@ -125,8 +125,8 @@ func (f keySetFunc) VerifySignature(ctx context.Context, jwt string) ([]byte, er
 	return f(ctx, jwt)
 }
 
-// TestCacheIntrospection: an answer is used for MaxAge, at most until exp, and anew
-// after Invalidate; a bad one shortly. RS-14.
+// TestCacheIntrospection: a response is cached for MaxAge, at most until exp, and until
+// Invalidate. A rejected token is cached briefly. RS-14.
 func TestCacheIntrospection(t *testing.T) {
 	s := optest.New(t)
 	clock := time.Now()
@@ -177,7 +177,7 @@ func TestCacheIntrospection(t *testing.T) {
 	c.Invalidate(t.Context(), "canary-opaque")
 	check("canary-opaque", true)
 	clock = clock.Add(6 * time.Second)
-	check("canary-opaque", true) // within the skew, so says the server; but not from the cache
+	check("canary-opaque", true) // within the skew of the server, but not of the cache
 	hits(9)
 	s.Replace("/introspect", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
 	for range 2 {
@@ -185,11 +185,10 @@ func TestCacheIntrospection(t *testing.T) {
 			t.Errorf("%d", w.Code)
 		}
 	}
-	hits(11) // what says nothing about the token is not remembered
+	hits(11) // an error is not cached
 }
 
-// TestCacheInvalidateMeanwhile: an answer that was under way when its token was made
-// invalid is not remembered.
+// TestCacheInvalidateMeanwhile: a response that was under way during Invalidate is not cached.
 func TestCacheInvalidateMeanwhile(t *testing.T) {
 	s := optest.New(t)
 	c := &rs.Cache{Tokens: introspection(s)}
@@ -207,7 +206,8 @@ func TestCacheInvalidateMeanwhile(t *testing.T) {
 	}
 }
 
-// TestCacheSingleFlight: a thousand requests at once with one token are one question.
+// TestCacheSingleFlight: a thousand requests at once with one token cause one request to the
+// server.
 func TestCacheSingleFlight(t *testing.T) {
 	s := optest.New(t)
 	release := make(chan struct{})
@@ -222,7 +222,7 @@ func TestCacheSingleFlight(t *testing.T) {
 		started.Add(1)
 		all.Go(func() {
 			started.Done()
-			if i == 0 { // one gives up, and fails nobody
+			if i == 0 { // one caller cancels, and the others succeed
 				if _, err := c.VerifyToken(gone, "canary-opaque"); err == nil {
 					t.Error("who gave up got an answer")
 				}
@@ -244,7 +244,7 @@ func TestCacheSingleFlight(t *testing.T) {
 	}
 }
 
-// TestCacheBounded: memory has a limit, whatever comes, and it is what it says it is.
+// TestCacheBounded: the memory of the cache is limited, and is as documented.
 func TestCacheBounded(t *testing.T) {
 	const size, each = 5000, 2 << 10
 	own := verifierFunc(func(_ context.Context, token string) (*rs.Principal, error) {
@@ -274,7 +274,7 @@ func TestCacheBounded(t *testing.T) {
 	}
 }
 
-// TestCacheRefuses what is not configured.
+// TestCacheRefuses: an incomplete configuration is rejected.
 func TestCacheRefuses(t *testing.T) {
 	s := optest.New(t)
 	for name, c := range map[string]*rs.Cache{

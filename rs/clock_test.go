@@ -86,8 +86,8 @@ func TestLongDurations(t *testing.T) {
 	}
 }
 
-// TestDPoPWindow: how old and how far ahead a proof may be is a setting, and minutes with
-// nonces (RFC 9449 §11.1). RS-10.
+// TestDPoPWindow: MaxAge and MaxAhead of a proof are settings. With nonces they are minutes (RFC
+// 9449 §11.1). RS-10.
 func TestDPoPWindow(t *testing.T) {
 	s := optest.New(t)
 	h := newHolder(t)
@@ -128,8 +128,8 @@ func TestDPoPWindow(t *testing.T) {
 	}
 }
 
-// timedStore is a ReplayStore that forgets by its own clock, as Redis does: it is told how
-// long to remember, by the caller's clock.
+// timedStore is a ReplayStore that expires its values by its own clock, as Redis does. The
+// caller's clock decides about the duration.
 type timedStore struct {
 	mu     sync.Mutex
 	now    func() time.Time // of the store
@@ -147,8 +147,8 @@ func (s *timedStore) use(key string, until time.Time) (bool, error) {
 	return true, nil
 }
 
-// TestReplayAcrossClocks: a proof is accepted once, by whichever replica, at any later time,
-// though the replicas' clocks differ by minutes. RS-21.
+// TestReplayAcrossClocks: a proof is accepted once by all replicas, even if their clocks differ
+// by minutes. RS-21.
 func TestReplayAcrossClocks(t *testing.T) {
 	s := optest.New(t)
 	h := newHolder(t)

@@ -40,7 +40,7 @@ func newHolder(t testing.TB) *holder {
 	return h
 }
 
-// proof is a good one for GET of url, with changes laid over.
+// proof is a valid proof for GET of url, with changes.
 func (h *holder) proof(token, url string, changes m) string {
 	h.count++
 	sum := sha256.Sum256([]byte(token))
@@ -126,8 +126,8 @@ func TestDPoP(t *testing.T) {
 	}
 }
 
-// TestDPoPIntrospected: cnf is enforced wherever it comes from, a Verifier of the
-// application's own included. RS-14.
+// TestDPoPIntrospected: cnf is enforced for every verifier, also for one of the application.
+// RS-14.
 func TestDPoPIntrospected(t *testing.T) {
 	s := optest.New(t)
 	h := newHolder(t)
@@ -157,7 +157,7 @@ func (f verifierFunc) VerifyToken(ctx context.Context, token string) (*rs.Princi
 	return f(ctx, token)
 }
 
-// TestReplay: of many requests with one proof one gets through. RS-11.
+// TestReplay: of many requests with one proof, one is accepted. RS-11.
 func TestReplay(t *testing.T) {
 	s := optest.New(t)
 	h := newHolder(t)
@@ -193,8 +193,8 @@ func (f storeFunc) Once(_ context.Context, key string, until time.Time) (bool, e
 	return f(key, until)
 }
 
-// TestReplayStore: the store is asked after everything else, for long enough, and an
-// error of it is a refusal. RS-11.
+// TestReplayStore: the store is called after all other checks, with a sufficient duration. An
+// error of the store rejects the request. RS-11.
 func TestReplayStore(t *testing.T) {
 	s := optest.New(t)
 	h := newHolder(t)
@@ -226,7 +226,7 @@ func TestReplayStore(t *testing.T) {
 	}
 }
 
-// TestNonces rotate, need no state, and are not left out once they are on. RS-12.
+// TestNonces: nonces rotate, need no state, and are required once they are enabled. RS-12.
 func TestNonces(t *testing.T) {
 	s := optest.New(t)
 	h := newHolder(t)
@@ -272,7 +272,7 @@ func TestNonces(t *testing.T) {
 	}
 }
 
-// TestOddPath: whatever form a request comes in, an escaped slash in its path is none.
+// TestOddPath: an escaped slash in a path is not a slash.
 func TestOddPath(t *testing.T) {
 	s := optest.New(t)
 	h := newHolder(t)
@@ -294,7 +294,8 @@ func TestOddPath(t *testing.T) {
 	}
 }
 
-// TestPrefix: behind a router that takes a prefix off, a proof is for what the client sees.
+// TestPrefix: behind a router that removes a prefix, a proof must have the address that the
+// client uses.
 func TestPrefix(t *testing.T) {
 	s := optest.New(t)
 	h := newHolder(t)

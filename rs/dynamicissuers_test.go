@@ -13,7 +13,7 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// organizations are issuers that join at run time, each with its own key.
+// organizations are issuers that join while the program runs. Each has its own key.
 type organizations struct {
 	*testing.T
 	keys   map[string]optest.Key
@@ -42,8 +42,8 @@ func (o *organizations) token(iss, signer string) string {
 	return o.keys[signer].Sign(m{"iss": iss, "aud": "api", "sub": "alice", "client_id": "rp", "jti": "1", "scope": "photos.read", "iat": now, "exp": now + 300}, m{"typ": "at+jwt"})
 }
 
-// TestDynamicIssuers: a function decides by iss, its decision is remembered for a time, and
-// an issuer's token is verified with that issuer's keys alone. RS-06, JWKS-08.
+// TestDynamicIssuers: Find decides by iss, its decision is cached for a time, and a token is
+// verified only with its issuer's keys. RS-06, JWKS-08.
 func TestDynamicIssuers(t *testing.T) {
 	const a, b, stranger = "https://a.example", "https://b.example", "https://c.example"
 	o := newOrganizations(t, "a", "b", "c")
@@ -79,7 +79,7 @@ func TestDynamicIssuers(t *testing.T) {
 	check("https://"+strings.Repeat("x", 3000), a, 401, 8)
 }
 
-// TestDynamicIssuersWrong: a Verifier of another issuer does not speak for this one.
+// TestDynamicIssuersWrong: a Verifier of another issuer is rejected.
 func TestDynamicIssuersWrong(t *testing.T) {
 	o := newOrganizations(t, "a")
 	d := &rs.DynamicIssuers{Find: func(context.Context, string) (rs.Verifier, error) {
@@ -92,8 +92,8 @@ func TestDynamicIssuersWrong(t *testing.T) {
 	}
 }
 
-// TestDynamicIssuersFlood: random issuers take bounded memory, do not push out the accepted
-// ones, and are under Limit.
+// TestDynamicIssuersFlood: random issuers use limited memory, do not remove accepted ones, and
+// are subject to Limit.
 func TestDynamicIssuersFlood(t *testing.T) {
 	const a = "https://a.example"
 	o := newOrganizations(t, "a")
@@ -125,7 +125,7 @@ func TestDynamicIssuersFlood(t *testing.T) {
 	}
 }
 
-// TestEntraCommon: the tenants that are none lead to the right preset.
+// TestEntraCommon: the error for Entra's issuers without a tenant contains the right preset.
 func TestEntraCommon(t *testing.T) {
 	for _, tenant := range []string{"common", "organizations", "consumers"} {
 		j := rs.Entra(tenant)
@@ -141,7 +141,7 @@ func TestEntraCommon(t *testing.T) {
 	}
 }
 
-// TestDynamicIssuersForgetRace: an issuer that is removed while Find runs is not remembered as
+// TestDynamicIssuersForgetRace: an issuer that is removed while Find runs is not cached as
 // accepted. RS-06.
 func TestDynamicIssuersForgetRace(t *testing.T) {
 	const a = "https://a.example"

@@ -9,7 +9,7 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// An API that accepts requests whose access token has the scope photos.read.
+// Accept requests whose access token has the scope photos.read.
 func Example() {
 	server := &discovery.Provider{Issuer: "https://as.example.com"}
 	api := &rs.Protection{Tokens: &rs.JWT{

@@ -12,8 +12,8 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// TestEmptyFields: what is left empty is refused or safe, field by field; no field may be
-// missing here.
+// TestEmptyFields: an empty field is rejected or has a safe meaning. The table must have every
+// field.
 func TestEmptyFields(t *testing.T) {
 	s := optest.New(t)
 	h := newHolder(t)

@@ -14,8 +14,8 @@ func newClaims() *claims {
 	}}
 }
 
-// sameReading holds the short reader against the strict decoder: what the first takes,
-// the second takes too, and reads in the same way.
+// sameReading compares the short reader with the strict decoder: what the short one accepts, the
+// strict one must accept with the same values.
 func sameReading(t *testing.T, payload string) (simple bool) {
 	short, long := newClaims(), newClaims()
 	simple, shortErr := short.decodeSimple([]byte(payload))
@@ -54,7 +54,7 @@ var otherTexts = []string{
 	`{"a":-1}`, `{"a":0}`, `{"a":01}`, `{"a":1.5}`, `{"a":1e5}`, `{"a":1234567890123456}`, `{"a":[]}`, `{"a":["b",]}`, `{"a":[,"b"]}`, `{"a":["b" ,"c"]}`, `{"a":["b"`, `{"a":[1]}`, `{"a":[["b"]]}`, `{"a":"b`, `{"a"`, `{"a":`, `{"a":1`, `{"a"}`, `{a:"b"}`, `{'a':'b'}`,
 }
 
-// TestSimple: which texts are simple, and that they read alike.
+// TestSimple: which texts are simple, and that both readers return the same.
 func TestSimple(t *testing.T) {
 	for _, text := range simpleTexts {
 		if !sameReading(t, text) {
@@ -79,7 +79,7 @@ func TestSimple(t *testing.T) {
 	}
 }
 
-// FuzzSimple holds the short reader against the strict decoder.
+// FuzzSimple compares the short reader with the strict decoder.
 func FuzzSimple(f *testing.F) {
 	for _, text := range append(simpleTexts, otherTexts...) {
 		f.Add(text)

@@ -11,8 +11,8 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// TestFlood: bad tokens cost the server three fetches at most, and a key that it rotates
-// in meanwhile is accepted, cache or not. JWKS-05.
+// TestFlood: bad tokens cause at most three requests to the server. A key that is rotated in
+// meanwhile is accepted, with a cache and without. JWKS-05.
 func TestFlood(t *testing.T) {
 	for name, wrap := range map[string]func(rs.Verifier) rs.Verifier{
 		"plain":  func(v rs.Verifier) rs.Verifier { return v },
@@ -57,7 +57,7 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-// TestBadTokensBehind holds the list against the verifiers that stand before others.
+// TestBadTokensBehind checks the list with the verifiers that wrap others.
 func TestBadTokensBehind(t *testing.T) {
 	const issuer = "https://as.example"
 	k := optest.NewKey("k1", "RS256")

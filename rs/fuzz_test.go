@@ -38,9 +38,8 @@ func FuzzAuthorization(f *testing.F) {
 	})
 }
 
-// FuzzForwardedCertificate: whatever a proxy's header says, it is no certificate that
-// the token is bound to, unless it is the one; and no name in the certificate of somebody
-// else makes it so.
+// FuzzForwardedCertificate: no header of a proxy is accepted as the bound certificate, except
+// that certificate. Names in another certificate change nothing.
 func FuzzForwardedCertificate(f *testing.F) {
 	cert := newCertificate(f)
 	sum, other := sha256.Sum256(cert.Raw), strings.Repeat("00", 32)

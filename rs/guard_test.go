@@ -91,8 +91,8 @@ func TestGuards(t *testing.T) {
 	}
 }
 
-// TestGuardsAlone: no guard lets anybody through without a Protection, or without a
-// token where the Protection does.
+// TestGuardsAlone: a guard rejects every request without a Protection, and every request without
+// a token.
 func TestGuardsAlone(t *testing.T) {
 	p := quiet(jwtVerifier(optest.New(t)))
 	p.Optional = true

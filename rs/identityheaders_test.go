@@ -11,8 +11,8 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// TestForwardIdentity: what a server behind is told of the user comes from the token
-// alone, whatever the client sends. RS-18.
+// TestForwardIdentity: the next server's headers about the user are only those of the token,
+// whatever the client sends. RS-18.
 func TestForwardIdentity(t *testing.T) {
 	s := optest.New(t)
 	var got http.Header
@@ -56,7 +56,8 @@ func TestForwardIdentity(t *testing.T) {
 	}
 }
 
-// TestPathsChangeNothing: nothing in a request but its token opens what is wrapped. RS-19.
+// TestPathsChangeNothing: only a token opens a protected handler, whatever else a request
+// contains. RS-19.
 func TestPathsChangeNothing(t *testing.T) {
 	s := optest.New(t)
 	good := s.AccessToken(nil, nil)

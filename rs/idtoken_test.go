@@ -14,8 +14,8 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// TestIDToken: all checks of an ID token except those of nonce and at_hash, for the ID
-// tokens of Dex that kubelogin sends. RS-24.
+// TestIDToken: all checks of an ID token except nonce and at_hash, for the ID tokens of Dex that
+// kubelogin sends. RS-24.
 func TestIDToken(t *testing.T) {
 	const issuer = "https://dex.example/dex"
 	k := optest.NewKey("k1", "RS256")
@@ -105,7 +105,7 @@ func TestIDToken(t *testing.T) {
 	}
 }
 
-// TestIDTokenGrantsNothing: a guard for a scope rejects an ID token, whatever it says.
+// TestIDTokenGrantsNothing: a guard for a scope rejects an ID token with any claims.
 func TestIDTokenGrantsNothing(t *testing.T) {
 	k := optest.NewKey("k1", "RS256")
 	now := time.Now().Unix()
@@ -121,7 +121,7 @@ func TestIDTokenGrantsNothing(t *testing.T) {
 	}
 }
 
-// TestIDTokenBad holds the verifier against the list of bad tokens.
+// TestIDTokenBad checks the list of bad tokens with the verifier.
 func TestIDTokenBad(t *testing.T) {
 	const issuer = "https://as.example"
 	k := optest.NewKey("k1", "RS256")
@@ -134,8 +134,7 @@ func TestIDTokenBad(t *testing.T) {
 	})
 }
 
-// TestTokenHeader: behind a proxy that signs users in, the token is in a header of its own,
-// and nowhere else. RS-24.
+// TestTokenHeader: with TokenHeader the token is read only from that header. RS-24.
 func TestTokenHeader(t *testing.T) {
 	s := optest.New(t)
 	good := s.AccessToken(nil, nil)

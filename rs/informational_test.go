@@ -26,8 +26,8 @@ func TestPrincipalIdentifiers(t *testing.T) {
 	}
 }
 
-// TestInformationalClaims: a claim that no check needs never makes a token unreadable. Only
-// the guard that needs it rejects the request, and its log line says why.
+// TestInformationalClaims: a claim that no check needs never makes a token fail. Only the guard
+// that needs it rejects the request, and the log has the reason.
 func TestInformationalClaims(t *testing.T) {
 	s := optest.New(t)
 	acr, age := rs.RequireACR("gold"), rs.RequireMaxAge(time.Minute)
@@ -77,8 +77,8 @@ func TestInformationalClaims(t *testing.T) {
 	}
 }
 
-// TestInformationalClaimsRead: one string for amr is a list of one, and an act that cannot
-// be read still says that somebody acts for the user.
+// TestInformationalClaimsRead: one string for amr is a list of one. A malformed act still says
+// that there is an actor.
 func TestInformationalClaimsRead(t *testing.T) {
 	s := optest.New(t)
 	p, err := jwtVerifier(s).VerifyToken(t.Context(), s.AccessToken(m{"amr": "pwd", "act": "bob", "acr": 1, "auth_time": "1"}, nil))
@@ -90,7 +90,7 @@ func TestInformationalClaimsRead(t *testing.T) {
 	}
 }
 
-// TestExactClaims: claims that identify or limit stay exact. RS-04.
+// TestExactClaims: claims that identify or limit must have the exact type. RS-04.
 func TestExactClaims(t *testing.T) {
 	s := optest.New(t)
 	for claim, value := range map[string]any{

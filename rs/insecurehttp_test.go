@@ -14,16 +14,16 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// container is the client of a machine on which the name keycloak leads to server, as in a
-// network of containers.
+// container is the client of a machine that resolves keycloak to server, as in a network of
+// containers.
 func container(server *httptest.Server) *http.Client {
 	return &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, server.Listener.Addr().String())
 	}}}
 }
 
-// TestInsecureHTTP: http://keycloak:8080 works with the switch, and without it the error
-// names the switch. Names under localhost need none (RFC 6761 §6.3).
+// TestInsecureHTTP: http://keycloak:8080 needs InsecureHTTP, and the error contains this name.
+// Names under localhost do not need it (RFC 6761 §6.3).
 func TestInsecureHTTP(t *testing.T) {
 	k := optest.NewKey("k1", "RS256")
 	for _, host := range []string{"keycloak:8080", "host.docker.internal:8080", "keycloak.localhost:8080"} {

@@ -93,7 +93,7 @@ func TestIntrospection(t *testing.T) {
 	}
 }
 
-// TestSubjectClaim: servers that name the user by another member than sub. RS-14.
+// TestSubjectClaim: servers that send the user in another member than sub. RS-14.
 func TestSubjectClaim(t *testing.T) {
 	s := optest.New(t)
 	for name, test := range map[string]struct {
@@ -126,7 +126,8 @@ func TestSubjectClaim(t *testing.T) {
 	}
 }
 
-// TestNotAllowedToAsk: who may not ask is told which field to look at.
+// TestNotAllowedToAsk: if the server rejects the API's credentials, the error contains the field
+// to check.
 func TestNotAllowedToAsk(t *testing.T) {
 	s := optest.New(t)
 	for status, told := range map[int]bool{401: true, 403: true, 400: false, 500: false} {
@@ -138,7 +139,7 @@ func TestNotAllowedToAsk(t *testing.T) {
 	}
 }
 
-// TestUnsupportedTokenType: a server that introspects no such tokens has answered.
+// TestUnsupportedTokenType: the error unsupported_token_type counts as a response.
 func TestUnsupportedTokenType(t *testing.T) {
 	s := optest.New(t)
 	s.Replace("/introspect", func(w http.ResponseWriter, _ *http.Request) {

@@ -19,7 +19,7 @@ import (
 
 const signedType = "application/token-introspection+jwt"
 
-// signedServer answers introspection with whatever answer gives.
+// signedServer answers introspection with the result of answer.
 func signedServer(t *testing.T, answer func() (mediaType, body string)) (*optest.Server, *rs.Introspection) {
 	s := optest.New(t)
 	s.Replace("/introspect", func(w http.ResponseWriter, r *http.Request) {
@@ -118,7 +118,8 @@ func TestSignedAnswers(t *testing.T) {
 	}
 }
 
-// TestSignedAnswerIsNoToken: such an answer, sent as an access token, is none. RS-15.
+// TestSignedAnswerIsNoToken: a signed introspection response is rejected as an access token.
+// RS-15.
 func TestSignedAnswerIsNoToken(t *testing.T) {
 	s := optest.New(t)
 	all := signedClaims(s, m{"aud": optest.Audience, "sub": "a", "client_id": "rp", "jti": "1", "exp": time.Now().Unix() + 60})
@@ -133,7 +134,7 @@ func TestSignedAnswerIsNoToken(t *testing.T) {
 	}
 }
 
-// TestBadSignedAnswers holds the answers against the project's list.
+// TestBadSignedAnswers checks the project's list with signed responses.
 func TestBadSignedAnswers(t *testing.T) {
 	var body string
 	s, i := signedServer(t, func() (string, string) { return signedType, body })
@@ -150,7 +151,7 @@ func TestBadSignedAnswers(t *testing.T) {
 	n := 0
 	for _, c := range badtoken.Cases(b) {
 		if c.Claims {
-			continue // sub, exp and nbf of an answer mean nothing
+			continue // sub, exp and nbf of a response are not read
 		}
 		n++
 		if verify(c.Token) == nil {
@@ -160,8 +161,7 @@ func TestBadSignedAnswers(t *testing.T) {
 	t.Logf("%d bad answers", n)
 }
 
-// FuzzIntrospectionAnswer: an answer is accepted only if another reader finds in it
-// what it must say.
+// FuzzIntrospectionAnswer: another reader finds the required values in every accepted response.
 func FuzzIntrospectionAnswer(f *testing.F) {
 	for _, seed := range []string{
 		`{"active":true,"sub":"alice","aud":"https://api.example/","scope":"a b"}`, `{"active":"true"}`, `{"active":true,"active":false}`,

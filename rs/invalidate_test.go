@@ -10,8 +10,8 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// TestInvalidateInFlight: a request that begins after Invalidate or InvalidateIf returned
-// does not get the answer of a lookup that began before. RS-20.
+// TestInvalidateInFlight: a request after Invalidate or InvalidateIf does not get the response of
+// an earlier lookup. RS-20.
 func TestInvalidateInFlight(t *testing.T) {
 	for name, invalidate := range map[string]func(*rs.Cache){
 		"Invalidate":   func(c *rs.Cache) { c.Invalidate(context.Background(), "canary-opaque") },
@@ -67,7 +67,7 @@ func TestInvalidateInFlight(t *testing.T) {
 	}
 }
 
-// lateStore saves the first answer after a signal alone.
+// lateStore saves the first response only after a signal.
 type lateStore struct {
 	*fakeStore
 	saving, release chan bool
@@ -82,8 +82,8 @@ func (l *lateStore) Save(ctx context.Context, key string, value []byte, until ti
 	return l.fakeStore.Save(ctx, key, value, until)
 }
 
-// TestSharedInvalidateLate: an answer that reaches the store after an Invalidate is not
-// used, by this process and by others. RS-20.
+// TestSharedInvalidateLate: no process uses a response that reaches the store after an
+// Invalidate. RS-20.
 func TestSharedInvalidateLate(t *testing.T) {
 	f := newFleet(t, 2)
 	late := &lateStore{fakeStore: f.store, saving: make(chan bool, 1), release: make(chan bool)}

@@ -21,7 +21,7 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// static is a key set of k's public part, with more members.
+// static is a key set with k's public key, and additional members.
 func static(t *testing.T, k optest.Key, more m) rs.KeySet {
 	jwk := k.JWK()
 	for name, value := range more {
@@ -38,7 +38,7 @@ func static(t *testing.T, k optest.Key, more m) rs.KeySet {
 	return keys
 }
 
-// TestIssuers: each issuer is one unit of audience, algorithms, keys and typ. RS-06, JWKS-08.
+// TestIssuers: each issuer has its own audience, algorithms, keys and typ. RS-06, JWKS-08.
 func TestIssuers(t *testing.T) {
 	one, two, evil := optest.New(t), optest.New(t), optest.New(t)
 	two.Keys = []optest.Key{optest.NewKey("k1", "ES256")} // the same kid as one's
@@ -87,7 +87,7 @@ func TestIssuers(t *testing.T) {
 	}
 }
 
-// TestIssuersNoFetch: an unknown iss costs nobody anything. RS-06.
+// TestIssuersNoFetch: an unknown iss causes no request. RS-06.
 func TestIssuersNoFetch(t *testing.T) {
 	one, evil := optest.New(t), optest.New(t)
 	if w := ask(quiet(rs.Issuers{jwtVerifier(one)}), bearer(evil.AccessToken(nil, nil)), "/"); w.Code != 401 {
@@ -152,8 +152,8 @@ func TestTenants(t *testing.T) {
 	}
 }
 
-// TestAudienceClients: a server whose tokens have no aud is told apart by client and
-// use, both of which must be named. RS-05.
+// TestAudienceClients: a server whose tokens have no aud needs a list of clients and a claim that
+// only access tokens have. RS-05.
 func TestAudienceClients(t *testing.T) {
 	s := optest.New(t)
 	for _, test := range []struct {
@@ -189,7 +189,7 @@ func TestAudienceClients(t *testing.T) {
 	}
 }
 
-// TestMissingIssuer: iss may be missing where it was said, and still not be another's.
+// TestMissingIssuer: iss may be missing only with the setting. Another iss is always rejected.
 func TestMissingIssuer(t *testing.T) {
 	s := optest.New(t)
 	j := jwtVerifier(s)
@@ -205,8 +205,8 @@ func TestMissingIssuer(t *testing.T) {
 	}
 }
 
-// TestEncryptedTokens: RFC 9068 §4: decrypted if that was agreed on, and never less
-// than signed.
+// TestEncryptedTokens: RFC 9068 §4: encrypted tokens are decrypted if that is configured, and
+// must be signed.
 func TestEncryptedTokens(t *testing.T) {
 	s, other := optest.New(t), optest.New(t)
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -256,7 +256,7 @@ func TestEncryptedTokens(t *testing.T) {
 	}
 }
 
-// TestJoinedKeys: several key sets of one server are one.
+// TestJoinedKeys: several key sets of one server are used as one.
 func TestJoinedKeys(t *testing.T) {
 	s, more := optest.New(t), optest.New(t)
 	more.Keys = []optest.Key{optest.NewKey("k2", "RS256")}

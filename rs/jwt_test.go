@@ -116,7 +116,7 @@ func TestJWT(t *testing.T) {
 	}
 }
 
-// TestDialect: servers that write client_id and scope in another way.
+// TestDialect: servers with other names for client_id and scope.
 func TestDialect(t *testing.T) {
 	s := optest.New(t)
 	j := jwtVerifier(s)
@@ -133,7 +133,7 @@ func TestDialect(t *testing.T) {
 	}
 }
 
-// TestNoFetch: a token that cannot be ours costs the server nothing. RS-06.
+// TestNoFetch: a token for another API causes no request. RS-06.
 func TestNoFetch(t *testing.T) {
 	s := optest.New(t)
 	j := jwtVerifier(s)

@@ -19,8 +19,7 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// TestLimit: the application's limiter is asked before a call to the server, and never for
-// a token that is known. RS-22.
+// TestLimit: Limit is called before a request to the server, and not for a cached token. RS-22.
 func TestLimit(t *testing.T) {
 	s := optest.New(t)
 	ping := &rs.PingValidateBearer{URL: s.URL + "/token", Issuer: s.URL, Clients: []string{"rp"}, Auth: noAuth{}}
@@ -77,8 +76,8 @@ func TestLimit(t *testing.T) {
 	}
 }
 
-// TestMaxCalls: calls beyond the bound are answered with 503 at once, and leave no trace:
-// as soon as the server has answered, the next call is made. RS-22.
+// TestMaxCalls: requests beyond the limit are answered with 503 at once. After a call has ended,
+// the next one is made. RS-22.
 func TestMaxCalls(t *testing.T) {
 	s := optest.New(t)
 	release := make(chan bool)
@@ -110,9 +109,9 @@ func TestMaxCalls(t *testing.T) {
 	}
 }
 
-// TestIntrospectionFlood: an API and its server on loopback. A flood of random tokens
-// exhausts neither memory nor file descriptors nor the server, and a user whose token is
-// known gets every answer. RS-22.
+// TestIntrospectionFlood: an API and its server on loopback. A flood of random tokens uses a
+// limited amount of memory, file descriptors and requests. A user with a cached token gets every
+// response. RS-22.
 func TestIntrospectionFlood(t *testing.T) {
 	const most, attackers, tokens = 20, 50, 4000
 	s := optest.New(t)
@@ -127,7 +126,7 @@ func TestIntrospectionFlood(t *testing.T) {
 			optest.JSON(w, 200, m{"active": true, "sub": "alice", "client_id": "rp", "scope": "photos.read", "aud": optest.Audience})
 			return
 		}
-		time.Sleep(20 * time.Millisecond) // a server that has to look in its database
+		time.Sleep(20 * time.Millisecond) // a server that reads its database
 		optest.JSON(w, 200, m{"active": false})
 	})
 	i := introspection(s)
@@ -182,7 +181,7 @@ func TestIntrospectionFlood(t *testing.T) {
 	}
 }
 
-// usage gives the heap in use and the open files, 0 where the system does not say.
+// usage returns the heap in use and the open files, or 0 if the system does not report them.
 func usage(t *testing.T) (heap uint64, files int) {
 	t.Helper()
 	var stats runtime.MemStats

@@ -27,7 +27,7 @@ func TestFarExpiry(t *testing.T) {
 	}
 }
 
-// TestLongIssuer: Find is not asked about an iss of more than 2,048 bytes.
+// TestLongIssuer: Find is not called for an iss of more than 2,048 bytes.
 func TestLongIssuer(t *testing.T) {
 	s := optest.New(t)
 	for name, test := range map[string]struct {
@@ -43,7 +43,7 @@ func TestLongIssuer(t *testing.T) {
 	}
 }
 
-// TestNegativeXFCC: a negative XFCC is a fault of the configuration.
+// TestNegativeXFCC: a negative XFCC is rejected.
 func TestNegativeXFCC(t *testing.T) {
 	s := optest.New(t)
 	p := quiet(jwtVerifier(s))
@@ -53,8 +53,8 @@ func TestNegativeXFCC(t *testing.T) {
 	}
 }
 
-// TestLargestSettings: settings above their maximum are rejected by name, and a larger MaxSize
-// accepts no token above 64 KiB.
+// TestLargestSettings: settings above their maximum are rejected, and the error contains their
+// name. Even with the largest MaxSize a token above 64 KiB is rejected.
 func TestLargestSettings(t *testing.T) {
 	s := optest.New(t)
 	const most = 5 * time.Minute

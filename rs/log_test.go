@@ -14,8 +14,8 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// TestLogLevels: what the client did is INFO, what only the operator can repair is ERROR,
-// and the line has method, path, client, subject and reason. LOG-04.
+// TestLogLevels: a fault of the client is INFO, a fault that only the operator can fix is ERROR.
+// The line has method, path, client, subject and reason. LOG-04.
 func TestLogLevels(t *testing.T) {
 	s, down := optest.New(t), optest.New(t)
 	down.Close()
@@ -58,7 +58,7 @@ func TestLogLevels(t *testing.T) {
 	}
 }
 
-// TestLogHostile: what the client chooses is quoted and cut. LOG-02.
+// TestLogHostile: values that the client chooses are quoted and shortened. LOG-02.
 func TestLogHostile(t *testing.T) {
 	var log bytes.Buffer
 	p := &rs.Protection{Tokens: jwtVerifier(optest.New(t)), Logger: slog.New(slog.NewTextHandler(&log, nil))}
@@ -70,7 +70,7 @@ func TestLogHostile(t *testing.T) {
 	}
 }
 
-// TestLogClientLeft: a client that hangs up is not an error of the API.
+// TestLogClientLeft: a client that disconnects is not an error of the API.
 func TestLogClientLeft(t *testing.T) {
 	var log bytes.Buffer
 	v := verifierFunc(func(ctx context.Context, _ string) (*rs.Principal, error) {

@@ -50,7 +50,7 @@ func TestMetadata(t *testing.T) {
 		t.Errorf("POST: %d", w.Code)
 	}
 
-	// Clients of MCP in a browser send MCP-Protocol-Version, which needs a preflight.
+	// MCP clients in a browser send MCP-Protocol-Version, which needs a preflight request.
 	r := httptest.NewRequest("OPTIONS", at, nil)
 	r.Header.Set("Origin", "https://app.example")
 	r.Header.Set("Access-Control-Request-Method", "GET")

@@ -111,7 +111,7 @@ func TestMTLS(t *testing.T) {
 	}
 }
 
-// TestXFCC: Envoy's field, of one proxy and of two. RS-08.
+// TestXFCC: Envoy's header of one proxy and of two. RS-08.
 func TestXFCC(t *testing.T) {
 	s := optest.New(t)
 	cert, other, edge := newCertificate(t), newCertificate(t), newCertificate(t)
@@ -190,7 +190,7 @@ func TestXFCC(t *testing.T) {
 	}
 }
 
-// TestBothBindings: a token that is bound twice needs both proofs.
+// TestBothBindings: a token with two bindings needs both proofs.
 func TestBothBindings(t *testing.T) {
 	s := optest.New(t)
 	h, cert := newHolder(t), newCertificate(t)

@@ -17,7 +17,7 @@ type noAuth struct{}
 
 func (noAuth) Authenticate(*http.Request, url.Values) error { return nil }
 
-// answers is a transport that answers everything with body.
+// answers is a transport that answers every request with body.
 type answers struct{ body *string }
 
 func (a answers) RoundTrip(*http.Request) (*http.Response, error) {
@@ -30,7 +30,7 @@ func (l *log) Count(_ context.Context, event rs.Event, reason string) {
 	l.events = append(l.events, strings.TrimSuffix(string(event)+" "+reason, " "))
 }
 
-// TestCounter: what happens is counted, by constants alone. LOG-01.
+// TestCounter: events are counted with constant names only. LOG-01.
 func TestCounter(t *testing.T) {
 	s := optest.New(t)
 	var l log
@@ -53,7 +53,8 @@ func TestCounter(t *testing.T) {
 	}
 }
 
-// TestReady: an API is ready when its servers are known, and recovers by itself.
+// TestReady: Ready succeeds when the servers' documents are known. After a failure it succeeds
+// again without a restart.
 func TestReady(t *testing.T) {
 	s, down := optest.New(t), optest.New(t)
 	down.Close()

@@ -15,8 +15,8 @@ type noAuthentication struct{}
 
 func (noAuthentication) Authenticate(*http.Request, url.Values) error { return nil }
 
-// TestPingSessionsOtherPath: an endpoint in metadata with another path is not asked, because its
-// 404 would mean "not revoked".
+// TestPingSessionsOtherPath: an endpoint with another path in the metadata is not used, because
+// its 404 would mean "not revoked".
 func TestPingSessionsOtherPath(t *testing.T) {
 	for _, suffix := range []string{"/other", "/other?x=/revokedSris"} {
 		const issuer = "https://ping.example"
@@ -29,8 +29,8 @@ func TestPingSessionsOtherPath(t *testing.T) {
 	}
 }
 
-// TestPingSessionsRevokedMeanwhile: a response "not revoked" that was under way while this
-// process revoked the session is not remembered.
+// TestPingSessionsRevokedMeanwhile: a response "not revoked" is not cached if this process
+// revoked the session meanwhile.
 func TestPingSessionsRevokedMeanwhile(t *testing.T) {
 	var s *rs.PingSessions
 	first := true

@@ -9,8 +9,8 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// TestPresets: each accepts an access token as its server writes it, and rejects the ID
-// token of the same server for a client with the API's name.
+// TestPresets: each preset accepts an access token of its server. It rejects the server's ID
+// token, even for a client with the API's name.
 func TestPresets(t *testing.T) {
 	k := optest.NewKey("k1", "RS256")
 	now := time.Now().Unix()
@@ -110,7 +110,7 @@ func TestPresets(t *testing.T) {
 	}
 }
 
-// TestIDTokenPresets: servers that give APIs ID tokens, or tokens like them.
+// TestIDTokenPresets: servers whose ID tokens, or similar tokens, are sent to APIs.
 func TestIDTokenPresets(t *testing.T) {
 	rsa, ec := optest.NewKey("k1", "RS256"), optest.NewKey("k2", "ES256")
 	now := time.Now().Unix()
@@ -120,7 +120,7 @@ func TestIDTokenPresets(t *testing.T) {
 		key      optest.Key
 		header   m
 		good     m
-		bad      m // laid over: what is rejected
+		bad      m // these values are rejected
 		wantUser string
 	}{
 		{"gcloud", rs.Google("32555940559.apps.googleusercontent.com"), rsa, m{"typ": "JWT"},
@@ -158,7 +158,8 @@ func TestIDTokenPresets(t *testing.T) {
 	}
 }
 
-// TestPresetsNeedAudience: a preset alone accepts nothing, and Ready says what is missing.
+// TestPresetsNeedAudience: a preset without Audience accepts no token, and Ready reports the
+// missing setting.
 func TestPresetsNeedAudience(t *testing.T) {
 	for _, j := range []*rs.JWT{
 		rs.Keycloak("https://sso.example", "main"), rs.Entra("t"), rs.EntraV1("t"), rs.EntraTenants("t"), rs.Okta("o.example", "default"), rs.Auth0("a.example"),

@@ -14,8 +14,8 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// TestPrincipal: RFC 9470 §6.2, RFC 9396 §9, RFC 8693 §4.1 from a JWT and from an
-// introspection answer alike.
+// TestPrincipal: the same values from a JWT and from an introspection response. RFC 9470 §6.2,
+// RFC 9396 §9, RFC 8693 §4.1.
 func TestPrincipal(t *testing.T) {
 	s := optest.New(t)
 	at := time.Now().Unix() - 100
@@ -44,7 +44,7 @@ func TestPrincipal(t *testing.T) {
 	}
 }
 
-// TestPrincipalRefuses: a binding that cannot be read rejects the token.
+// TestPrincipalRefuses: a token with a malformed cnf is rejected.
 func TestPrincipalRefuses(t *testing.T) {
 	s := optest.New(t)
 	j := jwtVerifier(s)
@@ -59,7 +59,7 @@ func TestPrincipalRefuses(t *testing.T) {
 	}
 }
 
-// TestPrincipalLog: user, client and scope, and nothing else. LOG-02.
+// TestPrincipalLog: a logged Principal has user, client and scope only. LOG-02.
 func TestPrincipalLog(t *testing.T) {
 	s := optest.New(t)
 	p, err := jwtVerifier(s).VerifyToken(t.Context(), s.AccessToken(m{"sub": "al\x1b[31mice\n" + strings.Repeat("x", 500), "email": "canary@example.com"}, nil))

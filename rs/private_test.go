@@ -14,8 +14,8 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// TestMetadataLeadsInside walks every entry point of the package that follows a server's
-// metadata: it does not lead to a private address when the issuer is not at one. DISC-03.
+// TestMetadataLeadsInside calls every function of the package that follows a server's metadata.
+// None reaches a private address, unless the issuer is at one. DISC-03.
 func TestMetadataLeadsInside(t *testing.T) {
 	var asked atomic.Int32
 	inside := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))

@@ -14,8 +14,8 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// TestOptional: without a token a request goes on with nobody, and a bad token is
-// refused all the same.
+// TestOptional: a request without a token is accepted without a Principal. A bad token is still
+// rejected.
 func TestOptional(t *testing.T) {
 	s := optest.New(t)
 	p := quiet(jwtVerifier(s))
@@ -48,8 +48,8 @@ func TestOptional(t *testing.T) {
 	}
 }
 
-// TestOtherPlaces: tokens elsewhere than in the header are taken by name alone, and
-// never two. RS-02.
+// TestOtherPlaces: a token outside of the header is accepted only with its setting. Two tokens
+// are rejected. RS-02.
 func TestOtherPlaces(t *testing.T) {
 	s := optest.New(t)
 	good := s.AccessToken(nil, nil)
@@ -105,7 +105,8 @@ func TestOtherPlaces(t *testing.T) {
 	}
 }
 
-// TestDeny: the application answers, with the header fields set and the reason apart.
+// TestDeny: Deny writes the response. The headers are set already, and the reason is a separate
+// value.
 func TestDeny(t *testing.T) {
 	s := optest.New(t)
 	p := quiet(jwtVerifier(s))
@@ -127,7 +128,7 @@ func TestDeny(t *testing.T) {
 	}
 }
 
-// TestChallenge names what the operator configured. RFC 6750 §3, RFC 9728 §5.1.
+// TestChallenge: the challenge contains the configured values. RFC 6750 §3, RFC 9728 §5.1.
 func TestChallenge(t *testing.T) {
 	p := quiet(jwtVerifier(optest.New(t)))
 	p.Realm, p.Scopes, p.ResourceMetadata = "photos", []string{"a", `b"`}, "https://api.example/.well-known/oauth-protected-resource"
@@ -140,8 +141,8 @@ func TestChallenge(t *testing.T) {
 	}
 }
 
-// TestMalformed: what is no b64token is a bad request, whoever would have had to judge
-// it, and goes to nobody else. RS-01.
+// TestMalformed: a token that is not a b64token is a bad request for every verifier, and is not
+// sent to the server. RS-01.
 func TestMalformed(t *testing.T) {
 	s := optest.New(t)
 	good := s.AccessToken(nil, nil)

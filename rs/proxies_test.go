@@ -24,9 +24,8 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// TestProxies: what real proxies made of the requests of one client, with its certificate
-// and without, byte for byte. The lines that they were set with are those of
-// docs/protect-an-api.md where nothing else is said. RS-08.
+// TestProxies: the recorded headers of real proxies for one client, with its certificate and
+// without. The proxies had the lines of docs/protect-an-api.md, except where noted. RS-08.
 func TestProxies(t *testing.T) {
 	mine, other := thumbprintOf(readCertificate(t, "client.pem")), thumbprintOf(newCertificate(t))
 	const none, unread = "has no client certificate", "is malformed"
@@ -48,7 +47,7 @@ func TestProxies(t *testing.T) {
 		{"apache-spaces-none", "X-SSL-Client-Cert", 0, none},
 		{"envoy", "X-Forwarded-Client-Cert", 1, ""},
 		{"envoy-none", "X-Forwarded-Client-Cert", 1, none},
-		{"envoy-details", "X-Forwarded-Client-Cert", 1, ""}, // everything that it can say
+		{"envoy-details", "X-Forwarded-Client-Cert", 1, ""}, // with all its fields
 		{"envoy-two", "X-Forwarded-Client-Cert", 2, ""},     // the second with APPEND_FORWARD
 		{"envoy-two", "X-Forwarded-Client-Cert", 1, unread},
 		{"envoy-two-none", "X-Forwarded-Client-Cert", 2, unread},
@@ -69,8 +68,8 @@ func TestProxies(t *testing.T) {
 	}
 }
 
-// TestForwardedChain: certificates with commas between them, as Traefik writes them, or as
-// PEM, as load balancers of AWS do. RS-08.
+// TestForwardedChain: certificates separated by commas, as Traefik writes them, or as PEM, as AWS
+// load balancers do. RS-08.
 func TestForwardedChain(t *testing.T) {
 	root, rootKey := issue(t, nil, nil)
 	inter, interKey := issue(t, root, rootKey)
@@ -136,7 +135,8 @@ func issue(t *testing.T, by *x509.Certificate, byKey *ecdsa.PrivateKey) (*x509.C
 	return cert, key
 }
 
-// refusalOf is what is said to a request with a token of that certificate; "" if it passes.
+// refusalOf returns the reason of the rejection of a token with that certificate, "" if it is
+// accepted.
 func refusalOf(m *rs.MTLS, r *http.Request, thumbprint string) string {
 	p := quiet(verifierFunc(func(context.Context, string) (*rs.Principal, error) {
 		return &rs.Principal{Subject: "x", Cnf: rs.Confirmation{CertificateThumbprint: thumbprint}}, nil

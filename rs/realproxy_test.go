@@ -24,8 +24,8 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// A realProxy is a program that ends TLS. The lines are those of docs/protect-an-api.md;
-// @DIR@, @FRONT@ and @BACK@ in its configuration are where files and ports are.
+// A realProxy is a program that ends TLS. The lines are those of docs/protect-an-api.md. @DIR@,
+// @FRONT@ and @BACK@ in its configuration are replaced by the directory and the ports.
 type realProxy struct {
 	variable string // of the environment, with the program's path; without it the test is skipped
 	args     []string
@@ -69,7 +69,7 @@ backend back
 	},
 }
 
-// start starts the program, and gives the address at which it listens.
+// start starts the program, and returns the address at which it listens.
 func (p realProxy) start(t *testing.T, backend string, ca, server []byte) string {
 	program := os.Getenv(p.variable)
 	if program == "" {
@@ -103,7 +103,7 @@ func (p realProxy) start(t *testing.T, backend string, ca, server []byte) string
 
 func port(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
 
-// run starts a program that is to listen at address, and ends it with the test.
+// run starts a program, waits until it listens, and stops it with the test.
 func run(t *testing.T, address, program string, args []string) {
 	var said bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), program, args...)
@@ -128,8 +128,8 @@ func run(t *testing.T, address, program string, args []string) {
 	t.Fatal(program + " does not listen")
 }
 
-// TestRealProxies: a bound token passes a proxy with its certificate, and neither with
-// another nor with none, whatever the client itself says its certificate is. RS-08.
+// TestRealProxies: through a proxy a bound token is accepted with its certificate. With another
+// certificate or none it is rejected, whatever headers the client sends. RS-08.
 func TestRealProxies(t *testing.T) {
 	for name, proxy := range realProxies {
 		t.Run(name, func(t *testing.T) {
@@ -176,7 +176,7 @@ func TestRealProxies(t *testing.T) {
 	}
 }
 
-// claims are fields by which a client says that it has a certificate.
+// claims are headers in which a client claims a certificate.
 func claims(cert *x509.Certificate) (fields [][]string) {
 	escaped := url.PathEscape(string(certificatePEM(cert)))
 	for _, name := range []string{"Client-Cert", "client-cert", "CLIENT-CERT", "Client_Cert", "Client-Cert "} {
@@ -198,7 +198,7 @@ func keyPEM(t *testing.T, key *ecdsa.PrivateKey) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 }
 
-// askRaw sends the fields as they stand; net/http would write them in its own way.
+// askRaw sends the headers without a change. net/http would change their spelling.
 func askRaw(t *testing.T, address string, config *tls.Config, fields ...string) (status int, resumed bool) {
 	t.Helper()
 	c, err := tls.Dial("tcp", address, config)

@@ -16,7 +16,7 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// settings are the types whose fields an error may name.
+// settings are the types whose fields an error may contain.
 var settings = map[string]reflect.Type{
 	"Protection": reflect.TypeFor[rs.Protection](), "JWT": reflect.TypeFor[rs.JWT](), "IDToken": reflect.TypeFor[rs.IDToken](),
 	"Introspection": reflect.TypeFor[rs.Introspection](), "SignedAnswers": reflect.TypeFor[rs.SignedAnswers](), "Cache": reflect.TypeFor[rs.Cache](),
@@ -24,8 +24,8 @@ var settings = map[string]reflect.Type{
 	"DynamicIssuers": reflect.TypeFor[rs.DynamicIssuers](), "AWSLoadBalancer": reflect.TypeFor[rs.AWSLoadBalancer](),
 }
 
-// TestRemedies: every rejection for which a setting exists names it, and the field exists.
-// LOG-04.
+// TestRemedies: if a setting can fix a rejection, the error contains its name, and the field
+// exists. LOG-04.
 func TestRemedies(t *testing.T) {
 	s := optest.New(t)
 	now := time.Now().Unix()
@@ -116,7 +116,7 @@ func TestRemedies(t *testing.T) {
 	}
 }
 
-// checkField reports a name that is no exported field of one of the settings.
+// checkField reports a name that is not an exported field of the settings.
 func checkField(t *testing.T, name string) {
 	t.Helper()
 	typ, field, _ := strings.Cut(name, ".")
@@ -127,8 +127,8 @@ func checkField(t *testing.T, name string) {
 	}
 }
 
-// TestReadyImpossible: configurations that can accept nothing, or not what they say, are
-// found before the API listens.
+// TestReadyImpossible: Ready reports configurations that accept no token, or that contradict
+// themselves.
 func TestReadyImpossible(t *testing.T) {
 	s := optest.New(t)
 	twice := jwtVerifier(s)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestReplayMemory: remembered until the last moment, forgotten after it, and full
-// rather than forgetful. RS-11.
+// TestReplayMemory: a proof is remembered until it expires. A full memory rejects new proofs
+// instead of forgetting old ones. RS-11.
 func TestReplayMemory(t *testing.T) {
 	var m memoryReplay
 	at := time.Unix(1_800_000_000, 0)

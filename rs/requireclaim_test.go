@@ -14,8 +14,8 @@ import (
 	"github.com/countersign/countersign/rs/rstest"
 )
 
-// TestRequireClaim: roles, permissions and groups as servers write them. A claim of another
-// shape is rejected, and the log says what the token has.
+// TestRequireClaim: roles, permissions and groups as servers write them. A claim of another type
+// is rejected, and the log has the values of the token.
 func TestRequireClaim(t *testing.T) {
 	s := optest.New(t)
 	roles, keycloak := []string{"roles"}, []string{"realm_access", "roles"}
@@ -71,7 +71,7 @@ func TestRequireClaim(t *testing.T) {
 	}
 }
 
-// TestRequireClaimAnswer: the client reads which claim is required.
+// TestRequireClaimAnswer: the client's error contains the required claim.
 func TestRequireClaimAnswer(t *testing.T) {
 	r := rstest.With(httptest.NewRequest("GET", "/", nil), rstest.Principal{Subject: "alice", Claims: map[string]any{"groups": []string{"staff"}}})
 	w := httptest.NewRecorder()

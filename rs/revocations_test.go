@@ -16,15 +16,15 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// revoking is an API behind a cache, and its list.
+// revoking is an API with a cache and a list of revocations.
 func revoking(s *optest.Server, v *rs.Revocations) func(token string) int {
 	p := quiet(&rs.Cache{Tokens: &rs.JWTOrOpaque{JWT: jwtVerifier(s), Opaque: introspection(s)}})
 	p.Revocation = []rs.RevocationCheck{v}
 	return func(token string) int { return ask(p, bearer(token), "/").Code }
 }
 
-// TestRevocations: each kind of entry rejects what it names, although the token is in the cache, and nothing
-// else. REV-01.
+// TestRevocations: an entry of each kind rejects its tokens, even cached ones, and no others.
+// REV-01.
 func TestRevocations(t *testing.T) {
 	s := optest.New(t)
 	at := time.Now().Truncate(time.Second)
@@ -80,7 +80,7 @@ func TestRevocations(t *testing.T) {
 	}
 }
 
-// TestRevocationsUnknownTime: a token that does not say when it was issued may be older. REV-02.
+// TestRevocationsUnknownTime: a token without iat counts as older than every entry. REV-02.
 func TestRevocationsUnknownTime(t *testing.T) {
 	s := optest.New(t)
 	s.Active = m{"active": true, "sub": "alice", "aud": optest.Audience, "client_id": "rp", "scope": "photos.read", "token_type": "Bearer"}
@@ -94,7 +94,7 @@ func TestRevocationsUnknownTime(t *testing.T) {
 	}
 }
 
-// TestRevocationsSignature: an ECDSA signature can be written in two ways; both are the one token. REV-03.
+// TestRevocationsSignature: an ECDSA signature has two forms. Both are the same token. REV-03.
 func TestRevocationsSignature(t *testing.T) {
 	s := optest.New(t)
 	s.Keys = []optest.Key{optest.NewKey("k1", "ES256")}
@@ -129,7 +129,8 @@ func twinOf(t *testing.T, token string) string {
 	return token[:i+1] + optest.B64(append(sig[:32:32], other.FillBytes(make([]byte, 32))...))
 }
 
-// TestRevocationsLife: a token that could outlive its revocation is rejected, by the name of the setting. REV-04.
+// TestRevocationsLife: a token with a longer life than TokenLife is rejected, and the error
+// contains TokenLife. REV-04.
 func TestRevocationsLife(t *testing.T) {
 	s := optest.New(t)
 	v := &rs.Revocations{TokenLife: time.Hour}
@@ -142,7 +143,8 @@ func TestRevocationsLife(t *testing.T) {
 	}
 }
 
-// TestRevocationsNoIAT: a JWT without iat is rejected in its last TokenLife too, when its entry may be gone.
+// TestRevocationsNoIAT: a JWT without iat is rejected also in its last TokenLife, when its entry
+// may have expired.
 func TestRevocationsNoIAT(t *testing.T) {
 	s := optest.New(t)
 	v := &rs.Revocations{TokenLife: time.Hour}
@@ -156,7 +158,7 @@ func TestRevocationsNoIAT(t *testing.T) {
 	}
 }
 
-// TestRevocationsFraction: a fraction in iat does not make a token newer than its second.
+// TestRevocationsFraction: a fraction in iat is ignored.
 func TestRevocationsFraction(t *testing.T) {
 	s := optest.New(t)
 	v := &rs.Revocations{}
@@ -182,7 +184,7 @@ func check(t *testing.T, s *optest.Server, v *rs.Revocations, claims m) error {
 	return v.CheckRevocation(t.Context(), token, p)
 }
 
-// TestRevocationsExpire: an entry goes when every token that it can concern has expired, and makes room. REV-05.
+// TestRevocationsExpire: an entry is removed when all its tokens have expired. REV-05.
 func TestRevocationsExpire(t *testing.T) {
 	clock := time.Now()
 	v := &rs.Revocations{Size: 100, TokenLife: time.Hour, Now: func() time.Time { return clock }}
@@ -218,7 +220,7 @@ func TestRevocationsExpire(t *testing.T) {
 	}
 }
 
-// TestRevocationsMemory: at most 128 bytes an entry, whatever their number. REV-06.
+// TestRevocationsMemory: an entry needs at most 128 bytes, for any number of entries. REV-06.
 func TestRevocationsMemory(t *testing.T) {
 	for _, n := range []int{10_000, 50_000, 100_000, 130_000} {
 		v := &rs.Revocations{}
@@ -244,8 +246,8 @@ func heapOf() uint64 {
 	return s.HeapAlloc
 }
 
-// TestRevocationsCrowd: 100,000 entries at once from many goroutines while requests are judged: none is lost,
-// and nothing else is rejected. REV-07.
+// TestRevocationsCrowd: many goroutines add 100,000 entries while requests are checked. No entry
+// is lost, and no other request is rejected. REV-07.
 func TestRevocationsCrowd(t *testing.T) {
 	const n, writers = 100_000, 4
 	v := &rs.Revocations{}
@@ -278,7 +280,7 @@ func TestRevocationsCrowd(t *testing.T) {
 	}
 }
 
-// sharedLog is a SharedLog in memory that can be cut off.
+// sharedLog is a SharedLog in memory that a test can disconnect.
 type sharedLog struct {
 	mu     sync.Mutex
 	values [][]byte
@@ -336,8 +338,8 @@ func inTime(t *testing.T, ok func() bool) {
 	t.Fatal("not in time")
 }
 
-// TestRevocationsShared: what one process revokes the others reject, those that start later too, and nobody can
-// read it on the way. REV-08.
+// TestRevocationsShared: all processes reject what one revokes, also processes that start later.
+// The shared values are encrypted. REV-08.
 func TestRevocationsShared(t *testing.T) {
 	l := &sharedLog{}
 	a, b := l.process(t, nil), l.process(t, nil)
@@ -406,8 +408,8 @@ func (c *tally) has(event rs.Event) bool {
 	return c.n[event] > 0
 }
 
-// TestRevocationsStale: while the shared list cannot be read, requests are rejected, or go on for the time that
-// was configured; Ready and Counter say so. REV-09.
+// TestRevocationsStale: while the shared list cannot be read, requests are rejected, or accepted
+// for StaleFor. Ready and Counter report it. REV-09.
 func TestRevocationsStale(t *testing.T) {
 	var mu sync.Mutex
 	clock := time.Now()
@@ -455,7 +457,7 @@ func TestRevocationsStale(t *testing.T) {
 	})
 }
 
-// TestRevocationsRefuses: what is configured or given wrong, by the name of the setting. REV-10.
+// TestRevocationsRefuses: wrong settings and arguments. The error contains the setting. REV-10.
 func TestRevocationsRefuses(t *testing.T) {
 	at := time.Now()
 	for wrong, v := range map[string]*rs.Revocations{
@@ -492,8 +494,8 @@ func TestRevocationsRefuses(t *testing.T) {
 	}
 }
 
-// TestRevocationsUnreadableSession: a sid that is not a string counts as absent, but not where
-// sessions were revoked: the token may be of one of them. REV-01.
+// TestRevocationsUnreadableSession: a sid that is not a string counts as absent. If sessions were
+// revoked, the token is rejected, because it may belong to one of them. REV-01.
 func TestRevocationsUnreadableSession(t *testing.T) {
 	s := optest.New(t)
 	v := &rs.Revocations{}

@@ -36,7 +36,7 @@ func introspection(s *optest.Server) *rs.Introspection {
 	}
 }
 
-// quiet is a Protection that logs into nothing.
+// quiet is a Protection without a log.
 func quiet(v rs.Verifier) *rs.Protection {
 	return &rs.Protection{Tokens: v, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
 }
@@ -56,7 +56,7 @@ func ask(p *rs.Protection, header http.Header, target string) *httptest.Response
 
 func bearer(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
 
-// TestHandler lets good tokens of both kinds through, and says whose they are.
+// TestHandler accepts valid tokens of both kinds, and gives the handler their Principal.
 func TestHandler(t *testing.T) {
 	s := optest.New(t)
 	either := &rs.JWTOrOpaque{JWT: jwtVerifier(s), Opaque: introspection(s)}
@@ -126,7 +126,8 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestUnavailable: a server that cannot be asked is 503, never 401 and never a pass.
+// TestUnavailable: if the server does not answer, the response is 503, never 401, and the request
+// is not accepted.
 func TestUnavailable(t *testing.T) {
 	s := optest.New(t)
 	token := s.AccessToken(nil, nil)
@@ -158,8 +159,8 @@ func TestUnavailable(t *testing.T) {
 	}
 }
 
-// TestOwnError: what an application's verifier or guard gives as an *Error is its own,
-// for any number of requests at once, and one that is nearly empty is no good answer.
+// TestOwnError: an *Error of the application's verifier or guard is used without a change, for
+// any number of requests at once. An almost empty one is still a rejection.
 func TestOwnError(t *testing.T) {
 	denied := &rs.Error{Status: 403, Code: "suspended"}
 	var status int
@@ -194,7 +195,7 @@ func TestOwnError(t *testing.T) {
 	}
 }
 
-// TestGuardAlone: a guard without a Protection around it lets nobody through.
+// TestGuardAlone: a guard without a Protection rejects every request.
 func TestGuardAlone(t *testing.T) {
 	slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	w := httptest.NewRecorder()
@@ -204,7 +205,7 @@ func TestGuardAlone(t *testing.T) {
 	}
 }
 
-// TestEitherNeverBoth: a token is tried one way.
+// TestEitherNeverBoth: a token is checked by one verifier only.
 func TestEitherNeverBoth(t *testing.T) {
 	s := optest.New(t)
 	p := quiet(&rs.JWTOrOpaque{JWT: jwtVerifier(s), Opaque: introspection(s)})
@@ -213,7 +214,7 @@ func TestEitherNeverBoth(t *testing.T) {
 	}
 }
 
-// TestLog: the log gets the reason, and neither it nor the caller a token. LOG-01.
+// TestLog: the log has the reason. Neither the log nor the response has a token. LOG-01.
 func TestLog(t *testing.T) {
 	s := optest.New(t)
 	var log bytes.Buffer
@@ -234,7 +235,7 @@ func TestLog(t *testing.T) {
 	}
 }
 
-// TestCheck is for those who route by themselves.
+// TestCheck: Check is for applications with their own routing.
 func TestCheck(t *testing.T) {
 	s := optest.New(t)
 	p := quiet(jwtVerifier(s))

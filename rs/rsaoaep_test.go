@@ -11,8 +11,8 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// TestRSAOAEP: RSA-OAEP with SHA-1 is decrypted with the switch alone, and the error names the
-// switch. TOK-18.
+// TestRSAOAEP: RSA-OAEP with SHA-1 is decrypted only with its setting, and the error contains the
+// setting. TOK-18.
 func TestRSAOAEP(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

@@ -26,8 +26,8 @@ var printable = []any{
 
 var secretField = regexp.MustCompile(`(?i)(secret|password|token|proof|assertion|code|verifier|nonce|key|cookie)$`)
 
-// TestSecretsUnprinted fills every field that may hold a secret, in every exported type,
-// and prints the type in every way. LOG-01.
+// TestSecretsUnprinted fills every field that may contain a secret, in every exported type, and
+// prints the type with every verb. LOG-01.
 func TestSecretsUnprinted(t *testing.T) {
 	known := map[string]bool{}
 	for _, v := range printable {
@@ -49,7 +49,7 @@ func TestSecretsUnprinted(t *testing.T) {
 	}
 }
 
-// fill writes a canary into the fields whose names say that they hold a secret.
+// fill writes a canary into the fields whose names stand for secrets.
 func fill(v reflect.Value) (filled bool) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
@@ -79,7 +79,7 @@ func prints(v any) []string {
 			out = append(out, fmt.Sprintf(verb, reflect.ValueOf(v).Elem().Interface()))
 		}
 	}
-	if _, stored := v.(*rs.RevokedAccess); stored { // applications pass it on as JSON
+	if _, stored := v.(*rs.RevokedAccess); stored { // applications send it as JSON
 	} else if b, err := json.Marshal(v); err == nil {
 		out = append(out, string(b))
 	}

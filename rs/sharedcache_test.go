@@ -15,7 +15,7 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// fakeStore is a store of this process, which can be down.
+// fakeStore is a store in memory, which can be down.
 type fakeStore struct {
 	mu     sync.Mutex
 	values map[string][]byte
@@ -73,7 +73,7 @@ func (f *fakeStore) Once(_ context.Context, key string, _ time.Time) (bool, erro
 	return !was, nil
 }
 
-// fleet is an API of some processes on one store, with one clock.
+// fleet is several processes of an API with one store and one clock.
 type fleet struct {
 	*testing.T
 	server *optest.Server
@@ -96,7 +96,7 @@ func newFleet(t *testing.T, processes int) *fleet {
 
 func (f *fleet) now() time.Time { return f.clock }
 
-// process is one more, which has seen nothing.
+// process is one more process with an empty memory.
 func (f *fleet) process() *rs.Cache {
 	i := introspection(f.server)
 	i.Now = f.now
@@ -106,7 +106,7 @@ func (f *fleet) process() *rs.Cache {
 	}
 }
 
-// check sends the token to a process, and tells how often the server has been asked.
+// check sends the token to a process, and returns the number of requests to the server.
 func (f *fleet) check(process int, good bool, asked int) {
 	f.Helper()
 	p, err := f.caches[process].VerifyToken(f.Context(), "canary-opaque")
@@ -118,8 +118,8 @@ func (f *fleet) check(process int, good bool, asked int) {
 	}
 }
 
-// TestShared: what one process was answered the others know, until MaxAge since it was
-// asked, and not from when they learned of it. RS-14.
+// TestShared: all processes use the response that one process got, until MaxAge after its
+// request. RS-14.
 func TestShared(t *testing.T) {
 	f := newFleet(t, 4)
 	for i := range 4 {
@@ -143,7 +143,7 @@ func TestShared(t *testing.T) {
 	}
 }
 
-// TestSharedExpiry: nothing is taken from the store past exp, nor kept there.
+// TestSharedExpiry: a response is neither used nor stored after exp.
 func TestSharedExpiry(t *testing.T) {
 	f := newFleet(t, 2)
 	exp := f.clock.Unix() + 20
@@ -156,12 +156,12 @@ func TestSharedExpiry(t *testing.T) {
 	}
 	f.check(1, true, 1)
 	f.clock = f.clock.Add(21 * time.Second)
-	f.check(1, true, 2) // within the skew, so says the server; but not from the store
+	f.check(1, true, 2) // within the skew of the server, but not of the store
 	f.check(0, true, 3)
 }
 
-// TestSharedInvalidate: every process asks anew after Invalidate in one, at the latest 5
-// seconds later; what was under way meanwhile is not kept.
+// TestSharedInvalidate: at most 5 seconds after Invalidate in one process, every process asks
+// again. A response that was under way is not cached.
 func TestSharedInvalidate(t *testing.T) {
 	f := newFleet(t, 4)
 	for i := range 4 {
@@ -180,7 +180,7 @@ func TestSharedInvalidate(t *testing.T) {
 	}
 }
 
-// TestSharedInvalidateMeanwhile: an answer from before an Invalidate is not shared after it.
+// TestSharedInvalidateMeanwhile: a response from before an Invalidate is not shared afterwards.
 func TestSharedInvalidateMeanwhile(t *testing.T) {
 	f := newFleet(t, 3)
 	f.server.Replace("/introspect", func(w http.ResponseWriter, _ *http.Request) {
@@ -195,7 +195,7 @@ func TestSharedInvalidateMeanwhile(t *testing.T) {
 	f.check(2, true, 3) // shared again
 }
 
-// TestSharedInvalidateIf: a process that was told to forget does not remember by the store.
+// TestSharedInvalidateIf: after InvalidateIf a process does not use the store's response.
 func TestSharedInvalidateIf(t *testing.T) {
 	f := newFleet(t, 2)
 	f.check(0, true, 1)
@@ -208,7 +208,8 @@ func TestSharedInvalidateIf(t *testing.T) {
 	f.check(0, true, 3)
 }
 
-// TestSharedInactive: a token that the server takes back is taken out of the store.
+// TestSharedInactive: if the server reports a token as inactive, its response is removed from the
+// store.
 func TestSharedInactive(t *testing.T) {
 	f := newFleet(t, 2)
 	f.check(0, true, 1)
@@ -221,8 +222,8 @@ func TestSharedInactive(t *testing.T) {
 	}
 }
 
-// TestSharedDown: without the store the server is asked, and Invalidate says so. Every
-// proof that cannot be held against the store is refused: RS-11.
+// TestSharedDown: without the store each process asks the server, and Invalidate returns an
+// error. Every proof is rejected, because it cannot be compared with used ones: RS-11.
 func TestSharedDown(t *testing.T) {
 	f := newFleet(t, 4)
 	f.store.down = true
@@ -256,7 +257,7 @@ func TestSharedDown(t *testing.T) {
 	}
 }
 
-// TestSharedForeign: what another has put there, or for another API, is not read.
+// TestSharedForeign: values of another writer, or for another API, are not used.
 func TestSharedForeign(t *testing.T) {
 	f := newFleet(t, 1)
 	f.check(0, true, 1)
@@ -290,8 +291,8 @@ func TestSharedForeign(t *testing.T) {
 	}
 }
 
-// TestSharedCrowd: four processes, many requests at once: one question each at most, and
-// none of a process that comes later.
+// TestSharedCrowd: four processes with many requests at once cause at most one request each. A
+// process that starts later causes none.
 func TestSharedCrowd(t *testing.T) {
 	f := newFleet(t, 4)
 	for _, c := range f.caches {
@@ -314,7 +315,7 @@ func TestSharedCrowd(t *testing.T) {
 	f.check(4, true, n)
 }
 
-// TestSharedRefuses what is not configured, and keeps its key to itself.
+// TestSharedRefuses: an incomplete configuration is rejected, and the key is not printed.
 func TestSharedRefuses(t *testing.T) {
 	f := newFleet(t, 1)
 	for name, edit := range map[string]func(*rs.Cache){

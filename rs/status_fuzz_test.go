@@ -7,7 +7,7 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// FuzzStatusList: whatever a status list token says, its list stays within the limit, and no index leads past it.
+// FuzzStatusList: the size of an accepted list is limited, and no index is beyond its end.
 func FuzzStatusList(f *testing.F) {
 	f.Add([]byte(`{"sub":"u","iat":1686920170,"exp":2291720170,"ttl":43200,"status_list":{"bits":1,"lst":"eNrbuRgAAhcBXQ"}}`), uint64(3))
 	f.Add([]byte(`{"sub":"u","iat":1686920170,"status_list":{"bits":2,"lst":"eNo76fITAAPfAgc"}}`), uint64(12))

@@ -62,7 +62,7 @@ func (s *statuses) lists() *rs.StatusLists {
 	return &rs.StatusLists{Issuer: s.URL, Keys: (&discovery.Provider{Issuer: s.URL}).Keys()}
 }
 
-// judged is the status of a request with a token whose status is at index.
+// judged returns the status of the response to a token whose status is at index.
 func (s *statuses) judged(t *testing.T, l *rs.StatusLists, status any) int {
 	t.Helper()
 	p := quiet(&rs.Cache{Tokens: jwtVerifier(s.Server)})
@@ -79,7 +79,8 @@ func (s *statuses) at(index any) m {
 	return m{"status_list": m{"idx": index, "uri": s.URL + "/statuslists/1"}}
 }
 
-// TestStatusList: the example of draft-21 §4.1: 1, 2, 0, 3, 0, 1, 0, 1, 1, 2, 3, 3. One fetch serves all. SL-01.
+// TestStatusList: the example of draft-21 §4.1: 1, 2, 0, 3, 0, 1, 0, 1, 1, 2, 3, 3. One fetch is
+// enough for all. SL-01.
 func TestStatusList(t *testing.T) {
 	s := newStatuses(t)
 	l := s.lists()
@@ -123,7 +124,8 @@ func TestStatusList(t *testing.T) {
 	}
 }
 
-// TestStatusListRefused: a list that is not what it must be is not used: 503, and never a pass. SL-02.
+// TestStatusListRefused: an invalid list is not used. The response is 503, and the request is not
+// accepted. SL-02.
 func TestStatusListRefused(t *testing.T) {
 	now := time.Now().Unix()
 	bomb := compressed(make([]byte, 5<<20))
@@ -164,8 +166,8 @@ func TestStatusListRefused(t *testing.T) {
 	}
 }
 
-// TestStatusListFresh: a list is used for its ttl, then fetched again; for StaleFor without that; and never past
-// its exp. SL-03.
+// TestStatusListFresh: a list is used for its ttl and then fetched again. If that fails it is
+// used for StaleFor, and never after its exp. SL-03.
 func TestStatusListFresh(t *testing.T) {
 	s := newStatuses(t)
 	var off atomic.Int64
@@ -199,7 +201,7 @@ func TestStatusListFresh(t *testing.T) {
 	}
 }
 
-// TestStatusListOrigins: a list elsewhere, where that is configured. SL-04.
+// TestStatusListOrigins: a list of another origin is accepted only if it is configured. SL-04.
 func TestStatusListOrigins(t *testing.T) {
 	s := newStatuses(t)
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -219,8 +221,8 @@ func TestStatusListOrigins(t *testing.T) {
 	}
 }
 
-// TestPingSessions: PingFederate's list is asked with the header field that it requires, once for a while, and
-// what cannot be asked is not accepted. REV-17.
+// TestPingSessions: PingFederate is asked with the required header, and the response is cached
+// for a while. If it does not answer, the token is rejected. REV-17.
 func TestPingSessions(t *testing.T) {
 	s := optest.New(t)
 	var asked, revoked atomic.Int32
@@ -291,7 +293,8 @@ func TestPingSessions(t *testing.T) {
 	}
 }
 
-// TestStatusListsBound: 32 lists are remembered. The 33rd removes another one, which is fetched again. SL-03.
+// TestStatusListsBound: 32 lists are cached. The 33rd replaces another one, which is fetched
+// again. SL-03.
 func TestStatusListsBound(t *testing.T) {
 	s := newStatuses(t)
 	l := s.lists()
@@ -326,7 +329,7 @@ func TestStatusListsBound(t *testing.T) {
 	}
 }
 
-// TestPingSessionsBound: at most Size sessions are remembered. REV-17.
+// TestPingSessionsBound: at most Size sessions are cached. REV-17.
 func TestPingSessionsBound(t *testing.T) {
 	var asked atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { asked.Add(1); http.NotFound(w, r) }))

@@ -9,7 +9,7 @@ import (
 	"github.com/countersign/countersign/rs/rstest"
 )
 
-// A route for one role of Keycloak.
+// Protect a route for one role of Keycloak.
 func ExampleRequireClaim() {
 	users := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "deleted") })
 	handler := rs.RequireClaim([]string{"realm_access", "roles"}, "admin")(users)

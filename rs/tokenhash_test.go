@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestKeyOf: a token has one key, and another one of any length has another, also where
-// it differs by what a block would be filled with.
+// TestKeyOf: every token has a different key, also if tokens differ only by the bytes with which
+// a block is filled.
 func TestKeyOf(t *testing.T) {
 	for name, h := range map[string]*hasher{"GMAC": {gcm: newGMAC()}, "SHA-256": {}} {
 		seen := map[tokenKey]int{}

@@ -26,7 +26,8 @@ func addExpired(t *testing.T, d database, table string, n int) {
 	d.exec(t, fmt.Sprintf("INSERT INTO countersign_%s WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < %d) SELECT %s FROM numbers", table, n, row))
 }
 
-// TestSweepSteps: 50 writes remove 200 expired rows of each table, and the next 50 as many.
+// TestSweepSteps: 50 writes remove 200 expired rows of each table, and the next 50 remove 200
+// more.
 func TestSweepSteps(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		for table := range expired {
@@ -47,7 +48,7 @@ func TestSweepSteps(t *testing.T) {
 	})
 }
 
-// TestFullLog: a log never has more values than its maximum, and what has expired makes room.
+// TestFullLog: a log never has more values than its maximum. Expired values make room.
 func TestFullLog(t *testing.T) {
 	if sqlstore.MaxLogged != 1_048_576 {
 		t.Errorf("a log holds %d values, documented are 1,048,576", sqlstore.MaxLogged)
@@ -81,7 +82,7 @@ func TestFullLog(t *testing.T) {
 	})
 }
 
-// TestPing names each table that is missing.
+// TestPing: the error contains each missing table.
 func TestPing(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		s := d.open(t)
@@ -99,7 +100,7 @@ func TestPing(t *testing.T) {
 	})
 }
 
-// TestDeadline: tables that somebody has locked hold no caller up, whatever the call.
+// TestDeadline: locked tables do not block a caller beyond its deadline, in any call.
 func TestDeadline(t *testing.T) {
 	d := postgres(t)
 	s, err := sqlstore.New(sqlstore.Config{DB: d.handle(t), Dialect: d.dialect, Timeout: 200 * time.Millisecond})
@@ -121,8 +122,8 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
-// TestOneDeadline: a call with several statements has one deadline for all of them. Here a
-// write removes expired rows, and the tables after the first are locked.
+// TestOneDeadline: a call with several statements has one deadline. Here a write removes expired
+// rows, and all tables except the first are locked.
 func TestOneDeadline(t *testing.T) {
 	d := postgres(t)
 	s, err := sqlstore.New(sqlstore.Config{DB: d.handle(t), Dialect: d.dialect, Timeout: 2 * time.Second})

@@ -13,8 +13,8 @@ import (
 	"github.com/countersign/countersign/sqlstore"
 )
 
-// One store serves everything that the processes of an application share. The program
-// imports the driver: _ "github.com/jackc/pgx/v5/stdlib".
+// Use one store for everything that the processes of an application share. The program imports
+// the driver: _ "github.com/jackc/pgx/v5/stdlib".
 func Example() {
 	var (
 		ctx  = context.Background()
@@ -38,7 +38,7 @@ func Example() {
 	fmt.Println(visitors, fresh, proofs, err, store.Ping(ctx))
 }
 
-// The statements go into the application's migrations.
+// Add the statements to the application's migrations.
 func ExampleSchema() {
 	fmt.Println(sqlstore.Schema(sqlstore.SQLite, "app_")[:44])
 	// Output:

@@ -84,7 +84,8 @@ func newBrowser() *http.Client {
 	return &http.Client{Jar: jar, Timeout: 30 * time.Second}
 }
 
-// TestLogin: who signs in at one machine is signed in at the other, and signed out too.
+// TestLogin: a user who signs in at one machine is signed in at the other, and so for signing
+// out.
 func TestLogin(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		s, browser := startSite(t, d, issuertest.New(t, issuertest.Config{PlainHTTP: true})), newBrowser()
@@ -109,8 +110,8 @@ func TestLogin(t *testing.T) {
 	})
 }
 
-// TestKilledInLogin: PostgreSQL is killed while the visitor is at the issuer. The callback
-// is answered 503 and signs nobody in. After the restart a login works.
+// TestKilledInLogin: PostgreSQL is killed while the visitor is at the issuer. The callback is
+// answered with 503 and signs no user in. After the restart a login works.
 func TestKilledInLogin(t *testing.T) {
 	d := postgres(t)
 	var hit atomic.Bool

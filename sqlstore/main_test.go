@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// A database is one that a test has made, with the tables.
+// A database is made by a test, with the tables.
 type database struct {
 	driver, dsn string
 	dialect     sqlstore.Dialect
@@ -83,7 +83,7 @@ func each(t *testing.T, test func(t *testing.T, d database)) {
 	t.Run("SQLite", func(t *testing.T) { test(t, sqlite(t)) })
 }
 
-// soon is a time that does not pass during a test.
+// soon is an expiry that a test does not reach.
 func soon() time.Time { return time.Now().Add(time.Minute) }
 
 // The secrets of these tests: neither may be in an error or in the name of a row.

@@ -18,8 +18,8 @@ import (
 	"github.com/countersign/countersign/sqlstore"
 )
 
-// The test binary is run again as another process of an application. These say what it
-// has to do, and where.
+// The test program runs again as another process of an application. These variables say what it
+// does, and where.
 const (
 	taskVariable    = "SQLSTORE_TEST_TASK"
 	driverVariable  = "SQLSTORE_TEST_DRIVER"
@@ -27,8 +27,8 @@ const (
 	dialectVariable = "SQLSTORE_TEST_DIALECT"
 )
 
-// child is another process: for each line on its standard input it does its task, and says
-// how that went.
+// child is another process: for each line on its standard input it does its task, and prints the
+// result.
 func child(task string) {
 	s, err := childStore()
 	if err == nil {
@@ -106,7 +106,8 @@ func (p *process) line() string {
 	return p.out.Text()
 }
 
-// TestProcesses: of two and of four processes that want the same, exactly one gets it.
+// TestProcesses: of two and of four processes that want the same lease or proof, exactly one gets
+// it.
 func TestProcesses(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		for _, task := range []string{"once", "lease"} {
@@ -142,7 +143,7 @@ func oneWinner(t *testing.T, d database, task string, n int) {
 	}
 }
 
-// outcomes of many goroutines, without repetition.
+// outcomes are the different results of many goroutines.
 func outcomes(n int, do func() string) string {
 	all := make([]string, n)
 	var group sync.WaitGroup

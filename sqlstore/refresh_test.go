@@ -24,8 +24,8 @@ func newClient(issuer string) (*client.Client, error) {
 	})
 }
 
-// refresh is told the issuer, and the access and refresh token that an API has rejected. It wants new
-// tokens, many times at once, and gives what all of it came to.
+// refresh gets the issuer, and the tokens that an API has rejected. It requests new tokens many
+// times at once, and returns a summary of the results.
 func refresh(ctx context.Context, s *sqlstore.Store, line string) string {
 	words := strings.Fields(line)
 	issuer, rejected := words[0], &client.Tokens{Token: &oauth2.Token{AccessToken: words[1], RefreshToken: words[2]}}
@@ -43,7 +43,7 @@ func refresh(ctx context.Context, s *sqlstore.Store, line string) string {
 	})
 }
 
-// signIn gives tokens of a login, with a refresh token that may be used once.
+// signIn returns the tokens of a login. The refresh token can be used once.
 func signIn(t *testing.T, i *issuertest.Issuer) (*client.Client, *client.Tokens) {
 	t.Helper()
 	c, err := newClient(i.URL)
@@ -76,9 +76,9 @@ func refreshes(i *issuertest.Issuer) (accepted, rejected int) {
 	return accepted, rejected
 }
 
-// TestRefresh: two and four processes want new tokens of one login at the same time, at a
-// server that revokes the login when a refresh token is used twice. One request is sent,
-// and every process has its tokens. REL-12
+// TestRefresh: two and four processes request new tokens of one login at the same time. The
+// server revokes the login if a refresh token is used twice. There is one request, and every
+// process gets the tokens. REL-12
 func TestRefresh(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		for _, n := range []int{2, 4} {
@@ -107,10 +107,9 @@ func TestRefresh(t *testing.T) {
 	})
 }
 
-// TestKilledInRefresh: PostgreSQL is killed while the issuer rotates the refresh token, so
-// the new tokens cannot be stored. Nothing is answered with tokens that were not stored as
-// if they were; after the restart the login goes on, or ends with ErrLoginRequired. The
-// issuer is never asked in a loop.
+// TestKilledInRefresh: PostgreSQL is killed while the issuer rotates the refresh token, so the
+// new tokens cannot be stored. No caller gets tokens that were not stored. After the restart the
+// login continues, or ends with ErrLoginRequired. There is no loop of requests to the issuer.
 func TestKilledInRefresh(t *testing.T) {
 	d := postgres(t)
 	var armed sync.Once
@@ -149,7 +148,7 @@ func TestKilledInRefresh(t *testing.T) {
 	if accepted, rejected := refreshes(i); accepted > 1 || rejected > 1 {
 		t.Errorf("%d refreshes accepted, %d rejected", accepted, rejected)
 	}
-	// The other process agrees.
+	// The other process has the same result.
 	other := &tokens.Refresher{Client: c, Store: d.open(t), Leases: d.open(t)}
 	got, err = other.Tokens(t.Context(), "alice")
 	if ended != errors.Is(err, tokens.ErrLoginRequired) || !ended && (err != nil || got.AccessToken == first.AccessToken) {
@@ -157,7 +156,7 @@ func TestKilledInRefresh(t *testing.T) {
 	}
 }
 
-// TestHolderKilled: the lease of a process that was killed ends by itself, not before.
+// TestHolderKilled: the lease of a killed process expires, and not before its time.
 func TestHolderKilled(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		s, begin := d.open(t), time.Now()

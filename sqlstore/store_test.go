@@ -27,7 +27,7 @@ func temporary(err error) bool {
 	return errors.As(err, &e) && e.Temporary()
 }
 
-// calls are all methods that ask the database.
+// calls are all methods that use the database.
 var calls = map[string]func(context.Context, *sqlstore.Store) error{
 	"load": func(ctx context.Context, s *sqlstore.Store) error { _, err := s.Load(ctx, secretKey); return err },
 	"save": func(ctx context.Context, s *sqlstore.Store) error {
@@ -53,7 +53,7 @@ var calls = map[string]func(context.Context, *sqlstore.Store) error{
 	"ping":  func(ctx context.Context, s *sqlstore.Store) error { return s.Ping(ctx) },
 }
 
-// not: a call that failed must not say yes.
+// not returns an error if a call that failed returned true.
 func not(yes bool, err error) error {
 	if yes && err != nil {
 		return errors.New("yes and an error at once")
@@ -61,7 +61,7 @@ func not(yes bool, err error) error {
 	return err
 }
 
-// TestErrors: each call says what is wrong, whether it is temporary, and no secret.
+// TestErrors: each error has a reason, is temporary or not, and contains no secret.
 func TestErrors(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		closed := d.handle(t)
@@ -87,8 +87,8 @@ func TestErrors(t *testing.T) {
 	})
 }
 
-// TestServerDown: no call is answered while PostgreSQL is down, each ends in time, and
-// everything works again afterwards.
+// TestServerDown: while PostgreSQL is down, every call fails in time. Afterwards every call
+// succeeds.
 func TestServerDown(t *testing.T) {
 	d := postgres(t)
 	s := d.open(t)
@@ -112,7 +112,7 @@ func TestServerDown(t *testing.T) {
 	}
 }
 
-// TestMisuse is rejected before the database is asked.
+// TestMisuse: invalid arguments are rejected without a statement.
 func TestMisuse(t *testing.T) {
 	s := sqlite(t).open(t)
 	ctx := t.Context()
@@ -143,7 +143,7 @@ func TestMisuse(t *testing.T) {
 	}
 }
 
-// TestConfig: everything that is wrong is named at once.
+// TestConfig: all faults of a configuration are reported at once.
 func TestConfig(t *testing.T) {
 	_, err := sqlstore.New(sqlstore.Config{Prefix: "Bad-", Timeout: time.Minute})
 	for _, field := range []string{"DB", "Dialect", "Prefix", "Timeout"} {
@@ -175,7 +175,7 @@ func TestSchemaIsNeverApplied(t *testing.T) {
 	})
 }
 
-// TestFullIndex: an index has a bound, and what has expired makes room.
+// TestFullIndex: the size of an index is limited. Expired values make room.
 func TestFullIndex(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		s := d.open(t)
@@ -204,10 +204,10 @@ func TestFullIndex(t *testing.T) {
 	})
 }
 
-// sha256Full is how the key "full" is stored.
+// sha256Full is the stored form of the key "full".
 const sha256Full = "a18b869b2e81c0c529552a3c4fa5c92ed08b98a4e146aed778d71d27517f83ac"
 
-// TestSweep removes what has expired in steps, and nothing else.
+// TestSweep removes expired rows in steps, and no others.
 func TestSweep(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		s := d.open(t)
@@ -245,7 +245,7 @@ func rows(t *testing.T, db *sql.DB, query string) (n int) {
 	return n
 }
 
-// TestNothingReadable: keys are in no column.
+// TestNothingReadable: no column has a readable key.
 func TestNothingReadable(t *testing.T) {
 	d := postgres(t)
 	s := d.open(t)
@@ -263,8 +263,8 @@ func TestNothingReadable(t *testing.T) {
 	}
 }
 
-// TestLogOfAnotherDatabase: after a restore of an older state, a follower reads the whole
-// log again and misses nothing.
+// TestLogOfAnotherDatabase: after an older state was restored, a reader reads the whole log again
+// and misses no value.
 func TestLogOfAnotherDatabase(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		s, ctx := d.open(t), t.Context()

@@ -16,7 +16,7 @@ import (
 )
 
 // A login without a browser of this application, CIBA: the server asks the user on another
-// device. Approve stands for the user.
+// device. Approve acts as the user.
 func ExampleBeginBackchannel() {
 	ctx := context.Background()
 	c, issuer := exampleClient()

@@ -20,7 +20,7 @@ func runs(t *testing.T, input string, args ...string) (status int, out string) {
 	return status, o.String() + e.String()
 }
 
-// issuer starts one, and gives its certificate as a file.
+// issuer starts a test issuer, and returns its certificate as a file.
 func issuer(t *testing.T, config issuertest.Config) (i *issuertest.Issuer, ca string) {
 	t.Helper()
 	i = issuertest.New(t, config)
@@ -68,7 +68,7 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
-// TestToken: the checks that a token passes, with and without the network.
+// TestToken: the checks of a token, with and without the network.
 func TestToken(t *testing.T) {
 	i, ca := issuer(t, issuertest.Config{})
 	id, access := i.IDToken(issuertest.IDToken{}), i.AccessToken(issuertest.AccessToken{})

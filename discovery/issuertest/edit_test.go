@@ -39,7 +39,7 @@ func posted(t *testing.T, issuer *issuertest.Issuer, e issuertest.Endpoint, form
 	return m
 }
 
-// mark adds a member that shows that a response was edited.
+// mark adds a member that shows that Edit was called.
 func mark(m map[string]any) { m["urn:example:edited"] = true }
 
 func marked(m map[string]any) bool { return m["urn:example:edited"] == true }

@@ -9,7 +9,8 @@ import (
 	"github.com/countersign/countersign/discovery/issuertest"
 )
 
-// encrypting starts an issuer that encrypts to a key of its client, as change says.
+// encrypting starts an issuer that encrypts with its client's key. change selects what is
+// encrypted.
 func encrypting(t *testing.T, change func(*issuertest.Client)) (*issuertest.Issuer, []auth.DecryptionKey) {
 	key := issuertest.NewKey("enc", "ES256")
 	jwk := key.JWK()

@@ -478,7 +478,7 @@ func TestLogoutTokens(t *testing.T) {
 	}
 }
 
-// TestLogout: the browser leaves the issuer, and the application hears of it.
+// TestLogout: the browser leaves the issuer, and the application gets a logout token.
 func TestLogout(t *testing.T) {
 	heard := make(chan string, 1)
 	app := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { heard <- r.PostFormValue("logout_token") }))

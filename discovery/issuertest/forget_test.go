@@ -7,7 +7,7 @@ import (
 	"github.com/countersign/countersign/discovery/issuertest"
 )
 
-// TestForget: a token from before is unknown afterwards, and a new login works.
+// TestForget: earlier tokens are unknown, and a new login works.
 func TestForget(t *testing.T) {
 	i := issuertest.New(t, issuertest.Config{AccessTokens: issuertest.Opaque})
 	status := func(token string) int {

@@ -138,12 +138,12 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// notReached tells whether a step was left out because of the failure of another.
+// notReached reports whether a step was not run because another one failed.
 func notReached(s idtoken.Step, failed int) bool {
 	return s.Number != failed && s.Err != nil && strings.Contains(s.Err.Error(), "not checked")
 }
 
-// TestResponses: the client rejects every other wrong response, and accepts the right one after it.
+// TestResponses: the client rejects each wrong response, and accepts the right one afterwards.
 func TestResponses(t *testing.T) {
 	jarm := func(c *client.Config) { c.ResponseMode = "jwt" }
 	for fault, change := range map[issuertest.Fault]func(*client.Config){
@@ -170,7 +170,7 @@ func TestResponses(t *testing.T) {
 	}
 }
 
-// TestHTTPFaults: no endpoint may answer like this.
+// TestHTTPFaults: the client rejects each fault of HTTP at every endpoint.
 func TestHTTPFaults(t *testing.T) {
 	faults := []issuertest.Fault{issuertest.Slow, issuertest.HangUp, issuertest.Truncated, issuertest.Redirecting, issuertest.HTML,
 		issuertest.NotJSON, issuertest.Empty, issuertest.TooLarge, issuertest.ServerError, issuertest.Unavailable}
@@ -213,7 +213,7 @@ func TestConfigIsChecked(t *testing.T) {
 	}
 }
 
-// TestManyIssuers: a thousand in one process leave no goroutine behind.
+// TestManyIssuers: a thousand issuers in one process leave no goroutine.
 func TestManyIssuers(t *testing.T) {
 	issuertest.New(t, issuertest.Config{}).Close()
 	before := runtime.NumGoroutine()

@@ -11,13 +11,14 @@ import (
 	"github.com/countersign/countersign/discovery/issuertest"
 )
 
-// person is a user in front of the pages.
+// person is a user who uses the pages.
 type person struct {
 	t      *testing.T
 	issuer *issuertest.Issuer
 }
 
-// send gives the status, the body and where the response redirects to, nil for nowhere.
+// send returns the status, the body and the address of a redirect. The address is nil without
+// one.
 func (p person) send(method, address string, form url.Values) (int, string, *url.URL) {
 	p.t.Helper()
 	r, err := http.NewRequestWithContext(p.t.Context(), method, address, strings.NewReader(form.Encode()))
@@ -57,7 +58,7 @@ func idIn(t *testing.T, body string) string {
 	return m[1]
 }
 
-// toConsent goes to the consent page, and gives it and the id in it.
+// toConsent opens the consent page, and returns it with the id in it.
 func toConsent(t *testing.T) (p person, page, id string) {
 	t.Helper()
 	p = person{t, issuertest.New(t, issuertest.Config{
@@ -74,7 +75,8 @@ func toConsent(t *testing.T) (p person, page, id string) {
 	return p, page, idIn(t, page)
 }
 
-// TestConsentPage: it says who asks, for whom, and what each scope means; the code comes after it.
+// TestConsentPage: the page shows the client, the user, and the meaning of each scope. The code
+// is issued afterwards.
 func TestConsentPage(t *testing.T) {
 	p, page, id := toConsent(t)
 	for _, want := range []string{
@@ -92,7 +94,7 @@ func TestConsentPage(t *testing.T) {
 	}
 }
 
-// TestConsentIsAnAnswer: only the button that allows leads to a code, and only the consent page has it.
+// TestConsentIsAnAnswer: only the "allow" button of the consent page leads to a code.
 func TestConsentIsAnAnswer(t *testing.T) {
 	for _, action := range []string{"cancel", ""} {
 		p, _, id := toConsent(t)
@@ -107,7 +109,7 @@ func TestConsentIsAnAnswer(t *testing.T) {
 	}
 }
 
-// TestNotFoundPage: browsers get a page, programs do not.
+// TestNotFoundPage: browsers get a page, other clients get text.
 func TestNotFoundPage(t *testing.T) {
 	p := person{t, issuertest.New(t, issuertest.Config{})}
 	if status, body, _ := p.send(http.MethodGet, p.issuer.URL+"/", nil); status != http.StatusNotFound || !strings.Contains(body, "Page not found") {

@@ -23,14 +23,14 @@ const patience = 30 * time.Second
 // browserPath is the Chromium to run; without one the tests are skipped.
 var browserPath = os.Getenv("COUNTERSIGN_BROWSER")
 
-// person sits in front of a browser of their own: no cookies, no history.
+// person uses a new browser without cookies and history.
 type person struct {
 	t   *testing.T
 	s   *site
 	ctx context.Context
 }
 
-// newPerson starts a browser; preferences are those of a Chromium profile, "" for none.
+// newPerson starts a browser. preferences are those of a Chromium profile, or "".
 func newPerson(t *testing.T, s *site, preferences string) *person {
 	t.Helper()
 	if browserPath == "" {
@@ -58,7 +58,7 @@ func newPerson(t *testing.T, s *site, preferences string) *person {
 	return (&person{t, s, allocator}).tab()
 }
 
-// tab opens one more in the browser, or the first.
+// tab opens another tab in the browser, or the first one.
 func (p *person) tab() *person {
 	p.t.Helper()
 	ctx, end := chromedp.NewContext(p.ctx)
@@ -69,7 +69,7 @@ func (p *person) tab() *person {
 	return &person{p.t, p.s, ctx}
 }
 
-// do takes steps one after the other.
+// do runs steps in order.
 func (p *person) do(what string, steps ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
@@ -79,8 +79,7 @@ func (p *person) do(what string, steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// settled asks again while the browser has one page in the place of another: then there is
-// none for a moment.
+// settled repeats a query while the browser replaces one page by another.
 func settled(ask func() error) (err error) {
 	for range 50 {
 		if err = ask(); err == nil || !strings.Contains(err.Error(), "Not attached to an active page") {
@@ -91,7 +90,7 @@ func settled(ask func() error) (err error) {
 	return err
 }
 
-// load takes steps that lead to another page, and gives its HTTP status.
+// load runs steps that lead to another page, and returns its HTTP status.
 func (p *person) load(what string, steps ...chromedp.Action[chromedp.Void]) int {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
@@ -103,7 +102,7 @@ func (p *person) load(what string, steps ...chromedp.Action[chromedp.Void]) int 
 	return int(resp.Status)
 }
 
-// read gives what an action finds.
+// read returns the result of an action.
 func read[T any](p *person, what string, action chromedp.Action[T]) T {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
@@ -132,8 +131,7 @@ func (p *person) reload() int {
 	return p.load("reload", chromedp.Reload())
 }
 
-// back goes back, and waits until another page is there: from the browser's memory, where
-// no page is loaded, or anew.
+// back goes back, and waits for the other page. The browser takes it from memory, or loads it.
 func (p *person) back() {
 	p.t.Helper()
 	before := read(p, "history", chromedp.NavigationEntries()).CurrentIndex
@@ -162,20 +160,20 @@ func (p *person) eventually(what string, so func() bool) {
 	p.t.Fatalf("%s: it does not come to be", what)
 }
 
-// choose chooses alice in the server's form.
+// choose selects alice in the server's form.
 func (p *person) choose() int {
 	p.t.Helper()
 	return p.click(`button[value="` + alice.Subject + `"]`)
 }
 
-// fill fills in the server's form, and allows what the application asks for.
+// fill fills in the server's form, and allows the requested scopes.
 func (p *person) fill() int {
 	p.t.Helper()
 	p.choose()
 	return p.click(`button[value="allow"]`)
 }
 
-// at is where the browser is, host and the rest.
+// at returns the host and the path of the current page.
 func (p *person) at() *url.URL {
 	p.t.Helper()
 	u, err := url.Parse(read(p, "location", chromedp.Location()))
@@ -190,7 +188,7 @@ func (p *person) text() string {
 	return read(p, "text", chromedp.Evaluate[string]("document.body.innerText"))
 }
 
-// wantForm wants the server's login form.
+// wantForm fails the test if the page is not the server's login form.
 func (p *person) wantForm() {
 	p.t.Helper()
 	if p.at().Hostname() != serverHost || !strings.Contains(p.text(), "Continue as") {
@@ -198,7 +196,7 @@ func (p *person) wantForm() {
 	}
 }
 
-// wantUser wants a page of the application, with alice signed in.
+// wantUser fails the test if the page is not the application's, with alice signed in.
 func (p *person) wantUser(path string) {
 	p.t.Helper()
 	if p.s.app+path != p.at().String() || !strings.Contains(p.text(), "You are "+alice.Subject) {
@@ -206,7 +204,7 @@ func (p *person) wantUser(path string) {
 	}
 }
 
-// wantNobody wants the application's home page, with nobody signed in.
+// wantNobody fails the test if the page is not the application's home page without a user.
 func (p *person) wantNobody() {
 	p.t.Helper()
 	p.open("/")
@@ -215,7 +213,7 @@ func (p *person) wantNobody() {
 	}
 }
 
-// wantProblem wants the page of a problem, on the application's site.
+// wantProblem fails the test if the page is not an error page of the application.
 func (p *person) wantProblem(code string) {
 	p.t.Helper()
 	if p.at().Hostname() != appHost || !strings.Contains(p.text(), code) {
@@ -223,7 +221,7 @@ func (p *person) wantProblem(code string) {
 	}
 }
 
-// withoutScripts switches scripts off, as some visitors do.
+// withoutScripts disables scripts.
 func (p *person) withoutScripts() {
 	p.t.Helper()
 	p.do("scripts off", chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
@@ -232,11 +230,11 @@ func (p *person) withoutScripts() {
 	}))
 }
 
-// pictures is where those of the pages go.
+// pictures is the directory of the pictures.
 const pictures = "../../.cache/browser"
 
-// picture takes the page at two widths. What sticks out at the side of a narrow page is
-// an error.
+// picture photographs the page in two widths. It fails the test if a narrow page is wider than
+// the screen.
 func (p *person) picture(name string) {
 	p.t.Helper()
 	if err := os.MkdirAll(pictures, 0o755); err != nil {
@@ -256,7 +254,7 @@ func (p *person) picture(name string) {
 	}
 }
 
-// variant takes the page in one width and one color scheme.
+// variant photographs the page in one width and one color scheme.
 func (p *person) variant(name string, width int64, scheme string) {
 	p.t.Helper()
 	p.scheme(scheme)
@@ -273,7 +271,7 @@ func (p *person) variant(name string, width int64, scheme string) {
 	}
 }
 
-// scheme sets what the visitor prefers: "light", "dark", or "" for nothing.
+// scheme sets the visitor's color scheme: "light", "dark", or "" for none.
 func (p *person) scheme(scheme string) {
 	p.t.Helper()
 	p.do("color scheme", chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
@@ -283,8 +281,7 @@ func (p *person) scheme(scheme string) {
 	}))
 }
 
-// contrast names the texts whose contrast to what is behind them is below 4.5 (WCAG 2.2,
-// success criterion 1.4.3).
+// contrast returns the texts with a contrast below 4.5 (WCAG 2.2, success criterion 1.4.3).
 const contrast = `(() => {
   const channels = c => { const m = c.match(/[\d.]+/g).map(Number); return { rgb: m.slice(0, 3), alpha: m.length > 3 ? m[3] : 1 } };
   const light = rgb => rgb.map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
@@ -304,8 +301,8 @@ const contrast = `(() => {
   return pale.join(" | ");
 })()`
 
-// accessible is what every page has, for those who do not see it too, and that its
-// policy does not keep its own style out.
+// accessible checks that the page has a language, a title and a heading, and that its policy
+// allows its own style.
 var accessible = map[string]string{
 	"a language":              `document.documentElement.lang == "en"`,
 	"a title":                 `document.title != ""`,
@@ -315,8 +312,8 @@ var accessible = map[string]string{
 	"its style":               `[...document.styleSheets].some(s => s.cssRules.length > 0)`,
 }
 
-// wantCookies wants those of the application to be out of reach for scripts, for http and
-// for other hosts. WEB-01.
+// wantCookies checks that scripts, http and other hosts cannot read the application's cookies.
+// WEB-01.
 func (p *person) wantCookies() {
 	p.t.Helper()
 	all := read(p, "cookies", func(ctx context.Context, t *chromedp.Target) (network.GetCookiesResult, error) {

@@ -17,7 +17,7 @@ import (
 	"github.com/countersign/countersign/redisstore"
 )
 
-// deviceRefresh is the shortest that is allowed: the test waits for one, in the browser's time.
+// deviceRefresh is the shortest allowed interval. The test waits for one, by the browser's clock.
 const deviceRefresh = 10 * time.Second
 
 // tally is a Counter.
@@ -41,7 +41,7 @@ func (c *tally) of(event login.Event) int {
 	return c.all[event]
 }
 
-// cookieHeader is all cookies of the application, as malware would copy them.
+// cookieHeader returns all cookies of the application, as malware would copy them.
 func (p *person) cookieHeader() string {
 	p.t.Helper()
 	all := read(p, "cookies", func(ctx context.Context, t *chromedp.Target) (network.GetCookiesResult, error) {
@@ -54,7 +54,7 @@ func (p *person) cookieHeader() string {
 	return strings.Join(pairs, "; ")
 }
 
-// statusWith asks for a page with copied cookies, from another client.
+// statusWith requests a page with copied cookies, from another client.
 func (s *site) statusWith(t *testing.T, cookies string) int {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.app+"/albums/7", nil)
@@ -70,9 +70,9 @@ func (s *site) statusWith(t *testing.T, cookies string) int {
 	return resp.StatusCode
 }
 
-// TestDeviceBound: Chromium registers a key, refreshes before the cookie expires, and goes on
-// when the application is restarted. Its cookies, copied to another client, are rejected after
-// one refresh interval. Signing out ends both.
+// TestDeviceBound: Chromium registers a key, refreshes before the cookie expires, and continues
+// after a restart of the application. Copied cookies are rejected after one refresh interval.
+// Signing out ends both.
 func TestDeviceBound(t *testing.T) {
 	var counter tally
 	binding := func(c *login.Config) {

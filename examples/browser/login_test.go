@@ -7,7 +7,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestSignIn: by the button, and away again by another.
+// TestSignIn: the visitor signs in and out with the buttons.
 func TestSignIn(t *testing.T) {
 	p := newPerson(t, startSite(t, ""), "")
 	p.wantNobody()
@@ -28,7 +28,7 @@ func TestSignIn(t *testing.T) {
 	p.wantForm()
 }
 
-// TestDeepLink: after the login the visitor is where they wanted to be.
+// TestDeepLink: after the login the visitor is on the requested page.
 func TestDeepLink(t *testing.T) {
 	p := newPerson(t, startSite(t, ""), "")
 	const link = "/albums/7?size=large&q=a%20b"
@@ -42,7 +42,7 @@ func TestDeepLink(t *testing.T) {
 	}
 }
 
-// TestCancel: the visitor says no, and can think again.
+// TestCancel: the visitor cancels, and signs in later.
 func TestCancel(t *testing.T) {
 	p := newPerson(t, startSite(t, ""), "")
 	p.open("/albums/7")
@@ -58,7 +58,7 @@ func TestCancel(t *testing.T) {
 	p.wantUser("/albums/7")
 }
 
-// TestTwoTabs: two logins at once end where each was begun, whichever ends first.
+// TestTwoTabs: each of two parallel logins ends on the page where it began, in any order.
 func TestTwoTabs(t *testing.T) {
 	one := newPerson(t, startSite(t, ""), "")
 	one.open("/albums/1")
@@ -77,7 +77,7 @@ func TestTwoTabs(t *testing.T) {
 	one.wantForm()
 }
 
-// TestReload: of every page, on the way and at its end.
+// TestReload reloads every page of a login.
 func TestReload(t *testing.T) {
 	p := newPerson(t, startSite(t, ""), "")
 	p.open("/")
@@ -103,8 +103,8 @@ func TestReload(t *testing.T) {
 	p.wantProblem("login_unknown")
 }
 
-// TestBack: to every page, on the way and at its end. A login is not lost by it, nor had
-// twice, and a page for those who are signed in is not shown after the logout.
+// TestBack goes back to every page of a login. The login is not lost, and not made twice. After
+// the logout no page for signed-in users is shown.
 func TestBack(t *testing.T) {
 	p := newPerson(t, startSite(t, ""), "")
 	p.open("/")
@@ -115,7 +115,7 @@ func TestBack(t *testing.T) {
 	p.open("/albums/7")
 	p.fill()
 	p.wantUser("/albums/7")
-	p.back() // to the server's consent page, which was used
+	p.back() // to the server's consent page, which was used already
 	p.picture("server-form-used")
 	p.open("/albums/7")
 	p.wantUser("/albums/7")
@@ -126,7 +126,7 @@ func TestBack(t *testing.T) {
 	}
 }
 
-// TestExpired: a form that was left open for too long.
+// TestExpired: the visitor submits the server's form too late.
 func TestExpired(t *testing.T) {
 	s := startSite(t, "")
 	p := newPerson(t, s, "")
@@ -142,7 +142,7 @@ func TestExpired(t *testing.T) {
 	p.wantUser("/albums/7")
 }
 
-// TestUnavailable: the server where visitors sign in is away.
+// TestUnavailable: the authorization server is down.
 func TestUnavailable(t *testing.T) {
 	s := startSite(t, "")
 	p := newPerson(t, s, "")
@@ -154,7 +154,7 @@ func TestUnavailable(t *testing.T) {
 	p.picture("problem-unavailable")
 }
 
-// TestFormPost: the answer comes by a form from another site, with scripts and without.
+// TestFormPost: the response is a form post from another site, with scripts and without.
 func TestFormPost(t *testing.T) {
 	for _, scripts := range []bool{true, false} {
 		p := newPerson(t, startSite(t, "form_post"), "")
@@ -175,7 +175,7 @@ func TestFormPost(t *testing.T) {
 	}
 }
 
-// TestWithoutScripts: nothing of it needs any.
+// TestWithoutScripts: a login needs no scripts.
 func TestWithoutScripts(t *testing.T) {
 	p := newPerson(t, startSite(t, ""), "")
 	p.withoutScripts()
@@ -188,7 +188,7 @@ func TestWithoutScripts(t *testing.T) {
 	p.wantNobody()
 }
 
-// TestWithoutCookies: the visitor is told what is missing, and is not sent in circles.
+// TestWithoutCookies: the visitor sees that cookies are missing, and there is no loop.
 func TestWithoutCookies(t *testing.T) {
 	const blocked = `{"profile":{"default_content_setting_values":{"cookies":2}}}`
 	p := newPerson(t, startSite(t, ""), blocked)

@@ -27,7 +27,7 @@ func startNative(t *testing.T) client.Config {
 	return client.Config{Issuer: issuer.URL, ClientID: "photoctl", Auth: auth.Public(), PAR: client.PAROff}
 }
 
-// TestLoopback: the browser that a program opens ends on a page that says so. NAT-01.
+// TestLoopback: the browser ends on a page with the result. NAT-01.
 func TestLoopback(t *testing.T) {
 	for name, test := range map[string]struct {
 		button, title string
@@ -72,7 +72,7 @@ func TestLoopback(t *testing.T) {
 	}
 }
 
-// TestDevicePages: the code is typed in on another device, which says what it is for.
+// TestDevicePages: the user enters the code on another device, which shows what it is for.
 func TestDevicePages(t *testing.T) {
 	p := newPerson(t, nil, "")
 	c, err := client.New(startNative(t))

@@ -19,7 +19,7 @@ import (
 	"github.com/countersign/countersign/discovery/issuertest"
 )
 
-// startPlayground builds and starts the command, and gives the address that it prints.
+// startPlayground builds and starts the command, and returns the printed address.
 func startPlayground(t *testing.T, args ...string) string {
 	t.Helper()
 	if browserPath == "" {
@@ -53,7 +53,7 @@ func startPlayground(t *testing.T, args ...string) string {
 	return ""
 }
 
-// count gives how many elements match.
+// count returns the number of matching elements.
 func (p *person) count(selector string) int {
 	p.t.Helper()
 	return int(read(p, selector, chromedp.Evaluate[int64](`document.querySelectorAll('`+selector+`').length`)))
@@ -123,7 +123,7 @@ func TestPlaygroundWithoutScripts(t *testing.T) {
 	}
 }
 
-// TestPlaygroundKey: the key works once, and nothing is shown without it.
+// TestPlaygroundKey: the key is accepted once, and nothing is shown without it.
 func TestPlaygroundKey(t *testing.T) {
 	address := startPlayground(t)
 	p := newPerson(t, nil, "")
@@ -143,7 +143,7 @@ func TestPlaygroundKey(t *testing.T) {
 	}
 }
 
-// TestPlaygroundStaysHere: the page loads nothing from elsewhere.
+// TestPlaygroundStaysHere: the page loads nothing from other hosts.
 func TestPlaygroundStaysHere(t *testing.T) {
 	address := startPlayground(t)
 	p := newPerson(t, nil, "")

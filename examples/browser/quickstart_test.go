@@ -12,7 +12,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// quickstart builds and starts the program, and gives the addresses that it prints.
+// quickstart builds and starts the program, and returns the printed addresses.
 func quickstart(t *testing.T, args ...string) (app, server, api string) {
 	t.Helper()
 	if browserPath == "" {
@@ -47,7 +47,7 @@ func quickstart(t *testing.T, args ...string) (app, server, api string) {
 	return found[0], found[1], found[2]
 }
 
-// want wants a page with a text.
+// want fails the test if the page lacks a text.
 func (p *person) want(text string) {
 	p.t.Helper()
 	if !strings.Contains(p.text(), text) {
@@ -55,7 +55,7 @@ func (p *person) want(text string) {
 	}
 }
 
-// wantFocus wants an outline at what the first press of the Tab key leads to.
+// wantFocus fails the test if the first press of the Tab key shows no outline.
 func (p *person) wantFocus() {
 	p.t.Helper()
 	p.do("Tab", chromedp.KeyEvent(kb.Tab))
@@ -64,7 +64,7 @@ func (p *person) wantFocus() {
 	}
 }
 
-// TestQuickstart goes through all pages of the quickstart.
+// TestQuickstart opens all pages of the quickstart.
 func TestQuickstart(t *testing.T) {
 	app, server, api := quickstart(t)
 	p := newPerson(t, nil, "")
@@ -105,7 +105,7 @@ func TestQuickstart(t *testing.T) {
 	p.picture("quickstart-api")
 }
 
-// TestQuickstartProblems: the pages for what goes wrong.
+// TestQuickstartProblems: the error pages.
 func TestQuickstartProblems(t *testing.T) {
 	app, _, _ := quickstart(t, "-scopes", "openid")
 	p := newPerson(t, nil, "")

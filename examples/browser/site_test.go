@@ -26,7 +26,7 @@ import (
 	"github.com/countersign/countersign/examples/internal/page"
 )
 
-// The two sites. The browser, and the application's own client, find both on loopback.
+// The two sites. The browser, and the application's client, reach both on loopback.
 const (
 	appHost    = "shop.example"
 	serverHost = "accounts.test"
@@ -34,20 +34,20 @@ const (
 
 var alice = issuertest.User{Subject: "248289761001", Claims: map[string]any{"name": "Alice Liddell"}}
 
-// site is a web application and the server where its visitors sign in, both on TLS.
+// site is a web application and its authorization server, both with TLS.
 type site struct {
 	app, issuer string
 	clock       clock
 	login       *login.Login
 	server      *httptest.Server
 
-	start     func() []http.Handler // the processes of the application, anew
+	start     func() []http.Handler // starts the processes of the application again
 	mu        sync.Mutex
 	processes []http.Handler
 	next      int
 }
 
-// ServeHTTP gives requests to the processes in turn.
+// ServeHTTP sends requests to the processes in turn.
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.next++
@@ -56,7 +56,7 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	process.ServeHTTP(w, r)
 }
 
-// restart replaces every process by a new one, which remembers nothing.
+// restart replaces every process by a new one without state.
 func (s *site) restart() {
 	fresh := s.start()
 	s.mu.Lock()
@@ -64,7 +64,7 @@ func (s *site) restart() {
 	s.processes = fresh
 }
 
-// clock is the application's, which tests turn.
+// clock is the application's clock, which tests set.
 type clock struct {
 	mu  sync.Mutex
 	off time.Duration
@@ -82,8 +82,8 @@ func (c *clock) turn(d time.Duration) {
 	c.off += d
 }
 
-// startSite starts both; mode is the response mode of the registration. Each of edits is of one
-// process of the application; without any there is one.
+// startSite starts both. mode is the registered response mode. Each of edits changes one process
+// of the application. Without edits there is one process.
 func startSite(t *testing.T, mode string, edits ...func(*login.Config)) *site {
 	t.Helper()
 	s := &site{}
@@ -162,7 +162,7 @@ func showAlbum(w http.ResponseWriter, r *http.Request) {
 	albumPage.Write(w, http.StatusOK, map[string]any{"User": user, "Where": template.HTML(template.HTMLEscapeString(r.RequestURI))})
 }
 
-// certificate is for both sites; who trusts its key trusts them.
+// certificate is the certificate of both sites.
 var certificate = sync.OnceValue(func() tls.Certificate {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -180,7 +180,7 @@ var certificate = sync.OnceValue(func() tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 })
 
-// keyHash is how Chromium is told of the key.
+// keyHash is the form in which Chromium accepts the key.
 func keyHash() string {
 	sum := sha256.Sum256(certificate().Leaf.RawSubjectPublicKeyInfo)
 	return base64.StdEncoding.EncodeToString(sum[:])
@@ -202,7 +202,7 @@ func origin(s *httptest.Server, host string) string {
 	return "https://" + net.JoinHostPort(host, port)
 }
 
-// toLoopback finds every name on loopback.
+// toLoopback resolves every name to loopback.
 func toLoopback() *http.Client {
 	roots := x509.NewCertPool()
 	roots.AddCert(certificate().Leaf)

@@ -19,11 +19,12 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// api is what the page calls: it verifies every token, and wants a stronger login for originals.
+// api is the API that the page calls. It verifies every token, and requires a stronger login for
+// originals.
 type api struct {
 	*httptest.Server
 	called atomic.Int32
-	reject atomic.Bool // the next token, as if it was revoked
+	reject atomic.Bool // rejects the next token, as if it were revoked
 }
 
 func startAPI(t *testing.T, s *site) *api {
@@ -52,7 +53,7 @@ func startAPI(t *testing.T, s *site) *api {
 	return a
 }
 
-// wantAnswer presses a button, and waits for what the page shows.
+// wantAnswer presses a button, and waits for the text on the page.
 func (p *person) wantAnswer(button, want string) {
 	p.t.Helper()
 	p.do("press "+button, chromedp.Click(chromedp.CSS(button)))

@@ -12,7 +12,7 @@ import (
 	"github.com/countersign/countersign/examples/internal/visitor"
 )
 
-// start runs the program and gives its issuer and what it prints after that.
+// start runs the program, and returns its issuer and the rest of its output.
 func start(t *testing.T, args ...string) (issuer string, lines *bufio.Scanner) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())

@@ -15,8 +15,8 @@ const (
 	session     = "canary-session-of-alice"
 )
 
-// newTenant answers as the product's REST interface does. authorize answers the request at
-// the authorization endpoint.
+// newTenant answers like the product's REST interface. authorize answers the request at the
+// authorization endpoint.
 func newTenant(t *testing.T, authorize http.HandlerFunc) *REST {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -27,7 +27,7 @@ func newTenant(t *testing.T, authorize http.HandlerFunc) *REST {
 		switch {
 		case r.Header.Get("Accept-API-Version") != "resource=2.0, protocol=1.0":
 			w.WriteHeader(http.StatusBadRequest)
-		case r.Header.Get("X-OpenAM-Username") == "bob": // whose journey has one more step
+		case r.Header.Get("X-OpenAM-Username") == "bob": // a realm whose journey has one more step
 			answer(w, map[string]any{"authId": "canary-auth-id", "callbacks": []any{}})
 		case r.Header.Get("X-OpenAM-Username") != "alice" || r.Header.Get("X-OpenAM-Password") != password:
 			w.WriteHeader(http.StatusUnauthorized)
@@ -59,7 +59,7 @@ func TestAuthenticate(t *testing.T) {
 	}
 }
 
-// TestAuthorize checks what is sent, and reads the parameters from the Location.
+// TestAuthorize checks the request, and reads the parameters from the Location.
 func TestAuthorize(t *testing.T) {
 	rest := newTenant(t, func(w http.ResponseWriter, r *http.Request) {
 		cookie, err := r.Cookie("a1b2c3")
@@ -82,8 +82,7 @@ func TestAuthorize(t *testing.T) {
 	}
 }
 
-// TestAuthorizeElsewhere: a redirect to another address than the application's holds no code
-// for it.
+// TestAuthorizeElsewhere: a redirect to another address than the application's is rejected.
 func TestAuthorizeElsewhere(t *testing.T) {
 	for _, to := range []string{"https://tenant.example/am/XUI/?goto=x", redirectURL + "/more?code=c1", "http://app.example/callback?code=c1"} {
 		rest := newTenant(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, to, http.StatusFound) })

@@ -20,7 +20,7 @@ import (
 	"github.com/countersign/countersign/pkce"
 )
 
-// TestDemonstration is what the one command does.
+// TestDemonstration runs the one command.
 func TestDemonstration(t *testing.T) {
 	var out bytes.Buffer
 	if err := demonstrate(t.Context(), &out); err != nil {
@@ -31,7 +31,7 @@ func TestDemonstration(t *testing.T) {
 	}
 }
 
-// attempt is a login up to the app, and what the app would send.
+// attempt is a login of the app, and the request that the app then sends.
 func (a *app) attempt(t *testing.T) map[string]string {
 	t.Helper()
 	verifier, state, nonce := pkce.New(), rand.Text(), rand.Text()
@@ -56,13 +56,13 @@ func startApp(t *testing.T) *app {
 	return a
 }
 
-// TestExchange: one thing wrong at a time, and the code is worth nothing.
+// TestExchange: one fault at a time, and the exchange is rejected.
 func TestExchange(t *testing.T) {
 	a := startApp(t)
 	for _, test := range []struct {
 		name string
 		edit func(map[string]string)
-		code string // "" if it is to go well
+		code string // "" for success
 	}{
 		{"good", func(map[string]string) {}, ""},
 		{"another verifier", func(m map[string]string) { m["code_verifier"] = string(pkce.New()) }, "invalid_grant"},
@@ -100,7 +100,7 @@ func TestExchange(t *testing.T) {
 	}
 }
 
-// TestTwice: what was exchanged is used up.
+// TestTwice: a code can be exchanged once.
 func TestTwice(t *testing.T) {
 	a := startApp(t)
 	body := a.attempt(t)
@@ -111,7 +111,7 @@ func TestTwice(t *testing.T) {
 	}
 }
 
-// TestTokens: a route is open to the tokens of sessions that last, and to nothing else.
+// TestTokens: a route accepts only tokens of sessions that have not ended.
 func TestTokens(t *testing.T) {
 	clock := time.Now()
 	s := sessions{store: &login.Memory{}, now: func() time.Time { return clock }}
@@ -145,7 +145,7 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// down is a store that is away.
+// down is a store that is not available.
 type down struct{}
 
 var errDown = errors.New("down")
@@ -154,7 +154,7 @@ func (down) Load(context.Context, string) ([]byte, error)          { return nil,
 func (down) Save(context.Context, string, []byte, time.Time) error { return errDown }
 func (down) Delete(context.Context, string) error                  { return errDown }
 
-// TestStoreDown: nobody is signed in or out.
+// TestStoreDown: no user can sign in or out.
 func TestStoreDown(t *testing.T) {
 	b := &backend{sessions: sessions{store: down{}, now: time.Now}, log: slog.New(slog.DiscardHandler)}
 	for path, method := range map[string]string{"/me": http.MethodGet, "/logout": http.MethodPost} {
@@ -166,7 +166,7 @@ func TestStoreDown(t *testing.T) {
 	}
 }
 
-// TestBodies: what is no JSON object of the names that are known is not looked at.
+// TestBodies: a body that is not a JSON object with the known names is rejected.
 func TestBodies(t *testing.T) {
 	for name, test := range map[string]struct{ kind, body string }{
 		"a form":              {"application/x-www-form-urlencoded", "code=x"},
@@ -187,7 +187,7 @@ func TestBodies(t *testing.T) {
 	}
 }
 
-// TestLimit: an address that tries too often has to wait, and no other.
+// TestLimit: an address with too many requests has to wait, and others do not.
 func TestLimit(t *testing.T) {
 	var l limit
 	now := time.Now()
@@ -222,7 +222,7 @@ func TestLimit(t *testing.T) {
 	}
 }
 
-// TestNothingSecretIsShown: code, verifier, nonce and tokens stay out of the log. LOG-01.
+// TestNothingSecretIsShown: code, verifier, nonce and tokens are not in the log. LOG-01.
 func TestNothingSecretIsShown(t *testing.T) {
 	a := startApp(t)
 	var log bytes.Buffer

@@ -12,7 +12,7 @@ import (
 	"github.com/countersign/countersign/examples/internal/visitor"
 )
 
-// TestCommands are the two ways, each in one command.
+// TestCommands runs both ways, each as one command.
 func TestCommands(t *testing.T) {
 	for name, test := range map[string]struct {
 		args  []string
@@ -39,7 +39,7 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// TestNo: a user who says no ends the login in both ways.
+// TestNo: a user who denies ends the login in both ways.
 func TestNo(t *testing.T) {
 	for _, device := range []bool{false, true} {
 		issuer, stop, err := startServer()
@@ -58,7 +58,7 @@ func TestNo(t *testing.T) {
 	}
 }
 
-// TestGivenUp: the program does not wait for somebody who has left.
+// TestGivenUp: the program stops waiting when its context ends.
 func TestGivenUp(t *testing.T) {
 	for _, device := range []bool{false, true} {
 		issuer, stop, err := startServer()
@@ -75,7 +75,7 @@ func TestGivenUp(t *testing.T) {
 	}
 }
 
-// cancelling gives up as soon as something is shown.
+// cancelling cancels at the first output.
 type cancelling struct{ cancel func() }
 
 func (c cancelling) Write(p []byte) (int, error) {

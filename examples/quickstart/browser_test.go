@@ -35,7 +35,8 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// TestConsent: it is a page after the sign-in that says what is asked for. Who does not allow it is not signed in.
+// TestConsent: a page after the sign-in shows the requested scopes. A user who does not allow
+// them is not signed in.
 func TestConsent(t *testing.T) {
 	b := startBench(t)
 	v := b.browser(t)
@@ -146,7 +147,7 @@ func TestSignOut(t *testing.T) {
 	}
 }
 
-// TestSignOutFromElsewhere: a form of another site signs nobody out.
+// TestSignOutFromElsewhere: a form of another site does not sign a user out.
 func TestSignOutFromElsewhere(t *testing.T) {
 	b := startBench(t)
 	v := b.browser(t)
@@ -175,7 +176,7 @@ func TestNotFound(t *testing.T) {
 	}
 }
 
-// TestReportTable: every step has a row, with a head and a result in words.
+// TestReportTable: every step has a row with a header and a result in words.
 func TestReportTable(t *testing.T) {
 	b := startBench(t)
 	v := b.browser(t)
@@ -197,7 +198,7 @@ func TestReportTable(t *testing.T) {
 	}
 }
 
-// fetch gives the answer to one request, body aside.
+// fetch returns the response to one request without its body.
 func fetch(t *testing.T, address string) *http.Response {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
@@ -290,7 +291,7 @@ func call(t *testing.T, api, token string) (status int, challenge string) {
 	return resp.StatusCode, resp.Header.Get("WWW-Authenticate")
 }
 
-// TestNothingSecretIsShown looks for everything secret in pages, steps and logs.
+// TestNothingSecretIsShown searches pages, steps and logs for secrets.
 func TestNothingSecretIsShown(t *testing.T) {
 	for _, kind := range []string{"jwt", "opaque"} {
 		t.Run(kind, func(t *testing.T) {

@@ -11,11 +11,11 @@ import (
 
 const foreignAudience = "https://photos.example/"
 
-// startForeign starts a server that is none of the quickstart's, and gives the flags for it.
+// startForeign starts a server that is not part of the quickstart, and returns the flags for it.
 func startForeign(t *testing.T, opaque bool, secret string) []string {
 	t.Helper()
 	app := listenLoopback(t)
-	app.Close() // the quickstart is about to listen there
+	app.Close() // the quickstart will listen there
 	address, format := app.Addr().String(), map[bool]issuertest.Format{false: issuertest.JWT, true: issuertest.Opaque}[opaque]
 	server := issuertest.New(t, issuertest.Config{
 		PlainHTTP: true, Page: true, AccessTokens: format,
@@ -46,7 +46,7 @@ func TestForeignServer(t *testing.T) {
 		opaque bool
 		secret string
 		args   []string
-		want   string // "" means that all goes well
+		want   string // "" means success
 	}{
 		{"confidential client", false, "its-secret", withScope, ""},
 		{"public client", false, "", withScope, ""},
@@ -68,7 +68,8 @@ func TestForeignServer(t *testing.T) {
 	}
 }
 
-// TestForeignServerDown: nothing is fetched before a visitor comes, and then the page is a plain one.
+// TestForeignServerDown: nothing is fetched before a visitor comes. Then the page is an error
+// page.
 func TestForeignServerDown(t *testing.T) {
 	l := listenLoopback(t)
 	l.Close()

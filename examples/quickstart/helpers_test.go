@@ -9,11 +9,11 @@ import (
 	"github.com/countersign/countersign/examples/internal/visitor"
 )
 
-// browser is a visitor whom a test leads by the hand.
+// browser is a visitor whom a test controls.
 type browser struct {
 	*visitor.Visitor
 	t     *testing.T
-	pages []string // all that it was shown
+	pages []string // all pages that it got
 }
 
 func (b *bench) browser(t *testing.T) *browser {
@@ -39,7 +39,7 @@ func (b *browser) get(address string) *visitor.Page {
 	return b.send(r)
 }
 
-// begin goes to the login form.
+// begin opens the login form.
 func (b *browser) begin() *visitor.Page {
 	b.t.Helper()
 	redirect := b.get(b.App + "/photos").Redirect
@@ -49,7 +49,7 @@ func (b *browser) begin() *visitor.Page {
 	return b.get(redirect.String())
 }
 
-// fill answers the server's pages, and gives what they lead to.
+// fill submits the server's forms, and returns the page after them.
 func (b *browser) fill(s *visitor.Page) *visitor.Page {
 	b.t.Helper()
 	s, err := b.Through(b.t.Context(), s)
@@ -60,7 +60,7 @@ func (b *browser) fill(s *visitor.Page) *visitor.Page {
 	return s
 }
 
-// consent signs in, and gives the consent page.
+// consent signs in, and returns the consent page.
 func (b *browser) consent() *visitor.Page {
 	b.t.Helper()
 	return b.get(b.press(b.begin()).Redirect.String())
@@ -76,7 +76,7 @@ func (b *browser) press(s *visitor.Page) *visitor.Page {
 	return b.send(r)
 }
 
-// callback signs in and gives the address that the server redirects to.
+// callback signs in, and returns the address of the server's redirect.
 func (b *browser) callback() *url.URL {
 	b.t.Helper()
 	s := b.fill(b.begin())
@@ -99,7 +99,8 @@ func (b *browser) cookie() string {
 	return ""
 }
 
-// wantFailure wants a plain page with a code and an id that is in the log too.
+// wantFailure fails the test if the page is not an error page with a code, and an id that the log
+// has too.
 func (b *bench) wantFailure(t *testing.T, s *visitor.Page, status int, code string) {
 	t.Helper()
 	if s.Status != status {

@@ -11,11 +11,11 @@ import (
 	"testing"
 )
 
-// bench is a system under test, with everything it wrote.
+// bench is a running system, with all its output.
 type bench struct {
 	*system
 	written *recorder // logs and steps
-	wire    *wire     // what the application sent to the server, and got
+	wire    *wire     // what the application sent to the server, and the responses
 }
 
 func startBench(t *testing.T, args ...string) *bench {
@@ -54,7 +54,7 @@ func (r *recorder) String() string {
 	return r.b.String()
 }
 
-// wire is a transport that keeps what passes through.
+// wire is a transport that records requests and responses.
 type wire struct {
 	mu     sync.Mutex
 	bodies []string
@@ -92,7 +92,7 @@ func (w *wire) tokenRequests() int {
 	return w.tokens
 }
 
-// find gives what the pattern's group matches in the bodies.
+// find returns what the pattern's group matches in the bodies.
 func (w *wire) find(t *testing.T, pattern string) string {
 	t.Helper()
 	w.mu.Lock()

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// BenchmarkCores reports how much two cores do of what one does, beside what they do of
-// something that shares nothing: on a machine that does other work, or whose cores are
-// not its own, that is not 2 either. The keys are at a URL, as in service.
+// BenchmarkCores reports the throughput of two cores as a multiple of one, next to that of a loop
+// that shares nothing. On a machine with other work, or with virtual cores, that is not 2 either.
+// The keys are at a URL, as in service.
 func BenchmarkCores(b *testing.B) {
 	if runtime.NumCPU() < 2 {
 		b.Skip("one core")
@@ -38,7 +38,7 @@ func hashing(token string) func() {
 	return func() { sha256.Sum256(text) }
 }
 
-// scale compares the best turns: in those the machine did the least else.
+// scale compares the fastest rounds, because other work slowed them least.
 func scale(b *testing.B, n int, make func() func()) {
 	one, two := time.Duration(math.MaxInt64), time.Duration(math.MaxInt64)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
@@ -49,7 +49,7 @@ func scale(b *testing.B, n int, make func() func()) {
 	report(b, "two cores in one's", "", 2*float64(one)/float64(two))
 }
 
-// onCores makes n calls on each of some cores at once.
+// onCores makes n calls at the same time on each of some cores.
 func onCores(cores, n int, make func() func()) time.Duration {
 	runtime.GOMAXPROCS(cores)
 	var all sync.WaitGroup

@@ -30,8 +30,8 @@ func contenders(t testing.TB, s *setup) []contender {
 	return all
 }
 
-// BenchmarkFirstSight verifies tokens that nobody has seen, and reports what each costs
-// in raw's time, and how much it allocates.
+// BenchmarkFirstSight verifies tokens that were not seen before. It reports each library's time
+// as a multiple of raw's, and its allocations.
 func BenchmarkFirstSight(b *testing.B) {
 	for _, alg := range algs {
 		b.Run(alg, func(b *testing.B) { compare(b, newSetup(alg, 1000)) })
@@ -51,8 +51,8 @@ func compare(b *testing.B, s *setup) {
 	}
 }
 
-// inTurns gives the median time of each call's turns: what else the machine does for a
-// while changes it little.
+// inTurns alternates the calls and returns the median time of each. Other work on the machine
+// changes it little.
 func inTurns(b *testing.B, turn int, calls []func()) []time.Duration {
 	turns := make([][]time.Duration, len(calls))
 	for b.Loop() {
@@ -64,7 +64,7 @@ func inTurns(b *testing.B, turn int, calls []func()) []time.Duration {
 			turns[i] = append(turns[i], time.Since(start))
 		}
 	}
-	b.ReportMetric(0, "ns/op") // that of a round says nothing
+	b.ReportMetric(0, "ns/op") // the value of one round is noise
 	medians := make([]time.Duration, len(calls))
 	for i := range turns {
 		slices.Sort(turns[i])
@@ -73,7 +73,7 @@ func inTurns(b *testing.B, turn int, calls []func()) []time.Duration {
 	return medians
 }
 
-// BenchmarkSeenBefore is the same for tokens that are in the cache.
+// BenchmarkSeenBefore is BenchmarkFirstSight for tokens in the cache.
 func BenchmarkSeenBefore(b *testing.B) {
 	for _, alg := range algs {
 		b.Run(alg, func(b *testing.B) {

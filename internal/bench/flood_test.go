@@ -21,10 +21,10 @@ const (
 	goodPause  = 5 * time.Millisecond
 	floodFor   = 5 * time.Second
 	beforeFor  = 2 * time.Second
-	rotateWait = 35 * time.Second // the budget gives one more fetch after 30 s
+	rotateWait = 35 * time.Second // the budget allows one more fetch after 30 s
 )
 
-// keyServer publishes a key set, and counts.
+// keyServer publishes a key set, and counts the fetches.
 type keyServer struct {
 	fetches atomic.Int64
 	jwks    atomic.Pointer[[]byte]
@@ -36,7 +36,7 @@ func (k *keyServer) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	w.Write(*k.jwks.Load())
 }
 
-// serveKeys puts the setup's keys on a server.
+// serveKeys publishes the setup's keys on a server.
 func serveKeys(b *testing.B, s *setup) *keyServer {
 	k := &keyServer{}
 	k.jwks.Store(&s.jwks)
@@ -46,11 +46,11 @@ func serveKeys(b *testing.B, s *setup) *keyServer {
 	return k
 }
 
-// BenchmarkFlood sends 500 bad tokens a second for 5 seconds, a third each of an unknown
-// kid, a bad signature under a known kid, and no kid, and rotates a key in half way. It
-// reports how often the key set was fetched, how many seconds after the rotation a token of
-// the new key was accepted (-1: not within 35 s), and the median latency of good requests
-// meanwhile in that of before. go-jose has no remote key set.
+// BenchmarkFlood sends 500 bad tokens a second for 5 seconds: a third with an unknown kid, a
+// third with a bad signature under a known kid, and a third without kid. Half way it rotates a
+// key in. It reports how often the key set was fetched, after how many seconds a token of the new
+// key was accepted (-1: not within 35 s), and the median latency of good requests as a multiple
+// of that before. go-jose has no remote key set.
 func BenchmarkFlood(b *testing.B) {
 	all := []peer{{"rs", nil}}
 	for _, p := range peers {
@@ -108,7 +108,7 @@ func (f *flooding) report(who, what string, value float64) {
 	tableOf("Flood").set(who, what, value)
 }
 
-// latency is the median of good requests.
+// latency is the median latency of good requests.
 func (f *flooding) latency(good func(), d time.Duration) time.Duration {
 	var all []time.Duration
 	tick := time.NewTicker(goodPause)
@@ -122,7 +122,7 @@ func (f *flooding) latency(good func(), d time.Duration) time.Duration {
 	return all[len(all)/2]
 }
 
-// bad sends what is to be refused, whether or not the one before has been.
+// bad sends bad tokens at a fixed rate, without waiting for responses.
 func (f *flooding) bad(ctx context.Context) {
 	tick := time.NewTicker(badPause)
 	defer tick.Stop()
@@ -140,7 +140,7 @@ func (f *flooding) bad(ctx context.Context) {
 	}
 }
 
-// badToken is a good one under another header.
+// badToken is a good token with another header.
 func (f *flooding) badToken(i int) string {
 	header := fmt.Sprintf(`{"alg":"RS256","typ":"at+jwt","kid":"unknown-%d"}`, i)
 	switch i % 3 {
@@ -161,7 +161,7 @@ func (f *flooding) send(ctx context.Context, token string) int {
 	return w.status
 }
 
-// rotate publishes one more key, and tries its tokens until one is accepted.
+// rotate publishes one more key, and sends its tokens until one is accepted.
 func (f *flooding) rotate(ctx context.Context) (seconds float64) {
 	key := optest.NewKey("2026-11-key-2", "RS256")
 	jwks := optest.JWKS(f.s.key, key)

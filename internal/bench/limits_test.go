@@ -12,8 +12,8 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// BenchmarkMillion sends a million different tokens through a cache for 100,000, and
-// reports how much memory that held at most, for each of those.
+// BenchmarkMillion sends a million different tokens through a cache for 100,000. It reports the
+// largest amount of memory for each of the 100,000.
 func BenchmarkMillion(b *testing.B) {
 	const all, size, part = 1_000_000, 100_000, 50_000
 	key := optest.NewKey("2026-11-key-1", "EdDSA")
@@ -54,8 +54,8 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// BenchmarkCold sends 1,000 requests at once with one opaque token that nobody has seen,
-// and reports how often the server was asked, at most.
+// BenchmarkCold sends 1,000 requests at once with one opaque token that was not seen before. It
+// reports the largest number of requests to the server.
 func BenchmarkCold(b *testing.B) {
 	s := optest.New(b)
 	auth := auth.SecretBasic(optest.ClientSecret).For(optest.ClientID, s.URL)

@@ -18,8 +18,8 @@ import (
 	jwxjwt "github.com/lestrrat-go/jwx/v3/jwt"
 )
 
-// peer is another library, used as its documentation shows, with its checks of issuer,
-// audience and time, and keys in memory or, if the setup has one, at a URL.
+// peer is another library, used as its documentation shows. It checks issuer, audience and time.
+// Its keys are in memory, or at the setup's URL.
 type peer struct {
 	name   string
 	verify func(t testing.TB, s *setup) verifyFunc

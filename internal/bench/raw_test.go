@@ -30,7 +30,7 @@ type claims struct {
 	AMR      []string `json:"amr"`
 }
 
-// signature is the standard library's check and nothing else.
+// signature is the standard library's check of the signature only.
 func (s *setup) signature(signed string, sig []byte) bool {
 	switch k := s.key.Private.Public().(type) {
 	case *rsa.PublicKey:
@@ -48,8 +48,8 @@ func (s *setup) signature(signed string, sig []byte) bool {
 	return false
 }
 
-// raw is the signature, base64 and encoding/json of the claims: no check of anything
-// that the claims say, nor of the header.
+// raw verifies the signature and decodes the claims with base64 and encoding/json. It checks
+// neither the claims nor the header.
 func (s *setup) raw(_ context.Context, token string) error {
 	cut := strings.LastIndexByte(token, '.')
 	first := strings.IndexByte(token, '.')
@@ -65,7 +65,7 @@ func (s *setup) raw(_ context.Context, token string) error {
 	return json.Unmarshal(payload, &c)
 }
 
-// signatureOnly is the floor: what no library can go below.
+// signatureOnly is the lower limit for every library.
 func (s *setup) signatureOnly(_ context.Context, token string) error {
 	cut := strings.LastIndexByte(token, '.')
 	sig, err := decode(token[cut+1:])

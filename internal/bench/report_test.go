@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// table is what a benchmark and its parts have measured: rows by who, columns by what.
+// table has the results of a benchmark: a row for each library, a column for each measurement.
 type table struct {
 	name          string
 	rows, columns []string
@@ -17,8 +17,8 @@ type table struct {
 
 var tables []*table
 
-// report gives a number to go test and into the benchmark's table. A part of a benchmark
-// is a column, or begins the name of one.
+// report adds a number to the output of go test and to the benchmark's table. A sub-benchmark is
+// a column, or the first part of a column's name.
 func report(b *testing.B, row, column string, value float64) {
 	b.ReportMetric(value, strings.ReplaceAll(strings.Trim(row+"/"+column, "/"), " ", "_"))
 	name, part, _ := strings.Cut(strings.TrimPrefix(b.Name(), "Benchmark"), "/")

@@ -13,7 +13,7 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// revocations is a list with n entries of every kind that a request is checked against.
+// revocations is a list with n entries of every kind.
 func revocations(b *testing.B, n int) *rs.Revocations {
 	v := &rs.Revocations{}
 	before := time.Now().Add(-time.Hour)
@@ -68,8 +68,8 @@ func BenchmarkRevocations(b *testing.B) {
 	}
 }
 
-// BenchmarkRevocationEvents measures the median latency of a request while 10,000 revocations a second are added,
-// beside that of a list at rest.
+// BenchmarkRevocationEvents measures the median latency of a request while 10,000 revocations a
+// second are added, and with an unchanged list.
 func BenchmarkRevocationEvents(b *testing.B) {
 	s := newSetup("ES256", 1000)
 	v := revocations(b, 100_000)
@@ -102,7 +102,7 @@ func BenchmarkRevocationEvents(b *testing.B) {
 	report(b, "rs, 10,000 events a second", "median", float64(busy[len(busy)/2])/float64(rest[len(rest)/2]))
 }
 
-// latencies are those of single requests, over a tenth of a second.
+// latencies are those of single requests, during a tenth of a second.
 func latencies(call func()) (out []time.Duration) {
 	for end := time.Now().Add(100 * time.Millisecond); ; {
 		start := time.Now()

@@ -17,8 +17,8 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// BenchmarkDPoP verifies requests with a token and a proof that nobody has seen, beside
-// the two bare signature checks that they cannot do without.
+// BenchmarkDPoP verifies requests with a new token and a new proof. It compares them with the two
+// bare signature checks.
 func BenchmarkDPoP(b *testing.B) {
 	for _, alg := range []string{"RS256", "ES256"} {
 		b.Run(alg, func(b *testing.B) { benchmarkDPoP(b, alg) })
@@ -68,7 +68,7 @@ func benchmarkDPoP(b *testing.B, alg string) {
 	report(b, "rs, in two signatures", "", float64(spent[1])/float64(spent[2]))
 }
 
-// proofs makes proofs that differ.
+// proofs makes different proofs.
 func proofs(k optest.Key, token string) func() string {
 	jwk := k.JWK()
 	for _, name := range []string{"kid", "use", "alg"} {
@@ -84,9 +84,9 @@ func proofs(k optest.Key, token string) func() string {
 	}
 }
 
-// BenchmarkLoopback sends requests over 64 connections with 1,000 tokens, and reports
-// how many a second get an answer, in those of the handler without authentication.
-// Clients and server share the machine.
+// BenchmarkLoopback sends requests over 64 connections with 1,000 tokens. It reports the
+// throughput as a multiple of that of a handler without authentication. Clients and server share
+// the machine.
 func BenchmarkLoopback(b *testing.B) {
 	s := newSetup("RS256", 1000)
 	plain := httptest.NewServer(okHandler)

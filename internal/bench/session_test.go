@@ -45,7 +45,7 @@ func visitor() logintest.User {
 	}
 }
 
-// contestant handles one request that brings a session, and gives what a handler would see.
+// contestant handles one request with a session, and returns what a handler would read.
 type contestant struct {
 	name   string
 	handle func()
@@ -57,9 +57,9 @@ func (d discard) Header() http.Header         { return d.h }
 func (d discard) Write(b []byte) (int, error) { return len(b), nil }
 func (d discard) WriteHeader(int)             {}
 
-// BenchmarkSession is one request of a signed-in visitor through Login.Require, beside opening
-// the same session with nothing but AES-GCM, base64 and encoding/json, and beside the session
-// libraries that most Go applications use. All take turns in one run.
+// BenchmarkSession measures one request of a signed-in visitor through Login.Require. It compares
+// this with AES-GCM, base64 and encoding/json alone, and with the session libraries that most Go
+// applications use. All alternate in one run.
 func BenchmarkSession(b *testing.B) {
 	all := []contestant{bare(b), countersign(b, "Require, sealed cookie", nil)}
 	store := &counting{Store: &login.Memory{}}
@@ -120,7 +120,7 @@ func bare(b *testing.B) contestant {
 	}}
 }
 
-// counting counts what a request asks the store for.
+// counting counts the requests to a store.
 type counting struct {
 	login.Store
 	loads atomic.Int64
@@ -158,7 +158,8 @@ func countersign(b *testing.B, name string, store login.Store) contestant {
 
 const visitorSubject = "248289761001-000001"
 
-// gorilla is gorilla/sessions with gorilla/securecookie, encrypting, as its documentation shows.
+// gorilla is gorilla/sessions with gorilla/securecookie and encryption, as its documentation
+// shows.
 func gorilla(b *testing.B) contestant {
 	gob.Register(map[string]any{})
 	store := sessions.NewCookieStore(make([]byte, 64), make([]byte, 32))

@@ -1,5 +1,5 @@
-// Package bench measures package rs beside the bare standard library and other
-// libraries, each as a net/http middleware, in one run.
+// Package bench compares package rs with the bare standard library and with other libraries, each
+// as net/http middleware, in one run.
 package bench
 
 import (
@@ -23,7 +23,7 @@ const (
 	audience = "https://api.example.com/"
 )
 
-// setup is one algorithm's key and as many tokens as a round needs, all different.
+// setup is the key of one algorithm, with the different tokens of a round.
 type setup struct {
 	key     optest.Key
 	jwks    []byte
@@ -51,13 +51,13 @@ func token(key optest.Key, i int) string {
 	}, map[string]any{"typ": "at+jwt"})
 }
 
-// verifyFunc is a library as one would put it into a middleware.
+// verifyFunc is a library in the form in which middleware calls it.
 type verifyFunc func(ctx context.Context, token string) error
 
 type contextKey struct{}
 
-// middleware is the same for everybody but rs, which has its own: it reads the header,
-// verifies, and puts something into the context.
+// middleware is the same for all libraries except rs, which has its own. It reads the header,
+// verifies, and puts a value into the context.
 func middleware(verify verifyFunc, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -69,7 +69,7 @@ func middleware(verify verifyFunc, next http.Handler) http.Handler {
 	})
 }
 
-// bareMiddleware does nothing that is not needed to answer: what raw is measured with.
+// bareMiddleware is the least that is needed to answer. raw is measured with it.
 func bareMiddleware(verify verifyFunc, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")

@@ -18,7 +18,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
-// staticKey is a key set in memory. zitadel/oidc has the interface and no such set.
+// staticKey is a key set in memory. zitadel/oidc has the interface, but no such set.
 type staticKey struct{ key crypto.PublicKey }
 
 func (k staticKey) VerifySignature(_ context.Context, jws *jose.JSONWebSignature) ([]byte, error) {

@@ -150,7 +150,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestKeys: a key of each type, by the thumbprint that the making side computes.
+// TestKeys: a key of each type has the thumbprint that the client computes.
 func TestKeys(t *testing.T) {
 	for _, alg := range []string{"ES256", "ES384", "RS256", "PS256", "EdDSA"} {
 		k := optest.NewKey("k", alg)
@@ -185,7 +185,7 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// TestRemembered: that a header was in a good proof before proves nothing about the next.
+// TestRemembered: a header that was in a good proof before is still checked.
 func TestRemembered(t *testing.T) {
 	for _, alg := range []string{"ES256", "RS256", "EdDSA"} {
 		k, thief := optest.NewKey("k", alg), optest.NewKey("thief", alg)
@@ -207,8 +207,8 @@ func TestRemembered(t *testing.T) {
 	}
 }
 
-// TestBadProofs holds proofs against the project's list, where it is about their form,
-// header, signature and payload.
+// TestBadProofs checks proofs with the faults of the project's list in form, header, signature
+// and payload.
 func TestBadProofs(t *testing.T) {
 	for _, alg := range []string{"ES256", "RS256"} {
 		k := optest.NewKey("k1", alg)
@@ -262,7 +262,7 @@ func TestNormalizeURL(t *testing.T) {
 	}
 }
 
-// FuzzCheck: of all texts the one proof that was made is accepted.
+// FuzzCheck: only the one proof that the test made is accepted.
 func FuzzCheck(f *testing.F) {
 	k := optest.Key{ID: "k", Alg: "EdDSA", Private: ed25519.NewKeyFromSeed(make([]byte, 32))} // the same in every worker
 	want := expected(f, k)
@@ -277,7 +277,7 @@ func FuzzCheck(f *testing.F) {
 	})
 }
 
-// FuzzNormalizeURL: a normal form is its own.
+// FuzzNormalizeURL: normalizing twice changes nothing.
 func FuzzNormalizeURL(f *testing.F) {
 	for _, s := range []string{"https://a.example/%7e/../x", "http://A:80/%2e", "https://[::1]/a//b/."} {
 		f.Add(s)

@@ -43,7 +43,7 @@ func TestIsPrivate(t *testing.T) {
 	}
 }
 
-// TestIsPrivateName: hosts as they are written, before a proxy is asked. DISC-03.
+// TestIsPrivateName: hosts in their written form, before a proxy is used. DISC-03.
 func TestIsPrivateName(t *testing.T) {
 	for _, host := range []string{
 		"127.0.0.1", "::1", "fe80::1%eth0", "localhost", "LOCALHOST", "localhost.", "a.localhost", "keycloak.LocalHost.",
@@ -60,7 +60,7 @@ func TestIsPrivateName(t *testing.T) {
 	}
 }
 
-// TestLoopback: where http is accepted without a setting. RFC 6761 §6.3.
+// TestLoopback: the hosts to which http is accepted without a setting. RFC 6761 §6.3.
 func TestLoopback(t *testing.T) {
 	for u, want := range map[string]bool{
 		"http://localhost:8080": true, "http://LOCALHOST:8080": true, "http://keycloak.localhost:8080/realms/main": true, "http://a.b.localhost./": true,
@@ -85,7 +85,7 @@ func TestLoopback(t *testing.T) {
 	}
 }
 
-// TestLocalhostNames: a name under localhost leads to loopback, whatever a resolver says.
+// TestLocalhostNames: a name under localhost is loopback, without a resolver.
 func TestLocalhostNames(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("{}")) }))
 	defer s.Close()
@@ -103,8 +103,7 @@ func TestLocalhostNames(t *testing.T) {
 	}
 }
 
-// TestOwnHost: the guard leaves out the host of the issuer and no other, wherever the
-// issuer is. DISC-03.
+// TestOwnHost: the guard exempts only the host of the issuer, at any address. DISC-03.
 func TestOwnHost(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("{}")) }))
 	defer s.Close()
@@ -125,7 +124,7 @@ func TestOwnHost(t *testing.T) {
 		{Policy{Guarded: true, Own: []string{"", "%"}}, s.URL, false},
 		{Policy{Guarded: true}, s.URL, false},
 	} {
-		// The first request leaves a connection open, which a guarded one must not reuse.
+		// The first request leaves an idle connection, which a guarded request must not reuse.
 		if _, err := (Client{}).Get(t.Context(), test.url, "*/*", nil, 10); err != nil {
 			t.Fatal(err)
 		}
@@ -168,7 +167,8 @@ func TestDialer(t *testing.T) {
 	c.Close()
 }
 
-// TestRedirectNamed: the error says where a redirect leads, without a query or what was sent.
+// TestRedirectNamed: the error contains the target of a redirect, without its query and without
+// the request.
 func TestRedirectNamed(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "https://elsewhere.example/canary-code-123/token?code=canary-query", http.StatusTemporaryRedirect)

@@ -48,7 +48,7 @@ func TestCheckURL(t *testing.T) {
 	}
 }
 
-// TestLimit is on what is read after decompression. DISC-04, H23.
+// TestLimit: the limit applies to the decompressed size. DISC-04, H23.
 func TestLimit(t *testing.T) {
 	u := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Accept-Encoding") != "gzip" {
@@ -90,8 +90,8 @@ type zeros struct{}
 
 func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 
-// TestNoRedirect: neither a GET nor a POST goes elsewhere, whatever the caller's
-// client would do, and no cookie is kept.
+// TestNoRedirect: neither GET nor POST follows a redirect, even if the caller's client would. No
+// cookie is stored.
 func TestNoRedirect(t *testing.T) {
 	var elsewhere atomic.Int32
 	target := serve(t, func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) })
@@ -118,7 +118,8 @@ func TestNoRedirect(t *testing.T) {
 	}
 }
 
-// TestErrors hold no query, no form and no body, and say whether to try again.
+// TestErrors: an error contains no query, no form and no body. It says whether a later try may
+// succeed.
 func TestErrors(t *testing.T) {
 	gone := serve(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	_, err := endpoint.Client{}.PostForm(t.Context(), gone+"/token?q=canary", nil, url.Values{"secret": {"canary"}}, "application/json")
@@ -158,7 +159,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestPostOnce: a POST is not repeated, a GET is, twice.
+// TestPostOnce: a POST is sent once, a GET up to three times.
 func TestPostOnce(t *testing.T) {
 	var n atomic.Int32
 	u := serve(t, func(w http.ResponseWriter, _ *http.Request) { n.Add(1); w.WriteHeader(503) })
@@ -172,7 +173,7 @@ func TestPostOnce(t *testing.T) {
 	}
 }
 
-// TestFlight: one call for many; it ends when the last caller has left.
+// TestFlight: one call serves many callers, and ends when the last caller has left.
 func TestFlight(t *testing.T) {
 	var f endpoint.Flight[int]
 	var calls atomic.Int32
@@ -208,7 +209,7 @@ func TestFlight(t *testing.T) {
 	close(release)
 }
 
-// TestFlightPanic: a panic comes to those who wait, where a server can survive it.
+// TestFlightPanic: the waiting callers get the panic, so that a server can recover.
 func TestFlightPanic(t *testing.T) {
 	var f endpoint.Flight[int]
 	for range 2 {
@@ -229,8 +230,8 @@ func TestFlightPanic(t *testing.T) {
 	}
 }
 
-// TestPrivateAddresses: what the metadata of a server elsewhere names does not lead to
-// this machine; that of a server on this machine leads to the server's own host. DISC-03, H23.
+// TestPrivateAddresses: the metadata of a remote server cannot cause requests to this machine.
+// That of a server on this machine can cause requests to its own host only. DISC-03, H23.
 func TestPrivateAddresses(t *testing.T) {
 	var asked atomic.Int32
 	u := serve(t, func(http.ResponseWriter, *http.Request) { asked.Add(1) })
@@ -252,8 +253,8 @@ func TestPrivateAddresses(t *testing.T) {
 	}
 }
 
-// TestGuarded: what somebody else has named does not lead to a private address, now or
-// later, whoever the issuer is.
+// TestGuarded: an address that another party chose never leads to a private address, for any
+// issuer.
 func TestGuarded(t *testing.T) {
 	var asked atomic.Int32
 	u := serve(t, func(http.ResponseWriter, *http.Request) { asked.Add(1) })
@@ -271,7 +272,7 @@ func TestGuarded(t *testing.T) {
 	}
 }
 
-// TestRetryAfter: a server that says when to come back is not asked again.
+// TestRetryAfter: a server gets no further request before its Retry-After.
 func TestRetryAfter(t *testing.T) {
 	var n atomic.Int32
 	for _, value := range []string{"1", "120", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)} {

@@ -11,7 +11,7 @@ import (
 	"github.com/countersign/countersign/internal/endpoint"
 )
 
-// TestH2Goaway: a server that drains its HTTP/2 connections loses no POST that it never saw.
+// TestH2Goaway: a POST that a closing HTTP/2 server did not process is not lost.
 func TestH2Goaway(t *testing.T) {
 	var n atomic.Int32
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

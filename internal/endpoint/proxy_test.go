@@ -11,8 +11,8 @@ import (
 	"github.com/countersign/countersign/internal/endpoint"
 )
 
-// TestProxy: a proxy that the environment names may be at a private address. net/http
-// reads the environment once, so this is another process's.
+// TestProxy: a proxy from the environment may be at a private address. net/http reads the
+// environment once, so the test runs in another process.
 func TestProxy(t *testing.T) {
 	if os.Getenv("PROXY_TEST") != "" {
 		for _, u := range []string{"https://１６９.２５４.１６９.２５４/x", "https://169。254。169。254/x", "https://ｌocalhost.:1/x", "https://as.example/x"} {

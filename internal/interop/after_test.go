@@ -9,11 +9,11 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// introspector is the client that each server answers about a token of client basic.
-// Keycloak answers those alone whom the token is for.
+// introspector is the client to which each server answers about a token of client basic. Keycloak
+// answers only clients in the token's audience.
 var introspector = map[string]string{"oidc-provider": "basic", "keycloak": apiID, "hydra": "basic"}
 
-// TestIntrospectByClient asks about the token of a login, and about one that is none.
+// TestIntrospectByClient introspects the token of a login, and an invalid one.
 func TestIntrospectByClient(t *testing.T) {
 	introspectedByClient.each(t, func(t *testing.T, s *server) {
 		tokens := logIn(t, newClient(t, s.config("basic")), client.Request{})
@@ -23,7 +23,7 @@ func TestIntrospectByClient(t *testing.T) {
 	})
 }
 
-// checkIntrospected wants the server to know the token of client clientID, and no others.
+// checkIntrospected: the server must know the token of client clientID, and no others.
 func checkIntrospected(t *testing.T, c *client.Client, tokens *client.Tokens, clientID string) {
 	t.Helper()
 	about := introspect(t, c, tokens.AccessToken, "access_token")
@@ -45,7 +45,7 @@ func introspect(t *testing.T, c *client.Client, token, hint string) *client.Intr
 	return about
 }
 
-// TestIntrospectSigned wants answers that are JWTs, and refuses plain ones.
+// TestIntrospectSigned requires signed responses, and rejects plain ones.
 func TestIntrospectSigned(t *testing.T) {
 	introspectedSigned.each(t, func(t *testing.T, s *server) {
 		config := s.config("signed-introspection")
@@ -67,8 +67,8 @@ func TestIntrospectSigned(t *testing.T) {
 	})
 }
 
-// TestIntrospectEncrypted wants answers that are encrypted too, as a client and at an API,
-// and refuses those that are only signed.
+// TestIntrospectEncrypted requires encrypted responses, as a client and at an API, and rejects
+// those that are only signed.
 func TestIntrospectEncrypted(t *testing.T) {
 	introspectedEncrypted.each(t, func(t *testing.T, s *server) {
 		config := s.config("encrypted-introspection")
@@ -87,7 +87,7 @@ func TestIntrospectEncrypted(t *testing.T) {
 	})
 }
 
-// signedIntrospection is how an API asks that wants the answers signed.
+// signedIntrospection is the configuration of an API that requires signed responses.
 func (s *server) signedIntrospection(id string, keys []rs.DecryptionKey) *rs.Introspection {
 	out := s.introspection("")
 	out.Auth = auth.SecretBasic(secret).For(id, s.issuer)
@@ -101,7 +101,7 @@ func apiDecryptionKeys(t *testing.T) []rs.DecryptionKey {
 	return []rs.DecryptionKey{{KeyID: own.KeyID, Key: own.Key}}
 }
 
-// TestRevoke ends the tokens of a login: nothing can be done with them after that.
+// TestRevoke revokes the tokens of a login. Afterwards they are rejected.
 func TestRevoke(t *testing.T) {
 	revoked.each(t, func(t *testing.T, s *server) {
 		config := s.config("basic")
@@ -124,7 +124,7 @@ func TestRevoke(t *testing.T) {
 	})
 }
 
-// silently begins a login at which the server may not ask the visitor for anything.
+// silently begins a login with prompt=none.
 func silently(t *testing.T, v *visitor, c *client.Client) error {
 	t.Helper()
 	l := authorizeAs(t, v, c, client.Request{Prompt: []string{"none"}}, nil)
@@ -132,8 +132,8 @@ func silently(t *testing.T, v *visitor, c *client.Client) error {
 	return err
 }
 
-// TestLogout signs a visitor out, who comes back with the state; the server's session is
-// over. To an address that is not registered nobody comes back.
+// TestLogout signs a visitor out, who returns with the state. The server's session has ended. The
+// server does not redirect to an address that is not registered.
 func TestLogout(t *testing.T) {
 	loggedOut.each(t, func(t *testing.T, s *server) {
 		config := s.config("basic")

@@ -11,7 +11,7 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// signIn gives the tokens of a login for tokens of that kind.
+// signIn returns the tokens of a login, with access tokens of that kind.
 func signIn(t *testing.T, s *server, config client.Config, resource string) *client.Tokens {
 	t.Helper()
 	c := newClient(t, config)
@@ -37,8 +37,8 @@ func eachKind(t *testing.T, f func(*testing.T, *server, tokenKind)) {
 	})
 }
 
-// TestAPIRefuses sends an API the tokens of a real server that it must not take,
-// next to one that it must.
+// TestAPIRefuses sends an API tokens of a real server that it must reject, and one that it must
+// accept.
 func TestAPIRefuses(t *testing.T) { eachKind(t, refuses) }
 
 func refuses(t *testing.T, s *server, kind tokenKind) {
@@ -63,11 +63,11 @@ func refuses(t *testing.T, s *server, kind tokenKind) {
 
 var invalid = []string{"401 invalid_token"}
 
-// notIntrospected is for JWTs at an introspection endpoint that is not for them:
-// oidc-provider's answers with an error then, which leaves open what the token is.
+// notIntrospected is for JWTs at an introspection endpoint that does not support them:
+// oidc-provider answers with an error, which does not say whether the token is valid.
 var notIntrospected = []string{"401 invalid_token", "503"}
 
-// changed is a token with another character in the middle of its last part.
+// changed is a token with another character in its last part.
 func changed(token string) string {
 	i := strings.LastIndexByte(token, '.') + 1
 	i += (len(token) - i) / 2
@@ -78,7 +78,7 @@ func changed(token string) string {
 	return token[:i] + replacement + token[i+1:]
 }
 
-// TestExpired verifies a good token after its time.
+// TestExpired verifies a valid token after its exp.
 func TestExpired(t *testing.T) {
 	later := func() time.Time { return time.Now().Add(24 * time.Hour) }
 	eachKind(t, func(t *testing.T, s *server, kind tokenKind) {
@@ -109,8 +109,8 @@ func TestOtherAudience(t *testing.T) {
 	})
 }
 
-// TestIDTokenAtAPI sends an ID token to an API that has the app's client ID for its
-// own identifier: iss, aud and signature are then as an access token's.
+// TestIDTokenAtAPI sends an ID token to an API whose identifier is the app's client ID. iss, aud
+// and signature are then right for an access token.
 func TestIDTokenAtAPI(t *testing.T) {
 	eachServer(t, func(t *testing.T, s *server) {
 		verifier := s.tokens[0].verifier(s).(*rs.JWT)
@@ -120,9 +120,8 @@ func TestIDTokenAtAPI(t *testing.T) {
 	})
 }
 
-// TestIntrospectionRefused is an API whose own secret is wrong: it can say nothing
-// about the token, good as that may be. hydra authenticates nobody there: its administrators
-// close the address to others.
+// TestIntrospectionRefused is an API with a wrong secret. It cannot check a token, even a valid
+// one. hydra requires no authentication: its administrators close the address to others.
 func TestIntrospectionRefused(t *testing.T) {
 	eachServer(t, func(t *testing.T, s *server) {
 		if s.name == hydra.name {
@@ -135,8 +134,8 @@ func TestIntrospectionRefused(t *testing.T) {
 	})
 }
 
-// TestRFC9068 is, of Keycloak, a client with the attribute that gives its access tokens
-// the standard's header. Their client ID is in azp all the same.
+// TestRFC9068: at Keycloak it is a client with the attribute for the standard's typ. The client
+// ID is still in azp.
 func TestRFC9068(t *testing.T) {
 	tokenRFC9068.each(t, func(t *testing.T, s *server) {
 		kind := s.tokens[0]
@@ -149,7 +148,7 @@ func TestRFC9068(t *testing.T) {
 	})
 }
 
-// checkStatus sends the API a token and wants one of those answers: the status, with the
+// checkStatus sends the API a token and expects one of these responses: the status, with the
 // error code of the challenge.
 func checkStatus(t *testing.T, address, token string, want []string) {
 	t.Helper()

@@ -9,7 +9,7 @@ import (
 	"github.com/countersign/countersign/client"
 )
 
-// TestResources asks for a token for one API, and for one that the server does not know.
+// TestResources requests a token for one API, and for one that the server does not know.
 func TestResources(t *testing.T) {
 	resourceParameter.each(t, func(t *testing.T, s *server) {
 		c := newClient(t, s.config("basic"))
@@ -31,7 +31,7 @@ type payment struct {
 	Amount string `json:"amount,omitempty"`
 }
 
-// TestAuthorizationDetails asks for a payment, and for one that lacks the amount.
+// TestAuthorizationDetails requests a payment, and one without the amount.
 func TestAuthorizationDetails(t *testing.T) {
 	details.each(t, func(t *testing.T, s *server) {
 		c := newClient(t, s.config("details"))
@@ -64,11 +64,11 @@ func checkPayment(t *testing.T, s *server, kind tokenKind, tokens *client.Tokens
 	works(t, "%s: the API knows the payment", kind.name)
 }
 
-// classClient is the client whose users each server signs in by classes.
+// classClient is the client whose users can sign in with several classes (acr).
 var classClient = map[string]string{"oidc-provider": "step-up", "keycloak": "basic", "hydra": "basic"}
 
-// TestACRValues takes the class that was asked for, and not another one that the server
-// signs users in by when it does not know the one that was.
+// TestACRValues accepts the requested class. It rejects the class that the server uses when it
+// does not know the requested one.
 func TestACRValues(t *testing.T) {
 	acrValues.each(t, func(t *testing.T, s *server) {
 		c := newClient(t, s.config(classClient[s.name]))
@@ -85,15 +85,14 @@ func TestACRValues(t *testing.T) {
 	})
 }
 
-// essential is a claims parameter that wants the class at all costs, OpenID Connect
-// Core §5.5.1.1.
+// essential is a claims parameter with an essential acr. OpenID Connect Core §5.5.1.1.
 func essential(class string) map[string]any {
 	acr := map[string]any{"essential": true, "values": []string{class}}
 	return map[string]any{"id_token": map[string]any{"acr": acr}}
 }
 
-// TestStepUp signs a user in by a better class than the session has. acr_values, which
-// oidc-provider takes for a wish alone, would replace what claims says.
+// TestStepUp signs a user in with a higher class than that of the session. acr_values is not
+// sent, because oidc-provider would use it instead of claims.
 func TestStepUp(t *testing.T) {
 	stepUp.each(t, func(t *testing.T, s *server) {
 		c := newClient(t, s.config(classClient[s.name]))
@@ -108,7 +107,7 @@ func TestStepUp(t *testing.T) {
 	})
 }
 
-// TestClaims asks for a claim in the ID token that its scopes do not bring.
+// TestClaims requests a claim in the ID token that the scopes do not contain.
 func TestClaims(t *testing.T) {
 	singleClaim.each(t, func(t *testing.T, s *server) {
 		config := s.config("basic")
@@ -125,8 +124,8 @@ func TestClaims(t *testing.T) {
 	})
 }
 
-// TestMaxAge comes back two seconds later: the user must sign in again, and where a
-// visitor took max_age away, the client sees it.
+// TestMaxAge signs in again after two seconds: the user must authenticate again. If a visitor has
+// removed max_age, the client rejects the response.
 func TestMaxAge(t *testing.T) {
 	maxAge.each(t, func(t *testing.T, s *server) {
 		t.Parallel()

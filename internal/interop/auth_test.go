@@ -9,7 +9,7 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// checkUnknown wants a client to be refused wherever it authenticates.
+// checkUnknown: the client must be rejected wherever it authenticates.
 func checkUnknown(t *testing.T, config client.Config) {
 	t.Helper()
 	if pushed(t, config) {
@@ -24,7 +24,7 @@ func checkUnknown(t *testing.T, config client.Config) {
 	checkToken(t, err, "invalid_client", "unauthorized_client", "invalid_request") // the latter two are Keycloak's and hydra's
 }
 
-// pushed tells whether the client's server has an endpoint for pushed requests.
+// pushed reports whether the client's server has an endpoint for pushed requests.
 func pushed(t *testing.T, config client.Config) bool {
 	t.Helper()
 	metadata, err := newClient(t, config).Metadata(t.Context())
@@ -34,7 +34,7 @@ func pushed(t *testing.T, config client.Config) bool {
 	return pushes(metadata)
 }
 
-// checkKnown logs in, asks about the user and refreshes: everywhere the client authenticates.
+// checkKnown signs in, calls UserInfo and refreshes: everywhere the client authenticates.
 func checkKnown(t *testing.T, config client.Config) {
 	t.Helper()
 	c := newClient(t, config)
@@ -95,8 +95,8 @@ func TestSelfSigned(t *testing.T) {
 	})
 }
 
-// TestCertificateBound is a client that authenticates with a secret, and whose tokens are
-// bound to its certificate: neither the server nor an API takes them with another one.
+// TestCertificateBound is a client that authenticates with a secret, and whose tokens are bound
+// to its certificate. Both the server and an API reject them with another certificate.
 func TestCertificateBound(t *testing.T) {
 	certificateBound.eachTLS(t, "client", func(t *testing.T, s *server) {
 		config := s.config("bound")

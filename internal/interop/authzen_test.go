@@ -47,7 +47,7 @@ func startCerbos(t *testing.T) *authzen.PDP {
 	}
 }
 
-// freeAddress is one on loopback that nobody listens on.
+// freeAddress is an unused address on loopback.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -14,7 +14,7 @@ import (
 	"github.com/countersign/countersign/client/login"
 )
 
-// sessions is a web app made of client/login, whose sessions a server ends.
+// sessions is a web app with client/login, whose sessions a server ends.
 type sessions struct {
 	*http.ServeMux
 	told chan int // the statuses of the answers to logout tokens
@@ -46,7 +46,7 @@ func hello(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "hello, %s", u.Subject)
 }
 
-// knows tells whether the visitor has a session at the app.
+// knows reports whether the visitor has a session at the app.
 func (a *sessions) knows(t *testing.T, v *visitor) bool {
 	t.Helper()
 	v.goTo(a)
@@ -57,8 +57,8 @@ func (a *sessions) knows(t *testing.T, v *visitor) bool {
 	return strings.HasPrefix(p.url.String(), appURL) && strings.Contains(p.text(), "hello, ")
 }
 
-// TestBackchannelLogout signs a visitor out at another app: the server tells this one, where
-// that session ends, and nobody else's.
+// TestBackchannelLogout signs a visitor out at another app. The server notifies this app, which
+// ends that session and no other.
 func TestBackchannelLogout(t *testing.T) {
 	toldToEnd.each(t, func(t *testing.T, s *server) {
 		config := s.config("backchannel")
@@ -88,7 +88,7 @@ func TestBackchannelLogout(t *testing.T) {
 	})
 }
 
-// signOutElsewhere has the visitor sign in to another app, and out of it and the server.
+// signOutElsewhere signs the visitor in to another app, and out of it and the server.
 func signOutElsewhere(t *testing.T, s *server, v *visitor) {
 	t.Helper()
 	config := s.config("basic")
@@ -104,7 +104,7 @@ func signOutElsewhere(t *testing.T, s *server, v *visitor) {
 	}
 }
 
-// checkLogoutRefused wants a logout token that the server did not make to be refused.
+// checkLogoutRefused: a logout token that the server did not make must be rejected.
 func checkLogoutRefused(t *testing.T, app *sessions) {
 	t.Helper()
 	form := url.Values{"logout_token": {"e30.e30.e30"}}

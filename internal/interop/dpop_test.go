@@ -31,7 +31,7 @@ func TestDPoPAtAPI(t *testing.T) {
 	})
 }
 
-// TestDPoPNonce is a server that wants its own nonces in proofs.
+// TestDPoPNonce is a server that requires its nonces in proofs.
 func TestDPoPNonce(t *testing.T) {
 	proofNonce.each(t, func(t *testing.T, s *server) {
 		config := dpopConfig(s, "dpop-nonce")
@@ -39,7 +39,7 @@ func TestDPoPNonce(t *testing.T) {
 	})
 }
 
-// checkProofs logs in, asks about the user and refreshes, with proofs.
+// checkProofs signs in, calls UserInfo and refreshes, with proofs.
 func checkProofs(t *testing.T, config client.Config) *client.Tokens {
 	t.Helper()
 	c := newClient(t, config)
@@ -70,14 +70,14 @@ func checkStolen(t *testing.T, config client.Config, tokens *client.Tokens) {
 	checkToken(t, err, "invalid_request", "invalid_grant", "invalid_dpop_proof")
 }
 
-// asBearer presents a token without a proof.
+// asBearer sends a token without a proof.
 func asBearer(tokens *client.Tokens) *client.Tokens {
 	out := *tokens
 	out.Token = &oauth2.Token{AccessToken: tokens.AccessToken, TokenType: "Bearer"}
 	return &out
 }
 
-// checkProofAtAPI sends the token to APIs that do, and do not, want nonces of their own.
+// checkProofAtAPI sends the token to APIs with nonces and without.
 func checkProofAtAPI(t *testing.T, s *server, kind tokenKind) {
 	c := newClient(t, dpopConfig(s, "dpop"))
 	tokens := logIn(t, c, kind.request())
@@ -94,7 +94,7 @@ func checkProofAtAPI(t *testing.T, s *server, kind tokenKind) {
 	works(t, "the API takes the token with a proof and not without, with and without nonces")
 }
 
-// boundVerifier is the kind's; Keycloak's tokens say by their typ that they are bound.
+// boundVerifier is the verifier of the kind. Keycloak's bound tokens have another typ.
 func boundVerifier(s *server, kind tokenKind) rs.Verifier {
 	verifier := kind.verifier(s)
 	if jwt, ok := verifier.(*rs.JWT); ok && s.name == keycloak.name {

@@ -16,8 +16,8 @@ import (
 	"github.com/countersign/countersign/client/grant"
 )
 
-// elsewhere is what the servers call: the users' phones, which Keycloak has somebody else
-// ask, the clients' notification endpoint, and the app whose sessions they end.
+// elsewhere is what the servers call: the service through which Keycloak reaches users' phones,
+// the clients' notification endpoint, and the app whose sessions they end.
 type elsewhere struct {
 	mu       sync.Mutex
 	begun    map[string]*grant.Backchannel
@@ -53,7 +53,7 @@ func theElsewhere(t *testing.T) *elsewhere {
 	return e
 }
 
-// await keeps a login for the server's ping.
+// await stores a login until the server's ping.
 func (e *elsewhere) await(b *grant.Backchannel) <-chan *grant.Backchannel {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -77,7 +77,7 @@ func (e *elsewhere) notify(_ context.Context, b *grant.Backchannel) {
 	}
 }
 
-// tells has the app told what sessions to end.
+// tells forwards the server's logout tokens to the app.
 func (e *elsewhere) tells(app http.Handler) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -109,8 +109,8 @@ func (e *elsewhere) logout(w http.ResponseWriter, r *http.Request) {
 	app.ServeHTTP(w, r)
 }
 
-// channel is the authentication channel that Keycloak delegates to: it takes the question
-// for the user's phone, and answers it at Keycloak.
+// channel is the authentication channel to which Keycloak delegates: it gets the request for the
+// user's phone, and sends the answer to Keycloak.
 func (e *elsewhere) channel(w http.ResponseWriter, r *http.Request) {
 	var question struct {
 		BindingMessage string `json:"binding_message"`
@@ -128,7 +128,7 @@ func (e *elsewhere) channel(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusCreated)
 }
 
-// answerKeycloak says what the user wants. A failure shows in the test that waits for it.
+// answerKeycloak sends the user's decision. A failure makes the waiting test fail.
 func answerKeycloak(authorization, status string) {
 	body := strings.NewReader(fmt.Sprintf(`{"status":%q}`, status))
 	r, err := http.NewRequest(http.MethodPost, os.Getenv("COUNTERSIGN_INTEROP_KEYCLOAK")+"/protocol/openid-connect/ext/ciba/auth/callback", body)

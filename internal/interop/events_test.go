@@ -138,7 +138,7 @@ func startMachine(t *testing.T, s *server, redisURL string) *machine {
 	return &machine{pages: proxy, api: proxy}
 }
 
-// knows tells whether the visitor has a session at this machine.
+// knows reports whether the visitor has a session at this machine.
 func (m *machine) knows(t *testing.T, v *visitor) bool {
 	t.Helper()
 	v.goTo(m.pages)
@@ -152,7 +152,7 @@ func (m *machine) knows(t *testing.T, v *visitor) bool {
 	return resp.StatusCode == http.StatusOK
 }
 
-// accepts tells what the API of this machine answers to an access token.
+// accepts returns the status of this machine's API for an access token.
 func (m *machine) accepts(token string) int {
 	r := httptest.NewRequest(http.MethodGet, "http://api.example/photos", nil)
 	r.Header.Set("Authorization", "Bearer "+token)
@@ -208,7 +208,7 @@ func (s *server) administrator(t *testing.T, method, path string, body any) []by
 	return answer.Bytes()
 }
 
-// allowPush has the server send a client's events to an address.
+// allowPush lets the server send a client's events to an address.
 func (s *server) allowPush(t *testing.T, clientID, address string) {
 	t.Helper()
 	var clients []map[string]any
@@ -297,7 +297,8 @@ func (s *server) endsAccess(t *testing.T, clientID string, create func(context.C
 	s.pauses(t, r, stream.ID)
 }
 
-// endsAfter signs a visitor in at the first machine, and wants both to reject them after something has happened.
+// endsAfter signs a visitor in at the first machine. After a change, both machines must reject
+// the visitor.
 func (s *server) endsAfter(t *testing.T, machines []*machine, happens func(*visitor)) {
 	v := newVisitor(t, machines[0].pages)
 	if _, err := v.visit(appURL + "/"); err != nil {
@@ -336,7 +337,7 @@ func (s *server) endsAfter(t *testing.T, machines []*machine, happens func(*visi
 	}
 }
 
-// pauses wants the stream to be paused and enabled.
+// pauses pauses and enables the stream.
 func (s *server) pauses(t *testing.T, r *ssf.Receiver, id string) {
 	t.Helper()
 	for _, status := range []string{ssf.StatusPaused, ssf.StatusEnabled} {

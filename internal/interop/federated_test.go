@@ -30,7 +30,7 @@ const (
 	platformTimeout = 10 * time.Second
 )
 
-// toPlatform leads what Keycloak asks of platform.example and cluster.example there.
+// toPlatform forwards Keycloak's requests for platform.example and cluster.example.
 func toPlatform() http.Handler {
 	address, err := url.Parse(os.Getenv("COUNTERSIGN_INTEROP_PLATFORM"))
 	if err != nil {
@@ -76,8 +76,8 @@ func (workloadAPI) FetchJWTSVID(ctx context.Context, audience string) (string, e
 	return platformToken(ctx, platformIssuer, spiffeID, audience)
 }
 
-// checkFederated authenticates at every endpoint with the platform's assertion, and not with
-// one that somebody else signed.
+// checkFederated authenticates at every endpoint with the platform's assertion. An assertion with
+// another signature is rejected.
 func checkFederated(t *testing.T, s *server, clientID string, method, strange auth.Method) {
 	t.Helper()
 	theElsewhere(t)
@@ -89,8 +89,8 @@ func checkFederated(t *testing.T, s *server, clientID string, method, strange au
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Keycloak calls a token inactive that is for other audiences than who asks: an answer means
-	// that it knows the client.
+	// Keycloak reports a token as inactive if the caller is not in its audience. Any response
+	// means that it knows the client.
 	if _, err := c.Introspect(t.Context(), issued.AccessToken, ""); err != nil {
 		t.Error(err)
 	}

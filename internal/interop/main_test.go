@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestMain holds docs/interop.md against the results, when every test has passed.
+// TestMain compares docs/interop.md with the results after all tests have passed.
 func TestMain(m *testing.M) {
 	if os.Getenv(machineVariable) != "" { // another process of a test
 		if err := serveMachine(); err != nil {

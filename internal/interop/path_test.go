@@ -22,8 +22,8 @@ var parModes = []struct {
 	{"par-auto", client.PARAuto}, {"par-required", client.PARRequired}, {"par-off", client.PAROff},
 }
 
-// TestPath walks the whole path, from a visitor who asks the app for something to the
-// answer of an API, in every combination.
+// TestPath makes the whole path, from a visitor's request to the app to the response of an API,
+// in every combination.
 func TestPath(t *testing.T) {
 	eachServer(t, func(t *testing.T, s *server) {
 		for clientID := range auths {
@@ -57,7 +57,7 @@ func shownBy(clientID string, push client.PARMode, kind tokenKind) []*feature {
 	return append(out, kind.shows)
 }
 
-// show notes the features that a test shows, and those that the server lacks.
+// show records the features that a test shows, and those that the server lacks.
 func (s *server) show(t *testing.T, shown ...*feature) {
 	t.Helper()
 	for _, f := range shown {
@@ -79,7 +79,7 @@ func eachPushing(t *testing.T, f func(*testing.T, *server)) {
 	})
 }
 
-// TestOpaque walks it as a client of hydra that gets opaque access tokens, its default.
+// TestOpaque makes the path with a client of hydra that gets opaque access tokens, its default.
 func TestOpaque(t *testing.T) {
 	withServer(t, hydra, func(t *testing.T, s *server) {
 		note(t, s, introspected)
@@ -87,15 +87,14 @@ func TestOpaque(t *testing.T) {
 	})
 }
 
-// TestPARClient walks it as a client whose registration demands pushed requests.
+// TestPARClient makes the path with a client whose registration requires pushed requests.
 func TestPARClient(t *testing.T) {
 	eachPushing(t, func(t *testing.T, s *server) {
 		walk(t, s, s.config("par"), s.tokens[0])
 	})
 }
 
-// walk takes a visitor through the login to the API's answer, refreshes the tokens,
-// and asks the API once more.
+// walk makes a login and calls the API, refreshes the tokens, and calls the API again.
 func walk(t *testing.T, s *server, config client.Config, kind tokenKind) {
 	t.Helper()
 	api := newAPI(t, kind.verifier(s)) + "/photos"
@@ -122,8 +121,8 @@ func works(t *testing.T, format string, args ...any) {
 	}
 }
 
-// checkRedirect looks at what the browser carries to the server: of a pushed request
-// client_id and request_uri alone.
+// checkRedirect checks the parameters in the browser's address. A pushed request has only
+// client_id and request_uri.
 func checkRedirect(t *testing.T, redirect string, pushed bool) {
 	t.Helper()
 	u, err := url.Parse(redirect)
@@ -158,8 +157,8 @@ func (s *server) iss() string {
 	return ""
 }
 
-// checkReport wants all 14 steps, and those that a code from these servers allows to
-// be made must have been made.
+// checkReport: the report must have 14 steps, and the steps that a code flow with these servers
+// allows must be valid.
 func checkReport(t *testing.T, r *idtoken.Report) {
 	t.Helper()
 	if len(r.Steps) != 14 || r.Err() != nil {
@@ -172,7 +171,7 @@ func checkReport(t *testing.T, r *idtoken.Report) {
 	}
 }
 
-// checkUserInfo wants the user's address, or the refusal of a token that is for the API.
+// checkUserInfo: the response has the user's address, or the server rejects a token for the API.
 func checkUserInfo(t *testing.T, a *app, kind tokenKind) {
 	t.Helper()
 	if kind.apiOnly {
@@ -198,7 +197,7 @@ func checkUserInfo(t *testing.T, a *app, kind tokenKind) {
 	works(t, "UserInfo is about the user of the ID token")
 }
 
-// checkCaller wants the API to know user, client and scope.
+// checkCaller: the API must get user, client and scope.
 func checkCaller(t *testing.T, s *server, clientID string, a *app, status int, body []byte) {
 	t.Helper()
 	var got caller
@@ -213,7 +212,7 @@ func checkCaller(t *testing.T, s *server, clientID string, a *app, status int, b
 	}
 }
 
-// checkRefresh refreshes the tokens: the new ones are others, and as good.
+// checkRefresh refreshes the tokens. The new ones must differ and be accepted.
 func checkRefresh(t *testing.T, s *server, clientID string, a *app) {
 	t.Helper()
 	old := a.tokens

@@ -7,7 +7,7 @@ import (
 	"github.com/countersign/countersign/client/auth"
 )
 
-// checkProfile logs in by the rules of a profile, asks about the user and refreshes.
+// checkProfile signs in with a profile, calls UserInfo and refreshes.
 func checkProfile(t *testing.T, config client.Config, profile client.Profile) {
 	t.Helper()
 	config.Profile = profile
@@ -18,7 +18,7 @@ func checkProfile(t *testing.T, config client.Config, profile client.Profile) {
 	works(t, "login, refresh and UserInfo by %s", profile)
 }
 
-// fapiConfig is that of a client whose every signature is by PS256.
+// fapiConfig is the configuration of a client that signs everything with PS256.
 func fapiConfig(t *testing.T, s *server, clientID string) client.Config {
 	config := s.config(clientID)
 	config.Auth = auth.PrivateKeyJWT(signingKey(t), auth.Assertion{})
@@ -26,7 +26,7 @@ func fapiConfig(t *testing.T, s *server, clientID string) client.Config {
 	return config
 }
 
-// signed has requests and responses signed too.
+// signed adds signed requests and responses.
 func signed(t *testing.T, config client.Config) client.Config {
 	config.RequestObject = &client.RequestObject{Keys: signingKey(t)}
 	config.ResponseMode, config.ResponseAlgs = "jwt", []string{"PS256"}
@@ -52,8 +52,8 @@ func TestFAPI2(t *testing.T) {
 	})
 }
 
-// TestFAPI1 signs the response, or has an ID token come with the code; the request is pushed,
-// or in the browser's address.
+// TestFAPI1 uses a signed response, or an ID token with the code. The request is pushed, or in
+// the browser's address.
 func TestFAPI1(t *testing.T) {
 	profileFAPI1.eachTLS(t, "client", func(t *testing.T, s *server) {
 		config := signed(t, fapiConfig(t, s, "fapi1"))

@@ -15,7 +15,7 @@ import (
 	"github.com/countersign/countersign/pkce"
 )
 
-// checkStep wants err to be a client.Error of that step, with one of the codes.
+// checkStep: err must be a client.Error of that step, with one of the codes.
 func checkStep(t *testing.T, err error, step client.Step, codes ...string) {
 	t.Helper()
 	var e *client.Error
@@ -25,8 +25,8 @@ func checkStep(t *testing.T, err error, step client.Step, codes ...string) {
 	works(t, "%v", err)
 }
 
-// checkDenied wants the server's error to have come through the browser, with the
-// state and iss of this login.
+// checkDenied: the server's error must have come through the browser, with the state and iss of
+// this login.
 func checkDenied(t *testing.T, s *server, c *client.Client, l *landing, code string) {
 	t.Helper()
 	_, err := c.Finish(t.Context(), l.pending, l.callback)
@@ -40,7 +40,7 @@ func checkDenied(t *testing.T, s *server, c *client.Client, l *landing, code str
 	}
 }
 
-// checkPush wants the server to have refused the pushed request with one of the codes.
+// checkPush: the server must have rejected the pushed request with one of the codes.
 func checkPush(t *testing.T, err error, codes ...string) {
 	t.Helper()
 	checkStep(t, err, client.StepPush, codes...)
@@ -50,7 +50,7 @@ func checkPush(t *testing.T, err error, codes ...string) {
 	}
 }
 
-// checkToken wants the token endpoint to have refused with one of the codes.
+// checkToken: the token endpoint must have rejected the request with one of the codes.
 func checkToken(t *testing.T, err error, codes ...string) {
 	t.Helper()
 	checkStep(t, err, client.StepToken, codes...)
@@ -68,7 +68,7 @@ func TestVisitorRefuses(t *testing.T) {
 	})
 }
 
-// TestPromptNone asks without a user at the screen, who then is not signed in.
+// TestPromptNone signs in with prompt=none and without a session. The server rejects it.
 func TestPromptNone(t *testing.T) {
 	eachServer(t, func(t *testing.T, s *server) {
 		c := newClient(t, s.config("basic"))
@@ -77,7 +77,7 @@ func TestPromptNone(t *testing.T) {
 	})
 }
 
-// TestPushDemanded sends a plain request where the registration demands a pushed one.
+// TestPushDemanded sends a plain request although the registration requires a pushed one.
 func TestPushDemanded(t *testing.T) {
 	eachPushing(t, func(t *testing.T, s *server) {
 		config := s.config("par")
@@ -87,8 +87,8 @@ func TestPushDemanded(t *testing.T) {
 	})
 }
 
-// TestWrongSecret authenticates with a secret that is not the client's: pushing fails,
-// and where nothing is pushed the exchange does.
+// TestWrongSecret authenticates with a wrong secret. The push fails, or without a push the code
+// exchange.
 func TestWrongSecret(t *testing.T) {
 	const wrong = "wrong-secret-of-basic"
 	eachServer(t, func(t *testing.T, s *server) {
@@ -111,7 +111,7 @@ func TestWrongSecret(t *testing.T) {
 	})
 }
 
-// checkSecret looks for a secret in the texts of an error and of its causes.
+// checkSecret searches the texts of an error and of its causes for a secret.
 func checkSecret(t *testing.T, err error, secret string) {
 	t.Helper()
 	header := base64.StdEncoding.EncodeToString([]byte("basic:" + secret))
@@ -123,8 +123,8 @@ func checkSecret(t *testing.T, err error, secret string) {
 	}
 }
 
-// TestReplayedCode redeems a code a second time, in another process as it were: the
-// first client would not send it again.
+// TestReplayedCode sends a code a second time with another client, because the first client does
+// not send it again.
 func TestReplayedCode(t *testing.T) {
 	eachServer(t, func(t *testing.T, s *server) {
 		c := newClient(t, s.config("basic"))
@@ -137,7 +137,7 @@ func TestReplayedCode(t *testing.T) {
 	})
 }
 
-// TestOtherVerifier redeems a code with a code_verifier that is not the challenge's.
+// TestOtherVerifier exchanges a code with the wrong code_verifier.
 func TestOtherVerifier(t *testing.T) {
 	eachServer(t, func(t *testing.T, s *server) {
 		c := newClient(t, s.config("public"))
@@ -148,8 +148,8 @@ func TestOtherVerifier(t *testing.T) {
 	})
 }
 
-// TestPlain uses PKCE's plain method. oidc-provider does not know it; at Keycloak the
-// registration decides; hydra announces it and rejects it.
+// TestPlain uses PKCE's method plain. oidc-provider does not support it, Keycloak's registration
+// decides, and hydra announces and rejects it.
 func TestPlain(t *testing.T) {
 	eachServer(t, func(t *testing.T, s *server) {
 		config := s.config("basic")

@@ -30,8 +30,7 @@ func TestFormPost(t *testing.T) {
 	})
 }
 
-// TestHybrid takes code and ID token from the browser, and not if the code was changed
-// for that of another login.
+// TestHybrid accepts code and ID token from the browser, and rejects the code of another login.
 func TestHybrid(t *testing.T) {
 	hybrid.each(t, func(t *testing.T, s *server) {
 		config := s.config("hybrid")

@@ -11,8 +11,8 @@ import (
 	"github.com/countersign/countersign/client/tokens"
 )
 
-// TestRefreshOnce: 100 callers want tokens that have ended. They all get the same new ones,
-// and the login goes on after that, though the server may watch for a second use.
+// TestRefreshOnce: 100 callers request expired tokens. They all get the same new ones, and the
+// login continues, even if the server ends it at a second use of a refresh token.
 func TestRefreshOnce(t *testing.T) {
 	refreshedOnce.each(t, func(t *testing.T, s *server) {
 		c := newClient(t, s.config("basic"))
@@ -52,8 +52,8 @@ func TestRefreshOnce(t *testing.T) {
 	})
 }
 
-// TestMoreScope calls an API that wants a scope which the tokens lack; the transport says
-// so, a new login brings it, and the call succeeds.
+// TestMoreScope calls an API that requires a scope which the tokens lack. The error contains the
+// scope, and after a new login the call succeeds.
 func TestMoreScope(t *testing.T) {
 	moreScope.each(t, func(t *testing.T, s *server) {
 		c := newClient(t, s.config("basic"))
@@ -73,8 +73,8 @@ func TestMoreScope(t *testing.T) {
 	})
 }
 
-// TestStrongerLogin calls an API that wants another class of login than the user's; the
-// transport says so, a new login in the same browser brings it, and the call succeeds.
+// TestStrongerLogin calls an API that requires another class of login than the user's. The error
+// contains the class, and after a new login in the same browser the call succeeds.
 func TestStrongerLogin(t *testing.T) {
 	moreACR.each(t, func(t *testing.T, s *server) {
 		c := newClient(t, s.config(classClient[s.name]))

@@ -9,7 +9,7 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// TestDecryptTries: of the keys that fit a token, four are tried.
+// TestDecryptTries: at most four of the matching keys are tried.
 func TestDecryptTries(t *testing.T) {
 	var keys []jose.PrivateKey
 	var last *ecdsa.PrivateKey

@@ -16,8 +16,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// The fuzz targets hold the front end against other libraries: it may refuse what
-// they accept, never the reverse.
+// The fuzz targets compare this package with other libraries: it may reject what they accept, but
+// not accept what they reject.
 
 var allAlgs = []gojose.SignatureAlgorithm{
 	"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519", "HS256", "HS384", "HS512",
@@ -60,7 +60,7 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("go-jose reads %q in another way", raw)
 		}
 		if token.Header.CheckAlg([]string{token.Header.Alg}) != nil || strings.HasPrefix(token.Header.Alg, "ML-DSA-") {
-			return // jwx parses no algorithm that it does not know
+			return // jwx rejects unknown algorithms
 		}
 		message, err := jws.Parse([]byte(raw), jws.WithCompact())
 		if err != nil {
@@ -72,8 +72,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// readsMore tells whether the header has members that other libraries read, and the
-// front end ignores on purpose.
+// readsMore reports whether the header has members that other libraries read, and that this
+// package ignores on purpose.
 func readsMore(raw string) bool {
 	header, err := base64.RawURLEncoding.DecodeString(raw[:strings.IndexByte(raw, '.')])
 	var members map[string]any
@@ -136,7 +136,7 @@ func FuzzParseSet(f *testing.F) {
 				continue
 			}
 			if hasMore(k) {
-				continue // other libraries have opinions on members that are ignored here
+				continue // other libraries check members that are ignored here
 			}
 			if _, err := jwk.ParseKey(k); err != nil {
 				t.Errorf("jwx refuses %s: %v", k, err)
@@ -149,8 +149,8 @@ func FuzzParseSet(f *testing.F) {
 	})
 }
 
-// hasMore tells whether a JWK has members beyond the key itself, its name and its use, or
-// one that is null.
+// hasMore reports whether a JWK has members other than the key, its name and its use, or a member
+// that is null.
 func hasMore(k []byte) bool {
 	var members map[string]any
 	if stdjson.Unmarshal(k, &members) != nil {

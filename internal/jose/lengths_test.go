@@ -10,8 +10,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestLengths verifies tokens around the length up to which they are hashed on the stack,
-// and refuses each with its last claim's last character changed.
+// TestLengths verifies tokens around the length up to which they are hashed on the stack. Each is
+// rejected after a change of its last claim's last character.
 func TestLengths(t *testing.T) {
 	for _, alg := range []string{"RS256", "PS256", "ES256", "EdDSA", "ES384", "RS512"} {
 		k := optest.NewKey("a", alg)

@@ -12,7 +12,7 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// TestMLDSA: a token signed with ML-DSA verifies with its own key alone. TOK-04, TOK-05
+// TestMLDSA: a token signed with ML-DSA verifies only with its own key. TOK-04, TOK-05
 func TestMLDSA(t *testing.T) {
 	for name, parameters := range map[string]mldsa.Parameters{"ML-DSA-44": mldsa.MLDSA44(), "ML-DSA-65": mldsa.MLDSA65(), "ML-DSA-87": mldsa.MLDSA87()} {
 		t.Run(name, func(t *testing.T) {

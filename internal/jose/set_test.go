@@ -21,7 +21,7 @@ import (
 
 type m = map[string]any
 
-// set makes a key set document of JWKs.
+// set makes a key set of JWKs.
 func set(t testing.TB, keys ...any) *jose.Set {
 	t.Helper()
 	raw, err := json.Marshal(m{"keys": keys})
@@ -44,7 +44,7 @@ func check(t testing.TB, s *jose.Set, jwt string) error {
 	return s.VerifyToken(t.Context(), token)
 }
 
-// with lays members over a key's JWK; nil removes one.
+// with replaces members of a key's JWK. nil removes a member.
 func with(k optest.Key, more m) m {
 	out := k.JWK()
 	for name, value := range more {
@@ -78,7 +78,7 @@ var odd = []m{
 	{"kty": "oct", "kid": "p", "k": strings.Repeat("A", 43), "alg": "HS256"},
 }
 
-// TestOddKeys: whatever else is in a set, in front or behind, the good key works. JWKS-02, H16.
+// TestOddKeys: the good key works, whatever else is in the set before or after it. JWKS-02, H16.
 func TestOddKeys(t *testing.T) {
 	good := optest.NewKey("good", "RS256")
 	jwt := good.Sign(m{}, nil)
@@ -111,7 +111,7 @@ func rsaOf(bits int) optest.Key {
 	return optest.Key{ID: "good", Alg: "RS256", Private: k}
 }
 
-// TestUnusableKeys are never used, though they are well-formed. JWKS-03, TOK-05, H7, H12, H15.
+// TestUnusableKeys: well-formed keys that must not be used. JWKS-03, TOK-05, H7, H12, H15.
 func TestUnusableKeys(t *testing.T) {
 	t.Setenv("GODEBUG", "rsa1024min=0")
 	good := optest.NewKey("good", "RS256")
@@ -155,7 +155,7 @@ func TestUnusableKeys(t *testing.T) {
 	} {
 		skipped := 1
 		if name == "use enc" {
-			skipped = 0 // it is for encryption, and nothing to speak of
+			skipped = 0 // it is for encryption, which is not reported
 		}
 		if s := set(t, key); s.Len() != 0 || len(s.Skipped) != skipped {
 			t.Errorf("%s: %d keys, %v", name, s.Len(), s.Skipped)
@@ -193,8 +193,8 @@ func certificate(t *testing.T, k optest.Key) string {
 	return base64.StdEncoding.EncodeToString(der)
 }
 
-// negativeSerial makes the number of a certificate of ours negative, as in those of some
-// servers, which crypto/x509 does not read.
+// negativeSerial makes the number of a certificate negative, as in those of some servers.
+// crypto/x509 does not parse them.
 func negativeSerial(t *testing.T, cert string) string {
 	der, err := base64.StdEncoding.DecodeString(cert)
 	i := bytes.Index(der, []byte{2, 1, 1, 0x30})
@@ -241,8 +241,8 @@ func TestDecoys(t *testing.T) {
 	}
 }
 
-// TestSameKeyTwice: byte-equal entries are one key; two different ones are none,
-// in either order. JWKS-04, H14.
+// TestSameKeyTwice: two equal entries are one key. Two different ones with the same kid are not
+// used, in any order. JWKS-04, H14.
 func TestSameKeyTwice(t *testing.T) {
 	a, b := optest.NewKey("same", "ES256"), optest.NewKey("same", "ES256")
 	if err := check(t, set(t, a.JWK(), a.JWK(), with(a, m{"use": nil})), a.Sign(m{}, nil)); err != nil {
@@ -260,7 +260,7 @@ func TestSameKeyTwice(t *testing.T) {
 	}
 }
 
-// TestKeyID: an opaque string; without one exactly one key must fit. TOK-08.
+// TestKeyID: a kid is compared exactly. Without a kid exactly one key must match. TOK-08.
 func TestKeyID(t *testing.T) {
 	a, b, c := optest.NewKey("a", "ES256"), optest.NewKey("b", "ES256"), optest.NewKey("MYv/TlhD38w0GVgX3sohEWb6th0=", "EdDSA")
 	s := set(t, a.JWK(), b.JWK(), c.JWK())
@@ -304,13 +304,13 @@ func TestSecret(t *testing.T) {
 	}
 }
 
-// TestCurves: a signature is of its own curve. TOK-05, H6.
+// TestCurves: a signature must use the curve of its algorithm. TOK-05, H6.
 func TestCurves(t *testing.T) {
 	k, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := optest.Key{ID: "x", Alg: "ES256", Private: k} // a P-384 key that says ES256
+	key := optest.Key{ID: "x", Alg: "ES256", Private: k} // a P-384 key for ES256
 	s := set(t, with(optest.Key{ID: "x", Alg: "ES384", Private: k}, m{"alg": nil}))
 	if err := check(t, s, key.Sign(m{}, nil)); err == nil {
 		t.Error("ES256 over P-384")
@@ -332,7 +332,7 @@ func TestParseSetRefused(t *testing.T) {
 	}
 }
 
-// TestDecode is the strict decoder. TOK-02, TOK-03, H3.
+// TestDecode: the strict decoder. TOK-02, TOK-03, H3.
 func TestDecode(t *testing.T) {
 	type claims struct {
 		Sub string `json:"sub"`
@@ -363,7 +363,7 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// TestEncryptedKeySize: an encrypted key that cannot be one is refused before any key is
+// TestEncryptedKeySize: an encrypted key of an impossible size is rejected before any key is
 // used. H21.
 func TestEncryptedKeySize(t *testing.T) {
 	part := func(n int) string { return optest.B64(make([]byte, n)) }

@@ -10,7 +10,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestSign: what is signed verifies, under every algorithm.
+// TestSign: a signed token verifies, with every algorithm.
 func TestSign(t *testing.T) {
 	for _, alg := range []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"} {
 		k := optest.NewKey("k", alg)
@@ -74,7 +74,7 @@ func TestSignRefused(t *testing.T) {
 	}
 }
 
-// TestSignatureSize: what a key gives that does not have a signature's size is not sent.
+// TestSignatureSize: a signature of the wrong size is not sent.
 func TestSignatureSize(t *testing.T) {
 	for _, alg := range []string{"RS256", "PS256", "EdDSA"} {
 		for _, signature := range [][]byte{nil, []byte("x"), make([]byte, 1000)} {
@@ -89,7 +89,7 @@ func TestSignatureSize(t *testing.T) {
 	}
 }
 
-// broken is a key in an HSM that does not work.
+// broken is a key in an HSM that returns wrong signatures.
 type broken struct {
 	public    crypto.PublicKey
 	signature []byte

@@ -15,7 +15,7 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// vectors are the JOSE vectors of C2SP/wycheproof, kept outside the repository.
+// vectors are the JOSE vectors of C2SP/wycheproof, which are not in this repository.
 const vectors = "../../../shared/wycheproof"
 
 type vectorFile struct {
@@ -44,8 +44,8 @@ func load(t *testing.T, name string, v any) {
 	}
 }
 
-// exceptions are the vectors whose label is wrong or goes against the module's
-// policy, and what must happen instead.
+// exceptions are the vectors whose label is wrong or contradicts the module's policy, with the
+// expected result.
 func exceptions(t *testing.T, file string) map[int]bool {
 	var list []struct {
 		File, Why string
@@ -84,8 +84,8 @@ func (f *vectorFile) signatures(t *testing.T, file string) {
 	t.Logf("%s: %d vectors", file, n)
 }
 
-// verifyVector uses the key as an application would: symmetric ones as a
-// configured secret, public ones as a key set.
+// verifyVector uses the key as an application does: a symmetric key as a configured secret, a
+// public key in a key set.
 func verifyVector(key json.RawMessage, jws string) error {
 	var k struct {
 		Keys             []json.RawMessage
@@ -127,8 +127,8 @@ func TestWycheproofSignatures(t *testing.T) {
 	}
 }
 
-// TestWycheproofEncryption opens with a wider list of algorithms than the module
-// configures anywhere, so that the vectors try as much of the machinery as they can.
+// TestWycheproofEncryption decrypts with more algorithms than the module allows, so that the
+// vectors test as much code as possible.
 func TestWycheproofEncryption(t *testing.T) {
 	const file = "json_web_encryption_test"
 	algs := append([]string{"RSA-OAEP", "A128KW", "A192KW", "A256KW", "A128GCMKW", "A192GCMKW", "A256GCMKW"}, jose.DecryptionAlgs...)
@@ -165,7 +165,7 @@ func decryptVector(key json.RawMessage, jwe string, algs []string) ([]byte, erro
 	}
 	id, _ := parsed.KeyID()
 	if alg, ok := parsed.Algorithm(); ok && slices.Contains(algs, alg.String()) {
-		algs = []string{alg.String()} // a key is used with its algorithm alone
+		algs = []string{alg.String()} // a key is used only with its algorithm
 	}
 	return jose.Decrypt(jwe, 0, algs, []jose.PrivateKey{{ID: id, Key: private}})
 }

@@ -12,8 +12,8 @@ import (
 )
 
 // TestOneOfMany: two, four and eight processes do the same at the same time. Each proof and
-// each logout token is accepted once, each rotation is one request, each opaque token is asked
-// about by those that wait and by nobody later, and what one process ends is ended at all.
+// each logout token is accepted once, and each rotation is one request. An opaque token is not
+// introspected again after the first response. What one process ends has ended at all.
 func TestOneOfMany(t *testing.T) {
 	for _, backend := range backends {
 		t.Run(backend, func(t *testing.T) {
@@ -95,8 +95,8 @@ func endedSessions(t *testing.T, w *world, all []*process) {
 	}
 }
 
-// endedAccess: the other processes know of a revocation after a moment. How long it takes is
-// measured by the benchmark.
+// endedAccess: the other processes get a revocation after a moment. The benchmark measures how long
+// that is.
 func endedAccess(t *testing.T, all []*process) {
 	t.Helper()
 	sid := rand.Text()

@@ -59,7 +59,7 @@ func TestPrint(t *testing.T) {
 	}
 }
 
-// TestEncode: All redacts in JSON; Output keeps what an application stores.
+// TestEncode: All redacts in JSON too. Output encodes what an application stores.
 func TestEncode(t *testing.T) {
 	for name, marshal := range map[string]func(any) ([]byte, error){
 		"v1": json.Marshal, "v2": func(v any) ([]byte, error) { return jsonv2.Marshal(v) },

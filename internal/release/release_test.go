@@ -11,8 +11,8 @@ import (
 
 const version = "v0.1.0"
 
-// environment makes the go command use the proxy in dir for the modules of this
-// repository, and what was downloaded before for all others.
+// environment makes the go command use the proxy in dir for the modules of this repository, and
+// earlier downloads for all others.
 func environment(t *testing.T, proxy string) []string {
 	t.Helper()
 	value := func(name string) string {
@@ -41,8 +41,7 @@ func goCommand(t *testing.T, env []string, dir string, args ...string) string {
 	return string(out)
 }
 
-// Each released module is fetched alone by an empty program, which compiles the module's
-// Examples.
+// An empty program fetches each released module alone, and compiles the module's Examples.
 func TestEachModuleAlone(t *testing.T) {
 	if os.Getenv("RELEASE") == "" {
 		t.Skip("make release runs it")
@@ -95,8 +94,8 @@ func compilesExamples(t *testing.T, env []string, m *goModule) {
 	}
 }
 
-// examplesOf finds the example_test.go files of a module that use exported packages only,
-// as programs of users do.
+// examplesOf returns the example_test.go files of a module that use exported packages only, as
+// users' programs do.
 func examplesOf(dir string) ([]string, error) {
 	var names []string
 	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
@@ -131,8 +130,7 @@ func runsCommand(t *testing.T, env []string, m *goModule) {
 	}
 }
 
-// A replace directive to anything but a sibling would be lost in a release, so it is an
-// error.
+// A release loses a replace directive, so only siblings may be replaced.
 func TestForeignReplaceIsRejected(t *testing.T) {
 	dir := t.TempDir()
 	mod := "module " + rootPath + "/x\n\ngo 1.26.0\n\nrequire golang.org/x/mod v0.43.0\n\nreplace golang.org/x/mod => ../mod\n"

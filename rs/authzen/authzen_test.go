@@ -18,7 +18,7 @@ import (
 	"github.com/countersign/countersign/rs/authzen"
 )
 
-// decisionPoint answers as the test says, and counts.
+// decisionPoint sends the response of the test, and counts the requests.
 type decisionPoint struct {
 	*httptest.Server
 	asked  atomic.Int32
@@ -79,7 +79,7 @@ func two(*http.Request, *rs.Principal) ([]authzen.Evaluation, error) {
 	return []authzen.Evaluation{question("1"), question("2")}, nil
 }
 
-// TestAnswers: only decision true, in the right form, opens the route.
+// TestAnswers: only a well-formed response with decision true allows the request.
 func TestAnswers(t *testing.T) {
 	const js = "application/json"
 	for _, test := range []struct {
@@ -127,7 +127,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestUnreachable: a decision point that is slow, away, or not configured.
+// TestUnreachable: a decision point that is slow, down, or not configured.
 func TestUnreachable(t *testing.T) {
 	slow := newDecisionPoint(t, func(w http.ResponseWriter, r *http.Request) {
 		select {
@@ -148,7 +148,7 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// TestAsk: a request without a question, with an incomplete one, or that the application rejects.
+// TestAsk: an application function that returns no evaluation, an incomplete one, or an error.
 func TestAsk(t *testing.T) {
 	d := newDecisionPoint(t, says(200, "application/json", `{"decision":true}`))
 	for name, test := range map[string]struct {
@@ -175,7 +175,7 @@ func TestAsk(t *testing.T) {
 	}
 }
 
-// TestRequest: what the decision point is asked, and with which credentials.
+// TestRequest: the request to the decision point, and its credentials.
 func TestRequest(t *testing.T) {
 	var key string
 	d := newDecisionPoint(t, func(w http.ResponseWriter, r *http.Request) {
@@ -204,7 +204,8 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// TestStepUp: a reason of the decision point asks the client for more scope. It cannot allow.
+// TestStepUp: a reason of the decision point becomes a request for more scope. It never allows
+// the request.
 func TestStepUp(t *testing.T) {
 	d := newDecisionPoint(t, says(200, "application/json", `{"decision":false,"context":{"need":"photos.write"}}`))
 	pdp := &authzen.PDP{URL: d.URL, StepUp: func(d authzen.Decision) *rs.Error {
@@ -226,7 +227,7 @@ func TestStepUp(t *testing.T) {
 	}
 }
 
-// TestCache: a decision is kept as long as the response and PDP.MaxAge allow.
+// TestCache: a decision is cached as long as the response and PDP.MaxAge allow.
 func TestCache(t *testing.T) {
 	for _, test := range []struct {
 		name, control, age string
@@ -290,7 +291,7 @@ func TestVary(t *testing.T) {
 	}
 }
 
-// TestCacheBound: many questions do not fill the memory, and the latest one is kept.
+// TestCacheBound: the size of the cache is limited, and the latest decision is kept.
 func TestCacheBound(t *testing.T) {
 	pdp := &authzen.PDP{}
 	if n := pdp.Fill(3 * authzen.MaxEntries); n > authzen.MaxEntries || n < authzen.MaxEntries/2 {

@@ -7,7 +7,7 @@ import (
 
 const MaxEntries = maxEntries
 
-// Fill caches n decisions, and returns how many are kept.
+// Fill caches n decisions, and returns the size of the cache.
 func (p *PDP) Fill(n int) int {
 	now := time.Now()
 	for i := range n {

@@ -150,7 +150,7 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// TestStalls: a decision that comes too late, or whose body never ends, is none.
+// TestStalls: a decision that is late, or whose body never ends, is rejected.
 func TestStalls(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{
 		"before the header": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },

@@ -11,7 +11,7 @@ import (
 	"github.com/countersign/countersign/rs/grpcrs"
 )
 
-// A server whose methods need an access token. One of them also needs a scope.
+// Require an access token for all methods of a server, and a scope for one of them.
 func Example() {
 	server := &discovery.Provider{Issuer: "https://as.example"}
 	api, err := grpcrs.New(grpcrs.Config{

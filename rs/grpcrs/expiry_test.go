@@ -80,8 +80,8 @@ func TestStreamExpiry(t *testing.T) {
 	}
 }
 
-// TestStreamKept: only the explicit option keeps a stream open, and a stream that ends by
-// itself ends as ever.
+// TestStreamKept: only the option keeps a stream open after its token has expired. A stream that
+// ends normally ends as before.
 func TestStreamKept(t *testing.T) {
 	s := optest.New(t)
 	c := config(s)
@@ -101,7 +101,7 @@ func TestStreamKept(t *testing.T) {
 	}
 }
 
-// TestStreamPanic: a panic of a handler reaches the interceptors around.
+// TestStreamPanic: the outer interceptors get a panic of a handler.
 func TestStreamPanic(t *testing.T) {
 	s := optest.New(t)
 	api, err := grpcrs.New(config(s))

@@ -39,7 +39,7 @@ const (
 	output    = "/grpc.testing.TestService/StreamingOutputCall"
 )
 
-// service answers with who calls.
+// service answers with the caller.
 type service struct {
 	testpb.UnimplementedTestServiceServer
 }
@@ -88,7 +88,7 @@ func config(s *optest.Server) grpcrs.Config {
 	}}
 }
 
-// serve starts a server on loopback, and gives a connection to it.
+// serve starts a server on loopback, and returns a connection to it.
 func serve(t *testing.T, c grpcrs.Config, server, client credentials.TransportCredentials) *grpc.ClientConn {
 	t.Helper()
 	api, err := grpcrs.New(c)
@@ -120,7 +120,7 @@ func plain(t *testing.T, c grpcrs.Config) *grpc.ClientConn {
 	return serve(t, c, insecure.NewCredentials(), insecure.NewCredentials())
 }
 
-// result is what a client sees of a call.
+// result is a client's view of a call.
 type result struct {
 	code      codes.Code
 	message   string
@@ -172,7 +172,8 @@ const (
 	unavailing = "the access token cannot be checked now"
 )
 
-// TestCalls: unary calls and streams are let through and refused alike. RS-01, RS-03, RS-09, RS-17.
+// TestCalls: unary calls and streams are accepted and rejected in the same way. RS-01, RS-03,
+// RS-09, RS-17.
 func TestCalls(t *testing.T) {
 	s := optest.New(t)
 	conn := plain(t, config(s))
@@ -210,8 +211,8 @@ func TestCalls(t *testing.T) {
 	}
 }
 
-// TestDPoPElsewhere: a Protection that takes DPoP over HTTP takes none of its tokens here,
-// with a proof or without.
+// TestDPoPElsewhere: a token with DPoP is rejected over gRPC, with a proof and without, even if
+// the Protection accepts it over HTTP.
 func TestDPoPElsewhere(t *testing.T) {
 	s := optest.New(t)
 	c := config(s)
@@ -229,7 +230,7 @@ func TestDPoPElsewhere(t *testing.T) {
 	}
 }
 
-// TestUnlisted: what stands in no list needs a token: health and reflection too.
+// TestUnlisted: a method that is in no list needs a token, also health and reflection.
 func TestUnlisted(t *testing.T) {
 	s := optest.New(t)
 	c := config(s)
@@ -261,7 +262,7 @@ func TestUnlisted(t *testing.T) {
 	}
 }
 
-// TestOptional: what Protection lets through without a token, its guards do not.
+// TestOptional: guards reject a call without a token that Protection.Optional accepts.
 func TestOptional(t *testing.T) {
 	s := optest.New(t)
 	c := config(s)
@@ -278,7 +279,7 @@ func TestOptional(t *testing.T) {
 	}
 }
 
-// TestUnavailable: a call that cannot be judged is not let through, and is not the client's fault.
+// TestUnavailable: a call whose token cannot be checked is rejected with Unavailable.
 func TestUnavailable(t *testing.T) {
 	s := optest.New(t)
 	conn := plain(t, config(s))
@@ -293,7 +294,8 @@ func TestUnavailable(t *testing.T) {
 	}
 }
 
-// TestMethodNames: a name without its slash, as some versions of grpc pass it on, is the same method.
+// TestMethodNames: a name without its first slash, as in some versions of grpc, is the same
+// method.
 func TestMethodNames(t *testing.T) {
 	s := optest.New(t)
 	api, err := grpcrs.New(config(s))
@@ -309,7 +311,7 @@ func TestMethodNames(t *testing.T) {
 	}
 }
 
-// TestForeignGuards: a middleware of anybody's is a guard; what it does not pass on is refused.
+// TestForeignGuards: any middleware can be a guard. A call that it does not pass on is rejected.
 func TestForeignGuards(t *testing.T) {
 	s := optest.New(t)
 	c := config(s)
@@ -348,7 +350,7 @@ func TestForeignGuards(t *testing.T) {
 	}
 }
 
-// TestNew: what is left empty or misspelt is refused by its name.
+// TestNew: an empty or misspelt setting is rejected, and the error contains its name.
 func TestNew(t *testing.T) {
 	s := optest.New(t)
 	required := protection(s)

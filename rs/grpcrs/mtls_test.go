@@ -45,7 +45,7 @@ func boundTo(s *optest.Server, c tls.Certificate) string {
 	return "Bearer " + s.AccessToken(m{"cnf": m{"x5t#S256": optest.B64(sum[:])}}, nil)
 }
 
-// TestMTLS: a token is held against the certificate of the call's connection. RS-08.
+// TestMTLS: a token is compared with the certificate of the call's connection. RS-08.
 func TestMTLS(t *testing.T) {
 	s := optest.New(t)
 	own, mine, other := newCertificate(t), newCertificate(t), newCertificate(t)
@@ -74,8 +74,8 @@ func TestMTLS(t *testing.T) {
 	}
 }
 
-// TestForwarded: a proxy's word is taken in metadata as it is in a header, from a trusted
-// address alone.
+// TestForwarded: a proxy's certificate field is accepted in metadata, only from a trusted
+// address.
 func TestForwarded(t *testing.T) {
 	s := optest.New(t)
 	mine := newCertificate(t)

@@ -15,7 +15,7 @@ import (
 	"github.com/countersign/countersign/rs/rstest"
 )
 
-// hello says who calls, and from which department.
+// hello shows the caller and its department.
 func hello(w http.ResponseWriter, r *http.Request) {
 	caller, ok := rs.FromContext(r.Context())
 	if !ok {

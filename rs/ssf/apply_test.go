@@ -17,7 +17,7 @@ import (
 
 type object = map[string]any
 
-// TestSubjects: what each kind of subject ends. SSF-05.
+// TestSubjects: what ends for each kind of subject. SSF-05.
 func TestSubjects(t *testing.T) {
 	f := newFixture(t)
 	iss := f.issuer()
@@ -151,7 +151,7 @@ func TestTypes(t *testing.T) {
 	}
 }
 
-// TestIssuers: a transmitter speaks about the issuers that are configured, and no others. SSF-08.
+// TestIssuers: events about configured issuers are accepted, and no others. SSF-08.
 func TestIssuers(t *testing.T) {
 	f := newFixture(t)
 	f.Issuers = []string{otherIssuer}
@@ -207,8 +207,8 @@ func (s *store) Save(_ context.Context, key string, value []byte, _ time.Time) e
 	return s.save
 }
 
-// TestAcknowledgedAfterStored: whatever fails, the token is not acknowledged, and is applied when it comes
-// again. SSF-10.
+// TestAcknowledgedAfterStored: after any failure the token is not acknowledged, and is applied
+// when it is sent again. SSF-10.
 func TestAcknowledgedAfterStored(t *testing.T) {
 	down := errors.New("down")
 	for name, test := range map[string]struct {

@@ -66,7 +66,8 @@ func TestPush(t *testing.T) {
 	}
 }
 
-// TestPoll: what is acknowledged, and what is reported as an error, RFC 8936 §2.4. SSF-13.
+// TestPoll: which tokens are acknowledged, and which are reported as errors. RFC 8936 §2.4.
+// SSF-13.
 func TestPoll(t *testing.T) {
 	f := newFixture(t)
 	f.MaxEvents = 2
@@ -88,7 +89,8 @@ func TestPoll(t *testing.T) {
 	}
 }
 
-// TestPollPartly: what was applied before a failure is acknowledged, and the rest is not. SSF-13.
+// TestPollPartly: tokens that were applied before a failure are acknowledged, and the others are
+// not. SSF-13.
 func TestPollPartly(t *testing.T) {
 	f := newFixture(t)
 	f.MaxEvents = 1
@@ -107,7 +109,8 @@ func TestPollPartly(t *testing.T) {
 	}
 }
 
-// TestRun: events arrive while it runs, a transmitter that is down is asked again, and Ready says so. SSF-14.
+// TestRun: events arrive while Run runs. If the transmitter is down, Run tries again, and Ready
+// returns an error. SSF-14.
 func TestRun(t *testing.T) {
 	f := newFixture(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -184,7 +187,8 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// TestStreamPush: a push stream carries the value of Authorization, and its verification arrives. SSF-15.
+// TestStreamPush: a push stream has the value of Authorization, and its verification arrives.
+// SSF-15.
 func TestStreamPush(t *testing.T) {
 	f := newFixture(t)
 	f.push = f.Handler()
@@ -197,7 +201,7 @@ func TestStreamPush(t *testing.T) {
 	}
 }
 
-// TestStreamRefused: a stream that is not the one that was asked for. SSF-16.
+// TestStreamRefused: a stream that differs from the request is rejected. SSF-16.
 func TestStreamRefused(t *testing.T) {
 	for name, edit := range map[string]func(object){
 		"another issuer": func(o object) { o["iss"] = otherIssuer },
@@ -228,7 +232,7 @@ func TestStreamRefused(t *testing.T) {
 	}
 }
 
-// TestMetadata: metadata that is not the transmitter's. SSF-17.
+// TestMetadata: metadata of another transmitter is rejected. SSF-17.
 func TestMetadata(t *testing.T) {
 	for name, edit := range map[string]func(object){
 		"another issuer":    func(o object) { o["issuer"] = otherIssuer },
@@ -275,7 +279,8 @@ func TestMetadataLeadsInside(t *testing.T) {
 	}
 }
 
-// TestVerificationState: a state that was not requested is rejected, none is accepted. SSF-18.
+// TestVerificationState: a verification with a state that was not requested is rejected, one
+// without a state is accepted. SSF-18.
 func TestVerificationState(t *testing.T) {
 	f := newFixture(t)
 	stream := with("sub_id", object{"format": "opaque", "id": "s1"})
@@ -292,7 +297,7 @@ func TestVerificationState(t *testing.T) {
 	}
 }
 
-// TestStreamUpdated: a stream that the transmitter stops shows in Ready. SSF-19.
+// TestStreamUpdated: after the transmitter has stopped a stream, Ready returns an error. SSF-19.
 func TestStreamUpdated(t *testing.T) {
 	f := newFixture(t)
 	stream := with("sub_id", object{"format": "opaque", "id": "s1"})

@@ -7,7 +7,8 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// FuzzSET: whatever claims a token has, what is read of them is of this issuer, has an id, and happened before the token was issued.
+// FuzzSET: an accepted token is of this issuer, has an id, and its event happened before the
+// token was issued.
 func FuzzSET(f *testing.F) {
 	f.Add([]byte(`{"iss":"https://t.example","aud":"r","jti":"1","iat":1700000000,"sub_id":{"format":"opaque","id":"x"},"events":{"` + SessionRevoked + `":{"event_timestamp":1}}}`))
 	f.Add([]byte(`{"iss":"https://t.example","aud":["r"],"jti":"1","iat":1700000000,"events":{"x":{},"y":{"subject":{}}}}`))
@@ -35,7 +36,7 @@ func FuzzSET(f *testing.F) {
 	})
 }
 
-// FuzzSubject: a subject that is read has what its format requires.
+// FuzzSubject: an accepted subject has the members that its format requires.
 func FuzzSubject(f *testing.F) {
 	for _, s := range []string{
 		`{"format":"iss_sub","iss":"a","sub":"b"}`, `{"format":"aliases","identifiers":[{"format":"email","email":"a@b"}]}`,
@@ -61,7 +62,7 @@ func FuzzSubject(f *testing.F) {
 	})
 }
 
-// FuzzStream: a stream configuration that is read is this issuer's.
+// FuzzStream: an accepted stream configuration is of this issuer.
 func FuzzStream(f *testing.F) {
 	f.Add([]byte(`[{"stream_id":"1","iss":"https://t.example","aud":["a"],"delivery":{"method":"urn:ietf:rfc:8936","endpoint_url":"https://x/"}}]`))
 	f.Add([]byte(`{"stream_id":"1","iss":"https://t.example","aud":"a","min_verification_interval":1e400}`))

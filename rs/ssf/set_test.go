@@ -14,7 +14,8 @@ import (
 	"github.com/countersign/countersign/rs/ssf"
 )
 
-// TestVerify: what a Security Event Token must be, and with which code it is rejected otherwise. SSF-01.
+// TestVerify: the rules for a Security Event Token, and the error code for each violation.
+// SSF-01.
 func TestVerify(t *testing.T) {
 	f := newFixture(t)
 	now := f.clock.Unix()
@@ -77,7 +78,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// TestEventTime: what began after the event goes on, whatever the token says. SSF-02.
+// TestEventTime: what began after the event continues, whatever time the token contains. SSF-02.
 func TestEventTime(t *testing.T) {
 	f := newFixture(t)
 	iat := f.clock.Unix()
@@ -121,7 +122,8 @@ func TestOtherKinds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A SET with all that the others must have, but for its own mark.
+	// A token that has all members of the other kinds, except the claim or typ that distinguishes
+	// them.
 	all := f.claims(with("exp", now+60), with("sub", "alice"), with("client_id", "c"), with("scope", "x"), func(c map[string]any) {
 		c["events"].(map[string]any)["http://schemas.openid.net/event/backchannel-logout"] = map[string]any{}
 	})
@@ -147,7 +149,7 @@ func TestOtherKinds(t *testing.T) {
 	}
 }
 
-// TestConfigured: a Receiver that lacks a setting says which. SSF-04.
+// TestConfigured: the error contains the missing setting of a Receiver. SSF-04.
 func TestConfigured(t *testing.T) {
 	for _, test := range []struct {
 		edit  func(*ssf.Receiver)

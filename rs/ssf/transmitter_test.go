@@ -233,7 +233,7 @@ func event(typ string, payload map[string]any) func(map[string]any) {
 	return with("events", map[string]any{typ: payload})
 }
 
-// ended is an effect that notes what it is called for, or fails.
+// ended is an effect that records its calls, or fails.
 type ended struct {
 	mu    sync.Mutex
 	calls []string

@@ -22,12 +22,12 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// start gives the server's address, which is its identifier too.
+// start returns the server's address, which is also its identifier.
 func start(t *testing.T, s *optest.Server, sessions bool) (resource string) {
 	return startAt(t, s.URL, sessions)
 }
 
-// TestAnswers: what a client is told that has no token, or not the right one.
+// TestAnswers: the responses to a client without a token, or with a wrong one.
 func TestAnswers(t *testing.T) {
 	s := optest.New(t)
 	resource := start(t, s, true)
@@ -56,8 +56,9 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestClients: an application with package mcpauth, and the SDK's own client, find a token by
-// the challenge and the metadata, and call tools, with sessions and without.
+// TestClients: an application with package mcpauth, and the SDK's own client, find the server
+// through the challenge and the metadata. They get a token and call tools, with sessions and
+// without.
 func TestClients(t *testing.T) {
 	for _, sessions := range []bool{false, true} {
 		s := issuertest.New(t, issuertest.Config{PlainHTTP: true})
@@ -97,7 +98,7 @@ func TestClients(t *testing.T) {
 	}
 }
 
-// startAt is start for another issuer.
+// startAt is start with another issuer.
 func startAt(t *testing.T, issuer string, sessions bool) (resource string) {
 	var h http.Handler
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(w, r) }))
@@ -121,7 +122,7 @@ func follow(ctx context.Context, address string) (status int, err error) {
 	return resp.StatusCode, nil
 }
 
-// TestStolenSession: a session is the user's who began it.
+// TestStolenSession: a session can be used only by the user who began it.
 func TestStolenSession(t *testing.T) {
 	s := optest.New(t)
 	resource := start(t, s, true)
@@ -169,7 +170,7 @@ func call(t *testing.T, session *mcp.ClientSession, tool string) string {
 	return text
 }
 
-// holder has a token already.
+// holder returns a fixed token.
 type holder string
 
 func (h holder) TokenSource(context.Context) (oauth2.TokenSource, error) {
@@ -180,7 +181,7 @@ func (h holder) Authorize(context.Context, *http.Request, *http.Response) error 
 	return auth.ErrInvalidToken
 }
 
-// authorize is the SDK's login, with a browser that goes where it is sent.
+// authorize is the SDK's login, with a browser that follows redirects.
 func authorize(t *testing.T) auth.OAuthHandler {
 	h, err := auth.NewAuthorizationCodeHandler(&auth.AuthorizationCodeHandlerConfig{
 		PreregisteredClient: &oauthex.ClientCredentials{

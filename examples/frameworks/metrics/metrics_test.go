@@ -17,7 +17,7 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// TestMetrics: what happened is what an exporter collects.
+// TestMetrics: an exporter collects the events.
 func TestMetrics(t *testing.T) {
 	s := optest.New(t)
 	reader := sdk.NewManualReader()

@@ -13,7 +13,7 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// TestRouters: each of them refuses and lets through as net/http does.
+// TestRouters: each router accepts and rejects as net/http does.
 func TestRouters(t *testing.T) {
 	s := optest.New(t)
 	server := &discovery.Provider{Issuer: s.URL}

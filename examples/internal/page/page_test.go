@@ -15,7 +15,8 @@ func TestWriteEscapes(t *testing.T) {
 	}
 }
 
-// TestStyleIsTheOneOfThePolicy: a browser drops a style sheet whose hash is another.
+// TestStyleIsTheOneOfThePolicy: the policy has the hash of the style sheet. A browser ignores one
+// with another hash.
 func TestStyleIsTheOneOfThePolicy(t *testing.T) {
 	w := httptest.NewRecorder()
 	New(`Title`, `Body`).Write(w, http.StatusOK, nil)
@@ -26,7 +27,8 @@ func TestStyleIsTheOneOfThePolicy(t *testing.T) {
 	}
 }
 
-// TestState: a result is told by its text, its sign and its color. An unknown one is a failure.
+// TestState: a result is shown by its text, its icon and its color. An unknown result is shown as
+// a failure.
 func TestState(t *testing.T) {
 	for result, want := range map[string][2]string{
 		"valid": {"state valid", " valid</span>"}, "not applicable": {"state none", " not applicable</span>"},

@@ -28,7 +28,7 @@ func TestLogins(t *testing.T) {
 	}
 }
 
-// left are the faults that say nothing about a login with an authorization code in the query.
+// left are the faults that cannot occur in a login with an authorization code in the query.
 func left(f issuertest.Fault) bool {
 	other := []issuertest.Fault{
 		issuertest.Slow, issuertest.IDTokenCodeOther, issuertest.PushedURIMissing, issuertest.RefreshOtherUser, issuertest.TokenTypeBearer,
@@ -42,7 +42,7 @@ func left(f issuertest.Fault) bool {
 	return slices.Contains(other, f)
 }
 
-// TestFaults holds the page against the results. Countersign must reject every fault.
+// TestFaults compares the page with the results. Countersign must reject every fault.
 func TestFaults(t *testing.T) {
 	var b bytes.Buffer
 	b.WriteString(head())
@@ -85,7 +85,7 @@ func hold(t *testing.T, want []byte) {
 	}
 }
 
-// about gives the comment behind the constant of a fault.
+// about returns the comment behind the constant of a fault.
 func about(t *testing.T, fault issuertest.Fault) string {
 	t.Helper()
 	source, err := os.ReadFile("../../../discovery/issuertest/fault.go")

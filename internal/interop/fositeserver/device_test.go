@@ -82,8 +82,8 @@ func (b *deviceBench) user(code, password, action string) string {
 
 func (b *deviceBench) code() string { return b.begun["user_code"].(string) }
 
-// TestDevice: it waits, is told to ask less often, and gets its tokens once. NAT-03: an address
-// with the code in it signs nobody in before the user has seen whose device that is.
+// TestDevice: the device polls, gets slow_down, and gets its tokens once. NAT-03: with an address
+// that contains the code, the user still confirms the device before it is signed in.
 func TestDevice(t *testing.T) {
 	b := startDevice(t)
 	for _, want := range []string{"authorization_pending", "slow_down"} {

@@ -81,7 +81,7 @@ func TestAccessTokenChecks(t *testing.T) {
 	}
 }
 
-// TestNotChecked: what was not given is not called valid.
+// TestNotChecked: a check without input is not reported as valid.
 func TestNotChecked(t *testing.T) {
 	i := issuertest.New(t, issuertest.Config{})
 	for name, test := range map[string]struct {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestMask: a secret is shown nowhere, by its name or wherever it comes back, and the same
+// TestMask: a secret is not shown, neither under its name nor where it is repeated. The same
 // secret has the same label.
 func TestMask(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -56,7 +56,7 @@ func TestMask(t *testing.T) {
 	}
 }
 
-// TestMaskOtherBodies: nothing says what is secret in a body of another type.
+// TestMaskOtherBodies: a body of an unknown type is not shown.
 func TestMaskOtherBodies(t *testing.T) {
 	m := &Mask{}
 	for _, kind := range []string{"application/jwt", "text/html; charset=utf-8", "", "application/json", "application/x-www-form-urlencoded"} {
@@ -67,7 +67,7 @@ func TestMaskOtherBodies(t *testing.T) {
 	}
 }
 
-// TestCurlQuotes: a value cannot end its word.
+// TestCurlQuotes: a value is quoted for the shell.
 func TestCurlQuotes(t *testing.T) {
 	s := Shown{Request: Message{Line: "POST https://as.example/'; rm -rf /", Body: "a=b' $(x)"}}
 	if got := s.Curl(); !strings.Contains(got, `/'\''; rm`) || !strings.Contains(got, `'a=b'\'' $(x)'`) {
@@ -75,7 +75,7 @@ func TestCurlQuotes(t *testing.T) {
 	}
 }
 
-// TestNoResponse: an error of the transport may hold anything, and is not shown.
+// TestNoResponse: an error of the transport may contain secrets, and is not shown.
 func TestNoResponse(t *testing.T) {
 	var seen *Exchange
 	hc := &http.Client{Transport: &Recorder{failingTransport{}, func(x *Exchange) { seen = x }}}
