@@ -11,7 +11,9 @@ import (
 
 // Workload gets tokens with the identity of the workload (RFC 7523): assertion gives a JWT
 // whose audience is the issuer identifier of the authorization server. A Kubernetes service
-// account token or a JWT-SVID is one. The client comes from Config.Registered.
+// account token or a JWT-SVID is one. A server may expect its token endpoint as the audience, as
+// the draft of MCP's extension "Workload Identity Federation" does: assertion may ignore its
+// argument. The client comes from Config.Registered or Config.Client.
 func Workload(assertion func(ctx context.Context, audience string) (string, error)) Grant {
 	return func(ctx context.Context, c *client.Client, req client.TokenRequest) (*client.Tokens, error) {
 		jwt, err := assertion(ctx, c.Issuer())
@@ -26,7 +28,7 @@ func Workload(assertion func(ctx context.Context, audience string) (string, erro
 // enterprise, without a login at the MCP server (the extension enterprise-managed
 // authorization): idp is this application's client at the identity provider. subject gives the
 // user's ID token, see [crossapp.CrossApp]. The client at the MCP server's authorization server
-// comes from Config.Registered.
+// comes from Config.Registered or Config.Client.
 func EnterpriseManaged(idp *client.Client, subject func(ctx context.Context) (crossapp.Subject, error)) Grant {
 	return func(ctx context.Context, c *client.Client, req client.TokenRequest) (*client.Tokens, error) {
 		app := crossapp.CrossApp{IdP: idp, At: c, Scopes: req.Scopes, Subject: subject}

@@ -51,6 +51,15 @@ func document() *registration.Document {
 	}}
 }
 
+var agentKey = issuertest.NewKey("agent", "ES256")
+
+// keyDocument is document for a client that signs.
+func keyDocument() *registration.Document {
+	d := document()
+	d.Metadata.TokenEndpointAuthMethod, d.Metadata.JWKSURI = "private_key_jwt", "https://agent.example/jwks"
+	return d
+}
+
 // TestClientOrder: the operator's client, else the client ID metadata document, else a
 // registration (MCP 2026-07-28, "Client Registration").
 func TestClientOrder(t *testing.T) {
@@ -339,8 +348,9 @@ func TestEnterpriseManaged(t *testing.T) {
 		return issuertest.Granted{Subject: "alice", Scopes: strings.Fields(form.Get("scope"))}, nil
 	}
 	w := newWorld(t, issuertest.Config{
-		Clients: []issuertest.Client{{ID: "agent-at-mcp", Secret: "canary-mcp-secret"}},
-		Grants:  map[string]issuertest.GrantType{"urn:ietf:params:oauth:grant-type:jwt-bearer": accept},
+		Clients:  []issuertest.Client{{ID: "agent-at-mcp", Secret: "canary-mcp-secret"}, {ID: documentURL, Keys: issuertest.JWKS(agentKey)}},
+		Metadata: map[string]any{"client_id_metadata_document_supported": true},
+		Grants:   map[string]issuertest.GrantType{"urn:ietf:params:oauth:grant-type:jwt-bearer": accept},
 	})
 	atIdP, err := client.New(client.Config{Issuer: idp.URL, ClientID: "agent-at-idp", Auth: auth.Secret("canary-idp-secret")})
 	if err != nil {
@@ -361,6 +371,11 @@ func TestEnterpriseManaged(t *testing.T) {
 		t.Errorf("audience %q, resource %q, scope %q", sent.Get("audience"), sent.Get("resource"), sent.Get("scope"))
 	}
 	w.wantLogins(t, 0)
+
+	document := config // a client ID metadata document instead of a registration
+	document.Client, document.Registered, grantClient = keyDocument(), nil, documentURL
+	document.Keys = auth.SigningKey{KeyID: "agent", Alg: "ES256", Key: agentKey.Private}
+	mustCall(t, connect(t, w, newHandler(t, document)), "list", "list for alice with photos.read")
 
 	before := grants.Load()
 	grantClient = "somebody-else"

@@ -146,6 +146,46 @@ func TestStolenSession(t *testing.T) {
 	}
 }
 
+// TestGuarded: the guard of the tools, with sessions and without, and the metadata for a client in
+// a browser.
+func TestGuarded(t *testing.T) {
+	for _, sessions := range []bool{false, true} {
+		s := optest.New(t)
+		resource := start(t, s, sessions)
+		send := func(method, address, body string) *http.Response {
+			r, _ := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
+			r.Header = http.Header{
+				"Authorization": {"Bearer " + s.AccessToken(map[string]any{"aud": resource, "scope": "photos.read"}, nil)},
+				"Content-Type":  {"application/json"}, "Accept": {"application/json, text/event-stream"}, "Origin": {"https://agent.example"},
+			}
+			resp, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			return resp
+		}
+		for params, want := range map[string]int{
+			`{"name":"list","Name":"delete"}`: 400, `{"name":"list","name":"delete"}`: 400, `{"name":"delete"}`: 403, `{"name":"drop"}`: 403,
+		} {
+			resp := send("POST", resource, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":`+params+`}`)
+			if resp.StatusCode != want {
+				t.Errorf("sessions %t, %s: %d, want %d", sessions, params, resp.StatusCode, want)
+			}
+			if challenge := resp.Header.Get("WWW-Authenticate"); params == `{"name":"delete"}` &&
+				(!strings.Contains(challenge, `scope="photos.read photos.write"`) || !strings.Contains(challenge, "resource_metadata=")) {
+				t.Errorf("sessions %t: %s", sessions, challenge)
+			}
+		}
+		metadata := strings.TrimSuffix(resource, "/mcp") + "/.well-known/oauth-protected-resource/mcp"
+		for method, want := range map[string]int{"OPTIONS": 204, "GET": 200} {
+			if resp := send(method, metadata, ""); resp.StatusCode != want || resp.Header.Get("Access-Control-Allow-Origin") != "*" {
+				t.Errorf("%s: %d, %q", method, resp.StatusCode, resp.Header.Get("Access-Control-Allow-Origin"))
+			}
+		}
+	}
+}
+
 func connect(t *testing.T, transport *mcp.StreamableClientTransport) *mcp.ClientSession {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	t.Cleanup(cancel)
