@@ -2,6 +2,7 @@ package mcpauth_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/grant"
+	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/discovery/issuertest"
 	"github.com/countersign/countersign/mcpauth"
@@ -301,4 +303,32 @@ func TestToolWithoutScopes(t *testing.T) {
 	if status, _, _ := w.post(t, "canary-token", callList); status != 401 {
 		t.Errorf("an invalid token: %d", status)
 	}
+}
+
+// TestScopeNeverEnough: the MCP server wants a scope that the last login has asked for. The call
+// fails without another login.
+func TestScopeNeverEnough(t *testing.T) {
+	w := newWorld(t, issuertest.Config{})
+	inner := w.serve()
+	w.replace(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/mcp" && r.Header.Get("Authorization") != "" {
+			rw.Header().Set("WWW-Authenticate", `Bearer error="insufficient_scope", scope="photos.write"`)
+			rw.WriteHeader(http.StatusForbidden)
+			return
+		}
+		inner.ServeHTTP(rw, r)
+	}))
+	h := newHandler(t, w.config())
+	if err := ask(t, w, h); err != nil { // the first login, with photos.read
+		t.Fatal(err)
+	}
+	for i := range 4 {
+		err := ask(t, w, h)
+		var challenge *tokens.ChallengeError
+		if i > 0 && (!errors.As(err, &challenge) || challenge.Code != tokens.InsufficientScope) {
+			t.Errorf("%d: %v", i, err)
+		}
+		w.issuer.Advance(6 * time.Second)
+	}
+	w.wantLogins(t, 2)
 }
