@@ -190,7 +190,9 @@ func (w *world) post(t *testing.T, token, body string, header ...string) (status
 
 func (w *world) send(t *testing.T, method, token, body string, header ...string) (status int, answer string, h http.Header) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, w.url, strings.NewReader(body))
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // a stream would not end
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, w.url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
