@@ -34,7 +34,7 @@ func (c *Client) Ready(ctx context.Context) error {
 func (c *Client) impossible(m *discovery.Metadata) (out []error) {
 	lacks := func(field string, list []string, values ...string) {
 		if len(list) > 0 && !slices.ContainsFunc(values, func(v string) bool { return slices.Contains(list, v) }) {
-			out = append(out, fmt.Errorf("Config.%s is %q, but the server supports only %q: change the setting or the server", field, values, list))
+			out = append(out, fmt.Errorf("the setting Config.%s is %q, but the server supports only %q: change one of them", field, values, list))
 		}
 	}
 	if name := c.method(m).Name(); name != "federated_jwt" && name != "spiffe_jwt" {
