@@ -2,8 +2,8 @@ package login
 
 import (
 	"bufio"
+	_ "embed"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -66,13 +66,13 @@ func staysHere(t *testing.T, from, path string) {
 	}
 }
 
+// It is part of the binary, because fuzzers run in other directories.
+//
+//go:embed testdata/returnto.txt
+var returnTos string
+
 func corpus(t testing.TB) (all []string) {
-	f, err := os.Open("testdata/returnto.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
+	for lines := bufio.NewScanner(strings.NewReader(returnTos)); lines.Scan(); {
 		if strings.HasPrefix(lines.Text(), "#") {
 			continue
 		}
