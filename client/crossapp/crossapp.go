@@ -20,8 +20,8 @@ const (
 	Profile = "urn:ietf:params:oauth:grant-profile:id-jag"
 )
 
-// CrossApp is the access of one user to an API of another application. IdP, At, Resource and
-// Subject must be set.
+// CrossApp configures the access of one user to an API of another application. IdP, At, Resource
+// and Subject are required.
 type CrossApp struct {
 	// IdP is this application's client at the identity provider, where the user signed in.
 	IdP *client.Client
@@ -33,19 +33,19 @@ type CrossApp struct {
 	// Resource is the resource identifier of the API (RFC 8707): an absolute URI.
 	Resource string
 
-	// Scopes are asked for. nil leaves them to the servers.
+	// Scopes are the requested scopes. With nil the servers decide.
 	Scopes []string
 
-	// Subject gives what the identity provider issued for the user, for each grant.
+	// Subject returns the user's ID token. It is called once for each grant. Its error makes the
+	// call fail.
 	Subject func(ctx context.Context) (Subject, error)
 
-	// InsecureMissingResource accepts a grant without the claim resource, from identity
-	// providers that leave it out. The authorization server then decides which API the token
-	// is for.
+	// InsecureMissingResource accepts a grant without the claim resource, for identity providers
+	// that omit it. The authorization server then decides for which API the token is.
 	InsecureMissingResource bool
 }
 
-// Subject is what the identity provider issued for the user. It redacts itself in fmt and
+// Subject is a token that the identity provider issued for the user. It redacts itself in fmt and
 // log/slog.
 type Subject struct {
 	redact.All[Subject]
@@ -58,9 +58,9 @@ type Subject struct {
 	Type string
 }
 
-// Source gives access tokens for the API. It keeps one in memory until shortly before its end.
-// The error names the fields of a that are not set. Errors of the Source are those of
-// [CrossApp.Fetch].
+// Source returns a source of access tokens for the API. The source keeps a token in memory, and
+// gets a new one shortly before it expires. The error of Source contains the fields of a that are
+// not set. The errors of the source are those of [CrossApp.Fetch].
 func (a CrossApp) Source() (tokens.Source, error) {
 	if err := a.check(); err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func (a CrossApp) Source() (tokens.Source, error) {
 	return r.Source(""), nil
 }
 
-// Fetch gets a grant and an access token. The result has no refresh token: the identity
+// Fetch gets a grant and an access token. The result has no refresh token, because the identity
 // provider decides about each access token.
 //
 // An error of a request is a [*client.Error]. Its codes are those of [grant.TokenExchange] at

@@ -1,12 +1,17 @@
-// Package crossapp calls the API of another application for a user who signed in at an identity
-// provider that both applications trust: the Identity Assertion JWT Authorization Grant
-// (ID-JAG, draft-ietf-oauth-identity-assertion-authz-grant). The user sees no second login.
+// Package crossapp gets access tokens for the API of another application, for a signed-in user.
+// Both applications trust one identity provider, where the user signed in. The user sees no
+// second login. The protocol is the Identity Assertion JWT Authorization Grant (ID-JAG,
+// draft-ietf-oauth-identity-assertion-authz-grant). The sections in this package are those of
+// draft 03 (April 2026).
 //
-//	app := crossapp.CrossApp{IdP: idp, At: chat, Resource: "https://api.chat.example", Subject: idToken}
+//	app := crossapp.CrossApp{IdP: idp, At: chat, Resource: "https://api.chat.example/", Subject: idToken}
 //	source, err := app.Source()
 //	api := &http.Client{Transport: &tokens.Transport{Client: chat, Tokens: source, Origins: origins}}
 //
-// A [CrossApp] exchanges the user's ID token for a grant at the identity provider (RFC 8693),
-// checks the grant, and sends it to the authorization server of the other application
-// (RFC 7523). The sections in this package are those of draft 03 (April 2026).
+// [CrossApp.Source] returns a source of access tokens that are renewed before they expire.
+// [CrossApp.Fetch] gets one access token, in three steps:
+//
+//  1. It exchanges the user's ID token at the identity provider for a grant (RFC 8693).
+//  2. It checks the grant. A grant for another client, server or API is rejected.
+//  3. It sends the grant to the authorization server of the other application (RFC 7523).
 package crossapp

@@ -1,15 +1,16 @@
-// Package logintest tests web handlers behind a login without a network, a server and
-// tokens.
+// Package logintest helps to test web handlers behind a login. A test needs no network, no server
+// and no tokens.
 //
-// For a handler behind Login.Require or Login.Identify, With puts the user into the request:
+// To test a handler behind Login.Require or Login.Identify, put the user into the request with
+// [With]:
 //
 //	r := httptest.NewRequest("GET", "/photos", nil)
 //	r = logintest.With(r, logintest.User{Subject: "alice", Claims: map[string]any{"name": "Alice"}})
 //	handler.ServeHTTP(httptest.NewRecorder(), r)
 //
-// For routes that contain the Login itself, [WithSession] adds the cookies of a session.
-// login.FromContext, User.Claims and User.Tokens behave as they do after a real login. For
-// a complete login over a network, see package issuertest.
+// To test routes that contain the Login itself, add the cookies of a session with [WithSession].
+// In both cases login.FromContext, User.Claims and User.Tokens return the same values as after a
+// real login. To test a complete login, use package issuertest.
 package logintest
 
 import (
@@ -22,29 +23,29 @@ import (
 	"github.com/countersign/countersign/internal/testseam"
 )
 
-// Issuer is that of a User that names none.
+// Issuer is the issuer of a User whose field Issuer is "".
 const Issuer = "https://issuer.example"
 
 // User describes a user who is signed in.
 type User struct {
 	Issuer   string // "" means the constant Issuer
 	Subject  string
-	Client   string // the name in login.Config.Clients; "" for WithSession means the only one
+	Client   string // the key in login.Config.Clients; with "" WithSession uses the only client
 	ACR      string
 	AMR      []string
 	AuthTime time.Time
-	SignedIn time.Time // zero means now, for WithSession by the clock of the Login
+	SignedIn time.Time // zero means now; WithSession uses the clock of the Login
 
-	// Claims are what the application keeps of the ID token (login.Config.Claims).
+	// Claims are the claims that the application stores (login.Config.Claims).
 	Claims map[string]any
 
-	// Tokens is what User.Tokens gives. nil means that the application keeps no tokens
-	// (login.Config.KeepTokens). For WithSession, KeepTokens must be set too.
+	// Tokens are the tokens that User.Tokens returns. nil means that the application stores no
+	// tokens. For WithSession, login.Config.KeepTokens must be set too.
 	Tokens *client.Tokens
 }
 
-// With gives r with u in its context, as Login.Require does. It panics if the claims cannot
-// be marshaled.
+// With returns r with u in its context, as Login.Require does. It panics if the claims cannot
+// be encoded as JSON.
 func With(r *http.Request, u User) *http.Request {
 	if u.SignedIn.IsZero() {
 		u.SignedIn = time.Now()
@@ -53,9 +54,10 @@ func With(r *http.Request, u User) *http.Request {
 	return testseam.WithUser(r, user, claims, u.Tokens)
 }
 
-// WithSession gives r with the cookies of a session of u at l: Login.Require and
-// Login.Identify of l accept it, and so do logouts. It begins the session in
-// login.Config.Store if there is one. It panics if that fails, or if l has no client u.Client.
+// WithSession returns r with the cookies of a session of u at l. Login.Require and
+// Login.Identify of l accept the session, and logouts end it. With a login.Config.Store the
+// session is stored there. WithSession panics if the store fails, if l has no client u.Client, or
+// if the claims cannot be encoded as JSON.
 func WithSession(r *http.Request, l *login.Login, u User) *http.Request {
 	user, claims := u.parts()
 	r, err := testseam.WithSession(r, l, user, claims, u.Tokens)
