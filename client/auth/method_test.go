@@ -35,6 +35,9 @@ func TestAuth(t *testing.T) {
 	if header != want || len(form) != 0 {
 		t.Errorf("basic: %s, %v", header, form)
 	}
+	if form, header = posted(t, auth.Secret(secret)); header != want || len(form) != 0 {
+		t.Errorf("without metadata Secret sends %s, %v", header, form)
+	}
 	form, header = posted(t, auth.SecretPost(secret))
 	if header != "" || form.Encode() != (url.Values{"client_id": {"rp:1"}, "client_secret": {secret}}).Encode() {
 		t.Errorf("post: %s, %v", header, form)
