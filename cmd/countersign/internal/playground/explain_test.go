@@ -63,6 +63,9 @@ func explained(t *testing.T, on map[string]bool, attack *Attack) {
 		t.Fatal("nothing was sent")
 	}
 	for _, a := range l.arrows {
+		if u, err := url.Parse(a.x.URL); err != nil || u.Hostname() != loopback {
+			t.Errorf("a request beyond loopback: %s", a.x.URL)
+		}
 		shown := a.show(1)
 		var names []string
 		for _, g := range shown.Groups {
@@ -92,4 +95,20 @@ func namesIn(a *arrow) (names []string) {
 		names = append(names, sortedNames(values)...)
 	}
 	return append(names, sortedNames(members)...)
+}
+
+// TestLoopbackOnly: the lab's programs send nothing to another host.
+func TestLoopbackOnly(t *testing.T) {
+	l, err := newLab(map[string]bool{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.close()
+	for _, address := range []string{"https://attacker.example/", "https://localhost/", "https://127.0.0.1.attacker.example/", "https://10.0.0.1/"} {
+		for name, c := range map[string]*http.Client{"browser": l.newBrowser(), "program": {Transport: l.trusting()}} {
+			if _, err := c.Get(address); err == nil || !strings.Contains(err.Error(), "nothing beyond loopback") {
+				t.Errorf("%s, %s: %v", name, address, err)
+			}
+		}
+	}
 }

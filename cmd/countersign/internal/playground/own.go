@@ -2,7 +2,9 @@ package playground
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -36,11 +38,14 @@ var ownSwitches = []string{"par", "jarm", "dpop"}
 
 // ownLogin is a login at the person's own server that is under way.
 type ownLogin struct {
+	id      string
 	on      map[string]bool
 	attack  *Attack
 	client  *client.Client
 	pending *client.Pending
 	mask    wire.Mask
+
+	finishing sync.Mutex
 
 	mu      sync.Mutex
 	arrows  []*arrow
@@ -51,7 +56,7 @@ type ownLogin struct {
 
 // begin makes the authorization request, and gives its address.
 func (o *Own) begin(ctx context.Context, redirect string, on map[string]bool, attack *Attack) (*ownLogin, string, error) {
-	l := &ownLogin{on: on, attack: attack}
+	l := &ownLogin{id: rand.Text(), on: on, attack: attack}
 	l.mask.Learn("client_secret", o.Secret)
 	if attack != nil && attack.ID == "clock" {
 		l.ahead = time.Hour
@@ -98,17 +103,20 @@ func (l *ownLogin) record(from, to int, x *wire.Exchange) {
 // text is an error without secrets.
 func (l *ownLogin) text(err error) string { return l.mask.Text(err.Error()) }
 
-// arrive keeps the response of the first callback.
+// arrive keeps the response of the first callback. One with the right state replaces one with
+// another: any page can open the callback.
 func (l *ownLogin) arrive(q url.Values) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.arrived == nil {
+	if l.arrived == nil || stateOf(l.arrived) != l.pending.State && stateOf(q) == l.pending.State {
 		l.arrived = q
 	}
 }
 
 // finish ends the login, once, with what the attack makes of the response.
 func (l *ownLogin) finish(ctx context.Context) *Result {
+	l.finishing.Lock()
+	defer l.finishing.Unlock()
 	l.mu.Lock()
 	arrived, done := l.arrived, l.result
 	l.mu.Unlock()
@@ -148,8 +156,8 @@ func (l *ownLogin) describe(issued *client.Tokens, err error) *Result {
 		var rejected *idtoken.Error
 		if errors.As(err, &rejected) {
 			report = rejected.Report
-			r.Step = fmt.Sprintf("Step %d of 14: %s", rejected.Step.Number, rejected.Step.Test)
 		}
+		r.Step = cmp.Or(l.mask.Text(step(err, nil)), l.text(err))
 		r.Screen = screen{Status: http.StatusBadRequest, Text: "The sign-in failed."}
 		r.Logs = []string{l.text(err) + "\n"}
 	}

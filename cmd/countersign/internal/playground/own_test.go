@@ -13,55 +13,181 @@ import (
 	"github.com/countersign/countersign/discovery/issuertest"
 )
 
-var continueLink = regexp.MustCompile(`id="continue" href="([^"]*)"`)
+var (
+	continueLink = regexp.MustCompile(`id="continue" href="([^"]*)"`)
+	resultLink   = regexp.MustCompile(`url=/(own\?login=\w+)"`)
+)
 
-// TestOwnServer: a login at another server, and each attack on its response. No secret of that
-// server is on the page, and the server gets one token request for each login.
-func TestOwnServer(t *testing.T) {
-	issuer := issuertest.New(t, issuertest.Config{PlainHTTP: true, Clients: []issuertest.Client{{ID: "mine", Secret: "canary-own-secret"}}})
-	address := serve(t, &Own{Issuer: issuer.URL, ClientID: "mine", Secret: "canary-own-secret"})
+// tab is a browser that has opened the playground with its key.
+type tab struct {
+	t    *testing.T
+	base string
+	http *http.Client
+}
+
+func openTab(t *testing.T, own *Own) *tab {
+	t.Helper()
+	address := serve(t, own)
 	base, _, _ := strings.Cut(address, "?")
 	jar, _ := cookiejar.New(nil)
-	browser := &http.Client{Jar: jar}
-	read := func(resp *http.Response, err error) string {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		body, _ := io.ReadAll(resp.Body)
-		return string(body)
-	}
-	if page := read(browser.Get(address)); !strings.Contains(page, base+"callback") {
+	b := &tab{t, base, &http.Client{Jar: jar}}
+	if page := b.get(address); !strings.Contains(page, base+"callback") {
 		t.Fatal(page)
 	}
+	return b
+}
+
+func (b *tab) get(address string) string {
+	b.t.Helper()
+	resp, err := b.http.Get(address)
+	return b.read(resp, err)
+}
+
+func (b *tab) read(resp *http.Response, err error) string {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	return string(body)
+}
+
+// begin presses a button, and gives the address of the server that the page then has.
+func (b *tab) begin(attack string, on ...string) string {
+	b.t.Helper()
+	form := url.Values{"attack": {attack}}
+	for _, id := range on {
+		form.Set(id, "on")
+	}
+	page := b.read(b.http.PostForm(b.base+"run", form))
+	found := continueLink.FindStringSubmatch(page)
+	if found == nil {
+		b.t.Fatalf("%s: no link\n%s", attack, text(page))
+	}
+	return html.UnescapeString(found[1])
+}
+
+// finish signs in at the server, which asks nothing, and gives the page of the result.
+func (b *tab) finish(address string) string {
+	b.t.Helper()
+	page := b.get(address)
+	found := resultLink.FindStringSubmatch(page)
+	if found == nil {
+		b.t.Fatal(page)
+	}
+	return b.get(b.base + found[1])
+}
+
+const canarySecret = "canary-own-secret"
+
+func ownIssuer(t *testing.T, edit issuertest.Edit) (*issuertest.Issuer, *Own) {
+	issuer := issuertest.New(t, issuertest.Config{PlainHTTP: true, Edit: edit, Clients: []issuertest.Client{{ID: "mine", Secret: canarySecret}}})
+	return issuer, &Own{Issuer: issuer.URL, ClientID: "mine", Secret: canarySecret}
+}
+
+// TestOwnServer: a login at another server, and each attack on what comes back from it. No
+// secret of that server is on the page, and an attack sends the server no more than a login.
+func TestOwnServer(t *testing.T) {
+	issuer, own := ownIssuer(t, issuertest.Edit{})
+	b := openTab(t, own)
+	b.finish(b.begin("", "par")) // fetches metadata and keys
+	requests := func() (all []string) {
+		for _, x := range issuer.Exchanges("") {
+			all = append(all, string(x.Endpoint))
+		}
+		return all
+	}
+	plain := -len(requests())
+	b.finish(b.begin("", "par"))
+	plain += len(requests())
 	for attack, want := range map[string]string{"": "Signed in.", "state": "state", "mixup": "iss", "replay": "Rejected", "none": "Step 1 of 14", "clock": "Step 9 of 14"} {
-		before := len(issuer.Exchanges(issuertest.TokenEndpoint))
-		found := continueLink.FindStringSubmatch(read(browser.PostForm(base+"run", url.Values{"attack": {attack}, "par": {"on"}})))
-		if found == nil {
-			t.Fatalf("%s: no link", attack)
-		}
-		if page := read(browser.Get(html.UnescapeString(found[1]))); !strings.Contains(page, `url=/own`) {
-			t.Fatal(page)
-		}
-		page := read(browser.Get(base + "own"))
+		before := len(requests())
+		page := b.finish(b.begin(attack, "par"))
 		if !strings.Contains(page, want) || strings.Contains(page, notRejected) {
 			t.Errorf("%s: %q is missing\n%s", attack, want, text(page))
+		}
+		if sent := requests()[before:]; len(sent) > plain {
+			t.Errorf("%s: the server got %q, and %d requests for a login", attack, sent, plain)
 		}
 		var secrets []string
 		for _, x := range issuer.Exchanges(issuertest.TokenEndpoint) {
 			secrets = append(secrets, x.Request.Form.Get("code"), x.Request.Form.Get("code_verifier"), x.Request.Header.Get("Authorization"))
 		}
-		for _, s := range append(secrets, "canary-own-secret") {
+		for _, s := range append(secrets, canarySecret) {
 			if s != "" && strings.Contains(page, s) {
 				t.Errorf("%s: a secret is on the page", attack)
 			}
 		}
-		if sent := len(issuer.Exchanges(issuertest.TokenEndpoint)) - before; sent > 1 {
-			t.Errorf("%s: %d token requests", attack, sent)
-		}
 	}
-	if resp, err := http.Get(base + "own"); err != nil || resp.StatusCode != http.StatusForbidden {
+	if resp, err := http.Get(b.base + "own"); err != nil || resp.StatusCode != http.StatusForbidden {
 		t.Errorf("the result without the cookie: %v %v", resp, err)
+	}
+}
+
+// TestOwnTabs: two tabs sign in at once. A response with another state does not take the
+// place of the right one.
+func TestOwnTabs(t *testing.T) {
+	_, own := ownIssuer(t, issuertest.Edit{})
+	b := openTab(t, own)
+	first, second := b.begin("none"), b.begin("")
+	if resp, err := http.Get(b.base + "callback?state=of-nobody&code=x"); err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatal(resp, err)
+	}
+	if page := b.finish(first); !strings.Contains(page, "Step 1 of 14") {
+		t.Error(text(page))
+	}
+	if page := b.finish(second); !strings.Contains(page, "Signed in.") {
+		t.Error(text(page))
+	}
+	for range 2 * maxLogins {
+		b.begin("")
+	}
+	if page := b.finish(b.begin("")); !strings.Contains(page, "Signed in.") {
+		t.Error(text(page))
+	}
+}
+
+// hostile is what a malicious server puts into every text.
+const hostile = "\"'><img src=x onerror=alert(1)><script>alert(1)</script>\u202Ejavascript:"
+
+// TestOwnHostileServer: no text of a server becomes part of the page, or changes its
+// direction.
+func TestOwnHostileServer(t *testing.T) {
+	for name, edit := range map[string]issuertest.Edit{
+		"claims":   {IDToken: func(m map[string]any) { m["name"], m[hostile], m["nonce"] = hostile, hostile, hostile }},
+		"token":    {Token: func(m map[string]any) { m["scope"], m[hostile], m["token_type"] = hostile, hostile, hostile }},
+		"error":    {Token: func(m map[string]any) { clear(m); m["error"], m["error_description"] = "invalid_grant", hostile }},
+		"callback": {Callback: func(q url.Values) { q.Set("iss", hostile); q.Set(hostile, hostile) }},
+		"description": {Callback: func(q url.Values) {
+			q.Del("code")
+			q.Set("error", "access_denied")
+			q.Set("error_description", hostile)
+		}},
+		"metadata": {Metadata: func(m map[string]any) { m["scopes_supported"], m[hostile] = []string{hostile}, hostile }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, own := ownIssuer(t, edit)
+			b := openTab(t, own)
+			page := b.finish(b.begin(""))
+			for _, never := range []string{"<img", "<script>alert", "\u202E", `"'>`} {
+				if strings.Contains(page, never) {
+					t.Errorf("%q is on the page", never)
+				}
+			}
+			if !strings.Contains(page, "alert(1)") {
+				t.Errorf("the text is not shown\n%s", text(page))
+			}
+		})
+	}
+}
+
+// TestOwnHostileAddress: an endpoint that is a script is no link.
+func TestOwnHostileAddress(t *testing.T) {
+	_, own := ownIssuer(t, issuertest.Edit{Metadata: func(m map[string]any) { m["authorization_endpoint"] = "javascript:alert(1)" }})
+	b := openTab(t, own)
+	page := b.read(b.http.PostForm(b.base+"run", url.Values{}))
+	if continueLink.MatchString(page) || strings.Contains(page, `"javascript:`) || !strings.Contains(page, "did not start") {
+		t.Error(text(page))
 	}
 }

@@ -36,7 +36,7 @@ document.getElementById("controls").addEventListener("submit", async event => {
   } catch (error) {
     const note = document.createElement("p");
     note.setAttribute("role", "alert");
-    note.textContent = "The playground does not answer: start the command again. " + error.message;
+    note.textContent = error instanceof TypeError ? "The playground does not answer: start the command again." : error.message;
     document.getElementById("result").prepend(note);
   } finally {
     document.body.classList.remove("busy");

@@ -134,7 +134,7 @@ func step(reason error, logs []string) string {
 	case errors.As(reason, &token):
 		return fmt.Sprintf("Step %d of 14 of the ID token: %s", token.Step.Number, token.Step.Test)
 	case errors.As(reason, &login):
-		return fmt.Sprintf("The %s of the login: %s", login.Step, lastReason(logs))
+		return fmt.Sprintf("The %s of the login: %s", login.Step, cmp.Or(lastReason(logs), login.Error()))
 	}
 	return lastReason(logs)
 }
@@ -206,6 +206,9 @@ func (a *arrow) show(number int) Arrow {
 		Title: title(a, u), Status: a.x.Status, RequestBody: string(a.x.Body), Reply: cut(string(a.x.AnswerBody)),
 		Request:  append([]string{a.x.Method + " " + u.RequestURI(), "Host: " + u.Host}, fields(a.x.Header)...),
 		Response: append([]string{fmt.Sprintf("%d %s", a.x.Status, http.StatusText(a.x.Status))}, fields(a.x.Answer)...),
+	}
+	if a.x.Status == 0 {
+		out.Response = []string{"no response"}
 	}
 	out.Groups = groups(a, u)
 	return out

@@ -9,7 +9,6 @@ import (
 	"crypto/subtle"
 	"embed"
 	"html/template"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -17,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 )
 
 //go:embed page.html style.css page.js
@@ -33,16 +33,20 @@ type Server struct {
 	own      *Own // nil for the embedded server
 	redirect string
 
-	mu    sync.Mutex
-	used  bool
-	login *ownLogin     // the latest, nil for none
-	run   chan struct{} // one run at a time
+	mu     sync.Mutex
+	used   bool
+	logins []*ownLogin   // the latest, oldest first
+	run    chan struct{} // one run at a time
+	queue  chan struct{} // who waits for it, and who runs
 }
+
+// maxQueue is how many runs may wait. Each run is short, and one browser makes them.
+const maxQueue = 8
 
 // Serve serves at l, which is on loopback, until ctx ends. ready gets the address to open. own
 // is the server to sign in at, nil for the embedded one.
 func Serve(ctx context.Context, l net.Listener, own *Own, ready func(address string)) error {
-	s := &Server{address: l.Addr().String(), own: own, redirect: RedirectURI(l.Addr().String()), key: rand.Text() + rand.Text(), cookie: rand.Text() + rand.Text(), run: make(chan struct{}, 1)}
+	s := &Server{address: l.Addr().String(), own: own, redirect: RedirectURI(l.Addr().String()), key: rand.Text() + rand.Text(), cookie: rand.Text() + rand.Text(), run: make(chan struct{}, 1), queue: make(chan struct{}, maxQueue+1)}
 	h := &http.Server{
 		Handler: s.handler(), ReadHeaderTimeout: 5 * time.Second, WriteTimeout: time.Minute, MaxHeaderBytes: 32 << 10,
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo),
@@ -94,14 +98,14 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			s.callback(w, r)
 			return
 		}
-		if key := r.URL.Query().Get("key"); key != "" && s.redeem(key) {
+		if key := r.URL.Query().Get("key"); r.Method == http.MethodGet && r.URL.Path == "/" && key != "" && s.redeem(key) {
 			http.SetCookie(w, &http.Cookie{Name: s.cookieName(), Value: s.cookie, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
 			http.Redirect(w, r, "/", http.StatusSeeOther)
 			return
 		}
 		c, err := r.Cookie(s.cookieName())
 		if err != nil || subtle.ConstantTimeCompare([]byte(c.Value), []byte(s.cookie)) != 1 {
-			http.Error(w, "Open the address that countersign playground has printed. Its key works once: for another browser start the command again.", http.StatusForbidden)
+			http.Error(w, "Open the address that countersign playground has printed. Its key works once. For another browser, start the command again.", http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -126,49 +130,8 @@ type view struct {
 	Lanes    []string
 	Own      *Own
 	Redirect string
-	Continue string // the authorization request at the person's own server
-}
-
-// RedirectURI is what has to be registered for the client at the person's own server.
-func RedirectURI(address string) string { return "http://" + address + "/callback" }
-
-// callback is where the person's own server sends the browser. The cookie does not come along
-// from another site: the response is kept, and the page that shows it needs the cookie.
-func (s *Server) callback(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	login := s.login
-	s.mu.Unlock()
-	if login == nil || r.Method != http.MethodGet || len(r.URL.RawQuery) > 16<<10 {
-		http.Error(w, "no sign-in is under way", http.StatusBadRequest)
-		return
-	}
-	login.arrive(r.URL.Query())
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = io.WriteString(w, `<!DOCTYPE html><html lang="en"><title>Back to the playground</title><meta http-equiv="refresh" content="0; url=/own"><p><a href="/own">Back to the playground</a>`)
-}
-
-func (s *Server) finishOwn(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	login := s.login
-	s.mu.Unlock()
-	if s.own == nil || login == nil {
-		http.Redirect(w, r, "/", http.StatusSeeOther)
-		return
-	}
-	s.write(w, view{On: login.on, Result: login.finish(r.Context())})
-}
-
-// beginOwn shows the address of the authorization request.
-func (s *Server) beginOwn(w http.ResponseWriter, r *http.Request, on map[string]bool, attack *Attack) {
-	login, address, err := s.own.begin(r.Context(), s.redirect, on, attack)
-	if err != nil {
-		s.write(w, view{On: on, Result: &Result{Failure: login.text(err)}})
-		return
-	}
-	s.mu.Lock()
-	s.login = login
-	s.mu.Unlock()
-	s.write(w, view{On: on, Continue: address})
+	Continue string  // the authorization request at the person's own server
+	Pressed  *Attack // that follows then, nil for none
 }
 
 func (s *Server) home(w http.ResponseWriter, r *http.Request) {
@@ -192,21 +155,34 @@ func (s *Server) runs(w http.ResponseWriter, r *http.Request) {
 	}
 	attack := r.PostForm.Get("attack")
 	if s.own != nil {
-		s.beginOwn(w, r, on, attackByID(attack))
+		s.turn(w, r, func() { s.beginOwn(w, r, on, attackByID(attack)) })
 		return
 	}
 	s.show(w, r, on, attack)
 }
 
 func (s *Server) show(w http.ResponseWriter, r *http.Request, on map[string]bool, attack string) {
+	s.turn(w, r, func() {
+		result := Run(r.Context(), on, attack)
+		s.write(w, view{On: on, Result: result})
+	})
+}
+
+// turn calls f when no other run is under way.
+func (s *Server) turn(w http.ResponseWriter, r *http.Request, f func()) {
+	select {
+	case s.queue <- struct{}{}:
+		defer func() { <-s.queue }()
+	default:
+		http.Error(w, "Too many runs wait. Try again in a few seconds.", http.StatusServiceUnavailable)
+		return
+	}
 	select {
 	case s.run <- struct{}{}:
 		defer func() { <-s.run }()
+		f()
 	case <-r.Context().Done():
-		return
 	}
-	result := Run(r.Context(), on, attack)
-	s.write(w, view{On: on, Result: result})
 }
 
 // write adds to v what every page has.
@@ -222,5 +198,13 @@ func (s *Server) write(w http.ResponseWriter, v view) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write(b.Bytes())
+	_, _ = w.Write(bytes.Map(printable, b.Bytes()))
+}
+
+// printable replaces characters that hide or reorder text: servers send what the page shows.
+func printable(r rune) rune {
+	if r == '\n' || r == '\t' || unicode.IsGraphic(r) {
+		return r
+	}
+	return unicode.ReplacementChar
 }

@@ -2,16 +2,16 @@ package playground
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 )
 
 func serve(t *testing.T, own *Own) string {
@@ -36,7 +36,8 @@ func serve(t *testing.T, own *Own) string {
 // cookie are rejected.
 func TestGuard(t *testing.T) {
 	address := serve(t, nil)
-	base, _, _ := strings.Cut(address, "?")
+	base, key, _ := strings.Cut(address, "?")
+	u, _ := url.Parse(base)
 	jar, _ := cookiejar.New(nil)
 	owner := &http.Client{Jar: jar}
 	status := func(c *http.Client, r *http.Request) int {
@@ -58,8 +59,10 @@ func TestGuard(t *testing.T) {
 		}
 		return r
 	}
-	rebound := request("GET", address)
-	rebound.Host = "attacker.example"
+	byHost := func(r *http.Request, host string) *http.Request { r.Host = host; return r }
+	rebound := byHost(request("GET", address), "attacker.example")
+	large, _ := http.NewRequest("POST", base+"run", strings.NewReader("attack="+strings.Repeat("x", 1<<17)))
+	large.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	for _, test := range []struct {
 		name string
 		c    *http.Client
@@ -70,73 +73,126 @@ func TestGuard(t *testing.T) {
 		{"a wrong key", http.DefaultClient, request("GET", base+"?key=x"), 403},
 		{"another Host", http.DefaultClient, rebound, 421},
 		{"the style without the key", http.DefaultClient, request("GET", base+"style.css"), 403},
+		{"a HEAD with the key", http.DefaultClient, request("HEAD", address), 403},
+		{"a post with the key", http.DefaultClient, request("POST", address), 403},
+		{"the key at another path", http.DefaultClient, request("GET", base+"own?"+key), 403},
+		{"the name localhost", http.DefaultClient, byHost(request("GET", address), "localhost:"+u.Port()), 421},
+		{"another port", http.DefaultClient, byHost(request("GET", address), "127.0.0.1:1"), 421},
 		{"the key", owner, request("GET", address), 200},
 		{"the key again", http.DefaultClient, request("GET", address), 403},
 		{"a run", owner, request("POST", base+"run"), 200},
+		{"a run from another port", owner, request("POST", base+"run", "Origin", "http://127.0.0.1:1", "Sec-Fetch-Site", "same-site"), 403},
+		{"a run from a frame without an origin", owner, request("POST", base+"run", "Origin", "null"), 403},
+		{"a run with a foreign cookie", http.DefaultClient, request("POST", base+"run", "Cookie", "countersign_playground_"+u.Port()+"=guessed"), 403},
+		{"a run of another Host", owner, byHost(request("POST", base+"run"), "attacker.example"), 421},
+		{"a form that is too large", owner, large, 400},
 		{"a run from another origin", owner, request("POST", base+"run", "Origin", "https://attacker.example", "Sec-Fetch-Site", "cross-site"), 403},
 	} {
 		if got := status(test.c, test.r); got != test.want {
 			t.Errorf("%s: status %d, expected %d", test.name, got, test.want)
 		}
 	}
-	u, _ := url.Parse(base)
 	if len(jar.Cookies(u)) != 1 {
 		t.Error("no cookie")
 	}
 }
 
-var statement = regexp.MustCompile(`(?m)^(client\.Config|rs\.Protection|rs\.Introspection|login\.Config)\{`)
-
-// TestGoLines: the lines that the page shows compile.
-func TestGoLines(t *testing.T) {
-	var b strings.Builder
-	b.WriteString(`package lines
-
-import (
-	"context"
-	"crypto/ecdsa"
-	"crypto/tls"
-	"net/http"
-
-	"github.com/countersign/countersign/client"
-	"github.com/countersign/countersign/client/auth"
-	"github.com/countersign/countersign/client/grant"
-	"github.com/countersign/countersign/client/login"
-	"github.com/countersign/countersign/discovery"
-	"github.com/countersign/countersign/idtoken"
-	"github.com/countersign/countersign/rs"
-)
-
-var (
-	ctx = context.Background()
-	c *client.Client
-	l *login.Login
-	t, issued *client.Tokens
-	key auth.SigningKey
-	privateKey *ecdsa.PrivateKey
-	certificate tls.Certificate
-	provider *discovery.Provider
-	secret string
-	mux *http.ServeMux
-	handler http.Handler
-	w http.ResponseWriter
-	r *http.Request
-	more client.Request
-	_ idtoken.Token
-)
-`)
-	for _, s := range Switches {
-		lines := statement.ReplaceAllString(s.Lines, "_ = $0")
-		if strings.Contains(lines, "device, err") {
-			lines += "\n_, _ = issued, err"
+// TestRestart: neither the cookie nor the key of an earlier start works.
+func TestRestart(t *testing.T) {
+	jar, _ := cookiejar.New(nil)
+	owner := &http.Client{Jar: jar}
+	start := func(port string) (address string, stop func()) {
+		l, err := net.Listen("tcp", "127.0.0.1:"+port)
+		if err != nil {
+			t.Fatal(err)
 		}
-		b.WriteString("\nfunc _() {\n" + lines + "\n}\n")
+		ctx, cancel := context.WithCancel(context.Background())
+		ready, ended := make(chan string, 1), make(chan error, 1)
+		go func() { ended <- Serve(ctx, l, nil, func(a string) { ready <- a }) }()
+		return <-ready, func() { cancel(); <-ended }
 	}
-	name := filepath.Join(t.TempDir(), "lines.go")
-	if err := os.WriteFile(name, []byte(b.String()), 0o600); err != nil {
+	status := func(address string) int {
+		resp, err := owner.Get(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	first, stop := start("0")
+	u, _ := url.Parse(first)
+	if status(first) != 200 || status("http://"+u.Host) != 200 {
+		t.Error("the key does not work")
+	}
+	stop()
+	second, stop := start(u.Port())
+	defer stop()
+	if status("http://"+u.Host) != 403 || status(first) != 403 || status(second) != 200 {
+		t.Error("an earlier start opens this one")
+	}
+}
+
+// TestFloodOfRuns: many runs at once, from two tabs, end or are rejected, and leave nothing
+// behind.
+func TestFloodOfRuns(t *testing.T) {
+	address := serve(t, nil)
+	base, _, _ := strings.Cut(address, "?")
+	jar, _ := cookiejar.New(nil)
+	owner := &http.Client{Jar: jar}
+	if resp, err := owner.Get(address); err != nil {
 		t.Fatal(err)
+	} else {
+		resp.Body.Close()
 	}
-	if out, err := exec.Command("go", "build", "-o", os.DevNull, name).CombinedOutput(); err != nil {
-		t.Errorf("%s\n%s", out, b.String())
+	post := func() int {
+		resp, err := owner.PostForm(base+"run", url.Values{"attack": {"none"}})
+		if err != nil {
+			t.Error(err)
+			return 0
+		}
+		defer resp.Body.Close()
+		_, _ = io.Copy(io.Discard, resp.Body)
+		return resp.StatusCode
 	}
+	flood := func() (counts map[int]int) {
+		counts = map[int]int{}
+		var mu sync.Mutex
+		var all sync.WaitGroup
+		for range 5 * maxQueue {
+			all.Go(func() {
+				got := post()
+				mu.Lock()
+				counts[got]++
+				mu.Unlock()
+			})
+		}
+		all.Wait()
+		owner.CloseIdleConnections()
+		return counts
+	}
+	flood()
+	heap, routines := used()
+	for range 3 {
+		if counts := flood(); counts[200] < maxQueue || counts[200]+counts[503] != 5*maxQueue {
+			t.Errorf("%v", counts)
+		}
+	}
+	after, left := used()
+	if left > routines+20 || after > heap+4<<20 {
+		t.Errorf("%d goroutines, before %d; %d bytes, before %d", left, routines, after, heap)
+	}
+	if got := post(); got != 200 {
+		t.Errorf("after the flood: status %d", got)
+	}
+}
+
+// used waits for connections that are closing.
+func used() (heap uint64, routines int) {
+	for range 20 {
+		time.Sleep(20 * time.Millisecond)
+		runtime.GC()
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc, runtime.NumGoroutine()
 }

@@ -3,6 +3,7 @@ package playground
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -27,6 +28,8 @@ func (w logWriter) Write(line []byte) (int, error) {
 // trusting trusts the certificates of the lab, and presents the client's with mTLS.
 func (l *lab) trusting() http.RoundTripper { return &lazyTransport{l: l} }
 
+const loopback = "127.0.0.1"
+
 // lazyTransport is made at its first request: the certificates are known by then.
 type lazyTransport struct {
 	l    *lab
@@ -35,6 +38,9 @@ type lazyTransport struct {
 }
 
 func (z *lazyTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Hostname() != loopback { // an open redirect, say
+		return nil, errors.New("the playground sends nothing beyond loopback")
+	}
 	z.once.Do(func() {
 		pool := x509.NewCertPool()
 		for _, c := range z.l.roots {
@@ -65,7 +71,7 @@ func (l *lab) changed(resp *http.Response) {
 func (l *lab) listen(address *string) (net.Listener, error) {
 	pair := issuertest.NewCertificate()
 	l.roots = append(l.roots, pair.Leaf)
-	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	inner, err := net.Listen("tcp", loopback+":0")
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,102 @@
+package playground
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+)
+
+// RedirectURI is what has to be registered for the client at the person's own server.
+func RedirectURI(address string) string { return "http://" + address + "/callback" }
+
+// maxLogins is how many logins are kept: one for each tab, and some that nobody finished.
+const maxLogins = 8
+
+func (s *Server) keep(login *ownLogin) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.logins = append(s.logins, login); len(s.logins) > maxLogins {
+		s.logins = append([]*ownLogin(nil), s.logins[1:]...)
+	}
+}
+
+// loginOf is the login with a state. For an unknown state it is the latest: a server that
+// changes state is shown as rejected.
+func (s *Server) loginOf(state string) *ownLogin {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, login := range s.logins {
+		if login.pending.State == state {
+			return login
+		}
+	}
+	if len(s.logins) == 0 {
+		return nil
+	}
+	return s.logins[len(s.logins)-1]
+}
+
+// loginByID is nil for an unknown id.
+func (s *Server) loginByID(id string) *ownLogin {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, login := range s.logins {
+		if login.id == id {
+			return login
+		}
+	}
+	return nil
+}
+
+// stateOf is the state of a response, which is in a JWT with JARM.
+func stateOf(q url.Values) string {
+	if state, ok := payloadOf(q.Get("response"))["state"].(string); ok {
+		return state
+	}
+	return q.Get("state")
+}
+
+const maxResponse = 16 << 10
+
+// callback is where the person's own server sends the browser. The cookie does not come along
+// from another site: the response is kept, and the page that shows it needs the cookie.
+func (s *Server) callback(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet || len(r.URL.RawQuery) > maxResponse {
+		http.Error(w, "expected a response in the query", http.StatusBadRequest)
+		return
+	}
+	q := r.URL.Query()
+	login := s.loginOf(stateOf(q))
+	if login == nil {
+		http.Error(w, "no sign-in is under way", http.StatusBadRequest)
+		return
+	}
+	login.arrive(q)
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = io.WriteString(w, fmt.Sprintf(`<!DOCTYPE html><html lang="en"><title>Back to the playground</title><meta http-equiv="refresh" content="0; url=/own?login=%[1]s"><p><a href="/own?login=%[1]s">Back to the playground</a>`, login.id))
+}
+
+func (s *Server) finishOwn(w http.ResponseWriter, r *http.Request) {
+	login := s.loginByID(r.URL.Query().Get("login"))
+	if login == nil {
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+		return
+	}
+	result := login.finish(r.Context())
+	if result == nil {
+		result = &Result{Failure: "The server's response has not come yet."}
+	}
+	s.write(w, view{On: login.on, Result: result})
+}
+
+// beginOwn shows the address of the authorization request.
+func (s *Server) beginOwn(w http.ResponseWriter, r *http.Request, on map[string]bool, attack *Attack) {
+	login, address, err := s.own.begin(r.Context(), s.redirect, on, attack)
+	if err != nil {
+		s.write(w, view{On: on, Result: &Result{Failure: login.text(err)}})
+		return
+	}
+	s.keep(login)
+	s.write(w, view{On: on, Continue: address, Pressed: attack})
+}
