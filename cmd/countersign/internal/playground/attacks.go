@@ -98,7 +98,7 @@ func byFault(f issuertest.Fault) func(context.Context, *lab) (screen, string) {
 
 // mixUp is in the signed response with JARM.
 func mixUp(ctx context.Context, l *lab) (screen, string) {
-	if l.on["jarm"] || l.on["signing"] {
+	if jarm(l.on) {
 		return byFault(issuertest.CallbackResponseIssuer)(ctx, l)
 	}
 	return byFault(issuertest.CallbackIssuerForeign)(ctx, l)

@@ -99,10 +99,10 @@ func (l *lab) serverConfig() issuertest.Config {
 		ID: appID, Secret: "print-shop-secret", RedirectURLs: []string{l.app + "/callback"}, Audience: []string{l.api},
 		BackChannelLogoutURL: l.app + "/backchannel-logout",
 	}
-	if l.fapi() {
+	if fapi(l.on) {
 		registration.Secret = ""
 	}
-	if l.fapi() || l.on["jar"] {
+	if fapi(l.on) || l.on["jar"] {
 		registration.Keys = issuertest.JWKS(l.key)
 	}
 	if l.on["encryption"] {
@@ -118,55 +118,26 @@ func (l *lab) serverConfig() issuertest.Config {
 	return c
 }
 
-func (l *lab) fapi() bool { return l.on["fapi2"] || l.on["signing"] }
-
 // now is the time of the application and of the API.
 func (l *lab) now() time.Time { return l.issuer.Now().Add(time.Duration(l.ahead.Load())) }
 
-// clientConfig is the application's. The switches change the fields that GoLines shows.
+// clientConfig is the application's. The switches change what GoLines shows.
 func (l *lab) clientConfig() client.Config {
 	c := client.Config{
 		Issuer: l.issuer.URL, ClientID: appID, Auth: auth.Secret("print-shop-secret"), RedirectURL: l.app + "/callback",
 		Scopes: []string{"openid", "profile", "photos"}, IDTokenAlgs: []string{"ES256"}, PAR: client.PAROff, Now: l.now,
 		HTTP: &http.Client{Transport: l.recorder(laneApp, l.trusting())},
 	}
-	key := auth.SigningKey{KeyID: l.key.ID, Key: l.key.Private}
-	if l.on["par"] || l.fapi() {
-		c.PAR = client.PARRequired
-	}
-	if l.on["jar"] || l.on["signing"] {
-		c.RequestObject = &client.RequestObject{Keys: key}
-	}
-	if l.on["formpost"] {
-		c.ResponseMode = "form_post"
-	}
-	if l.on["jarm"] || l.on["signing"] {
-		c.ResponseMode, c.ResponseAlgs = map[bool]string{false: "query.jwt", true: "form_post.jwt"}[l.on["formpost"]], []string{"ES256"}
-	}
-	if l.on["mtls"] {
-		c.CertificateBound = true
-	}
-	if l.on["dpop"] || l.fapi() && !l.on["mtls"] {
-		c.DPoP = &client.DPoP{}
-	}
-	if l.on["encryption"] {
-		c.DecryptionKeys = decryptionKeys(l.key)
-	}
-	if l.on["refresh"] {
-		c.Scopes = append(c.Scopes, "offline_access")
-	}
-	switch {
-	case l.on["signing"]:
-		c.Profile = client.FAPI2MessageSigning
-	case l.on["fapi2"]:
-		c.Profile = client.FAPI2Security
-	case l.on["oauth21"]:
-		c.Profile = client.OAuth21
-	}
-	if l.fapi() {
-		c.Auth = auth.PrivateKeyJWT(key, auth.Assertion{})
+	for _, s := range settings {
+		if s.when(l.on) && s.apply != nil {
+			s.apply(l, &c)
+		}
 	}
 	return c
+}
+
+func (l *lab) signingKey() auth.SigningKey {
+	return auth.SigningKey{KeyID: l.key.ID, Key: l.key.Private}
 }
 
 func (l *lab) application() (http.Handler, error) {

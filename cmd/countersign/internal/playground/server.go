@@ -126,6 +126,7 @@ type view struct {
 	Switches []Switch
 	Attacks  []Attack
 	On       map[string]bool
+	Lines    string // of Go, that the switches change
 	Result   *Result
 	Lanes    []string
 	Own      *Own
@@ -192,6 +193,7 @@ func (s *Server) write(w http.ResponseWriter, v view) {
 		v.Switches = slices.DeleteFunc(slices.Clone(Switches), func(one Switch) bool { return !slices.Contains(ownSwitches, one.ID) })
 		v.Attacks = slices.DeleteFunc(slices.Clone(Attacks), func(a Attack) bool { return !slices.Contains(ownAttacks, a.ID) })
 	}
+	v.Lines = GoLines(v.On)
 	var b bytes.Buffer
 	if err := pageTemplate.Execute(&b, v); err != nil {
 		http.Error(w, strings.TrimSpace(err.Error()), http.StatusInternalServerError)

@@ -7,40 +7,41 @@ import (
 	"time"
 )
 
-// A Switch changes the run. Lines are the Go lines that change, ready to copy.
+// A Switch changes the run.
 type Switch struct {
-	ID, Name, Text, Lines string
-	then                  func(context.Context, *lab) screen // after the login, nil for nothing
+	ID, Name, Text string
+	calls          string                             // the calls in Go that it adds; its settings are in settings
+	then           func(context.Context, *lab) screen // after the login, nil for nothing
 }
 
 // Switches are in the order of the page.
 var Switches = []Switch{
-	{"par", "PAR", "The application sends its request to the server directly. The browser gets a reference.", "client.Config{\n\tPAR: client.PARRequired,\n}", nil},
-	{"jar", "JAR", "The request is a JWT that the application signs.", "client.Config{\n\tRequestObject: &client.RequestObject{Keys: key},\n}", nil},
-	{"jarm", "JARM", "The response through the browser is a JWT that the server signs.", "client.Config{\n\tResponseMode: \"query.jwt\",\n\tResponseAlgs: []string{\"ES256\"},\n}", nil},
-	{"formpost", "form_post", "The response comes in the body of a POST, and not in the address.", "client.Config{\n\tResponseMode: \"form_post\",\n}", nil},
-	{"dpop", "DPoP", "The tokens are bound to a key that only the application has.", "client.Config{\n\tDPoP: &client.DPoP{},\n}\nrs.Protection{\n\tDPoP: &rs.DPoP{BaseURL: \"https://api.example\"},\n}", nil},
-	{"mtls", "mTLS", "The tokens are bound to the application's TLS certificate.", "client.Config{\n\tCertificateBound: true,\n\tHTTP: &http.Client{Transport: &http.Transport{\n\t\tTLSClientConfig: &tls.Config{Certificates: []tls.Certificate{certificate}},\n\t}},\n}", nil},
-	{"opaque", "Opaque access token", "The access token is a random string. The API asks the server about it.", "rs.Introspection{\n\tServer: provider,\n\tIssuer: provider.Issuer,\n\tAudience: \"https://api.example\",\n\tAuth: auth.SecretBasic(secret).For(\"photo-album\", provider.Issuer),\n}", nil},
-	{"introspection", "Introspection", "The API asks the server about each JWT too. It learns of a revocation.", "rs.Introspection{\n\tServer: provider,\n\tIssuer: provider.Issuer,\n\tAudience: \"https://api.example\",\n\tAuth: auth.SecretBasic(secret).For(\"photo-album\", provider.Issuer),\n}", nil},
-	{"encryption", "Encrypted ID token", "Only the application can read the ID token.", "client.Config{\n\tDecryptionKeys: []idtoken.DecryptionKey{{KeyID: \"print-shop-enc\", Key: privateKey}},\n}", nil},
-	{"oauth21", "Profile OAuth 2.1", "The configuration must keep the rules of the OAuth 2.1 draft.", "client.Config{\n\tProfile: client.OAuth21,\n}", nil},
-	{"fapi2", "Profile FAPI 2.0 Security", "PAR, a private key, bound tokens. What is weaker is rejected.", "client.Config{\n\tProfile: client.FAPI2Security,\n\tPAR: client.PARRequired,\n\tAuth: auth.PrivateKeyJWT(key, auth.Assertion{}),\n\tDPoP: &client.DPoP{},\n}", nil},
-	{"signing", "Profile FAPI 2.0 Message Signing", "Requests and responses are signed too.", "client.Config{\n\tProfile: client.FAPI2MessageSigning,\n\tPAR: client.PARRequired,\n\tAuth: auth.PrivateKeyJWT(key, auth.Assertion{}),\n\tDPoP: &client.DPoP{},\n\tRequestObject: &client.RequestObject{Keys: key},\n\tResponseMode: \"query.jwt\",\n\tResponseAlgs: []string{\"ES256\"},\n}", nil},
-	{"refresh", "Refresh", "The access token expires, and the application gets a new one.", "client.Config{\n\tScopes: []string{\"openid\", \"offline_access\"},\n}\nlogin.Config{\n\tKeepTokens: true,\n}", func(_ context.Context, l *lab) screen {
+	{"par", "PAR", "The application sends its request to the server directly. The browser gets a reference.", "", nil},
+	{"jar", "JAR", "The request is a JWT that the application signs.", "", nil},
+	{"jarm", "JARM", "The response through the browser is a JWT that the server signs.", "", nil},
+	{"formpost", "form_post", "The response comes in the body of a POST, and not in the address.", "", nil},
+	{"dpop", "DPoP", "The tokens are bound to a key that only the application has.", "", nil},
+	{"mtls", "mTLS", "The tokens are bound to the application's TLS certificate.", "", nil},
+	{"opaque", "Opaque access token", "The access token is a random string. The API asks the server about it.", "", nil},
+	{"introspection", "Introspection", "The API asks the server about each JWT too. It learns of a revocation.", "", nil},
+	{"encryption", "Encrypted ID token", "Only the application can read the ID token.", "", nil},
+	{"oauth21", "Profile OAuth 2.1", "The configuration must keep the rules of the OAuth 2.1 draft.", "", nil},
+	{"fapi2", "Profile FAPI 2.0 Security", "PAR, a private key, bound tokens. What is weaker is rejected.", "", nil},
+	{"signing", "Profile FAPI 2.0 Message Signing", "Requests and responses are signed too.", "", nil},
+	{"refresh", "Refresh", "The access token expires, and the application gets a new one.", "", func(_ context.Context, l *lab) screen {
 		l.issuer.Advance(5*time.Minute + 31*time.Second)
 		return l.get(l.browser, l.app+"/photos")
 	}},
 	{"stepup", "Step-up", "The API wants a stronger sign-in for a deletion (RFC 9470). The application asks for it.", "rs.RequireACR(\"mfa\")(handler)\n\nl.Begin(w, r, login.BeginOptions{Request: &more, ReturnTo: r.RequestURI})", func(_ context.Context, l *lab) screen {
 		return l.get(l.browser, l.app+"/delete")
 	}},
-	{"exchange", "Token exchange", "The application exchanges its token for another one.", "grant.TokenExchange(ctx, c, grant.ExchangeRequest{\n\tSubjectToken: t.AccessToken,\n\tAudiences: []string{\"https://api.example\"},\n})", func(_ context.Context, l *lab) screen {
+	{"exchange", "Token exchange", "The application exchanges its token for another one.", "exchanged, err := grant.TokenExchange(ctx, c, grant.ExchangeRequest{\n\tSubjectToken: t.AccessToken,\n\tAudiences:    []string{\"https://api.example\"},\n})", func(_ context.Context, l *lab) screen {
 		return l.get(l.browser, l.app+"/exchange")
 	}},
 	{"device", "Device", "A television signs in. The person allows it in a browser.", "device, err := grant.BeginDevice(ctx, c, client.TokenRequest{})\n// show device.UserCode and device.VerificationURI\nissued, err := grant.FinishDevice(ctx, c, device)", func(_ context.Context, l *lab) screen {
 		return l.get(l.browser, l.app+"/device")
 	}},
-	{"revocation", "Revocation", "The application revokes its tokens, and calls the API again. An API that checks JWTs by itself still accepts the token; one that introspects does not.", "c.RevokeTokens(ctx, issued)", func(_ context.Context, l *lab) screen {
+	{"revocation", "Revocation", "The application revokes its tokens, and calls the API again. An API that checks JWTs by itself still accepts the token; one that introspects does not.", "if err := c.RevokeTokens(ctx, t); err != nil {\n\treturn err\n}", func(_ context.Context, l *lab) screen {
 		l.get(l.browser, l.app+"/revoke")
 		return l.get(stopAt(l.browser, l.atServer), l.app+"/photos")
 	}},
