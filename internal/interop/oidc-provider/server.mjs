@@ -190,6 +190,10 @@ function stepUp(provider) {
 
 function newProvider(issuer, options) {
   const provider = new Provider(issuer, options);
+  provider.use((ctx, next) => {
+    console.log('request', ctx.method, ctx.path);
+    return next();
+  });
   provider.use(stepUp(provider));
   provider.on('server_error', (ctx, err) => console.error(ctx.path, err));
   return provider;

@@ -53,9 +53,9 @@ var metadataExplanations = map[string]explanation{
 	"backchannel_authentication_endpoint":        {"Where the application has a user asked on the phone (CIBA).", "OpenID Connect CIBA §4"},
 	"backchannel_token_delivery_modes_supported": {"How the application learns that the user has answered (CIBA).", "OpenID Connect CIBA §4"},
 	"backchannel_logout_supported":               {"Whether the server tells applications that a session has ended.", "OpenID Connect Back-Channel Logout §2.1"},
-	"backchannel_logout_session_supported":       {"Whether it says which session.", "OpenID Connect Back-Channel Logout §2.1"},
+	"backchannel_logout_session_supported":       {"Whether a back-channel logout says which session has ended.", "OpenID Connect Back-Channel Logout §2.1"},
 	"frontchannel_logout_supported":              {"Whether the server loads a page of each application at a logout.", "OpenID Connect Front-Channel Logout §3"},
-	"frontchannel_logout_session_supported":      {"Whether it says which session.", "OpenID Connect Front-Channel Logout §3"},
+	"frontchannel_logout_session_supported":      {"Whether a front-channel logout says which session has ended.", "OpenID Connect Front-Channel Logout §3"},
 	"end_session_endpoint":                       {"Where the browser goes to sign out.", "OpenID Connect RP-Initiated Logout §2.1"},
 	"prompt_values_supported":                    {"The values of prompt that the server knows.", "OpenID Connect Prompt Create §4.2"},
 }

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/countersign/countersign/client"
@@ -51,27 +52,30 @@ type ownLogin struct {
 	arrows  []*arrow
 	arrived url.Values // the authorization response; nil until it has come
 	result  *Result
-	ahead   time.Duration
+
+	ahead atomic.Int64 // how far the application's clock is ahead, in nanoseconds
 }
 
 // begin makes the authorization request, and gives its address.
 func (o *Own) begin(ctx context.Context, redirect string, on map[string]bool, attack *Attack) (*ownLogin, string, error) {
 	l := &ownLogin{id: rand.Text(), on: on, attack: attack}
 	l.mask.Learn("client_secret", o.Secret)
-	if attack != nil && attack.ID == "clock" {
-		l.ahead = time.Hour
-	}
 	base := o.Transport
 	if base == nil {
 		base = http.DefaultTransport
 	}
-	if attack != nil && attack.ID == "none" {
+	switch {
+	case attack == nil:
+	case attack.ID == "none":
 		base = tampering{base, replaceIDTokenWith(withoutSignature)}
+	case attack.ID == "clock":
+		l.ahead.Store(int64(time.Hour))
+		base = tampering{base, replaceIDTokenWith(l.pastEnd)}
 	}
 	config := client.Config{
 		Issuer: o.Issuer, ClientID: o.ClientID, Auth: auth.Public(), RedirectURL: redirect, Scopes: o.Scopes, IDTokenAlgs: o.IDTokenAlgs,
 		HTTP: &http.Client{Transport: &wire.Recorder{Base: base, Record: func(x *wire.Exchange) { l.record(laneApp, laneServer, x) }}},
-		Now:  func() time.Time { return time.Now().Add(l.ahead) },
+		Now:  func() time.Time { return time.Now().Add(time.Duration(l.ahead.Load())) },
 	}
 	if o.Secret != "" {
 		config.Auth = auth.Secret(o.Secret)
@@ -163,6 +167,9 @@ func (l *ownLogin) describe(issued *client.Tokens, err error) *Result {
 	}
 	if l.attack != nil {
 		r.Outcome = notRejected
+		if ahead := time.Duration(l.ahead.Load()); ahead != 0 {
+			r.Would = fmt.Sprintf("In this run the clock was set %v ahead, past exp of the ID token.", ahead.Round(time.Second))
+		}
 		if err != nil {
 			r.Outcome = "Rejected by the application."
 		}
@@ -228,6 +235,16 @@ func replaceIDTokenWith(change func(string) string) func(*http.Response) {
 		resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 		resp.Header.Set("Content-Length", fmt.Sprint(len(body)))
 	}
+}
+
+// pastEnd sets the application's clock further ahead if the ID token works for an hour or
+// longer. It leaves the token as it is.
+func (l *ownLogin) pastEnd(raw string) string {
+	if exp, ok := payloadOf(raw)["exp"].(float64); ok {
+		enough := time.Until(time.Unix(int64(exp), 0)) + 10*time.Minute
+		l.ahead.Store(max(l.ahead.Load(), int64(enough)))
+	}
+	return raw
 }
 
 // withoutSignature gives the same claims with alg none.

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/countersign/countersign/discovery/issuertest"
 )
@@ -122,6 +123,15 @@ func TestOwnServer(t *testing.T) {
 	}
 	if resp, err := http.Get(b.base + "own"); err != nil || resp.StatusCode != http.StatusForbidden {
 		t.Errorf("the result without the cookie: %v %v", resp, err)
+	}
+}
+
+// TestOwnClock: the clock is set past the end of an ID token that works for hours.
+func TestOwnClock(t *testing.T) {
+	issuer := issuertest.New(t, issuertest.Config{PlainHTTP: true, Lifetime: 3 * time.Hour, Clients: []issuertest.Client{{ID: "mine", Secret: canarySecret}}})
+	b := openTab(t, &Own{Issuer: issuer.URL, ClientID: "mine", Secret: canarySecret})
+	if page := b.finish(b.begin("clock")); !strings.Contains(page, "Step 9 of 14") || !strings.Contains(page, "the clock was set 3h10m0s ahead") && !strings.Contains(page, "the clock was set 3h9m5") {
+		t.Error(text(page))
 	}
 }
 

@@ -21,8 +21,9 @@ function ready() {
 
 document.getElementById("controls").addEventListener("submit", async event => {
   event.preventDefault();
-  const form = event.target, button = event.submitter;
+  const form = event.target, button = event.submitter, status = document.getElementById("status");
   document.body.classList.add("busy");
+  status.textContent = "Running";
   try {
     const response = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form, button)) });
     if (!response.ok) throw new Error(await response.text());
@@ -33,8 +34,10 @@ document.getElementById("controls").addEventListener("submit", async event => {
     for (const box of form.querySelectorAll("input")) box.checked = fresh.querySelector(`input[name=${box.name}]`).checked;
     ready();
     document.getElementById("result").focus();
+    status.textContent = (document.getElementById("outcome") || document.querySelector(".verdict h2")).textContent;
   } catch (error) {
     const note = document.createElement("p");
+    status.textContent = "";
     note.setAttribute("role", "alert");
     note.textContent = error instanceof TypeError ? "The playground does not answer: start the command again." : error.message;
     document.getElementById("result").prepend(note);

@@ -23,6 +23,9 @@ type Parameter struct {
 	Token                     *Token // the value, decoded, if it is a JWT
 }
 
+// NameParts are the parts of the name between which a narrow table may break it.
+func (p Parameter) NameParts() []string { return strings.SplitAfter(p.Name, "_") }
+
 // groups are the parameters of a message, with an explanation of each.
 func groups(a *arrow, u *url.URL) (all []Group) {
 	add := func(title string, parameters []Parameter) {

@@ -188,6 +188,7 @@ type Arrow struct {
 	Number             int
 	From, To           string
 	Left, Right        int // columns of the diagram, from 1
+	Middle             int // their sum
 	Back               bool
 	Title              string
 	Request, Response  []string
@@ -202,7 +203,7 @@ func (a *arrow) show(number int) Arrow {
 		u = &url.URL{}
 	}
 	out := Arrow{
-		Number: number, From: laneNames[a.From], To: laneNames[a.To], Left: min(a.From, a.To) + 1, Right: max(a.From, a.To) + 1, Back: a.From > a.To,
+		Number: number, From: laneNames[a.From], To: laneNames[a.To], Left: min(a.From, a.To) + 1, Right: max(a.From, a.To) + 1, Middle: a.From + a.To + 2, Back: a.From > a.To,
 		Title: title(a, u), Status: a.x.Status, RequestBody: string(a.x.Body), Reply: cut(string(a.x.AnswerBody)),
 		Request:  append([]string{a.x.Method + " " + u.RequestURI(), "Host: " + u.Host}, fields(a.x.Header)...),
 		Response: append([]string{fmt.Sprintf("%d %s", a.x.Status, http.StatusText(a.x.Status))}, fields(a.x.Answer)...),

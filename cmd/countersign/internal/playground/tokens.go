@@ -3,8 +3,8 @@ package playground
 import (
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"net/url"
+	"strings"
 
 	"github.com/countersign/countersign/cmd/countersign/internal/wire"
 	"github.com/countersign/countersign/idtoken"
@@ -54,13 +54,19 @@ type Step struct {
 	Test, Result, Reason string
 }
 
+// notChecked is the result of the steps after one that failed.
+const notChecked = "not checked"
+
 func stepsOf(report *idtoken.Report) (all []Step) {
 	for _, s := range report.Steps {
-		reason := s.Reason
+		reason, result := s.Reason, s.Result.String()
 		if s.Err != nil {
 			reason = s.Err.Error()
 		}
-		all = append(all, Step{s.Number, s.Test, fmt.Sprint(s.Result), reason})
+		if s.Result == idtoken.Failed && strings.HasPrefix(reason, notChecked) {
+			result = notChecked
+		}
+		all = append(all, Step{s.Number, s.Test, result, reason})
 	}
 	return all
 }
