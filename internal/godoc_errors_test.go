@@ -22,10 +22,13 @@ import (
 // TestErrorsDocumented: the doc comment of every exported call that can fail says how, and where
 // a package has codes, it names exactly the codes that the call can reach.
 func TestErrorsDocumented(t *testing.T) {
-	checked, coded := 0, 0
+	checked, coded, listed := 0, 0, 0
 	for _, dir := range []string{"..", "../rs/grpcrs", "../mcpauth", "../redisstore", "../sqlstore"} {
 		for _, p := range loadPackages(t, dir) {
-			for _, f := range p.exported() {
+			calls := p.exported()
+			p.checkConstants(t, calls)
+			for _, f := range calls {
+				listed += p.checkServerCodes(t, f)
 				if f.canFail() {
 					checked++
 					if !saysError.MatchString(f.doc) {
@@ -38,8 +41,8 @@ func TestErrorsDocumented(t *testing.T) {
 			}
 		}
 	}
-	if checked < 150 || coded < 60 {
-		t.Errorf("only %d calls that can fail and %d codes were found", checked, coded)
+	if checked < 150 || coded < 60 || listed < 60 {
+		t.Errorf("only %d calls that can fail, %d codes and %d codes of servers were found", checked, coded, listed)
 	}
 }
 

@@ -1,0 +1,69 @@
+package internal_test
+
+import (
+	"go/constant"
+	"go/types"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// codeConstants are the constants that are error codes, by package.
+var codeConstants = map[string]*regexp.Regexp{
+	module + "/client/login":        regexp.MustCompile(`^Code[A-Z]`),
+	module + "/client/registration": regexp.MustCompile(`^(Invalid|Unapproved)`),
+	module + "/client/tokens":       regexp.MustCompile(`^(UseDPoPNonce|Invalid|Insufficient)`),
+	module + "/rs":                  regexp.MustCompile(`^(UseDPoPNonce|Invalid|Insufficient)`),
+	module + "/rs/ssf":              regexp.MustCompile(`^(Invalid[A-Z]|AuthenticationFailed$)`),
+}
+
+// checkConstants: each error code of a package is named in the doc comment of a call.
+func (p *loadedPackage) checkConstants(t *testing.T, calls []*function) {
+	isCode := codeConstants[p.path]
+	if isCode == nil {
+		return
+	}
+	var docs strings.Builder
+	for _, f := range calls {
+		docs.WriteString(f.doc)
+	}
+	for _, name := range p.types.Scope().Names() {
+		c, ok := p.types.Scope().Lookup(name).(*types.Const)
+		if !ok || !isCode.MatchString(name) || c.Val().Kind() != constant.String {
+			continue
+		}
+		if !names(docs.String(), name) && !names(docs.String(), constant.StringVal(c.Val())) {
+			t.Errorf("%s: no doc comment of a call names the code %s", p.path, name)
+		}
+	}
+}
+
+// serverCodes are the error codes that servers send, by RFC 6749, 6750, 7009, 8628, 8707, 9101, 9449
+// and 9470, OpenID Connect Core and CIBA Core. The first two are those of package client.
+var serverCodes = []string{
+	"login_failed", "temporarily_unavailable", "server_error",
+	"invalid_request", "unauthorized_client", "access_denied", "unsupported_response_type", "invalid_scope", "invalid_client", "invalid_grant", "unsupported_grant_type",
+	"invalid_token", "insufficient_scope", "unsupported_token_type", "authorization_pending", "slow_down", "expired_token", "invalid_target", "invalid_request_object",
+	"use_dpop_nonce", "invalid_dpop_proof", "insufficient_user_authentication",
+	"interaction_required", "login_required", "account_selection_required", "consent_required",
+	"expired_login_hint_token", "unknown_user_id", "missing_user_code", "invalid_user_code", "invalid_binding_message",
+}
+
+// quotedCode finds the codes in a doc comment, in quotes.
+var quotedCode = regexp.MustCompile(`"([a-z]+(?:_[a-z]+)+)"`)
+
+// checkServerCodes: a code that a doc comment lists, after the word Code or Codes, is one that exists.
+func (p *loadedPackage) checkServerCodes(t *testing.T, f *function) (n int) {
+	_, list, ok := strings.Cut(f.doc, "Code")
+	if !ok || p.path == module+"/client/login" || !strings.HasPrefix(p.path, module+"/client") && p.path != module+"/par" {
+		return 0
+	}
+	for _, code := range quotedCode.FindAllStringSubmatch(list, -1) {
+		n++
+		if !slices.Contains(serverCodes, code[1]) {
+			t.Errorf("%s: the doc comment of %s lists %q, which is not in serverCodes", p.path, f.name, code[1])
+		}
+	}
+	return n
+}
