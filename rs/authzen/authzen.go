@@ -212,7 +212,7 @@ type answer struct {
 
 var (
 	errShape   = errors.New("expected a boolean decision for each evaluation, in the same order")
-	errContext = errors.New("the context of a decision is no object")
+	errContext = errors.New("expected an object as the context of a decision")
 )
 
 // decision checks the form of an answer (Authorization API 1.0, "Decision").
