@@ -30,7 +30,7 @@ var taskExamples = map[string]string{
 	"use-tokens.md":             "client/tokens: Transport Refresher OAuth2 ToStore ChallengeError_Request; client: Client_Refresh Client_Authorize",
 	"tokens-without-a-login.md": "client/grant: ClientCredentials TokenExchange JWTBearer BeginDevice BeginBackchannel PingHandler; client: clientCredentials Client_Grant Client_Introspect",
 	"unknown-apis.md":           "discovery: FetchResource; client/registration: Registrar_Register",
-	"agents.md":                 "client/crossapp: CrossApp; rs: RequireActor; rs/authzen: PDP_Require",
+	"agents.md":                 "client/crossapp: CrossApp; rs: RequireActor; rs/authzen: PDP_Require; mcpauth: New Tools",
 
 	"native-programs.md":       "client/loopback: Login",
 	"command-line-programs.md": "client/tokens: FileStore",

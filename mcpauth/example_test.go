@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -57,4 +58,9 @@ func ExampleTools() {
 
 	http.Handle(meta.Path(), meta)
 	http.Handle("/mcp", api.Handler(guard(mcpauth.Identify(sdk))))
+
+	w := httptest.NewRecorder()
+	http.DefaultServeMux.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/mcp", nil)) // a client without a token
+	fmt.Println(w.Code, w.Header().Get("WWW-Authenticate"))
+	// Output: 401 Bearer resource_metadata="https://mcp.example/.well-known/oauth-protected-resource/mcp"
 }
