@@ -69,10 +69,11 @@ func TestBroken(t *testing.T) {
 func TestFaults(t *testing.T) {
 	failures, turns := make(map[string]chan string, len(broken)), make(chan struct{}, 8)
 	for name, b := range broken {
-		failures[name] = make(chan string, 1)
+		failure := make(chan string, 1)
+		failures[name] = failure
 		go func() {
 			turns <- struct{}{}
-			failures[name] <- accepted(name, b)
+			failure <- accepted(name, b)
 			<-turns
 		}()
 	}
