@@ -1,13 +1,13 @@
-// Api takes access tokens: JWTs it verifies by itself (RFC 9068), opaque ones by asking
-// the server about them (RFC 7662).
+// Api accepts access tokens. It verifies JWTs with the server's keys (RFC 9068), and asks the
+// server about opaque tokens (RFC 7662).
 //
-//	ISSUER          the server, exactly as it writes its issuer identifier
-//	AUDIENCE        this API's identifier: what aud must contain
+//	ISSUER          the server: exactly the issuer of its metadata
+//	AUDIENCE        this API's identifier, which aud must contain
 //	TYP             the typ of the server's JWTs, for a server that does not follow RFC 9068: JWT,
 //	                or - for none; at+jwt if it is not set
-//	SCOPE           what a token must have been granted; photos.read if it is not set
+//	SCOPE           the required scope; photos.read if it is not set
 //	CLIENT_ID       with CLIENT_SECRET, this API's credentials at the server's introspection
-//	CLIENT_SECRET   endpoint; without them opaque tokens are refused
+//	CLIENT_SECRET   endpoint; without them opaque tokens are rejected
 //	LISTEN          where it listens; 127.0.0.1:8081 if it is not set
 package main
 

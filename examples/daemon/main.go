@@ -1,10 +1,10 @@
-// Daemon calls an API in its own name, with nobody there: client credentials.
+// Daemon calls an API for itself, without a user (client credentials).
 //
 //	ISSUER          the server; without it one is started, and an API too
 //	CLIENT_ID       of the registration
 //	CLIENT_SECRET   of the registration
-//	SCOPES          what to ask for; none if it is not set
-//	RESOURCE        the API's identifier, where the server wants it (RFC 8707)
+//	SCOPES          the requested scopes; none if it is not set
+//	RESOURCE        the API's identifier, if the server requires it (RFC 8707)
 //	API_URL         the API to call
 //	TIMES, EVERY    how often, and how long to wait in between; 3 and 1s if they are not set
 package main

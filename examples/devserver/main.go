@@ -1,5 +1,5 @@
-// Devserver is an OpenID provider for development on this machine. Its login page asks
-// which user to be, and for no password.
+// Devserver is an OpenID provider for development on this machine. On its login page you select
+// a user. There is no password.
 //
 //	go -C examples run ./devserver -client 'web:secret:http://127.0.0.1:8080/callback' -user alice
 //

@@ -1,10 +1,10 @@
-// Identitycloud signs a user in at PingOne Advanced Identity Cloud without a browser, by the
-// product's REST interface. It is for tests and for programs that hold the user's password
-// anyway; a web site sends its users to the server instead.
+// Identitycloud signs a user in at PingOne Advanced Identity Cloud without a browser, through the
+// product's REST interface. Use this for tests, and for programs that already have the user's
+// password. A web site must redirect its users to the server instead.
 //
 //	HOST            the tenant's fully qualified domain name
 //	REALM           alpha if it is not set
-//	CLIENT_ID       of the registration, a confidential client with implied consent or not
+//	CLIENT_ID       of the registration: a confidential client, with or without implied consent
 //	CLIENT_SECRET   of the registration
 //	REDIRECT_URL    one of the registration; nothing is sent to it
 //	SCOPES          openid if it is not set

@@ -1,12 +1,12 @@
-// Mobilebackend is the backend of a mobile app. The app does the first leg of the login
-// itself, and sends what it got; the backend exchanges the code, checks everything, and
-// gives the app a token of its own.
+// Mobilebackend is the backend of a mobile app. The app begins the login, and sends the response
+// to the backend. The backend exchanges the code, makes all checks, and returns its own token to
+// the app.
 //
-//	go -C examples run ./mobilebackend    starts a server and the backend, plays the app, and ends
+//	go -C examples run ./mobilebackend    starts a server and the backend, acts as the app, and ends
 //
-// At a server of yours it serves until it is ended:
+// With another server it runs until you stop it:
 //
-//	ISSUER          the server, exactly as it writes its issuer identifier
+//	ISSUER          the server: exactly the issuer of its metadata
 //	CLIENT_ID       of the registration
 //	REDIRECT_URI    of the app; com.example.app://callback if it is not set
 //	LISTEN          where it listens; 127.0.0.1:8082 if it is not set

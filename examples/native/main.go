@@ -1,10 +1,10 @@
 // Native is a program on a desktop, or in a terminal, that signs its user in.
 //
 //	go -C examples run ./native            in the browser
-//	go -C examples run ./native -device    by a code that the user types in elsewhere
+//	go -C examples run ./native -device    with a code that the user enters on another device
 //
-// It starts a server of its own for that. At another one, say which and what is
-// registered there: a public client with the redirect URI http://127.0.0.1/callback.
+// It starts its own server. To use another one, register a public client there, with the redirect
+// URI http://127.0.0.1/callback:
 //
 //	go -C examples run ./native -issuer https://as.example -client-id photoctl
 package main

@@ -1,6 +1,6 @@
-// Onbehalf is a service that calls another one for its user. Alice's phone calls the photo
-// album; to print, the album calls the printer with a token that is for the printer, of
-// alice, and got by the album: token exchange.
+// Onbehalf is a service that calls another service for its user (token exchange, RFC 8693).
+// Alice's phone calls the photo album. To print, the album exchanges alice's token for one that
+// the printer accepts. The printer sees alice as the user, and the album as the client.
 package main
 
 import (

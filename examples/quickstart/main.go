@@ -1,8 +1,8 @@
-// Quickstart is a login from end to end on one machine: an authorization server, a web
+// Quickstart is a complete login on one machine. It starts an authorization server, a web
 // application that signs visitors in, and an API that the application calls for them.
 //
 //	go -C examples run ./quickstart             then open the address that it prints
-//	go -C examples run ./quickstart -headless   plays the visitor as well
+//	go -C examples run ./quickstart -headless   acts as the visitor too
 package main
 
 import (

@@ -1,12 +1,12 @@
-// Spa is a single-page application in plain JavaScript that never has a token: this program
-// keeps them, and calls the API for the page.
+// Spa is a single-page application in plain JavaScript that never has a token. This program
+// stores the tokens, and calls the API for the page.
 //
 //	ISSUER          the server
 //	CLIENT_ID       of the registration, with the redirect URI BASE_URL/callback
-//	CLIENT_SECRET   none for a public client
-//	SCOPES          what to ask for; openid if it is not set
+//	CLIENT_SECRET   not set for a public client
+//	SCOPES          the requested scopes; openid if it is not set
 //	API_URL         the API; the page calls /photos and /originals there
-//	BASE_URL        what browsers call this program; http://127.0.0.1:8080 if it is not set
+//	BASE_URL        the address of this program in browsers; http://127.0.0.1:8080 if it is not set
 //	LISTEN          where it listens; 127.0.0.1:8080 if it is not set
 //	SESSION_KEYS    32 bytes in base64, or several with commas; if not set, sessions end with the program
 package main

@@ -1,16 +1,16 @@
-// Webapp signs visitors in at any OpenID Connect server and shows them what an API says.
+// Webapp signs visitors in at any OpenID Connect server, and shows them an API's response.
 //
-//	go -C examples run ./webapp    starts a server of its own too, and needs nothing set
+//	go -C examples run ./webapp    also starts its own server, and needs no settings
 //
-//	ISSUER          the server, exactly as it writes its issuer identifier
+//	ISSUER          the server: exactly the issuer of its metadata
 //	CLIENT_ID       of the registration, with the redirect URI BASE_URL/callback
-//	CLIENT_SECRET   none for a public client
-//	SCOPES          what to ask for; openid if it is not set
-//	BASE_URL        what browsers call this program; http://127.0.0.1:8080 if it is not set
+//	CLIENT_SECRET   not set for a public client
+//	SCOPES          the requested scopes; openid if it is not set
+//	BASE_URL        the address of this program in browsers; http://127.0.0.1:8080 if it is not set
 //	LISTEN          where it listens; 127.0.0.1:8080 if it is not set
 //	API_URL         the API to call with the visitor's access token; none if it is not set
 //	SESSION_KEYS    32 bytes in base64, or several with commas; if not set, sessions end with the program
-//	REDIS_URL       where sessions are kept, for several processes; in cookies if it is not set
+//	REDIS_URL       the Redis for sessions of several processes; without it they are in cookies
 package main
 
 import (
