@@ -85,11 +85,23 @@ func (f aFlow) run(ctx context.Context, args []string, std standard) int {
 	}
 	ctx, cancel := context.WithTimeout(ctx, in.timeout)
 	defer cancel()
-	if err := flow.Run(ctx, f.name, options, std.out, std.err); err != nil {
+	err = flow.Run(ctx, f.name, options, std.out, std.err)
+	if err != nil {
 		fmt.Fprintf(std.err, "countersign %s: %v\n", f.name, err)
-		return 1
 	}
-	return 0
+	return statusOf(err)
+}
+
+// statusOf is 2 for a mistake in the flags.
+func statusOf(err error) int {
+	var usage *flow.UsageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &usage):
+		return 2
+	}
+	return 1
 }
 
 // readToken reads the token from standard input, so that it does not stay in the shell's history.

@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string, std standard) int {
 		fmt.Fprintln(std.out, "countersign", version())
 		return 0
 	}
-	fmt.Fprintf(std.err, "countersign: %q is not a command%s. countersign -h lists the commands.\n", args[0], suggestion(args[0]))
+	fmt.Fprintf(std.err, "countersign: %q is not a command%s countersign -h lists the commands\n", args[0], suggestion(args[0]))
 	return 2
 }
 
@@ -74,7 +74,7 @@ func suggestion(typed string) string {
 	if near := nearest(typed, names); near != "" {
 		return fmt.Sprintf(": did you mean %q?", near)
 	}
-	return ""
+	return ":"
 }
 
 // version is that of the module, or of the source that was built.

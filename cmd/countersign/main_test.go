@@ -111,3 +111,18 @@ func TestTokenFetchesNothing(t *testing.T) {
 		t.Errorf("%d requests", requests)
 	}
 }
+
+// TestPages: the pages name every command.
+func TestPages(t *testing.T) {
+	for _, page := range []string{"README.md", "../../docs/command.md"} {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range commands {
+			if !strings.Contains(string(text), "`"+c.name) && !strings.Contains(string(text), "countersign "+c.name) {
+				t.Errorf("%s does not mention %s", page, c.name)
+			}
+		}
+	}
+}

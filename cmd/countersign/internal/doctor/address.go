@@ -27,7 +27,7 @@ func (x *examination) checkAddress() bool {
 		x.report.problem(issuerTopic, "the issuer has no scheme", "try https://"+x.Issuer)
 		return false
 	case err != nil && (!x.InsecureHTTP || !strings.HasPrefix(x.Issuer, "http://")):
-		x.report.problem(issuerTopic, "the issuer "+err.Error(), "OpenID Connect Discovery 1.0 section 3 requires an https URL without query and fragment; in development, -insecure-http accepts http")
+		x.report.problem(issuerTopic, err.Error(), "OpenID Connect Discovery 1.0 section 3 requires an https URL without query and fragment; in development, -insecure-http accepts http")
 		return false
 	}
 	x.oddAddress()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/discovery"
@@ -15,35 +14,18 @@ import (
 // its protected resource metadata (RFC 9728).
 func ExamineAPI(ctx context.Context, address string, o Options) *Report {
 	o.Issuer = address
-	if o.Timeout == 0 {
-		o.Timeout = 10 * time.Second
-	}
-	x := &examination{Options: o, report: &Report{Issuer: address}}
-	x.http = x.client()
-	if err := discovery.CheckURL(address); err != nil && !o.InsecureHTTP {
-		x.report.problem("api", "the address "+err.Error(), "use an https URL")
+	x := newExamination(o)
+	if err := discovery.CheckURL(address); err != nil && !(o.InsecureHTTP && strings.HasPrefix(address, "http://")) {
+		x.report.problem("api", "the address is "+err.Error(), "use an https URL, such as https://api.example/photos; in development, -insecure-http accepts http")
 		return x.report
 	}
-	resp, err := x.call(ctx, address)
-	if err != nil {
-		x.report.problem("api", err.Error(), "")
+	answer := x.get(ctx, address)
+	if !x.connection(answer) {
 		return x.report
 	}
-	challenge := x.challenge(resp)
-	x.resource(ctx, address, challenge)
+	x.clock(answer)
+	x.resource(ctx, address, x.challenge(&http.Response{StatusCode: answer.status, Header: answer.header}))
 	return x.report
-}
-
-func (x *examination) call(ctx context.Context, address string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := x.http.Do(req)
-	if err == nil {
-		resp.Body.Close()
-	}
-	return resp, err
 }
 
 func (x *examination) challenge(resp *http.Response) *tokens.ChallengeError {
@@ -51,7 +33,7 @@ func (x *examination) challenge(resp *http.Response) *tokens.ChallengeError {
 	fields := resp.Header.Values("WWW-Authenticate")
 	if resp.StatusCode != http.StatusUnauthorized {
 		x.report.warn(topic, fmt.Sprintf("a request without a token is answered with status %d, expected 401", resp.StatusCode),
-			"this address needs no token, or does not follow RFC 6750 section 3")
+			"this address needs no token, is not that of the API, or does not follow RFC 6750 section 3")
 		return nil
 	}
 	if len(fields) == 0 {
@@ -91,11 +73,24 @@ func (x *examination) resource(ctx context.Context, address string, c *tokens.Ch
 	}
 	x.report.note(topic, "resource "+found.Resource)
 	x.report.note(topic, "authorization servers: "+strings.Join(found.AuthorizationServers, ", "))
-	if len(found.AuthorizationServers) == 0 {
-		x.report.problem(topic, "the metadata names no authorization server", "set rs.Metadata.AuthorizationServers")
-	}
+	x.authorizationServers(found.AuthorizationServers)
 	if len(found.ScopesSupported) > 0 {
 		x.report.note(topic, "scopes: "+strings.Join(found.ScopesSupported, " "))
 	}
 	x.report.note(topic, fmt.Sprintf("DPoP required: %v, certificate-bound tokens: %v", found.DPoPBoundAccessTokensRequired, found.TLSClientCertificateBoundAccessTokens))
+}
+
+// authorizationServers checks the issuers that the metadata names. They are not called.
+func (x *examination) authorizationServers(all []string) {
+	const topic = "resource"
+	if len(all) == 0 {
+		x.report.problem(topic, "the metadata names no authorization server", "set rs.Metadata.AuthorizationServers")
+	}
+	for _, issuer := range all {
+		if err := discovery.CheckIssuer(issuer); err != nil && !x.InsecureHTTP {
+			x.report.problem(topic, "the authorization server: "+err.Error(), "set rs.Metadata.AuthorizationServers to issuers")
+			continue
+		}
+		x.report.note(topic, "countersign doctor "+issuer+" examines the authorization server")
+	}
 }

@@ -66,11 +66,11 @@ func (x *examination) networkFault(d *document) bool {
 	case errors.Is(d.err, syscall.ECONNREFUSED):
 		x.report.problem(topic, "the connection is refused: nothing listens at "+hostOf(x.Issuer), "start the server, or correct the port")
 	case errors.As(d.err, &record), strings.Contains(text, "server gave HTTP response to HTTPS client"):
-		x.report.problem("tls", "the server speaks http at this port, and the issuer is https", "correct the port or the scheme of the issuer")
+		x.report.problem("tls", "the server speaks http at this port, and the address is https", "correct the port or the scheme of the address")
 	case errors.As(d.err, &alert), strings.Contains(text, "protocol version"):
 		x.report.problem("tls", "no TLS connection: "+text, "the server must support TLS 1.2 or 1.3 (RFC 9325)")
 	case d.timedOut():
-		x.report.problem(topic, fmt.Sprintf("no answer from %s within %v", hostOf(x.Issuer), x.Timeout), "check firewalls and proxies (HTTPS_PROXY), and whether the server is overloaded")
+		x.report.problem(topic, fmt.Sprintf("no answer from %s within %v", hostOf(x.Issuer), x.Timeout), "check firewalls, proxies (HTTPS_PROXY), and whether the server is overloaded")
 	default:
 		x.report.problem(topic, "no answer: "+text, "check that the server runs and that this machine reaches it")
 	}

@@ -60,17 +60,10 @@ type examination struct {
 // Examine reads what the issuer publishes. It takes at most a few time-outs, and never
 // fails: what is wrong is in the report.
 func Examine(ctx context.Context, o Options) *Report {
-	x := &examination{Options: o, report: &Report{Issuer: o.Issuer}}
-	if x.Timeout == 0 {
-		x.Timeout = 10 * time.Second
-	}
-	if x.Now == nil {
-		x.Now = time.Now
-	}
+	x := newExamination(o)
 	if !x.checkAddress() {
 		return x.report
 	}
-	x.http = x.client()
 	x.provider = &discovery.Provider{Issuer: o.Issuer, HTTP: x.http, InsecureHTTP: o.InsecureHTTP, Logger: quiet}
 	document := x.documents(ctx)
 	if document == nil {
@@ -88,4 +81,16 @@ func Examine(ctx context.Context, o Options) *Report {
 	x.push(ctx)
 	x.configuration(document)
 	return x.report
+}
+
+func newExamination(o Options) *examination {
+	x := &examination{Options: o, report: &Report{Issuer: o.Issuer}}
+	if x.Timeout == 0 {
+		x.Timeout = 10 * time.Second
+	}
+	if x.Now == nil {
+		x.Now = time.Now
+	}
+	x.http = x.client()
+	return x
 }

@@ -55,6 +55,7 @@ type document struct {
 	age         time.Duration // in caches on the way
 	took        time.Duration
 	tls         *tls.ConnectionState
+	header      http.Header
 	body        []byte
 	err         error
 }
@@ -78,6 +79,7 @@ func (x *examination) get(ctx context.Context, address string) *document {
 	defer resp.Body.Close()
 	d.status, d.contentType, d.location, d.tls = resp.StatusCode, resp.Header.Get("Content-Type"), resp.Header.Get("Location"), resp.TLS
 	d.date, _ = http.ParseTime(resp.Header.Get("Date"))
+	d.header = resp.Header
 	d.age = age(resp.Header.Get("Age"))
 	d.body, d.err = io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	d.took = time.Since(start)

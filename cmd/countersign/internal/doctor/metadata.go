@@ -60,7 +60,7 @@ func (x *examination) endpoint(name, address string) {
 	if err == nil || x.InsecureHTTP && strings.HasPrefix(address, "http://") {
 		return
 	}
-	x.report.problem("endpoints", fmt.Sprintf("%s is %q: it %v", name, address, err), "correct it at the server")
+	x.report.problem("endpoints", fmt.Sprintf("%s is %q, which is %v", name, address, err), "correct it at the server")
 }
 
 // types reports members whose type is wrong. The library ignores those that a login does not

@@ -15,6 +15,10 @@ import (
 
 func login(ctx context.Context, s *session) (*Outcome, error) {
 	t, err := loopback.Login(ctx, loopback.Config{Client: s.client.Config(), Request: s.request(), Open: s.show})
+	var failed *client.Error
+	if err != nil && !errors.As(err, &failed) {
+		return nil, &UsageError{err} // an error of the configuration
+	}
 	if err != nil {
 		return nil, err
 	}

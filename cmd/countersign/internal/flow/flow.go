@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,11 +58,21 @@ func Run(ctx context.Context, name string, o Options, out, stderr io.Writer) err
 	s.learn()
 	outcome, err := s.run(ctx, name)
 	if err != nil {
-		err = errors.New(wire.Printable(s.mask.Text(err.Error())))
+		err = s.masked(s.explained(err))
 		outcome = &Outcome{Error: err.Error()}
 	}
 	s.finish(outcome)
 	return err
+}
+
+// masked is an error without secrets and control characters.
+func (s *session) masked(err error) error {
+	out := errors.New(wire.Printable(s.mask.Text(err.Error())))
+	var usage *UsageError
+	if errors.As(err, &usage) {
+		return &UsageError{out}
+	}
+	return out
 }
 
 // learn masks what the person gave to the command.
@@ -94,14 +105,17 @@ func (s *session) connect(name string) error {
 		return err
 	}
 	if name == "login" {
-		if config.RedirectURL == "" {
-			config.RedirectURL = "http://127.0.0.1/callback"
-		}
+		config.RedirectURL = cmp.Or(config.RedirectURL, "http://127.0.0.1/callback")
 	} else {
 		config.RedirectURL = "" // the rules of profiles for logins in the browser do not apply
 	}
-	s.client, err = client.New(config)
-	return err
+	if (name == "credentials" || name == "ciba") && config.Auth.Name() == "none" {
+		return &UsageError{fmt.Errorf("%s is for clients with a credential: set -secret-env, -key or -cert", name)}
+	}
+	if s.client, err = client.New(config); err != nil {
+		return &UsageError{err}
+	}
+	return nil
 }
 
 // record shows an exchange as soon as it is over.

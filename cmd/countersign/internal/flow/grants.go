@@ -44,7 +44,7 @@ func jwtBearer(ctx context.Context, s *session) (*Outcome, error) {
 			return nil, err
 		}
 		if keys == nil || s.Subject == "" {
-			return nil, errors.New("name the user with -subject and the key that signs the JWT with -key, or pass a JWT on standard input with the argument -")
+			return nil, usagef("name the user with -subject and the key that signs the JWT with -key, or pass a JWT on standard input with the argument -")
 		}
 		req.Keys, req.Subject, req.Issuer, req.Audience, req.Typ = keys, s.Subject, s.AssertionIssuer, s.AssertionAudience, s.AssertionTyp
 	}

@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -81,13 +80,13 @@ func (o *Options) config(rt http.RoundTripper) (client.Config, error) {
 	case "off":
 		c.PAR = client.PAROff
 	default:
-		return c, fmt.Errorf("-par is %q, expected auto, required or off", o.PAR)
+		return c, usagef("-par is %q, expected auto, required or off", o.PAR)
 	}
 	if o.DPoP {
 		c.DPoP = &client.DPoP{}
 	}
 	if o.JAR && keys == nil {
-		return c, errors.New("-jar needs -key: the key that signs the request")
+		return c, usagef("-jar needs -key: the key that signs the request")
 	}
 	if o.JAR {
 		c.RequestObject = &client.RequestObject{Keys: keys}
@@ -146,9 +145,9 @@ func (o *Options) method(keys auth.KeySource) (auth.Method, error) {
 	has, known := needs[name]
 	switch {
 	case !known:
-		return auth.Method{}, fmt.Errorf("-auth is %q, expected client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, tls_client_auth, self_signed_tls_client_auth or none", name)
+		return auth.Method{}, usagef("-auth is %q, expected client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, tls_client_auth, self_signed_tls_client_auth or none", name)
 	case !has:
-		return auth.Method{}, fmt.Errorf("-auth %s needs its credential: -secret-env, -key or -cert", name)
+		return auth.Method{}, usagef("-auth %s needs its credential: -secret-env, -key or -cert", name)
 	}
 	switch name {
 	case "secret":
@@ -168,6 +167,8 @@ func (o *Options) method(keys auth.KeySource) (auth.Method, error) {
 	}
 	return auth.Public(), nil
 }
+
+func usagef(format string, args ...any) error { return &UsageError{fmt.Errorf(format, args...)} }
 
 func (o *Options) usualMethod(keys auth.KeySource) string {
 	switch {

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/countersign/countersign/discovery/issuertest"
+)
+
+// TestMistakes: what a beginner does wrong is named, with what to do and the right exit status.
+// Nothing else of the usage is printed.
+func TestMistakes(t *testing.T) {
+	p := newTerminal(t, issuertest.Client{ID: "web", Secret: canarySecret}, issuertest.Client{ID: "cli"})
+	t.Setenv("WRONG", "canary-wrong-secret")
+	as := []string{"-issuer", p.issuer.URL, "-ca", p.ca}
+	at := func(args ...string) []string { return append(append([]string{}, args...), as...) }
+	for name, test := range map[string]struct {
+		args   []string
+		status int
+		want   string
+	}{
+		"a command that is none":    {[]string{"logn"}, 2, `did you mean "login"?`},
+		"a word":                    {[]string{"xyzzy"}, 2, "countersign -h lists the commands"},
+		"a flag that is none":       {[]string{"login", "-client-idd", "x"}, 2, "did you mean -client-id?"},
+		"a flag far from any":       {[]string{"login", "-xyzzyxyzzy"}, 2, "countersign login -h lists the flags"},
+		"a flag without its value":  {[]string{"login", "-issuer"}, 2, "flag needs an argument: -issuer"},
+		"a number that is none":     {[]string{"login", "-max-age", "ten"}, 2, `invalid value "ten" for flag -max-age`},
+		"no issuer":                 {[]string{"login", "-client-id", "x"}, 2, "-issuer is required"},
+		"no client":                 {at("login"), 2, "-client-id is required"},
+		"an issuer without scheme":  {[]string{"login", "-issuer", "as.example", "-client-id", "x"}, 2, "-issuer"},
+		"a secret that is not set":  {at("login", "-client-id", "web", "-secret-env", "NO_SUCH_VARIABLE"), 2, "NO_SUCH_VARIABLE is empty or not set"},
+		"no secret":                 {at("credentials", "-client-id", "web"), 2, "set -secret-env, -key or -cert"},
+		"no secret for ciba":        {at("ciba", "-client-id", "web", "-login-hint", "alice"), 2, "set -secret-env, -key or -cert"},
+		"no key for a JWT":          {at("jwt-bearer", "-client-id", "web", "-secret-env", "CLIENT_SECRET"), 2, "-subject"},
+		"no key for a request":      {at("login", "-client-id", "cli", "-jar"), 2, "-jar needs -key"},
+		"a page as redirect URI":    {at("login", "-client-id", "cli", "-redirect-uri", "https://app.example/callback"), 2, "-redirect-uri must be http://127.0.0.1"},
+		"a profile without a key":   {at("login", "-client-id", "web", "-profile", "fapi2-security"), 2, "-key or -cert"},
+		"a profile that is none":    {at("login", "-client-id", "web", "-profile", "fapi"), 2, "fapi2-security"},
+		"the wrong secret":          {at("credentials", "-client-id", "web", "-secret-env", "WRONG"), 1, "Check -client-id, the credential"},
+		"the wrong client":          {at("credentials", "-client-id", "other", "-secret-env", "CLIENT_SECRET"), 1, "Check -client-id, the credential"},
+		"a closed port":             {[]string{"login", "-issuer", "https://127.0.0.1:1", "-client-id", "x"}, 1, "countersign doctor https://127.0.0.1:1"},
+		"an authority":              {[]string{"login", "-issuer", p.issuer.URL, "-client-id", "x"}, 1, "-ca FILE"},
+		"an issuer with a slash":    {[]string{"login", "-issuer", p.issuer.URL + "/", "-client-id", "x", "-ca", p.ca}, 1, "countersign doctor"},
+		"a token as an argument":    {at("introspect", "-client-id", "web", "canary-token"), 2, "standard input"},
+		"tokens that are not there": {at("refresh", "-client-id", "cli"), 1, "run countersign login"},
+		"doctor without an issuer":  {[]string{"doctor"}, 2, "https://as.example"},
+		"doctor without scheme":     {[]string{"doctor", "as.example"}, 1, "try https://as.example"},
+		"doctor, half a client":     {[]string{"doctor", "https://as.example", "-client-id", "x"}, 2, "-redirect-uri"},
+		"doctor, a closed port":     {[]string{"doctor", "https://127.0.0.1:1"}, 1, "refused"},
+		"doctor -api, closed":       {[]string{"doctor", "-api", "https://127.0.0.1:1/"}, 1, "refused"},
+		"doctor -api on http":       {[]string{"doctor", "-api", "http://api.example/"}, 1, "https"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			args := test.args
+			if args[0] != "doctor" && len(args) > 1 {
+				args = append([]string{args[0], "-store", p.dir, "-no-browser"}, args[1:]...)
+			}
+			status, out := runs(t, "", args...)
+			if status != test.status || !strings.Contains(out, test.want) {
+				t.Errorf("%q: status %d, expected %d with %q\n%s", args, status, test.status, test.want, out)
+			}
+			if strings.Contains(out, "canary") && name != "a token as an argument" || strings.Contains(out, "Flags:") || strings.Contains(out, "Config.") {
+				t.Errorf("%q prints a secret, all flags, or the name of a Go setting:\n%s", args, out)
+			}
+		})
+	}
+}
+
+// TestVersion prints what was built.
+func TestVersion(t *testing.T) {
+	if status, out := runs(t, "", "version"); status != 0 || !strings.HasPrefix(out, "countersign ") {
+		t.Errorf("%d %s", status, out)
+	}
+}
+
+// TestDoctorAPI reads the challenge and the metadata of APIs, and names what is wrong.
+func TestDoctorAPI(t *testing.T) {
+	for name, test := range map[string]struct {
+		status    int
+		challenge string
+		metadata  string
+		exit      int
+		want      string
+	}{
+		"healthy":        {401, `Bearer resource_metadata="URL/.well-known/oauth-protected-resource"`, `{"resource":"URL","authorization_servers":["https://as.example"],"scopes_supported":["read"]}`, 0, "countersign doctor https://as.example"},
+		"open":           {200, "", "", 0, "answered with status 200"},
+		"no challenge":   {401, "", "", 1, "without WWW-Authenticate"},
+		"basic":          {401, `Basic realm="x"`, "", 1, "neither Bearer nor DPoP"},
+		"an error":       {401, `Bearer error="invalid_token"`, "", 0, "although no token was sent"},
+		"other resource": {401, `Bearer resource_metadata="URL/.well-known/oauth-protected-resource"`, `{"resource":"https://other.example","authorization_servers":["https://as.example"]}`, 1, "resource"},
+		"no server":      {401, `Bearer resource_metadata="URL/.well-known/oauth-protected-resource"`, `{"resource":"URL"}`, 1, "no authorization server"},
+		"broken":         {401, `Bearer resource_metadata="URL/.well-known/oauth-protected-resource"`, `{`, 1, "resource metadata"},
+		"http server":    {401, `Bearer resource_metadata="URL/.well-known/oauth-protected-resource"`, `{"resource":"URL","authorization_servers":["http://as.example"]}`, 1, "the authorization server"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var api *httptest.Server
+			api = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if strings.HasPrefix(r.URL.Path, "/.well-known/") {
+					w.Header().Set("Content-Type", "application/json")
+					w.Write([]byte(strings.ReplaceAll(test.metadata, "URL", api.URL)))
+					return
+				}
+				if test.challenge != "" {
+					w.Header().Set("WWW-Authenticate", strings.ReplaceAll(test.challenge, "URL", api.URL))
+				}
+				w.WriteHeader(test.status)
+			}))
+			defer api.Close()
+			if status, out := runs(t, "", "doctor", "-api", api.URL); status != test.exit || !strings.Contains(out, test.want) {
+				t.Errorf("status %d, expected %d with %q\n%s", status, test.exit, test.want, out)
+			}
+		})
+	}
+}
