@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -112,5 +113,32 @@ func TestDoctorAPI(t *testing.T) {
 				t.Errorf("status %d, expected %d with %q\n%s", status, test.exit, test.want, out)
 			}
 		})
+	}
+}
+
+// TestDoctorKeepsSecrets: an issuer that writes the secret into its answer does not get it onto
+// the terminal.
+func TestDoctorKeepsSecrets(t *testing.T) {
+	t.Setenv("CLIENT_SECRET", canarySecret)
+	i, ca := issuer(t, issuertest.Config{Clients: []issuertest.Client{{ID: "web", Secret: canarySecret}}})
+	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if !strings.HasPrefix(r.URL.Path, "/.well-known/") {
+			w.WriteHeader(http.StatusBadRequest)
+			_, secret, _ := r.BasicAuth()
+			json.NewEncoder(w).Encode(map[string]string{"error": "invalid_request", "error_description": "you sent " + secret})
+			return
+		}
+		at := "http://" + r.Host
+		json.NewEncoder(w).Encode(map[string]any{"issuer": at, "authorization_endpoint": at + "/a", "token_endpoint": at + "/t", "jwks_uri": at + "/k", "pushed_authorization_request_endpoint": at + "/par"})
+	}))
+	defer echo.Close()
+	for _, at := range []string{i.URL, echo.URL} {
+		for _, format := range []string{"-json=false", "-json"} {
+			_, out := runs(t, "", "doctor", at, format, "-ca", ca, "-client-id", "web", "-redirect-uri", "https://app.example/cb", "-secret-env", "CLIENT_SECRET")
+			if strings.Contains(out, canarySecret) || at == echo.URL && !strings.Contains(out, "you sent [redacted]") {
+				t.Errorf("%s", out)
+			}
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 // configuration gives the Go source to paste.
 func (x *examination) configuration(d *document) {
+	x.isOpenID = !x.elsewhere(d)
 	x.report.ClientConfig, x.report.APIConfig = x.clientConfig(d), x.apiConfig(d)
 }
 
@@ -186,9 +187,9 @@ func (x *examination) scopes() (all []string) {
 	return all
 }
 
-// openID: the metadata has something that only OpenID providers have.
+// openID: the metadata is at the place of OpenID providers, or has something that only they have.
 func (x *examination) openID() bool {
-	return len(x.metadata.IDTokenSigningAlgValuesSupported) > 0 || x.metadata.UserInfoEndpoint != "" || slices.Contains(x.metadata.ScopesSupported, "openid") ||
+	return x.isOpenID || len(x.metadata.IDTokenSigningAlgValuesSupported) > 0 || x.metadata.UserInfoEndpoint != "" || slices.Contains(x.metadata.ScopesSupported, "openid") ||
 		x.raw["subject_types_supported"] != nil
 }
 
@@ -226,11 +227,11 @@ func (x *examination) apiConfig(d *document) string {
 	}
 	hc, comment := "", ""
 	if x.RootCAs != nil {
-		hc, comment = ", HTTP: hc", ", net/http"
+		hc, comment = ", HTTP: trusting", ", net/http"
 	}
 	text := "// import: " + module + "discovery, " + module + "rs" + comment + "\n"
 	if hc != "" {
-		text += "var hc *http.Client // with the authority of -ca in the RootCAs of its Transport\n"
+		text += "var trusting *http.Client // with the authority of -ca in the RootCAs of its Transport\n"
 	}
 	return text + "server := &discovery.Provider{" + fields + hc + "}\napi := &rs.JWT{\n\tIssuer: server.Issuer,\n\tAudience: \"https://api.example\", // the identifier of this API at the server\n\tKeys: server.Keys(),\n" + algs + "}"
 }

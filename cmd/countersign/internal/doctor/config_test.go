@@ -1,6 +1,7 @@
 package doctor_test
 
 import (
+	"crypto/x509"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -109,6 +110,7 @@ func TestConfigurations(t *testing.T) {
 	weak := web
 	weak.Metadata = map[string]any{"code_challenge_methods_supported": []string{"plain"}}
 	add(weak, doctor.Options{}, both)
+	add(web, doctor.Options{RootCAs: x509.NewCertPool()}, both)
 	public := issuertest.Config{Clients: []issuertest.Client{{ID: "your-client-id"}}, Metadata: map[string]any{"token_endpoint_auth_methods_supported": []string{"none"}}}
 	add(public, doctor.Options{}, both)
 	add(web, doctor.Options{Profile: client.OIDCBasic}, both)

@@ -55,6 +55,7 @@ type examination struct {
 	http     *http.Client
 	raw      map[string]any // the metadata as the issuer wrote it
 	metadata *discovery.Metadata
+	isOpenID bool // the metadata is where OpenID Connect Discovery puts it
 }
 
 // Examine reads what the issuer publishes. It takes at most a few time-outs, and never
