@@ -48,6 +48,7 @@ var taskExamples = map[string]string{
 
 	"servers.md":           "client: Keycloak",
 	"interop.md":           "results",
+	"command.md":           "commands of a shell",
 	"register-a-client.md": "client/registration: Document Registrar_Register; client/auth: KeyRing",
 
 	"validate-id-token.md":           "idtoken: Verifier_Check Report BooleanClaim",
