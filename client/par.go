@@ -74,19 +74,21 @@ func (c *Client) withSent(m *discovery.Metadata, form url.Values, code string, e
 
 // remedies name the setting to change for a server's error (RFC 6749 §4.1.2.1, §5.2).
 var remedies = map[string]string{
-	"invalid_client":            "compare Config.ClientID and Config.Auth with the client's registration at the server",
-	"unauthorized_client":       "allow this grant or endpoint for the client at the server, or correct Config.ClientID and Config.Auth",
-	"invalid_scope":             "compare Config.Scopes with the scopes that the server allows for the client",
-	"unsupported_grant_type":    "enable this grant at the server",
-	"unsupported_response_type": "set Config.ResponseType to a type that the server supports",
+	"invalid_client":               "compare Config.ClientID and Config.Auth with the client's registration at the server",
+	"unauthorized_client":          "allow this grant or endpoint for the client at the server, or correct Config.ClientID and Config.Auth",
+	"incorrect_client_credentials": "compare Config.ClientID and Config.Auth with the client's registration at the server", // GitHub
+	"invalid_scope":                "compare Config.Scopes with the scopes that the server allows for the client",
+	"unsupported_grant_type":       "enable this grant at the server",
+	"unsupported_response_type":    "set Config.ResponseType to a type that the server supports",
 }
 
 // redirectRemedies are for a rejected request with a redirect_uri. Servers report an unregistered
 // one with these codes (RFC 6749 §5.2, RFC 9126 §2.3).
 var redirectRemedies = map[string]string{
-	"invalid_request":      "register Config.RedirectURL at the server exactly as it was sent",
-	"invalid_redirect_uri": "register Config.RedirectURL at the server exactly as it was sent",
-	"invalid_grant":        "the code has expired or was used before, or Config.RedirectURL does not match the registration",
+	"invalid_request":       "register Config.RedirectURL at the server exactly as it was sent",
+	"redirect_uri_mismatch": "register Config.RedirectURL at the server exactly as it was sent", // GitHub, Google
+	"invalid_redirect_uri":  "register Config.RedirectURL at the server exactly as it was sent",
+	"invalid_grant":         "the code has expired or was used before, or Config.RedirectURL does not match the registration",
 }
 
 // remedy returns ": " and what to do about a server's error, or "".

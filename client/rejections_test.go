@@ -32,6 +32,10 @@ func TestRejections(t *testing.T) {
 		{"/token", "unauthorized_client", []string{sent, settings}},
 		{"/token", "invalid_request", []string{registered, redirect}},
 		{"/token", "invalid_grant", []string{"the code has expired", "Config.RedirectURL", redirect}},
+		{"/token", "incorrect_client_credentials", []string{sent, settings}},
+		{"/token", "redirect_uri_mismatch", []string{registered, redirect}},
+		{"200", "invalid_client", []string{sent, settings, redirect}},
+		{"200", "redirect_uri_mismatch", []string{registered, redirect}},
 		{"/token", "unsupported_grant_type", []string{"enable this grant"}},
 		{"refresh", "invalid_client", []string{sent, settings}},
 		{"refresh", "invalid_grant", []string{sent}},
@@ -64,8 +68,12 @@ func rejectedAt(t *testing.T, path, code string) error {
 	c := newClient(t, client.Config{
 		Issuer: s.URL, ClientID: optest.ClientID, Auth: auth.SecretPost(optest.ClientSecret), RedirectURL: optest.RedirectURL,
 	})
-	s.Replace(strings.Replace(path, "refresh", "/token", 1), func(w http.ResponseWriter, _ *http.Request) {
-		optest.JSON(w, http.StatusBadRequest, map[string]any{"error": code})
+	status := http.StatusBadRequest
+	if path == "200" { // as GitHub does
+		status = http.StatusOK
+	}
+	s.Replace(strings.NewReplacer("refresh", "/token", "200", "/token").Replace(path), func(w http.ResponseWriter, _ *http.Request) {
+		optest.JSON(w, status, map[string]any{"error": code})
 	})
 	switch path {
 	case "/introspect":

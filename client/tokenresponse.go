@@ -68,8 +68,11 @@ func (c *Client) requestToken(ctx context.Context, form url.Values, key auth.Sig
 		return nil, fail(StepToken, c.rejected(m, form, resp.Failure(notOAuth)))
 	}
 	parsed, err := parseTokenResponse(resp, &c.config, form.Get("grant_type"))
-	if err != nil {
-		return nil, fail(StepToken, tokenError(refusal(resp, err)))
+	switch {
+	case errors.Is(err, errInBody):
+		return nil, fail(StepToken, c.rejected(m, form, resp.Failure(err.Error())))
+	case err != nil:
+		return nil, fail(StepToken, tokenError(resp.Refuse(err)))
 	}
 	return parsed, nil
 }
@@ -95,15 +98,6 @@ func (c *Client) explainAuth(m *discovery.Metadata, form url.Values, e *TokenErr
 		e.Err = fmt.Errorf("%w (the server does not announce PKCE and may reject the code_verifier: enable PKCE for this client, or set Config.InsecureNoPKCE)", e.Err)
 	}
 	return e
-}
-
-// refusal is the error of an unusable response with status 200: it is malformed, or contains an
-// error.
-func refusal(resp *endpoint.Response, err error) error {
-	if errors.Is(err, errInBody) {
-		return resp.Failure(err.Error())
-	}
-	return resp.Refuse(err)
 }
 
 var (

@@ -147,6 +147,8 @@ func get(ctx context.Context, hc *http.Client, document, url string, max int) (*
 		return nil, e
 	case resp.Status == http.StatusUnauthorized || resp.Status == http.StatusForbidden:
 		return nil, wrap(document, resp.Failure(hint.forbidden))
+	case resp.Status == http.StatusTooManyRequests || resp.Status >= http.StatusInternalServerError:
+		return nil, wrap(document, resp.Failure("the server is not available: check the server, or try again later"))
 	case resp.Status != http.StatusOK:
 		return nil, wrap(document, resp.Failure(hint.missing))
 	case !resp.IsJSON() && !resp.IsUntyped():

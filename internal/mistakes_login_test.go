@@ -2,7 +2,9 @@ package internal_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -46,11 +48,23 @@ func registrationMistakes() []mistake {
 			"ERROR", "invalid_request", []string{"Config.RedirectURL", `/login/callback\"`}, 500, "configuration_error", false},
 		{"redirect URI with a slash at the end", with(func(d *firstDay) { d.client.RedirectURL += "/" }),
 			"ERROR", "invalid_request", []string{"Config.RedirectURL", `/callback/\"`}, 500, "configuration_error", false},
+		{"grant that the client may not use", with(func(d *firstDay) { d.serve(answering("unauthorized_client")) }),
+			"ERROR", "unauthorized_client", []string{"Config.Auth", "token request", "allow this grant"}, 500, "configuration_error", false},
+		{"wrong secret at GitHub", with(func(d *firstDay) { d.serve(answering("incorrect_client_credentials")) }),
+			"ERROR", "incorrect_client_credentials", registered, 500, "configuration_error", false},
+		{"wrong redirect URI at GitHub", with(func(d *firstDay) { d.serve(answering("redirect_uri_mismatch")) }),
+			"ERROR", "redirect_uri_mismatch", []string{"Config.RedirectURL"}, 500, "configuration_error", false},
 		{"scope that the client may not get", with(func(d *firstDay) { d.client.Scopes = []string{"openid", "photos.read"} }),
 			"ERROR", "invalid_scope", []string{"Config.Scopes", "photos.read"}, 500, "configuration_error", false},
 		{"scope without pushed requests", with(func(d *firstDay) { d.client.Scopes, d.client.PAR = []string{"openid", "photos.read"}, client.PAROff }),
 			"ERROR", "invalid_scope", []string{"callback", "Config.Scopes"}, 500, "configuration_error", false},
 	}
+}
+
+// answering is an issuer whose token endpoint responds with an error and status 200, as GitHub's
+// does.
+func answering(code string) issuertest.Config {
+	return issuertest.Config{Edit: issuertest.Edit{Token: func(m map[string]any) { clear(m); m["error"] = code }}}
 }
 
 // signInMistakes are settings that do not fit the server's documents and tokens.
@@ -63,6 +77,12 @@ func signInMistakes() []mistake {
 		}), "ERROR", "the metadata is of issuer …, expected …", []string{`issuer \"https://login.example/\"`, "Config.DiscoveryURL"}, 500, "configuration_error", false},
 		{"issuer of another realm", with(func(d *firstDay) { d.client.Issuer += "/realms/none" }),
 			"ERROR", "the server has no metadata at this address", []string{"status 404", "set Issuer"}, 500, "configuration_error", false},
+		{"a page instead of the metadata", faulty(issuertest.HTML.At(issuertest.OpenIDMetadata)),
+			"ERROR", "Content-Type of the response is …, expected …", []string{"text/html", "Config.Metadata"}, 500, "configuration_error", false},
+		{"a redirect instead of the metadata", faulty(issuertest.Redirecting.At(issuertest.OpenIDMetadata)),
+			"ERROR", "the server redirects to …, but redirects are not followed", []string{"Config.DiscoveryURL"}, 500, "configuration_error", false},
+		{"a server that fails", faulty(issuertest.Unavailable.At(issuertest.OpenIDMetadata)),
+			"ERROR", "the server is not available", []string{"status 503"}, 503, "temporarily_unavailable", true},
 		{"a server that signs with ES256", with(func(d *firstDay) { d.serve(issuertest.Config{Algorithm: "ES256"}) }),
 			"INFO", "signed with …, expected one of …", []string{"Config.IDTokenAlgs"}, 400, "login_failed", true},
 		{"ID token for another client", faulty(issuertest.IDTokenAudienceForeign),
@@ -102,7 +122,10 @@ func deploymentMistakes() []mistake {
 			"WARN", "Config.Keys do not open a cookie", []string{"Config.CookieName", "same Config.Keys"}, 200, "hello", false},
 		{"the server is down", func(d *firstDay) (int, string) { d.issuer.Close(); return d.get("/") },
 			"ERROR", "connection refused", []string{"client=main"}, 503, "temporarily_unavailable", true},
-		{"the server does not exist", func(d *firstDay) (int, string) { d.client.Issuer = "https://login.invalid"; return d.get("/") },
+		{"the server does not exist", func(d *firstDay) (int, string) {
+			d.client.Issuer, d.client.HTTP = "https://login.invalid", &http.Client{Transport: &http.Transport{DialContext: unknownHost}}
+			return d.get("/")
+		},
 			"ERROR", "host not found", []string{"login.invalid", "DNS"}, 503, "temporarily_unavailable", true},
 		{"the server's certificate is private", func(d *firstDay) (int, string) { d.client.HTTP = nil; return d.get("/") },
 			"ERROR", "certificate signed by unknown authority", []string{"the server's certificate is not trusted"}, 503, "temporarily_unavailable", true},
@@ -114,6 +137,11 @@ func deploymentMistakes() []mistake {
 			}
 		}), "ERROR", "connection refused", []string{"token request", "client=main"}, 503, "temporarily_unavailable", true},
 	}
+}
+
+// unknownHost is the answer of a resolver. The test needs none.
+func unknownHost(context.Context, string, string) (net.Conn, error) {
+	return nil, &net.DNSError{Err: "no such host", IsNotFound: true}
 }
 
 var otherKeys = [][]byte{bytes.Repeat([]byte{1}, 32)}

@@ -121,6 +121,7 @@ func (e *signInError) code() string {
 var operatorCodes = map[string]bool{
 	"invalid_client": true, "unauthorized_client": true, "invalid_request": true, "invalid_scope": true, "unsupported_grant_type": true,
 	"unsupported_response_type": true, "invalid_target": true, "invalid_redirect_uri": true, "invalid_request_object": true, "request_not_supported": true,
+	"incorrect_client_credentials": true, "redirect_uri_mismatch": true, // GitHub and Google
 }
 
 // isConfiguration reports whether only the operator can fix an error: in the configuration here,
