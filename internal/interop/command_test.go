@@ -17,13 +17,16 @@ import (
 	"github.com/countersign/countersign/client/tokens"
 )
 
+// commandDir is where the program is; TestMain removes it.
+var commandDir string
+
 // builtCommand is the program, built once.
 var builtCommand = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "countersign-command")
-	if err != nil {
+	var err error
+	if commandDir, err = os.MkdirTemp("", "countersign-command"); err != nil {
 		return "", err
 	}
-	program := filepath.Join(dir, "countersign")
+	program := filepath.Join(commandDir, "countersign")
 	build := exec.Command("go", "build", "-o", program, ".")
 	build.Dir = "../../cmd/countersign"
 	build.Stderr = os.Stderr

@@ -16,6 +16,9 @@ func TestMain(m *testing.M) {
 		return
 	}
 	status := m.Run()
+	if commandDir != "" {
+		os.RemoveAll(commandDir)
+	}
 	if status == 0 {
 		if err := holdTable(); err != nil {
 			fmt.Fprintln(os.Stderr, "interop:", err)

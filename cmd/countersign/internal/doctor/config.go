@@ -233,7 +233,17 @@ func (x *examination) apiConfig(d *document) string {
 	if hc != "" {
 		text += "var trusting *http.Client // with the authority of -ca in the RootCAs of its Transport\n"
 	}
-	return text + "server := &discovery.Provider{" + fields + hc + "}\napi := &rs.JWT{\n\tIssuer: server.Issuer,\n\tAudience: \"https://api.example\", // the identifier of this API at the server\n\tKeys: server.Keys(),\n" + algs + "}"
+	return text + x.presetNote() + "server := &discovery.Provider{" + fields + hc + "}\napi := &rs.JWT{\n\tIssuer: server.Issuer,\n\tAudience: \"https://api.example\", // the identifier of this API at the server\n\tKeys: server.Keys(),\n" + algs + "}"
+}
+
+// presetNote is for servers whose access tokens do not follow RFC 9068: the preset knows how theirs
+// differ.
+func (x *examination) presetNote() string {
+	base, realm, ok := strings.Cut(x.Issuer, "/realms/")
+	if !ok || strings.Contains(realm, "/") || !strings.Contains(x.metadata.TokenEndpoint, "/protocol/openid-connect/") {
+		return ""
+	}
+	return fmt.Sprintf("// Keycloak: unless the client writes typ at+jwt, use api := rs.Keycloak(%q, %q), and set its Audience.\n", base, realm)
 }
 
 // elsewhere: the metadata is not where OpenID Connect Discovery puts it.

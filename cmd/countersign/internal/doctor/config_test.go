@@ -170,3 +170,17 @@ func newServer(t *testing.T, handler http.Handler) string {
 	t.Cleanup(server.Close)
 	return server.URL
 }
+
+// TestPreset: the access tokens of Keycloak do not follow RFC 9068, so its preset is named.
+func TestPreset(t *testing.T) {
+	issuer, pool := start(t, issuertest.Config{Issuer: "/realms/photos"}, nil)
+	report := doctor.Examine(t.Context(), doctor.Options{Issuer: issuer, RootCAs: pool})
+	if strings.Contains(report.APIConfig, "rs.Keycloak") {
+		t.Errorf("this is not Keycloak:\n%s", report.APIConfig)
+	}
+	issuer, pool = start(t, issuertest.Config{Issuer: "/realms/photos", Metadata: map[string]any{"token_endpoint": "https://as.example/realms/photos/protocol/openid-connect/token"}}, nil)
+	report = doctor.Examine(t.Context(), doctor.Options{Issuer: issuer, RootCAs: pool})
+	if want := fmt.Sprintf("rs.Keycloak(%q, %q)", strings.TrimSuffix(issuer, "/realms/photos"), "photos"); !strings.Contains(report.APIConfig, want) {
+		t.Errorf("%s is missing:\n%s", want, report.APIConfig)
+	}
+}
