@@ -36,13 +36,14 @@ func quickstart(t *testing.T, args ...string) (app, server, api string) {
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 	lines := bufio.NewScanner(out)
 	lines.Scan()
-	go func() {
+	first := lines.Text()
+	go func() { // reads on, so that the program never waits
 		for lines.Scan() {
 		}
 	}()
-	found := regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindAllString(lines.Text(), -1)
+	found := regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindAllString(first, -1)
 	if len(found) != 3 {
-		t.Fatalf("it prints %q, expected three addresses", lines.Text())
+		t.Fatalf("it prints %q, expected three addresses", first)
 	}
 	return found[0], found[1], found[2]
 }
