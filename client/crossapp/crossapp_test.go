@@ -185,6 +185,17 @@ func TestGrant(t *testing.T) {
 	}
 }
 
+// TestAudiences: aud has exactly one element, the server (§4.4.1).
+func TestAudiences(t *testing.T) {
+	for _, others := range [][2][]string{{{"https://other.example"}, nil}, {nil, {"https://other.example"}}} {
+		w := newWorld(t, nil)
+		w.claims = map[string]any{"aud": append(append(others[0], w.at.url), others[1]...)}
+		if _, err := w.app.Fetch(t.Context()); err == nil || !strings.Contains(err.Error(), "aud") || len(w.at.forms) != 0 {
+			t.Errorf("%q: %v", w.claims["aud"], err)
+		}
+	}
+}
+
 // TestIssued: an answer of the identity provider that is no grant.
 func TestIssued(t *testing.T) {
 	for name, change := range map[string]map[string]any{
