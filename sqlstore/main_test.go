@@ -45,9 +45,10 @@ func (d database) handle(t testing.TB) *sql.DB {
 	return db
 }
 
+// store has the longest Timeout: on a busy machine a writer of SQLite waits for many others.
 func (d database) store(t testing.TB, db *sql.DB, prefix string) *sqlstore.Store {
 	t.Helper()
-	s, err := sqlstore.New(sqlstore.Config{DB: db, Dialect: d.dialect, Prefix: prefix})
+	s, err := sqlstore.New(sqlstore.Config{DB: db, Dialect: d.dialect, Prefix: prefix, Timeout: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
