@@ -54,6 +54,13 @@ func (e *Error) Temporary() bool {
 
 const unavailable = "temporarily_unavailable" // RFC 6749 §4.1.2.1
 
+// configurationError is an error that only a changed configuration can end, here or at the
+// server.
+type configurationError struct{ error }
+
+// Configuration returns true. Package login asks for it.
+func (configurationError) Configuration() bool { return true }
+
 // CallbackError is the error that the server sent through the browser instead of a code: RFC
 // 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6. Anybody can forge such a callback. The texts are
 // cleaned and limited in length. They must still be escaped when shown. Do not follow URI.

@@ -17,3 +17,5 @@ func Offer(l *Login, cookies []*http.Cookie) string {
 	}
 	return w.Header().Get(headerRegistration)
 }
+
+var IsFromServer = isFromServer

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/idtoken"
 )
 
 // Problem is what a visitor may know about a failed request. The log has the reason, under ID.
@@ -141,11 +142,30 @@ func isConfiguration(err error) bool {
 	case client.StepPush, client.StepToken, client.StepCallback:
 		return operatorCodes[e.Code]
 	}
-	return false
+	var configuration interface{ Configuration() bool }
+	return errors.As(err, &configuration) && configuration.Configuration()
 }
 
 func (l *Login) failLogin(w http.ResponseWriter, r *http.Request, a *attempt, err error) {
-	l.failWith(w, r, codeOf(err), a, err)
+	code := codeOf(err)
+	if code == CodeFailed && a != nil && isFromServer(l.config.Clients[a.Client], err) {
+		code = CodeConfiguration
+	}
+	l.failWith(w, r, code, a, err)
+}
+
+// isFromServer reports whether err rejects an ID token of the token endpoint in a way that no
+// visitor can cause. Steps from 11 on compare the token with the login, and a code of another
+// login may have been injected. With tenants, the issuer depends on who signs in.
+func isFromServer(c *client.Client, err error) bool {
+	var e *client.Error
+	var token *idtoken.Error
+	if c == nil || !errors.As(err, &e) || e.Step != client.StepIDToken || !errors.As(err, &token) {
+		return false
+	}
+	config, step := c.Config(), token.Step.Number
+	byTenant := step == 2 && (len(config.Tenants) > 0 || config.AcceptTenant != nil)
+	return (config.ResponseType == "" || config.ResponseType == client.ResponseCode) && step <= 10 && !byTenant
 }
 
 func (l *Login) fail(w http.ResponseWriter, r *http.Request, code string, err error) {
