@@ -16,10 +16,11 @@ import (
 // name as {client} in the pattern or as a parameter. BackchannelLogout requires Config.Store,
 // and answers 501 without one.
 //
-// A logout token with a sid ends the sessions of that sid, and those of its sub whose ID token had
-// no sid or one that is not a string. A token without sid ends all sessions of its sub. Both also end logins that are in progress. The status is 200 even if there was no
-// session. It is 400 if the token is rejected. It is 503 if the server's keys or the Store are
-// not available; the server may then send the same token again.
+// A logout token with a sid ends the sessions of that sid, and the earlier ones of its sub whose
+// ID token had no sid or one that is not a string. A token without sid ends all sessions of its
+// sub. Both also end logins that are in progress. The status is 200 even if there was no session.
+// It is 400 if the token is rejected. It is 503 if the server's keys or the Store are not
+// available; the server may then send the same token again.
 //
 // Problems: CodeMethod, CodeRequest (the token is rejected, or names no client; the log has the
 // reason) and CodeUnavailable.
@@ -65,7 +66,7 @@ func (l *storedSessions) logout(ctx context.Context, c *client.Client, raw strin
 	if err != nil {
 		return err
 	}
-	if err := l.endSets(ctx, ended(t.Issuer, t.Subject, t.SessionID), t.IssuedAt); err != nil {
+	if err := l.endNamed(ctx, t.Issuer, t.Subject, t.SessionID, t.IssuedAt); err != nil {
 		return err
 	}
 	if err := l.login.spread(ctx, t.Issuer, t.Subject, t.SessionID, t.IssuedAt); err != nil {
@@ -76,6 +77,17 @@ func (l *storedSessions) logout(ctx context.Context, c *client.Client, raw strin
 	}
 	l.login.onServerLogout(ctx, ServerLogout{Issuer: t.Issuer, Subject: t.Subject, SessionID: t.SessionID})
 	return nil
+}
+
+// endNamed ends the sessions that a logout token of that time names.
+func (l *storedSessions) endNamed(ctx context.Context, iss, sub, sid string, at time.Time) error {
+	if sid == "" {
+		return l.endSet(ctx, subIndex(iss, sub), at)
+	}
+	if err := l.endSet(ctx, sidIndex(iss, sid), at); err != nil {
+		return err
+	}
+	return l.endUnreadable(ctx, iss, sub, at)
 }
 
 // ServerLogout identifies the sessions that a server has ended here.

@@ -20,8 +20,8 @@ var errNoStore = errors.New("login: sessions are in cookies, and only the visito
 
 // EndAccess ends sessions on all machines, through Config.Store, and the tokens that they keep.
 // It ends the session sid at issuer iss. If sid is "", it ends the sessions of the user sub
-// whose ID token was issued at or before the given time. It also ends logins that are in
-// progress. After an error some sessions may continue, and the caller may repeat the call. With
+// whose ID token was issued at or before the given time. With both, it also ends those of them
+// whose ID token had no sid that is a string. It also ends logins that are in progress. After an error some sessions may continue, and the caller may repeat the call. With
 // this method Login is an effect of rs/ssf. The error is Temporary if the Store did not answer.
 // Otherwise Config.Store is nil, or iss, sub and sid are empty.
 func (l *Login) EndAccess(ctx context.Context, iss, sub, sid string, before time.Time) error {
@@ -32,13 +32,24 @@ func (l *Login) EndAccess(ctx context.Context, iss, sub, sid string, before time
 	case iss == "" || sub == "" && sid == "":
 		return errors.New("login: EndAccess requires iss, and sub or sid")
 	}
-	if sid != "" {
-		return stored.endSets(ctx, ended(iss, sub, sid), l.config.Now().Add(attemptsLifetime)) // the session does not come back
+	if sid == "" {
+		return stored.endEarlier(ctx, subIndex(iss, sub), before)
 	}
-	if err := stored.leaveWord(ctx, subIndex(iss, sub), before); err != nil {
+	if err := stored.endSet(ctx, sidIndex(iss, sid), l.config.Now().Add(attemptsLifetime)); err != nil { // the session does not come back
+		return err
+	}
+	if before.IsZero() { // it is not needed with sid
+		before = l.config.Now()
+	}
+	return stored.endUnreadable(ctx, iss, sub, before)
+}
+
+// endEarlier ends the sessions and the logins in progress of a set that began at or before a time.
+func (l *storedSessions) endEarlier(ctx context.Context, index string, before time.Time) error {
+	if err := l.leaveWord(ctx, index, before); err != nil {
 		return storeDown(err)
 	}
-	return stored.endBefore(ctx, subIndex(iss, sub), before)
+	return l.endBefore(ctx, index, before)
 }
 
 // endBefore ends the sessions of a set that began at or before a time.

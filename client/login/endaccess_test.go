@@ -160,3 +160,34 @@ func TestBackchannelEffects(t *testing.T) {
 	}
 	b.want(b.get(a.URL+"/"), 200, "nobody")
 }
+
+// TestEndAccessUnreadableSID: the end of one session ends the user's sessions without a sid up to
+// the event, and none that begins later.
+func TestEndAccessUnreadableSID(t *testing.T) {
+	for name, zero := range map[string]bool{"with a time": false, "without a time": true} {
+		t.Run(name, func(t *testing.T) {
+			a := start(t, setting{config: stored(&login.Memory{})})
+			a.as.EditID = func(m map[string]any) { delete(m, "sid") }
+			b := a.browser(t)
+			b.signIn(a)
+			before := a.clock.now()
+			if zero {
+				before = time.Time{}
+			}
+			if err := a.login.EndAccess(t.Context(), a.as.URL, "alice", "another session", before); err != nil {
+				t.Fatal(err)
+			}
+			b.want(b.get(a.URL+"/"), 200, "nobody")
+			a.clock.turn(10 * time.Second)
+			b.signIn(a)
+			b.want(b.get(a.URL+"/"), 200, "alice")
+			if zero {
+				return
+			}
+			if err := a.login.EndAccess(t.Context(), a.as.URL, "alice", "another session", before); err != nil { // it is sent again
+				t.Fatal(err)
+			}
+			b.want(b.get(a.URL+"/"), 200, "alice")
+		})
+	}
+}

@@ -44,18 +44,6 @@ func (s *session) indexes() []string {
 	return []string{subIndex(s.Issuer, s.Subject), bySID}
 }
 
-// ended returns the sets that end with the session sid of a user, or with all sessions of the
-// user if sid is "". sub may be "".
-func ended(iss, sub, sid string) []string {
-	switch {
-	case sid == "":
-		return []string{subIndex(iss, sub)}
-	case sub == "":
-		return []string{sidIndex(iss, sid)}
-	}
-	return []string{sidIndex(iss, sid), noSIDIndex(iss, sub)}
-}
-
 func (l *storedSessions) load(r *http.Request) (*session, error) {
 	var t ticket
 	if !l.login.openCookie(r, forTicket, l.cookie(), &t) || t.ID == "" {
@@ -157,17 +145,24 @@ func (l *storedSessions) drop(ctx context.Context, hash string) error {
 	return errors.Join(err, l.login.shared.Delete(ctx, sessionKey(hash)), l.login.anyRefresher().Forget(ctx, tokensKey(hash)))
 }
 
-// endSets leaves a marker for the logins in progress of each set, and ends its sessions.
-func (l *storedSessions) endSets(ctx context.Context, sets []string, at time.Time) error {
-	for _, index := range sets {
-		if err := l.leaveWord(ctx, index, at); err != nil {
-			return storeDown(err)
-		}
-		if err := l.endAll(ctx, index); err != nil {
-			return storeDown(err)
-		}
+// endSet leaves a marker for the logins in progress of a set, and ends its sessions.
+func (l *storedSessions) endSet(ctx context.Context, index string, at time.Time) error {
+	if err := l.leaveWord(ctx, index, at); err != nil {
+		return storeDown(err)
+	}
+	if err := l.endAll(ctx, index); err != nil {
+		return storeDown(err)
 	}
 	return nil
+}
+
+// endUnreadable ends the sessions of a user without a sid that can be read, which may be the one
+// that ended at a time. It is none that began later.
+func (l *storedSessions) endUnreadable(ctx context.Context, iss, sub string, at time.Time) error {
+	if sub == "" {
+		return nil
+	}
+	return l.endEarlier(ctx, noSIDIndex(iss, sub), at)
 }
 
 // endAll ends every session of a set.
