@@ -136,6 +136,7 @@ func (s *session) record(x *wire.Exchange) {
 func (s *session) finish(o *Outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	o.clean(&s.mask)
 	if s.JSON {
 		e := json.NewEncoder(s.out)
 		e.SetEscapeHTML(false)
@@ -144,6 +145,14 @@ func (s *session) finish(o *Outcome) {
 		return
 	}
 	o.print(s.out, &s.mask)
+}
+
+// clean replaces the secrets and the control characters in what the server sent.
+func (o *Outcome) clean(m *wire.Mask) {
+	o.TokenType, o.Subject, o.Claims = wire.Printable(m.Text(o.TokenType)), wire.Printable(m.Text(o.Subject)), m.Claims(o.Claims)
+	for i := range o.Scopes {
+		o.Scopes[i] = wire.Printable(m.Text(o.Scopes[i]))
+	}
 }
 
 func (o *Outcome) print(w io.Writer, m *wire.Mask) {
@@ -163,10 +172,10 @@ func (o *Outcome) print(w io.Writer, m *wire.Mask) {
 	}
 	if o.Claims != nil {
 		text, _ := json.MarshalIndent(o.Claims, "", "  ")
-		fmt.Fprintf(w, "%s\n", m.Text(string(text)))
+		fmt.Fprintf(w, "%s\n", text)
 	}
 	if o.Checks != nil {
-		fmt.Fprintf(w, "\n%s\n", m.Text(o.Checks.String()))
+		fmt.Fprintf(w, "\n%s\n", wire.Printable(m.Text(o.Checks.String())))
 	}
 	line("stored as", o.Stored)
 	line("done", o.Done)

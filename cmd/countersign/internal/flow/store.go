@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/countersign/countersign/client"
@@ -31,7 +32,7 @@ func (s *session) keep(ctx context.Context, t *client.Tokens) (*Outcome, error) 
 	if err := s.store.Save(ctx, s.key(), data, time.Now().Add(keepFor)); err != nil {
 		return nil, fmt.Errorf("the tokens were issued, but -store %s failed: %w", s.StoreDir, err)
 	}
-	o := &Outcome{TokenType: t.TokenType, Scopes: t.Scopes, RefreshToken: t.RefreshToken != "", DPoP: t.DPoPKey.Key != nil, Checks: t.Report, Stored: s.key()}
+	o := &Outcome{TokenType: t.TokenType, Scopes: slices.Clone(t.Scopes), RefreshToken: t.RefreshToken != "", DPoP: t.DPoPKey.Key != nil, Checks: t.Report, Stored: s.key()}
 	if !t.Expiry.IsZero() {
 		o.Expiry = &t.Expiry
 	}

@@ -190,6 +190,33 @@ func (m *Mask) members(v any) any {
 	return v
 }
 
+// Claims gives claims with their secrets replaced, also in other texts, and without control
+// characters.
+func (m *Mask) Claims(claims map[string]any) map[string]any {
+	if claims == nil {
+		return nil
+	}
+	return m.texts(m.members(claims)).(map[string]any)
+}
+
+func (m *Mask) texts(v any) any {
+	switch v := v.(type) {
+	case string:
+		return Printable(m.Text(v))
+	case map[string]any:
+		out := map[string]any{}
+		for name, value := range v {
+			out[Printable(m.Text(name))] = m.texts(value)
+		}
+		return out
+	case []any:
+		for i := range v {
+			v[i] = m.texts(v[i])
+		}
+	}
+	return v
+}
+
 func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
 	for k := range m {

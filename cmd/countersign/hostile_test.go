@@ -1,0 +1,38 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/countersign/countersign/discovery/issuertest"
+)
+
+// TestHostileClaims: in no form of output does a server's text control the terminal, or is a secret
+// in it printed.
+func TestHostileClaims(t *testing.T) {
+	const controls, secret = "\x1b]0;x\a\u009b2J\u202e", "canary-in-claims-&-1"
+	i, ca := issuer(t, issuertest.Config{
+		Clients: []issuertest.Client{{ID: "web", Secret: canarySecret}}, Algorithm: "ES256",
+		Edit: issuertest.Edit{
+			IDToken: func(m map[string]any) { m["name"] = controls },
+			UserInfo: func(m map[string]any) {
+				m["nickname"+controls], m["nickname"] = controls, controls
+				m["refresh_token"], m["about"] = secret, []any{"it is " + secret}
+			},
+			Introspection: func(m map[string]any) { m["username"], m["access_token"] = controls, secret },
+		},
+	})
+	t.Setenv("CLIENT_SECRET", canarySecret)
+	p := &terminal{t: t, issuer: i, browser: i.Browser(), dir: filepath.Join(t.TempDir(), "tokens"), files: t.TempDir(), ca: ca}
+	for _, args := range []string{"login -scope openid", "userinfo", "introspect", "userinfo -json", "introspect -json", "userinfo -curl"} {
+		_, out := p.run("", append(strings.Fields(args), "-client-id", "web", "-secret-env", "CLIENT_SECRET")...)
+		if at := strings.IndexFunc(out, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }); at >= 0 {
+			t.Errorf("%s: %q is printed", args, out[at:min(len(out), at+20)])
+		}
+		if strings.Contains(out, "canary-in-claims") {
+			t.Errorf("%s: a secret is printed:\n%s", args, out)
+		}
+	}
+}
