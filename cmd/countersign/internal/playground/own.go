@@ -150,7 +150,17 @@ func (l *ownLogin) finish(ctx context.Context) *Result {
 	return r
 }
 
+// learn masks the secrets of all messages in every text that is shown: a server may repeat them.
+func (l *ownLogin) learn() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, a := range l.arrows {
+		masked(&l.mask, a.x)
+	}
+}
+
 func (l *ownLogin) describe(issued *client.Tokens, err error) *Result {
+	l.learn()
 	r := &Result{Attack: l.attack, Screen: screen{Status: http.StatusOK, Text: "Signed in."}}
 	var report *idtoken.Report
 	if issued != nil {
@@ -190,8 +200,8 @@ func (l *ownLogin) describe(issued *client.Tokens, err error) *Result {
 // masked is an exchange with labels in the place of its secrets.
 func masked(m *wire.Mask, x *wire.Exchange) *wire.Exchange {
 	out := *x
-	out.URL, out.Header, out.Answer = m.URL(x.URL), maskHeader(m, x.Header), maskHeader(m, x.Answer)
-	out.Body = []byte(strings.ReplaceAll(m.Body(x.Header.Get("Content-Type"), x.Body), "\n", "&"))
+	out.URL, out.Header, out.Answer = m.Text(m.URL(x.URL)), maskHeader(m, x.Header), maskHeader(m, x.Answer)
+	out.Body = []byte(m.Text(strings.ReplaceAll(m.Body(x.Header.Get("Content-Type"), x.Body), "\n", "&")))
 	out.AnswerBody = []byte(m.Text(m.Body(x.Answer.Get("Content-Type"), x.AnswerBody)))
 	return &out
 }
@@ -200,7 +210,7 @@ func maskHeader(m *wire.Mask, h http.Header) http.Header {
 	out := http.Header{}
 	for name, values := range h {
 		for _, v := range values {
-			out.Add(name, m.Header(name, v))
+			out.Add(name, m.Text(m.Header(name, v)))
 		}
 	}
 	return out

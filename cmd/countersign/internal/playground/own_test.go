@@ -1,6 +1,8 @@
 package playground
 
 import (
+	"bytes"
+	"encoding/json"
 	"html"
 	"io"
 	"net/http"
@@ -199,5 +201,41 @@ func TestOwnHostileAddress(t *testing.T) {
 	page := b.read(b.http.PostForm(b.base+"run", url.Values{}))
 	if continueLink.MatchString(page) || strings.Contains(page, `"javascript:`) || !strings.Contains(page, "did not start") {
 		t.Error(text(page))
+	}
+}
+
+// echoing answers a token request with what was in it, as a careless server does.
+type echoing struct{ base http.RoundTripper }
+
+func (e echoing) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Path != string(issuertest.TokenEndpoint) {
+		return e.base.RoundTrip(r)
+	}
+	body, _ := io.ReadAll(r.Body)
+	form, _ := url.ParseQuery(string(body))
+	text := "the code " + form.Get("code") + " with " + form.Get("code_verifier") + " is unknown"
+	answer, _ := json.Marshal(map[string]string{"error": "invalid_grant", "error_description": text})
+	header := http.Header{"Content-Type": {"application/json"}, "Www-Authenticate": {`Basic realm="` + text + `"`}, "X-Seen": {text}}
+	return &http.Response{StatusCode: 400, ProtoMajor: 1, Header: header, Body: io.NopCloser(bytes.NewReader(answer)), Request: r}, nil
+}
+
+// TestOwnEcho: no secret is on the page that the server repeats in an error.
+func TestOwnEcho(t *testing.T) {
+	_, own := ownIssuer(t, issuertest.Edit{})
+	code := ""
+	own.Transport = echoing{http.DefaultTransport}
+	b := openTab(t, own)
+	b.http.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
+		if s := r.URL.Query().Get("code"); s != "" {
+			code = s
+		}
+		return nil
+	}
+	page := b.finish(b.begin(""))
+	if code == "" || !strings.Contains(page, "is unknown") {
+		t.Fatal(text(page))
+	}
+	if at := strings.Index(page, code); at >= 0 {
+		t.Errorf("the code is on the page: %s", page[max(0, at-200):at+20])
 	}
 }
