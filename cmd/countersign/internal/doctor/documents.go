@@ -89,12 +89,16 @@ func (d *document) remedy() string {
 	return ""
 }
 
+// maxDifferent is how many members that differ are reported.
+const maxDifferent = 50
+
 // compareDocuments compares what several documents say about the same member.
 func (x *examination) compareDocuments(found []*document) {
 	var first map[string]any
 	if json.Unmarshal(found[0].body, &first) != nil {
 		return
 	}
+	different := 0
 	for _, d := range found[1:] {
 		var other map[string]any
 		if json.Unmarshal(d.body, &other) != nil {
@@ -102,7 +106,8 @@ func (x *examination) compareDocuments(found []*document) {
 			continue
 		}
 		for _, name := range slices.Sorted(maps.Keys(first)) {
-			if differs(name, first[name], other[name]) {
+			if different < maxDifferent && differs(name, first[name], other[name]) {
+				different++
 				x.report.warn(metadataTopic, fmt.Sprintf("%s is %v at %s, and %v at %s", name, first[name], found[0].url, other[name], d.url), "the documents must agree; clients read one or the other")
 			}
 		}

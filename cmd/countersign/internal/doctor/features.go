@@ -45,8 +45,8 @@ func (x *examination) unsigned() {
 		"backchannel_authentication_request_signing_alg_values_supported": "none HS256 HS384 HS512",
 	}
 	for _, name := range slices.Sorted(maps.Keys(weak)) {
-		for _, alg := range x.list(name) {
-			if slices.Contains(strings.Fields(weak[name]), alg) {
+		for _, alg := range strings.Fields(weak[name]) {
+			if slices.Contains(x.list(name), alg) {
 				x.report.warn("algorithms", fmt.Sprintf("%s has %s", name, alg), "this module never uses it; remove it at the server, since other software may accept what anybody can write")
 			}
 		}

@@ -76,7 +76,14 @@ func (x *examination) libraryReads(ctx context.Context, body []byte) error {
 	return nil
 }
 
+// maxKeys is how many keys the library reads, and the examination.
+const maxKeys = 100
+
 func (x *examination) eachKey(raw []json.RawMessage) {
+	if len(raw) > maxKeys {
+		x.report.problem(keysTopic, fmt.Sprintf("the set has %d keys, at most %d are read", len(raw), maxKeys), "remove old keys")
+		raw = raw[:maxKeys]
+	}
 	var all []jwk
 	var kinds []string
 	for i, one := range raw {
@@ -90,9 +97,6 @@ func (x *examination) eachKey(raw []json.RawMessage) {
 	}
 	x.twins(all)
 	x.keysFit(all)
-	if len(raw) > 100 {
-		x.report.problem(keysTopic, fmt.Sprintf("the set has %d keys, at most 100 are read", len(raw)), "remove old keys")
-	}
 	x.report.note(keysTopic, fmt.Sprintf("%d keys: %s", len(raw), strings.Join(kinds, ", ")))
 }
 

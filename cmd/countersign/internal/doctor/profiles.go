@@ -29,7 +29,7 @@ func (x *examination) profiles() {
 		if x.Profile != client.NoProfile && p != x.Profile {
 			continue
 		}
-		x.report.Profiles = append(x.report.Profiles, Verdict{string(p), x.lacks(p), x.excluded(p)})
+		x.report.Profiles = append(x.report.Profiles, Verdict{string(p), allPrintable(x.lacks(p)), allPrintable(x.excluded(p))})
 	}
 }
 

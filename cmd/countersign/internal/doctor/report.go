@@ -78,6 +78,13 @@ func printable(s string) string {
 	return clean
 }
 
+func allPrintable(all []string) []string {
+	for i := range all {
+		all[i] = printable(all[i])
+	}
+	return all
+}
+
 var marks = map[Level]string{Problem: "✗", Warning: "!", Note: "·"}
 
 // Print writes the report for a person.
