@@ -38,6 +38,8 @@ func (l *Login) BackchannelLogout() http.Handler {
 			l.answer(w, r, CodeRequest, errors.Join(errors.New("the back-channel logout does not name a client of Config.Clients, or does not have exactly one logout_token"), err))
 			return
 		}
+		r, cancel := unheard(r)
+		defer cancel()
 		if err := stored.logout(r.Context(), c, q.Get("logout_token")); err != nil {
 			l.answer(w, r, logoutCode(err), err)
 		}
@@ -173,6 +175,8 @@ func (l *Login) FrontchannelLogout() http.Handler {
 			l.fail(w, r, CodeRequest, errors.New("the front-channel logout must have exactly one iss and one sid"))
 			return
 		}
+		r, cancel := unheard(r)
+		defer cancel()
 		ended, err := l.endFrom(w, r, iss, sid)
 		switch {
 		case err != nil:

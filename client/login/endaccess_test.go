@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -188,6 +191,41 @@ func TestEndAccessUnreadableSID(t *testing.T) {
 				t.Fatal(err)
 			}
 			b.want(b.get(a.URL+"/"), 200, "alice")
+		})
+	}
+}
+
+// TestLogoutWithoutListener: a session ends, here or by the server, although the caller does not
+// wait for the response.
+func TestLogoutWithoutListener(t *testing.T) {
+	for _, kind := range []string{"visitor", "back-channel", "front-channel"} {
+		t.Run(kind, func(t *testing.T) {
+			a := start(t, setting{config: stored(&login.Memory{})})
+			withSession(a.as, "s1")
+			b := a.browser(t)
+			b.signIn(a)
+			gone, cancel := context.WithCancel(t.Context())
+			cancel()
+			ask := func(method, path string, form url.Values) *http.Request {
+				r := httptest.NewRequestWithContext(gone, method, a.URL+path, strings.NewReader(form.Encode()))
+				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+				return r
+			}
+			w := httptest.NewRecorder()
+			switch kind {
+			case "visitor":
+				r := ask(http.MethodPost, "/logout", nil)
+				r.Header.Set("Sec-Fetch-Site", "same-origin")
+				for _, c := range b.cookies(a) {
+					r.AddCookie(c)
+				}
+				a.login.Logout().ServeHTTP(w, r)
+			case "back-channel":
+				a.login.BackchannelLogout().ServeHTTP(w, ask(http.MethodPost, "/backchannel", logoutToken(a.as, func(m map[string]any) { m["sid"] = "s1" })))
+			case "front-channel":
+				a.login.FrontchannelLogout().ServeHTTP(w, ask(http.MethodGet, "/frontchannel?"+url.Values{"iss": {a.as.URL}, "sid": {"s1"}}.Encode(), nil))
+			}
+			b.want(b.get(a.URL+"/"), 200, "nobody")
 		})
 	}
 }

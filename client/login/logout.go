@@ -32,6 +32,8 @@ func (l *Login) Logout() http.Handler {
 			l.fail(w, r, CodeCrossOrigin, err)
 			return
 		}
+		r, cancel := unheard(r)
+		defer cancel()
 		s, kept, err := l.endSession(w, r)
 		if err != nil {
 			l.fail(w, r, CodeUnavailable, err)
@@ -43,6 +45,15 @@ func (l *Login) Logout() http.Handler {
 		l.revoke(r.Context(), s, kept)
 		redirect(w, l.logoutAddress(w, r, s, kept))
 	}, http.MethodPost)
+}
+
+// endTimeout limits a logout.
+const endTimeout = time.Minute
+
+// unheard returns r for a logout, which goes on if the caller does not wait for the response.
+func unheard(r *http.Request) (*http.Request, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), endTimeout)
+	return r.WithContext(ctx), cancel
 }
 
 // endSession ends the session of the request. It returns the session and its stored tokens. The
