@@ -61,7 +61,7 @@ func wrongIssuer(got, want, field string) error {
 func (j *JWT) checkAudience(c *claims) error {
 	if len(j.AudienceClients) == 0 {
 		if !c.isFor(j.Audience, j.Audiences) {
-			return c.notFor(j.Audience, j.Audiences, "JWT.Audience")
+			return c.notFor(j.Audience, j.Audiences, "JWT.Audience", j.withoutAudience())
 		}
 		return nil
 	}
@@ -74,6 +74,14 @@ func (j *JWT) checkAudience(c *claims) error {
 	return nil
 }
 
+// withoutAudience is the setting for servers that write no aud. RFC 9068 requires aud.
+func (j *JWT) withoutAudience() string {
+	if j.strict() {
+		return ""
+	}
+	return ". If it cannot, list the clients whose tokens are for this API in JWT.AudienceClients"
+}
+
 // isFor reports whether aud contains one of the identifiers. configured has rejected empty
 // strings in more; first may be empty.
 func (c *claims) isFor(first string, more []string) bool {
@@ -84,11 +92,12 @@ func (c *claims) isFor(first string, more []string) bool {
 	return slices.ContainsFunc(more, func(own string) bool { return slices.Contains(aud, own) })
 }
 
-// notFor reports the audience of the token and the setting to change.
-func (c *claims) notFor(first string, more []string, field string) error {
+// notFor reports the audience of the token and the setting to change. otherwise says what helps
+// if the server cannot write aud.
+func (c *claims) notFor(first string, more []string, field, otherwise string) error {
 	audience := strings.TrimSpace(first + " " + strings.Join(more, " "))
 	if len(c.principal.Audience) == 0 {
-		return fmt.Errorf("aud is missing, expected %s: configure the server to put this API's audience into its access tokens", jose.Quote(audience))
+		return fmt.Errorf("aud is missing, expected %s: configure the server to put this API's audience into its access tokens%s", jose.Quote(audience), otherwise)
 	}
 	return fmt.Errorf("aud is %s, expected %s: configure the server to add this API's audience (in Keycloak an audience mapper), or set %s",
 		jose.Quote(strings.Join(c.principal.Audience, " ")), jose.Quote(audience), field)
@@ -132,7 +141,7 @@ func (c *claims) checkNoIDToken(j *JWT) error {
 // checkUnmarked rejects a token that may be an ID token without nonce, such as one from a
 // refresh. Neither Claims nor a scope shows that it is an access token.
 func (c *claims) checkUnmarked() error {
-	const remedy = "set JWT.Claims to a claim that only the server's access tokens have, or JWT.ScopeClaim and JWT.ClientIDClaim to the names that the server uses"
+	const remedy = "set JWT.Claims to a claim that only the server's access tokens have, or JWT.ScopeClaim and JWT.ClientIDClaim to the names that the server uses. If nothing distinguishes its access tokens, use Introspection"
 	p := &c.principal
 	switch {
 	case c.mark != "":

@@ -146,7 +146,7 @@ func (v *IDToken) checkKind(c *claims) error {
 // checkAudience applies OpenID Connect Core §3.1.3.7 rule 3.
 func (v *IDToken) checkAudience(c *claims) error {
 	if !c.isFor("", v.ClientIDs) {
-		return c.notFor("", v.ClientIDs, "IDToken.ClientIDs")
+		return c.notFor("", v.ClientIDs, "IDToken.ClientIDs", "")
 	}
 	for _, aud := range c.principal.Audience {
 		if !slices.Contains(v.ClientIDs, aud) && !slices.Contains(v.TrustedAudiences, aud) {

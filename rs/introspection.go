@@ -270,11 +270,13 @@ func (i *Introspection) check(c *claims) error {
 	case !i.hasAudience() && len(c.principal.Audience) > 0:
 		return fmt.Errorf("aud is %s, and no audience is configured: set Introspection.Audience to this API's audience", jose.Quote(strings.Join(c.principal.Audience, " ")))
 	case i.hasAudience() && !c.isFor(i.Audience, i.Audiences):
-		return c.notFor(i.Audience, i.Audiences, "Introspection.Audience")
+		return c.notFor(i.Audience, i.Audiences, "Introspection.Audience", `. If it tells this API about the API's own tokens alone, set Introspection.Audience to ""`)
 	case c.cnf == nil && strings.EqualFold(c.answer.tokenType, "DPoP"): // RFC 9449 §6.2
 		return errors.New("token_type is DPoP, but the response has no cnf")
+	case c.answer.otherKind() != "":
+		return errors.New("this is not an access token: " + c.answer.otherKind())
 	case !i.isAccessToken(c.answer):
-		return errors.New("the response has neither aud nor token_type, so this may not be an access token: set Introspection.Audience or Introspection.InsecureMissingTokenType")
+		return errors.New("the response has neither aud nor token_type, so this may not be an access token: configure the server to write them, or set Introspection.InsecureMissingTokenType if the server's responses never are about refresh tokens")
 	case (c.idToken || c.nonce) && c.answer.tokenType == "" && c.answer.tokenUse == "" && !i.InsecureMissingTokenType:
 		return errors.New("this is an ID token (it has nonce, at_hash, c_hash or s_hash): send the access token")
 	case c.answer.expired:
@@ -295,21 +297,26 @@ func (i *Introspection) clock() clock { return clock{now(i.Now), i.Skew, "Intros
 // writes Bearer, Refresh, Offline or ID there.
 var accessTyps = []string{"bearer", "dpop", "at+jwt", "application/at+jwt", "jwt", "access_token"}
 
-// isAccessToken checks token_type, where servers write "Bearer" or the kind of the token. It is
-// optional, and servers omit it for refresh tokens. So it is required if no audience
-// distinguishes the two.
+// accessTypes are the values of token_type, in lower case, that servers write for access tokens.
+var accessTypes = []string{"bearer", "dpop", "access_token"}
+
+// otherKind returns the member that names another kind than an access token, and "" if there is
+// none. Servers write "Bearer" or the kind of the token into token_type.
+func (a *answerClaims) otherKind() string {
+	switch {
+	case a.tokenUse != "" && !strings.EqualFold(a.tokenUse, "access_token"):
+		return "token_use or token_class is " + jose.Quote(a.tokenUse)
+	case a.typ != "" && !slices.Contains(accessTyps, strings.ToLower(a.typ)):
+		return "typ is " + jose.Quote(a.typ)
+	case a.tokenType != "" && !slices.Contains(accessTypes, strings.ToLower(a.tokenType)):
+		return "token_type is " + jose.Quote(a.tokenType)
+	}
+	return ""
+}
+
+// isAccessToken reports whether something shows that a token of no other kind is an access
+// token. token_type is optional, and servers omit it for refresh tokens. So it is required if no
+// audience distinguishes the two.
 func (i *Introspection) isAccessToken(a *answerClaims) bool {
-	if a.tokenUse != "" && !strings.EqualFold(a.tokenUse, "access_token") {
-		return false
-	}
-	if a.typ != "" && !slices.Contains(accessTyps, strings.ToLower(a.typ)) {
-		return false
-	}
-	switch strings.ToLower(a.tokenType) {
-	case "bearer", "dpop", "access_token":
-		return true
-	case "":
-		return i.hasAudience() || a.tokenUse != "" || i.InsecureMissingTokenType
-	}
-	return false
+	return a.tokenType != "" || a.tokenUse != "" || i.hasAudience() || i.InsecureMissingTokenType
 }

@@ -70,6 +70,20 @@ func TestRemedies(t *testing.T) {
 		ask(p, dpopHeader(token, h.proof(token, base+"/", m{"iat": iat})), "/")
 		return errors.New(log.String())
 	}
+	noAudience := func(i *rs.Introspection) { i.Audience = "" }
+	for _, test := range []struct {
+		field string
+		err   error
+	}{
+		{"JWT.AudienceClients", jwt(typJWT, m{"aud": nil}, m{"typ": "JWT"})},
+		{"Introspection.Audience", asked(nil, m{"active": true, "sub": "a", "token_type": "Bearer"})},
+		{"Introspection.InsecureMissingTokenType", asked(noAudience, m{"active": true, "sub": "a"})},
+		{"use Introspection", jwt(typJWT, m{"scope": nil, "email": "a@example.org"}, m{"typ": "JWT"})},
+	} {
+		if test.err == nil || !strings.Contains(test.err.Error(), test.field) {
+			t.Errorf("%s is not named: %v", test.field, test.err)
+		}
+	}
 	for field, err := range map[string]error{
 		"JWT.Issuer":        jwt(nil, m{"iss": "https://other.example"}, nil),
 		"JWT.Audience":      jwt(nil, m{"aud": "other"}, nil),
@@ -112,6 +126,40 @@ func TestRemedies(t *testing.T) {
 		}
 		for _, named := range regexp.MustCompile(`\b([A-Z]\w+)\.([A-Z]\w+)\b`).FindAllString(err.Error(), -1) {
 			checkField(t, named)
+		}
+	}
+}
+
+// TestTrueReasons: where a setting cannot help, the error names none. It never says that the
+// response lacks something that it has.
+func TestTrueReasons(t *testing.T) {
+	s := optest.New(t)
+	if _, err := jwtVerifier(s).VerifyToken(t.Context(), s.AccessToken(m{"aud": nil}, nil)); err == nil || strings.Contains(err.Error(), "JWT.AudienceClients") {
+		t.Errorf("an RFC 9068 token without aud: %v", err)
+	}
+	for name, test := range map[string]struct {
+		answer m
+		reason string
+	}{
+		"token_type":  {m{"token_type": "refresh_token"}, `token_type is "refresh_token"`},
+		"token_use":   {m{"token_use": "refresh_token", "token_type": "Bearer"}, `token_use or token_class is "refresh_token"`},
+		"typ":         {m{"typ": "Refresh", "token_type": "Bearer"}, `typ is "Refresh"`},
+		"token class": {m{"token_class": "refresh_token"}, `token_use or token_class is "refresh_token"`},
+	} {
+		for _, audience := range []string{"", optest.Audience} {
+			s.Active = m{"active": true, "sub": "a"}
+			if audience != "" {
+				s.Active["aud"] = audience
+			}
+			for member, value := range test.answer {
+				s.Active[member] = value
+			}
+			i := introspection(s)
+			i.Audience = audience
+			_, err := i.VerifyToken(t.Context(), "canary-opaque")
+			if err == nil || !strings.Contains(err.Error(), test.reason) || strings.Contains(err.Error(), "InsecureMissingTokenType") {
+				t.Errorf("%s, audience %q: %v", name, audience, err)
+			}
 		}
 	}
 }
