@@ -7,12 +7,12 @@ import (
 	"flag"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"strings"
 
 	"github.com/countersign/countersign/client/loopback"
 	"github.com/countersign/countersign/cmd/countersign/internal/playground"
+	"github.com/countersign/countersign/cmd/countersign/internal/wire"
 )
 
 const playgroundUsage = `Usage: countersign playground [flags]
@@ -92,7 +92,7 @@ func (p *playgroundServer) server(port int) (*playground.Own, error) {
 	}
 	pool, err := readCAs(p.ca)
 	if pool != nil {
-		own.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}
+		own.Transport = wire.NewTransport(&tls.Config{RootCAs: pool})
 	}
 	return own, err
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/countersign/countersign/cmd/countersign/internal/tokenview"
+	"github.com/countersign/countersign/cmd/countersign/internal/wire"
 )
 
 const tokenUsage = `Usage: countersign token [flags] [JWT|-]
@@ -83,7 +84,7 @@ func (f *tokenFlags) prepare() (err error) {
 	}
 	var hc *http.Client
 	if pool != nil {
-		hc = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
+		hc = &http.Client{Transport: wire.NewTransport(&tls.Config{RootCAs: pool})}
 	}
 	f.Keys = tokenview.FetchKeys(f.Issuer, f.discoveryURL, f.insecureHTTP, hc)
 	return nil

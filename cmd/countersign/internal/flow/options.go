@@ -15,6 +15,7 @@ import (
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/grant"
+	"github.com/countersign/countersign/cmd/countersign/internal/wire"
 )
 
 // Options are what a person chooses for a flow. The zero value of a field means the default
@@ -184,8 +185,7 @@ func (o *Options) usualMethod(keys auth.KeySource) string {
 
 // transport presents the client certificate, if there is one.
 func (o *Options) transport() (*http.Transport, error) {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.TLSClientConfig = &tls.Config{RootCAs: o.RootCAs}
+	t := wire.NewTransport(&tls.Config{RootCAs: o.RootCAs})
 	if o.CertFile == "" {
 		return t, nil
 	}

@@ -28,7 +28,7 @@ import (
 type Own struct {
 	Issuer, ClientID, Secret string
 	Scopes, IDTokenAlgs      []string
-	Transport                http.RoundTripper // nil means http.DefaultTransport
+	Transport                http.RoundTripper // nil means that of wire.NewTransport
 }
 
 // ownAttacks are on what comes back. Text and Without are those of Attacks.
@@ -56,13 +56,15 @@ type ownLogin struct {
 	ahead atomic.Int64 // how far the application's clock is ahead, in nanoseconds
 }
 
+var ownTransport = wire.NewTransport(nil)
+
 // begin makes the authorization request, and gives its address.
 func (o *Own) begin(ctx context.Context, redirect string, on map[string]bool, attack *Attack) (*ownLogin, string, error) {
 	l := &ownLogin{id: rand.Text(), on: on, attack: attack}
 	l.mask.Learn("client_secret", o.Secret)
 	base := o.Transport
 	if base == nil {
-		base = http.DefaultTransport
+		base = ownTransport
 	}
 	switch {
 	case attack == nil:

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
@@ -237,5 +238,20 @@ func TestOwnEcho(t *testing.T) {
 	}
 	if at := strings.Index(page, code); at >= 0 {
 		t.Errorf("the code is on the page: %s", page[max(0, at-200):at+20])
+	}
+}
+
+// TestOwnPrivateEndpoint: the metadata of the server cannot make the playground connect to another
+// private address than the server's own.
+func TestOwnPrivateEndpoint(t *testing.T) {
+	reached := false
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true }))
+	defer other.Close()
+	_, own := ownIssuer(t, issuertest.Edit{Metadata: func(m map[string]any) {
+		m["token_endpoint"] = strings.Replace(other.URL, "127.0.0.1", "localhost", 1) + "/token"
+	}})
+	b := openTab(t, own)
+	if page := b.finish(b.begin("")); reached || !strings.Contains(page, "private address") {
+		t.Errorf("reached: %v\n%s", reached, text(page))
 	}
 }

@@ -3,10 +3,13 @@ package wire
 
 import (
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/countersign/countersign/discovery"
 )
 
 // MaxBody is how many bytes of a body are recorded.
@@ -23,6 +26,14 @@ type Exchange struct {
 	AnswerBody  []byte
 	Failure     string        // why no response came
 	Took        time.Duration // until the header of the response
+}
+
+// NewTransport returns the Transport of a command. A server's metadata cannot make it connect to
+// another private address than the server's own.
+func NewTransport(config *tls.Config) *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.TLSClientConfig, t.DialContext = config, (&discovery.Dialer{}).DialContext
+	return t
 }
 
 // Recorder is an http.RoundTripper that gives every exchange to Record.
