@@ -270,13 +270,13 @@ func (i *Introspection) check(c *claims) error {
 	case !i.hasAudience() && len(c.principal.Audience) > 0:
 		return fmt.Errorf("aud is %s, and no audience is configured: set Introspection.Audience to this API's audience", jose.Quote(strings.Join(c.principal.Audience, " ")))
 	case i.hasAudience() && !c.isFor(i.Audience, i.Audiences):
-		return c.notFor(i.Audience, i.Audiences, "Introspection.Audience", `. If it tells this API about the API's own tokens alone, set Introspection.Audience to ""`)
+		return c.notFor(i.Audience, i.Audiences, "Introspection.Audience", `. If the server answers this API only about tokens for this API, set Introspection.Audience to ""`)
 	case c.cnf == nil && strings.EqualFold(c.answer.tokenType, "DPoP"): // RFC 9449 §6.2
 		return errors.New("token_type is DPoP, but the response has no cnf")
 	case c.answer.otherKind() != "":
 		return errors.New("this is not an access token: " + c.answer.otherKind())
 	case !i.isAccessToken(c.answer):
-		return errors.New("the response has neither aud nor token_type, so this may not be an access token: configure the server to write them, or set Introspection.InsecureMissingTokenType if the server's responses never are about refresh tokens")
+		return errors.New("the response has neither aud nor token_type, so this may be a refresh token: configure the server to write them. If it never answers about refresh tokens, set Introspection.InsecureMissingTokenType")
 	case (c.idToken || c.nonce) && c.answer.tokenType == "" && c.answer.tokenUse == "" && !i.InsecureMissingTokenType:
 		return errors.New("this is an ID token (it has nonce, at_hash, c_hash or s_hash): send the access token")
 	case c.answer.expired:
