@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"maps"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -24,14 +25,27 @@ func (x *examination) checkAddress() bool {
 		x.report.problem(issuerTopic, "the issuer has a space in front or behind", "remove it")
 		return false
 	case !strings.Contains(x.Issuer, "://"):
-		x.report.problem(issuerTopic, "the issuer has no scheme", "try https://"+x.Issuer)
+		x.report.problem(issuerTopic, "the issuer has no scheme", "try "+schemeFor(x.Issuer)+x.Issuer)
 		return false
 	case err != nil && (!x.InsecureHTTP || !strings.HasPrefix(x.Issuer, "http://")):
-		x.report.problem(issuerTopic, err.Error(), "OpenID Connect Discovery 1.0 section 3 requires an https URL without query and fragment; in development, -insecure-http accepts http")
+		x.report.problem(issuerTopic, "the "+strings.TrimPrefix(err.Error(), "the "), "OpenID Connect Discovery 1.0 section 3 requires an https URL without query and fragment; in development, -insecure-http accepts http")
 		return false
 	}
 	x.oddAddress()
 	return true
+}
+
+// schemeFor is http on this machine, where development servers listen.
+func schemeFor(address string) string {
+	u, err := url.Parse("//" + address)
+	if err != nil {
+		return "https://"
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	if u.Hostname() == "localhost" || err == nil && ip.IsLoopback() {
+		return "http://"
+	}
+	return "https://"
 }
 
 // oddAddress warns of a spelling that other software changes: iss is compared character by

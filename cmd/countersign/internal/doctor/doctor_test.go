@@ -189,6 +189,46 @@ func TestAddress(t *testing.T) {
 	}
 }
 
+// TestAddressRemedy: an address on this machine is tried with http, and no word is written twice.
+func TestAddressRemedy(t *testing.T) {
+	for issuer, want := range map[string]string{
+		"as.example":     "try https://as.example",
+		"127.0.0.1:9000": "try http://127.0.0.1:9000",
+		"localhost:9000": "try http://localhost:9000",
+		"[::1]:9000":     "try http://[::1]:9000",
+		"10.0.0.1:9000":  "try https://10.0.0.1:9000",
+	} {
+		report := doctor.Examine(t.Context(), doctor.Options{Issuer: issuer})
+		if report.Findings[0].Remedy != want {
+			t.Errorf("%q: %+v, expected %q", issuer, report.Findings, want)
+		}
+	}
+	report := doctor.Examine(t.Context(), doctor.Options{Issuer: "http://as.example"})
+	if text := report.Findings[0].Text; strings.Contains(text, "issuer issuer") || !strings.HasPrefix(text, `the issuer "http://as.example"`) {
+		t.Error(text)
+	}
+}
+
+// TestPlainReport: one key is not "1 keys", and what the server must change is not "what it has".
+func TestPlainReport(t *testing.T) {
+	issuer, pool := start(t, issuertest.Config{Metadata: map[string]any{"token_endpoint_auth_methods_supported": []string{"client_secret_basic"}}}, nil)
+	report := doctor.Examine(t.Context(), doctor.Options{Issuer: issuer, RootCAs: pool})
+	var out bytes.Buffer
+	report.Print(&out)
+	text := out.String()
+	if strings.Contains(text, "1 keys") || !strings.Contains(text, "1 key: ") {
+		t.Errorf("the number of keys is not plain:\n%s", text)
+	}
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, "has what it requires") && strings.Contains(line, ";") {
+			t.Errorf("a contradiction: %s", line)
+		}
+	}
+	if !strings.Contains(text, "possible, after these changes at the server: token_endpoint_auth_methods_supported has only client_secret_basic") {
+		t.Error(text)
+	}
+}
+
 // TestIssuerSpelling: the report contains the difference and the setting.
 func TestIssuerSpelling(t *testing.T) {
 	for want, spell := range map[string]func(string) string{

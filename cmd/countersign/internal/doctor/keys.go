@@ -97,7 +97,7 @@ func (x *examination) eachKey(raw []json.RawMessage) {
 	}
 	x.twins(all)
 	x.keysFit(all)
-	x.report.note(keysTopic, fmt.Sprintf("%d keys: %s", len(raw), strings.Join(kinds, ", ")))
+	x.report.note(keysTopic, fmt.Sprintf("%s: %s", counted(len(raw), "key"), strings.Join(kinds, ", ")))
 }
 
 // signs: the key is not for encryption.

@@ -132,7 +132,7 @@ func TestBrokenKeys(t *testing.T) {
 		level doctor.Level
 		text  string
 	}{
-		"healthy certificate":       {certified(t, now.Add(-time.Hour), now.Add(time.Hour), `,"x5t":"RIGHT"`), doctor.Note, "keys: RSA"},
+		"healthy certificate":       {certified(t, now.Add(-time.Hour), now.Add(time.Hour), `,"x5t":"RIGHT"`), doctor.Note, "key: RSA"},
 		"expired certificate":       {certified(t, now.Add(-2*time.Hour), now.Add(-time.Hour), ""), doctor.Warning, "expired on"},
 		"certificate of tomorrow":   {certified(t, now.Add(time.Hour), now.Add(2*time.Hour), ""), doctor.Warning, "is valid from"},
 		"x5t of another":            {certified(t, now.Add(-time.Hour), now.Add(time.Hour), `,"x5t":"AAAAAAAAAAAAAAAAAAAAAAAAAAA"`), doctor.Warning, "x5t is not the thumbprint"},

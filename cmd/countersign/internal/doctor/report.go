@@ -108,16 +108,21 @@ func (r *Report) printProfiles(w io.Writer) {
 		fmt.Fprintln(w)
 	}
 	for _, v := range r.Profiles {
-		text := "the issuer has what it requires"
-		if len(v.Lacks) > 0 {
-			text = "the issuer lacks " + strings.Join(v.Lacks, ", ")
-		}
-		if len(v.Excluded) > 0 {
-			text += "; the profile rejects: " + strings.Join(v.Excluded, "; ")
-		}
-		text = printable(text)
-		fmt.Fprintf(w, "%-28s %s\n", v.Profile, text)
+		fmt.Fprintf(w, "%-28s %s\n", v.Profile, printable(v.text()))
 	}
+}
+
+func (v *Verdict) text() string {
+	changes := strings.Join(v.Excluded, "; ")
+	switch {
+	case len(v.Lacks) > 0 && changes != "":
+		return "the issuer lacks " + strings.Join(v.Lacks, ", ") + "; these must change too: " + changes
+	case len(v.Lacks) > 0:
+		return "the issuer lacks " + strings.Join(v.Lacks, ", ")
+	case changes != "":
+		return "possible, after these changes at the server: " + changes
+	}
+	return "the issuer has what it requires"
 }
 
 func counted(n int, what string) string {
