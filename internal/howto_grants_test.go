@@ -59,12 +59,12 @@ func beginOnDevice(ctx context.Context, c *client.Client) (*grant.Device, error)
 }
 
 func finishOnDevice(ctx context.Context, c *client.Client, device *grant.Device) (*client.Tokens, error) {
-	tokens, err := grant.FinishDevice(ctx, c, device)
+	issued, err := grant.FinishDevice(ctx, c, device)
 	var e *client.Error
 	if errors.As(err, &e) && (e.Code == "access_denied" || e.Code == "expired_token") {
 		return nil, fmt.Errorf("please start again: %s", e.Code)
 	}
-	return tokens, err
+	return issued, err
 }
 
 func onPhone(ctx context.Context, c *client.Client) (*client.Tokens, error) {

@@ -15,13 +15,13 @@ import (
 func signInUser() (*client.Tokens, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	tokens, err := loopback.Login(ctx, loopback.Config{Client: client.Config{
+	issued, err := loopback.Login(ctx, loopback.Config{Client: client.Config{
 		Issuer:      "https://as.example",
 		ClientID:    "photoctl",
 		Auth:        auth.Public(),
 		RedirectURL: "http://127.0.0.1/callback",
 	}})
-	return tokens, err
+	return issued, err
 }
 
 // printAddress also prints the address, for a user whose browser does not open.
