@@ -87,7 +87,7 @@ func signInMistakes() []mistake {
 			"ERROR", "signed with …, expected one of …", []string{"Config.IDTokenAlgs"}, 500, "configuration_error", false},
 		{"no ID token", with(func(d *firstDay) {
 			d.serve(issuertest.Config{Edit: issuertest.Edit{Token: func(m map[string]any) { delete(m, "id_token") }}})
-		}), "ERROR", "the token response has no id_token", []string{"enable OpenID Connect"}, 500, "configuration_error", false},
+		}), "ERROR", "the token response has no id_token", []string{"enable OpenID Connect", "request no openid"}, 500, "configuration_error", false},
 		{"ID token for another login", faulty(issuertest.IDTokenNonceWrong),
 			"INFO", "nonce does not match the request", nil, 400, "login_failed", true},
 		{"ID token for another client", faulty(issuertest.IDTokenAudienceForeign),
