@@ -54,7 +54,7 @@ func (x *examination) clientConfig(d *document) string {
 		s.field("RedirectURL: %q", or(x.RedirectURL, "https://app.example/callback"))
 	}
 	s.field("Scopes: %s", goList(x.scopes()))
-	if algs := x.idTokenAlgs(); algs != nil {
+	if algs := x.idTokenAlgs(); algs != nil && x.openID() {
 		s.field("IDTokenAlgs: %s", goList(algs))
 	}
 	x.serverFields(s)
@@ -199,6 +199,9 @@ var fapiAlgs = []string{"PS256", "ES256"}
 // idTokenAlgs is nil where RS256, the default, is right.
 func (x *examination) idTokenAlgs() []string {
 	usable := asymmetric(x.metadata.IDTokenSigningAlgValuesSupported)
+	if !x.listsAlgs() {
+		usable = x.keyAlgs
+	}
 	if isFAPI(x.Profile) {
 		for _, alg := range fapiAlgs {
 			if slices.Contains(usable, alg) {
@@ -213,6 +216,9 @@ func (x *examination) idTokenAlgs() []string {
 	return usable[:1]
 }
 
+// listsAlgs: OpenID providers must list the algorithms of ID tokens, other servers need not.
+func (x *examination) listsAlgs() bool { return len(x.metadata.IDTokenSigningAlgValuesSupported) > 0 }
+
 func (x *examination) apiConfig(d *document) string {
 	fields := fmt.Sprintf("Issuer: %q", x.Issuer)
 	if x.elsewhere(d) {
@@ -223,7 +229,11 @@ func (x *examination) apiConfig(d *document) string {
 	}
 	algs := ""
 	if all := x.idTokenAlgs(); all != nil {
-		algs = fmt.Sprintf("\tAlgs: %s, // as for ID tokens; a server may sign access tokens by another one\n", goList(all))
+		why := "as for ID tokens; a server may sign access tokens by another one"
+		if !x.listsAlgs() {
+			why = "for these the server has keys"
+		}
+		algs = fmt.Sprintf("\tAlgs: %s, // %s\n", goList(all), why)
 	}
 	hc, comment := "", ""
 	if x.RootCAs != nil {

@@ -104,6 +104,9 @@ func TestConfigurations(t *testing.T) {
 	es256 := web
 	es256.Algorithm = "ES256"
 	add(es256, doctor.Options{}, both)
+	unlisted := es256 // a server for OAuth only need not list the algorithm of its tokens
+	unlisted.Metadata = map[string]any{"id_token_signing_alg_values_supported": nil}
+	add(unlisted, doctor.Options{}, both)
 	withPath := web
 	withPath.Issuer = "/tenant"
 	add(withPath, doctor.Options{}, both)

@@ -55,7 +55,8 @@ type examination struct {
 	http     *http.Client
 	raw      map[string]any // the metadata as the issuer wrote it
 	metadata *discovery.Metadata
-	isOpenID bool // the metadata is where OpenID Connect Discovery puts it
+	keyAlgs  []string // what the server's keys can sign by
+	isOpenID bool     // the metadata is where OpenID Connect Discovery puts it
 }
 
 // Examine reads what the issuer publishes. It takes at most a few time-outs, and never

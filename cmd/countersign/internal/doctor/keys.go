@@ -95,6 +95,7 @@ func (x *examination) eachKey(raw []json.RawMessage) {
 		all, kinds = append(all, k), append(kinds, kind(k))
 		x.key(i, k)
 	}
+	x.keyAlgs = slices.DeleteFunc(slices.Clone(known), func(alg string) bool { return !anySigns(all, alg) })
 	x.twins(all)
 	x.keysFit(all)
 	x.report.note(keysTopic, fmt.Sprintf("%s: %s", counted(len(raw), "key"), strings.Join(kinds, ", ")))
@@ -130,11 +131,16 @@ func (x *examination) keysFit(all []jwk) {
 		return
 	}
 	for _, alg := range algs {
-		if slices.ContainsFunc(all, func(k jwk) bool { return k.signs() && (k.Alg == "" || k.Alg == alg) && k.fits(alg) }) {
+		if anySigns(all, alg) {
 			return
 		}
 	}
 	x.report.warn(keysTopic, "no key of the set fits an algorithm of ID tokens ("+strings.Join(algs, ", ")+")", "publish the key that signs ID tokens, or correct id_token_signing_alg_values_supported")
+}
+
+// anySigns reports whether one of the keys is for signatures by alg.
+func anySigns(all []jwk, alg string) bool {
+	return slices.ContainsFunc(all, func(k jwk) bool { return k.signs() && (k.Alg == "" || k.Alg == alg) && k.fits(alg) })
 }
 
 var curves = map[string]string{"ES256": "P-256", "ES384": "P-384", "ES512": "P-521", "EdDSA": "Ed25519", "Ed25519": "Ed25519"}

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/cmd/countersign/internal/doctor"
 	"github.com/countersign/countersign/discovery/issuertest"
@@ -253,6 +254,24 @@ func TestOAuthOnly(t *testing.T) {
 	}
 	if hasFinding(report, doctor.Warning, "metadata", "") {
 		t.Errorf("false alarm: %+v", report.Findings)
+	}
+	for _, v := range report.Profiles {
+		if complete := len(v.Lacks) == 0; complete != (v.Profile == string(client.OAuth21)) || strings.Contains(fmt.Sprint(v.Lacks), "Config.") {
+			t.Errorf("%+v", v)
+		}
+	}
+}
+
+// TestKeysWithoutList: the keys say what signs access tokens if the metadata does not.
+func TestKeysWithoutList(t *testing.T) {
+	for alg, want := range map[string]string{"RS256": "", "ES256": `Algs: []string{"ES256"}, // for these the server has keys`} {
+		answers := map[string]http.HandlerFunc{metadata: writes(404, "text/plain", "")}
+		issuer, pool := start(t, issuertest.Config{Algorithm: alg}, answers)
+		answers[oauth] = writes(200, "application/json", fmt.Sprintf(`{"issuer":%q,"authorization_endpoint":%q,"token_endpoint":%q,"jwks_uri":%q,"response_types_supported":["code"]}`, issuer, issuer+"/authorize", issuer+"/token", issuer+"/jwks"))
+		report := doctor.Examine(t.Context(), doctor.Options{Issuer: issuer, RootCAs: pool})
+		if !strings.Contains(report.APIConfig, want) || want == "" && strings.Contains(report.APIConfig, "Algs") || strings.Contains(report.ClientConfig, "IDTokenAlgs") {
+			t.Errorf("%s: %+v\n%s\n%s", alg, report.Findings, report.ClientConfig, report.APIConfig)
+		}
 	}
 }
 

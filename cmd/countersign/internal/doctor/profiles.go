@@ -73,7 +73,13 @@ func (x *examination) excluded(p client.Profile) (all []string) {
 
 // lacks gives what the server lacks for a profile.
 func (x *examination) lacks(p client.Profile) []string {
+	if (p == client.OIDCBasic || p == client.FAPICIBA) && !x.openID() {
+		return []string{"the metadata of an OpenID provider"}
+	}
 	c, err := client.New(x.fitting(p))
+	if err != nil && x.metadata.JWKSURI == "" {
+		return []string{"jwks_uri"}
+	}
 	if err != nil {
 		return []string{err.Error()} // a fault of this program: the configuration is made for the profile
 	}
@@ -99,6 +105,9 @@ func (x *examination) fitting(p client.Profile) client.Config {
 	c := client.Config{
 		Issuer: x.Issuer, ClientID: "doctor", Auth: auth.PrivateKeyJWT(signing, auth.Assertion{}), RedirectURL: "https://app.example/callback",
 		Metadata: x.metadata, Profile: p, IDTokenAlgs: []string{"ES256"}, HTTP: offline(),
+	}
+	if !x.openID() {
+		c.Scopes = []string{}
 	}
 	switch p {
 	case client.FAPICIBA:
