@@ -216,7 +216,7 @@ func (c *Client) skew() time.Duration {
 // addIDToken validates the ID token of a token response.
 func (c *Client) addIDToken(ctx context.Context, tokens *Tokens, raw string, want idtoken.Expected) (*Tokens, error) {
 	if raw == "" {
-		return nil, fail(StepIDToken, configurationError{errors.New("the token response has no id_token, expected one for the scope openid: enable OpenID Connect for this client at the server, or request no openid if access tokens are enough")})
+		return nil, fail(StepIDToken, configurationError{errors.New("the token response has no id_token, expected one for the scope openid: enable OpenID Connect for this client at the server. If access tokens are enough, request no openid")})
 	}
 	want.FromTokenEndpoint = want.FromTokenEndpoint && c.hasTLS(ctx)
 	token, report := c.verifier.Check(ctx, raw, want)
