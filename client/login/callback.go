@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/internal/jose"
 )
 
 const maxForm = 256 << 10 // bytes; an ID token and a code
@@ -46,11 +47,22 @@ func (l *Login) Callback() http.Handler {
 		case a == nil:
 			l.strayCallback(w, r, q, unread)
 		case l.wantsPost(a.Client) != (r.Method == http.MethodPost):
-			l.failLogin(w, r, a, fmt.Errorf("the response came by %s, expected %s: compare the client's ResponseMode with the server", r.Method, map[bool]string{true: "POST", false: "GET"}[l.wantsPost(a.Client)]))
+			l.failLogin(w, r, a, wrongMethod(r.Method, q))
 		default:
 			l.finish(w, r, a, q)
 		}
 	}, http.MethodGet, http.MethodPost)
+}
+
+// wrongMethod names the error of the response too: a server that rejects the client or the
+// response mode may send its error in another way than the requested one.
+func wrongMethod(method string, q url.Values) error {
+	expected := map[string]string{http.MethodGet: http.MethodPost, http.MethodPost: http.MethodGet}[method]
+	sent := ""
+	if code := q.Get("error"); code != "" {
+		sent = fmt.Sprintf(" with the error %s", jose.Quote(code))
+	}
+	return fmt.Errorf("the response came by %s%s, expected %s: compare the client's ResponseMode with the server", method, sent, expected)
 }
 
 // parameters returns the parameters of the query or of a posted form, never of both.

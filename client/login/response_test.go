@@ -1,6 +1,7 @@
 package login_test
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/login"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -107,5 +109,24 @@ func TestSignedResponse(t *testing.T) {
 	other.want(other.get(u.String()), 503, "temporarily_unavailable")
 	if as.Hits("/token") != 1 {
 		t.Errorf("%d token requests", as.Hits("/token"))
+	}
+}
+
+// TestWrongMethod: the reason has the error of a response that came in another way than the
+// requested one.
+func TestWrongMethod(t *testing.T) {
+	var reason error
+	a := start(t, setting{
+		client: func(c *client.Config) { c.ResponseMode = "form_post" },
+		config: func(c *login.Config) {
+			c.OnProblem = func(_ context.Context, _ login.Problem, err error) { reason = err }
+		},
+	})
+	b := a.browser(t)
+	u, _ := url.Parse(b.begin(a, "/login"))
+	u.RawQuery = url.Values{"state": u.Query()["state"], "error": {"unauthorized_client"}}.Encode()
+	b.want(b.still().get(u.String()), 400, "login_failed")
+	if reason == nil || !strings.Contains(reason.Error(), `by GET with the error "unauthorized_client", expected POST`) {
+		t.Errorf("%v", reason)
 	}
 }
