@@ -12,6 +12,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"os/signal"
@@ -43,11 +45,31 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	defer issuer.Close()
 	fmt.Fprintf(out, "The issuer is %s\n", issuer.URL)
 	fmt.Fprintf(out, "The audience (aud) of access tokens is %s\n", strings.Join(audience(config), " "))
-	for _, c := range config.Clients {
-		fmt.Fprintf(out, "client_id %s, redirect URIs %s\n", c.ID, strings.Join(c.RedirectURLs, " "))
-	}
+	printRegistrations(out, config)
 	<-ctx.Done()
 	return nil
+}
+
+func printRegistrations(out io.Writer, config issuertest.Config) {
+	for _, c := range config.Clients {
+		kind, redirects := "confidential", "any redirect URI"
+		if c.Secret == "" {
+			kind = "public"
+		}
+		if len(c.RedirectURLs) > 0 {
+			redirects = "redirect URI " + strings.Join(c.RedirectURLs, " ")
+		}
+		fmt.Fprintf(out, "client %s, %s, %s\n", c.ID, kind, redirects)
+	}
+	if len(config.Clients) == 0 {
+		fmt.Fprintf(out, "client %s, confidential, any redirect URI. Its secret is %s\n", issuertest.ClientID, issuertest.ClientSecret)
+	}
+	for _, u := range config.Users {
+		fmt.Fprintf(out, "user %s, name %v\n", u.Subject, u.Claims["name"])
+	}
+	if len(config.Users) == 0 {
+		fmt.Fprintf(out, "user %s\n", issuertest.Subject)
+	}
 }
 
 // audience is the one of tokens whose request names no resource.
@@ -63,6 +85,7 @@ func parse(args []string, out io.Writer) (issuertest.Config, error) {
 	f := flag.NewFlagSet("devserver", flag.ContinueOnError)
 	f.SetOutput(out)
 	f.StringVar(&config.Listen, "listen", "127.0.0.1:9000", "`address` to listen on; the issuer is http:// and this address")
+	f.StringVar(&config.Issuer, "issuer", "", "the issuer `URL`, if browsers and applications reach the server at another address")
 	f.Func("client", "a client as `id:secret:redirect-uri`; an empty secret makes it public; the redirect URI can be empty; may be given again", func(s string) error {
 		c, err := parseClient(s)
 		config.Clients = append(config.Clients, c)
@@ -72,6 +95,14 @@ func parse(args []string, out io.Writer) (issuertest.Config, error) {
 		u, err := parseUser(s)
 		config.Users = append(config.Users, u)
 		return err
+	})
+	added := claims{}
+	f.Func("claim", "a claim of access tokens as `name=value`, such as roles=admin; the value can be a JSON object or array; after -user it is for that user only; may be given again", func(s string) error {
+		subject := ""
+		if n := len(config.Users); n > 0 {
+			subject = config.Users[n-1].Subject
+		}
+		return added.add(subject, s)
 	})
 	f.Func("audience", "`aud` of access tokens for requests without resource; may be given again", func(s string) error {
 		config.Audience = append(config.Audience, s)
@@ -90,7 +121,21 @@ func parse(args []string, out io.Writer) (issuertest.Config, error) {
 		config.AccessTokens = issuertest.Opaque
 	}
 	config.Page = !*signedIn
-	return config, nil
+	config.Edit.AccessToken, config.Edit.Introspection = added.edit, added.introspection
+	return config, checkListen(config)
+}
+
+// checkListen rejects an address without a host: the issuer must be an address to connect to.
+func checkListen(config issuertest.Config) error {
+	host, port, err := net.SplitHostPort(config.Listen)
+	if err != nil {
+		return fmt.Errorf("-listen is %q, expected an address with a port, such as 127.0.0.1:9000", config.Listen)
+	}
+	ip, err := netip.ParseAddr(host)
+	if config.Issuer == "" && (host == "" || err == nil && ip.IsUnspecified()) {
+		return fmt.Errorf("-listen %s is every address of this machine: name one, such as 127.0.0.1:%s, or set -issuer to the URL of the server", config.Listen, port)
+	}
+	return nil
 }
 
 // parseClient reads id:secret:redirect-uri.

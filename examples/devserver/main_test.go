@@ -3,13 +3,19 @@ package main
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/examples/internal/visitor"
+	"github.com/countersign/countersign/rs"
 )
 
 // start runs the program, and returns its issuer and the rest of its output.
@@ -80,9 +86,106 @@ func TestLogin(t *testing.T) {
 }
 
 func TestFlags(t *testing.T) {
-	for _, args := range [][]string{{"-client", "web"}, {"-client", ":secret:"}, {"-client", "web:secret:callback"}, {"-user", ""}, {"-user", "a:b:c:d"}, {"-fault", "nonsense"}} {
+	for _, args := range [][]string{{"-client", "web"}, {"-client", ":secret:"}, {"-client", "web:secret:callback"}, {"-user", ""}, {"-user", "a:b:c:d"}, {"-fault", "nonsense"},
+		{"-claim", "roles"}, {"-claim", "=admin"}, {"-claim", "aud=other"}, {"-claim", "roles=[admin"}, {"-listen", "0.0.0.0:0"}, {"-listen", "[::]:0"}, {"-listen", ":0"}, {"-listen", "127.0.0.1"}} {
 		if err := run(t.Context(), append([]string{"-listen", "127.0.0.1:0"}, args...), io.Discard); err == nil {
 			t.Errorf("%v: no error", args)
 		}
+	}
+}
+
+// TestRegistration: what the server knows is printed.
+func TestRegistration(t *testing.T) {
+	for name, test := range map[string]struct{ args, want []string }{
+		"flags": {[]string{"-client", "web:canary-secret:https://app.example/callback", "-client", "tool::http://127.0.0.1/callback", "-client", "svc:canary-secret:", "-user", "alice:Alice Liddell"},
+			[]string{"client web, confidential, redirect URI https://app.example/callback", "client tool, public, redirect URI http://127.0.0.1/callback", "client svc, confidential, any redirect URI", "user alice, name Alice Liddell"}},
+		"nothing": {nil, []string{"client web, confidential, any redirect URI. Its secret is web-secret", "user alice"}},
+		"issuer":  {[]string{"-listen", "0.0.0.0:0", "-issuer", "http://as.example"}, []string{"client web, confidential, any redirect URI. Its secret is web-secret"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, lines := start(t, test.args...)
+			lines.Scan() // the audience
+			for _, want := range test.want {
+				if lines.Scan(); lines.Text() != want {
+					t.Errorf("%q, expected %q", lines.Text(), want)
+				}
+			}
+		})
+	}
+}
+
+// TestClaims: an API accepts the role of one user, and rejects another user.
+func TestClaims(t *testing.T) {
+	for _, format := range []string{"-opaque=false", "-opaque"} {
+		issuer, lines := start(t, format, "-client", "web:the-secret:https://app.example/callback", "-signed-in", "-claim", "realm_access={\"roles\":[\"staff\"]}",
+			"-user", "alice", "-claim", "roles=admin", "-claim", "roles=editor", "-user", "bob")
+		go func() {
+			for lines.Scan() {
+			}
+		}()
+		provider := &discovery.Provider{Issuer: issuer}
+		api := &rs.Protection{Tokens: &rs.JWT{Issuer: issuer, Audience: "https://api.example", Keys: provider.Keys()}}
+		if format == "-opaque" {
+			api.Tokens = &rs.Introspection{Issuer: issuer, Server: provider, Auth: auth.SecretBasic("the-secret").For("web", issuer), Audience: "https://api.example"}
+		}
+		guarded := api.Handler(rs.RequireClaim([]string{"roles"}, "admin")(rs.RequireClaim([]string{"realm_access", "roles"}, "staff")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))))
+		for user, want := range map[string]int{"alice": 200, "bob": 403} {
+			r := httptest.NewRequest("GET", "/", nil)
+			r.Header.Set("Authorization", "Bearer "+tokenOf(t, issuer, user))
+			w := httptest.NewRecorder()
+			if guarded.ServeHTTP(w, r); w.Code != want {
+				t.Errorf("%s, %s: status %d, expected %d: %s", format, user, w.Code, want, w.Header())
+			}
+		}
+	}
+}
+
+// tokenOf signs a user in without a page.
+func tokenOf(t *testing.T, issuer, user string) string {
+	t.Helper()
+	c, err := client.New(client.Config{Issuer: issuer, ClientID: "web", Auth: auth.Secret("the-secret"), RedirectURL: "https://app.example/callback"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	redirect, pending, err := c.Begin(t.Context(), client.Request{LoginHint: user})
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := (&visitor.Visitor{Username: user}).Answer(t.Context(), redirect)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := c.Finish(t.Context(), pending, back.Query())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tokens.AccessToken
+}
+
+// TestRestart: after a restart of the server, a running API accepts new tokens.
+func TestRestart(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close()
+	issuer := "http://" + address
+	provider := &discovery.Provider{Issuer: issuer}
+	api := (&rs.Protection{Tokens: &rs.JWT{Issuer: issuer, Audience: "https://api.example", Keys: provider.Keys()}}).Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	for n := range 2 {
+		t.Run(fmt.Sprint("start ", n+1), func(t *testing.T) {
+			_, lines := start(t, "-listen", address, "-client", "web:the-secret:https://app.example/callback", "-signed-in", "-user", "alice")
+			go func() {
+				for lines.Scan() {
+				}
+			}()
+			r := httptest.NewRequest("GET", "/", nil)
+			r.Header.Set("Authorization", "Bearer "+tokenOf(t, issuer, "alice"))
+			w := httptest.NewRecorder()
+			if api.ServeHTTP(w, r); w.Code != http.StatusOK {
+				t.Errorf("status %d: %s", w.Code, w.Header())
+			}
+		})
 	}
 }
