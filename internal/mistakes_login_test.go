@@ -125,6 +125,12 @@ func deploymentMistakes() []mistake {
 		}, "WARN", "Config.Keys do not open a cookie", []string{"Config.CookieName", "same Config.Keys"}, 401, "login_required", false},
 		{"two applications with one cookie name", (*firstDay).visitBoth,
 			"WARN", "Config.Keys do not open a cookie", []string{"Config.CookieName", "same Config.Keys"}, 200, "hello", false},
+		{"two applications with the same keys", (*firstDay).visitBothWithSameKeys,
+			"WARN", "a session cookie belongs to another registration", []string{"Config.CookieName", "Config.Keys"}, 200, "hello", false},
+		{"a response at a page", func(d *firstDay) (int, string) {
+			d.client.RedirectURL = d.app.URL + "/"
+			return d.get("/?code=canary-code&state=canary-state")
+		}, "ERROR", "the response of a login arrived at", []string{"Require: mount Callback at /, the path of RedirectURL"}, 500, "configuration_error", false},
 		{"the server is down", func(d *firstDay) (int, string) { d.issuer.Close(); return d.get("/") },
 			"ERROR", "connection refused", []string{"client=main"}, 503, "temporarily_unavailable", true},
 		{"the server does not exist", func(d *firstDay) (int, string) {
@@ -161,9 +167,14 @@ func (d *firstDay) get(target string) (int, string) {
 
 // visitBoth signs in at another application on this host first. Browsers do not separate the
 // cookies of ports.
-func (d *firstDay) visitBoth() (int, string) {
+func (d *firstDay) visitBoth() (int, string) { return d.visitAfter(otherKeys) }
+
+// visitBothWithSameKeys is visitBoth, with one SESSION_KEYS for both.
+func (d *firstDay) visitBothWithSameKeys() (int, string) { return d.visitAfter(d.login.Keys) }
+
+func (d *firstDay) visitAfter(keys [][]byte) (int, string) {
 	other := newFirstDay(d.t)
-	other.login.Keys = otherKeys
+	other.login.Keys = keys
 	other.routes()
 	d.routes()
 	browser := d.issuer.Browser(d.app.Certificate())

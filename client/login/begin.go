@@ -31,11 +31,16 @@ type BeginOptions struct {
 //
 // Problems: CodeRequest (there is no such client), CodeLimited (see Config.Limit),
 // CodeUnavailable (the server or the Store does not answer, or Config.MaxCalls is reached),
-// CodeConfiguration (the log names the setting or the registration to change), CodeTooLarge
+// CodeConfiguration (the log names the setting or the registration to change, or the path at
+// which to mount Callback), CodeTooLarge
 // (Request does not fit into a cookie) and CodeFailed (the server rejected a pushed request for
 // another reason).
 func (l *Login) Begin(w http.ResponseWriter, r *http.Request, ask BeginOptions) {
 	private(w.Header())
+	if path := l.misplaced(r); path != "" {
+		l.fail(w, r, CodeConfiguration, misplacedError(r, "Start or Begin", path))
+		return
+	}
 	name, c := l.named(ask.Client)
 	if c == nil {
 		l.fail(w, r, CodeRequest, errors.New("the login request names a client that is not in Config.Clients"))

@@ -37,6 +37,7 @@ const maxForm = 256 << 10 // bytes; an ID token and a code
 //     reason.
 func (l *Login) Callback() http.Handler {
 	return l.only(func(w http.ResponseWriter, r *http.Request) {
+		r = arrived(r)
 		q, err := parameters(w, r)
 		if err != nil {
 			l.fail(w, r, CodeRequest, err)

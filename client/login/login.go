@@ -29,13 +29,14 @@ type Login struct {
 	refreshes        *budgets          // of device bound sessions
 	registrations    map[string]string // hash of each client's id and issuer, by its name
 	process          string            // made by New, to tell processes apart
+	responsesAt      map[place]bool    // where Callback must be mounted
 	*noted
 }
 
 // noted is what was observed since New.
 type noted struct {
 	silent atomic.Bool // Silent is in use
-	once   struct{ foreignCookie, missingClaim, severalProcesses sync.Once }
+	once   struct{ foreignCookie, foreignSession, missingClaim, severalProcesses sync.Once }
 }
 
 // New returns a Login. The error lists every fault of the configuration. New sends no request;
@@ -60,6 +61,7 @@ func New(config Config) (*Login, error) {
 	for name, c := range config.Clients {
 		l.registrations[name] = hashed(fmt.Sprintf("[client %s at %s]", c.Config().ClientID, c.Issuer()))
 	}
+	l.responsesAt = l.places()
 	l.share()
 	l.newRefreshers()
 	return l, nil

@@ -229,6 +229,34 @@ func (l *Login) warnForeignCookie(r *http.Request, name string) {
 	})
 }
 
+// warnForeignSession tells the operator once about a session of another registration. Two
+// applications with the same keys and cookie name replace each other's cookie, and so sign their
+// visitors out.
+func (l *Login) warnForeignSession(r *http.Request, s *session) {
+	if s.At != l.registrations[s.Client] {
+		l.warnForeignRegistration(r)
+	}
+}
+
+// warnForeignTicket is warnForeignSession for a session that Config.Store does not have. A session
+// that has ended is usual.
+func (l *Login) warnForeignTicket(r *http.Request, t ticket) {
+	for _, at := range l.registrations {
+		if at == t.At || t.At == "" {
+			return
+		}
+	}
+	l.warnForeignRegistration(r)
+}
+
+func (l *Login) warnForeignRegistration(r *http.Request) {
+	l.once.foreignSession.Do(func() {
+		l.config.Log.WarnContext(r.Context(), "login: a session cookie belongs to another registration", "cookie", l.cookies.name(""),
+			"remedy", "set another Config.CookieName and other Config.Keys for each application on this host. "+
+				"A changed Issuer or ClientID also causes this once")
+	})
+}
+
 // warnForeignAttempt is for a callback whose login under way does not open.
 func (l *Login) warnForeignAttempt(r *http.Request, q map[string][]string) {
 	name := l.attemptName(first(q["state"]))

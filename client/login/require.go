@@ -18,16 +18,19 @@ import (
 //
 // Problems: CodeCrossOrigin (see Config.CrossOrigin), CodeSignIn (not a navigation), CodeLost
 // (the browser stores no cookies, or Config.Keys differ between processes), and those of
-// [Login.Begin]: CodeLimited, CodeUnavailable, CodeConfiguration, CodeTooLarge and CodeFailed.
+// [Login.Begin]: CodeLimited, CodeUnavailable, CodeConfiguration, CodeTooLarge and CodeFailed. It
+// is CodeConfiguration too if the response of a login arrives here and not at Callback.
 func (l *Login) Require(next http.Handler) http.Handler {
-	return l.identify(next, l.askToSignIn)
+	return l.identify(l.watched("Require", next), l.askToSignIn)
 }
 
 // Identify passes every request to next; [FromContext] returns the user if one is signed in.
 // Use it for pages that greet users and do not require them to sign in. Config.CrossOrigin
 // applies as for Require. Problems: CodeCrossOrigin, and CodeUnavailable if the Store does not
-// answer.
+// answer. CodeConfiguration is logged, and passed to Config.OnProblem, if the response of a login
+// arrives here and next has no Callback.
 func (l *Login) Identify(next http.Handler) http.Handler {
+	next = l.watched("Identify", next)
 	return l.identify(next, next.ServeHTTP)
 }
 
@@ -91,6 +94,10 @@ func (l *Login) markName() string { return l.cookies.name("-done") }
 // askToSignIn answers a request without a session. If a browser has just signed in and has not
 // sent its session since, it stores no session. Redirecting it again would cause a loop.
 func (l *Login) askToSignIn(w http.ResponseWriter, r *http.Request) {
+	if path := l.misplaced(r); path != "" {
+		l.fail(w, r, CodeConfiguration, misplacedError(r, "Require", path))
+		return
+	}
 	to := l.returnTo(r, l.address(r))
 	switch {
 	case !isNavigation(r):

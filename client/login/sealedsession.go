@@ -17,7 +17,11 @@ func (l *sealedSessions) cookie() string { return l.login.cookies.name("") }
 
 func (l *sealedSessions) load(r *http.Request) (*session, error) {
 	s := &session{}
-	if !l.login.openCookie(r, forSession, l.cookie(), s) || !l.login.good(s) {
+	if !l.login.openCookie(r, forSession, l.cookie(), s) {
+		return nil, nil
+	}
+	if !l.login.good(s) {
+		l.login.warnForeignSession(r, s)
 		return nil, nil
 	}
 	ended, err := l.login.shared.Load(r.Context(), hashedAfter("ended:", s.ID))

@@ -24,10 +24,11 @@ const silentProbe = "login_probe"
 // only client.
 //
 // Problems that a visitor sees: CodeCrossOrigin, and CodeUnavailable if the Store does not
-// answer. Problems of the silent login are logged and passed to Config.OnProblem only.
+// answer. Problems of the silent login are logged and passed to Config.OnProblem only. So is
+// CodeConfiguration, if the response of a login arrives here and next has no Callback.
 func (l *Login) Silent(name string, next http.Handler) http.Handler {
 	l.silent.Store(true)
-	next = withoutProbe(next)
+	next = l.watched("Silent", withoutProbe(next))
 	return l.identify(next, func(w http.ResponseWriter, r *http.Request) {
 		if !l.trySilently(w, r, name) {
 			next.ServeHTTP(w, r)
@@ -76,7 +77,7 @@ func (l *Login) silentName() string { return l.cookies.name("-silent") }
 // be redirected to the server.
 func (l *Login) trySilently(w http.ResponseWriter, r *http.Request, name string) bool {
 	_, c := l.named(name)
-	if c == nil || !isVisit(r) || value(r, l.silentName()) != "" {
+	if c == nil || !isVisit(r) || l.misplaced(r) != "" || value(r, l.silentName()) != "" {
 		return false
 	}
 	probed := r.URL.Query().Get(silentProbe) == "1"

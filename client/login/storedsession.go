@@ -18,6 +18,7 @@ type storedSessions struct{ login *Login }
 type ticket struct {
 	ID   string    `json:"id"`
 	Seen time.Time `json:"seen"`
+	At   string    `json:"at,omitempty"` // of the session, to notice another application's cookie
 }
 
 func (l *storedSessions) cookie() string { return l.login.cookies.name("") }
@@ -55,10 +56,14 @@ func (l *storedSessions) load(r *http.Request) (*session, error) {
 		return nil, err
 	}
 	s := &session{}
+	if sealed == nil {
+		l.login.warnForeignTicket(r, t)
+	}
 	if sealed == nil || !l.login.openFast(forStore, key, string(sealed), s) || s.ID != t.ID {
 		return nil, nil
 	}
 	if s.Seen = t.Seen; !l.login.good(s) {
+		l.login.warnForeignSession(r, s)
 		return nil, nil
 	}
 	return s, nil
@@ -111,7 +116,7 @@ func (l *storedSessions) write(ctx context.Context, s *session) error {
 }
 
 func (l *storedSessions) touch(w http.ResponseWriter, _ *http.Request, s *session) error {
-	sealed, err := l.login.sealJSON(forTicket, l.cookie(), ticket{s.ID, s.Seen})
+	sealed, err := l.login.sealJSON(forTicket, l.cookie(), ticket{s.ID, s.Seen, s.At})
 	if err == nil {
 		l.login.cookies.set(w, l.cookie(), sealed, l.login.cookieAge(s))
 	}

@@ -30,7 +30,7 @@ func main() {
 		log.Fatal(err)
 	}
 	http.Handle("/login", l.Start())
-	http.Handle("/callback", l.Callback())
+	http.Handle("/callback", l.Callback()) // the path of RedirectURL
 	http.Handle("/logout", l.Logout())
 	http.Handle("/", l.Require(http.HandlerFunc(home)))
 	log.Fatal(http.ListenAndServe("127.0.0.1:8080", nil))
