@@ -82,12 +82,14 @@ var remedies = map[string]string{
 	"unsupported_response_type":    "set Config.ResponseType to a type that the server supports",
 }
 
+const setOrRegister = ": set Config.RedirectURL to the registered one, or register this one; they must be equal, also in the final slash"
+
 // redirectRemedies are for a rejected request with a redirect_uri. Servers report an unregistered
 // one with these codes (RFC 6749 §5.2, RFC 9126 §2.3).
 var redirectRemedies = map[string]string{
-	"invalid_request":       "register Config.RedirectURL at the server exactly as it was sent",
-	"redirect_uri_mismatch": "register Config.RedirectURL at the server exactly as it was sent", // GitHub, Google
-	"invalid_redirect_uri":  "register Config.RedirectURL at the server exactly as it was sent",
+	"invalid_request":       "if the server does not know this redirect_uri" + setOrRegister,
+	"redirect_uri_mismatch": "the server does not know this redirect_uri" + setOrRegister, // GitHub, Google
+	"invalid_redirect_uri":  "the server does not know this redirect_uri" + setOrRegister,
 	"invalid_grant":         "the code has expired or was used before, or Config.RedirectURL does not match the registration",
 }
 

@@ -59,7 +59,7 @@ func (x *examination) pushRemedy(err error, method auth.Method) string {
 		return ""
 	}
 	text := strings.ToLower(err.Error())
-	redirect := "register " + x.RedirectURL + " as a redirect URI, exactly as it is written here"
+	redirect := "set -redirect-uri to the registered redirect URI, or register " + x.RedirectURL + "; they must be equal, also in the final slash"
 	client := fmt.Sprintf("check the client ID, the credential (-secret-env, -key, -cert) and the authentication method, which must be the registered one (%s was used; -auth sets it)", method.Name())
 	var answer *par.Error
 	switch {
