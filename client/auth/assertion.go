@@ -80,7 +80,9 @@ func PrivateKeyJWT(keys KeySource, a Assertion) Method {
 // Connect Core §9). The secret must have at least 32 bytes.
 func SecretJWT(secret string, a Assertion) Method {
 	signer, err := jose.NewSecretSigner([]byte(secret), "HS256")
-	if err == nil {
+	if err != nil {
+		err = fmt.Errorf("is SecretJWT: %w", err)
+	} else {
 		err = a.check()
 	}
 	alg := func() string { return "HS256" }
