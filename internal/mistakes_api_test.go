@@ -23,7 +23,7 @@ func apiMistakes() []mistake {
 			return d.call(token)
 		}, "ERROR", "connection refused", []string{"path=/photos"}, 503, "", false},
 		{"API without an audience", calling(func(d *firstDay) { d.api.Audience = "" }),
-			"ERROR", "set either JWT.Audience", nil, 503, "", false},
+			"ERROR", "JWT.Audience is empty", []string{"the server's name for this API"}, 503, "", false},
 		{"API without an issuer", calling(func(d *firstDay) { d.api.Issuer = "" }),
 			"ERROR", "JWT.Issuer is empty", []string{"method=GET", "path=/photos"}, 503, "", false},
 		{"API with another audience", calling(func(d *firstDay) { d.api.Audience = "https://photos.example" }),
@@ -31,7 +31,17 @@ func apiMistakes() []mistake {
 		{"API of another issuer", calling(func(d *firstDay) { d.api.Issuer += "/" }),
 			"INFO", "iss is …, expected …", []string{"JWT.Issuer"}, 401, "invalid_token", false},
 		{"ID token at an API", func(d *firstDay) (int, string) { return d.call(d.issuer.IDToken(issuertest.IDToken{})) },
-			"INFO", "set JWT.Typ to the typ of the server's access tokens", nil, 401, "invalid_token", false},
+			"INFO", "this may be an ID token", []string{"send the access token"}, 401, "invalid_token", false},
+		{"ID token of a login at an API", func(d *firstDay) (int, string) {
+			return d.call(d.issuer.IDToken(issuertest.IDToken{Nonce: "canary-nonce", AccessToken: "canary-token"}))
+		}, "INFO", "this is an ID token", []string{"send the access token"}, 401, "invalid_token", false},
+		{"ID token at an API that accepts its typ", func(d *firstDay) (int, string) {
+			d.api.Typ = "JWT"
+			return d.call(d.issuer.IDToken(issuertest.IDToken{Nonce: "canary-nonce"}))
+		}, "INFO", "this is an ID token", []string{"send the access token"}, 401, "invalid_token", false},
+		{"access token of a server that does not follow RFC 9068", func(d *firstDay) (int, string) {
+			return d.call(d.issuer.SignJWT(map[string]any{"scope": "photos.read", "client_id": "web"}, nil))
+		}, "INFO", "set JWT.Typ to the typ of the server's access tokens", []string{"JWT.Claims", "preset"}, 401, "invalid_token", false},
 		{"development server was started again", calling(func(d *firstDay) { d.issuer.Inject(issuertest.AccessTokenKeySwapped) }),
 			"INFO", "the signature does not verify", []string{"JWKS"}, 401, "invalid_token", false},
 		{"the API's clock is behind", calling(func(d *firstDay) { d.issuer.Advance(10 * time.Minute) }),

@@ -15,6 +15,11 @@ func (j *JWT) checkClaims(c *claims, strict bool) error {
 	if err := j.checkIssuer(c); err != nil {
 		return err
 	}
+	if !strict { // before aud: the aud of an ID token is the client, and must not become this API's
+		if err := c.checkNoIDToken(j); err != nil {
+			return err
+		}
+	}
 	if err := j.checkAudience(c); err != nil {
 		return err
 	}
@@ -25,8 +30,6 @@ func (j *JWT) checkClaims(c *claims, strict bool) error {
 		if err := c.checkComplete(j); err != nil {
 			return err
 		}
-	} else if err := c.checkNoIDToken(j); err != nil {
-		return err
 	}
 	return clock{now(j.Now), j.Skew, "JWT.Skew"}.check(c.expiry, c.issuedAt, c.notBefore)
 }
@@ -117,39 +120,6 @@ func (c *claims) checkComplete(j *JWT) error {
 		if claim.missing {
 			return fmt.Errorf("%s is missing, and typ at+jwt requires it (RFC 9068 §2.2)", claim.name)
 		}
-	}
-	return nil
-}
-
-// checkNoIDToken rejects the server's other JWTs where typ does not distinguish them.
-func (c *claims) checkNoIDToken(j *JWT) error {
-	switch {
-	case c.idToken:
-		return errors.New("this is an ID token (it has at_hash, c_hash or s_hash): send the access token, or accept ID tokens with rs.IDToken")
-	case c.nonce && !j.InsecureNonce:
-		return errors.New("this is an ID token (it has a nonce): send the access token, or accept ID tokens with rs.IDToken. If the server writes nonce into access tokens, set JWT.InsecureNonce")
-	case c.other:
-		return errors.New("this is not an access token: its claim typ, token_use, token_class or tokenName names another kind")
-	case c.event:
-		return errors.New("this is a security event token or a signed introspection response, expected an access token")
-	case len(j.Claims) == 0 && len(c.principal.Scopes) == 0:
-		return c.checkUnmarked()
-	}
-	return nil
-}
-
-// checkUnmarked rejects a token that may be an ID token without nonce, such as one from a
-// refresh. Neither Claims nor a scope shows that it is an access token.
-func (c *claims) checkUnmarked() error {
-	const remedy = "set JWT.Claims to a claim that only the server's access tokens have, or JWT.ScopeClaim and JWT.ClientIDClaim to the names that the server uses. If nothing distinguishes its access tokens, use Introspection"
-	p := &c.principal
-	switch {
-	case c.mark != "":
-		return fmt.Errorf("this may be an ID token: it has %s and no scope: %s", c.mark, remedy)
-	case p.ClientID == "":
-		return errors.New("this may be an ID token: it names no client and grants no scope: " + remedy)
-	case len(p.Audience) == 1 && c.party == p.Audience[0]:
-		return errors.New("this may be an ID token: its aud is the client that it was issued to (azp), and it grants no scope: " + remedy)
 	}
 	return nil
 }

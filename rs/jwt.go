@@ -147,13 +147,13 @@ func (j *JWT) verify(ctx context.Context, token string) (*Principal, error) {
 }
 
 func (j *JWT) verifyParsed(ctx context.Context, token string, t *jose.Token) (*Principal, error) {
-	if err := j.checkHeader(t.Header); err != nil {
+	if err := j.checkHeader(t); err != nil {
 		return nil, err
 	}
 	strict := isRFC9068(t.Header)
 	c, err := j.dialect(strict).decode(t.Payload)
 	if err != nil {
-		return nil, fmt.Errorf("claims: %w", err)
+		return nil, c.otherClaims(j, strict, err)
 	}
 	if err := j.checkClaims(c, strict); err != nil {
 		return nil, err
@@ -182,8 +182,10 @@ func (j *JWT) configured() error {
 		return errors.New("JWT.Tenants must be set if JWT.Issuer contains {tenantid}, and only then")
 	case j.isTemplate() && j.InsecureMissingIssuer:
 		return errors.New("JWT.InsecureMissingIssuer cannot be used with a JWT.Issuer that contains {tenantid}")
-	case (j.Audience == "" && len(j.Audiences) == 0) == (len(j.AudienceClients) == 0):
-		return errors.New("set either JWT.Audience (or JWT.Audiences) or JWT.AudienceClients: both are empty, or both are set")
+	case j.Audience == "" && len(j.Audiences) == 0 && len(j.AudienceClients) == 0:
+		return errors.New("JWT.Audience is empty: set it to the server's name for this API. If the server's access tokens have no aud, set JWT.AudienceClients instead")
+	case (j.Audience != "" || len(j.Audiences) > 0) && len(j.AudienceClients) > 0:
+		return errors.New("JWT.Audience (or JWT.Audiences) and JWT.AudienceClients are both set: remove JWT.AudienceClients if the server's access tokens have an aud")
 	case slices.Contains(j.Tenants, "") || slices.Contains(j.AudienceClients, "") || slices.Contains(j.Audiences, ""):
 		return errors.New("JWT.Tenants, JWT.Audiences or JWT.AudienceClients contains an empty string: remove it")
 	case slices.Contains(j.OtherTyps, ""):
@@ -214,11 +216,11 @@ func (j *JWT) strict() bool { return j.Typ == "" || isRFC9068(jose.Header{Typ: j
 
 func isRFC9068(h jose.Header) bool { return h.CheckTyp(jose.AccessToken) == nil }
 
-func (j *JWT) checkHeader(h jose.Header) error {
-	if err := h.CheckTyp(j.kind()); err != nil {
-		return fmt.Errorf("%w: set JWT.Typ to the typ of the server's access tokens", err)
+func (j *JWT) checkHeader(t *jose.Token) error {
+	if err := t.Header.CheckTyp(j.kind()); err != nil {
+		return j.otherTyp(t, err)
 	}
-	if err := h.CheckAlg(j.algs()); err != nil {
+	if err := t.Header.CheckAlg(j.algs()); err != nil {
 		return fmt.Errorf("%w: set JWT.Algs to the algorithms of the server's access tokens", err)
 	}
 	return nil

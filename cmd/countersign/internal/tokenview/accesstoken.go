@@ -193,7 +193,7 @@ func required(name string) func(context.Context, *Token, Options) (Result, strin
 
 func scope(_ context.Context, t *Token, _ Options) (Result, string) {
 	if s := t.text("scope"); s != "" {
-		return NotChecked, "granted: " + s + ". The API compares it with what each route requires (rs.Protection.Require)"
+		return NotChecked, "granted: " + s + ". The API compares it with what each route requires (rs.RequireScope)"
 	}
 	return NotApplicable, "the token has no scope"
 }
