@@ -96,11 +96,13 @@ func forward(out *http.Request, who *rs.Principal) {
 	rs.ForwardIdentity(out.Header, map[string]string{"X-User": who.Subject, "X-Client": who.ClientID})
 }
 
-func publish(ctx context.Context, mux *http.ServeMux, tokens rs.Verifier) (*rs.Protection, error) {
+func publish(ctx context.Context, routes http.Handler, tokens rs.Verifier) (http.Handler, error) {
 	meta := &rs.Metadata{Resource: "https://photos.example", AuthorizationServers: []string{"https://as.example"}}
-	mux.Handle(meta.Path(), meta)
 	api := &rs.Protection{Tokens: tokens, ResourceMetadata: meta.URL()}
-	return api, api.Ready(ctx)
+	outer := http.NewServeMux()
+	outer.Handle(meta.Path(), meta) // needs no token
+	outer.Handle("/", api.Handler(routes))
+	return outer, api.Ready(ctx)
 }
 
 func presets(audienceTag, arn string, organizations map[string]*rs.JWT) []any {

@@ -21,7 +21,7 @@ func apiMistakes() []mistake {
 			token := d.accessToken("photos.read")
 			d.issuer.Close()
 			return d.call(token)
-		}, "ERROR", "connection refused", []string{"path=/photos"}, 503, "", false},
+		}, "ERROR", "connection refused", []string{"path=/photos", "start the server", "Issuer"}, 503, "", false},
 		{"API without an audience", calling(func(d *firstDay) { d.api.Audience = "" }),
 			"ERROR", "JWT.Audience is empty", []string{"the server's name for this API"}, 503, "", false},
 		{"API without an issuer", calling(func(d *firstDay) { d.api.Issuer = "" }),

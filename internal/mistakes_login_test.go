@@ -132,7 +132,7 @@ func deploymentMistakes() []mistake {
 			return d.get("/?code=canary-code&state=canary-state")
 		}, "ERROR", "the response of a login arrived at", []string{"Require: mount Callback at /, the path of RedirectURL"}, 500, "configuration_error", false},
 		{"the server is down", func(d *firstDay) (int, string) { d.issuer.Close(); return d.get("/") },
-			"ERROR", "connection refused", []string{"client=main"}, 503, "temporarily_unavailable", true},
+			"ERROR", "connection refused", []string{"client=main", "start the server", "Issuer"}, 503, "temporarily_unavailable", true},
 		{"the server does not exist", func(d *firstDay) (int, string) {
 			d.client.Issuer, d.client.HTTP = "https://login.invalid", &http.Client{Transport: &http.Transport{DialContext: unknownHost}}
 			return d.get("/")

@@ -340,7 +340,7 @@ func ExampleRequireAuthorizationDetails() {
 // The metadata of an API, by which clients find its authorization server.
 func ExampleMetadata() {
 	meta := &rs.Metadata{Resource: "https://photos.example/v1", AuthorizationServers: []string{"https://as.example"}}
-	http.Handle(meta.Path(), meta)
+	http.Handle(meta.Path(), meta) // outside of the handler of api: it needs no token
 	api := &rs.Protection{Tokens: rstest.Tokens{}, ResourceMetadata: meta.URL()}
 	call(api.Handler(ok), "")
 	// Output: 401 Bearer resource_metadata="https://photos.example/.well-known/oauth-protected-resource/v1"

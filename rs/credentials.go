@@ -1,6 +1,7 @@
 package rs
 
 import (
+	"errors"
 	"mime"
 	"net/http"
 	"net/url"
@@ -29,6 +30,40 @@ func (p *Protection) credentials(r *http.Request) (credentials, *Error) {
 		found, err = found.and(p.fromCookie(r))
 	}
 	return found, err
+}
+
+var (
+	errScheme         = errors.New("the Authorization header does not begin with Bearer: send \"Authorization: Bearer\", a space and the token")
+	errSchemeDPoP     = errors.New("the Authorization header does not begin with Bearer or DPoP: send the scheme, a space and the token")
+	errDPoPOff        = errors.New("the Authorization header begins with DPoP, but Protection.DPoP is nil: set it to accept DPoP")
+	errMetadataInside = errors.New("the path is that of Protection.ResourceMetadata, and clients read it without a token: mount rs.Metadata outside of Protection.Handler")
+)
+
+// whyNoToken returns what the log says about a request without a token: nil if it has no
+// Authorization header. It never quotes the header, which may be a token without its scheme.
+func (p *Protection) whyNoToken(r *http.Request) error {
+	field := r.Header.Get("Authorization")
+	scheme, _, _ := strings.Cut(field, " ")
+	switch {
+	case p.isMetadata(r):
+		return errMetadataInside
+	case field == "" || p.TokenHeader != "":
+		return nil
+	case p.DPoP != nil:
+		return errSchemeDPoP
+	case strings.EqualFold(scheme, "DPoP"):
+		return errDPoPOff
+	}
+	return errScheme
+}
+
+// isMetadata reports whether r asks for the metadata of this API.
+func (p *Protection) isMetadata(r *http.Request) bool {
+	if p.ResourceMetadata == "" || r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return false
+	}
+	u, err := url.Parse(p.ResourceMetadata)
+	return err == nil && u.Path == r.URL.Path
 }
 
 // and adds a token from another place. Two tokens are an error.

@@ -68,8 +68,9 @@ func invalidToken(err error) *Error {
 	return &Error{Status: http.StatusUnauthorized, Code: InvalidToken, Description: describeInvalid, Err: err}
 }
 
-func noToken() *Error {
-	return &Error{Status: http.StatusUnauthorized, Description: describeNone}
+// noToken is the rejection of a request without a token. Its cause is for the log only.
+func (p *Protection) noToken(r *http.Request) *Error {
+	return &Error{Status: http.StatusUnauthorized, Description: describeNone, Err: p.whyNoToken(r)}
 }
 
 func tooManyRequests(wait time.Duration) *Error {

@@ -32,7 +32,8 @@ func Require(check func(*http.Request, *Principal) error) func(http.Handler) htt
 }
 
 func guard(r *http.Request, check func(*http.Request, *Principal) error) *Error {
-	if _, ok := protectionOf(r); !ok {
+	protection, ok := protectionOf(r)
+	if !ok {
 		return notAvailable(errors.New("a guard ran outside of a Protection: wrap the route with Protection.Handler"))
 	}
 	if check == nil {
@@ -40,7 +41,7 @@ func guard(r *http.Request, check func(*http.Request, *Principal) error) *Error 
 	}
 	principal, ok := FromContext(r.Context())
 	if !ok {
-		return noToken()
+		return protection.noToken(r)
 	}
 	err := check(r, principal)
 	if err == nil {

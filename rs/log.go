@@ -25,11 +25,13 @@ func (p *Protection) log(r *http.Request, e *Error) {
 }
 
 // level is INFO for faults of the client and ERROR for the API's own problems: its
-// configuration, the server, a store. A flood of unknown tokens is WARN.
+// configuration, its routes, the server, a store. A flood of unknown tokens is WARN.
 func level(r *http.Request, e *Error) slog.Level {
 	switch {
 	case errors.Is(e.Err, errMaxCalls):
 		return slog.LevelWarn
+	case errors.Is(e.Err, errMetadataInside):
+		return slog.LevelError
 	case e.Status < http.StatusInternalServerError || r.Context().Err() != nil: // the client has disconnected
 		return slog.LevelInfo
 	}

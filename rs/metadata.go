@@ -12,10 +12,12 @@ import (
 const resourceWellKnown = "/.well-known/oauth-protected-resource"
 
 // Metadata is the protected resource metadata that an API publishes, RFC 9728 §2. Clients use
-// it to find the authorization server after a challenge. It is an http.Handler:
+// it to find the authorization server after a challenge. It is an http.Handler. Mount it outside
+// of [Protection.Handler], because clients read it before they have a token:
 //
-//	http.Handle(meta.Path(), meta)
 //	api := &rs.Protection{…, ResourceMetadata: meta.URL()}
+//	outer.Handle(meta.Path(), meta)
+//	outer.Handle("/", api.Handler(routes))
 //
 // Resource must be set. If it is missing or not a valid resource identifier, requests are
 // answered with 500.

@@ -39,8 +39,9 @@ type Protection struct {
 	// checked: use guards such as [RequireScope]. Empty means that challenges name no scope.
 	Scopes []string
 
-	// ResourceMetadata is the URL of this API's metadata, for challenges (RFC 9728 §5.1). ""
-	// means that challenges name no URL.
+	// ResourceMetadata is the URL of this API's metadata, for challenges (RFC 9728 §5.1). Mount
+	// the [Metadata] outside of Handler: clients read it without a token. "" means that
+	// challenges name no URL.
 	ResourceMetadata string
 
 	// Deny writes the response of a rejected request: content type, status and body. The header
@@ -96,7 +97,7 @@ func (p *Protection) Check(r *http.Request) (*Principal, error) {
 	case err != nil:
 		return nil, err
 	case principal == nil:
-		return nil, noToken()
+		return nil, p.noToken(r)
 	}
 	return principal, nil
 }
@@ -174,7 +175,7 @@ func (p *Protection) Handler(next http.Handler) http.Handler {
 		ctx := &requestContext{Context: r.Context(), protection: p, request: r}
 		principal, err := p.check(ctx, r)
 		if err == nil && principal == nil && !p.Optional {
-			err = noToken()
+			err = p.noToken(r)
 		}
 		if err != nil {
 			p.deny(w, r, err)

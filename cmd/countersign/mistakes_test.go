@@ -2,12 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/countersign/countersign/discovery/issuertest"
+	"github.com/countersign/countersign/rs"
 )
 
 // TestMistakes: what a beginner does wrong is named, with what to do and the right exit status.
@@ -113,6 +115,27 @@ func TestDoctorAPI(t *testing.T) {
 				t.Errorf("status %d, expected %d with %q\n%s", status, test.exit, test.want, out)
 			}
 		})
+	}
+}
+
+// TestDoctorMetadataBehindToken: an API whose metadata is behind its own token check.
+func TestDoctorMetadataBehindToken(t *testing.T) {
+	for name, challenged := range map[string]bool{"named by the challenge": true, "at the usual place": false} {
+		p := &rs.Protection{Tokens: &rs.JWT{}, Logger: slog.New(slog.DiscardHandler)}
+		api := httptest.NewUnstartedServer(p.Handler(http.NotFoundHandler()))
+		address := "http://" + api.Listener.Addr().String()
+		if challenged {
+			p.ResourceMetadata = address + "/.well-known/oauth-protected-resource"
+		}
+		api.Start()
+		status, out := runs(t, "", "doctor", "-api", address)
+		api.Close()
+		if !strings.Contains(out, "behind its token check: status 401") || !strings.Contains(out, "mount rs.Metadata outside of Protection.Handler") || strings.Contains(out, "Transport") {
+			t.Errorf("%s: %s", name, out)
+		}
+		if (status == 1) != challenged {
+			t.Errorf("%s: status %d", name, status)
+		}
 	}
 }
 

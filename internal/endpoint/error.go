@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -91,6 +92,10 @@ func describe(err error) string {
 		return "host not found: check the host name and DNS"
 	case errors.As(err, &cert):
 		return "the server's certificate is not trusted: " + Clean(cert.Err.Error())
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return "no connection to the proxy: " + Clean(op.Err.Error()) + ": check the proxy, and HTTPS_PROXY or the Proxy of HTTP's Transport"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused: start the server, or correct host and port of its address, for example in Issuer"
 	case errors.As(err, &op):
 		return "the connection failed (" + op.Op + "): " + Clean(op.Err.Error())
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

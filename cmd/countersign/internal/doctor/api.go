@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -64,11 +65,7 @@ func (x *examination) resource(ctx context.Context, address string, c *tokens.Ch
 		found, err = discovery.FetchResource(ctx, x.http, address)
 	}
 	if err != nil {
-		level := Warning
-		if c != nil && c.ResourceMetadata != "" {
-			level = Problem
-		}
-		x.report.add(level, topic, err.Error(), "clients that are given only the address cannot find the authorization server")
+		x.noResource(c, err)
 		return
 	}
 	x.report.note(topic, "resource "+found.Resource)
@@ -78,6 +75,22 @@ func (x *examination) resource(ctx context.Context, address string, c *tokens.Ch
 		x.report.note(topic, "scopes: "+strings.Join(found.ScopesSupported, " "))
 	}
 	x.report.note(topic, fmt.Sprintf("DPoP required: %v, certificate-bound tokens: %v", found.DPoPBoundAccessTokensRequired, found.TLSClientCertificateBoundAccessTokens))
+}
+
+// noResource reports that the metadata cannot be read. That is a problem if the challenge names
+// it.
+func (x *examination) noResource(c *tokens.ChallengeError, err error) {
+	level := Warning
+	if c != nil && c.ResourceMetadata != "" {
+		level = Problem
+	}
+	text, remedy := err.Error(), "clients that are given only the address cannot find the authorization server"
+	var e *discovery.Error
+	if errors.As(err, &e) && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden) {
+		text = fmt.Sprintf("the API's metadata is behind its token check: status %d", e.Status)
+		remedy = "mount rs.Metadata outside of Protection.Handler: clients read it before they have a token"
+	}
+	x.report.add(level, "resource", text, remedy)
 }
 
 // authorizationServers checks the issuers that the metadata names. They are not called.
