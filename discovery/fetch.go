@@ -127,8 +127,8 @@ var hintsFor = map[string]hints{
 		notJSON:    "correct the Content-Type at the server, or use StaticKeys",
 	},
 	resourceDocument: {
-		missing:    "the API has no resource metadata at this address",
-		forbidden:  "the API requires credentials for its metadata: the API should serve it without a token check (rs.Metadata outside of " +
+		missing: "the API has no resource metadata at this address",
+		forbidden: "the API requires credentials for its metadata: the API should serve it without a token check (rs.Metadata outside of " +
 			"Protection.Handler). Otherwise use an HTTP client whose Transport sends credentials",
 		redirected: "use the resource identifier of that address",
 		notJSON:    "correct the Content-Type at the API",

@@ -11,7 +11,7 @@ import (
 
 const (
 	sendAccessToken = "send the access token, or accept ID tokens with rs.IDToken"
-	distinguish     = "set JWT.Claims to a claim that only the server's access tokens have, or JWT.ScopeClaim and JWT.ClientIDClaim to the names that the server uses. If nothing distinguishes its access tokens, use Introspection"
+	distinguish     = "set JWT.Claims to a claim that only such tokens have, or JWT.ScopeClaim and JWT.ClientIDClaim. If nothing distinguishes them, use Introspection"
 )
 
 // checkNoIDToken rejects the server's other JWTs where typ does not distinguish them.
@@ -58,7 +58,7 @@ func (c *claims) resembles() string {
 	case p.ClientID == "":
 		return "it names no client and grants no scope"
 	case len(p.Audience) == 1 && c.party == p.Audience[0]:
-		return "its aud is the client that it was issued to (azp), and it grants no scope"
+		return "its aud is its azp, the client, and it grants no scope"
 	}
 	return ""
 }
@@ -89,7 +89,7 @@ func (j *JWT) otherTyp(t *jose.Token, err error) error {
 				"If it is the access token, the server does not follow RFC 9068: use its preset, such as rs.Keycloak, or Introspection")
 		}
 	}
-	return fmt.Errorf("%w: set JWT.Typ to the typ of the server's access tokens, and JWT.Claims to a claim that only they have, or use the server's preset", err)
+	return fmt.Errorf("%w: set JWT.Typ to the typ of the server's access tokens, and JWT.Claims too. Or use the server's preset", err)
 }
 
 // resemblesAny is resembles for a token whose server is not known. It reads the names of scope

@@ -77,8 +77,26 @@ func TestTypAdvice(t *testing.T) {
 		"a client without scopes": {"scope": nil},
 	} {
 		_, err := jwtVerifier(s).VerifyToken(t.Context(), s.AccessToken(claims, m{"typ": "JWT"}))
-		if err == nil || !strings.Contains(err.Error(), "set JWT.Typ to the typ of the server's access tokens, and JWT.Claims") {
+		if err == nil || !strings.Contains(err.Error(), "set JWT.Typ to the typ of the server's access tokens, and JWT.Claims too") {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestAudienceSettings: an API without an audience and one with two kinds of it are different
+// mistakes.
+func TestAudienceSettings(t *testing.T) {
+	s := optest.New(t)
+	neither, both := jwtVerifier(s), jwtVerifier(s)
+	neither.Audience = ""
+	both.AudienceClients = []string{"web"}
+	for want, j := range map[string]*rs.JWT{
+		"JWT.Audience is empty: set it to the server's name for this API":              neither,
+		"JWT.Audience (or JWT.Audiences) and JWT.AudienceClients are both set: remove": both,
+	} {
+		_, err := j.VerifyToken(t.Context(), s.AccessToken(nil, nil))
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%v, expected %q", err, want)
 		}
 	}
 }

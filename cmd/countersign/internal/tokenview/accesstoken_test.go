@@ -104,6 +104,9 @@ func TestNotChecked(t *testing.T) {
 			if c.Result == tokenview.Failed {
 				t.Errorf("%s: %+v", name, c)
 			}
+			if strings.HasPrefix(c.Test, "Scope") && !strings.Contains(c.Reason, "(rs.RequireScope)") {
+				t.Errorf("%s: %s", name, c.Reason)
+			}
 		}
 		if len(checks) != 14 || title == "" || !slices.Equal(unchecked, test.unchecked) {
 			t.Errorf("%s: %q, %d rows, not checked: %v, expected %v", name, title, len(checks), unchecked, test.unchecked)
