@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
@@ -38,7 +39,7 @@ func FuzzServe(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		waits[signed] = newWait(c, pending, &url.URL{Scheme: "http", Host: "127.0.0.1:1", Path: "/callback"})
+		waits[signed] = newWait(c, pending, &url.URL{Scheme: "http", Host: "127.0.0.1:1", Path: "/callback"}, time.Minute)
 	}
 	f.Fuzz(func(t *testing.T, raw string, signed bool) {
 		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(raw)))

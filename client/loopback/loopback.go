@@ -53,6 +53,7 @@ type Config struct {
 func Login(ctx context.Context, config Config) (*client.Tokens, error) {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
+	limit := limitOf(ctx)
 	redirect, err := config.redirect()
 	if err != nil {
 		return nil, err
@@ -72,12 +73,22 @@ func Login(ctx context.Context, config Config) (*client.Tokens, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := newWait(c, pending, redirect)
+	w := newWait(c, pending, redirect, limit)
 	server := w.server(ctx)
 	go server.Serve(listener)
 	defer server.Close()
 	go w.open(ctx, config.Open, address)
 	return w.result(ctx)
+}
+
+// limitOf is the time until the deadline of ctx, as a person says it.
+func limitOf(ctx context.Context) time.Duration {
+	deadline, _ := ctx.Deadline() // Login sets one
+	limit := time.Until(deadline)
+	if limit < time.Second {
+		return limit.Round(time.Millisecond)
+	}
+	return limit.Round(time.Second)
 }
 
 // redirect is the URL to listen at, with port 0 for a free one.

@@ -24,7 +24,8 @@ type wait struct {
 	client   *client.Client
 	pending  *client.Pending
 	redirect *url.URL
-	done     chan outcome // the first outcome
+	limit    time.Duration // how long the user may take
+	done     chan outcome  // the first outcome
 
 	mu        sync.Mutex // one callback at a time
 	over      bool
@@ -37,8 +38,8 @@ type outcome struct {
 	err    error
 }
 
-func newWait(c *client.Client, p *client.Pending, redirect *url.URL) *wait {
-	return &wait{client: c, pending: p, redirect: redirect, done: make(chan outcome, 1)}
+func newWait(c *client.Client, p *client.Pending, redirect *url.URL, limit time.Duration) *wait {
+	return &wait{client: c, pending: p, redirect: redirect, limit: limit, done: make(chan outcome, 1)}
 }
 
 // server answers at the port. The work of a request goes on when the browser disconnects, and
@@ -76,9 +77,28 @@ func (w *wait) result(ctx context.Context) (*client.Tokens, error) {
 	case o := <-w.done:
 		return o.tokens, o.err
 	case <-ctx.Done():
-		return nil, failed(client.StepCallback, errors.Join(ctx.Err(), w.refused()))
+		return nil, failed(client.StepCallback, errors.Join(w.unanswered(ctx.Err()), w.refused()))
 	}
 }
+
+// unanswered is the error of a login whose ctx ended before the response arrived.
+func (w *wait) unanswered(cause error) error {
+	if errors.Is(cause, context.Canceled) {
+		return &endedError{"the login was canceled before its response arrived", cause}
+	}
+	return &endedError{fmt.Sprintf("nobody finished the sign-in in the browser within %v: start the login again, or give ctx a later deadline (at most %d minutes)", w.limit, longest/time.Minute), cause}
+}
+
+// endedError has a text of its own for the error of a context.
+type endedError struct {
+	text  string
+	cause error
+}
+
+func (e *endedError) Error() string { return e.text }
+
+// Unwrap returns the error of the context.
+func (e *endedError) Unwrap() error { return e.cause }
 
 // refused returns why the last callback was rejected. That callback may have been the user's.
 func (w *wait) refused() error {

@@ -64,6 +64,10 @@ func explain(set *flag.FlagSet, err error) string {
 	if !found {
 		return err.Error() + ": " + help
 	}
+	name, _, _ = strings.Cut(name, "=")
+	if belongs := foreign(name); belongs != "" {
+		return belongs + ": remove it, or use that command. " + help
+	}
 	var names []string
 	set.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })
 	if near := nearest(name, names); near != "" {

@@ -53,30 +53,30 @@ func (in *flowFlags) defineRequest(set *flag.FlagSet) {
 	o := &in.Options
 	set.StringVar(&in.scope, "scope", "", "the `SCOPES`, separated by spaces")
 	set.Func("resource", "the `URI` of an API that the token is for (RFC 8707); may be given again", appendTo(&o.Resources))
-	set.StringVar(&o.RedirectURI, "redirect-uri", "", "of login: the loopback redirect `URI`; without a port a free one is chosen (default http://127.0.0.1/callback)")
-	set.StringVar(&o.PAR, "par", "auto", "of login: push the authorization request (RFC 9126): `auto`, required or off")
-	set.BoolVar(&o.JAR, "jar", false, "of login and ciba: sign the request with -key (RFC 9101)")
-	set.BoolFunc("jarm", "of login: ask for a signed authorization response (JARM)", func(string) error { o.ResponseMode = "query.jwt"; return nil })
-	set.StringVar(&in.acr, "acr-values", "", "of login and ciba: the authentication context `CLASSES` to ask for, separated by spaces")
-	set.StringVar(&in.prompt, "prompt", "", "of login: `none`, login, consent or select_account")
-	set.IntVar(&in.maxAge, "max-age", -1, "of login: how long ago the user may have authenticated, in `SECONDS`")
-	set.StringVar(&o.LoginHint, "login-hint", "", "of login and ciba: the `USER` who is about to sign in")
+	set.StringVar(&o.RedirectURI, "redirect-uri", "", "the loopback redirect `URI`; without a port a free one is chosen (default http://127.0.0.1/callback)")
+	set.StringVar(&o.PAR, "par", "auto", "push the authorization request (RFC 9126): `auto`, required or off")
+	set.BoolVar(&o.JAR, "jar", false, "sign the request with -key (RFC 9101)")
+	set.BoolFunc("jarm", "ask for a signed authorization response (JARM)", func(string) error { o.ResponseMode = "query.jwt"; return nil })
+	set.StringVar(&in.acr, "acr-values", "", "the authentication context `CLASSES` to ask for, separated by spaces")
+	set.StringVar(&in.prompt, "prompt", "", "`none`, login, consent or select_account")
+	set.IntVar(&in.maxAge, "max-age", -1, "how long ago the user may have authenticated, in `SECONDS`")
+	set.StringVar(&o.LoginHint, "login-hint", "", "the `USER` who is about to sign in")
 }
 
 func (in *flowFlags) defineGrants(set *flag.FlagSet) {
 	o := &in.Options
-	set.StringVar(&o.BindingMessage, "binding-message", "", "of ciba: the `TEXT` that both devices show")
-	set.StringVar(&in.userCodeEnv, "user-code-env", "", "of ciba: the `NAME` of the environment variable with the user's code, if the server requires one")
-	set.DurationVar(&o.RequestedExpiry, "requested-expiry", 0, "of ciba: how long the user may take (default: the server's)")
-	set.StringVar(&o.Subject, "subject", "", "of jwt-bearer: the `USER` whom the JWT names (sub)")
-	set.StringVar(&o.AssertionIssuer, "assertion-issuer", "", "of jwt-bearer: the iss `NAME` of the JWT (default: the client ID)")
-	set.StringVar(&o.AssertionTyp, "assertion-typ", "", "of jwt-bearer: the typ `NAME` of the JWT (default authorization-grant+jwt)")
-	set.Func("audience", "of exchange: the `NAME` of a service that the new token is for (RFC 8693); may be given again", appendTo(&o.Audiences))
-	set.StringVar(&o.SubjectTokenType, "subject-token-type", "", "of exchange: `TYPE` access_token, id_token, jwt or a URN")
-	set.StringVar(&in.actorTokenEnv, "actor-token-env", "", "of exchange: the `NAME` of the environment variable with the token of the party that acts for the subject")
-	set.StringVar(&o.ActorTokenType, "actor-token-type", "", "of exchange: `TYPE` access_token, id_token, jwt or a URN")
-	set.StringVar(&o.RequestedTokenType, "requested-token-type", "", "of exchange: `TYPE` access_token, id_token, jwt or a URN")
-	set.StringVar(&o.Hint, "token-type-hint", "", "of introspect and revoke: `TYPE` access_token or refresh_token")
+	set.StringVar(&o.BindingMessage, "binding-message", "", "the `TEXT` that both devices show")
+	set.StringVar(&in.userCodeEnv, "user-code-env", "", "the `NAME` of the environment variable with the user's code, if the server requires one")
+	set.DurationVar(&o.RequestedExpiry, "requested-expiry", 0, "how long the user may take (default: the server's)")
+	set.StringVar(&o.Subject, "subject", "", "the `USER` whom the JWT names (sub)")
+	set.StringVar(&o.AssertionIssuer, "assertion-issuer", "", "the iss `NAME` of the JWT (default: the client ID)")
+	set.StringVar(&o.AssertionTyp, "assertion-typ", "", "the typ `NAME` of the JWT (default authorization-grant+jwt)")
+	set.Func("audience", "the `NAME` of a service that the new token is for (RFC 8693); may be given again", appendTo(&o.Audiences))
+	set.StringVar(&o.SubjectTokenType, "subject-token-type", "", "`TYPE` access_token, id_token, jwt or a URN")
+	set.StringVar(&in.actorTokenEnv, "actor-token-env", "", "the `NAME` of the environment variable with the token of the party that acts for the subject")
+	set.StringVar(&o.ActorTokenType, "actor-token-type", "", "`TYPE` access_token, id_token, jwt or a URN")
+	set.StringVar(&o.RequestedTokenType, "requested-token-type", "", "`TYPE` access_token, id_token, jwt or a URN")
+	set.StringVar(&o.Hint, "token-type-hint", "", "`TYPE` access_token or refresh_token")
 }
 
 func (in *flowFlags) defineOutput(set *flag.FlagSet) {
@@ -98,6 +98,7 @@ func (in *flowFlags) options() (flow.Options, error) {
 		return flow.Options{}, err
 	}
 	o := in.Options
+	o.Timeout = in.timeout
 	o.Profile, o.Open, o.MaxAge = profileFlag[in.profile], !in.noBrowser, time.Duration(in.maxAge)*time.Second
 	o.ACRValues, o.Prompt, o.IDTokenAlgs = strings.Fields(in.acr), strings.Fields(in.prompt), strings.Fields(in.algs)
 	if in.scope != "" {

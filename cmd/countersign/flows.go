@@ -67,9 +67,10 @@ func (f aFlow) command() command {
 
 func (f aFlow) run(ctx context.Context, args []string, std standard) int {
 	var in flowFlags
-	set := flag.NewFlagSet(f.name, flag.ContinueOnError)
+	all := flag.NewFlagSet(f.name, flag.ContinueOnError)
+	in.define(all)
+	set := only(f.name, all)
 	set.SetOutput(std.err)
-	in.define(set)
 	set.Usage = func() { fmt.Fprint(set.Output(), f.usage(), "\nFlags:\n"); set.PrintDefaults() }
 	argument, status := parse(set, args, std)
 	if status >= 0 {

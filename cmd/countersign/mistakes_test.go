@@ -36,6 +36,10 @@ func TestMistakes(t *testing.T) {
 		"a secret that is not set":  {at("login", "-client-id", "web", "-secret-env", "NO_SUCH_VARIABLE"), 2, "NO_SUCH_VARIABLE is empty or not set"},
 		"no secret":                 {at("credentials", "-client-id", "web"), 2, "set -secret-env, -key or -cert"},
 		"no secret for ciba":        {at("ciba", "-client-id", "web", "-login-hint", "alice"), 2, "set -secret-env, -key or -cert"},
+		"no user for ciba":          {at("ciba", "-client-id", "web", "-secret-env", "CLIENT_SECRET"), 2, "-login-hint"},
+		"half a second for ciba":    {at("ciba", "-client-id", "web", "-secret-env", "CLIENT_SECRET", "-login-hint", "alice", "-requested-expiry", "1500ms"), 2, "-requested-expiry is 1.5s"},
+		"a flag of another command": {at("credentials", "-client-id", "web", "-prompt", "login"), 2, "-prompt belongs to countersign login"},
+		"a type without its token":  {at("exchange", "-client-id", "web", "-secret-env", "CLIENT_SECRET", "-actor-token-type", "jwt"), 2, "-actor-token-env"},
 		"no key for a JWT":          {at("jwt-bearer", "-client-id", "web", "-secret-env", "CLIENT_SECRET"), 2, "-subject"},
 		"no key for a request":      {at("login", "-client-id", "cli", "-jar"), 2, "-jar needs -key"},
 		"a page as redirect URI":    {at("login", "-client-id", "cli", "-redirect-uri", "https://app.example/callback"), 2, "-redirect-uri must be http://127.0.0.1"},
@@ -58,7 +62,10 @@ func TestMistakes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			args := test.args
 			if args[0] != "doctor" && len(args) > 1 {
-				args = append([]string{args[0], "-store", p.dir, "-no-browser"}, args[1:]...)
+				args = append([]string{args[0], "-store", p.dir}, args[1:]...)
+			}
+			if args[0] == "login" {
+				args = append([]string{"login", "-no-browser"}, args[1:]...)
 			}
 			status, out := runs(t, "", args...)
 			if status != test.status || !strings.Contains(out, test.want) {

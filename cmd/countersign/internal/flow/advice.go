@@ -1,9 +1,12 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/countersign/countersign/client"
@@ -17,22 +20,47 @@ func (e *UsageError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *UsageError) Unwrap() error { return e.Err }
 
-// flagOf names the flags for the settings that the module's errors name.
-var flagOf = strings.NewReplacer(
-	"Config.Client.RedirectURL", "-redirect-uri", "Config.RedirectURL", "-redirect-uri", "Config.Issuer", "-issuer", "Config.ClientID", "-client-id",
-	"Config.Auth", "-auth with -secret-env, -key or -cert", "Config.DiscoveryURL", "-discovery-url", "Config.IDTokenAlgs", "-id-token-alg", "Config.ResponseAlgs", "-id-token-alg",
-	"Config.PAR ", "-par ", "Config.RequestObject", "-jar", "Config.DPoP", "-dpop", "Config.CertificateBound", "-cert", "Config.Scopes", "-scope",
-	"Config.HTTP", "-ca", "Config.InsecureHTTP", "-insecure-http", "Config.Profile", "-profile", "Config.ResponseMode", "-jarm",
+// setting matches a field of a configuration in the module's errors.
+var setting = regexp.MustCompile(`\b(?:client\.|grant\.)?(Config(?:\.Client)?|(?:Token|Backchannel|Exchange|Assertion)?Request)\.([A-Z]\w*)(?:\.[A-Z]\w*)*`)
+
+// flagOf are the flags for those fields. A field of one request only has the name of the request.
+var flagOf = map[string]string{
+	"Issuer": "-issuer", "DiscoveryURL": "-discovery-url", "ClientID": "-client-id", "Auth": "-auth with -secret-env, -key or -cert",
+	"RedirectURL": "-redirect-uri", "IDTokenAlgs": "-id-token-alg", "ResponseAlgs": "-id-token-alg", "PAR": "-par", "RequestObject": "-jar", "DPoP": "-dpop",
+	"CertificateBound": "-cert", "Scopes": "-scope", "HTTP": "-ca", "InsecureHTTP": "-insecure-http", "Profile": "-profile", "ResponseMode": "-jarm",
+	"MaxAge": "-max-age", "Resources": "-resource", "ACRValues": "-acr-values", "Prompt": "-prompt", "LoginHint": "-login-hint",
+	"BindingMessage": "-binding-message", "RequestedExpiry": "-requested-expiry", "UserCode": "-user-code-env",
+	"AssertionRequest.Subject": "-subject", "Keys": "-key", "ExchangeRequest.SubjectToken": "the token on standard input",
+	"ActorToken": "-actor-token-env", "ActorTokenType": "-actor-token-type", "RequestedTokenType": "-requested-token-type", "Audiences": "-audience",
+	"AssertionRequest.Assertion": "the JWT on standard input",
+}
+
+// withFlags names the flags for the settings in an error.
+func withFlags(text string) string {
+	return phrases.Replace(setting.ReplaceAllStringFunc(text, func(found string) string {
+		parts := setting.FindStringSubmatch(found)
+		if name := cmp.Or(flagOf[parts[1]+"."+parts[2]], flagOf[parts[2]]); name != "" {
+			return name
+		}
+		return parts[2] + " (which only a program can set)"
+	}))
+}
+
+// phrases are other words for settings.
+var phrases = strings.NewReplacer(
 	"Auth to be PrivateKeyJWT, TLS or SelfSignedTLS", "-auth private_key_jwt, tls_client_auth or self_signed_tls_client_auth with -key or -cert",
 	"bound access tokens (CertificateBound, or DPoP with FAPI 2.0)", "bound access tokens (-cert, or -dpop with FAPI 2.0)", "IDTokenAlgs from", "-id-token-alg from",
-	"AssertionRequest.Subject", "-subject", "BackchannelRequest.BindingMessage", "-binding-message",
+	"requires BindingMessage, AuthorizationDetails or Extra, which describe", "requires -binding-message, which describes",
+	"give ctx a later deadline (at most 10 minutes)", "set a longer -timeout (at most 10m)",
 )
 
 // explained is an error as a person at a terminal needs it: with flags for settings, and with
 // what to do.
-func (s *session) explained(err error) error {
-	text := flagOf.Replace(err.Error())
-	if advice := s.advice(err); advice != "" && !strings.Contains(text, advice) {
+func (s *session) explained(ctx context.Context, name string, err error) error {
+	text := withFlags(err.Error())
+	if late := s.late(ctx, name, err); late != "" {
+		text = late
+	} else if advice := s.advice(err); advice != "" && !strings.Contains(text, advice) {
 		text += ". " + advice
 	}
 	out := errors.New(text)
@@ -43,6 +71,24 @@ func (s *session) explained(err error) error {
 	return out
 }
 
+// late is the text for a flow that took longer than -timeout, or "".
+func (s *session) late(ctx context.Context, name string, err error) string {
+	if !errors.Is(ctx.Err(), context.DeadlineExceeded) || !errors.Is(err, context.DeadlineExceeded) {
+		return ""
+	}
+	var failed *client.Error
+	waits := errors.As(err, &failed) && failed.Step == client.StepToken
+	switch {
+	case failed != nil && failed.Step == client.StepCallback:
+		return strings.TrimPrefix(withFlags(err.Error()), "client: callback: ")
+	case name == "device" && waits:
+		return fmt.Sprintf("nobody entered the code on another device within %v: start again, or set a longer -timeout", s.Timeout)
+	case name == "ciba" && waits:
+		return fmt.Sprintf("nobody answered on the other device within %v: start again, or set a longer -timeout", s.Timeout)
+	}
+	return fmt.Sprintf("the server did not answer within %v: start again, or set a longer -timeout", s.Timeout)
+}
+
 // advice says what to do about the errors that beginners get.
 func (s *session) advice(err error) string {
 	var unknown x509.UnknownAuthorityError
@@ -50,8 +96,6 @@ func (s *session) advice(err error) string {
 	switch {
 	case errors.As(err, &unknown):
 		return "Trust the server's authority with -ca FILE"
-	case errors.Is(err, context.DeadlineExceeded):
-		return "The time of -timeout is over: start again, or set a longer one"
 	case errors.Is(err, client.ErrNoEndpoint):
 		return "countersign doctor " + s.Issuer + " shows what the server offers"
 	case !errors.As(err, &failed):

@@ -58,7 +58,7 @@ func Run(ctx context.Context, name string, o Options, out, stderr io.Writer) err
 	s.learn()
 	outcome, err := s.run(ctx, name)
 	if err != nil {
-		err = s.masked(s.explained(err))
+		err = s.masked(s.explained(ctx, name, err))
 		outcome = &Outcome{Error: err.Error()}
 	}
 	s.finish(outcome)

@@ -19,6 +19,9 @@ func credentials(ctx context.Context, s *session) (*Outcome, error) {
 // exchange exchanges the token of standard input, or the stored access token. The new one
 // does not replace the stored one, unless -name says so.
 func exchange(ctx context.Context, s *session) (*Outcome, error) {
+	if s.ActorTokenType != "" && s.ActorToken == "" {
+		return nil, usagef("-actor-token-type is set without the token: set -actor-token-env too")
+	}
 	subject := s.SubjectToken
 	if subject == "" {
 		t, err := s.load(ctx)

@@ -54,6 +54,7 @@ type Options struct {
 
 	StoreDir, Name string
 	Curl, JSON     bool
+	Timeout        time.Duration // of the context that the flow runs with
 }
 
 // config makes the client.Config, whose requests go through rt.

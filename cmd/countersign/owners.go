@@ -1,0 +1,44 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// owners are the commands of the flags that not every flow has.
+var owners = map[string][]string{
+	"dpop":     {"login", "device", "ciba", "credentials", "jwt-bearer", "exchange", "refresh", "userinfo"},
+	"scope":    {"login", "device", "ciba", "credentials", "jwt-bearer", "exchange", "refresh"},
+	"resource": {"login", "device", "ciba", "credentials", "jwt-bearer", "exchange"},
+
+	"redirect-uri": {"login"}, "par": {"login"}, "jarm": {"login"}, "prompt": {"login"}, "max-age": {"login"},
+	"jar": {"login", "ciba"}, "acr-values": {"login", "ciba"}, "login-hint": {"login", "ciba"}, "no-browser": {"login", "logout"},
+
+	"binding-message": {"ciba"}, "user-code-env": {"ciba"}, "requested-expiry": {"ciba"},
+	"subject": {"jwt-bearer"}, "assertion-issuer": {"jwt-bearer"}, "assertion-typ": {"jwt-bearer"},
+	"audience": {"exchange"}, "subject-token-type": {"exchange"}, "actor-token-env": {"exchange"}, "actor-token-type": {"exchange"},
+	"requested-token-type": {"exchange"},
+	"token-type-hint":      {"introspect", "revoke"},
+}
+
+// only gives the flags of all that the command name has.
+func only(name string, all *flag.FlagSet) *flag.FlagSet {
+	set := flag.NewFlagSet(name, flag.ContinueOnError)
+	all.VisitAll(func(f *flag.Flag) {
+		if names := owners[f.Name]; names == nil || slices.Contains(names, name) {
+			set.Var(f.Value, f.Name, f.Usage)
+		}
+	})
+	return set
+}
+
+// foreign names the commands that a flag belongs to, or is "".
+func foreign(name string) string {
+	names := owners[name]
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("-%s belongs to countersign %s", name, strings.Join(names, ", "))
+}
