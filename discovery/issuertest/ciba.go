@@ -10,7 +10,7 @@ import (
 )
 
 // backchannel is the endpoint of OpenID Connect CIBA §7. Without Config.Page, the user in
-// login_hint allows the login at once. With it, call [Issuer.Approve].
+// login_hint allows the login at once. With it, the user decides on the page that Config.Ask receives.
 func (i *Issuer) backchannel(w http.ResponseWriter, r *http.Request) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -32,7 +32,7 @@ func (i *Issuer) backchannel(w http.ResponseWriter, r *http.Request) {
 		e.answer(w)
 		return
 	}
-	p := &polled{client: c, request: q, notify: q.Get("client_notification_token")}
+	p := &polled{client: c, request: q, notify: q.Get("client_notification_token"), asked: user, userCode: newUserCode()}
 	answer := edited(i.config.Edit.Backchannel, map[string]any{
 		"auth_req_id": i.secret(), "expires_in": int(pollLifetime / time.Second), "interval": int(i.config.PollInterval / time.Second),
 	})
@@ -42,6 +42,9 @@ func (i *Issuer) backchannel(w http.ResponseWriter, r *http.Request) {
 	if !i.config.Page && !i.faults.has(PollPending) {
 		p.grant = i.granted(c, q, user)
 		i.ping(id, p)
+	}
+	if i.config.Page && i.config.Ask != nil {
+		i.background(func() { i.config.Ask(user.Subject, i.URL+string(DevicePage)+"?user_code="+p.userCode) })
 	}
 }
 

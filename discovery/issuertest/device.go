@@ -22,8 +22,7 @@ func (i *Issuer) device(w http.ResponseWriter, r *http.Request) {
 		e.answer(w)
 		return
 	}
-	letters := rand.Text()
-	user := letters[:4] + "-" + letters[4:8]
+	user := newUserCode()
 	deviceCode, page := i.secret(), i.URL+string(DevicePage)
 	answer := edited(i.config.Edit.Device, map[string]any{
 		"device_code": deviceCode, "user_code": user, "verification_uri": page,
@@ -34,6 +33,11 @@ func (i *Issuer) device(w http.ResponseWriter, r *http.Request) {
 	user, _ = answer["user_code"].(string)
 	i.state.polls.put(deviceCode, &polled{client: c, request: r.PostForm, userCode: user}, i.Now().Add(pollLifetime))
 	answerJSON(w, http.StatusOK, answer)
+}
+
+func newUserCode() string {
+	letters := rand.Text()
+	return letters[:4] + "-" + letters[4:8]
 }
 
 // poll responds to a device or a client that asks whether the user has decided.
@@ -95,7 +99,7 @@ func (i *Issuer) pollOf(code string) (string, *polled) {
 }
 
 var devicePage = newPage(`Sign in on a device`, `{{with .Wrong}}<p role="alert">{{.}}</p>{{end}}
-<form method="post">{{if .Client}}<p>The device shows the code <strong>{{.Code}}</strong>. {{if .Scopes}}If you allow it, <strong>{{.Client}}</strong> can:</p>
+<form method="post">{{if .Client}}<p>{{if .CIBA}}The application shows {{with .Message}}<strong>{{.}}</strong>{{else}}no message{{end}}.{{else}}The device shows the code <strong>{{.Code}}</strong>.{{end}} {{if .Scopes}}If you allow it, <strong>{{.Client}}</strong> can:</p>
 <ul>{{range .Scopes}}<li>{{.Text}} <small>Scope <code>{{.Name}}</code></small></li>{{end}}</ul>{{else}}<strong>{{.Client}}</strong> asks for no scope.</p>{{end}}
 <input type="hidden" name="user_code" value="{{.Code}}">
 {{range .Users}}<button name="user" value="{{.Subject}}" class="user">Allow as {{.Name}} <small>Account {{.Subject}}</small></button>
@@ -132,6 +136,9 @@ func (i *Issuer) showDevice(w http.ResponseWriter, code string) {
 	switch {
 	case p != nil:
 		data["Client"], data["Scopes"] = p.client.name(), i.wishes(p.request.Get("scope"))
+		if p.asked != nil {
+			data["CIBA"], data["Message"], data["Users"] = true, p.request.Get("binding_message"), []choice{{p.asked.name(), p.asked.Subject}}
+		}
 	case code != "":
 		data["Wrong"], status = "No device waits with this code.", http.StatusBadRequest
 	}

@@ -67,6 +67,7 @@ type polled struct {
 	client   *Client
 	request  url.Values
 	userCode string
+	asked    *User  // of CIBA: the user in login_hint
 	grant    *grant // nil until the user has allowed it
 	denied   bool
 	notify   string // client_notification_token

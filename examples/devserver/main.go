@@ -38,6 +38,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	config.Observe = func(x issuertest.Exchange) { fmt.Fprintln(out, line(x)) }
+	config.Ask = func(subject, address string) { fmt.Fprintf(out, "CIBA: %s decides at %s\n", subject, address) }
 	issuer, err := issuertest.Start(config)
 	if err != nil {
 		return err

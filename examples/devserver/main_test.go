@@ -8,11 +8,13 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/client/grant"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/examples/internal/visitor"
 	"github.com/countersign/countersign/rs"
@@ -187,5 +189,43 @@ func TestRestart(t *testing.T) {
 				t.Errorf("status %d: %s", w.Code, w.Header())
 			}
 		})
+	}
+}
+
+// TestCIBA: the printed page shows the message, and the user in the hint can allow the login there.
+func TestCIBA(t *testing.T) {
+	issuer, lines := start(t, "-client", "desk:the-secret:", "-user", "alice", "-user", "bob")
+	asked := make(chan string, 1)
+	go func() {
+		for lines.Scan() {
+			if address, found := strings.CutPrefix(lines.Text(), "CIBA: bob decides at "); found {
+				asked <- address
+			}
+		}
+	}()
+	c, err := client.New(client.Config{Issuer: issuer, ClientID: "desk", Auth: auth.Secret("the-secret")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := grant.BeginBackchannel(t.Context(), c, grant.BackchannelRequest{LoginHint: "bob", BindingMessage: "W4SCT"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := <-asked
+	resp, err := http.Get(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, _ := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if text := string(page); strings.Contains(address, b.AuthReqID) || !strings.Contains(text, "W4SCT") || !strings.Contains(text, "Allow as bob") || strings.Contains(text, "alice") {
+		t.Errorf("%s\n%s", address, text)
+	}
+	if resp, err = http.PostForm(address, url.Values{"user": {"bob"}}); err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatal(resp, err)
+	}
+	resp.Body.Close()
+	if tokens, err := grant.FinishBackchannel(t.Context(), c, b); err != nil || tokens.IDToken.Subject != "bob" {
+		t.Error(tokens, err)
 	}
 }
