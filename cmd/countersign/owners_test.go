@@ -45,17 +45,17 @@ func TestFlagsOfOthers(t *testing.T) {
 	}
 }
 
-// TestNobodyAnswers: at the end of -timeout the error says who did not act.
-func TestNobodyAnswers(t *testing.T) {
+// TestUserDoesNotAnswer: at the end of -timeout the error says who did not act.
+func TestUserDoesNotAnswer(t *testing.T) {
 	p := newTerminal(t, issuertest.Client{ID: "web", Secret: canarySecret})
 	p.issuer.Inject(issuertest.PollPending)
 	for name, test := range map[string]struct {
 		args []string
 		want string
 	}{
-		"login":  {[]string{"-no-browser"}, "countersign login: nobody finished the sign-in in the browser within 2s: start the login again, or set a longer -timeout"},
-		"device": {nil, "countersign device: nobody entered the code on another device within 2s: start again, or set a longer -timeout"},
-		"ciba":   {[]string{"-login-hint", "alice"}, "countersign ciba: nobody answered on the other device within 2s: start again, or set a longer -timeout"},
+		"login":  {[]string{"-no-browser"}, "countersign login: the user did not finish the sign-in in the browser within 2s: start the login again, or set a longer -timeout"},
+		"device": {nil, "countersign device: the user did not enter the code on another device within 2s: start again, or set a longer -timeout"},
+		"ciba":   {[]string{"-login-hint", "alice"}, "countersign ciba: the user did not answer on the other device within 2s: start again, or set a longer -timeout"},
 	} {
 		args := append([]string{name, "-issuer", p.issuer.URL, "-ca", p.ca, "-store", p.dir, "-client-id", "web", "-secret-env", "CLIENT_SECRET", "-id-token-alg", "ES256", "-timeout", "2s"}, test.args...)
 		if status, out := runs(t, "", args...); status != 1 || !strings.Contains(out, test.want) || strings.Contains(out, "deadline") {

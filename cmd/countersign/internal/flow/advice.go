@@ -82,9 +82,9 @@ func (s *session) late(ctx context.Context, name string, err error) string {
 	case failed != nil && failed.Step == client.StepCallback:
 		return strings.TrimPrefix(withFlags(err.Error()), "client: callback: ")
 	case name == "device" && waits:
-		return fmt.Sprintf("nobody entered the code on another device within %v: start again, or set a longer -timeout", s.Timeout)
+		return fmt.Sprintf("the user did not enter the code on another device within %v: start again, or set a longer -timeout", s.Timeout)
 	case name == "ciba" && waits:
-		return fmt.Sprintf("nobody answered on the other device within %v: start again, or set a longer -timeout", s.Timeout)
+		return fmt.Sprintf("the user did not answer on the other device within %v: start again, or set a longer -timeout", s.Timeout)
 	}
 	return fmt.Sprintf("the server did not answer within %v: start again, or set a longer -timeout", s.Timeout)
 }
