@@ -86,7 +86,7 @@ func (w *wait) unanswered(cause error) error {
 	if errors.Is(cause, context.Canceled) {
 		return &endedError{"the login was canceled before its response arrived", cause}
 	}
-	return &endedError{fmt.Sprintf("the user did not finish the sign-in in the browser within %v: start the login again, or give ctx a later deadline (at most %d minutes)", w.limit, longest/time.Minute), cause}
+	return &endedError{fmt.Sprintf("the user did not finish the sign-in in the browser within %v: start again, or give ctx a later deadline (at most %d minutes)", w.limit, longest/time.Minute), cause}
 }
 
 // endedError has a text of its own for the error of a context.

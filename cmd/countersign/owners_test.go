@@ -53,7 +53,7 @@ func TestUserDoesNotAnswer(t *testing.T) {
 		args []string
 		want string
 	}{
-		"login":  {[]string{"-no-browser"}, "countersign login: the user did not finish the sign-in in the browser within 2s: start the login again, or set a longer -timeout"},
+		"login":  {[]string{"-no-browser"}, "countersign login: the user did not finish the sign-in in the browser within 2s: start again, or set a longer -timeout"},
 		"device": {nil, "countersign device: the user did not enter the code on another device within 2s: start again, or set a longer -timeout"},
 		"ciba":   {[]string{"-login-hint", "alice"}, "countersign ciba: the user did not answer on the other device within 2s: start again, or set a longer -timeout"},
 	} {
