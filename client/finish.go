@@ -133,6 +133,8 @@ func (c *Client) checkPending(p *Pending) error {
 		return errors.New("the stored login has no redirect_uri: start the login again")
 	case c.config.signedMode() && !p.signedResponse():
 		return errors.New("the login began before Config.ResponseMode required a signed response: start the login again")
+	case p.Expired(c.config.Now()) && p.CreatedAt.After(c.config.Now()):
+		return errors.New("the login began in the future: the clocks of the processes differ, or Config.Now went back: set the clocks with NTP")
 	case p.Expired(c.config.Now()):
 		return errors.New("the login took longer than 10 minutes: start it again")
 	}

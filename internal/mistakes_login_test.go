@@ -100,8 +100,8 @@ func signInMistakes() []mistake {
 			"ERROR", "in the future by …", []string{"expected at most 30s (Skew)", "behind the server's clock"}, 500, "configuration_error", false},
 		{"the local clock is ahead", with(func(d *firstDay) { d.issuer.Advance(-10 * time.Minute) }),
 			"ERROR", "expired at …", []string{"this machine's clock is 10m", "ahead of the server's clock", "synchronize the clocks"}, 500, "configuration_error", false},
-		{"a claim that ID tokens lack", with(func(d *firstDay) { d.login.Claims = []string{"picture"} }),
-			"WARN", "the ID token lacks a claim of Config.Claims", []string{"Config.UserInfo", "claim=picture"}, 200, "hello", false},
+		{"a claim that ID tokens lack", with(func(d *firstDay) { d.login.Claims = []string{"picture", "sub", "locale"} }),
+			"WARN", "the ID token lacks a claim of Config.Claims", []string{"Config.UserInfo", "client.Config.Scopes", `claims="[picture locale]"`}, 200, "hello", false},
 	}
 }
 
@@ -201,7 +201,7 @@ func TestMistakesAtStart(t *testing.T) {
 		"no authentication":     {func(d *firstDay) { d.client.Auth = auth.Method{} }, []string{"Config.Auth is not set", "auth.Public"}},
 		"empty secret":          {func(d *firstDay) { d.client.Auth = auth.Secret("") }, []string{"Config.Auth has an empty secret"}},
 		"http redirect URI":     {func(d *firstDay) { d.client.RedirectURL = "http://app.example/callback" }, []string{"Config.RedirectURL", "not an https URL", "InsecureHTTP"}},
-		"short key":             {func(d *firstDay) { d.login.Keys = [][]byte{[]byte("canary")} }, []string{"Config.Keys[0] has 6 bytes, expected 32"}},
+		"short key":             {func(d *firstDay) { d.login.Keys = [][]byte{[]byte("canary")} }, []string{"key 1 of Config.Keys has 6 bytes, expected 32"}},
 		"no openid":             {func(d *firstDay) { d.client.Scopes = []string{"profile"} }, []string{"openid", "SignIn"}},
 	} {
 		d := newFirstDay(t)

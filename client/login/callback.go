@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"time"
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/internal/jose"
@@ -114,7 +115,7 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, q url
 	}
 	if a.Pending.Expired(l.config.Now()) { // which a Store need not remember
 		l.cookies.expire(w, a.cookie)
-		l.end(w, r, a, &codeError{CodeExpired, errors.New("the login took longer than 10 minutes")})
+		l.end(w, r, a, &codeError{CodeExpired, expiry(a.Pending.CreatedAt, l.config.Now())})
 		return
 	}
 	if err := l.config.Clients[a.Client].CheckCallback(r.Context(), a.Pending, q); err != nil {
@@ -130,6 +131,14 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, q url
 		return
 	}
 	l.finishOnce(w, r, a, q, sync.OnceFunc(leave))
+}
+
+// expiry says why a login has expired. The client's clock wrote begun.
+func expiry(begun, now time.Time) error {
+	if ahead := begun.Sub(now); ahead > 0 {
+		return fmt.Errorf("the login began %s in the future: the clocks of client.Config.Now and login.Config.Now differ, or those of the processes", ahead.Round(time.Second))
+	}
+	return errors.New("the login took longer than 10 minutes, or the clocks of client.Config.Now and login.Config.Now differ")
 }
 
 // finishOnce consumes the login and signs the visitor in. It calls leave when the calls to the

@@ -1,6 +1,7 @@
 package login_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -45,7 +46,7 @@ func TestNewRefuses(t *testing.T) {
 		{"nothing", login.Config{}, []string{"Clients is empty"}},
 		{"nil client", login.Config{Clients: one(nil)}, []string{`Clients["main"] is nil`}},
 		{"a name with a slash", login.Config{Clients: map[string]*client.Client{"a/b": good}}, []string{`the name is "a/b"`}},
-		{"short key", login.Config{Clients: one(good), Keys: [][]byte{key("a"), []byte("canary short")}}, []string{"Keys[1] has 12 bytes"}},
+		{"short key", login.Config{Clients: one(good), Keys: [][]byte{key("a"), []byte("canary short")}}, []string{"key 2 of Config.Keys has 12 bytes, expected 32: make one with `openssl rand -base64 32`"}},
 		{"no key of an empty list", login.Config{Clients: one(good), Keys: [][]byte{}}, []string{"Keys has 0 keys"}},
 		{"negative times", login.Config{Clients: one(good), Idle: -1, Lifetime: -1}, []string{"expected 0 or more"}},
 		{"a Lifetime shorter than the usual Idle", login.Config{Clients: one(good), Lifetime: 30 * time.Minute}, nil},
@@ -108,6 +109,24 @@ func TestParseKeys(t *testing.T) {
 		}
 		if err != nil && (strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), one[:8])) {
 			t.Error("LOG-01: the error has a key in it")
+		}
+	}
+}
+
+// TestKeyRemedies: an error counts keys from 1, and says how to make one.
+func TestKeyRemedies(t *testing.T) {
+	one, long := base64.StdEncoding.EncodeToString(key("a")), base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{255}, 48))
+	const remedy = ": make one with `openssl rand -base64 32`"
+	for text, says := range map[string]string{
+		strings.Repeat("0aF1", 16):  "login: key 1 consists of 64 hex digits, expected 32 bytes in base64" + remedy,
+		long:                        "login: key 1 decodes to 48 bytes, expected 32" + remedy,
+		one + "," + one[:40]:        "login: key 2 decodes to 30 bytes, expected 32" + remedy,
+		one + ",":                   "login: key 2 is empty: remove the comma, or add the missing key",
+		"," + one:                   "login: key 1 is empty: remove the comma, or add the missing key",
+		one + ", ," + one + ",\xff": "login: key 2 is empty: remove the comma, or add the missing key\nlogin: key 4 is not base64, expected 32 random bytes in base64" + remedy,
+	} {
+		if keys, err := login.ParseKeys(text); keys != nil || err == nil || err.Error() != says {
+			t.Errorf("%v, expected %q", err, says)
 		}
 	}
 }

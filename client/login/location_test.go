@@ -202,15 +202,15 @@ func TestForeignCookie(t *testing.T) {
 	})
 }
 
-// TestMissingClaim: a claim of Config.Claims that no login has causes one warning, which contains
-// the setting.
+// TestMissingClaim: claims of Config.Claims that no login has cause one warning, which contains
+// all names and the settings.
 func TestMissingClaim(t *testing.T) {
 	for _, userInfo := range []bool{false, true} {
-		a := start(t, setting{config: func(c *login.Config) { c.Claims, c.UserInfo = []string{"sub", "email"}, userInfo }})
+		a := start(t, setting{config: func(c *login.Config) { c.Claims, c.UserInfo = []string{"email", "sub", "locale"}, userInfo }})
 		a.browser(t).signIn(a)
 		a.browser(t).signIn(a)
 		log := a.log.String()
-		if n := strings.Count(log, "level=WARN"); (n == 1) == userInfo || !userInfo && (!strings.Contains(log, "Config.UserInfo") || !strings.Contains(log, "claim=email")) {
+		if n := strings.Count(log, "level=WARN"); (n == 1) == userInfo || !userInfo && (!strings.Contains(log, "Config.UserInfo") || !strings.Contains(log, "client.Config.Scopes") || !strings.Contains(log, `claims="[email locale]"`)) {
 			t.Errorf("UserInfo %t: %s", userInfo, log)
 		}
 	}

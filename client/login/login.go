@@ -2,11 +2,11 @@ package login
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -103,6 +103,11 @@ func (l *Login) named(name string) (string, *client.Client) {
 
 // only answers requests by other methods with status 405.
 func (l *Login) only(handle http.HandlerFunc, methods ...string) http.Handler {
+	return l.onlyAs("use "+strings.Join(methods, " or "), handle, methods...)
+}
+
+// onlyAs is only with what to do instead.
+func (l *Login) onlyAs(remedy string, handle http.HandlerFunc, methods ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		private(w.Header())
 		if slices.Contains(methods, r.Method) {
@@ -110,7 +115,7 @@ func (l *Login) only(handle http.HandlerFunc, methods ...string) http.Handler {
 			return
 		}
 		w.Header()["Allow"] = methods
-		l.fail(w, r, CodeMethod, errors.New("the method of the request is not in Allow"))
+		l.fail(w, r, CodeMethod, fmt.Errorf("%s is not accepted here: %s", r.Method, remedy))
 	})
 }
 

@@ -27,7 +27,7 @@ const (
 // Problems: CodeMethod, CodeCrossOrigin (the form is not of this site), and CodeUnavailable if
 // the Store does not answer.
 func (l *Login) Logout() http.Handler {
-	return l.only(func(w http.ResponseWriter, r *http.Request) {
+	return l.onlyAs("sign out with a form that posts to this path", func(w http.ResponseWriter, r *http.Request) {
 		if err := l.checkOrigin(r); err != nil {
 			l.fail(w, r, CodeCrossOrigin, err)
 			return

@@ -82,6 +82,9 @@ func TestLogoutCSRF(t *testing.T) {
 		b := a.browser(t)
 		b.signIn(a)
 		b.want(b.get(a.URL+"/logout"), 405, "method_not_allowed")
+		if !strings.Contains(a.log.String(), "GET is not accepted here: sign out with a form that posts to this path") {
+			t.Errorf("no remedy in the log: %s", a.log)
+		}
 		for name, value := range map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"} {
 			r := b.request(http.MethodPost, a.URL+"/logout", url.Values{})
 			r.Header.Set(name, value)
