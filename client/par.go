@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/internal/dpop"
@@ -69,7 +70,22 @@ func (c *Client) withSent(m *discovery.Metadata, form url.Values, code string, e
 	if uri != "" {
 		sent += fmt.Sprintf(", redirect_uri %q", uri)
 	}
-	return fmt.Errorf("%w; %s%s", err, sent, remedy(code, uri != ""))
+	return &rejection{err, sent, remedy(code, uri != "")}
+}
+
+// rejection is a server's error, with what was sent and what to do.
+type rejection struct {
+	err          error
+	sent, advice string
+}
+
+func (r *rejection) Error() string { return r.err.Error() + "; " + r.sent + r.advice }
+func (r *rejection) Unwrap() error { return r.err }
+
+// AdviseRedirect replaces the advice for a redirect_uri that the server does not know. Package
+// loopback calls it: its port is a new one each time.
+func (r *rejection) AdviseRedirect(advice string) {
+	r.advice = strings.Replace(r.advice, setOrRegister, ": "+advice, 1)
 }
 
 // remedies name the setting to change for a server's error (RFC 6749 §4.1.2.1, §5.2).

@@ -7,6 +7,7 @@
 package loopback
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,6 +52,21 @@ type Config struct {
 // [client.Client.Finish]. The code is "login_failed" if the port is taken, the browser cannot
 // be opened, or no response arrived (StepCallback).
 func Login(ctx context.Context, config Config) (*client.Tokens, error) {
+	tokens, err := signIn(ctx, config)
+	config.advise(err)
+	return tokens, err
+}
+
+// advise names the redirect URI to register. The one that was sent has a new port each time.
+func (c *Config) advise(err error) {
+	var rejected interface{ AdviseRedirect(string) }
+	u, malformed := url.Parse(cmp.Or(c.Client.RedirectURL, defaultRedirectURL))
+	if malformed == nil && u.Port() == "" && errors.As(err, &rejected) {
+		rejected.AdviseRedirect("register " + u.String() + " (the server must accept any port), or set a RedirectURL with a registered port")
+	}
+}
+
+func signIn(ctx context.Context, config Config) (*client.Tokens, error) {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	limit := limitOf(ctx)
