@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -48,7 +49,10 @@ func signOutOfProgram(ctx context.Context, c *client.Client, refresher *tokens.R
 	if err == nil {
 		err = c.RevokeTokens(ctx, issued)
 	}
-	return errors.Join(err, refresher.Forget(ctx, "default"))
+	if kept := refresher.Forget(ctx, "default"); kept != nil {
+		return kept // the store cannot be used
+	}
+	return err
 }
 
 // TestSignOutOfProgram: the errors of the page's table. After each call no tokens are stored.
@@ -89,6 +93,29 @@ func TestSignOutOfProgram(t *testing.T) {
 				t.Errorf("after the sign-out: %v", err)
 			}
 		})
+	}
+}
+
+// TestUnusableStoreOfProgram: the error about a store appears once, and without a request. So does
+// that of a user who is not signed in.
+func TestUnusableStoreOfProgram(t *testing.T) {
+	c := webClient(t, issuertest.New(t, issuertest.Config{}), nil)
+	store := &tokens.FileStore{Dir: filepath.Join(t.TempDir(), "tokens")}
+	refresher := &tokens.Refresher{Client: c, Store: store, Leases: store}
+	err := signOutOfProgram(t.Context(), c, refresher)
+	if err == nil || !strings.HasPrefix(err.Error(), "client: stored tokens: a new login is required: no tokens are stored") {
+		t.Errorf("%v", err)
+	}
+	if err := os.Chmod(store.Dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	err = signOutOfProgram(t.Context(), c, refresher)
+	if err == nil || strings.Count(err.Error(), "other users can open") != 1 || strings.Contains(err.Error(), "token request") {
+		t.Errorf("%v", err)
+	}
+	_, err = refresher.Tokens(t.Context(), "default")
+	if err == nil || !strings.HasPrefix(err.Error(), "client: stored tokens: ") || !strings.Contains(err.Error(), "other users can open") {
+		t.Errorf("%v", err)
 	}
 }
 

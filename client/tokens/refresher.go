@@ -72,7 +72,7 @@ func (r *Refresher) Add(ctx context.Context, key string, t *client.Tokens) error
 	}
 	r.calls.forgive(key)
 	if err := r.store().Delete(ctx, forgottenKey(key)); err != nil {
-		return client.NewError(client.StepToken, &storeError{err})
+		return client.NewError(stepStored, &storeError{err})
 	}
 	return r.save(ctx, key, t)
 }
@@ -89,7 +89,7 @@ func (r *Refresher) Forget(ctx context.Context, key string) error {
 	// A full store must not keep a user signed in, so this error is ignored.
 	_ = r.store().Save(ctx, forgottenKey(key), []byte("1"), r.now().Add(forgottenTime))
 	if err := r.store().Delete(ctx, key); err != nil {
-		return client.NewError(client.StepToken, &storeError{err})
+		return client.NewError(stepStored, &storeError{err})
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func (r *Refresher) renewOnce(ctx context.Context, key string, old *client.Token
 		began := time.Now()
 		release, held, err := r.leases().Acquire(waiting, "refresh:"+key, leaseTime)
 		if err != nil {
-			return nil, client.NewError(client.StepToken, &storeError{err})
+			return nil, client.NewError(stepStored, &storeError{err})
 		}
 		if held {
 			defer release()
@@ -132,7 +132,7 @@ func (r *Refresher) fetch(ctx context.Context, until time.Time, current *client.
 // invalidated.
 func (r *Refresher) refresh(ctx context.Context, current *client.Tokens) (*client.Tokens, error) {
 	if current.RefreshToken == "" {
-		return nil, client.NewError(client.StepToken, fmt.Errorf("%w: the stored tokens have no refresh token", ErrLoginRequired))
+		return nil, client.NewError(stepStored, fmt.Errorf("%w: the stored tokens have no refresh token", ErrLoginRequired))
 	}
 	t, err := r.Client.Refresh(ctx, current)
 	if err == nil {
@@ -188,7 +188,7 @@ func (r *Refresher) stillWanted(ctx context.Context, key string) error {
 		}
 	}
 	if err != nil {
-		return client.NewError(client.StepToken, &storeError{err})
+		return client.NewError(stepStored, &storeError{err})
 	}
 	return nil
 }
@@ -220,12 +220,15 @@ func endsLogin(err error) bool {
 	return errors.As(err, &step) && step.EndsLogin()
 }
 
+// stepStored is the step of an error of the stored tokens. No request of this step is sent.
+const stepStored client.Step = "stored tokens"
+
 // load returns the stored tokens of a login. Missing or unreadable tokens are not an error if
 // Fetch works without old tokens.
 func (r *Refresher) load(ctx context.Context, key string) (*client.Tokens, error) {
 	value, err := r.store().Load(ctx, key)
 	if err != nil {
-		return nil, client.NewError(client.StepToken, &storeError{err})
+		return nil, client.NewError(stepStored, &storeError{err})
 	}
 	t, err := r.read(value)
 	switch {
@@ -234,7 +237,7 @@ func (r *Refresher) load(ctx context.Context, key string) (*client.Tokens, error
 	case r.Fetch != nil:
 		return nil, nil
 	}
-	return nil, client.NewError(client.StepToken, fmt.Errorf("%w: %w", ErrLoginRequired, err))
+	return nil, client.NewError(stepStored, fmt.Errorf("%w: %w", ErrLoginRequired, err))
 }
 
 // readTokens caches the last decoded value: a program with one login reads the same value again
@@ -272,7 +275,7 @@ func (r *Refresher) save(ctx context.Context, key string, t *client.Tokens) erro
 		return client.NewError(client.StepToken, err)
 	}
 	if err := r.store().Save(ctx, key, value, r.keepUntil(t)); err != nil {
-		return client.NewError(client.StepToken, &storeError{err})
+		return client.NewError(stepStored, &storeError{err})
 	}
 	return nil
 }
