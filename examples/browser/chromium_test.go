@@ -82,12 +82,17 @@ func (p *person) do(what string, steps ...chromedp.Action[chromedp.Void]) {
 // settled repeats a query while the browser replaces one page by another.
 func settled(ask func() error) (err error) {
 	for range 50 {
-		if err = ask(); err == nil || !strings.Contains(err.Error(), "Not attached to an active page") {
+		if err = ask(); err == nil || !isReplaced(err) {
 			break
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
 	return err
+}
+
+// isReplaced reports whether a page was left during the query.
+func isReplaced(err error) bool {
+	return strings.Contains(err.Error(), "Not attached to an active page") || strings.Contains(err.Error(), "Inspected target navigated or closed")
 }
 
 // load runs steps that lead to another page, and returns its HTTP status.

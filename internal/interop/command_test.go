@@ -60,7 +60,10 @@ func (p *terminal) client(id string) string {
 // flows, so that one client can use those of another.
 func (p *terminal) run(clientID string, args ...string) (out string, status int) {
 	p.t.Helper()
-	args = append(args, "-issuer", p.server.issuer, "-client-id", clientID, "-store", p.store.Dir, "-name", "tokens", "-no-browser", "-timeout", "30s")
+	args = append(args, "-issuer", p.server.issuer, "-client-id", clientID, "-store", p.store.Dir, "-name", "tokens", "-timeout", "30s")
+	if args[0] == "login" || args[0] == "logout" { // no other command opens a browser
+		args = append(args, "-no-browser")
+	}
 	if !slices.Contains(args, "-secret-env") && !slices.Contains(args, "-key") && !slices.Contains(args, "-cert") {
 		args = append(args, "-secret-env", "INTEROP_SECRET", "-auth", "client_secret_basic")
 	}
