@@ -1,7 +1,6 @@
 package internal_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -27,6 +26,7 @@ import (
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/login"
 	"github.com/countersign/countersign/discovery/issuertest"
+	"github.com/countersign/countersign/internal/optest"
 )
 
 // nginxHead is what nginx.conf has around the block of docs/proxies-and-base-paths.md.
@@ -113,33 +113,8 @@ func startNginx(t *testing.T, program, block, backend string) (front string, cer
 	if out, err := exec.Command(program, append(args, "-t")...).CombinedOutput(); err != nil {
 		t.Fatalf("nginx -t: %v\n%s", err, out)
 	}
-	runUntilEnd(t, front, exec.CommandContext(t.Context(), program, args...))
+	optest.StartProgram(t, front, exec.CommandContext(t.Context(), program, args...))
 	return front, certificate
-}
-
-// runUntilEnd starts a server, waits until it listens, and stops it with the test.
-func runUntilEnd(t *testing.T, address string, cmd *exec.Cmd) {
-	t.Helper()
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() { cmd.Wait(); close(ended) }()
-	t.Cleanup(func() { <-ended })
-	for range 400 {
-		if c, err := net.Dial("tcp", address); err == nil {
-			c.Close()
-			return
-		}
-		select {
-		case <-ended:
-			t.Fatalf("%s: %s", cmd, &said)
-		case <-time.After(25 * time.Millisecond):
-		}
-	}
-	t.Fatalf("%s does not listen", cmd)
 }
 
 // writeCertificate writes name.pem and name.key.

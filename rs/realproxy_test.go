@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/countersign/countersign/internal/optest"
 	"github.com/countersign/countersign/rs"
 )
 
@@ -97,36 +98,12 @@ func (p realProxy) start(t *testing.T, backend string, ca, server []byte) string
 			t.Fatal(err)
 		}
 	}
-	run(t, front, program, strings.Fields(places.Replace(strings.Join(p.args, " "))))
+	args := strings.Fields(places.Replace(strings.Join(p.args, " ")))
+	optest.StartProgram(t, front, exec.CommandContext(t.Context(), program, args...))
 	return front
 }
 
 func port(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
-
-// run starts a program, waits until it listens, and stops it with the test.
-func run(t *testing.T, address, program string, args []string) {
-	var said bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), program, args...)
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() { cmd.Wait(); close(ended) }()
-	t.Cleanup(func() { <-ended })
-	for range 400 {
-		if c, err := net.Dial("tcp", address); err == nil {
-			c.Close()
-			return
-		}
-		select {
-		case <-ended:
-			t.Fatalf("%s: %s", program, &said)
-		case <-time.After(25 * time.Millisecond):
-		}
-	}
-	t.Fatal(program + " does not listen")
-}
 
 // TestRealProxies: through a proxy a bound token is accepted with its certificate. With another
 // certificate or none it is rejected, whatever headers the client sends. RS-08.

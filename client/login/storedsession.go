@@ -162,7 +162,7 @@ func (l *storedSessions) endSet(ctx context.Context, index string, at time.Time)
 }
 
 // endUnreadable ends the sessions of a user without a sid that can be read, which may be the one
-// that ended at a time. It is none that began later.
+// that ended at a time. Sessions that began later stay.
 func (l *storedSessions) endUnreadable(ctx context.Context, iss, sub string, at time.Time) error {
 	if sub == "" {
 		return nil
