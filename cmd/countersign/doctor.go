@@ -51,22 +51,17 @@ func runDoctor(ctx context.Context, args []string, std standard) int {
 }
 
 func (f *doctorFlags) define(set *flag.FlagSet) {
+	defineCredentials(set, &f.Options, &f.secretEnv, &f.ca)
 	set.StringVar(&f.api, "api", "", "examine the API at this `URL` instead of an issuer")
 	set.StringVar(&f.ClientID, "client-id", "", "the client `ID` to test")
 	set.StringVar(&f.RedirectURI, "redirect-uri", "", "the redirect `URI` to test")
-	set.StringVar(&f.secretEnv, "secret-env", "", "the `NAME` of the environment variable with the client secret")
 	set.StringVar(&f.Auth, "auth", "", "the authentication `METHOD`, such as client_secret_post (default: by the credential)")
 	set.StringVar(&f.KeyFile, "key", "", "a PEM `FILE` with the private key for private_key_jwt and -jar")
-	set.StringVar(&f.KeyID, "kid", "", "the `ID` of that key at the server")
-	set.StringVar(&f.Alg, "alg", "", "the signature `ALGORITHM` of that key, if it is an RSA key: PS256 or RS256")
 	set.StringVar(&f.CertFile, "cert", "", "a PEM `FILE` with the client certificate (mTLS)")
-	set.StringVar(&f.CertKeyFile, "cert-key", "", "a PEM `FILE` with the key of -cert, if it is not in the same file")
 	set.StringVar(&f.AssertionAudience, "assertion-audience", "", "the aud `URL` of JWTs that -key signs (default: the issuer)")
 	set.BoolVar(&f.JAR, "jar", false, "sign the pushed request with -key")
 	set.StringVar(&f.profile, "profile", "", "compare with one `PROFILE` only, and print the configuration for it: "+profileNames())
-	set.StringVar(&f.ca, "ca", "", "a `FILE` of PEM certificates to trust instead of the system's")
 	set.BoolVar(&f.JSON, "json", false, "print the report as JSON")
-	set.BoolVar(&f.InsecureHTTP, "insecure-http", false, "accept http on any host, for development")
 }
 
 func (f *doctorFlags) options(issuer string) (o doctor.Options, err error) {

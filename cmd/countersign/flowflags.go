@@ -30,23 +30,18 @@ func (in *flowFlags) define(set *flag.FlagSet) {
 }
 
 func (in *flowFlags) defineClient(set *flag.FlagSet) {
+	defineCredentials(set, &in.Options, &in.secretEnv, &in.ca)
 	o := &in.Options
 	set.StringVar(&o.Issuer, "issuer", "", "the issuer `URL`, exactly as the server writes it")
 	set.StringVar(&o.DiscoveryURL, "discovery-url", "", "the `URL` of the metadata, if it is not where OpenID Connect Discovery puts it")
 	set.StringVar(&o.ClientID, "client-id", "", "the client `ID`")
-	set.StringVar(&in.secretEnv, "secret-env", "", "the `NAME` of the environment variable with the client secret")
 	set.StringVar(&o.Auth, "auth", "", "the authentication `METHOD`: client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, tls_client_auth, self_signed_tls_client_auth or none")
 	set.StringVar(&o.KeyFile, "key", "", "a PEM `FILE` with the private key for private_key_jwt, -jar and jwt-bearer")
-	set.StringVar(&o.KeyID, "kid", "", "the `ID` of that key at the server")
-	set.StringVar(&o.Alg, "alg", "", "the signature `ALGORITHM` of that key, if it is an RSA key: PS256 or RS256")
 	set.StringVar(&o.CertFile, "cert", "", "a PEM `FILE` with the client certificate (mTLS); access tokens must then be bound to it")
-	set.StringVar(&o.CertKeyFile, "cert-key", "", "a PEM `FILE` with the key of -cert, if it is not in the same file")
 	set.StringVar(&o.AssertionAudience, "assertion-audience", "", "the aud `URL` of JWTs that -key signs for the token endpoint (default: the issuer)")
 	set.BoolVar(&o.DPoP, "dpop", false, "bind the tokens to a new key (RFC 9449)")
 	set.StringVar(&in.profile, "profile", "", "keep the rules of a `PROFILE`: "+profileNames())
 	set.StringVar(&in.algs, "id-token-alg", "", "the signature `ALGORITHMS` of ID tokens and signed responses, separated by spaces (default RS256)")
-	set.StringVar(&in.ca, "ca", "", "a `FILE` of PEM certificates to trust instead of the system's")
-	set.BoolVar(&o.InsecureHTTP, "insecure-http", false, "accept http on any host, for development")
 }
 
 func (in *flowFlags) defineRequest(set *flag.FlagSet) {
@@ -160,4 +155,14 @@ func fromEnv(name string) (string, error) {
 		return "", fmt.Errorf("the environment variable %s is empty or not set: export it first", name)
 	}
 	return value, nil
+}
+
+// defineCredentials defines the flags about credentials and trust that the doctor and the flows share.
+func defineCredentials(set *flag.FlagSet, o *flow.Options, secretEnv, ca *string) {
+	set.StringVar(secretEnv, "secret-env", "", "the `NAME` of the environment variable with the client secret")
+	set.StringVar(&o.KeyID, "kid", "", "the `ID` of that key at the server")
+	set.StringVar(&o.Alg, "alg", "", "the signature `ALGORITHM` of that key, if it is an RSA key: PS256 or RS256")
+	set.StringVar(&o.CertKeyFile, "cert-key", "", "a PEM `FILE` with the key of -cert, if it is not in the same file")
+	set.StringVar(ca, "ca", "", "a `FILE` of PEM certificates to trust instead of the system's")
+	set.BoolVar(&o.InsecureHTTP, "insecure-http", false, "accept http on any host, for development")
 }
