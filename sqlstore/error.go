@@ -35,6 +35,7 @@ var (
 	errLease   = errors.New("the duration of the lease is not positive")
 	errFull    = errors.New("the index is full: an entry can be added when others expire")
 	errLogFull = errors.New("the log is full: an entry can be added when others expire")
+	errLocked  = errors.New("another program has locked the SQLite file: set busy_timeout and journal_mode(WAL) in the data source name, or increase Config.Timeout")
 	errForeign = errors.New("the stored value was not written by this package: set Config.Prefix to a prefix that no other program uses")
 )
 
@@ -43,6 +44,8 @@ func misuse(op string, err error) *Error { return &Error{Op: op, Err: err} }
 func newError(op string, err error) *Error {
 	e := &Error{Op: op, Code: code(err)}
 	switch {
+	case isLocked(e.Code):
+		e.Err, e.temporary = errLocked, true
 	case e.Code != "":
 		e.Err, e.temporary = errors.New("the database responded with code "+e.Code), isTemporary(e.Code)
 	case errors.Is(err, context.Canceled):
@@ -78,6 +81,14 @@ func isTemporary(code string) bool {
 	if len(code) == 5 {
 		return strings.Contains(" 08 40 53 55 57 ", " "+code[:2]+" ") || code == "25006"
 	}
+	return isResult(code, " 5 6 8 10 13 14 ")
+}
+
+// isLocked reports whether SQLite found a lock of somebody else: busy or locked.
+func isLocked(code string) bool { return isResult(code, " 5 6 ") }
+
+// isResult reports whether SQLite's result code is one of a list. The higher bits only refine it.
+func isResult(code, list string) bool {
 	n, err := strconv.Atoi(code)
-	return err == nil && strings.Contains(" 5 6 8 10 13 14 ", " "+strconv.Itoa(n&0xff)+" ")
+	return err == nil && strings.Contains(list, " "+strconv.Itoa(n&0xff)+" ")
 }

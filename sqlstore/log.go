@@ -21,7 +21,7 @@ const (
 // within half a second. A time that has passed adds nothing. A log holds at most 1,048,576
 // values. Append to a full log is an error, because an old value must not be forgotten. The
 // values are counted before every 64th one, so a log may be full with up to 63 fewer. Every
-// error is an [*Error]. Every error is an [*Error].
+// error is an [*Error].
 func (s *Store) Append(ctx context.Context, log string, value []byte, until time.Time) error {
 	const op = "append"
 	left := ttl(until)
@@ -38,7 +38,7 @@ func (s *Store) Append(ctx context.Context, log string, value []byte, until time
 	ctx, cancel := s.within(ctx)
 	defer cancel()
 	full := false
-	err := s.do(ctx, op, func(ctx context.Context) (err error) {
+	err := s.write(ctx, op, func(ctx context.Context) (err error) {
 		full, err = s.append(ctx, name(log), append([]byte{format}, value...), left)
 		return err
 	})
@@ -88,7 +88,7 @@ func (s *Store) isFull(ctx context.Context, tx *sql.Tx, log []byte) (bool, error
 // in another way, such as after a restore, Follow reads the whole log again, so heard may get a
 // value twice. Failures are tried again at the next look; current is not called until then.
 // Follow returns when ctx ends, with its cause. One goroutine calls heard and current. An empty
-// log is an [*Error] at once. An empty log is an [*Error] at once.
+// log is an [*Error] at once.
 func (s *Store) Follow(ctx context.Context, log string, heard func(value []byte), current func()) error {
 	if log == "" {
 		return misuse("follow", errKey)

@@ -24,7 +24,8 @@ type Config struct {
 	// For SQLite, the data source name needs a busy timeout and write-ahead logging, so
 	// that processes wait for each other:
 	// "file:app.db?_pragma=busy_timeout(2000)&_pragma=journal_mode(WAL)&_txlock=immediate"
-	// in the notation of modernc.org/sqlite.
+	// in the notation of modernc.org/sqlite. A call that finds the file locked is repeated
+	// until Timeout.
 	DB *sql.DB
 
 	// Dialect is the database's variant of SQL.
@@ -48,6 +49,7 @@ type Store struct {
 	timeout time.Duration
 	most    int64 // values in a log
 	writes  atomic.Uint64
+	turn    chan struct{} // the writers of this process take turns; nil where the database does that
 }
 
 // New makes a Store. The error names every field that is wrong. New does not touch the
@@ -62,6 +64,9 @@ func New(config Config) (*Store, error) {
 	}
 	if s.timeout == 0 {
 		s.timeout = defaultTimeout
+	}
+	if s.dialect == SQLite {
+		s.turn = make(chan struct{}, 1)
 	}
 	s.sql = statements(s.dialect, s.prefix)
 	return s, nil
@@ -107,39 +112,6 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // String names the store and nothing that is in it.
 func (s *Store) String() string { return fmt.Sprintf("[SQL store, prefix %q]", s.prefix) }
-
-// within limits the time of one call, which may have several statements.
-func (s *Store) within(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, s.timeout)
-}
-
-// do runs statements, within the time of a call.
-func (s *Store) do(ctx context.Context, op string, call func(context.Context) error) error {
-	ctx, cancel := s.within(ctx)
-	defer cancel()
-	if err := call(ctx); err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return newError(op, err)
-	}
-	return nil
-}
-
-// exec runs a statement that writes and gives the number of rows that it changed.
-func (s *Store) exec(ctx context.Context, op string, st statement, args ...any) (rows int64, err error) {
-	ctx, cancel := s.within(ctx)
-	defer cancel()
-	err = s.do(ctx, op, func(ctx context.Context) error {
-		result, err := s.db.ExecContext(ctx, s.sql[st], args...)
-		if err != nil {
-			return err
-		}
-		rows, err = result.RowsAffected()
-		return err
-	})
-	if err == nil {
-		s.written(ctx)
-	}
-	return rows, err
-}
 
 // name is a key as it is stored: of one length, and without the caller's secrets.
 func name(key string) []byte {

@@ -26,7 +26,7 @@ func (s *Store) written(ctx context.Context) {
 
 func (s *Store) sweepStep(ctx context.Context, limit int) (removed int64, err error) {
 	for _, st := range []statement{sweepValues, sweepMarks, sweepLinks, sweepLogged} {
-		err := s.do(ctx, "sweep", func(ctx context.Context) error {
+		err := s.write(ctx, "sweep", func(ctx context.Context) error {
 			result, err := s.db.ExecContext(ctx, s.sql[st], limit)
 			if err != nil {
 				return err

@@ -1,0 +1,80 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/sqlstore"
+)
+
+// impatient is a file whose writers do not wait for a lock by themselves.
+func impatient(t *testing.T) database {
+	d := sqlite(t)
+	d.dsn = strings.Replace(d.dsn, "busy_timeout(2000)", "busy_timeout(0)", 1)
+	return d
+}
+
+// lock lets another program write to the file until the returned function is called.
+func lock(t *testing.T, db *sql.DB) (unlock func()) {
+	t.Helper()
+	tx, err := db.BeginTx(context.WithoutCancel(t.Context()), nil) // _txlock=immediate
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sync.OnceFunc(func() { tx.Rollback() })
+}
+
+// TestLocked: a call waits while another program writes, and fails only after its Timeout.
+func TestLocked(t *testing.T) {
+	d := impatient(t)
+	other := d.handle(t)
+	for _, name := range []string{"save", "delete", "once", "acquire", "link", "unlink", "append", "sweep"} {
+		t.Run(name, func(t *testing.T) {
+			unlock := lock(t, other)
+			defer unlock()
+			short, err := sqlstore.New(sqlstore.Config{DB: d.handle(t), Dialect: d.dialect, Timeout: 50 * time.Millisecond})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var e *sqlstore.Error
+			if err := calls[name](t.Context(), short); !errors.As(err, &e) || !e.Temporary() || e.Code != "5" || !strings.Contains(err.Error(), "busy_timeout") {
+				t.Errorf("locked: %v, expected a temporary error with code 5 that names busy_timeout", err)
+			}
+			time.AfterFunc(100*time.Millisecond, unlock)
+			if err := calls[name](t.Context(), d.open(t)); err != nil {
+				t.Errorf("unlocked after 100 ms: %v", err)
+			}
+		})
+	}
+}
+
+// TestQueue: writers of one process wait for each other, and one whose time is over leaves the
+// queue.
+func TestQueue(t *testing.T) {
+	d := impatient(t)
+	unlock := lock(t, d.handle(t))
+	defer unlock()
+	s := d.open(t)
+	var group sync.WaitGroup
+	for range 20 {
+		group.Go(func() {
+			if err := calls["save"](t.Context(), s); err != nil {
+				t.Errorf("a waiting writer: %v", err)
+			}
+		})
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	for range 2 {
+		if err := calls["save"](ctx, s); !temporary(err) {
+			t.Errorf("a writer without time: %v", err)
+		}
+	}
+	unlock()
+	group.Wait()
+}
