@@ -3,14 +3,17 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ecdh"
+	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/countersign/countersign/discovery/issuertest"
+	"github.com/countersign/countersign/internal/jose"
 )
 
 func runs(t *testing.T, input string, args ...string) (status int, out string) {
@@ -101,14 +104,88 @@ func TestToken(t *testing.T) {
 	}
 }
 
+// TestTokenKey: an encrypted token is opened with a key from a file or from the environment, and
+// its header is shown without one. Nothing of the key is printed.
+func TestTokenKey(t *testing.T) {
+	i, _ := issuer(t, issuertest.Config{})
+	key, err := ecdh.X25519().NewPrivateKey([]byte("canary-private-key-of-32-bytes-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := jose.Encrypt(i.AccessToken(issuertest.AccessToken{}), "ECDH-ES", "A256GCM", "k1", key.PublicKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := base64.RawURLEncoding.EncodeToString(key.Bytes())
+	jwk := `{"kty":"OKP","crv":"X25519","kid":"k1","d":"` + d + `"}`
+	file := filepath.Join(t.TempDir(), "key.jwk")
+	if err := os.WriteFile(file, []byte(jwk), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("DECRYPTION_KEY", jwk)
+	t.Setenv("SIGNING_KEY", `{"kty":"OKP","crv":"Ed25519","d":"`+d+`"}`)
+	for name, test := range map[string]struct {
+		args   []string
+		status int
+		want   string
+	}{
+		"a file":          {[]string{"-key", file}, 0, "decrypted with -key"},
+		"the environment": {[]string{"-key-env", "DECRYPTION_KEY"}, 0, "decrypted with -key"},
+		"JSON":            {[]string{"-key", file, "-json"}, 0, `"passed": true`},
+		"no key":          {nil, 1, `"enc": "A256GCM"`},
+		"no key, JSON":    {[]string{"-json"}, 1, `-key FILE`},
+		"both":            {[]string{"-key", file, "-key-env", "DECRYPTION_KEY"}, 2, "exclude each other"},
+		"no file":         {[]string{"-key", file + "x"}, 2, "no such file"},
+		"not set":         {[]string{"-key-env", "NO_SUCH_VARIABLE"}, 2, "NO_SUCH_VARIABLE is empty or not set"},
+		"another kind":    {[]string{"-key-env", "SIGNING_KEY"}, 2, "SIGNING_KEY: the JWK"},
+	} {
+		status, out := runs(t, raw, append([]string{"token"}, test.args...)...)
+		if status != test.status || !strings.Contains(out, test.want) {
+			t.Errorf("%s: status %d, expected %d with %q\n%s", name, status, test.status, test.want, out)
+		}
+		if strings.Contains(out, d) || strings.Contains(out, "canary") {
+			t.Errorf("%s: the key is printed:\n%s", name, out)
+		}
+	}
+}
+
+// TestTokenJSON: standard output is one JSON document, whatever is wrong.
+func TestTokenJSON(t *testing.T) {
+	i, ca := issuer(t, issuertest.Config{})
+	for name, test := range map[string]struct {
+		token  string
+		args   []string
+		status int
+		want   string
+	}{
+		"access token": {i.AccessToken(issuertest.AccessToken{}), []string{"-fetch", "-issuer", i.URL, "-ca", ca}, 0, "access token (RFC 9068)"},
+		"expired":      {i.IDToken(issuertest.IDToken{Claims: map[string]any{"exp": 1}}), nil, 1, "ID token"},
+		"opaque":       {"abc", nil, 1, "unknown"},
+	} {
+		var o, e bytes.Buffer
+		status := run(t.Context(), append([]string{"token", "-json"}, test.args...), standard{strings.NewReader(test.token), &o, &e})
+		var d struct {
+			Kind, Error string
+			Checks      []struct{ Result string }
+			Passed      *bool
+		}
+		if err := json.Unmarshal(o.Bytes(), &d); err != nil || status != test.status || d.Kind != test.want {
+			t.Errorf("%s: status %d, %v\n%s%s", name, status, err, o.String(), e.String())
+		}
+		if checked := len(d.Checks) == 14 && d.Passed != nil && *d.Passed == (status == 0); checked == (d.Error != "") {
+			t.Errorf("%s: %s", name, o.String())
+		}
+	}
+}
+
 // TestTokenFetchesNothing: without -fetch the issuer gets no request.
 func TestTokenFetchesNothing(t *testing.T) {
-	requests := 0
-	i := issuertest.New(t, issuertest.Config{Observe: func(issuertest.Exchange) { requests++ }})
-	runs(t, i.IDToken(issuertest.IDToken{}), "token", "-issuer", i.URL)
-	time.Sleep(50 * time.Millisecond)
-	if requests != 0 {
-		t.Errorf("%d requests", requests)
+	i, ca := issuer(t, issuertest.Config{})
+	for _, format := range []string{"-json=false", "-json"} {
+		runs(t, i.IDToken(issuertest.IDToken{}), "token", "-issuer", i.URL, "-ca", ca, format)
+	}
+	if sent := i.Exchanges(""); len(sent) != 0 {
+		t.Errorf("%d requests", len(sent))
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/countersign/countersign/cmd/countersign/internal/tokenview"
 	"github.com/countersign/countersign/cmd/countersign/internal/wire"
+	"github.com/countersign/countersign/idtoken"
 )
 
 const tokenUsage = `Usage: countersign token [flags] [JWT|-]
@@ -24,6 +25,10 @@ without -fetch.
 
 What -issuer, -audience and -nonce do not name is shown as not checked. -typ is for access
 tokens of servers that do not follow RFC 9068: its value is the typ that they have.
+
+An encrypted token (JWE) needs the recipient's private key: -key names a file with a JWK, a JWK
+set or PEM, and -key-env an environment variable with the same. With a key, a token that is not
+encrypted fails.
 
 Exit status: 0 when the checks passed that could be made, 1 when one failed, 2 for wrong
 arguments.
@@ -38,6 +43,10 @@ type tokenFlags struct {
 	fetch, insecureHTTP bool
 	discoveryURL, ca    string
 	accessTokenEnv      string
+	keyFile, keyEnv     string
+	json                bool
+
+	keys []idtoken.DecryptionKey
 }
 
 func runToken(ctx context.Context, args []string, std standard) int {
@@ -53,7 +62,7 @@ func runToken(ctx context.Context, args []string, std standard) int {
 		fmt.Fprintln(std.err, "countersign token:", err)
 		return 2
 	}
-	return show(ctx, raw, f.Options, std)
+	return f.show(ctx, raw, std)
 }
 
 func (f *tokenFlags) define(set *flag.FlagSet) {
@@ -62,6 +71,9 @@ func (f *tokenFlags) define(set *flag.FlagSet) {
 	set.StringVar(&f.Nonce, "nonce", "", "the expected `nonce`")
 	set.StringVar(&f.accessTokenEnv, "access-token-env", "", "the `NAME` of the environment variable with the access token that came with an ID token (at_hash)")
 	set.StringVar(&f.Typ, "typ", "", "the expected `TYPE` in the header of an access token (default at+jwt)")
+	set.StringVar(&f.keyFile, "key", "", "a `FILE` with the private key of the recipient, for an encrypted token: a JWK, a JWK set or PEM")
+	set.StringVar(&f.keyEnv, "key-env", "", "the `NAME` of the environment variable with that key")
+	set.BoolVar(&f.json, "json", false, "print JSON")
 	set.BoolVar(&f.fetch, "fetch", false, "fetch the key set of -issuer to check the signature")
 	set.StringVar(&f.discoveryURL, "discovery-url", "", "the `URL` of the metadata, if it is not where OpenID Connect Discovery puts it")
 	set.StringVar(&f.ca, "ca", "", "a `FILE` of PEM certificates to trust instead of the system's")
@@ -72,7 +84,10 @@ func (f *tokenFlags) define(set *flag.FlagSet) {
 // prepare: keys are fetched from the issuer that the person named, never from the one that
 // the token names.
 func (f *tokenFlags) prepare() (err error) {
-	if f.AccessToken, err = fromEnv(f.accessTokenEnv); err != nil || !f.fetch {
+	if f.AccessToken, err = fromEnv(f.accessTokenEnv); err != nil {
+		return err
+	}
+	if err := f.readKeys(); err != nil || !f.fetch {
 		return err
 	}
 	if f.Issuer == "" {
@@ -90,33 +105,85 @@ func (f *tokenFlags) prepare() (err error) {
 	return nil
 }
 
-func show(ctx context.Context, raw string, o tokenview.Options, std standard) int {
-	if raw == "" || raw == "-" {
-		if isTerminal(std.in) {
-			fmt.Fprintln(std.err, "Paste the token, then press Enter and Ctrl+D:")
-		}
-		data, err := io.ReadAll(io.LimitReader(std.in, 128<<10))
-		if err != nil {
-			fmt.Fprintln(std.err, "countersign token:", err)
-			return 2
-		}
-		raw = string(data)
+// readKeys reads the keys that open an encrypted token. They are never arguments.
+func (f *tokenFlags) readKeys() error {
+	text, err := fromEnv(f.keyEnv)
+	switch {
+	case err != nil:
+		return err
+	case f.keyFile != "" && f.keyEnv != "":
+		return errors.New("-key and -key-env exclude each other: remove one")
+	case f.keyFile == "" && f.keyEnv == "":
+		return nil
 	}
-	if strings.TrimSpace(raw) == "" {
-		fmt.Fprintln(std.err, "countersign token: standard input has no token: pipe one to this command")
-		return 2
+	data, name := []byte(text), f.keyEnv
+	if f.keyFile != "" {
+		if data, err = os.ReadFile(f.keyFile); err != nil {
+			return err
+		}
+		name = f.keyFile
 	}
-	t, err := tokenview.Read(raw)
+	if f.keys, err = tokenview.ParseKeys(data); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+func (f *tokenFlags) show(ctx context.Context, raw string, std standard) int {
+	raw, err := tokenText(raw, std)
 	if err != nil {
 		fmt.Fprintln(std.err, "countersign token:", err)
+		return 2
+	}
+	t, err := tokenview.Read(raw, f.keys...)
+	if err != nil {
+		f.showError(err, std)
 		return 1
 	}
-	o.Color = isTerminal(std.out) && os.Getenv("NO_COLOR") == ""
-	if !t.Show(ctx, std.out, o) {
+	passed := false
+	if f.json {
+		passed = t.ShowJSON(ctx, std.out, f.Options)
+	} else {
+		f.Color = colored(std.out)
+		passed = t.Show(ctx, std.out, f.Options)
+	}
+	if !passed {
 		return 1
 	}
 	return 0
 }
+
+// tokenText is the argument, or what standard input has.
+func tokenText(argument string, std standard) (string, error) {
+	if argument != "" && argument != "-" {
+		return argument, nil
+	}
+	if isTerminal(std.in) {
+		fmt.Fprintln(std.err, "Paste the token, then press Enter and Ctrl+D:")
+	}
+	data, err := io.ReadAll(io.LimitReader(std.in, 128<<10))
+	if err == nil && strings.TrimSpace(string(data)) == "" {
+		err = errors.New("standard input has no token: pipe one to this command")
+	}
+	return string(data), err
+}
+
+// showError shows what can be read of an encrypted token too.
+func (f *tokenFlags) showError(err error, std standard) {
+	var encrypted *tokenview.EncryptedError
+	known := errors.As(err, &encrypted)
+	switch {
+	case known && f.json:
+		encrypted.ShowJSON(std.out)
+	case known:
+		encrypted.Show(std.out, tokenview.Options{Color: colored(std.out)})
+	case f.json:
+		tokenview.ErrorJSON(std.out, err)
+	}
+	fmt.Fprintln(std.err, "countersign token:", err)
+}
+
+func colored(out io.Writer) bool { return isTerminal(out) && os.Getenv("NO_COLOR") == "" }
 
 func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)

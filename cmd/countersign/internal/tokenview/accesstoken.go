@@ -26,7 +26,7 @@ type accessCheck struct {
 var accessChecks = []accessCheck{
 	{"Readable: a signed JWT without duplicate members", "RFC 7515 section 5.2", nil, readable},
 	{"Type (typ) is at+jwt", "RFC 9068 section 4", []string{"typ"}, typ},
-	{"Encrypted, if encryption is configured", "RFC 9068 section 4", nil, encrypted},
+	{"Encrypted, if encryption is configured", "RFC 9068 section 4", nil, func(_ context.Context, t *Token, _ Options) (Result, string) { return t.encrypted() }},
 	{"Issuer (iss) is the configured one", "RFC 9068 section 4", []string{"iss"}, issuer},
 	{"Audience (aud) contains this API", "RFC 9068 section 4", []string{"aud"}, audience},
 	{"Algorithm (alg) is an allowed one, and not none", "RFC 9068 section 4", []string{"alg"}, algorithm},
@@ -47,7 +47,7 @@ func (t *Token) AccessTokenChecks(ctx context.Context, o Options) (checks []Chec
 		result, reason := a.run(ctx, t, o)
 		checks = append(checks, Check{i + 1, a.test, a.clause, result, printable(reason), a.claims})
 	}
-	if slices.ContainsFunc(checks, func(c Check) bool { return c.Result == Failed }) {
+	if !allPassed(checks) {
 		return checks
 	}
 	if err := t.verdict(ctx, o); err != nil {
@@ -61,11 +61,12 @@ func (t *Token) AccessTokenChecks(ctx context.Context, o Options) (checks []Chec
 func (t *Token) verdict(ctx context.Context, o Options) error {
 	j := &rs.JWT{
 		Issuer: or(o.Issuer, t.text("iss")), Audience: or(o.Audience, t.audience()), Keys: o.keys(), Algs: t.algs(), Typ: o.Typ, Now: o.Now,
+		DecryptionKeys: t.keys, InsecureRSAOAEP: t.envelope.sha1(),
 	}
 	if o.Typ != "" && t.claims["client_id"] == nil && t.claims["azp"] != nil {
 		j.ClientIDClaim = "azp"
 	}
-	_, err := j.VerifyToken(ctx, t.raw)
+	_, err := j.VerifyToken(ctx, t.received)
 	if errors.Is(err, errNotFetched) || err != nil && strings.Contains(err.Error(), "does not prove possession") {
 		return nil
 	}
@@ -92,10 +93,6 @@ func typ(_ context.Context, t *Token, o Options) (Result, string) {
 	default:
 		return Failed, fmt.Sprintf("typ is %q, expected \"at+jwt\": the server does not follow RFC 9068. Set JWT.Typ and JWT.Claims to what its access tokens have, and use -typ here", got)
 	}
-}
-
-func encrypted(context.Context, *Token, Options) (Result, string) {
-	return NotApplicable, "the token is not encrypted; rs.JWT rejects it if DecryptionKeys are set"
 }
 
 func issuer(_ context.Context, t *Token, o Options) (Result, string) {

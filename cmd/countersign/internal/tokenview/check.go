@@ -23,16 +23,17 @@ const (
 // Check is a row of the list. Claims are the members of the header and the claims that it
 // reads.
 type Check struct {
-	Number int
-	Test   string
-	Clause string
-	Result Result
-	Reason string
-	Claims []string
+	Number int      `json:"number"`
+	Test   string   `json:"test"`
+	Clause string   `json:"clause,omitempty"`
+	Result Result   `json:"result"`
+	Reason string   `json:"reason,omitempty"`
+	Claims []string `json:"claims,omitempty"`
 }
 
 // The steps of ID tokens whose expected values may be missing.
 const (
+	readStep                            = 1
 	issuerStep, audienceStep, partyStep = 2, 3, 5
 	signatureStep, algStep, keyStep     = 6, 7, 8
 	nonceStep, hashStep                 = 11, 14
@@ -47,12 +48,16 @@ var stepClaims = map[int][]string{
 func (t *Token) IDTokenChecks(ctx context.Context, o Options) (checks []Check) {
 	v := &idtoken.Verifier{
 		Issuer: or(o.Issuer, t.text("iss")), ClientID: or(o.Audience, or(t.text("azp"), t.audience())), Keys: o.keys(), Algs: t.algs(), Now: o.Now,
+		DecryptionKeys: t.keys, InsecureRSAOAEP: t.envelope.sha1(),
 	}
-	_, report := v.Check(ctx, t.raw, idtoken.Expected{Nonce: or(o.Nonce, t.text("nonce")), AccessToken: o.AccessToken})
+	_, report := v.Check(ctx, t.received, idtoken.Expected{Nonce: or(o.Nonce, t.text("nonce")), AccessToken: o.AccessToken})
 	for _, s := range report.Steps {
 		c := Check{Number: s.Number, Test: s.Test, Result: Result(s.Result.String()), Reason: s.Reason, Claims: stepClaims[s.Number]}
 		if s.Err != nil {
 			c.Reason = printable(s.Err.Error())
+		}
+		if s.Number == readStep && len(t.keys) > 0 {
+			c.Result, c.Reason = t.decrypted(c)
 		}
 		if s.Number == hashStep && s.Err != nil && t.hashesUnknown(o) {
 			c.Result, c.Reason = NotChecked, "the access token or code that came with it was not given: use -access-token-env"
@@ -60,6 +65,15 @@ func (t *Token) IDTokenChecks(ctx context.Context, o Options) (checks []Check) {
 		checks = append(checks, o.unchecked(c))
 	}
 	return checks
+}
+
+// decrypted is step 1 with a key, in the words of the command.
+func (t *Token) decrypted(c Check) (Result, string) {
+	result, reason := t.encrypted()
+	if result == Failed || c.Result != Failed {
+		return result, strings.ReplaceAll(reason, "the API must", "the client must")
+	}
+	return c.Result, c.Reason
 }
 
 // hashesUnknown: the token has the hash of something that was not given.

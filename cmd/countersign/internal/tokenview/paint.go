@@ -60,9 +60,14 @@ func (p painter) table(w io.Writer, title string, checks []Check) {
 // printable keeps control characters of a token away from the terminal.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' || r == 0x7f || r >= 0x80 && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+		if hidden(r) {
 			return '?'
 		}
 		return r
 	}, s)
+}
+
+// hidden reports that a character changes the terminal or the order of the text.
+func hidden(r rune) bool {
+	return r < ' ' && r != '\n' || r == 0x7f || r >= 0x80 && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
 }

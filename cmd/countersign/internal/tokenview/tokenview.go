@@ -17,6 +17,7 @@ import (
 
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/idtoken"
+	"github.com/countersign/countersign/internal/jose"
 )
 
 // Options say what the token is compared with.
@@ -44,11 +45,15 @@ func FetchKeys(issuer, url string, insecureHTTP bool, hc *http.Client) idtoken.K
 
 // A Token is a JWT, decoded without any check.
 type Token struct {
-	raw            string
+	raw            string // of an encrypted token, the signed one in it
 	header, claims map[string]any
 	headerJSON     []byte
 	claimsJSON     []byte
 	signed         bool
+
+	received string // as it came; equal to raw unless it was encrypted
+	envelope envelope
+	keys     []idtoken.DecryptionKey
 }
 
 const maxSize = 64 << 10
@@ -56,31 +61,38 @@ const maxSize = 64 << 10
 // ErrNotJWT says that a token is not a JWT, such as an opaque token.
 var ErrNotJWT = errors.New("this is not a JWT")
 
-// Read decodes a JWT: white space around it and the word Bearer in front are removed.
-func Read(raw string) (*Token, error) {
+// Read decodes a JWT: white space around it and the word Bearer in front are removed. keys open
+// an encrypted one. Without them the error is an [*EncryptedError].
+func Read(raw string, keys ...idtoken.DecryptionKey) (t *Token, err error) {
 	raw = strings.TrimSpace(raw)
 	if scheme, rest, ok := strings.Cut(raw, " "); ok && (strings.EqualFold(scheme, "Bearer") || strings.EqualFold(scheme, "DPoP")) {
 		raw = strings.TrimSpace(rest)
 	}
-	parts := strings.Split(raw, ".")
-	switch {
-	case len(raw) > maxSize:
+	if len(raw) > maxSize {
 		return nil, fmt.Errorf("the token has %d bytes, expected at most %d", len(raw), maxSize)
-	case len(parts) == 5:
-		return nil, errors.New("this is an encrypted token (JWE): only the recipient's key opens it")
-	case len(parts) != 3:
-		return nil, fmt.Errorf("%w: expected three parts separated by dots, received %d. It may be an opaque token: ask the issuer by introspection (countersign introspect)", ErrNotJWT, len(parts))
 	}
-	t := &Token{raw: raw}
-	var err error
+	t = &Token{raw: raw, received: raw, keys: keys}
+	if jose.IsEncrypted(raw) {
+		if t.raw, t.envelope, err = open(raw, keys); err != nil {
+			return nil, err
+		}
+	}
+	return t, t.decode()
+}
+
+func (t *Token) decode() (err error) {
+	parts := strings.Split(t.raw, ".")
+	if len(parts) != 3 {
+		return fmt.Errorf("%w: expected three parts separated by dots, received %d. It may be an opaque token: ask the issuer by introspection (countersign introspect)", ErrNotJWT, len(parts))
+	}
 	if t.header, t.headerJSON, err = object(parts[0]); err != nil {
-		return nil, fmt.Errorf("the header %w", err)
+		return fmt.Errorf("the header %w", err)
 	}
 	if t.claims, t.claimsJSON, err = object(parts[1]); err != nil {
-		return nil, fmt.Errorf("the payload %w", err)
+		return fmt.Errorf("the payload %w", err)
 	}
 	t.signed = parts[2] != ""
-	return t, nil
+	return nil
 }
 
 func object(part string) (map[string]any, []byte, error) {
@@ -161,6 +173,9 @@ func (t *Token) Kind() string {
 // could be made.
 func (t *Token) Show(ctx context.Context, w io.Writer, o Options) (passed bool) {
 	p := painter{o.Color}
+	if t.envelope.header != nil {
+		fmt.Fprintf(w, "%s\n%s\n\n", p.bold("Header of the encryption"), p.json(t.envelope.headerJSON))
+	}
 	fmt.Fprintf(w, "%s\n\n%s\n%s\n\n%s\n%s\n\n", p.bold(t.Kind()), p.bold("Header"), p.json(t.headerJSON), p.bold("Claims"), p.json(t.claimsJSON))
 	t.times(w, o.now())
 	title, checks := t.Checks(ctx, o)
@@ -169,6 +184,10 @@ func (t *Token) Show(ctx context.Context, w io.Writer, o Options) (passed bool) 
 		return true
 	}
 	p.table(w, title, checks)
+	return allPassed(checks)
+}
+
+func allPassed(checks []Check) bool {
 	return !slices.ContainsFunc(checks, func(c Check) bool { return c.Result == Failed })
 }
 
