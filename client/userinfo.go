@@ -32,7 +32,7 @@ func (u *UserInfo) Claims(v any) error { return jose.Decode(u.payload, v, jose.D
 // UserInfo endpoint.
 func (c *Client) UserInfo(ctx context.Context, tokens *Tokens) (*UserInfo, error) {
 	if tokens == nil || tokens.Token == nil || tokens.subject() == "" {
-		return nil, fail(StepUserInfo, errors.New("the Tokens have no ID token, which must name the user: add openid to Config.Scopes"))
+		return nil, fail(StepUserInfo, errNoUser)
 	}
 	ctx = c.provider.Context(ctx)
 	m, err := c.metadata(ctx)
@@ -52,6 +52,8 @@ func (c *Client) UserInfo(ctx context.Context, tokens *Tokens) (*UserInfo, error
 	}
 	return info, nil
 }
+
+var errNoUser = errors.New("the Tokens have no ID token, which must name the user: add openid to Config.Scopes of the login. Tokens without a user, such as those of grant.ClientCredentials, have no UserInfo")
 
 // subject returns the user of the login. For stored tokens, Login has it.
 func (t *Tokens) subject() string {

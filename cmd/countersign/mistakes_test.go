@@ -45,8 +45,8 @@ func TestMistakes(t *testing.T) {
 		"a page as redirect URI":    {at("login", "-client-id", "cli", "-redirect-uri", "https://app.example/callback"), 2, "-redirect-uri must be http://127.0.0.1"},
 		"a profile without a key":   {at("login", "-client-id", "web", "-profile", "fapi2-security"), 2, "-key or -cert"},
 		"a profile that is none":    {at("login", "-client-id", "web", "-profile", "fapi"), 2, "fapi2-security"},
-		"the wrong secret":          {at("credentials", "-client-id", "web", "-secret-env", "WRONG"), 1, "Check -client-id, the credential"},
-		"the wrong client":          {at("credentials", "-client-id", "other", "-secret-env", "CLIENT_SECRET"), 1, "Check -client-id, the credential"},
+		"the wrong secret":          {at("credentials", "-client-id", "web", "-secret-env", "WRONG"), 1, "check -client-id, the credential"},
+		"the wrong client":          {at("credentials", "-client-id", "other", "-secret-env", "CLIENT_SECRET"), 1, "check -client-id, the credential"},
 		"a closed port":             {[]string{"login", "-issuer", "https://127.0.0.1:1", "-client-id", "x"}, 1, "countersign doctor https://127.0.0.1:1"},
 		"an authority":              {[]string{"login", "-issuer", p.issuer.URL, "-client-id", "x"}, 1, "-ca FILE"},
 		"an issuer with a slash":    {[]string{"login", "-issuer", p.issuer.URL + "/", "-client-id", "x", "-ca", p.ca}, 1, "countersign doctor"},
@@ -75,6 +75,52 @@ func TestMistakes(t *testing.T) {
 				t.Errorf("%q prints a secret, all flags, or the name of a Go setting:\n%s", args, out)
 			}
 		})
+	}
+}
+
+// TestAdviceOnce: for each error code of a token endpoint, the advice of the module and that of the
+// command are one text.
+func TestAdviceOnce(t *testing.T) {
+	for code, want := range map[string]string{
+		"invalid_client": "-auth is the registered method", "unauthorized_client": "registered for this grant", "invalid_scope": "check -scope",
+		"invalid_target": "-resource", "unsupported_grant_type": "enable this grant",
+	} {
+		p := newTerminal(t, issuertest.Client{ID: "web", Secret: canarySecret})
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			if strings.HasPrefix(r.URL.Path, "/.well-known/") {
+				json.NewEncoder(w).Encode(map[string]string{"issuer": "http://" + r.Host, "authorization_endpoint": "http://" + r.Host + "/a", "token_endpoint": "http://" + r.Host + "/t", "introspection_endpoint": "http://" + r.Host + "/i", "jwks_uri": "http://" + r.Host + "/k"})
+				return
+			}
+			w.WriteHeader(http.StatusBadRequest)
+			json.NewEncoder(w).Encode(map[string]string{"error": code})
+		}))
+		for _, command := range []string{"credentials", "introspect", "exchange"} {
+			args := []string{command, "-issuer", server.URL, "-client-id", "web", "-secret-env", "CLIENT_SECRET", "-store", p.dir}
+			if command != "credentials" {
+				args = append(args, "-")
+			}
+			_, out := runs(t, "canary-token-1", args...)
+			_, said, _ := strings.Cut(out, "countersign "+command+": ")
+			if strings.Count(said, want) != 1 || strings.Contains(said, "compare") || strings.Count(said, "-secret-env") > 1 {
+				t.Errorf("%s, %s: %s", command, code, said)
+			}
+		}
+		server.Close()
+	}
+}
+
+// TestNoUser: what needs a user says so after a grant without one.
+func TestNoUser(t *testing.T) {
+	p := newTerminal(t, issuertest.Client{ID: "web", Secret: canarySecret})
+	as := []string{"-client-id", "web", "-secret-env", "CLIENT_SECRET"}
+	if status, out := p.run("", append([]string{"credentials"}, as...)...); status != 0 {
+		t.Fatal(out)
+	}
+	for command, want := range map[string]string{"userinfo": "for the client itself", "refresh": "run it again"} {
+		if status, out := p.run("", append([]string{command}, as...)...); status != 1 || !strings.Contains(out, want) {
+			t.Errorf("%s: status %d, expected %q\n%s", command, status, want, out)
+		}
 	}
 }
 

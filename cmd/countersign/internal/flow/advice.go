@@ -51,6 +51,10 @@ var phrases = strings.NewReplacer(
 	"Auth to be PrivateKeyJWT, TLS or SelfSignedTLS", "-auth private_key_jwt, tls_client_auth or self_signed_tls_client_auth with -key or -cert",
 	"bound access tokens (CertificateBound, or DPoP with FAPI 2.0)", "bound access tokens (-cert, or -dpop with FAPI 2.0)", "IDTokenAlgs from", "-id-token-alg from",
 	"requires BindingMessage, AuthorizationDetails or Extra, which describe", "requires -binding-message, which describes",
+	// The advice of the module in the words of byCode, so that it is printed once.
+	"compare -client-id and -auth with -secret-env, -key or -cert with the client's registration at the server", checkClient,
+	"allow this grant or endpoint for the client at the server, or correct -client-id and -auth with -secret-env, -key or -cert", checkGrant,
+	"compare -scope with the scopes that the server allows for the client", checkScope,
 	"give ctx a later deadline (at most 10 minutes)", "set a longer -timeout (at most 10m)",
 )
 
@@ -61,7 +65,7 @@ func (s *session) explained(ctx context.Context, name string, err error) error {
 	if late := s.late(ctx, name, err); late != "" {
 		text = late
 	} else if advice := s.advice(err); advice != "" && !strings.Contains(text, advice) {
-		text += ". " + advice
+		text += ": " + advice
 	}
 	out := errors.New(text)
 	var usage *UsageError
@@ -95,7 +99,7 @@ func (s *session) advice(err error) string {
 	var failed *client.Error
 	switch {
 	case errors.As(err, &unknown):
-		return "Trust the server's authority with -ca FILE"
+		return "trust the server's authority with -ca FILE"
 	case errors.Is(err, client.ErrNoEndpoint):
 		return "countersign doctor " + s.Issuer + " shows what the server offers"
 	case !errors.As(err, &failed):
@@ -106,14 +110,20 @@ func (s *session) advice(err error) string {
 	return byCode[failed.Code]
 }
 
+const (
+	checkClient = "check -client-id, the credential (-secret-env, -key or -cert), and that -auth is the registered method"
+	checkGrant  = "check that the client is registered for this grant, and that -client-id and the credential are right"
+	checkScope  = "check -scope: the server or the client's registration does not allow all of it"
+)
+
+// byCode has no redirect_uri: the module's own advice for it names the flag.
 var byCode = map[string]string{
-	"invalid_client":       "Check -client-id, the credential (-secret-env, -key or -cert), and that -auth is the registered method",
-	"unauthorized_client":  "Check that the client is registered for this grant, and that -client-id and -secret-env are right",
-	"invalid_redirect_uri": "Register the redirect URI at the server, or name a registered one with -redirect-uri",
-	"invalid_scope":        "Check -scope: the server or the client's registration does not allow all of it",
-	"invalid_target":       "Check -resource and -audience",
-	"access_denied":        "The user or the server refused",
-	"login_required":       "Leave out -prompt none, so that the server can ask the user",
-	"expired_token":        "The time to answer is over: start again",
-	"unknown_user_id":      "Check -login-hint: the server does not know the user",
+	"invalid_client":      checkClient,
+	"unauthorized_client": checkGrant,
+	"invalid_scope":       checkScope,
+	"invalid_target":      "check -resource and -audience",
+	"access_denied":       "the user or the server refused",
+	"login_required":      "leave out -prompt none, so that the server can ask the user",
+	"expired_token":       "the time to answer is over: start again",
+	"unknown_user_id":     "check -login-hint: the server does not know the user",
 }

@@ -78,7 +78,7 @@ func (s *session) refreshAlone(ctx context.Context) (*Outcome, error) {
 		return nil, err
 	}
 	if old.RefreshToken == "" {
-		return nil, errors.New("the stored tokens have no refresh token: log in with -scope \"openid offline_access\", if the server supports it")
+		return nil, errNoRefreshToken
 	}
 	t, err := s.client.Refresh(ctx, old, s.Scopes...)
 	if err != nil {
@@ -86,3 +86,5 @@ func (s *session) refreshAlone(ctx context.Context) (*Outcome, error) {
 	}
 	return s.keep(ctx, t)
 }
+
+var errNoRefreshToken = errors.New("the stored tokens have no refresh token. After countersign credentials, run it again: it needs no user. After a login, log in with -scope \"openid offline_access\", if the server supports it")

@@ -1,6 +1,9 @@
 package flow
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // token is that of standard input, or the stored access token.
 func (s *session) token(ctx context.Context) (string, error) {
@@ -53,6 +56,9 @@ func userinfo(ctx context.Context, s *session) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
+	if t.Login == nil && t.IDToken == nil {
+		return nil, errNoUser
+	}
 	info, err := s.client.UserInfo(ctx, t)
 	if err != nil {
 		return nil, err
@@ -60,3 +66,5 @@ func userinfo(ctx context.Context, s *session) (*Outcome, error) {
 	o := &Outcome{Subject: info.Subject}
 	return o, info.Claims(&o.Claims)
 }
+
+var errNoUser = errors.New("the stored tokens have no ID token, so they name no user. Tokens of countersign credentials are for the client itself: there is no UserInfo for them. Tokens of a user have it: sign in with countersign login -scope openid")
