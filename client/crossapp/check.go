@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/internal/jose"
 )
 
@@ -22,25 +23,44 @@ type claims struct {
 	ID       string            `json:"jti"`
 	IssuedAt *jose.NumericDate `json:"iat"`
 	Expiry   *jose.NumericDate `json:"exp"`
-	Key      *struct{}         `json:"cnf"`
+	Key      *confirmation     `json:"cnf"`
+}
+
+// confirmation is the key that a grant is bound to. The client can compare a DPoP key only: the
+// HTTP client of the application has the certificate of x5t#S256.
+type confirmation struct {
+	Thumbprint string `json:"jkt"`
+}
+
+// checked is a grant that may be sent to At.
+type checked struct {
+	jwt string
+	key string // that the grant is bound to, encoded; "" for none
 }
 
 // checkGrant rejects a grant that is not for this client, server and API. Sent to At, it could
 // get a token for another party
 // (draft-ietf-oauth-identity-assertion-authz-grant §3.1, §4.4.1).
-func (a CrossApp) checkGrant(raw string) error {
-	token, err := jose.Parse(raw, 0)
+func (a CrossApp) checkGrant(issued *client.Tokens) (*checked, error) {
+	token, err := jose.Parse(issued.AccessToken, 0)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if token.Header.Typ != grantTyp {
-		return fmt.Errorf("typ is %s, expected %s", jose.Quote(token.Header.Typ), grantTyp)
+		return nil, fmt.Errorf("typ is %s, expected %s", jose.Quote(token.Header.Typ), grantTyp)
 	}
 	var c claims
 	if err := jose.Decode(token.Payload, &c, jose.TokenLimits); err != nil {
-		return err
+		return nil, err
 	}
-	return errors.Join(a.checkParties(&c), a.checkResource(&c), a.checkTime(&c), checkKey(&c))
+	if err := errors.Join(a.checkParties(&c), a.checkResource(&c), a.checkTime(&c), a.checkKey(&c, issued)); err != nil {
+		return nil, err
+	}
+	out := &checked{jwt: issued.AccessToken}
+	if c.Key != nil {
+		out.key, err = issued.DPoPKey.Encode()
+	}
+	return out, err
 }
 
 func (a CrossApp) checkParties(c *claims) error {
@@ -85,13 +105,34 @@ func (a CrossApp) checkTime(c *claims) error {
 	return nil
 }
 
-// checkKey rejects a grant that is bound to a key (§8.6): the other server would want a proof
-// with that key.
-func checkKey(c *claims) error {
+// checkKey rejects a grant that is bound to another key than that of the DPoP proof, and one that
+// the identity provider did not bind to it ("DPoP Key Binding During Token Exchange").
+func (a CrossApp) checkKey(c *claims, issued *client.Tokens) error {
 	if c.Key == nil {
+		return a.checkUnbound()
+	}
+	if issued.DPoPKey.Key == nil {
+		return errors.New("the grant is bound to a key (cnf), but CrossApp.IdP proved none: set Config.DPoP of CrossApp.IdP and CrossApp.At. A grant that is bound to a certificate is not supported")
+	}
+	_, thumbprint, err := jose.PublicJWK(issued.DPoPKey.Key.Public())
+	switch at := a.At.Config(); {
+	case err != nil:
+		return err
+	case c.Key.Thumbprint == "":
+		return errors.New("cnf has no jkt, expected the thumbprint of the DPoP key: configure the identity provider to bind grants by DPoP")
+	case c.Key.Thumbprint != thumbprint:
+		return errors.New("the grant is bound to another key than that of CrossApp.IdP (cnf.jkt)")
+	case at.DPoP == nil:
+		return errors.New("the grant is bound to a DPoP key, but CrossApp.At has no Config.DPoP: set it, or use a client without DPoP as CrossApp.IdP")
+	}
+	return nil
+}
+
+func (a CrossApp) checkUnbound() error {
+	if d := a.IdP.Config().DPoP; d == nil || d.InsecureAllowBearer {
 		return nil
 	}
-	return errors.New("the grant is bound to a key (cnf), which is not supported: use a client without DPoP and CertificateBound as CrossApp.IdP")
+	return errors.New("cnf is missing, but CrossApp.IdP has Config.DPoP: configure the identity provider to bind grants, use a client without DPoP as CrossApp.IdP, or set DPoP.InsecureAllowBearer")
 }
 
 // isOver reports whether a JWT says that it has expired.

@@ -18,12 +18,16 @@ const (
 
 	// Profile is the value of authorization_grant_profiles_supported for such grants.
 	Profile = "urn:ietf:params:oauth:grant-profile:id-jag"
+
+	jwtBearer = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+	jwtDPoP   = "urn:ietf:params:oauth:grant-type:jwt-dpop"
 )
 
 // CrossApp configures the access of one user to an API of another application. IdP, At, Resource
 // and Subject are required.
 type CrossApp struct {
-	// IdP is this application's client at the identity provider, where the user signed in.
+	// IdP is this application's client at the identity provider, where the user signed in. With
+	// Config.DPoP it requests grants that are bound to its key. At needs Config.DPoP too then.
 	IdP *client.Client
 
 	// At is this application's client at the authorization server of the other application.
@@ -84,12 +88,11 @@ func (a CrossApp) Fetch(ctx context.Context) (*client.Tokens, error) {
 	if err := a.checkServers(ctx); err != nil {
 		return nil, err
 	}
-	jwt, err := a.exchange(ctx)
+	jag, err := a.exchange(ctx)
 	if err != nil {
 		return nil, err
 	}
-	req := client.TokenRequest{Scopes: a.Scopes, Resources: []string{a.Resource}}
-	issued, err := grant.JWTBearer(ctx, a.At, grant.AssertionRequest{TokenRequest: req, Assertion: jwt})
+	issued, err := a.redeem(ctx, jag)
 	if err != nil {
 		return nil, loginRequired(err, "insufficient_user_authentication", "login_required", "interaction_required")
 	}
@@ -99,10 +102,10 @@ func (a CrossApp) Fetch(ctx context.Context) (*client.Tokens, error) {
 }
 
 // exchange gets the grant from the identity provider.
-func (a CrossApp) exchange(ctx context.Context) (string, error) {
+func (a CrossApp) exchange(ctx context.Context) (*checked, error) {
 	subject, err := a.Subject(ctx)
 	if err != nil {
-		return "", client.NewError(client.StepToken, fmt.Errorf("CrossApp.Subject: %w", err))
+		return nil, client.NewError(client.StepToken, fmt.Errorf("CrossApp.Subject: %w", err))
 	}
 	if subject.Type == "" {
 		subject.Type = grant.IDTokenType
@@ -117,12 +120,44 @@ func (a CrossApp) exchange(ctx context.Context) (string, error) {
 		if config := a.IdP.Config(); isOver(subject.Token, config.Now()) {
 			codes = append(codes, "invalid_request") // RFC 8693 §2.2.2
 		}
-		return "", loginRequired(err, codes...)
+		return nil, loginRequired(err, codes...)
 	}
-	if err := a.checkGrant(issued.AccessToken); err != nil {
-		return "", client.NewError(client.StepToken, fmt.Errorf("the grant of the identity provider %s: %w", a.IdP.Issuer(), err))
+	jag, err := a.checkGrant(issued)
+	if err != nil {
+		return nil, client.NewError(client.StepToken, fmt.Errorf("the grant of the identity provider %s: %w", a.IdP.Issuer(), err))
 	}
-	return issued.AccessToken, nil
+	return jag, nil
+}
+
+// redeem gets the access token. A grant that is bound to a key needs a proof of that key, and
+// the access token is bound to the same key ("DPoP Key Binding During ID-JAG Exchange").
+func (a CrossApp) redeem(ctx context.Context, jag *checked) (*client.Tokens, error) {
+	req := client.TokenRequest{Scopes: a.Scopes, Resources: []string{a.Resource}}
+	if jag.key == "" {
+		return grant.JWTBearer(ctx, a.At, grant.AssertionRequest{TokenRequest: req, Assertion: jag.jwt})
+	}
+	form, err := req.Form()
+	if err != nil {
+		return nil, client.NewError(client.StepToken, err)
+	}
+	m, err := a.At.Metadata(ctx)
+	if err != nil {
+		return nil, err
+	}
+	form.Set("assertion", jag.jwt)
+	return a.At.Grant(ctx, client.Grant{
+		Type: boundType(m.GrantTypesSupported), Form: form, DPoPKey: jag.key, Check: func(*client.Tokens) error { return nil },
+	})
+}
+
+// boundType is the grant_type for a grant that is bound to a key. The draft's text has
+// jwt-bearer (§4.4), its example has jwt-dpop, which draft-parecki-oauth-jwt-dpop-grant defines:
+// the server's metadata decides.
+func boundType(supported []string) string {
+	if slices.Contains(supported, jwtDPoP) {
+		return jwtDPoP
+	}
+	return jwtBearer
 }
 
 // loginRequired adds tokens.ErrLoginRequired to an error with one of codes.

@@ -27,6 +27,7 @@ type server struct {
 	url    string
 	issuer *issuertest.Issuer // its metadata and keys
 	forms  []url.Values
+	proofs []string // the thumbprints of the keys of the DPoP proofs, "" for a request without one
 	answer func(form url.Values) (status int, body map[string]any)
 }
 
@@ -40,7 +41,7 @@ func newServer(t *testing.T, metadata map[string]any) *server {
 		if err := r.ParseForm(); err != nil {
 			t.Error(err)
 		}
-		s.forms = append(s.forms, r.PostForm)
+		s.forms, s.proofs = append(s.forms, r.PostForm), append(s.proofs, thumbprint(t, r))
 		status, body := s.answer(r.PostForm)
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
@@ -56,8 +57,11 @@ func newServer(t *testing.T, metadata map[string]any) *server {
 	return s
 }
 
-func (s *server) client(t *testing.T, id string) *client.Client {
-	c, err := client.New(client.Config{Issuer: s.url, ClientID: id, Auth: auth.Secret("canary-secret")})
+func (s *server) client(t *testing.T, id string) *client.Client { return s.boundClient(t, id, nil) }
+
+func (s *server) boundClient(t *testing.T, id string, dpop *client.DPoP) *client.Client {
+	t.Helper()
+	c, err := client.New(client.Config{Issuer: s.url, ClientID: id, Auth: auth.Secret("canary-secret"), DPoP: dpop})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,7 @@
 // Both applications trust one identity provider, where the user signed in. The user sees no
 // second login. The protocol is the Identity Assertion JWT Authorization Grant (ID-JAG,
 // draft-ietf-oauth-identity-assertion-authz-grant). The sections in this package are those of
-// draft 03 (April 2026).
+// the editors' text of 1 August 2026, which follows draft 04.
 //
 //	app := crossapp.CrossApp{IdP: idp, At: chat, Resource: "https://api.chat.example/", Subject: idToken}
 //	source, err := app.Source()
@@ -12,6 +12,10 @@
 // [CrossApp.Fetch] gets one access token, in three steps:
 //
 //  1. It exchanges the user's ID token at the identity provider for a grant (RFC 8693).
-//  2. It checks the grant. A grant for another client, server or API is rejected.
+//  2. It checks the grant. A grant for another client, server, API or key is rejected.
 //  3. It sends the grant to the authorization server of the other application (RFC 7523).
+//
+// If both clients have Config.DPoP, the grant and the access token are bound to one key. A grant
+// that is bound to a certificate (x5t#S256) is rejected: only the editors' text has it, and
+// no published draft.
 package crossapp
