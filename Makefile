@@ -5,7 +5,7 @@ TOKENFUZZTIME := 250000x
 
 .PHONY: check test browser proxies interop openam release fuzz soak bench sbom
 
-# The root module alone, for work on it: vet and the tests, without the race detector.
+# Only the root module, for work on it: vet and the tests, without the race detector.
 check:
 	GOGC=off GOMEMLIMIT=2GiB go vet ./...
 	go test -vet=off ./...
@@ -23,7 +23,7 @@ proxies:
 	nginx=$$(internal/debian/find nginx nginx) && haproxy=$$(internal/debian/find haproxy haproxy) && \
 		COUNTERSIGN_NGINX=$$nginx COUNTERSIGN_HAPROXY=$$haproxy go test ./rs ./internal -run 'TestRealProxies|TestNginx' -count=1 -v
 
-# The same path against servers that somebody else wrote.
+# The complete login and API calls against servers of other projects.
 interop:
 	internal/interop/run -v
 
@@ -32,7 +32,7 @@ interop:
 openam:
 	internal/interop/openam/run -test.v
 
-# Each released module, fetched alone by an empty program; the exported API against the last tag.
+# An empty program fetches each released module. The exported API is compared with the last tag.
 release:
 	RELEASE=1 go -C internal/release test -count=1 -v ./...
 	go -C internal/release run . -gate

@@ -9,8 +9,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestFinishAt is RP-23: a response is accepted at the RedirectURL of its own login, and
-// rejected elsewhere before a token request.
+// TestFinishAt is RP-23: a response is accepted at the RedirectURL of its login. Elsewhere it is
+// rejected before a token request.
 func TestFinishAt(t *testing.T) {
 	const own = "https://app.example/cb/own?as=own"
 	for at, accepted := range map[string]bool{

@@ -160,14 +160,13 @@ func (c *Client) CallbackState(ctx context.Context, callback url.Values) (string
 	return inner.Get("state"), nil
 }
 
-// CheckCallback makes the checks of Finish that need no token request: format, state, iss, and
-// the signature of a signed response. It does not redeem the code. It stores nothing, so an
-// error response uses no memory.
+// CheckCallback makes the checks of Finish that need no token request: format, state, iss, and the
+// signature of a signed response. It does not redeem the code. It stores nothing, so an error
+// response uses no memory.
 //
-// Every error is an [*Error]. errors.As finds a [*CallbackError] if the server sent an error.
-// Codes are those of a callback, as for Finish; "temporarily_unavailable" if the metadata or
-// the keys could not be fetched; "login_failed" for a response that is wrong, or belongs to
-// another login.
+// Every error is an [*Error]. errors.As finds a [*CallbackError] if the server sent an error. It
+// has the codes of a callback, as for Finish; "temporarily_unavailable" if the metadata or the keys
+// could not be fetched; "login_failed" for a response that is wrong, or belongs to another login.
 func (c *Client) CheckCallback(ctx context.Context, pending *Pending, callback url.Values) error {
 	_, err := c.checkResponse(ctx, pending, callback)
 	return err

@@ -16,7 +16,7 @@ import (
 	"github.com/countersign/countersign/pkce"
 )
 
-// registered is a client of an issuer of the test kit, which plays the server and the user.
+// registered returns a client and its issuer, which is the server and the user of the examples.
 // Close the issuer after use.
 func registered(config client.Config) (*client.Client, *issuertest.Issuer) {
 	issuer, err := issuertest.Start(issuertest.Config{})
@@ -32,7 +32,7 @@ func registered(config client.Config) (*client.Client, *issuertest.Issuer) {
 	return c, issuer
 }
 
-// signIn is a complete login, as in the example of the package.
+// signIn makes a complete login, as in the example of the package.
 func signIn(c *client.Client, issuer *issuertest.Issuer) *client.Tokens {
 	ctx := context.Background()
 	redirect, pending, err := c.Begin(ctx, client.Request{})
@@ -115,7 +115,7 @@ func ExampleClient_Refresh() {
 	// Output: true true
 }
 
-// Is a token still good? An API uses rs.Introspection, which checks more.
+// Is a token still valid? An API uses rs.Introspection, which checks more.
 func ExampleClient_Introspect() {
 	ctx := context.Background()
 	c, issuer := registered(client.Config{})
@@ -160,8 +160,8 @@ func ExampleClient_FinishAt() {
 	// /callback true
 }
 
-// Before a program listens: does the server fit the configuration? Here the server wants
-// another authentication method.
+// Before a program listens: does the server fit the configuration? Here the server requires another
+// authentication method.
 func ExampleClient_Ready() {
 	issuer, err := issuertest.Start(issuertest.Config{Metadata: map[string]any{"token_endpoint_auth_methods_supported": []string{"private_key_jwt"}}})
 	if err != nil {
@@ -266,8 +266,8 @@ func ExampleKeycloak() {
 	// Output: https://sso.example/realms/main
 }
 
-// A profile enforces its rules for the configuration, the server and each response: here pushed
-// requests, a client with a key, and access tokens that are bound to a key.
+// A profile enforces its rules for the configuration, the server and each response. This one
+// requires pushed requests, a client with a key, and access tokens that are bound to a key.
 func ExampleProfile() {
 	key := issuertest.NewKey("key-1", "ES256")
 	issuer, err := issuertest.Start(issuertest.Config{Algorithm: "ES256", Clients: []issuertest.Client{{ID: "bank", Keys: issuertest.JWKS(key)}}})
@@ -315,6 +315,6 @@ func Example_clientCredentials() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(issued.TokenType, issued.Scopes) // tokens.Refresher keeps it fresh
+	fmt.Println(issued.TokenType, issued.Scopes) // tokens.Refresher renews it before it expires
 	// Output: Bearer [photos.read]
 }

@@ -98,10 +98,10 @@ type Config struct {
 	// and Exchange then fail.
 	RedirectURL string
 
-	// PostLogoutRedirectURL is the URL to which the server redirects the browser after a logout.
-	// It must be one of the registered post_logout_redirect_uris. It is sent unchanged and never
-	// derived from a request. With "" the server sends no redirect: after a logout the browser
-	// stays on a page of the server, and the user does not return to the application.
+	// PostLogoutRedirectURL is the URL to which the server redirects the browser after a logout. It
+	// must be one of the registered post_logout_redirect_uris. It is sent unchanged and never derived
+	// from a request. With "" the server sends no redirect. After a logout the browser stays on a page
+	// of the server, and does not return to the application.
 	PostLogoutRedirectURL string
 
 	// LogoutEndpoint is for servers with a proprietary logout endpoint. nil means the

@@ -1,9 +1,9 @@
-// Package client is the relying party: it signs users in with OpenID Connect and gets tokens
-// with OAuth 2.0 (RFC 6749, RFC 9700, OpenID Connect Core §3.1).
+// Package client is the relying party. It signs users in with OpenID Connect (Core §3.1) and gets
+// tokens with OAuth 2.0 (RFC 6749, RFC 9700).
 //
-// A web application uses package client/login, which has handlers and sessions. This package is
-// for applications that keep state and sessions in another way. [New] makes a [Client]; it sends
-// no request before the first login.
+// A web application uses package client/login, which has handlers and sessions. This package is for
+// applications that keep state and sessions in another way. [New] makes a [Client]; it sends no
+// request before the first login.
 //
 // # Sign a user in
 //

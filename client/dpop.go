@@ -99,10 +99,10 @@ func (c *Client) giveKey(p *Pending) (key auth.SigningKey, err error) {
 	return key, err
 }
 
-// NewDPoPKey creates the key that the tokens of a login are bound to, and returns its encoding.
-// The encoding is a secret. Store it with the login until [Client.Grant] needs it. It is ""
-// without Config.DPoP, and if Config.DPoP.Keys provides the key. The only error is that of
-// crypto/ecdsa or crypto/x509.
+// NewDPoPKey creates the key that the tokens of a login are bound to, and returns its encoding. The
+// encoding is a secret. Store it with the login until [Client.Grant] needs it. It is "" without
+// Config.DPoP, and if Config.DPoP.Keys provides the key. An error comes from crypto/ecdsa or
+// crypto/x509.
 func (c *Client) NewDPoPKey() (string, error) {
 	_, kept, err := c.newKey()
 	return kept, err
@@ -164,10 +164,11 @@ func (c *Client) learn(role, u string, h http.Header) bool {
 	return learned && err == nil
 }
 
-// Authorize adds the access token of t to a request to an API: as a bearer token, or with a proof
-// if it is bound by DPoP. The proof is for this request only, so call Authorize last. If the API
-// answers 401 with a DPoP-Nonce, pass the response to [Client.SaveDPoPNonce] and call Authorize for
-// a new request. tokens.Transport does this. An error need not be an [*Error].
+// Authorize adds the access token of t to a request to an API. A token that is bound by DPoP is
+// sent with a proof, any other as a bearer token. The proof is for this request only, so call
+// Authorize last. If the API answers 401 with a DPoP-Nonce, pass the response to
+// [Client.SaveDPoPNonce]. Then call Authorize for a new request. tokens.Transport does both. An
+// error need not be an [*Error].
 func (c *Client) Authorize(r *http.Request, t *Tokens) error {
 	if t == nil || t.Token == nil || t.AccessToken == "" {
 		return errors.New("client: the Tokens have no access token: sign the user in again")

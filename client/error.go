@@ -58,11 +58,11 @@ const unavailable = "temporarily_unavailable" // RFC 6749 §4.1.2.1
 // server.
 type configurationError struct{ error }
 
-// Configuration returns true. Package login asks for it.
+// Configuration returns true. Package login calls it.
 func (configurationError) Configuration() bool { return true }
 
-// CallbackError is the error that the server sent through the browser instead of a code: RFC
-// 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6. Anybody can forge such a callback. The texts are
+// CallbackError is the error that the server sent through the browser instead of a code: RFC 6749
+// §4.1.2.1, OpenID Connect Core §3.1.2.6. Every website can forge such a callback. The texts are
 // cleaned and limited in length. They must still be escaped when shown. Do not follow URI.
 type CallbackError struct {
 	Code, Description, URI string
@@ -95,7 +95,7 @@ func (e *SubjectError) Error() string {
 type TokenError struct {
 	Code, Description, URI string
 	Status                 int           // HTTP status, 0 when there was no answer
-	RetryAfter             time.Duration // what the server asked for, 0 when it did not
+	RetryAfter             time.Duration // the pause that the server requested, or 0
 	Err                    error         // for the log
 }
 

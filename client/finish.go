@@ -15,13 +15,13 @@ import (
 	"github.com/countersign/countersign/pkce"
 )
 
-// Finish reads the parameters of the callback (r.URL.Query(), with duplicates) and the Pending
-// that was stored for this browser, and returns the tokens. It checks state and iss, exchanges
-// the code with the code_verifier, and validates the ID token in 14 steps.
+// Finish reads the parameters of the callback (r.URL.Query(), with duplicates) and the Pending that
+// was stored for this browser, and returns the tokens. It checks state and iss, exchanges the code
+// with the code_verifier, and validates the ID token in 14 steps.
 //
-// A Pending can be finished once: remove it from the session before the call. A second call of
-// the same Client is rejected. The code is sent once, and again only if the server asks for a
-// DPoP nonce.
+// A Pending can be finished once: remove it from the session before the call. A second call of the
+// same Client is rejected. The code is sent once, and again only if the server requires a DPoP
+// nonce.
 //
 // Every error is an [*Error]. For an error of the server errors.As finds a [*CallbackError] or a
 // [*TokenError]. Codes of a callback: "access_denied", "invalid_scope", "login_required",

@@ -125,7 +125,7 @@ type Grant struct {
 
 // Grant gets tokens with a grant that this package does not have, RFC 6749 §4.5. The grants of a
 // login, those of package client/grant and the password grant (RFC 9700 §2.4) are rejected. The
-// request is sent once, and again only if the server asks for a DPoP nonce.
+// request is sent once, and again only if the server requires a DPoP nonce.
 //
 // Every error is an [*Error]. Codes: "invalid_grant", "invalid_client", "unauthorized_client",
 // "unsupported_grant_type", "invalid_scope", "invalid_request".
@@ -213,10 +213,10 @@ func (t *tokenResponse) keepAccessToken() {
 }
 
 // PostForm posts a form with the client's authentication. endpoint selects the URL from the
-// server's metadata. PostForm decodes the JSON object of the response into answer by exact
-// names. It is for the step of a grant before its token request; step names that step. The form
-// is sent once. Every error is an [*Error]. errors.Is finds [ErrNoEndpoint] if endpoint returns
-// "". Codes are those that the server sends, as for [Client.Grant].
+// server's metadata. PostForm decodes the JSON object of the response into answer by exact names.
+// It is for the step of a grant before its token request; step names that step. The form is sent
+// once. Every error is an [*Error]. errors.Is finds [ErrNoEndpoint] if endpoint returns "". Codes
+// are from the server, as for [Client.Grant].
 func (c *Client) PostForm(ctx context.Context, step Step, endpoint func(*discovery.Metadata) string, form url.Values, answer any) error {
 	resp, err := c.postTo(ctx, step, func(m *discovery.Metadata) place { return place{url: endpoint(m), failure: notOAuth} }, form, "application/json")
 	if err != nil {

@@ -43,8 +43,8 @@ func raw(t *testing.T, bytes string) string {
 	return "http://" + l.Addr().String()
 }
 
-// TestTransportErrorText: the bytes of a server that does not speak HTTP are not in the error.
-// H22, LOG-02.
+// TestTransportErrorText: the bytes of a server that does not use HTTP are not in the error. H22,
+// LOG-02.
 func TestTransportErrorText(t *testing.T) {
 	for name, b := range map[string]string{
 		"status line": strings.Repeat("A", 100_000) + "\u202e\r\n\r\n",

@@ -135,10 +135,10 @@ func (c *Client) ownLogout(l Logout, redirectParameter string) url.Values {
 	return params
 }
 
-// CheckLogout checks that a request to Config.PostLogoutRedirectURL answers the logout for
-// which [Client.LogoutURL] returned state. callback holds the parameters of that request.
-// Anybody can send a browser there. A page that does not call CheckLogout must only show
-// itself. The error is an [*Error] with the code "login_failed".
+// CheckLogout checks that a request to Config.PostLogoutRedirectURL answers the logout for which
+// [Client.LogoutURL] returned state. callback holds the parameters of that request. Every website
+// can send a browser there. A page that does not call CheckLogout must only show itself. The error
+// is an [*Error] with the code "login_failed".
 func CheckLogout(state string, callback url.Values) error {
 	got := callback["state"]
 	switch {
@@ -153,12 +153,12 @@ func CheckLogout(state string, callback url.Values) error {
 }
 
 // VerifyLogout validates a logout token of this client's server. See
-// [idtoken.Verifier.VerifyLogout]. replay remembers the tokens that were used. nil means the
-// memory of this Client.
+// [idtoken.Verifier.VerifyLogout]. replay remembers the tokens that were used. nil means the memory
+// of this Client.
 //
-// Errors are those of [idtoken.Verifier.VerifyLogout]: an [*idtoken.Error] names the step that
-// rejected the token, [idtoken.ErrReplayed] means that it was used before, and an error that is
-// Temporary means that the keys or replay are not available. None of them is an [*Error].
+// It returns the errors of [idtoken.Verifier.VerifyLogout]. An [*idtoken.Error] names the step that
+// rejected the token. [idtoken.ErrReplayed] means that it was used before. An error that is
+// Temporary means that the keys or replay are not available. No error is an [*Error].
 func (c *Client) VerifyLogout(ctx context.Context, raw string, replay idtoken.Replay) (*idtoken.LogoutToken, error) {
 	if c.verifier == nil {
 		return nil, fmt.Errorf("client: %w", errUnmade)

@@ -11,15 +11,15 @@ import (
 	"github.com/countersign/countersign/internal/endpoint"
 )
 
-// CheckMixUpDefense checks the clients of one application against mix-up attacks (RFC 9700
-// §4.4). In such an attack a server passes off the response of another server as its own.
-// Clients of different issuers that share a RedirectURL must all receive the issuer in the
-// response. RequireIss, a profile that requires iss, a signed response, or an ID token in the
-// response ensures this. The error names the clients that do not.
+// CheckMixUpDefense checks the clients of one application against mix-up attacks (RFC 9700 §4.4).
+// In such an attack a server passes off the response of another server as its own. Clients of
+// different issuers that share a RedirectURL must all receive the issuer in the response.
+// RequireIss, a profile that requires iss, a signed response, or an ID token in the response
+// ensures this. The error names the clients that do not.
 //
-// CheckMixUpDefense is half of the defence. Clients with different RedirectURLs pass it. They
-// are safe only if the application accepts a response only at the RedirectURL of its own login
-// (§4.4.2.2). Package login does so. An application without it calls [Client.FinishAt].
+// CheckMixUpDefense is half of the defence. Clients with different RedirectURLs pass it. They are
+// safe only if the application accepts a response only at the RedirectURL of its login (§4.4.2.2).
+// Package login does so. An application without it calls [Client.FinishAt].
 func CheckMixUpDefense(clients ...*Client) error {
 	issuer := map[string]string{} // by RedirectURL
 	shared := map[string]bool{}
@@ -51,20 +51,19 @@ func leadsTo(redirectURL string) string {
 	return endpoint.Origin(u) + u.RequestURI()
 }
 
-// NamesIssuer reports whether every successful response that this client accepts names its
-// issuer. This is so with RequireIss, with a profile that requires iss, with metadata in Config
-// that announces iss, and for responses that are signed or have an ID token.
+// NamesIssuer reports whether every successful response that this client accepts names its issuer.
+// RequireIss, a profile that requires iss, and metadata in Config that announces iss ensure this.
+// Responses that are signed or have an ID token name their issuer too.
 func (c *Client) NamesIssuer() bool {
 	return c.config.RequireIss || c.config.Profile.requiresIss() || strings.HasSuffix(c.config.ResponseMode, "jwt") ||
 		strings.Contains(c.config.ResponseType, "id_token") || c.config.Metadata != nil && c.config.Metadata.AuthorizationResponseIssParameterSupported
 }
 
-// FinishAt is Finish for applications with clients at several issuers. at is the URL at which
-// the response arrived, as the browser sees it. If a proxy changes host or path, it is the URL
-// before the change. A response that did not arrive at the RedirectURL of its login is rejected
-// before any request is sent (RFC 9700 §4.4.2.2). FinishAt compares host, path and the query of
-// RedirectURL. It ignores the scheme and the parameters of the response. Errors are those of
-// Finish.
+// FinishAt is Finish for applications with clients at several issuers. at is the URL at which the
+// response arrived, as the browser sees it. If a proxy changes host or path, it is the URL before
+// the change. A response that did not arrive at the RedirectURL of its login is rejected before any
+// request is sent (RFC 9700 §4.4.2.2). FinishAt compares host, path and the query of RedirectURL.
+// It ignores the scheme and the parameters of the response. It returns the errors of Finish.
 func (c *Client) FinishAt(ctx context.Context, pending *Pending, at *url.URL, callback url.Values) (*Tokens, error) {
 	if err := checkArrival(pending, at); err != nil {
 		return nil, fail(StepCallback, err)

@@ -13,9 +13,9 @@ import (
 const pendingLifetime = 10 * time.Minute
 
 // Pending is the state of a login between Begin and Finish. It encodes as plain JSON. The
-// application stores it for the browser that began the login: in its session or in a sealed
-// cookie. Do not make it retrievable by state alone: then an attacker's login could end in a
-// victim's browser (RFC 9700 §4.7).
+// application stores it for the browser that began the login: in its session or in a sealed cookie.
+// Do not make it retrievable by state only: an attacker's login could then end in a victim's
+// browser (RFC 9700 §4.7).
 //
 // It holds secrets, and redacts itself in fmt and log/slog.
 type Pending struct {

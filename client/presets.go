@@ -105,8 +105,7 @@ func GitHub() Config {
 	}
 }
 
-// GitLab returns the Config of GitLab. base is "https://gitlab.com" or the URL of your own
-// server.
+// GitLab returns the Config of GitLab. base is "https://gitlab.com" or the URL of your server.
 func GitLab(base string) Config { return Config{Issuer: base} }
 
 // LinkedIn returns the Config of Sign In with LinkedIn using OpenID Connect. Its ID tokens have

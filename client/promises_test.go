@@ -10,8 +10,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestRequireIssWithIDToken: with RequireIss, a response that has an ID token may lack iss, because
-// the ID token names the issuer.
+// TestRequireIssWithIDToken: with RequireIss, a response with an ID token need not have iss. The ID
+// token names the issuer.
 func TestRequireIssWithIDToken(t *testing.T) {
 	issuer := issuertest.New(t, issuertest.Config{
 		Metadata: map[string]any{"authorization_response_iss_parameter_supported": nil},
@@ -32,8 +32,8 @@ func TestRequireIssWithIDToken(t *testing.T) {
 	}
 }
 
-// TestIntrospectInactive: for a token that is not active, the fields say nothing more, and Claims
-// decodes what else the server sent.
+// TestIntrospectInactive: for a token that is not active, all other fields are empty. Claims
+// decodes the other members of the response.
 func TestIntrospectInactive(t *testing.T) {
 	s := optest.New(t)
 	s.Replace("/introspect", answer(200, "application/json", `{"active":false,"sub":"alice","reason":"revoked"}`))

@@ -11,16 +11,16 @@ import (
 )
 
 // Refresh gets new tokens with the refresh token of old, RFC 6749 §6. The old refresh token stays
-// if the server returns no new one. A new ID token must be of the same user and login as
-// old.Login (OpenID Connect Core §12.2), and is rejected if that is nil. Without a new ID token the
-// old one stays.
+// if the server returns no new one. A new ID token must be of the same user and login as old.Login
+// (OpenID Connect Core §12.2). It is rejected if old.Login is nil. Without a new ID token the old
+// one stays.
 //
-// Of stored tokens it needs Token, Login, Scopes and, if they are bound, DPoPKey: tokens.Stored
-// has them. scopes, if any, limit the new access token. They must have been granted. The next
-// refresh may request all granted scopes again.
+// Of stored tokens it needs Token, Login, Scopes and, if they are bound, DPoPKey: tokens.Stored has
+// them. scopes, if any, limit the new access token. They must have been granted. The next refresh
+// may request all granted scopes again.
 //
-// The request is sent once, and again only if the server asks for a DPoP nonce: a server that
-// rotates refresh tokens may treat a second one as a theft. tokens.Refresher refreshes once for
+// The request is sent once, and again only if the server requires a DPoP nonce. A server that
+// rotates refresh tokens may treat a second request as a theft. tokens.Refresher refreshes once for
 // many callers and processes.
 //
 // Every error is an [*Error]. Codes: "invalid_grant" if the refresh token has ended (see

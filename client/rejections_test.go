@@ -14,8 +14,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestRejections: the error of each endpoint names the setting to compare with the registration,
-// and what was sent, without a secret, code or token.
+// TestRejections: the error of each endpoint names the setting to compare with the registration. It
+// contains the value that was sent, but no secret, code or token.
 func TestRejections(t *testing.T) {
 	const settings, sent = "Config.ClientID and Config.Auth", `sent client_id "rp", authentication client_secret_post`
 	const redirect, registered = `redirect_uri "` + optest.RedirectURL + `"`, "the server does not know this redirect_uri: set Config.RedirectURL to the registered one, or register this one; they must be equal, also in the final slash"
@@ -62,7 +62,7 @@ func TestRejections(t *testing.T) {
 	}
 }
 
-// rejectedAt is the error if the server rejects a request at path with an error code.
+// rejectedAt returns the error when the server rejects a request at path with an error code.
 func rejectedAt(t *testing.T, path, code string) error {
 	s := optest.New(t)
 	c := newClient(t, client.Config{
@@ -107,7 +107,7 @@ func TestRejectionByCallback(t *testing.T) {
 	}
 }
 
-// TestRejectedRequestObject: the redirect URI inside of a pushed request object is shown too.
+// TestRejectedRequestObject: the error also contains the redirect URI of a pushed request object.
 func TestRejectedRequestObject(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, client.Config{

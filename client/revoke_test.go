@@ -113,8 +113,8 @@ func TestAliases(t *testing.T) {
 	}
 }
 
-// TestNoEndpoint: a server without the endpoint, or with an unusable one, has an error of its
-// own. No request is sent.
+// TestNoEndpoint: a server without the endpoint, or with an unusable one, is reported by a separate
+// error. No request is sent.
 func TestNoEndpoint(t *testing.T) {
 	for _, u := range []any{nil, "http://as.example/x", 7} {
 		s := optest.New(t)

@@ -325,7 +325,7 @@ func TestEveryAlias(t *testing.T) {
 	})
 	metadata := m{"issuer": plain, "authorization_endpoint": plain + "/authorize", "jwks_uri": plain + "/jwks", "mtls_endpoint_aliases": aliases}
 	for name := range aliases {
-		metadata[name] = plain + "/" + name // which nobody answers at
+		metadata[name] = plain + "/" + name // where no server listens
 	}
 	w.answers[plain+"/.well-known/openid-configuration"] = metadata
 	c := newClient(t, client.Config{Issuer: plain, ClientID: "rp", Auth: auth.TLS(), RedirectURL: "https://rp.example/cb", HTTP: &http.Client{Transport: w}})

@@ -50,8 +50,8 @@ func TestSecretBasicRaw(t *testing.T) {
 	}
 }
 
-// TestRefusedClient: the error for invalid_client contains the setting that may help, if there is
-// one: for a server that does not decode the secret, or that does not know RFC 10070.
+// TestRefusedClient: the error for invalid_client names the setting that may help, if there is one.
+// Some servers do not decode the secret, others do not implement RFC 10070.
 func TestRefusedClient(t *testing.T) {
 	s := optest.New(t)
 	s.Replace("/token", answer(401, "application/json", `{"error":"invalid_client"}`))

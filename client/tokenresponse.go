@@ -47,9 +47,9 @@ type tokenResponse struct {
 	date      time.Time
 }
 
-// requestToken sends a grant to the token endpoint once, because a code that may have arrived
-// must not be sent again. Only if the server asks for a DPoP nonce, it is sent again. key is the
-// key that the tokens are bound to with Config.DPoP.
+// requestToken sends a grant to the token endpoint once, because a code that may have arrived must
+// not be sent again. It is sent again only if the server requires a DPoP nonce. key is the key that
+// the tokens are bound to with Config.DPoP.
 func (c *Client) requestToken(ctx context.Context, form url.Values, key auth.SigningKey) (*tokenResponse, error) {
 	ctx = c.provider.Context(ctx)
 	m, err := c.metadata(ctx)
@@ -87,8 +87,8 @@ func (c *Client) rejected(m *discovery.Metadata, form url.Values, err error) *To
 }
 
 // explainAuth adds a remedy if the server rejects the client although it follows the RFCs. Some
-// servers do not decode ID and secret. Some require assertions of before RFC 10070. LinkedIn
-// responds in the same way to a code_verifier.
+// servers do not decode ID and secret. Some require assertions as they were before RFC 10070.
+// LinkedIn responds in the same way to a code_verifier.
 func (c *Client) explainAuth(m *discovery.Metadata, form url.Values, e *TokenError) *TokenError {
 	hint := c.method(m).Hint(c.config.ClientID)
 	if hint != "" && e.Code == "invalid_client" {

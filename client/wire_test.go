@@ -76,7 +76,7 @@ func newWire(t *testing.T, answers map[string]any) *wire {
 	return &wire{t: t, answers: answers, posted: map[string]url.Values{}}
 }
 
-// same compares the parameters. "*" accepts a random value, and copies it into want.
+// same compares the parameters. "*" accepts a random value, which it copies into the expected ones.
 func same(t *testing.T, what string, got, want url.Values) {
 	t.Helper()
 	for name := range want {
@@ -188,9 +188,8 @@ func aicConfig(w *wire, method auth.Method) client.Config {
 	}
 }
 
-// TestAdvancedIdentityCloud: PAR with client_secret_post, the parameters repeated in the
-// browser's address, a code that may have been obtained over REST, and the token request
-// with Basic.
+// TestAdvancedIdentityCloud: PAR with client_secret_post, and the parameters repeated in the
+// browser's address. The code may have been obtained over REST. The token request uses Basic.
 func TestAdvancedIdentityCloud(t *testing.T) {
 	token := m{"access_token": "access-token", "refresh_token": "refresh-token", "scope": "write", "token_type": "Bearer", "expires_in": 3599}
 	w := newWire(t, map[string]any{aic + "/par": pushed201{"zizBvZPwAmzfcDOMKTPv0QTaRA8", 90}, aic + "/access_token": token})

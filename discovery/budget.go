@@ -2,9 +2,9 @@ package discovery
 
 import "time"
 
-// A token with an unknown key ID can cause a request for newer keys, within a budget. A flood
-// of invalid tokens then causes a bounded number of requests, and one invalid key ID does not
-// block the fetch of a rotated key.
+// A token with an unknown key ID can cause a request for newer keys, within a budget. The number of
+// requests that a flood of invalid tokens causes is bounded. One invalid key ID does not block the
+// fetch of a rotated key.
 const (
 	budgetSize     = 3
 	budgetInterval = 30 * time.Second

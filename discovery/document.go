@@ -84,8 +84,8 @@ func (d *document[T]) held(now time.Time) bool {
 	return !d.at.IsZero() && now.Sub(d.at) < hardLimit
 }
 
-// current returns the stored document. An error means that there is none, and that no request
-// may be sent yet.
+// current returns the stored document. An error means that no document is stored, and that no
+// request may be sent yet.
 func (d *document[T]) current(now time.Time) (T, state, error) {
 	if f := d.fresh.Load(); f != nil && !now.Before(f.at) && now.Before(f.until) {
 		return f.value, isFresh, nil
@@ -113,7 +113,7 @@ func (d *document[T]) current(now time.Time) (T, state, error) {
 	return d.value, isStale, nil
 }
 
-// freshen fetches a newer document, but returns the old one if the fetch takes too long.
+// freshen fetches a newer document, but returns the old one if the fetch is too slow.
 func (d *document[T]) freshen(ctx context.Context, have T, now func() time.Time, fetch fetcher[T]) (value T, fetched bool) {
 	got, err, done := d.flight.Wait(ctx, patience, d.store(now, fetch))
 	if !done {

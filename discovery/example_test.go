@@ -41,7 +41,8 @@ func ExampleStaticKeys() {
 	// Output: <nil>
 }
 
-// An API that names its own authorization server. The application decides which it trusts.
+// An API whose metadata names its authorization server. The application decides which servers it
+// trusts.
 func ExampleFetchResource() {
 	ctx := context.Background()
 	issuer, err := issuertest.Start(issuertest.Config{})
@@ -67,8 +68,8 @@ func ExampleFetchResource() {
 	// Output: true
 }
 
-// An own Transport that does not connect to addresses of the internal network, whatever a
-// server's metadata says.
+// A Transport of the application that does not connect to the internal network, even if a server's
+// metadata has such an address.
 func ExampleDialer() {
 	inside := httptest.NewServer(http.NotFoundHandler())
 	defer inside.Close()

@@ -41,16 +41,15 @@ func StaticKeys(jwks []byte) (KeySet, error) {
 	return set, nil
 }
 
-// Keys returns the server's rotating key set. It fetches nothing before the first token. The
-// set is fetched again when it is no longer fresh: after 10 minutes, or after the server's
-// Cache-Control lifetime, between 1 minute and 24 hours. It is also fetched when a token's
-// key is not in the set. A small budget limits these requests, so that invalid tokens cannot
-// cause a flood of them.
+// Keys returns the server's rotating key set. It fetches nothing before the first token. The set is
+// fetched again after 10 minutes, or after the server's Cache-Control lifetime, which is limited to
+// 1 minute to 24 hours. It is also fetched when a token's key is not in the set. A small budget
+// limits these requests, so that invalid tokens cannot cause a flood of them.
 //
-// A fetched set replaces the previous one, even if it is empty or has no usable key:
-// {"keys":[]} is a valid JWK Set (RFC 7517 §5), and a key that the server withdrew must not
-// verify a token. Every token is then rejected, and the set is fetched again after a minute.
-// A response that is not a JWK Set changes nothing.
+// A fetched set replaces the previous one, even if it is empty or has no usable key. {"keys":[]} is
+// a valid JWK Set (RFC 7517 §5), and a key that the server withdrew must not verify a token. Every
+// token is then rejected, and the set is fetched again after a minute. A response that is not a JWK
+// Set changes nothing.
 func (p *Provider) Keys() KeySet { return &providerKeys{p} }
 
 // Encrypt encrypts a JWT, such as a request object (RFC 9101 §6.1), to an encryption key that

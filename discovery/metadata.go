@@ -239,8 +239,8 @@ func (m *Metadata) signsIn() bool {
 	return len(m.GrantTypesSupported) == 0 || slices.Contains(m.GrantTypesSupported, "authorization_code") || slices.Contains(m.GrantTypesSupported, "implicit")
 }
 
-// checkComplete returns one error that lists every missing member. Keys are required for a
-// login with OpenID Connect, but not for access tokens alone (RFC 8414 §2).
+// checkComplete returns one error that lists every missing member. Keys are required for a login
+// with OpenID Connect, but not for access tokens (RFC 8414 §2).
 func (m *Metadata) checkComplete(keys bool) error {
 	var missing []string
 	for _, e := range m.endpoints() {
@@ -298,6 +298,6 @@ func (a *EndpointAliases) endpoints() []namedEndpoint {
 	}
 }
 
-// CheckIssuer returns an error unless issuer is a URL as OpenID Connect Discovery 1.0 §3 and
-// RFC 8414 §2 require it: https, no query, no fragment.
+// CheckIssuer returns an error unless issuer is an https URL without query and fragment (OpenID
+// Connect Discovery 1.0 §3, RFC 8414 §2).
 func CheckIssuer(issuer string) error { return endpoint.Policy{}.CheckIssuer(issuer) }

@@ -10,7 +10,7 @@ import (
 	"github.com/countersign/countersign/discovery"
 )
 
-// TestCallerGivesUp: a caller whose context ends gets its error, and does not wait for the server.
+// TestCallerGivesUp: a call ends with the error of its context, and does not wait for the server.
 func TestCallerGivesUp(t *testing.T) {
 	release := make(chan struct{})
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { <-release }))

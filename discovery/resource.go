@@ -133,14 +133,14 @@ func withSlash(resource string) string {
 }
 
 // Server finds the authorization server for the resource. It uses the first one whose issuer
-// identifier accept accepts. The application must decide which servers it trusts with its
-// users: a hostile API can name a hostile server (RFC 9728 §7.6, §7.8).
+// identifier accept accepts. The application must decide which servers it trusts with its users: a
+// hostile API can name a hostile server (RFC 9728 §7.6, §7.8).
 //
-// Server fetches the metadata from the address of RFC 8414. If there is none, it fetches it
-// from the address of OpenID Connect Discovery. The returned Provider has the address that worked. If hc is nil,
-// requests to private addresses are blocked, now and later, unless the resource itself was
-// fetched from one (§7.7). The Provider's HTTP enforces this, so use it for the client as
-// well. Every error is an [*Error].
+// Server fetches the metadata from the address of RFC 8414. If nothing is there, it uses the
+// address of OpenID Connect Discovery. The returned Provider has the address that worked. If hc is
+// nil, requests to private addresses are blocked, now and later, unless the resource itself was
+// fetched from one (§7.7). The Provider's HTTP enforces this, so use it for the client as well.
+// Every error is an [*Error].
 func (r *Resource) Server(ctx context.Context, hc *http.Client, accept func(issuer string) bool) (*Provider, error) {
 	for _, issuer := range r.AuthorizationServers {
 		if accept != nil && accept(issuer) {

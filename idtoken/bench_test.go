@@ -39,8 +39,8 @@ func bare(k optest.Key, raw string) bool {
 	return false
 }
 
-// turn is how many calls of a kind are made before the next kind's turn, so that a
-// machine whose speed drifts slows all of them.
+// turn is how many calls of one kind are made before the next kind. So a machine whose speed
+// changes slows all kinds.
 const turn = 50
 
 // compare alternates the calls, and reports the first one's time as a multiple of each other

@@ -43,7 +43,7 @@ func goodClaims() map[string]any {
 	return map[string]any{"iss": issuer, "sub": "alice", "aud": clientID, "exp": clock.Unix() + 300, "iat": clock.Unix()}
 }
 
-// case_ is a token that differs from the good one, and the expected result.
+// case_ is a token with one difference from a valid token, and the expected result.
 type case_ struct {
 	name   string
 	claims map[string]any // they replace the good ones; nil removes one
@@ -355,8 +355,8 @@ func TestClaimSources(t *testing.T) {
 	}
 }
 
-// TestForm has the rows of the whole list for TOK-01, TOK-02 and H1, H2, H4, H8 to H11: the form,
-// the alphabet, algorithms, extensions, keys in the header, kinds, and salts.
+// TestForm has all rows for TOK-01, TOK-02 and H1, H2, H4, H8 to H11. They are about form,
+// alphabet, algorithms, extensions, keys in the header, kinds and salts.
 func TestForm(t *testing.T) {
 	v := verifier(t)
 	good := key.Sign(goodClaims(), nil)

@@ -26,8 +26,8 @@ const otherKeys = `{"keys": [{"kty": "RSA", "kid": "4oiu8", "e": "AQAB", "n": "`
 	`"}]}`
 
 // Check the Basic Client Profile's own token, at the time of its issue. The results of the steps
-// are those of that document: "Valid", or the reason and "skip test". The document does not check
-// the signature, because the token came from the token endpoint.
+// are quoted from that document: "Valid", or the reason and "skip test". The document does not
+// check the signature, because the token came from the token endpoint.
 func ExampleVerifier_Check() {
 	v := &idtoken.Verifier{
 		Issuer:                "https://sso.meycloud.net:9031",

@@ -39,13 +39,13 @@ const logoutWithin = 10 * time.Minute
 // replica may be behind.
 const replayMargin = 5 * time.Minute
 
-// VerifyLogout validates a logout token, OpenID Connect Back-Channel Logout 1.0 §2.6. It runs
-// the steps for ID tokens that apply.
+// VerifyLogout validates a logout token, OpenID Connect Back-Channel Logout 1.0 §2.6. It runs the
+// steps for ID tokens that apply.
 //
-// Each token is accepted once. If the application fails to end the sessions after this call,
-// it must retry by itself: when the server sends the same token again, VerifyLogout returns
-// [ErrReplayed]. If the replay store failed, the error has a method Temporary() bool that
-// returns true. Every other error is an [*Error].
+// Each token is accepted once. If the application fails to end the sessions after this call, it
+// must retry by itself. When the server sends the same token again, VerifyLogout returns
+// [ErrReplayed]. If the replay store failed, the error has a method Temporary() bool that returns
+// true. Every other error is an [*Error].
 func (v *Verifier) VerifyLogout(ctx context.Context, raw string) (*LogoutToken, error) {
 	kind := jose.LogoutToken
 	if v.InsecureDraftLogout {

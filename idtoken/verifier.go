@@ -39,9 +39,9 @@ type Verifier struct {
 	// Issuer is accepted.
 	IssuerAlias string
 
-	// Tenants lists the tenant IDs whose users may sign in when Issuer contains {tenantid}
-	// (Entra ID). iss must then be Issuer with the token's tid in place of {tenantid}. The
-	// signing key must belong to that tenant or to all tenants.
+	// Tenants lists the tenant IDs whose users may sign in when Issuer contains {tenantid} (Entra ID).
+	// iss must then be Issuer with the token's tid instead of {tenantid}. The signing key must belong
+	// to that tenant or to all tenants.
 	Tenants []string
 
 	// AcceptTenant decides about tenants that Tenants does not list, when Issuer contains
@@ -57,9 +57,9 @@ type Verifier struct {
 	// or a go-oidc key set.
 	Keys KeySet
 
-	// Algs are the signature algorithms that the client registered
-	// (id_token_signed_response_alg). Empty means RS256 alone, the default of OpenID Connect.
-	// The token and the server's metadata cannot change them.
+	// Algs are the signature algorithms that the client registered (id_token_signed_response_alg).
+	// Empty means only RS256, the default of OpenID Connect. The token and the server's metadata
+	// cannot change them.
 	Algs []string
 
 	// TrustedAudiences are the values that aud may contain in addition to ClientID. A token
@@ -120,10 +120,10 @@ type Verifier struct {
 
 type hidden[T any] = redact.All[T]
 
-// Expected holds the values that one token is compared with. A token with a nonce or a
-// hash that is not expected is rejected, but at_hash of a token from the browser is not looked at
-// without AccessToken. Without ACRValues and MaxAge, acr and auth_time are not compared. Expected
-// redacts itself in fmt, log/slog and encoding.
+// Expected holds the values that one token is compared with. A token with a nonce or a hash that is
+// not expected is rejected. Without AccessToken, at_hash of a token from the browser is not
+// checked. Without ACRValues and MaxAge, acr and auth_time are not compared. Expected redacts
+// itself in fmt, log/slog and encoding.
 type Expected struct {
 	hidden[Expected]
 
@@ -134,8 +134,8 @@ type Expected struct {
 	// s_hash must match them.
 	AccessToken, Code, State string
 
-	// ACRValues are the authentication context classes that satisfy the request. Empty means
-	// that the request asked for none.
+	// ACRValues are the authentication context classes that satisfy the request. Empty means that the
+	// request had none.
 	ACRValues []string
 
 	// MaxAge is the max_age of the request: the maximum time since the user authenticated.

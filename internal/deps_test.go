@@ -37,7 +37,7 @@ var graph = map[string][]string{
 	"rs":                  {"discovery", "internal/dpop", "internal/endpoint", "internal/jose", "internal/redact", "internal/testseam"},
 	"rs/ssf":              {"discovery", "internal/endpoint", "internal/jose"},
 	"rs/authzen":          {"internal/endpoint", "internal/jose", "rs"},
-	"internal/optest":     {"discovery/issuertest"}, // for tests alone
+	"internal/optest":     {"discovery/issuertest"}, // for tests only
 	"internal/badtoken":   {"internal/optest"},
 	"internal":            {},
 
@@ -50,10 +50,10 @@ var graph = map[string][]string{
 	"client/logintest":     {"client", "client/login", "internal/testseam"},
 	"internal/testseam":    {},
 
-	"internal/pgtest":    {}, // for tests alone
-	"internal/redistest": {}, // for tests alone
+	"internal/pgtest":    {}, // for tests only
+	"internal/redistest": {}, // for tests only
 
-	"client/login/storetest": {}, // for tests alone
+	"client/login/storetest": {}, // for tests only
 }
 
 // importers has the packages that may import another module.
@@ -207,7 +207,7 @@ func TestIntrospectionAlone(t *testing.T) {
 	}
 }
 
-// TestArchitecture: the levels of docs/architecture.md are those of the graph.
+// TestArchitecture: the levels of docs/architecture.md match the import graph.
 func TestArchitecture(t *testing.T) {
 	page, err := os.ReadFile("../docs/architecture.md")
 	if err != nil {

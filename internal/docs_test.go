@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// TestPages: every piece of Go on a page is part of a file that is compiled, line for line.
+// TestPages: every block of Go on a page is part of a compiled file, line by line.
 func TestPages(t *testing.T) {
 	code := allCode(t)
 	pages, err := filepath.Glob("../docs/*.md")
@@ -45,12 +45,12 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// withoutCode is a page without its code.
+// withoutCode removes the code of a page.
 func withoutCode(page string) string {
 	return spans.ReplaceAllString(fences.ReplaceAllString(page, ""), "code")
 }
 
-// anchors are the headings of a page in the form in which links name them.
+// anchors returns the headings of a page as links name them.
 func anchors(page string) (out []string) {
 	for _, heading := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(page, -1) {
 		name := regexp.MustCompile(`[^\w -]`).ReplaceAllString(strings.ToLower(heading[1]), "")
@@ -68,7 +68,7 @@ func read(t *testing.T, file string) string {
 	return string(raw)
 }
 
-// allCode is every Go file of the repository, flat.
+// allCode returns every Go file of the repository without indentation.
 func allCode(t *testing.T) string {
 	var b strings.Builder
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
@@ -97,7 +97,7 @@ func flat(s string) string {
 // maxWords is the length of a sentence. Authors aim at 25.
 const maxWords = 30
 
-// avoided are expressions that a reader who is not a native speaker has to read twice.
+// avoided are expressions that are hard to read for readers who are not native speakers.
 var avoided = regexp.MustCompile(`(?i)\b(can(not| not)? be had|could not be had|nobody of (yours|ours)|is none|whoever|of its own` +
 	`|stands?|brings?|takes|is told|(is|are) left empty|by (its|their) name)\b`)
 
@@ -110,7 +110,7 @@ func TestPlainEnglish(t *testing.T) {
 	}
 }
 
-// TestUnclear: the check of the pages finds what it is for, and nothing else.
+// TestUnclear: the check of the pages finds each kind of fault, and accepts the rest.
 func TestUnclear(t *testing.T) {
 	long := strings.Repeat("word ", maxWords+1)
 	for _, test := range []struct {
@@ -180,8 +180,8 @@ var (
 	starts   = regexp.MustCompile(`^(#+ |\||[-*] |\d+\. )`)
 )
 
-// paragraphs are the paragraphs, list items, headings and rows of tables. A span of code
-// counts as one word, and a link as its text.
+// paragraphs returns the paragraphs, list items, headings and rows of tables. A span of code counts
+// as one word, and a link as its text.
 func paragraphs(page string) (out []string) {
 	page = indented.ReplaceAllString(fences.ReplaceAllString(page, "\n"), "\n")
 	fresh := true

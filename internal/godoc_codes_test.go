@@ -39,8 +39,8 @@ func (p *loadedPackage) checkConstants(t *testing.T, calls []*function) {
 	}
 }
 
-// serverCodes are the error codes that servers send, by RFC 6749, 6750, 7009, 8628, 8707, 9101, 9449
-// and 9470, OpenID Connect Core and CIBA Core. The first two are those of package client.
+// serverCodes are the error codes that servers send, by RFC 6749, 6750, 7009, 8628, 8707, 9101,
+// 9449 and 9470, OpenID Connect Core and CIBA Core. The first two are of package client.
 var serverCodes = []string{
 	"login_failed", "temporarily_unavailable", "server_error",
 	"invalid_request", "unauthorized_client", "access_denied", "unsupported_response_type", "invalid_scope", "invalid_client", "invalid_grant", "unsupported_grant_type",

@@ -19,8 +19,8 @@ import (
 	"testing"
 )
 
-// TestErrorsDocumented: the doc comment of every exported call that can fail says how, and where
-// a package has codes, it names exactly the codes that the call can reach.
+// TestErrorsDocumented: the doc comment of every exported call that can fail says how. If the
+// package has codes, it names exactly the codes that the call can reach.
 func TestErrorsDocumented(t *testing.T) {
 	checked, coded, listed := 0, 0, 0
 	for _, dir := range []string{"..", "../rs/grpcrs", "../mcpauth", "../redisstore", "../sqlstore"} {
@@ -65,8 +65,8 @@ var unreachable = map[string]string{
 	"RequireMaxAge 403 insufficient_scope": "its check returns an *Error",
 }
 
-// perhaps are the codes that depend on a value, so that the walk does not find them: those of
-// codeOf, for a call that ends there.
+// perhaps are codes that depend on a value, so that the walk does not find them. A call that
+// reaches codeOf can have each of its codes.
 var perhaps = map[string][]string{
 	"codeOf": {"CodeDenied", "CodeSignIn", "CodeFailed", "CodeConfiguration", "CodeAnotherUser", "CodeExpired", "CodeTooLarge", "CodeLimited", "CodeUnavailable"},
 }
@@ -74,7 +74,7 @@ var perhaps = map[string][]string{
 // checkCodes compares the doc comment of a call with the codes that it reaches.
 func (p *loadedPackage) checkCodes(t *testing.T, f *function) (n int) {
 	reached := p.reach(f.object)
-	if f.isCheck() { // a Protection answers so to every error that says nothing else
+	if f.isCheck() { // a Protection answers every other error in this way
 		reached["401 invalid_token"] = true
 	}
 	for code := range reached {
@@ -97,8 +97,8 @@ var (
 	withCode = regexp.MustCompile(`\b\d{3} [a-z]+_[a-z_]+`)
 )
 
-// names reports whether doc has a code as words of its own. Line ends count as spaces. A status
-// does not count as part of a longer code. For 503, a Temporary error will do.
+// names reports whether doc has a code as whole words. Line ends count as spaces. A status does not
+// count as part of a longer code. For 503, a Temporary error will do.
 func names(doc, code string) bool {
 	doc = strings.Join(strings.Fields(doc), " ")
 	if !letters.MatchString(code) {
@@ -107,7 +107,7 @@ func names(doc, code string) bool {
 	return regexp.MustCompile(`(^|[^\w])`+regexp.QuoteMeta(code)+`($|[^\w])`).MatchString(doc) || code == "503" && strings.Contains(doc, "Temporary")
 }
 
-// rsCodes are the answers of package rs, such as "401 invalid_token".
+// rsCodes returns the answers of package rs, such as "401 invalid_token".
 func rsCodes(p *loadedPackage, n ast.Node) []string {
 	lit, ok := n.(*ast.CompositeLit)
 	if !ok {
@@ -136,7 +136,7 @@ func rsCodes(p *loadedPackage, n ast.Node) []string {
 	return []string{strings.TrimSpace(status + " " + code)}
 }
 
-// grpcCodes are the codes of gRPC.
+// grpcCodes returns the codes of gRPC.
 func grpcCodes(p *loadedPackage, n ast.Node) []string {
 	if id, ok := n.(*ast.Ident); ok {
 		if c, ok := p.info.Uses[id].(*types.Const); ok && c.Pkg() != nil && c.Pkg().Path() == "google.golang.org/grpc/codes" {
@@ -146,7 +146,7 @@ func grpcCodes(p *loadedPackage, n ast.Node) []string {
 	return nil
 }
 
-// constantsOf are the values of constants of the package itself.
+// constantsOf returns a function that finds the values of constants of the package.
 func constantsOf(list ...string) func(*loadedPackage, ast.Node) []string {
 	return func(p *loadedPackage, n ast.Node) []string {
 		if id, ok := n.(*ast.Ident); ok && slices.Contains(list, id.Name) {
@@ -158,7 +158,7 @@ func constantsOf(list ...string) func(*loadedPackage, ast.Node) []string {
 	}
 }
 
-// loginCodes are the codes of problems. The functions that only compare codes have none.
+// loginCodes returns the codes of problems. Functions that only compare codes have none.
 func loginCodes(p *loadedPackage, n ast.Node) []string {
 	id, ok := n.(*ast.Ident)
 	if !ok || !strings.HasPrefix(id.Name, "Code") {
@@ -190,7 +190,7 @@ func (f *function) canFail() bool {
 	return types.Implements(last, types.Universe.Lookup("error").Type().Underlying().(*types.Interface))
 }
 
-// isCheck reports whether a Protection calls the function about a token.
+// isCheck reports whether a Protection calls the function to check a token.
 func (f *function) isCheck() bool {
 	return strings.HasSuffix(f.name, ".VerifyToken") || strings.HasSuffix(f.name, ".CheckRevocation")
 }
@@ -224,8 +224,8 @@ func (p *loadedPackage) exported() (all []*function) {
 	return all
 }
 
-// index finds the calls and the codes of each function. A method of an interface stands for
-// the methods of all types of the package that implement it.
+// index finds the calls and the codes of each function. A call of an interface's method counts as a
+// call of the methods of all types of the package that implement it.
 func (p *loadedPackage) index() {
 	p.calls, p.own, p.codes = map[*types.Func][]*types.Func{}, map[*types.Func][]string{}, map[string]bool{}
 	for _, file := range p.files {
@@ -318,8 +318,8 @@ func (p *loadedPackage) walk(from *types.Func) map[*types.Func]bool {
 	return seen
 }
 
-// loadPackages loads the packages of a module that others may import, with the types of what
-// they import from the build cache.
+// loadPackages loads the packages of a module that others may import. The types of their imports
+// are from the build cache.
 func loadPackages(t *testing.T, dir string) (all []*loadedPackage) {
 	cmd := exec.Command("go", "list", "-export", "-deps", "-json=ImportPath,Export,Dir,GoFiles,DepOnly", "./...")
 	cmd.Dir, cmd.Stderr = dir, os.Stderr

@@ -90,7 +90,8 @@ func TestTaskExamples(t *testing.T) {
 	}
 }
 
-// examples are the names of the examples of each directory. It rejects one without output.
+// examples returns the names of the examples of each directory. An example without output is an
+// error.
 func examples(t *testing.T) map[string]map[string]bool {
 	all := map[string]map[string]bool{}
 	for _, dir := range exportedDirs(t) {

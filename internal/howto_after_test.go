@@ -13,8 +13,8 @@ import (
 	"github.com/countersign/countersign/discovery"
 )
 
-// The code of docs/end-a-session.md and docs/register-a-client.md, compiled. What it does is
-// tested where it is implemented.
+// The code of docs/end-a-session.md and docs/register-a-client.md, compiled. Other tests check what
+// it does.
 var _ = []any{signOut, signedOut, endGrant, askAbout, ownKeys, registerClient, renameClient, byDocument}
 
 func signOut(ctx context.Context, c *client.Client, issued *client.Tokens) (redirect, state string, err error) {

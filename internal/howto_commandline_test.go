@@ -18,7 +18,7 @@ import (
 
 // The code of docs/command-line-programs.md, run.
 
-// commandLine calls an API for the user of a command-line program, who signs in once.
+// commandLine calls an API for the user of a command-line program. The user signs in once.
 func commandLine(ctx context.Context, config loopback.Config, dir string) (*http.Client, error) {
 	c, err := client.New(config.Client)
 	if err != nil {
@@ -55,7 +55,8 @@ func signOutOfProgram(ctx context.Context, c *client.Client, refresher *tokens.R
 	return err
 }
 
-// TestSignOutOfProgram: the errors of the page's table. After each call no tokens are stored.
+// TestSignOutOfProgram: the errors of the page's table. No tokens are stored after any of the
+// calls.
 func TestSignOutOfProgram(t *testing.T) {
 	issuer := issuertest.New(t, issuertest.Config{})
 	bare := issuertest.New(t, issuertest.Config{Edit: issuertest.Edit{Metadata: func(m map[string]any) { delete(m, "revocation_endpoint") }}})
@@ -96,8 +97,8 @@ func TestSignOutOfProgram(t *testing.T) {
 	}
 }
 
-// TestUnusableStoreOfProgram: the error about a store appears once, and without a request. So does
-// that of a user who is not signed in.
+// TestUnusableStoreOfProgram: the error about a store appears once, and no request is sent. The
+// same holds for a user who is not signed in.
 func TestUnusableStoreOfProgram(t *testing.T) {
 	c := webClient(t, issuertest.New(t, issuertest.Config{}), nil)
 	store := &tokens.FileStore{Dir: filepath.Join(t.TempDir(), "tokens")}
@@ -119,7 +120,7 @@ func TestUnusableStoreOfProgram(t *testing.T) {
 	}
 }
 
-// signInProgram adds the tokens of a login.
+// signInProgram stores the tokens of a login.
 func signInProgram(t *testing.T, issuer *issuertest.Issuer, c *client.Client, refresher *tokens.Refresher) {
 	t.Helper()
 	redirect, pending, err := c.Begin(t.Context(), client.Request{})

@@ -57,7 +57,7 @@ func (c *customers) handler(ctx context.Context, host string) (http.Handler, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if earlier := c.known[host]; earlier != nil { // of another request meanwhile
+	if earlier := c.known[host]; earlier != nil { // of another request at the same time
 		return earlier, nil
 	}
 	if len(c.known) >= maxCustomers || c.known == nil {

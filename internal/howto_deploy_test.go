@@ -56,8 +56,8 @@ func corsAPI(protection *rs.Protection, photos http.Handler) http.Handler {
 	return handler
 }
 
-// TestCORS: a preflight request of the application needs no token. That of another origin is
-// answered as any request without a token, and permits nothing.
+// TestCORS: a preflight request of the application needs no token. A preflight request of another
+// origin is answered like any request without a token, and permits nothing.
 func TestCORS(t *testing.T) {
 	protection := &rs.Protection{Tokens: rstest.Tokens{"a-token": {Subject: "alice"}}, Logger: slog.New(slog.DiscardHandler)}
 	h := corsAPI(protection, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "photos") }))
@@ -115,7 +115,7 @@ func requireOrganization(id string) func(http.Handler) http.Handler {
 	})
 }
 
-// TestRoles: each route of the page lets the right role through, and no other.
+// TestRoles: each route of the page accepts the right role, and no other.
 func TestRoles(t *testing.T) {
 	ok := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	mux := http.NewServeMux()
@@ -146,7 +146,7 @@ func TestRoles(t *testing.T) {
 	}
 }
 
-// privateCA returns an http.Client that trusts the system's authorities and one more.
+// privateCA returns an http.Client that trusts the system's certificate authorities and one more.
 func privateCA(file string) (*http.Client, error) {
 	ca, err := os.ReadFile(file)
 	if err != nil {
@@ -165,8 +165,8 @@ func privateCA(file string) (*http.Client, error) {
 	}}, nil
 }
 
-// TestPrivateCA: a server with a certificate of a private authority is trusted with the
-// authority's certificate, and not without it.
+// TestPrivateCA: a server with a certificate of a private CA is trusted only with the CA's
+// certificate.
 func TestPrivateCA(t *testing.T) {
 	issuer := issuertest.New(t, issuertest.Config{})
 	file := filepath.Join(t.TempDir(), "ca.pem")
@@ -193,7 +193,7 @@ func probes(mux *http.ServeMux, l *login.Login, api *rs.Protection) {
 	})
 }
 
-// TestProbes: a process whose server is not there is alive and not ready.
+// TestProbes: without an authorization server the process is alive, but not ready.
 func TestProbes(t *testing.T) {
 	defer slog.SetDefault(slog.Default())
 	slog.SetDefault(slog.New(slog.DiscardHandler))
@@ -220,7 +220,7 @@ func TestProbes(t *testing.T) {
 	}
 }
 
-// webClient is a client of a test issuer; change may be nil.
+// webClient returns a client of a test issuer. change may be nil.
 func webClient(t *testing.T, issuer *issuertest.Issuer, change func(*client.Config)) *client.Client {
 	t.Helper()
 	config := client.Config{

@@ -9,7 +9,7 @@ import (
 	"github.com/countersign/countersign/client/login"
 )
 
-// What the pages on device bound sessions and single-page applications show.
+// The code of the pages on device bound sessions and single-page applications.
 func howToBind(c *client.Client, keys [][]byte, store login.Store, mux *http.ServeMux, transfer http.Handler) error {
 	l, err := login.New(login.Config{
 		Clients: map[string]*client.Client{"main": c}, Keys: keys, Store: store,
@@ -44,7 +44,7 @@ func howToServeAPage(c *client.Client, keys [][]byte, mux *http.ServeMux) error 
 	return nil
 }
 
-// TestDeviceAndPage: what the pages show is accepted.
+// TestDeviceAndPage: New accepts the configurations of the pages.
 func TestDeviceAndPage(t *testing.T) {
 	c, err := client.New(client.Config{Issuer: "https://as.example", ClientID: "web", Auth: auth.Public(), RedirectURL: "https://app.example/callback", Scopes: []string{"openid"}})
 	if err != nil {

@@ -125,7 +125,7 @@ func signInWithGitHub(config login.Config) {
 	}
 }
 
-// finishAt is of docs/sign-in.md.
+// finishAt is on the page docs/sign-in.md.
 func finishAt(c *client.Client, pending *client.Pending, r *http.Request) (*client.Tokens, error) {
 	at := &url.URL{Scheme: "https", Host: r.Host, Path: r.URL.Path, RawQuery: r.URL.RawQuery}
 	issued, err := c.FinishAt(r.Context(), pending, at, r.URL.Query())

@@ -29,7 +29,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// nginxHead is what nginx.conf has around the block of docs/proxies-and-base-paths.md.
+// nginxHead is the rest of nginx.conf, around the block of docs/proxies-and-base-paths.md.
 const nginxHead = `daemon off; master_process off; pid @DIR@/pid; error_log stderr;
 events { worker_connections 64; }
 http {
@@ -37,8 +37,8 @@ access_log off; client_body_temp_path @DIR@/1; proxy_temp_path @DIR@/2; fastcgi_
 uwsgi_temp_path @DIR@/4; scgi_temp_path @DIR@/5;
 `
 
-// TestNginx: with the page's block a visitor signs in through nginx under a base path, with a
-// session that is larger than nginx's default buffers. Without the buffers nginx answers 502.
+// TestNginx: with the page's block a visitor signs in through nginx under a base path. The session
+// is larger than nginx's default buffers. Without the page's buffers nginx answers 502.
 func TestNginx(t *testing.T) {
 	program := os.Getenv("COUNTERSIGN_NGINX")
 	if program == "" {
@@ -93,7 +93,8 @@ func underBasePath(t *testing.T, issuer *issuertest.Issuer) http.Handler {
 	return mux
 }
 
-// startNginx tests a configuration with nginx -t, and runs it with other files and ports.
+// startNginx tests a configuration with nginx -t. Then it runs nginx with the test's files and
+// ports.
 func startNginx(t *testing.T, program, block, backend string) (front string, certificate *x509.Certificate) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -148,7 +149,7 @@ func writeCertificate(t *testing.T, dir, name string) *x509.Certificate {
 	return certificate
 }
 
-// dialing is a transport that reaches one address at another one.
+// dialing returns a transport that connects to another address instead of the given one.
 func dialing(transport *http.Transport, from, to string) *http.Transport {
 	changed := transport.Clone()
 	changed.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {

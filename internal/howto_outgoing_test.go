@@ -11,8 +11,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestGuardedTransport: an application's own Transport keeps the guard with a Dialer, and
-// has none without. DISC-03.
+// TestGuardedTransport: an application's Transport blocks private addresses only if it uses a
+// Dialer. DISC-03.
 func TestGuardedTransport(t *testing.T) {
 	target, asked := inside(t)
 	s := optest.New(t)

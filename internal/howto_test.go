@@ -15,8 +15,7 @@ import (
 	"github.com/countersign/countersign/pkce"
 )
 
-// The code that the pages of docs show, compiled. What it does is tested where it is
-// implemented.
+// The code that the pages of docs show, compiled. Other tests check what it does.
 var _ = []any{newClient, strong, byName, begin, explain, exchange, exchangeWithNonce, validate}
 
 func newClient(secret string) (*client.Client, error) {

@@ -24,7 +24,7 @@ import (
 
 // The code of docs/test-your-application.md, run.
 
-// api is what the tests of the page test.
+// api is the code under test in the examples of the page.
 var api = rs.RequireScope("photos.read")(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	caller, _ := rs.FromContext(r.Context())
 	io.WriteString(w, "photos of "+caller.Subject)
@@ -123,10 +123,10 @@ func TestWrongNonce(t *testing.T) {
 	}
 }
 
-// TestEveryFaultEndsTheLogin: no fault of the ID token signs anybody in.
+// TestEveryFaultEndsTheLogin: an ID token with a fault signs no user in.
 func TestEveryFaultEndsTheLogin(t *testing.T) {
 	for _, fault := range issuertest.Faults() {
-		conditional := fault.Step() == 12 || fault.Step() == 13 || fault == issuertest.IDTokenCodeOther // nothing was asked for
+		conditional := fault.Step() == 12 || fault.Step() == 13 || fault == issuertest.IDTokenCodeOther // nothing was requested
 		if fault.Step() == 0 || conditional {
 			continue
 		}

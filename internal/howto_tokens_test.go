@@ -9,10 +9,10 @@ import (
 	"github.com/countersign/countersign/client/tokens"
 )
 
-// The code of docs/use-tokens.md, compiled. internal/stepup_test.go goes this way.
+// The code of docs/use-tokens.md, compiled. internal/stepup_test.go runs it.
 var _ = []any{keepFresh, afterLogin, callAPI, askForMore}
 
-// sharedStore is what redisstore.Store is.
+// sharedStore has the methods of redisstore.Store.
 type sharedStore interface {
 	tokens.Store
 	tokens.Leases

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// qualified is a name in a text, such as Config.Auth or auth.Public.
+// qualified matches a name in a text, such as Config.Auth or auth.Public.
 var qualified = regexp.MustCompile(`\b([A-Za-z]\w*)\.([A-Z]\w+)`)
 
 // TestTextsNameWhatExists: a setting, a method or a function that an error names exists.
@@ -35,7 +35,8 @@ func TestTextsNameWhatExists(t *testing.T) {
 	}
 }
 
-// exportedNames are the fields and methods of each type, and what each package declares.
+// exportedNames returns the fields and methods of each type, and the names that each package
+// declares.
 func exportedNames(t *testing.T) map[string]map[string]bool {
 	known := map[string]map[string]bool{}
 	for _, dir := range exportedDirs(t) {
@@ -93,7 +94,7 @@ func addNames(known map[string]map[string]bool, pkg string, d ast.Decl) {
 	}
 }
 
-// members are the fields of a struct or the methods of an interface.
+// members returns the fields of a struct or the methods of an interface.
 func members(e ast.Expr) (names []string) {
 	var list *ast.FieldList
 	switch e := e.(type) {
@@ -115,7 +116,7 @@ func members(e ast.Expr) (names []string) {
 	return names
 }
 
-// typeName is the name of a type without its package.
+// typeName returns the name of a type without its package.
 func typeName(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.StarExpr:

@@ -49,7 +49,7 @@ func faultsOf(text string) (faults []string) {
 	return faults
 }
 
-// TestFaultsOf: the check of the texts finds what it is for, and nothing else.
+// TestFaultsOf: the check of the texts finds each kind of fault, and accepts the rest.
 func TestFaultsOf(t *testing.T) {
 	long := strings.Repeat("word ", maxTextWords+1)
 	for text, faults := range map[string]int{
@@ -74,8 +74,8 @@ var notTexts = map[string]bool{".git": true, "testdata": true, "badtoken": true,
 // textOf is a text of the code, and where it is.
 type textOf struct{ at, text string }
 
-// texts are the string literals of the code that consist of several words, without those of
-// tests, of other languages, and of struct tags.
+// texts returns the string literals of several words. Tests, other languages and struct tags are
+// excluded.
 func texts(t *testing.T) (all []textOf) {
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		switch {
@@ -116,7 +116,7 @@ func textsIn(t *testing.T, path string) (all []textOf) {
 	return all
 }
 
-// joined is the text of a literal, or of literals and values that are joined by +.
+// joined returns the text of a literal, or of literals and values that are joined by +.
 func joined(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.BinaryExpr:

@@ -9,12 +9,12 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// calling makes a change, and calls the API with a good token.
+// calling makes a change, and calls the API with a valid token.
 func calling(change func(d *firstDay)) func(*firstDay) (int, string) {
 	return func(d *firstDay) (int, string) { change(d); return d.call(d.accessToken("photos.read")) }
 }
 
-// apiMistakes are those of APIs and of their callers.
+// apiMistakes are mistakes of APIs and of their callers.
 func apiMistakes() []mistake {
 	return []mistake{
 		{"API whose server is down", func(d *firstDay) (int, string) {
@@ -57,7 +57,7 @@ func apiMistakes() []mistake {
 	}
 }
 
-// TestMistakesBeforeListening: Ready reports what an API lacks.
+// TestMistakesBeforeListening: Ready reports the missing settings of an API.
 func TestMistakesBeforeListening(t *testing.T) {
 	for field, change := range map[string]func(d *firstDay){
 		"":                  func(*firstDay) {},

@@ -61,8 +61,8 @@ func registrationMistakes() []mistake {
 	}
 }
 
-// answering is an issuer whose token endpoint responds with an error and status 200, as GitHub's
-// does.
+// answering starts an issuer whose token endpoint responds with an error and status 200, as
+// GitHub's does.
 func answering(code string) issuertest.Config {
 	return issuertest.Config{Edit: issuertest.Edit{Token: func(m map[string]any) { clear(m); m["error"] = code }}}
 }
@@ -150,14 +150,14 @@ func deploymentMistakes() []mistake {
 	}
 }
 
-// unknownHost is the answer of a resolver. The test needs none.
+// unknownHost is the error for an unknown name. The test uses no resolver.
 func unknownHost(context.Context, string, string) (net.Conn, error) {
 	return nil, &net.DNSError{Err: "no such host", IsNotFound: true}
 }
 
 var otherKeys = [][]byte{bytes.Repeat([]byte{1}, 32)}
 
-// get is a request to the application without a cookie.
+// get sends a request to the application without a cookie.
 func (d *firstDay) get(target string) (int, string) {
 	d.routes()
 	w := httptest.NewRecorder()
@@ -169,7 +169,7 @@ func (d *firstDay) get(target string) (int, string) {
 // cookies of ports.
 func (d *firstDay) visitBoth() (int, string) { return d.visitAfter(otherKeys) }
 
-// visitBothWithSameKeys is visitBoth, with one SESSION_KEYS for both.
+// visitBothWithSameKeys is visitBoth with the same SESSION_KEYS for both.
 func (d *firstDay) visitBothWithSameKeys() (int, string) { return d.visitAfter(d.login.Keys) }
 
 func (d *firstDay) visitAfter(keys [][]byte) (int, string) {

@@ -22,8 +22,8 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// firstDay is a program of the first day, at an issuer that has one client with one redirect
-// URI. A mistake changes it.
+// firstDay is a beginner's program, and an issuer that has one client with one redirect URI. A
+// mistake changes a part of it.
 type firstDay struct {
 	t      *testing.T
 	issuer *issuertest.Issuer
@@ -83,7 +83,7 @@ func (d *firstDay) start() error {
 	return nil
 }
 
-// routes is start for a configuration that is complete.
+// routes is start for a complete configuration.
 func (d *firstDay) routes() {
 	d.t.Helper()
 	if err := d.start(); err != nil {
@@ -121,7 +121,7 @@ func (d *firstDay) accessToken(scopes ...string) string {
 	return d.issuer.AccessToken(issuertest.AccessToken{Scopes: scopes})
 }
 
-// mistake is what a beginner does wrong, and what comes of it.
+// mistake is what a beginner does wrong, and the expected result.
 type mistake struct {
 	name   string
 	make   func(d *firstDay) (status int, page string)
@@ -133,9 +133,9 @@ type mistake struct {
 	retry  bool // the page has a link to sign in again
 }
 
-// TestMistakes makes each mistake of a beginner. The log has the level and the text by which
-// the page on troubleshooting finds the remedy; the visitor or the caller sees a page, its
-// status, and a way to try again only where that helps.
+// TestMistakes makes each mistake of a beginner. The log has the level, and the text that the page
+// on troubleshooting lists. The visitor or the caller gets the right status and page. The page has
+// a link to try again only where that helps.
 func TestMistakes(t *testing.T) {
 	page := troubleshooting(t)
 	for _, m := range slices.Concat(registrationMistakes(), signInMistakes(), deploymentMistakes(), apiMistakes()) {
@@ -159,7 +159,7 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// checkLog requires one line at the level, with the text, and nothing that is worse.
+// checkLog requires one line at the level, with the text, and no line at a higher level.
 func (m *mistake) checkLog(t *testing.T, log string) {
 	t.Helper()
 	parts := strings.Split(m.text, "…")

@@ -115,7 +115,7 @@ func rpcError(answer string) (code int, id any) {
 func TestSameMessage(t *testing.T) {
 	for name, test := range map[string]struct {
 		body       string
-		read, both int // status with photos.read alone, and with photos.write too
+		read, both int // status with photos.read only, and with photos.write too
 	}{
 		"escaped name":          {`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"n\u0061me":"del\u0065te"}}`, 403, 200},
 		"escaped slash":         {`{"jsonrpc":"2.0","id":1,"method":"tools\/call","params":{"name":"delete"}}`, 403, 200},

@@ -32,9 +32,9 @@ type Config struct {
 	// session. One that it rejected is asked about at each login.
 	Trusted func(ctx context.Context, issuer string) bool
 
-	// Registered gives the client that the operator registered at an issuer. It comes before
-	// Client. Issuer, DiscoveryURL, Metadata and Provider of the result are replaced. nil means
-	// that there are no such clients.
+	// Registered returns the client that the operator registered at an issuer. It comes before Client.
+	// Issuer, DiscoveryURL, Metadata and Provider of the result are replaced. nil means that there are
+	// no such clients.
 	Registered func(issuer string) (c client.Config, ok bool)
 
 	// Client describes the client. With a ClientID it is a client ID metadata document, for
@@ -49,17 +49,17 @@ type Config struct {
 	// machine, see package loopback. nil means the system's browser.
 	Open func(ctx context.Context, address string) error
 
-	// Callback shows the address of a login to the user, and returns the URL at which the
-	// response arrived, with its query. It is for applications with a redirect URI of their
-	// own; check that the response came with the browser of this user. nil means loopback.
+	// Callback shows the address of a login to the user, and returns the URL at which the response
+	// arrived, with its query. It is for applications with their own redirect URI. Check that the
+	// response came with the browser of this user. nil means loopback.
 	Callback func(ctx context.Context, address string) (*url.URL, error)
 
 	// Grant gets tokens without a user, for example [grant.ClientCredentials], [Workload] or
 	// [EnterpriseManaged]. nil means that the user signs in.
 	Grant Grant
 
-	// DPoP binds tokens to a key. nil means that they are bound where the MCP server asks for
-	// it. DPoP needs Handler.HTTPClient.
+	// DPoP binds tokens to a key. nil means that they are bound where the MCP server requires it. DPoP
+	// needs Handler.HTTPClient.
 	DPoP *client.DPoP
 
 	// Store keeps tokens and registrations for the next run of the program. It holds secrets.
@@ -74,9 +74,9 @@ type Config struct {
 	User string
 
 	// InsecureNoS256 are issuers whose metadata need not list S256 in
-	// code_challenge_methods_supported. S256 is sent to them too, but may be ignored. For an MCP
-	// server that is its own authorization server and has no metadata, as in revision
-	// 2025-03-26, the endpoints are then /authorize, /token and /register.
+	// code_challenge_methods_supported. S256 is sent to them too, but may be ignored. In revision
+	// 2025-03-26 an MCP server may be its own authorization server without metadata. Its endpoints are
+	// then /authorize, /token and /register.
 	InsecureNoS256 []string
 
 	// HTTP sends the requests. Its Transport is used. nil means the module's own client for

@@ -18,7 +18,7 @@ type found struct {
 	address  string // of the resource metadata, if a challenge named it
 	server   *discovery.Provider
 	metadata *discovery.Metadata
-	dpop     bool // the MCP server wants tokens that are bound to a key
+	dpop     bool // the MCP server requires tokens that are bound to a key
 }
 
 // discover finds the authorization server of the MCP server, and asks Config.Trusted about it.
@@ -49,9 +49,9 @@ func (h *Handler) approve(ctx context.Context, issuer string) bool {
 	return h.approved[issuer]
 }
 
-// findResource reads the resource metadata from the address of a challenge, or else below the
-// well-known path: first with the path of the MCP server, then without. The metadata must name
-// one of the identifiers.
+// findResource reads the resource metadata from the address of a challenge. Without one it reads it
+// below the well-known path: first with the path of the MCP server, then without. The metadata must
+// name one of the identifiers.
 func (h *Handler) findResource(ctx context.Context, address string) (*discovery.Resource, error) {
 	var first error
 	for _, identifier := range h.identifiers() {
@@ -125,7 +125,7 @@ func (h *Handler) ownServer(ctx context.Context) (*discovery.Provider, error) {
 	return nil, fmt.Errorf("the MCP server has no metadata: to use its endpoints /authorize, /token and /register, add its origin %q to Config.InsecureNoS256: %w", issuer, err)
 }
 
-// defaultEndpoints are those of revision 2025-03-26.
+// defaultEndpoints are the endpoints of revision 2025-03-26.
 func defaultEndpoints(issuer string) *discovery.Metadata {
 	return &discovery.Metadata{
 		Issuer: issuer, AuthorizationEndpoint: issuer + "/authorize", TokenEndpoint: issuer + "/token",

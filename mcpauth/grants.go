@@ -24,11 +24,11 @@ func Workload(assertion func(ctx context.Context, audience string) (string, erro
 	}
 }
 
-// EnterpriseManaged gets tokens for a user who signed in at the identity provider of an
-// enterprise, without a login at the MCP server (the extension enterprise-managed
-// authorization): idp is this application's client at the identity provider. subject gives the
-// user's ID token, see [crossapp.CrossApp]. The client at the MCP server's authorization server
-// comes from Config.Registered or Config.Client.
+// EnterpriseManaged gets tokens for a user who signed in at the identity provider of an enterprise,
+// without a login at the MCP server. This is the extension enterprise-managed authorization. idp is
+// this application's client at the identity provider. subject returns the user's ID token, see
+// [crossapp.CrossApp]. The client at the MCP server's authorization server comes from
+// Config.Registered or Config.Client.
 func EnterpriseManaged(idp *client.Client, subject func(ctx context.Context) (crossapp.Subject, error)) Grant {
 	return func(ctx context.Context, c *client.Client, req client.TokenRequest) (*client.Tokens, error) {
 		app := crossapp.CrossApp{IdP: idp, At: c, Scopes: req.Scopes, Subject: subject}

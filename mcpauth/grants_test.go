@@ -87,8 +87,8 @@ func TestWorkload(t *testing.T) {
 	}
 }
 
-// TestEnterpriseManaged: a grant of the enterprise's identity provider opens the MCP server. A
-// grant for another client is not sent.
+// TestEnterpriseManaged: the MCP server accepts a token for a grant of the enterprise's identity
+// provider. A grant for another client is not sent.
 func TestEnterpriseManaged(t *testing.T) {
 	grantClient := "agent-at-mcp"
 	var idp *issuertest.Issuer

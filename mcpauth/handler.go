@@ -84,14 +84,13 @@ func (h *Handler) TokenSource(ctx context.Context) (oauth2.TokenSource, error) {
 //
 // errors.As finds in the error:
 //
-//   - a [*tokens.ChallengeError] if another token cannot help. Its code is that of the MCP
-//     server, such as "insufficient_scope" or "invalid_token". Check the audience of the access
-//     tokens.
-//   - a *discovery.Error if the metadata of the MCP server or of its authorization server
-//     cannot be fetched or used, or Config.Trusted accepts none of its servers.
+//   - a [*tokens.ChallengeError] if another token cannot help. Its code is from the MCP server,
+//     such as "insufficient_scope" or "invalid_token". Check the audience of the access tokens.
+//   - a *discovery.Error if metadata of the MCP server or of its authorization server cannot be
+//     fetched or used. It is also the error if Config.Trusted accepts none of its servers.
 //   - a *registration.Error if the authorization server does not register the client.
-//   - a [*client.Error] with the step and the codes of client.Client.Begin and Finish if a
-//     login failed.
+//   - a [*client.Error] with the step and the codes of client.Client.Begin and Finish if a login
+//     failed.
 //
 // Any other error names the setting to change, or says that ctx ended.
 func (h *Handler) Authorize(ctx context.Context, req *http.Request, resp *http.Response) error {
@@ -146,7 +145,7 @@ func (h *Handler) replaced(ctx context.Context, rejected string) bool {
 	return err == nil && t.AccessToken != rejected && h.canSend(t.TokenType) == nil
 }
 
-// obtain gets tokens that the challenge asks for.
+// obtain gets tokens that satisfy the challenge.
 func (h *Handler) obtain(ctx context.Context, challenge *tokens.ChallengeError, rejected string) error {
 	stepUp := challenge.Code == tokens.InsufficientScope || challenge.Code == tokens.InsufficientUserAuthentication
 	if challenge.Status == http.StatusForbidden && !stepUp {
@@ -224,7 +223,7 @@ func (h *Handler) use(s *session) {
 	h.session = s
 }
 
-// canSend reports an error if the SDK alone cannot send tokens of this type.
+// canSend reports an error if the SDK cannot send tokens of this type without Handler.HTTPClient.
 func (h *Handler) canSend(tokenType string) error {
 	if strings.EqualFold(tokenType, "DPoP") && !h.proves.Load() {
 		return errors.New("mcpauth: the access token is bound to a key (DPoP): set StreamableClientTransport.HTTPClient to Handler.HTTPClient()")

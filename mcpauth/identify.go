@@ -21,7 +21,7 @@ func Identify(next http.Handler) http.Handler {
 	return rs.Require(checkCaller)(bearer(withTokenInfo(next)))
 }
 
-// Caller gives the user and the client of a call, with the scopes of the access token. extra is
+// Caller returns the user and the client of a call, with the scopes of the access token. extra is
 // the field Extra of the request. It returns an error without Identify.
 func Caller(extra *mcp.RequestExtra) (*rs.Principal, error) {
 	if extra != nil && extra.TokenInfo != nil {

@@ -15,8 +15,8 @@ import (
 
 const offlineAccess = "offline_access"
 
-// login gets tokens from the authorization server, and starts a session. old is the session
-// before at the same server, nil if there is none.
+// login gets tokens from the authorization server, and starts a session. old is the previous
+// session at the same server, or nil.
 func (h *Handler) login(ctx context.Context, f *found, challenge *tokens.ChallengeError, old *session) error {
 	if err := h.countLogin(challenge); err != nil {
 		return err
@@ -86,8 +86,8 @@ func (h *Handler) callback(ctx context.Context, config client.Config, request cl
 	return c, issued, err
 }
 
-// stepUp asks for the granted scopes and the missing ones. It fails if the last login has
-// asked for them already: the server does not grant them, or the MCP server does not accept them.
+// stepUp requests the granted scopes and the missing ones. It fails if the last login requested
+// them already: the server does not grant them, or the MCP server does not accept them.
 func (h *Handler) stepUp(ctx context.Context, f *found, challenge *tokens.ChallengeError, s *session) error {
 	if challenge.Code == tokens.InsufficientScope {
 		missing := slices.DeleteFunc(slices.Clone(challenge.Scopes), func(scope string) bool { return slices.Contains(s.record.Scopes, scope) })
@@ -113,9 +113,10 @@ func (h *Handler) countLogin(challenge *tokens.ChallengeError) error {
 	return nil
 }
 
-// scopes are those of the challenge, else those of the resource metadata, else none. A session
-// keeps the scopes that it has. offline_access is for servers that list it: without it they
-// issue no refresh token. The operator decides about that of a registered client, in its Scopes.
+// scopes returns the scopes of the challenge. Without them it returns the scopes of the resource
+// metadata, if any. A session keeps the scopes that it has. offline_access is for servers that list
+// it: without it they issue no refresh token. The operator decides about that of a registered
+// client, in its Scopes.
 func (h *Handler) scopes(f *found, challenge *tokens.ChallengeError, old *session) []string {
 	wanted := challenge.Scopes
 	if len(wanted) == 0 && old == nil {

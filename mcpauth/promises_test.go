@@ -22,7 +22,7 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// ask sends a request without the SDK, and lets the handler get a token if it needs one.
+// ask sends a request without the SDK. The handler gets a token if one is required.
 func ask(t *testing.T, w *world, h *mcpauth.Handler) error {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), "POST", w.url, strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`))
@@ -41,8 +41,8 @@ func ask(t *testing.T, w *world, h *mcpauth.Handler) error {
 	return h.Authorize(t.Context(), r, resp)
 }
 
-// TestTrustedOnce: an accepted issuer is not asked about again, in the next run too. A rejected
-// one is asked about at each login.
+// TestTrustedOnce: Config.Trusted is called once for an accepted issuer, also in the next run. For
+// a rejected one it is called at each login.
 func TestTrustedOnce(t *testing.T) {
 	w := newWorld(t, issuertest.Config{})
 	config, asked, accepted := w.config(), 0, false
@@ -75,8 +75,8 @@ func TestTrustedOnce(t *testing.T) {
 	}
 }
 
-// TestTwoProcesses: one process knows the new authorization server, the other one the old one. No
-// server gets a credential of the other one.
+// TestTwoProcesses: one process uses the new authorization server, another one the old server. No
+// server gets a credential of the other server.
 func TestTwoProcesses(t *testing.T) {
 	w, other := newWorld(t, issuertest.Config{SecretPrefix: "canary-old-"}), newWorld(t, issuertest.Config{SecretPrefix: "canary-new-"})
 	config := w.config()
@@ -101,7 +101,7 @@ func TestTwoProcesses(t *testing.T) {
 	}
 }
 
-// TestLogoutExpired: tokens that cannot be refreshed are forgotten.
+// TestLogoutExpired: Logout deletes tokens that cannot be refreshed.
 func TestLogoutExpired(t *testing.T) {
 	w := newWorld(t, issuertest.Config{})
 	config := w.config()
@@ -150,7 +150,7 @@ func TestFailureIsRemembered(t *testing.T) {
 	}
 }
 
-// TestLoginLimit: five logins in ten minutes, and more after that.
+// TestLoginLimit: at most five logins in ten minutes, and more after that.
 func TestLoginLimit(t *testing.T) {
 	w := newWorld(t, issuertest.Config{})
 	w.issuer.Inject(issuertest.CallbackDenied)
@@ -305,7 +305,7 @@ func TestToolWithoutScopes(t *testing.T) {
 	}
 }
 
-// TestScopeNeverEnough: the MCP server wants a scope that the last login has asked for. The call
+// TestScopeNeverEnough: the MCP server requires a scope that the last login requested. The call
 // fails without another login.
 func TestScopeNeverEnough(t *testing.T) {
 	w := newWorld(t, issuertest.Config{})

@@ -19,7 +19,7 @@ const (
 	keepRegistration   = 365 * 24 * time.Hour
 )
 
-// clientAt gives the client at the authorization server: the one of the operator, the client ID
+// clientAt returns the client at the authorization server: the one of the operator, the client ID
 // metadata document, or a registration.
 func (h *Handler) clientAt(ctx context.Context, f *found) (client.Config, error) {
 	c, err := h.knownAt(ctx, f)
@@ -64,7 +64,7 @@ func (h *Handler) knownAt(ctx context.Context, f *found) (client.Config, error) 
 	return c, nil
 }
 
-// registered gives the operator's client at the server.
+// registered returns the operator's client at the server.
 func (h *Handler) registered(f *found) (client.Config, bool) {
 	if h.config.Registered == nil {
 		return client.Config{}, false
@@ -89,8 +89,8 @@ func (h *Handler) redirectURL() string {
 	return defaultRedirectURL
 }
 
-// register gives the registration at the server: the stored one, or a new one. A registration
-// is used only at the issuer that it is stored under.
+// register returns the registration at the server: the stored one, or a new one. A registration is
+// used only at the issuer that it is stored under.
 func (h *Handler) register(ctx context.Context, f *found) (*registration.Registered, error) {
 	key := h.key("client", f.server.Issuer)
 	if stored := h.storedRegistration(ctx, key); stored != nil {

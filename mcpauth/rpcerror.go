@@ -40,8 +40,8 @@ func errorMessage(m *message, e *rs.Error, err error) []byte {
 	return body
 }
 
-// errorWriter replaces the body of a rejection. Without a JSON-RPC error, a client takes the
-// server for one of an older revision (Streamable HTTP, "Backward Compatibility").
+// errorWriter replaces the body of a rejection. Without a JSON-RPC error, a client treats the
+// server as one of an older revision (Streamable HTTP, "Backward Compatibility").
 type errorWriter struct {
 	http.ResponseWriter
 	body []byte

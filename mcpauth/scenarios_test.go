@@ -169,7 +169,7 @@ func TestScopeOrder(t *testing.T) {
 	}
 }
 
-// TestStepUpScopes: the second login asks for the granted scopes and the missing ones, although the
+// TestStepUpScopes: the second login requests the granted scopes and the missing ones, although the
 // challenge names the missing ones only.
 func TestStepUpScopes(t *testing.T) {
 	w := newWorld(t, issuertest.Config{Metadata: map[string]any{"scopes_supported": []string{"photos.read", "photos.write"}}})
@@ -228,7 +228,7 @@ func TestIssOfResponse(t *testing.T) {
 	mustCall(t, connect(t, w, newHandler(t, w.config())), "list", "list for alice with photos.read offline_access")
 }
 
-// TestDPoPNonces: both servers ask for nonces of their own, at the login, the call and the refresh.
+// TestDPoPNonces: each server requires its own nonces, at the login, the call and the refresh.
 func TestDPoPNonces(t *testing.T) {
 	w := newWorld(t, issuertest.Config{})
 	w.issuer.Inject(issuertest.DPoPNonceRequired)

@@ -20,7 +20,7 @@ type record struct {
 	Issuer   string   `json:"issuer"`
 	Resource string   `json:"resource"`
 	Address  string   `json:"resource_metadata,omitempty"` // where a challenge said that the metadata is
-	Scopes   []string `json:"scopes,omitempty"`            // that the last login asked for
+	Scopes   []string `json:"scopes,omitempty"`            // that the last login requested
 	DPoP     bool     `json:"dpop,omitempty"`
 }
 
@@ -92,7 +92,7 @@ func (h *Handler) newSession(r record, c *client.Client) *session {
 	return s
 }
 
-// open gives the session, that of an earlier run of the program too; nil if there is none.
+// open returns the session, also the one of an earlier run of the program, or nil.
 func (h *Handler) open(ctx context.Context) *session {
 	if s := h.current(); s != nil || h.at() == "" {
 		return s
@@ -122,7 +122,7 @@ func (h *Handler) open(ctx context.Context) *session {
 	return s
 }
 
-// restore makes the stored session at this server, nil if there is none.
+// restore makes the session from the stored tokens of this server. It returns nil without tokens.
 func (h *Handler) restore(ctx context.Context, f *found) *session {
 	stored := h.stored(ctx)
 	if stored == nil || stored.Issuer != f.server.Issuer || stored.Resource != f.resource.Resource {
@@ -150,9 +150,8 @@ func (h *Handler) stored(ctx context.Context) *record {
 }
 
 // Logout revokes the tokens, where the server can, and forgets them. The next request signs the
-// user in again. If the tokens cannot be refreshed, they are forgotten without revocation. The
-// error is that of the revocation or of the Store. A [*client.Error] has the codes of
-// client.Client.Revoke.
+// user in again. If the tokens cannot be refreshed, they are forgotten without revocation. An error
+// comes from the revocation or the Store. A [*client.Error] has the codes of client.Client.Revoke.
 func (h *Handler) Logout(ctx context.Context) error {
 	s := h.open(ctx)
 	if s == nil {

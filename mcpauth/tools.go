@@ -13,15 +13,15 @@ import (
 const maxMessage = 4 << 20
 
 // Tools guards the tools of an MCP server behind an rs.Protection. scopes has the name of each
-// tool, and the scopes that the access token needs for a call. A tool with an empty list needs
-// a valid token only. Other methods than tools/call are let through. Other messages are
-// answered as follows:
+// tool, and the scopes that the access token needs for a call. A tool with an empty list needs a
+// valid token only. Other methods than tools/call are let through. Other messages are answered as
+// follows:
 //
-//   - 403 insufficient_scope if the token lacks a scope, with the scopes and the
-//     resource_metadata of the Protection, so that the client can ask for more (RFC 6750 §3.1).
-//     A tool without an entry is answered in the same way, without scopes.
+//   - 403 insufficient_scope if the token lacks a scope. The scopes and the resource_metadata of
+//     the Protection allow the client to request more (RFC 6750 §3.1). A tool without an entry is
+//     answered in the same way, without scopes.
 //   - 400 invalid_request, with a JSON-RPC error, if two parsers could read the message in two
-//     ways: a batch, a duplicate member, a member with another case of letters than MCP's, or
+//     ways. Examples are a batch, a duplicate member, or a member in another case of letters. So is
 //     another tool or method in the header fields Mcp-Name and Mcp-Method.
 //   - 413 invalid_request, with a JSON-RPC error, if the message has more than 4 MiB.
 //   - 415 invalid_request if the body is not declared as JSON in UTF-8.
@@ -73,7 +73,7 @@ func (g *toolGuard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.of(m).ServeHTTP(w, r)
 }
 
-// of gives the guard of a message.
+// of returns the guard of a message.
 func (g *toolGuard) of(m *message) http.Handler {
 	if m.method != callTool {
 		return g.pass

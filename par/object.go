@@ -54,18 +54,18 @@ type RequestObject struct {
 	Now func() time.Time
 }
 
-// outside lists the parameters that an object must not contain: it contains no other object
-// (RFC 9101 §4), and client authentication is sent separately (RFC 9126 §3).
+// outside lists the parameters that an object must not contain. It contains no other object (RFC
+// 9101 §4). Client authentication is sent separately (RFC 9126 §3).
 var outside = []string{"request", "request_uri", "client_secret", "client_assertion", "client_assertion_type"}
 
 // own lists the claims that belong to the object, not to the request. The object has no sub,
 // so that it cannot be used as a client assertion (RFC 9101 §10.8).
 var own = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti"}
 
-// Pack returns the value of the parameter request: params as claims, with iss, aud, exp, nbf,
-// iat and a new jti. It returns an error if a field is missing or out of range, if params
-// contains one of those names, sub, or a credential of the client, or if its client_id is
-// another one. Any other error is that of Signer or Encrypter.
+// Pack returns the value of the parameter request: params as claims, with iss, aud, exp, nbf, iat
+// and a new jti. It returns an error if a field is missing or out of range, or if client_id in
+// params is another one. params must not contain one of those names, sub, or a credential of the
+// client. Any other error comes from Signer or Encrypter.
 func (o *RequestObject) Pack(ctx context.Context, params url.Values) (string, error) {
 	if err := o.check(params); err != nil {
 		return "", fmt.Errorf("par: request object: %w", err)
@@ -128,8 +128,8 @@ func (o *RequestObject) addTo(claims map[string]any) {
 	claims["jti"] = base64.RawURLEncoding.EncodeToString(id)
 }
 
-// claimsOf converts parameters to claims: JSON stays JSON, a number becomes a JSON number,
-// and a repeated parameter becomes an array (RFC 9101 §4, OpenID Connect Core §6.1).
+// claimsOf converts parameters to claims (RFC 9101 §4, OpenID Connect Core §6.1). JSON stays JSON,
+// a number becomes a JSON number, and a repeated parameter becomes an array.
 func claimsOf(params url.Values) (map[string]any, error) {
 	claims := map[string]any{}
 	for name, values := range params {

@@ -70,12 +70,12 @@ const (
 	maxRequestURI = 2 << 10 // characters, because it becomes part of the browser's address
 )
 
-// Push posts the authorization request in form to the pushed authorization request endpoint u
-// (RFC 9126 §2.1). form must contain client_id; it is not changed. hc may be nil. auth may be
-// nil for a public client. Push does not repeat the request, and does not fall back to a
-// request that is not pushed.
+// Push posts the authorization request in form to the pushed authorization request endpoint u (RFC
+// 9126 §2.1). form must contain client_id; it is not changed. hc may be nil. auth may be nil for a
+// public client. Push does not repeat the request, and does not fall back to a request that is not
+// pushed.
 //
-// Every error is an [*Error]. Code is that of the server (RFC 9126 §2.3):
+// Every error is an [*Error]. Code is from the server (RFC 9126 §2.3):
 //
 //   - "invalid_request": a parameter is missing or wrong, or the redirect_uri is not
 //     registered.
@@ -88,8 +88,8 @@ const (
 //     and Typ.
 //   - "use_dpop_nonce": repeat the request with the nonce of the response.
 //
-// Code is "" if the server did not answer, or not with an error of OAuth. Then Status and
-// Temporary say more.
+// Code is "" if the server did not answer, or not with an error of OAuth. Then Status and Temporary
+// say more.
 func Push(ctx context.Context, hc *http.Client, u string, auth Authenticator, form url.Values) (*Pushed, error) {
 	if form.Has("request_uri") { // RFC 9126 §2.1
 		return nil, &Error{Err: errors.New("the form contains request_uri, which must not be pushed: remove it")}

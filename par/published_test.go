@@ -11,7 +11,7 @@ import (
 	"github.com/countersign/countersign/par"
 )
 
-// TestPublishedExpires: an object is served for a few minutes, at an address of its own with 256
+// TestPublishedExpires: an object is served for a few minutes, at a separate address with 256
 // random bits.
 func TestPublishedExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

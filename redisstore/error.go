@@ -26,8 +26,8 @@ func (e *Error) Error() string { return "redisstore: " + e.Op + ": " + e.Err.Err
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Temporary reports whether the same call may succeed later: the server could not be reached,
-// was too slow, or could not do it at that moment.
+// Temporary reports whether the same call may succeed later. It is true if the server could not be
+// reached, was too slow, or was not ready.
 func (e *Error) Temporary() bool { return e.temporary }
 
 // Errors of the caller.
@@ -43,7 +43,7 @@ var (
 // misuse returns an error that a retry does not fix.
 func misuse(op string, err error) *Error { return &Error{Op: op, Err: err} }
 
-// standing are the server's errors that remain until somebody changes the server or the
+// standing are the server's errors that remain until the operator changes the server or the
 // configuration.
 var standing = []string{"NOAUTH", "WRONGPASS", "NOPERM", "WRONGTYPE"}
 

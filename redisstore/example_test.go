@@ -61,7 +61,7 @@ func ExampleStore_Acquire() {
 	job := func(ctx context.Context, store *redisstore.Store) error {
 		release, held, err := store.Acquire(ctx, "nightly", time.Minute)
 		if err != nil || !held {
-			return err // somebody else does it
+			return err // another process does it
 		}
 		defer release()
 		return nil // the job, within the minute

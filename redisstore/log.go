@@ -77,11 +77,10 @@ func (s *Store) Append(ctx context.Context, log string, value []byte, until time
 
 // Follow calls heard for each value in the log and for each value that is added later. It calls
 // current each time it knows that no value is missing. It listens to published values and also
-// reads the log every 400 milliseconds. If it missed values, it reads them. If the log changed
-// in another way, as after a restart or a failover, it reads the whole log again, so heard may
-// get a value twice. It returns when ctx ends, with the cause. One goroutine calls heard and
-// current. Failures are tried again. Failures are tried again. An empty log is an [*Error] at
-// once.
+// reads the log every 400 milliseconds. If it missed values, it reads them. After a restart or a
+// failover it reads the whole log again, so heard may get a value twice. It returns when ctx ends,
+// with the cause. One goroutine calls heard and current. A read that failed is repeated. An empty
+// log is an [*Error] at once.
 func (s *Store) Follow(ctx context.Context, log string, heard func(value []byte), current func()) error {
 	if log == "" {
 		return misuse("follow", errKey)

@@ -271,7 +271,7 @@ func TestLogRights(t *testing.T) {
 	eventually(t, func() bool { return r.has("1", "2") })
 }
 
-// logRights are the rights for logs alone, as in docs/many-machines.md.
+// logRights are the rights for logs only, as in docs/many-machines.md.
 const logRights = "&countersign:* +hmget +hset +publish +subscribe"
 
 // TestLogRightsPage: the page has these rights.

@@ -38,10 +38,10 @@ func (s *Store) Once(ctx context.Context, key string, until time.Time) (first bo
 	return s.claim(ctx, op, s.name(kindOnce, key), rand.Text(), ttl)
 }
 
-// Acquire takes the lease on key for d. held is false if somebody else has it. release returns
-// the lease early if this caller still holds it. release is never nil and may be called more
-// than once. The lease starts at the server and ends after d, so its holder must finish within
-// d of the call. Every error is an [*Error].
+// Acquire gets the lease on key for d. held is false if another caller has it. release returns the
+// lease early if this caller still holds it. release is never nil and may be called more than once.
+// The lease starts at the server and ends after d, so its holder must finish within d of the call.
+// Every error is an [*Error].
 func (s *Store) Acquire(ctx context.Context, key string, d time.Duration) (release func(), held bool, err error) {
 	const op = "acquire"
 	nothing := func() {}

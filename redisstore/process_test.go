@@ -136,8 +136,7 @@ func (p *process) kill() {
 	p.cmd.Wait()
 }
 
-// TestProcesses: of two and of four processes that want the same lease or proof, exactly one gets
-// it.
+// TestProcesses: two and four processes try to get the same lease or proof. Exactly one gets it.
 func TestProcesses(t *testing.T) {
 	const rounds = 50
 	server := redistest.Start(t)

@@ -92,8 +92,8 @@ func inTime(t *testing.T, call func() error) {
 	t.Fatal("it does not work again")
 }
 
-// TestSentinel: the primary dies. The promoted replica has everything that was replicated. The
-// old primary is not used after its return.
+// TestSentinel: the primary fails. The promoted replica has everything that was replicated. The old
+// primary is not used after its return.
 func TestSentinel(t *testing.T) {
 	w := startWatched(t)
 	s, other, ctx := w.open(t, 0), w.open(t, 0), t.Context()

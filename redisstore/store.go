@@ -32,8 +32,8 @@ type Config struct {
 	// from replicas.
 	Client redis.UniversalClient
 
-	// InsecurePlaintext allows redis:// to another machine. Everybody on the network can then
-	// read the sessions and the password.
+	// InsecurePlaintext allows redis:// to another machine. Every machine on the network can then read
+	// the sessions and the password.
 	InsecurePlaintext bool
 
 	// Prefix is the start of every key, so that applications can share a server. "" means
@@ -170,8 +170,8 @@ func (s *Store) Ping(ctx context.Context) error {
 	})
 }
 
-// Close closes the connections that New made. It does not close a Client from the
-// configuration. The error is that of the connections.
+// Close closes the connections that New made. It does not close a Client from the configuration. An
+// error comes from the connections.
 func (s *Store) Close() error {
 	if !s.own {
 		return nil
@@ -195,7 +195,7 @@ func (s *Store) do(ctx context.Context, op string, call func(context.Context) er
 	}
 	e := newError(op, err)
 	if cluster, ok := s.redis.(*redis.ClusterClient); ok && e.Code == "" && !errors.Is(err, context.Canceled) {
-		cluster.ReloadState(ctx) // without this, a failed node is asked for a minute after another took over its slots
+		cluster.ReloadState(ctx) // without this, requests go to a failed node for a minute after another took over its slots
 	}
 	return e
 }

@@ -13,7 +13,7 @@ const maxValue = 64 << 10
 // and this package's values from others.
 const format = '1'
 
-// Load returns the value of key. It returns nil and no error if there is none or it has
+// Load returns the value of key. It returns nil and no error if nothing is stored, or it has
 // expired. Every error is an [*Error].
 func (s *Store) Load(ctx context.Context, key string) ([]byte, error) {
 	const op = "load"

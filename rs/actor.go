@@ -9,15 +9,15 @@ import (
 // MaxActors is the largest depth of act that [RequireActor] accepts.
 const MaxActors = 8
 
-// RequireActor guards routes for agents and services that act for a user (RFC 8693 §4.1): the
-// token must have the claim act, check must accept the current actor, and act may be nested at
-// most depth times (1 is an actor that was delegated by nobody else). Prior actors, in
-// Actor.Act, are for the log: only the current actor decides about access (§4.1).
+// RequireActor guards routes for agents and services that act for a user (RFC 8693 §4.1). The token
+// must have the claim act, and check must accept the current actor. act may be nested at most depth
+// times; 1 means an actor without prior actors. Prior actors, in Actor.Act, are for the log: only
+// the current actor decides about access (§4.1).
 //
-// A token without act, with an act that cannot be read or names no actor, or with a longer
-// chain is answered with 403 insufficient_scope. So is every token if check is nil, or if depth
-// is not 1 to [MaxActors]. Without a token the answer is 401, and outside of a Protection 503,
-// as for [Require].
+// A token without act, with an act that cannot be read or names no actor, or with a longer chain is
+// answered with 403 insufficient_scope. So is every token if check is nil, or if depth is not 1 to
+// [MaxActors]. Without a token the answer is 401, and outside of a Protection 503, as for
+// [Require].
 func RequireActor(depth int, check func(*http.Request, *Actor) error) func(http.Handler) http.Handler {
 	return Require(func(r *http.Request, p *Principal) error {
 		if check == nil || depth < 1 || depth > MaxActors {

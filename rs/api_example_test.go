@@ -19,7 +19,8 @@ import (
 	"github.com/countersign/countersign/rs/rstest"
 )
 
-// server is an issuer of the test kit, and a Provider for its keys. Close the issuer after use.
+// server returns an issuer of the test kit, and a Provider for its keys. Close the issuer after
+// use.
 func server(config issuertest.Config) (*issuertest.Issuer, *discovery.Provider) {
 	issuer, err := issuertest.Start(config)
 	if err != nil {
@@ -95,8 +96,8 @@ func ExampleIntrospection() {
 	// Output: 200
 }
 
-// Concurrent requests with one token cause one call to the server. Invalidate ends what is
-// remembered, for example after the token was revoked.
+// Concurrent requests with one token cause one call to the server. Invalidate removes the answer
+// from the cache, for example after the token was revoked.
 func ExampleCache() {
 	issuer, provider := server(issuertest.Config{AccessTokens: issuertest.Opaque})
 	defer issuer.Close()
@@ -165,7 +166,7 @@ func withToken(token string) *http.Request {
 	return r
 }
 
-// A product whose customers bring their own servers. Find reads the customer's configuration.
+// A product whose customers have their own servers. Find reads the customer's configuration.
 func ExampleDynamicIssuers() {
 	issuer, provider := server(issuertest.Config{})
 	defer issuer.Close()
@@ -180,7 +181,7 @@ func ExampleDynamicIssuers() {
 	// Output: 200
 }
 
-// An API for ID tokens, for a server that gives the API nothing else.
+// An API that accepts ID tokens, for a server that has no access tokens for APIs.
 func ExampleIDToken() {
 	issuer, provider := server(issuertest.Config{})
 	defer issuer.Close()
@@ -219,7 +220,7 @@ func ExampleDPoP() {
 		panic(err)
 	}
 	defer resp.Body.Close()
-	_, err = api.Check(withToken(issued.AccessToken)) // somebody who stole the token
+	_, err = api.Check(withToken(issued.AccessToken)) // a client that stole the token
 	fmt.Println(resp.StatusCode, err == nil)
 	// Output: 200 false
 }
@@ -346,7 +347,7 @@ func ExampleMetadata() {
 	// Output: 401 Bearer resource_metadata="https://photos.example/.well-known/oauth-protected-resource/v1"
 }
 
-// The identity for a server behind this one. What the client sent under these names is removed.
+// The identity for a server behind this one. The client's fields with these names are removed.
 func ExampleForwardIdentity() {
 	out := http.Header{"X-User": {"mallory"}, "X_user": {"mallory"}}
 	rs.ForwardIdentity(out, map[string]string{"X-User": "alice"})

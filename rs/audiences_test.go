@@ -44,8 +44,7 @@ func TestAudiences(t *testing.T) {
 	}
 }
 
-// TestOtherTyps: while a server moves to RFC 9068, each token follows the rules of its own
-// typ. RS-04.
+// TestOtherTyps: while a server moves to RFC 9068, each token follows the rules of its typ. RS-04.
 func TestOtherTyps(t *testing.T) {
 	s := optest.New(t)
 	for _, test := range []struct {

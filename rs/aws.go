@@ -35,7 +35,7 @@ type AWSLoadBalancer struct {
 	// your load balancer.
 	Signers []string
 
-	// Issuer and ClientID are those of the load balancer's OpenID Connect configuration.
+	// Issuer and ClientID are from the load balancer's OpenID Connect configuration.
 	Issuer, ClientID string
 
 	// KeysURL is the URL below which the keys are, each under its kid. "" means the URL of the
@@ -174,8 +174,8 @@ func (a *AWSLoadBalancer) configured() error {
 	return nil
 }
 
-// Ready is [Protection.Ready] for this part alone. It checks the settings only, and an error
-// names the wrong one: keys are fetched by kid when a token arrives.
+// Ready is [Protection.Ready] for this part only. It checks the settings only, and an error names
+// the wrong one: keys are fetched by kid when a token arrives.
 func (a *AWSLoadBalancer) Ready(context.Context) error { return a.configured() }
 
 // albRegion returns the region of an ARN in the partition aws, or "".
@@ -190,7 +190,7 @@ func albRegion(arn string) string {
 	return parts[3]
 }
 
-// Limits for keys. A kid is fetched only for a known signer, but anybody can write that into a
+// Limits for keys. A kid is fetched only for a known signer, but every client can write one into a
 // header, so fetches have a budget.
 const (
 	albKeyAge    = 24 * time.Hour

@@ -101,9 +101,9 @@ func (c *Cache) configured() error {
 	return nil
 }
 
-// VerifyToken implements [Verifier]. Errors are those of Tokens: 401 invalid_token for a token
-// that is rejected, 429 if Limit asks the client to wait, and 503 if the token cannot be
-// verified now. It is also 503 if a setting of the Cache is wrong.
+// VerifyToken implements [Verifier]. It returns the errors of Tokens: 401 invalid_token for a token
+// that is rejected, and 503 if the token cannot be verified now. It is 429 if the client must wait
+// (see Limit), and 503 if a setting of the Cache is wrong.
 func (c *Cache) VerifyToken(ctx context.Context, token string) (*Principal, error) {
 	return unbound(c.verify(ctx, token))
 }
@@ -131,8 +131,8 @@ func (c *Cache) verify(ctx context.Context, token string) (*Principal, error) {
 	return p.copy(), nil // other callers share it
 }
 
-// ask is miss for a token that causes a call to the server. It looks into the cache again,
-// because another call may have ended meanwhile.
+// ask is miss for a token that causes a call to the server. It looks into the cache again, because
+// another call may have ended since.
 func (c *Cache) ask(ctx context.Context, key tokenKey, token string, at time.Time) (*Principal, error) {
 	if p, err := c.hit(ctx, key, at); p != nil || err != nil {
 		return p, err
@@ -163,8 +163,8 @@ func (c *Cache) hit(ctx context.Context, key tokenKey, at time.Time) (*Principal
 	return nil, nil
 }
 
-// miss verifies the token and remembers the result. If something was invalidated meanwhile, it
-// does not: it may have been this token.
+// miss verifies the token and remembers the result. If something was invalidated during the call,
+// it does not: it may have been this token.
 func (c *Cache) miss(ctx context.Context, key tokenKey, token string, at time.Time) (*Principal, error) {
 	good, inactive := c.good.removals.Load(), c.inactive.removals.Load()
 	p, err := verify(ctx, c.Tokens, token)
@@ -180,10 +180,10 @@ func (c *Cache) miss(ctx context.Context, key tokenKey, token string, at time.Ti
 	return p, err
 }
 
-// Invalidate removes a token from the cache. A request that starts after Invalidate returned
-// asks the server again, also while an earlier call about the token is running. With Shared,
-// the other processes do the same after 5 seconds at most. An error is that of the store: then
-// other processes may accept the token until MaxAge.
+// Invalidate removes a token from the cache. A request that starts after Invalidate returned asks
+// the server again, also while an earlier call about the token is running. With Shared, the other
+// processes do the same after 5 seconds at most. An error comes from the store: then other
+// processes may accept the token until MaxAge.
 func (c *Cache) Invalidate(ctx context.Context, token string) error {
 	key := keyOf(token)
 	c.good.removals.Add(1)

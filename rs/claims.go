@@ -12,9 +12,9 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// claims are the claims that this package reads from an access token (RFC 9068 §2.2, RFC 9470
-// §6.1) or an introspection response (RFC 7662 §2.2, RFC 9470 §6.2). They are read in one pass,
-// because this is the hot path: a second pass for the configured names would double the cost.
+// claims are the claims that this package reads. They are from an access token (RFC 9068 §2.2, RFC
+// 9470 §6.1) or an introspection response (RFC 7662 §2.2, RFC 9470 §6.2). They are read in one
+// pass, because this is the hot path: a second pass for the configured names would double the cost.
 type claims struct {
 	dialect dialect
 	answer  *answerClaims // of an introspection response; nil for a token

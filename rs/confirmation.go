@@ -45,9 +45,9 @@ var errConfirmation = errors.New("cnf is malformed or binds the token in an unsu
 // unchecked are registered confirmation methods that this package cannot check.
 var unchecked = []string{"jwk", "jwe", "jku", "kid", "osc", "COSE_Key", "Encrypted_COSE_Key", "x5u", "x5c"}
 
-// confirmation reads cnf. It rejects a registered method that cannot be checked, and a cnf
-// without a method that can: otherwise the token would pass as a bearer token. Other members
-// beside a checked one are ignored (RFC 7800 §3.1).
+// confirmation reads cnf. It rejects a registered method that cannot be checked, and a cnf without
+// a method that can be checked. Otherwise the token would be accepted as a bearer token. Other
+// members beside a checked one are ignored (RFC 7800 §3.1).
 func confirmation(v jsontext.Value) (Confirmation, error) {
 	var members map[string]jsontext.Value
 	if err := jose.Decode(v, &members, jose.TokenLimits); err != nil {
@@ -84,8 +84,8 @@ func isThumbprint(s string) bool {
 	return err == nil && len(sum) == 32
 }
 
-// actor reads act. If it cannot be read, the result is an Actor without Subject, so the
-// application still sees that somebody acts for the user.
+// actor reads act. If it cannot be read, the result is an Actor without Subject, so the application
+// still sees that there is an actor.
 func actor(v jsontext.Value) *Actor {
 	var a Actor
 	if err := jose.Decode(v, &a, jose.TokenLimits); err != nil {

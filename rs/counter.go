@@ -14,9 +14,9 @@ type Counter interface {
 // Event is an event that a [Counter] counts.
 type Event string
 
-// The events. The reason of Refused is a code of [Error], or "none" for a request without a
-// token, "limited" for a request that Limit rejected, and "unavailable" for a token that could
-// not be checked. The reason of every other event is "".
+// The events. The reason of Refused is a code of [Error], "none", "limited" or "unavailable".
+// "none" is for a request without a token, and "limited" for a request that Limit rejected.
+// "unavailable" is for a token that could not be checked. The reason of every other event is "".
 const (
 	Accepted  Event = "accepted"   // by a Protection: a request was accepted
 	Refused   Event = "refused"    // by a Protection or a guard behind it: a request was rejected

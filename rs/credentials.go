@@ -57,7 +57,7 @@ func (p *Protection) whyNoToken(r *http.Request) error {
 	return errScheme
 }
 
-// isMetadata reports whether r asks for the metadata of this API.
+// isMetadata reports whether r requests the metadata of this API.
 func (p *Protection) isMetadata(r *http.Request) bool {
 	if p.ResourceMetadata == "" || r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false

@@ -102,7 +102,7 @@ func (d *DynamicIssuers) verify(ctx context.Context, token string) (*Principal, 
 	return d.verifyWith(ctx, v, iss, token)
 }
 
-// verifyWith also checks that the Verifier is that of the issuer.
+// verifyWith also checks that the Verifier belongs to the issuer.
 func (d *DynamicIssuers) verifyWith(ctx context.Context, v Verifier, iss, token string) (*Principal, error) {
 	p, err := verify(ctx, v, token)
 	if err != nil {
@@ -208,6 +208,6 @@ func (d *DynamicIssuers) configured() error {
 	return checkMaxCalls("DynamicIssuers.MaxCalls", d.MaxCalls)
 }
 
-// Ready is [Protection.Ready] for this part alone. It checks the settings only, and an error
-// names the wrong one: issuers are not known before a token arrives.
+// Ready is [Protection.Ready] for this part only. It checks the settings only, and an error names
+// the wrong one: issuers are not known before a token arrives.
 func (d *DynamicIssuers) Ready(context.Context) error { return d.configured() }

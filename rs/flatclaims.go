@@ -8,10 +8,10 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// Nearly all access tokens are one flat JSON object of plain strings, whole numbers and lists
-// of plain strings, without white space. Every JSON reader reads such a text in the same way,
-// and this reader takes a third of the time. It leaves everything else to the strict decoder. A
-// fuzz test compares the two.
+// Nearly all access tokens are one flat JSON object of plain strings, whole numbers and lists of
+// plain strings, without white space. Every JSON reader reads such a text in the same way, and this
+// reader needs a third of the time. It leaves everything else to the strict decoder. A fuzz test
+// compares the two.
 
 // maxSimple is the maximum number of members of a simple object.
 const maxSimple = 32

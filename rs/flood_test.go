@@ -11,8 +11,8 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// TestFlood: bad tokens cause at most three requests to the server. A key that is rotated in
-// meanwhile is accepted, with a cache and without. JWKS-05.
+// TestFlood: bad tokens cause at most three requests to the server. A key that is rotated in during
+// the flood is accepted, with a cache and without. JWKS-05.
 func TestFlood(t *testing.T) {
 	for name, wrap := range map[string]func(rs.Verifier) rs.Verifier{
 		"plain":  func(v rs.Verifier) rs.Verifier { return v },

@@ -8,8 +8,8 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// TestCacheRejectsLoadBalancer: a Cache accepts no AWSLoadBalancer, however it is wrapped, because
-// the claims that a load balancer forwards must be checked on every request.
+// TestCacheRejectsLoadBalancer: a Cache rejects an AWSLoadBalancer, also if it is wrapped. The
+// claims that a load balancer forwards must be checked on every request.
 func TestCacheRejectsLoadBalancer(t *testing.T) {
 	alb := &rs.AWSLoadBalancer{Signers: []string{"arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/app/a/1"}, Issuer: "https://as.example", ClientID: "web"}
 	if err := alb.Ready(t.Context()); err != nil {

@@ -150,8 +150,8 @@ func RequireMaxAge(age time.Duration) func(http.Handler) http.Handler {
 }
 
 // RequireAuthorizationDetails is a guard that requires an authorization detail of type typ (RFC
-// 9396 §2) for which match returns true. A nil match accepts every detail of the type. Compare
-// the members that the type defines: they say what was granted, the type alone does not.
+// 9396 §2) for which match returns true. A nil match accepts every detail of the type. Compare the
+// members that the type defines: they say what was granted, the type does not.
 //
 // Other tokens are answered with 403 insufficient_scope. Without a token the answer is 401, and
 // outside of a Protection 503, as for [Require].

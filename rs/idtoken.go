@@ -48,7 +48,7 @@ type IDToken struct {
 	// a key set of go-oidc.
 	Keys KeySet
 
-	// Algs are the accepted signature algorithms. Empty means RS256 alone.
+	// Algs are the accepted signature algorithms. Empty means only RS256.
 	Algs []string
 
 	// Claims are claims that must have exactly this string value, such as {"repository_owner":
@@ -225,7 +225,7 @@ func (v *IDToken) configured() error {
 	return nil
 }
 
-// Ready is [Protection.Ready] for this part alone, with the same errors.
+// Ready is [Protection.Ready] for this part only, with the same errors.
 func (v *IDToken) Ready(ctx context.Context) error {
 	if err := v.configured(); err != nil {
 		return err

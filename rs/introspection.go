@@ -38,13 +38,13 @@ type Introspection struct {
 
 	// Audience is the identifier of this API. aud in the response must contain it.
 	//
-	// "" is for servers whose responses have no aud, because they tell an API about its own
-	// tokens alone. Then a response with an aud is rejected. So is a response without
-	// token_type, token_use and token_class, which may be about a refresh token.
+	// "" is for servers whose responses have no aud, because they tell an API only about its own
+	// tokens. Then a response with an aud is rejected. So is a response without token_type, token_use
+	// and token_class, which may be about a refresh token.
 	Audience string
 
-	// Audiences are further identifiers of this API. aud must contain Audience or one of
-	// Audiences. Empty means Audience alone.
+	// Audiences are further identifiers of this API. aud must contain Audience or one of Audiences.
+	// Empty means only Audience.
 	Audiences []string
 
 	// InsecureMissingTokenType also accepts responses with neither aud nor token_type. A client
@@ -55,10 +55,9 @@ type Introspection struct {
 	// Auth authenticates this API to the endpoint (RFC 7662 §2.1).
 	Auth Authenticator
 
-	// InsecureHTTP accepts http for URL on every host, such as http://keycloak:8080/…. It is
-	// for development: anybody on the network can read the tokens and this API's secret. For an
-	// endpoint from metadata, set Server.InsecureHTTP. Without it, http is accepted on loopback
-	// only.
+	// InsecureHTTP accepts http for URL on every host, such as http://keycloak:8080/…. It is for
+	// development: every machine on the network can read the tokens and this API's secret. For an
+	// endpoint from metadata, set Server.InsecureHTTP. Without it, http is accepted on loopback only.
 	InsecureHTTP bool
 
 	// Limit is called before each call to the server. It returns how long the client must wait;
@@ -300,8 +299,8 @@ var accessTyps = []string{"bearer", "dpop", "at+jwt", "application/at+jwt", "jwt
 // accessTypes are the values of token_type, in lower case, that servers write for access tokens.
 var accessTypes = []string{"bearer", "dpop", "access_token"}
 
-// otherKind returns the member that names another kind than an access token, and "" if there is
-// none. Servers write "Bearer" or the kind of the token into token_type.
+// otherKind returns the member that names another kind than an access token, or "". Servers write
+// "Bearer" or the kind of the token into token_type.
 func (a *answerClaims) otherKind() string {
 	switch {
 	case a.tokenUse != "" && !strings.EqualFold(a.tokenUse, "access_token"):

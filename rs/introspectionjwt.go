@@ -24,7 +24,7 @@ type SignedAnswers struct {
 	// Keys are the server's keys.
 	Keys KeySet
 
-	// Algs are the accepted signature algorithms. Empty means RS256 alone.
+	// Algs are the accepted signature algorithms. Empty means only RS256.
 	Algs []string
 
 	// DecryptionKeys are private keys of this API. If there are any, a response that is not

@@ -15,9 +15,9 @@ import (
 // network access.
 type Issuers []*JWT
 
-// VerifyToken implements [Verifier]. A [Protection] answers 401 invalid_token for a token that
-// is rejected; the error names the setting to change. It answers 503 if the list is empty, two
-// entries fit one token, or the keys cannot be fetched. Errors of the chosen entry are those of
+// VerifyToken implements [Verifier]. A [Protection] answers 401 invalid_token for a token that is
+// rejected; the error names the setting to change. It answers 503 if the list is empty, two entries
+// fit one token, or the keys cannot be fetched. The chosen entry returns the errors of
 // [JWT.VerifyToken].
 func (is Issuers) VerifyToken(ctx context.Context, token string) (*Principal, error) {
 	return unbound(is.verify(ctx, token))
@@ -55,7 +55,7 @@ func (is Issuers) unknown(iss string) error {
 	return fmt.Errorf("iss is %s, expected the Issuer of one JWT of Issuers: add a JWT for this issuer if the API accepts it", jose.Quote(iss))
 }
 
-// issuerOf reads iss alone. The issuer decides how the other claims are read.
+// issuerOf reads only iss. The issuer decides how the other claims are read.
 func issuerOf(payload []byte) (string, error) {
 	var buf [maxSimple]member
 	for _, m := range simpleMembers(payload, buf[:0]) {
@@ -143,8 +143,8 @@ func (j *JWT) tenantOf(iss string) string {
 	return iss[len(before) : len(iss)-len(after)]
 }
 
-// checkKeyIssuer binds a key to its tenant. One set contains the keys of all tenants, and a
-// tenant with keys of its own must not sign for others.
+// checkKeyIssuer binds a key to its tenant. One set contains the keys of all tenants, and a tenant
+// with its own keys must not sign for others.
 func (j *JWT) checkKeyIssuer(iss string, key *jose.Key) error {
 	if !j.isTemplate() {
 		return nil

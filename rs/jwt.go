@@ -40,16 +40,15 @@ type JWT struct {
 	// KeyIssuer is the member issuer of keys that sign for all tenants. "" means Issuer.
 	KeyIssuer string
 
-	// InsecureMissingIssuer also accepts tokens without iss, such as those of PingFederate
-	// without a configured issuer. Then only Keys identify the server: they must belong to this
-	// issuer alone.
+	// InsecureMissingIssuer also accepts tokens without iss, such as those of PingFederate without a
+	// configured issuer. Then only Keys identify the server: they must belong only to this issuer.
 	InsecureMissingIssuer bool
 
 	// Audience is the identifier of this API. aud must contain it.
 	Audience string
 
-	// Audiences are further identifiers of this API. aud must contain Audience or one of
-	// Audiences. Empty means Audience alone.
+	// Audiences are further identifiers of this API. aud must contain Audience or one of Audiences.
+	// Empty means only Audience.
 	Audiences []string
 
 	// AudienceClients replaces Audience for servers whose access tokens have no aud (Amazon
@@ -69,21 +68,21 @@ type JWT struct {
 	// newer.
 	InsecureRSAOAEP bool
 
-	// Algs are the accepted signature algorithms. Empty means RS256 alone.
+	// Algs are the accepted signature algorithms. Empty means only RS256.
 	Algs []string
 
-	// Typ is the typ in the header of the server's access tokens. "" means "at+jwt", and then
-	// every claim of RFC 9068 §2.2 is required. Other values are for servers that do not follow
-	// the RFC. Use NoTyp for tokens without typ.
+	// Typ is the typ in the header of the server's access tokens. "" means "at+jwt", and then every
+	// claim of RFC 9068 §2.2 is required. Other values are for servers that do not follow the RFC. Use
+	// NoTyp for tokens without typ.
 	//
-	// Other JWTs of such servers are harder to distinguish. A token with a mark of an ID token,
-	// such as a nonce, is rejected. Without Claims, a token without scope is also rejected in
-	// these cases: it names no client, its aud is the client that it was issued to (azp), or it
-	// has auth_time, sid or email.
+	// Other JWTs of such servers are harder to distinguish. A token with a mark of an ID token, such
+	// as a nonce, is rejected. Without Claims, a token without scope is also rejected if it has
+	// auth_time, sid or email, or names no client. The same applies if its aud is the client that it
+	// was issued to (azp).
 	Typ string
 
 	// OtherTyps are further accepted values of typ, for example while a server changes to RFC
-	// 9068. Each token must follow the rules of its own typ.
+	// 9068. Each token must follow the rules of its typ.
 	OtherTyps []string
 
 	// Claims are claims that must have exactly this string value. They distinguish the server's
@@ -211,7 +210,7 @@ func (j *JWT) algs() []string {
 	return j.Algs
 }
 
-// strict reports whether Typ is that of RFC 9068.
+// strict reports whether Typ is from RFC 9068.
 func (j *JWT) strict() bool { return j.Typ == "" || isRFC9068(jose.Header{Typ: j.Typ}) }
 
 func isRFC9068(h jose.Header) bool { return h.CheckTyp(jose.AccessToken) == nil }

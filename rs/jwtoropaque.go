@@ -18,9 +18,9 @@ type JWTOrOpaque struct {
 	Opaque Verifier // for all other tokens: an *Introspection
 }
 
-// VerifyToken implements [Verifier]. Errors are those of the chosen Verifier: 401 invalid_token
-// for a token that is rejected, 429 if Limit asks the client to wait, and 503 if the token
-// cannot be verified now. It is also 503 if JWT or Opaque is nil.
+// VerifyToken implements [Verifier]. It returns the errors of the chosen Verifier: 401
+// invalid_token for a token that is rejected, and 503 if the token cannot be verified now. It is
+// 429 if the client must wait (see Limit), and 503 if JWT or Opaque is nil.
 func (e *JWTOrOpaque) VerifyToken(ctx context.Context, token string) (*Principal, error) {
 	return unbound(e.verify(ctx, token))
 }
@@ -42,8 +42,8 @@ func (e *JWTOrOpaque) configured() error {
 	return nil
 }
 
-// isJWT looks at the form alone: three parts (or five if JWT has decryption keys), and a first
-// part that starts like a JSON object. A token that is encrypted for somebody else is opaque.
+// isJWT checks only the form: three parts (or five if JWT has decryption keys), and a first part
+// that starts like a JSON object. A token that is encrypted to another key is opaque.
 func (e *JWTOrOpaque) isJWT(token string) bool {
 	if !strings.HasPrefix(token, "ey") {
 		return false

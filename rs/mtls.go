@@ -19,11 +19,10 @@ type MTLS struct {
 	// Required rejects tokens that are not bound to a certificate.
 	Required bool
 
-	// Header is the header field in which a TLS-terminating proxy forwards the certificate.
-	// Accepted forms are Client-Cert (RFC 9440), PEM in URL encoding, PEM with spaces for line
-	// ends, and base64 of DER, alone or followed by its chain. Proxies must be set too, and the
-	// proxies must remove the field from requests of clients. "" means that no proxy forwards a
-	// certificate.
+	// Header is the header field in which a TLS-terminating proxy forwards the certificate. Accepted
+	// forms are Client-Cert (RFC 9440), PEM in URL encoding, PEM with spaces for line ends, and base64
+	// of DER. The chain may follow. Proxies must be set too, and the proxies must remove the field
+	// from requests of clients. "" means that no proxy forwards a certificate.
 	Header string
 
 	// XFCC says that Header has the form of Envoy's x-forwarded-client-cert, and how many

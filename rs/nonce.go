@@ -16,8 +16,8 @@ const nonceLife = 2 * time.Minute
 
 var errNonce = errors.New("the nonce of the proof is missing or expired: the client must retry with the nonce of the response")
 
-// nonce returns the current nonce: a MAC of the period of nonceLife that contains at. Nobody
-// can predict it without the key (RFC 9449 §8: unpredictable).
+// nonce returns the current nonce: a MAC of the period of nonceLife that contains at. It cannot be
+// predicted without the key (RFC 9449 §8).
 func (d *DPoP) nonce(at time.Time) string { return d.nonceOf(at.Unix() / int64(nonceLife/time.Second)) }
 
 func (d *DPoP) nonceOf(period int64) string {

@@ -8,8 +8,8 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// TestIDTokenAdvice: an ID token that is sent to an API is named as such, before its typ and its
-// audience. The text names no setting that would accept it.
+// TestIDTokenAdvice: the error says that the token is an ID token, before it reports typ or
+// audience. It names no setting that would accept the token.
 func TestIDTokenAdvice(t *testing.T) {
 	s := optest.New(t)
 	asID := func(more m) m {
@@ -61,8 +61,8 @@ func TestIDTokenAdvice(t *testing.T) {
 	}
 }
 
-// TestTypAdvice: the access tokens of servers that do not follow RFC 9068 are not called ID
-// tokens, whatever names they have for scope and client.
+// TestTypAdvice: access tokens of servers that do not follow RFC 9068 are not called ID tokens.
+// Their claims for scope and client may have any name.
 func TestTypAdvice(t *testing.T) {
 	s := optest.New(t)
 	for name, claims := range map[string]m{
@@ -83,8 +83,7 @@ func TestTypAdvice(t *testing.T) {
 	}
 }
 
-// TestAudienceSettings: an API without an audience and one with two kinds of it are different
-// mistakes.
+// TestAudienceSettings: no audience, and two settings for the audience, are different errors.
 func TestAudienceSettings(t *testing.T) {
 	s := optest.New(t)
 	neither, both := jwtVerifier(s), jwtVerifier(s)

@@ -33,8 +33,8 @@ type PingValidateBearer struct {
 	// check.
 	Clients []string
 
-	// SubjectClaim is the token attribute with the user. "" means that Subject stays empty and
-	// the Principal is the client alone.
+	// SubjectClaim is the token attribute with the user. "" means that Subject stays empty and the
+	// Principal has only the client.
 	SubjectClaim string
 
 	// Auth authenticates this API to the server.

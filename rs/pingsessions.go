@@ -98,7 +98,7 @@ func (s *PingSessions) configured() error {
 	return nil
 }
 
-// Ready is [Protection.Ready] for this part alone, with the same errors.
+// Ready is [Protection.Ready] for this part only, with the same errors.
 func (s *PingSessions) Ready(ctx context.Context) error {
 	if err := s.configured(); err != nil {
 		return err

@@ -29,8 +29,8 @@ func TestPingSessionsOtherPath(t *testing.T) {
 	}
 }
 
-// TestPingSessionsRevokedMeanwhile: a response "not revoked" is not cached if this process
-// revoked the session meanwhile.
+// TestPingSessionsRevokedMeanwhile: a response "not revoked" is not cached if this process revoked
+// the session during the call.
 func TestPingSessionsRevokedMeanwhile(t *testing.T) {
 	var s *rs.PingSessions
 	first := true

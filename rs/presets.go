@@ -106,7 +106,7 @@ func Cognito(region, poolID string) *JWT {
 // neither.
 func PingFederate(issuer string) *JWT { return of(issuer, NoTyp, "JWT") }
 
-// PingOne is an environment of PingOne. domain is that of the region, such as
+// PingOne is an environment of PingOne. domain is the domain of the region, such as
 // "auth.pingone.eu", or a custom one. Set Audience to the audience of the custom resource.
 func PingOne(domain, environmentID string) *JWT {
 	return of("https://"+domain+"/"+environmentID+"/as", NoTyp, "JWT")

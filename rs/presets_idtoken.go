@@ -2,7 +2,7 @@ package rs
 
 import "github.com/countersign/countersign/discovery"
 
-// These servers give APIs ID tokens, or similar JWTs. Most of them issue tokens to anybody:
+// These servers give APIs ID tokens, or similar JWTs. Most of them issue tokens to every user:
 // guard the routes with [Require] and check Subject or a claim.
 
 // Google accepts ID tokens of Google for these clients, for example from gcloud or sign-in in a
@@ -31,9 +31,9 @@ func CloudflareAccess(teamDomain, audience string) *IDToken {
 	return &IDToken{Issuer: issuer, ClientIDs: []string{audience}, Keys: discovery.KeysAt(issuer+"/cdn-cgi/access/certs", nil)}
 }
 
-// Kubernetes accepts tokens of a cluster's service accounts that were requested for this
-// audience (projected volumes, TokenRequest). issuer is that of the cluster's API server.
-// Subject is "system:serviceaccount:NAMESPACE:NAME".
+// Kubernetes accepts tokens of a cluster's service accounts that were requested for this audience
+// (projected volumes, TokenRequest). issuer is the issuer of the cluster's API server. Subject is
+// "system:serviceaccount:NAMESPACE:NAME".
 func Kubernetes(issuer, audience string) *IDToken {
 	return &IDToken{Issuer: issuer, ClientIDs: []string{audience}, Keys: keysOf(issuer, "")}
 }

@@ -49,10 +49,9 @@ type Protection struct {
 	// means a JSON body.
 	Deny func(http.ResponseWriter, *http.Request, *Error)
 
-	// TokenHeader is the name of the header field that contains the token, instead of
-	// Authorization. It is for proxies that sign users in: "X-Amzn-Oidc-Data",
-	// "Cf-Access-Jwt-Assertion", "X-Goog-Iap-Jwt-Assertion". The value must be the token alone.
-	// "" means Authorization.
+	// TokenHeader is the name of the header field that contains the token, instead of Authorization.
+	// It is for proxies that sign users in: "X-Amzn-Oidc-Data", "Cf-Access-Jwt-Assertion",
+	// "X-Goog-Iap-Jwt-Assertion". The value must be only the token. "" means Authorization.
 	TokenHeader string
 
 	// InsecureQuery also accepts tokens in the query, where logs and Referer headers expose
@@ -68,8 +67,8 @@ type Protection struct {
 	// Counter counts every request. nil means that nothing is counted.
 	Counter Counter
 
-	// Logger logs every rejected request: INFO for a fault of the client, such as a bad token,
-	// and ERROR for what only the operator can fix. nil means slog.Default.
+	// Logger logs every rejected request. The level is INFO for a fault of the client, such as a bad
+	// token, and ERROR for what only the operator can fix. nil means slog.Default.
 	Logger *slog.Logger
 
 	// Now is the clock. nil means time.Now.
@@ -145,9 +144,8 @@ func (p *Protection) checkRevocation(r *http.Request, c credentials, principal *
 	return nil
 }
 
-// checkBinding requires proof that the sender has the key or certificate that the token is
-// bound to (cnf). It does so for every scheme, and also if this API does not ask for bound
-// tokens.
+// checkBinding requires proof that the sender has the key or certificate that the token is bound to
+// (cnf). It does so for every scheme, and also if this API does not require bound tokens.
 func (p *Protection) checkBinding(r *http.Request, c credentials, cnf Confirmation) *Error {
 	switch bound := cnf.KeyThumbprint != ""; {
 	case bound && !c.dpop: // RFC 9449 §7.2

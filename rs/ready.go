@@ -41,7 +41,7 @@ func ready(ctx context.Context, part any) error {
 	return nil
 }
 
-// Ready is [Protection.Ready] for this part alone, with the same errors.
+// Ready is [Protection.Ready] for this part only, with the same errors.
 func (j *JWT) Ready(ctx context.Context) error {
 	if err := j.configured(); err != nil {
 		return err
@@ -52,8 +52,8 @@ func (j *JWT) Ready(ctx context.Context) error {
 	return ready(ctx, j.Keys)
 }
 
-// Ready is [Protection.Ready] for this part alone, with the same errors. It is also an error if
-// two of them have one Issuer.
+// Ready is [Protection.Ready] for this part only, with the same errors. It is also an error if two
+// of them have one Issuer.
 func (is Issuers) Ready(ctx context.Context) error {
 	if err := is.configured(); err != nil {
 		return err
@@ -69,7 +69,7 @@ func (is Issuers) Ready(ctx context.Context) error {
 	return nil
 }
 
-// Ready is [Protection.Ready] for this part alone, with the same errors.
+// Ready is [Protection.Ready] for this part only, with the same errors.
 func (i *Introspection) Ready(ctx context.Context) error {
 	if err := i.configured(); err != nil {
 		return err
@@ -83,11 +83,11 @@ func (i *Introspection) Ready(ctx context.Context) error {
 	return nil
 }
 
-// Ready is [Protection.Ready] for this part alone. It sends no request: an error names the
-// missing setting.
+// Ready is [Protection.Ready] for this part only. It sends no request: an error names the missing
+// setting.
 func (v *PingValidateBearer) Ready(context.Context) error { return v.configured() }
 
-// Ready is [Protection.Ready] for this part alone, with the same errors.
+// Ready is [Protection.Ready] for this part only, with the same errors.
 func (e *JWTOrOpaque) Ready(ctx context.Context) error {
 	if err := e.configured(); err != nil {
 		return err
@@ -98,7 +98,7 @@ func (e *JWTOrOpaque) Ready(ctx context.Context) error {
 	return ready(ctx, e.Opaque)
 }
 
-// Ready is [Protection.Ready] for this part alone, with the same errors.
+// Ready is [Protection.Ready] for this part only, with the same errors.
 func (c *Cache) Ready(ctx context.Context) error {
 	if err := c.configured(); err != nil {
 		return err

@@ -25,8 +25,8 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// A realProxy is a program that ends TLS. The lines are those of docs/protect-an-api.md. @DIR@,
-// @FRONT@ and @BACK@ in its configuration are replaced by the directory and the ports.
+// A realProxy is a program that ends TLS. The lines are from docs/protect-an-api.md. @DIR@, @FRONT@
+// and @BACK@ in its configuration are replaced by the directory and the ports.
 type realProxy struct {
 	variable string // of the environment, with the program's path; without it the test is skipped
 	args     []string

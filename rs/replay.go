@@ -20,7 +20,7 @@ type memoryReplay struct {
 	young, old generation
 }
 
-// proofID is the first half of a SHA-256 hash. Nobody can find two proofs with the same one.
+// proofID is the first half of a SHA-256 hash. Two proofs with the same one cannot be found.
 type proofID [16]byte
 
 type generation struct {

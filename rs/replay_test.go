@@ -22,7 +22,7 @@ func TestReplayMemory(t *testing.T) {
 		}
 	}
 	use(1, true)
-	for range 12 { // others come and go meanwhile
+	for range 12 { // others come and go in between
 		use(1, false)
 		use(1000+int(at.Unix()), true)
 		at = at.Add(4999 * time.Millisecond)

@@ -173,10 +173,10 @@ func (v *Revocations) Revoke(ctx context.Context, a RevokedAccess) error {
 	return errors.Join(v.add(ctx, e), v.share(ctx, e))
 }
 
-// EndAccess revokes the tokens of session sid at issuer iss. Tokens without a sid are not
-// revoked by it. If sid is "", EndAccess revokes the tokens of the user sub that were issued at
-// before or earlier. It implements the Effect of rs/ssf and of client/login. Errors are those
-// of [Revocations.Revoke], and Temporary if Shared failed.
+// EndAccess revokes the tokens of session sid at issuer iss. Tokens without a sid are not revoked
+// by it. If sid is "", EndAccess revokes the tokens of the user sub that were issued at before or
+// earlier. It implements the Effect of rs/ssf and of client/login. It returns the errors of
+// [Revocations.Revoke]. The error is Temporary if Shared failed.
 func (v *Revocations) EndAccess(ctx context.Context, iss, sub, sid string, before time.Time) error {
 	if sid != "" {
 		return v.Revoke(ctx, RevokedAccess{Issuer: iss, SessionID: sid})
@@ -184,8 +184,8 @@ func (v *Revocations) EndAccess(ctx context.Context, iss, sub, sid string, befor
 	return v.Revoke(ctx, RevokedAccess{Issuer: iss, Subject: sub, Before: before})
 }
 
-// EndToken revokes the token of issuer iss whose jti is id. Errors are those of
-// [Revocations.Revoke], and Temporary if Shared failed.
+// EndToken revokes the token of issuer iss whose jti is id. It returns the errors of
+// [Revocations.Revoke]. The error is Temporary if Shared failed.
 func (v *Revocations) EndToken(ctx context.Context, iss, id string) error {
 	return v.Revoke(ctx, RevokedAccess{Issuer: iss, TokenID: id})
 }
@@ -247,7 +247,7 @@ func (v *Revocations) setTimes(e *revocationEntry, a RevokedAccess) error {
 	return nil
 }
 
-// tokenHash leaves out the signature of a JWT, because with ECDSA anybody can write it in a
+// tokenHash leaves out the signature of a JWT, because an ECDSA signature can be written in a
 // second way.
 func tokenHash(token string) string {
 	if strings.Count(token, ".") == 2 {

@@ -160,8 +160,8 @@ func (v *Revocations) age() time.Duration {
 	return now(v.Now).Sub(v.started) - time.Duration(v.current.Load())
 }
 
-// Ready is [Protection.Ready] for this part alone. It returns an error while the shared list
-// cannot be read, also if StaleFor accepts requests.
+// Ready is [Protection.Ready] for this part only. It returns an error while the shared list cannot
+// be read, also if StaleFor accepts requests.
 func (v *Revocations) Ready(context.Context) error {
 	if err := v.configured(); err != nil {
 		return err

@@ -8,13 +8,13 @@ import (
 	"sync/atomic"
 )
 
-// always is the value of before in an entry without a time.
+// always is the value of the field before in an entry without a time.
 const always = math.MaxInt64
 
-// revocationTable is a hash table. Readers take no lock, because every request reads it.
-// Writers take mu. The key of an entry is a 64-bit hash under a secret seed of this process.
-// With a million entries, one token in 10^13 is rejected by mistake, and nobody can choose
-// which. The zero value is ready.
+// revocationTable is a hash table. Readers take no lock, because every request reads it. Writers
+// take mu. The key of an entry is a 64-bit hash under a secret seed of this process. With a million
+// entries, one token in 10^13 is rejected by mistake, and an attacker cannot choose which. The zero
+// value is ready.
 type revocationTable struct {
 	mu      sync.Mutex // of writers
 	once    sync.Once
@@ -83,7 +83,7 @@ var kindSalt = [...]uint64{
 
 const nameSalt = 0x8ebc6af09c88c6e3
 
-// get returns the times of an entry. until is 0 if there is none.
+// get returns the times of an entry. until is 0 without an entry.
 func (t *revocationTable) get(key uint64) (before, until int64) {
 	entries := t.entries.Load()
 	if entries == nil || !entries.mayHave(key) {

@@ -49,7 +49,7 @@ func TestSecretsUnprinted(t *testing.T) {
 	}
 }
 
-// fill writes a canary into the fields whose names stand for secrets.
+// fill writes a canary into the fields that have names of secrets.
 func fill(v reflect.Value) (filled bool) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
@@ -89,7 +89,7 @@ func prints(v any) []string {
 	return append(out, log.String())
 }
 
-// exportedStructs are those that the package's files declare.
+// exportedStructs returns the structs that the package's files declare.
 func exportedStructs(t *testing.T) (names []string) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {

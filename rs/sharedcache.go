@@ -15,7 +15,7 @@ import (
 // SharedStore is a store that the processes of an API share. redisstore.Store implements it. It
 // sees neither tokens nor responses: its keys are hashes and its values are encrypted.
 type SharedStore interface {
-	// Load returns the value of key, or nil if there is none.
+	// Load returns the value of key, or nil if nothing is stored.
 	Load(ctx context.Context, key string) ([]byte, error)
 
 	// Save stores value under key until the given time, and replaces an earlier value.
@@ -147,7 +147,7 @@ func (c *Cache) put(ctx context.Context, s slot, r record, until time.Time) erro
 	return c.call(ctx, func(ctx context.Context) error { return c.Shared.Save(ctx, s.name, s.seal(r), until) })
 }
 
-// load returns a record without a response if there is none or it cannot be decrypted.
+// load returns a record without a response if nothing is stored or it cannot be decrypted.
 func (c *Cache) load(ctx context.Context, s slot) (r record, err error) {
 	var sealed []byte
 	err = c.call(ctx, func(ctx context.Context) (err error) {
@@ -175,8 +175,8 @@ func (c *Cache) note(ctx context.Context, err error) {
 	}
 }
 
-// slot is a token's name in the store and a key for it alone. Somebody with the store and
-// SharedKey cannot read the response about a token that they do not have.
+// slot returns a token's name in the store, and a key for only this token. The store and SharedKey
+// are not enough to read the response about a token: the token is needed too.
 type slot struct {
 	name string
 	aead cipher.AEAD

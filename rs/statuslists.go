@@ -27,7 +27,7 @@ type StatusLists struct {
 	// discovery.
 	Keys KeySet
 
-	// Algs are the accepted signature algorithms. Empty means RS256 alone.
+	// Algs are the accepted signature algorithms. Empty means only RS256.
 	Algs []string
 
 	// Origins are further origins from which lists may be fetched, such as
@@ -91,7 +91,7 @@ func (s *StatusLists) algs() []string {
 	return s.Algs
 }
 
-// Ready is [Protection.Ready] for this part alone, with the same errors.
+// Ready is [Protection.Ready] for this part only, with the same errors.
 func (s *StatusLists) Ready(ctx context.Context) error {
 	if err := s.configured(); err != nil {
 		return err
@@ -100,9 +100,9 @@ func (s *StatusLists) Ready(ctx context.Context) error {
 }
 
 // CheckRevocation implements [RevocationCheck]. A [Protection] answers 401 invalid_token if the
-// status is not VALID, if the claim is missing (see Required) or malformed, or if the list is
-// at another origin (see Origins). It answers 503 if a setting is missing or the list cannot be
-// fetched.
+// status is not VALID. It does the same if the claim is missing (see Required) or malformed, or the
+// list is at another origin (see Origins). It answers 503 if a setting is missing or the list
+// cannot be fetched.
 func (s *StatusLists) CheckRevocation(ctx context.Context, _ string, p *Principal) error {
 	if err := s.configured(); err != nil {
 		return &unavailable{err}

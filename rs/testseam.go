@@ -6,7 +6,7 @@ import (
 	"github.com/countersign/countersign/internal/testseam"
 )
 
-// For rs/rstest alone. It uses the same code for claims and context as for real tokens.
+// For rs/rstest only. It uses the same code for claims and context as for real tokens.
 func init() {
 	testseam.Principal = func(payload []byte) (any, error) {
 		c, err := (&JWT{}).dialect(true).decode(payload)

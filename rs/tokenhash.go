@@ -11,11 +11,11 @@ import (
 // tokenKey is the key of a token in the cache. The token itself is not kept.
 type tokenKey [sha256.Size]byte
 
-// hasher computes the keys with GMAC (NIST SP 800-38D) under a random secret of this process.
-// It is three times as fast as SHA-256, which saves half of the cost of a known token. Two
-// tokens have the same key with a probability of at most 1 in 2^100, even if somebody chooses
-// them. All keys use the same nonce. This is safe here: an attack needs the results, and they
-// never leave the process.
+// hasher computes the keys with GMAC (NIST SP 800-38D) under a random secret of this process. It is
+// three times as fast as SHA-256, which saves half of the cost of a known token. Two tokens have
+// the same key with a probability of at most 1 in 2^100, even if an attacker chooses them. All keys
+// use the same nonce. This is safe here: an attack needs the results, and they never leave the
+// process.
 type hasher struct {
 	gcm   cipher.AEAD // nil if only FIPS 140 is allowed, which requires a new nonce per message: then SHA-256
 	token []byte

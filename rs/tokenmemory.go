@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// A hit of a [Cache] takes no lock and writes nothing that another core reads. It reads
-// these locations, all of which are written only at the times named:
+// A hit of a [Cache] locks nothing and writes nothing that another core reads. It reads these
+// locations, all of which are written only at the times named:
 //
 //   - the fields of Protection, Cache and JWT: never, after the first request
 //   - memory.young, memory.old: when a generation is full
@@ -19,10 +19,10 @@ import (
 //   - the entry's Principal: never; the hit copies it
 //   - discovery's current key set, by an atomic pointer: when it is fetched
 //
-// What it writes belongs to one core: the copy of the Principal, the request's context,
-// and the hasher, which sync.Pool keeps per core. A Counter is the application's.
-// One hit per token and generation is the exception: an entry of the older generation
-// moves to the younger, under the lock. So a hit costs the same on 64 cores as on one.
+// What it writes belongs to one core: the copy of the Principal, the request's context, and the
+// hasher, which sync.Pool keeps per core. A Counter is the application's. One hit per token and
+// generation is the exception: an entry of the older generation moves to the younger, under the
+// lock. So a hit costs the same on 64 cores as on one.
 
 // entry is what is remembered of a token.
 type entry struct {
@@ -55,7 +55,7 @@ func (e entry) isGood(ctx context.Context, at time.Time) (bool, error) {
 // the older one, and the older one is dropped. Readers take no lock; writers take mu. The zero
 // value is ready. All calls must pass the same size.
 type memory struct {
-	_          [64]byte // keeps the fields on a cache line of their own
+	_          [64]byte // keeps the fields on a separate cache line
 	young, old atomic.Pointer[tokenTable]
 	removals   atomic.Uint64 // how often something was removed on request
 	_          [64]byte
@@ -80,8 +80,8 @@ func newTable(limit int) *tokenTable {
 	return &tokenTable{slots: make([]atomic.Pointer[node], 1<<bits.Len(uint(limit-1)))}
 }
 
-// slot is chosen by the key. The key is a keyed hash, so nobody can choose tokens that share a
-// slot.
+// slot is chosen by the key. The key is a keyed hash, so an attacker cannot choose tokens that
+// share a slot.
 func (g *tokenTable) slot(key *tokenKey) *atomic.Pointer[node] {
 	return &g.slots[binary.LittleEndian.Uint64(key[:])&uint64(len(g.slots)-1)]
 }
@@ -107,8 +107,7 @@ func (m *memory) get(key tokenKey, size int) (entry, bool) {
 	return m.move(key, size)
 }
 
-// move moves an entry from the older generation to the younger one, unless it was removed
-// meanwhile.
+// move moves an entry from the older generation to the younger one, unless it was removed before.
 func (m *memory) move(key tokenKey, size int) (entry, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

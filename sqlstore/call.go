@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The pauses between two tries to use a file that somebody else has locked.
+// The pauses between two tries to use a file that another program has locked.
 const (
 	firstPause = time.Millisecond
 	maxPause   = 50 * time.Millisecond

@@ -20,7 +20,7 @@ type Error struct {
 
 func (e *Error) Error() string { return "sqlstore: " + e.Op + ": " + e.Err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Temporary reports whether the same call may succeed later: the database could not be
@@ -73,10 +73,10 @@ func code(err error) string {
 	return ""
 }
 
-// isTemporary reports whether a later try may succeed. Of PostgreSQL the classes 08
-// (connection), 40 (rolled back), 53 (resources), 55 (lock), 57 (operator) and 25006 (a
-// standby); of SQLite busy, locked, read-only, I/O error, full and cannot open. Everything
-// else stays wrong until somebody changes it: missing table or permission.
+// isTemporary reports whether a later try may succeed. Of PostgreSQL the classes 08 (connection),
+// 40 (rolled back), 53 (resources), 55 (lock), 57 (operator) and 25006 (a standby); of SQLite busy,
+// locked, read-only, I/O error, full and cannot open. Other errors, such as a missing table or
+// permission, remain until the operator acts.
 func isTemporary(code string) bool {
 	if len(code) == 5 {
 		return strings.Contains(" 08 40 53 55 57 ", " "+code[:2]+" ") || code == "25006"
@@ -84,7 +84,7 @@ func isTemporary(code string) bool {
 	return isResult(code, " 5 6 8 10 13 14 ")
 }
 
-// isLocked reports whether SQLite found a lock of somebody else: busy or locked.
+// isLocked reports whether SQLite found a lock of another program: busy or locked.
 func isLocked(code string) bool { return isResult(code, " 5 6 ") }
 
 // isResult reports whether SQLite's result code is one of a list. The higher bits only refine it.

@@ -36,7 +36,7 @@ func (s *Store) Link(ctx context.Context, index, key string, until time.Time) er
 	return err
 }
 
-// Linked gives the keys that belong to index and have not expired, in any order. Every error is
+// Linked returns the keys that belong to index and have not expired, in any order. Every error is
 // an [*Error].
 func (s *Store) Linked(ctx context.Context, index string) (keys []string, err error) {
 	const op = "linked"

@@ -12,7 +12,7 @@ import (
 	"github.com/countersign/countersign/sqlstore"
 )
 
-// impatient is a file whose writers do not wait for a lock by themselves.
+// impatient returns a file whose SQLite connections do not wait for a lock.
 func impatient(t *testing.T) database {
 	d := sqlite(t)
 	d.dsn = strings.Replace(d.dsn, "busy_timeout(2000)", "busy_timeout(0)", 1)
@@ -53,8 +53,8 @@ func TestLocked(t *testing.T) {
 	}
 }
 
-// TestQueue: writers of one process wait for each other, and one whose time is over leaves the
-// queue.
+// TestQueue: writers of one process wait for each other. A writer leaves the queue after its
+// Timeout.
 func TestQueue(t *testing.T) {
 	d := impatient(t)
 	unlock := lock(t, d.handle(t))

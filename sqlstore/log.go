@@ -52,7 +52,7 @@ func (s *Store) Append(ctx context.Context, log string, value []byte, until time
 	return nil
 }
 
-// append gives the value the next number, in one transaction.
+// append adds the value under the next number, in one transaction.
 func (s *Store) append(ctx context.Context, log, value []byte, left int64) (full bool, err error) {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
@@ -144,7 +144,7 @@ func (f *follower) look(ctx context.Context) error {
 	return nil
 }
 
-// last gives the last number of the log and its mark: 0 and "" for a log without values.
+// last returns the last number of the log and its mark: 0 and "" for a log without values.
 func (f *follower) last(ctx context.Context) (n int64, mark string, err error) {
 	err = f.store.do(ctx, "follow", func(ctx context.Context) error {
 		return f.store.db.QueryRowContext(ctx, f.store.sql[lastLogged], f.log).Scan(&n, &mark)
@@ -165,7 +165,7 @@ func (f *follower) isSameLog(ctx context.Context, n int64) (bool, error) {
 	return mark == f.mark, err
 }
 
-// page reads the next values. more is false when there is none.
+// page reads the next values. more is false when there is no further value.
 func (f *follower) page(ctx context.Context) (more bool, err error) {
 	err = f.store.do(ctx, "follow", func(ctx context.Context) error {
 		rows, err := f.store.db.QueryContext(ctx, f.store.sql[listLogged], f.log, f.n, pageSize)

@@ -30,10 +30,10 @@ func (s *Store) Once(ctx context.Context, key string, until time.Time) (first bo
 	return s.claim(ctx, op, kindOnce, key, rand.Text(), left)
 }
 
-// Acquire takes the lease on key for d. held is false while somebody else has it. release gives
-// it back early, if this caller still has it. It may be called more than once, and is never
-// nil. The lease begins when the database writes it and ends by itself, so the holder must be
-// done within d of the call. Every error is an [*Error].
+// Acquire gets the lease on key for d. held is false while another caller has it. release ends the
+// lease early, if this caller still has it. It may be called more than once, and is never nil. The
+// lease begins when the database writes it and ends by itself, so the holder must be done within d
+// of the call. Every error is an [*Error].
 func (s *Store) Acquire(ctx context.Context, key string, d time.Duration) (release func(), held bool, err error) {
 	const op = "acquire"
 	nothing := func() {}

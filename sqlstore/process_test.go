@@ -106,8 +106,7 @@ func (p *process) line() string {
 	return p.out.Text()
 }
 
-// TestProcesses: of two and of four processes that want the same lease or proof, exactly one gets
-// it.
+// TestProcesses: two and four processes try to get the same lease or proof. Exactly one gets it.
 func TestProcesses(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		for _, task := range []string{"once", "lease"} {

@@ -70,9 +70,9 @@ CREATE TABLE IF NOT EXISTS {prefix}logged (
 CREATE INDEX IF NOT EXISTS {prefix}logged_until ON {prefix}logged (until);
 `
 
-// Schema gives the statements that create the tables and indexes, for the application's
-// migrations. prefix is that of Config; "" means [DefaultPrefix]. An unknown dialect or a
-// prefix that [New] rejects gives "".
+// Schema returns the statements that create the tables and indexes, for the application's
+// migrations. prefix is Config.Prefix; "" means [DefaultPrefix]. It returns "" for an unknown
+// dialect or a prefix that [New] rejects.
 func Schema(d Dialect, prefix string) string {
 	if prefix == "" {
 		prefix = DefaultPrefix

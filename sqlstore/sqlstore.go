@@ -18,14 +18,13 @@ const (
 
 // Config says which database. DB and Dialect must be set.
 type Config struct {
-	// DB is the database. The application opens and closes it, and sets its limits: with
+	// DB is the database. The application opens and closes it, and sets its limits. With
 	// SetMaxOpenConns callers wait for a connection, at most Timeout.
 	//
-	// For SQLite, the data source name needs a busy timeout and write-ahead logging, so
-	// that processes wait for each other:
-	// "file:app.db?_pragma=busy_timeout(2000)&_pragma=journal_mode(WAL)&_txlock=immediate"
-	// in the notation of modernc.org/sqlite. A call that finds the file locked is repeated
-	// until Timeout.
+	// For SQLite, the data source name needs a busy timeout and write-ahead logging. Then processes
+	// wait for each other:
+	// "file:app.db?_pragma=busy_timeout(2000)&_pragma=journal_mode(WAL)&_txlock=immediate" in the
+	// notation of modernc.org/sqlite. A call that finds the file locked is repeated until Timeout.
 	DB *sql.DB
 
 	// Dialect is the database's variant of SQL.

@@ -13,8 +13,8 @@ const maxValue = 64 << 10
 // drivers read both as nil.
 const format = '1'
 
-// Load gives the value that was saved under key. It is nil, without an error, when there is
-// none or when it has expired. Every error is an [*Error].
+// Load returns the value that was saved under key. It is nil, without an error, if nothing is
+// stored or it has expired. Every error is an [*Error].
 func (s *Store) Load(ctx context.Context, key string) ([]byte, error) {
 	const op = "load"
 	if key == "" {
@@ -33,8 +33,8 @@ func (s *Store) Load(ctx context.Context, key string) ([]byte, error) {
 	return stored[1:], nil
 }
 
-// Save keeps value, of at most 64 KiB, under key until the time given, in place of the old
-// value. A time that has passed removes the value. Every error is an [*Error].
+// Save keeps value, of at most 64 KiB, under key until the time given, and replaces the old value.
+// A time that has passed removes the value. Every error is an [*Error].
 func (s *Store) Save(ctx context.Context, key string, value []byte, until time.Time) error {
 	const op = "save"
 	switch {

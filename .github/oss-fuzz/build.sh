@@ -1,9 +1,9 @@
 #!/bin/bash -eu
-# The build script of the OSS-Fuzz project: one fuzzer for each native fuzz target. It changes
-# the checkout, which is thrown away.
+# The build script of the OSS-Fuzz project: one fuzzer for each native fuzz target. It changes the
+# checkout, which is thrown away.
 #
 # OSS-Fuzz compiles the tests of a directory as files of one ordinary package. So tests of an
-# external package move to a directory of their own, with the package name "external".
+# external package move to another directory, with the package name "external".
 cd "$SRC/countersign"
 
 # What a test file exports for the external tests is compiled for both.

@@ -54,7 +54,7 @@ func form(method auth.Method, issuer string) url.Values {
 	return out
 }
 
-// newKey is a signing key. In production it comes from a file, a KMS or an HSM.
+// newKey returns a signing key. In production it comes from a file, a KMS or an HSM.
 func newKey() *ecdsa.PrivateKey {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -121,8 +121,8 @@ func ExamplePublic() {
 	// Output: map[client_id:[robot]]
 }
 
-// jwtOf is a JWT that the platform issues for this program, such as a service account token
-// of Kubernetes.
+// jwtOf returns a JWT that the platform issues for this program, such as a service account token of
+// Kubernetes.
 func jwtOf(audience, subject string) string {
 	jwt, err := auth.Assertion{Audience: audience, Typ: "JWT"}.Sign(
 		auth.SigningKey{KeyID: "of the platform", Key: newKey()}, auth.Binding{},
@@ -158,7 +158,7 @@ func ExampleFederatedFunc() {
 	// Output: robot urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 }
 
-// workload plays the SPIFFE Workload API.
+// workload replaces the SPIFFE Workload API.
 type workload struct{}
 
 // FetchJWTSVID implements auth.JWTSVIDSource.

@@ -90,8 +90,8 @@ func (m Method) Assertion() *Assertion {
 	return &a
 }
 
-// For returns the Authenticator of a client at a server, for par.Push and rs.Introspection. Its
-// error is that of Check if Check rejects the method. Otherwise it says that the key cannot
+// For returns the Authenticator of a client at a server, for par.Push and rs.Introspection. It
+// returns the error of Check if Check rejects the method. Otherwise it says that the key cannot
 // sign, or that the platform gave no acceptable assertion.
 func (m Method) For(clientID, issuer string) Authenticator {
 	return m.Bind(Binding{ClientID: clientID, Issuer: issuer})
@@ -105,10 +105,10 @@ func (m Method) Bind(b Binding) Authenticator {
 	return m.bind(b)
 }
 
-// Check reports an error if the client cannot authenticate with this method: the zero value, a
-// missing secret, key or file, an Assertion or FederatedAssertion with a field out of range, or
-// a client ID that SecretBasicRaw cannot send. The error completes a sentence that begins with
-// the method's field.
+// Check reports an error if the client cannot authenticate with this method. The causes are the
+// zero value, a missing secret, key or file, and a client ID that SecretBasicRaw cannot send. An
+// Assertion or FederatedAssertion with a field out of range is an error too. The error completes a
+// sentence that begins with the method's field.
 func (m Method) Check(clientID string) error {
 	if err := m.check(); err != nil || !m.raw {
 		return err
@@ -134,8 +134,8 @@ func (m Method) Choose(supported []string) Method {
 }
 
 // Hint names the setting that may help if the server answers invalid_client although the
-// credentials are correct. It returns "" if there is none. Some servers do not decode ID and
-// secret. Others require assertions of before RFC 10070.
+// credentials are correct. It returns "" if no setting helps. Some servers do not decode ID and
+// secret. Others require assertions as they were before RFC 10070.
 func (m Method) Hint(clientID string) string {
 	switch {
 	case m.encoded != nil && m.encoded(clientID):

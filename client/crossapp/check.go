@@ -12,7 +12,7 @@ import (
 
 const grantTyp = "oauth-id-jag+jwt"
 
-// claims are those of the grant that the client can check. The identity provider sent the
+// claims are the claims of the grant that the client can check. The identity provider sent the
 // grant over TLS; the authorization server checks its signature.
 type claims struct {
 	Issuer   string            `json:"iss"`
@@ -105,8 +105,8 @@ func (a CrossApp) checkTime(c *claims) error {
 	return nil
 }
 
-// checkKey rejects a grant that is bound to another key than that of the DPoP proof, and one that
-// the identity provider did not bind to it ("DPoP Key Binding During Token Exchange").
+// checkKey rejects a grant that is bound to another key than the key of the DPoP proof. It also
+// rejects one that the identity provider did not bind ("DPoP Key Binding During Token Exchange").
 func (a CrossApp) checkKey(c *claims, issued *client.Tokens) error {
 	if c.Key == nil {
 		return a.checkUnbound()

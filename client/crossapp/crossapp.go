@@ -64,7 +64,7 @@ type Subject struct {
 
 // Source returns a source of access tokens for the API. The source keeps a token in memory, and
 // gets a new one shortly before it expires. The error of Source contains the fields of a that are
-// not set. The errors of the source are those of [CrossApp.Fetch].
+// not set. The source returns the errors of [CrossApp.Fetch].
 func (a CrossApp) Source() (tokens.Source, error) {
 	if err := a.check(); err != nil {
 		return nil, err
@@ -76,11 +76,11 @@ func (a CrossApp) Source() (tokens.Source, error) {
 // Fetch gets a grant and an access token. The result has no refresh token, because the identity
 // provider decides about each access token.
 //
-// An error of a request is a [*client.Error]. Its codes are those of [grant.TokenExchange] at
-// the identity provider and of [grant.JWTBearer] at the other server; "invalid_target" means
-// that the identity provider does not allow this API. An error wraps [tokens.ErrLoginRequired]
-// if the user has to sign in at the identity provider again. The error for a field of a that is
-// not set is no [*client.Error].
+// An error of a request is a [*client.Error]. It has the codes of [grant.TokenExchange] at the
+// identity provider and of [grant.JWTBearer] at the other server; "invalid_target" means that the
+// identity provider does not allow this API. An error wraps [tokens.ErrLoginRequired] if the user
+// has to sign in at the identity provider again. The error for a field of a that is not set is no
+// [*client.Error].
 func (a CrossApp) Fetch(ctx context.Context) (*client.Tokens, error) {
 	if err := a.check(); err != nil {
 		return nil, err
@@ -129,8 +129,8 @@ func (a CrossApp) exchange(ctx context.Context) (*checked, error) {
 	return jag, nil
 }
 
-// redeem gets the access token. A grant that is bound to a key needs a proof of that key, and
-// the access token is bound to the same key ("DPoP Key Binding During ID-JAG Exchange").
+// redeem gets the access token. A grant that is bound to a key needs a proof of that key. The
+// access token is bound to the same key ("DPoP Key Binding During ID-JAG Exchange").
 func (a CrossApp) redeem(ctx context.Context, jag *checked) (*client.Tokens, error) {
 	req := client.TokenRequest{Scopes: a.Scopes, Resources: []string{a.Resource}}
 	if jag.key == "" {

@@ -1,8 +1,8 @@
 // Package crossapp gets access tokens for the API of another application, for a signed-in user.
-// Both applications trust one identity provider, where the user signed in. The user sees no
-// second login. The protocol is the Identity Assertion JWT Authorization Grant (ID-JAG,
-// draft-ietf-oauth-identity-assertion-authz-grant). The sections in this package are those of
-// the editors' text of 1 August 2026, which follows draft 04.
+// Both applications trust one identity provider, where the user signed in. The user sees no second
+// login. The protocol is the Identity Assertion JWT Authorization Grant (ID-JAG,
+// draft-ietf-oauth-identity-assertion-authz-grant). The comments in this package cite the editors'
+// text of 1 August 2026, which follows draft 04.
 //
 //	app := crossapp.CrossApp{IdP: idp, At: chat, Resource: "https://api.chat.example/", Subject: idToken}
 //	source, err := app.Source()
@@ -16,6 +16,6 @@
 //  3. It sends the grant to the authorization server of the other application (RFC 7523).
 //
 // If both clients have Config.DPoP, the grant and the access token are bound to one key. A grant
-// that is bound to a certificate (x5t#S256) is rejected: only the editors' text has it, and
-// no published draft.
+// that is bound to a certificate (x5t#S256) is rejected: only the editors' text has it, and no
+// published draft.
 package crossapp

@@ -102,9 +102,9 @@ func TestBoundGrant(t *testing.T) {
 	}
 }
 
-// TestGrantOfAnotherKey: a grant that is bound to another key, or in a way that the client
-// cannot check, is not sent. Nor is one that the identity provider did not bind although the
-// client asked for it.
+// TestGrantOfAnotherKey: a grant that is bound to another key, or in a way that the client cannot
+// check, is not sent. Nor is one that the identity provider did not bind although the client
+// requested it.
 func TestGrantOfAnotherKey(t *testing.T) {
 	_, other := fixedKey(t)
 	for name, test := range map[string]struct {

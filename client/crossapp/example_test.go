@@ -56,7 +56,7 @@ func ExampleCrossApp() {
 			return crossapp.Subject{Token: idp.IDToken(issuertest.IDToken{})}, nil // Tokens.IDTokenHint of the login
 		},
 	}
-	issued, err := app.Fetch(context.Background()) // Source keeps it fresh, for tokens.Transport
+	issued, err := app.Fetch(context.Background()) // Source renews it before it expires, for tokens.Transport
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -8,8 +8,8 @@ import (
 )
 
 // ClientCredentials gets an access token for the client itself, RFC 6749 §4.4. It names no user.
-// Other tokens of the response are dropped: a refresh token is not needed (§4.4.3), and an ID
-// token would name a user who did not sign in. A public client is rejected.
+// Other tokens of the response are dropped. A refresh token is not needed (§4.4.3). An ID token
+// would name a user who did not sign in. A public client is rejected.
 //
 // Every error is a [*client.Error]. Codes: "invalid_client", "unauthorized_client",
 // "invalid_scope", "invalid_target", "invalid_request".

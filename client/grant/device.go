@@ -18,11 +18,11 @@ import (
 
 // Device is a login on a device without a browser. The user allows it on another device. Show
 // UserCode and VerificationURI, and VerificationURIComplete as a QR code if it is set. The user
-// compares the code with that on the server's page, so as not to sign in somebody else's device
+// compares the code with that on the server's page, so as not to sign in another person's device
 // (RFC 8628 §5.4). All three are safe for a terminal. In a page they must still be escaped.
 //
-// It encodes as plain JSON for the application to store. DeviceCode and DPoPKey are secrets, and
-// it redacts itself in fmt and log/slog.
+// It encodes as plain JSON for the application to store. DeviceCode and DPoPKey are secrets, and it
+// redacts itself in fmt and log/slog.
 type Device struct {
 	unprinted[Device]
 

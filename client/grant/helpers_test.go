@@ -114,7 +114,7 @@ func noCanary(t *testing.T, text string) {
 	}
 }
 
-// same compares the parameters. "*" accepts a random value, and copies it into want.
+// same compares the parameters. "*" accepts a random value, which it copies into the expected ones.
 func same(t *testing.T, what string, got, want url.Values) {
 	t.Helper()
 	for name := range want {

@@ -16,9 +16,9 @@ import (
 
 const maxPing = 16 << 10 // bytes; some servers make an auth_req_id of an encrypted JWT
 
-// Ping is the notification that a user has answered: OpenID Connect CIBA Core 1.0 §10.2. Anybody
-// can send one. Do not trust it before [Ping.IsFor] has returned true. It redacts itself in fmt,
-// log/slog and encoding.
+// Ping is the notification that a user has answered: OpenID Connect CIBA Core 1.0 §10.2. Every
+// program can send one. Do not trust it before [Ping.IsFor] has returned true. It redacts itself in
+// fmt, log/slog and encoding.
 type Ping struct {
 	hidden[Ping]
 
@@ -79,8 +79,8 @@ func (p *Ping) IsFor(b *Backchannel) bool {
 // PingHandler is the client's notification endpoint (CIBA Core §9, §10.2). Serve it over TLS at
 // the registered address. Both fields must be set.
 type PingHandler struct {
-	// Find returns the login that was stored under auth_req_id, or nil if there is none. Anybody
-	// can cause a call with any value.
+	// Find returns the login that was stored under auth_req_id, or nil if none was stored. Every
+	// program can cause a call with any value.
 	Find func(ctx context.Context, authReqID string) (*Backchannel, error)
 
 	// Notify is called with a login whose user has answered. The login is a copy with Notified

@@ -28,8 +28,8 @@ type poll struct {
 	retryAfter time.Duration // from the last failed response
 }
 
-// run returns the tokens or an error. It ends when the server rejects the request, at p's expiry
-// by the client's clock, or with ctx, whichever comes first.
+// run returns the tokens or an error. It ends when the server rejects the request, when p expires
+// by the client's clock, or with ctx.
 func (p *poll) run(ctx context.Context, c *client.Client) (*client.Tokens, error) {
 	now := c.Config().Now
 	if last := now().Add(maxPollLifetime); p.expiry.After(last) { // of what was stored

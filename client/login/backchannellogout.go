@@ -11,15 +11,15 @@ import (
 	"github.com/countersign/countersign/idtoken"
 )
 
-// BackchannelLogout ends sessions when the server ends them (OpenID Connect Back-Channel
-// Logout). Register its URL as backchannel_logout_uri. With several clients, add the client's
-// name as {client} in the pattern or as a parameter. BackchannelLogout requires Config.Store,
-// and answers 501 without one.
+// BackchannelLogout ends sessions when the server ends them (OpenID Connect Back-Channel Logout).
+// Register its URL as backchannel_logout_uri. With several clients, add the client's name as
+// {client} in the pattern or as a parameter. BackchannelLogout requires Config.Store, and answers
+// 501 without one.
 //
-// A logout token with a sid ends the sessions of that sid, and the earlier ones of its sub whose
-// ID token had no sid or one that is not a string. A token without sid ends all sessions of its
-// sub. Both also end logins that are in progress. The status is 200 even if there was no session.
-// It is 400 if the token is rejected. It is 503 if the server's keys or the Store are not
+// A logout token with a sid ends the sessions of that sid. It also ends earlier sessions of its sub
+// whose ID token had no sid, or a sid that is not a string. A token without sid ends all sessions
+// of its sub. Both also end logins that are in progress. The status is 200 even if there was no
+// session. It is 400 if the token is rejected. It is 503 if the server's keys or the Store are not
 // available; the server may then send the same token again.
 //
 // Problems: CodeMethod, CodeRequest (the token is rejected, or names no client; the log has the

@@ -14,11 +14,11 @@ type BeginOptions struct {
 	// Client is a name in Config.Clients. "" means the only client.
 	Client string
 
-	// Request holds the settings of this login. nil means Config.Request. If Request is set and is
-	// a step-up request, it asks a signed-in visitor to authenticate again or in a stronger way
-	// (Prompt "login", MaxAge, ACRValues, Claims). Then the same user must sign in. Another user is
-	// rejected with CodeAnotherUser, and the session stays. Prompt "select_account" in addition
-	// allows another user.
+	// Request holds the settings of this login. nil means Config.Request. If Request is set and is a
+	// step-up request (Prompt "login", MaxAge, ACRValues, Claims), a signed-in visitor must
+	// authenticate again, or in a stronger way. Then the same user must sign in. Another user is
+	// rejected with CodeAnotherUser, and the session stays. Prompt "select_account" in addition allows
+	// another user.
 	Request *client.Request
 
 	// ReturnTo is the path of the application, with its query, to return to, for example
@@ -29,12 +29,15 @@ type BeginOptions struct {
 // Begin redirects the browser to the server to sign in. Use it for logins that differ from
 // Config.Request, for example if the user must authenticate again. All rules of Start apply.
 //
-// Problems: CodeRequest (there is no such client), CodeLimited (see Config.Limit),
-// CodeUnavailable (the server or the Store does not answer, or Config.MaxCalls is reached),
-// CodeConfiguration (the log names the setting or the registration to change, or the path at
-// which to mount Callback), CodeTooLarge
-// (Request does not fit into a cookie) and CodeFailed (the server rejected a pushed request for
-// another reason).
+// Problems:
+//
+//   - CodeRequest: there is no such client.
+//   - CodeLimited: see Config.Limit.
+//   - CodeUnavailable: the server or the Store does not answer, or Config.MaxCalls is reached.
+//   - CodeConfiguration: the log names the setting or the registration to change, or the path at
+//     which to mount Callback.
+//   - CodeTooLarge: Request does not fit into a cookie.
+//   - CodeFailed: the server rejected a pushed request for another reason.
 func (l *Login) Begin(w http.ResponseWriter, r *http.Request, ask BeginOptions) {
 	private(w.Header())
 	if path := l.misplaced(r); path != "" {

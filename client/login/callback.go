@@ -56,8 +56,8 @@ func (l *Login) Callback() http.Handler {
 	}, http.MethodGet, http.MethodPost)
 }
 
-// wrongMethod names the error of the response too: a server that rejects the client or the
-// response mode may send its error in another way than the requested one.
+// wrongMethod also names the error of the response. A server that rejects the client or the
+// response mode may send its error in another mode than the requested one.
 func wrongMethod(method string, q url.Values) error {
 	expected := map[string]string{http.MethodGet: http.MethodPost, http.MethodPost: http.MethodGet}[method]
 	sent := ""

@@ -8,8 +8,8 @@ import (
 	"github.com/countersign/countersign/client/login"
 )
 
-// TestClocksDiffer: the error about an old login names the clocks. A test that moves only one of
-// them causes it.
+// TestClocksDiffer: a test that changes only one of two clocks gets an error about an old login.
+// The error names the clocks.
 func TestClocksDiffer(t *testing.T) {
 	for _, test := range []struct {
 		off  time.Duration // of login.Config.Now

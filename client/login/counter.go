@@ -23,10 +23,9 @@ const (
 	// the Reason constants.
 	DeviceRejected Event = "device_rejected"
 
-	// DeviceCookieMissing: a session that is bound to a key came without its bound cookie.
-	// Somebody may have copied the session's cookie. The reason is the browser's, from
-	// Secure-Session-Skipped: "unreachable", "server_error" or "quota_exceeded"; "none" where
-	// the browser gave no reason.
+	// DeviceCookieMissing: a session that is bound to a key came without its bound cookie. The
+	// session's cookie may have been copied. The reason is the browser's, from Secure-Session-Skipped:
+	// "unreachable", "server_error" or "quota_exceeded"; "none" where the browser gave no reason.
 	DeviceCookieMissing Event = "device_cookie_missing"
 )
 

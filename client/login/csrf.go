@@ -37,10 +37,9 @@ func (l *Login) checkToken(r *http.Request, s *session) error {
 	return errors.New("the X-CSRF-Token header does not match this session: read the session endpoint again after each sign-in")
 }
 
-// checkCSRF is for requests that scripts of this site make, after [Login.checkOrigin]. If a
-// browser cannot send the header (images, EventSource, WebSocket), it must say that the request
-// is same-origin. A safe method alone is not enough, because each request costs a call to the
-// API.
+// checkCSRF is for requests that scripts of this site make, after [Login.checkOrigin]. If a browser
+// cannot send the header (images, EventSource, WebSocket), it must say that the request is
+// same-origin. A safe method is not enough, because each request costs a call to the API.
 func (l *Login) checkCSRF(r *http.Request, s *session) error {
 	switch {
 	case r.Header[HeaderCSRF] != nil:

@@ -21,7 +21,7 @@ const (
 // deviceProofKind is the typ of a DBSC proof.
 var deviceProofKind = jose.Kind{"dbsc+jwt"}
 
-// deviceProofAlgs are those of the specification.
+// deviceProofAlgs are the algorithms of the specification.
 var deviceProofAlgs = []string{"ES256", "RS256"}
 
 // deviceProof is a DBSC proof whose signature is not verified yet. Chromium 156 sends the claims

@@ -138,7 +138,7 @@ func (l *Login) checkRefresh(r *http.Request, known *identified) error {
 	return l.useChallenge(r.Context(), p.Challenge, c)
 }
 
-// challengeDevice asks for a proof with status 403. The browser then signs and sends another
+// challengeDevice requests a proof with status 403. The browser then signs and sends another
 // request.
 func (l *Login) challengeDevice(w http.ResponseWriter, r *http.Request, id, hash string) {
 	challenge, err := l.newChallenge(forRefresh, hash)

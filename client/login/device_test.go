@@ -174,7 +174,7 @@ func (d *device) refresh(at *app) {
 	d.keep(got)
 }
 
-// copyCookies gives all cookies of the browser to another client.
+// copyCookies copies all cookies of the browser to another client.
 func (d *device) copyCookies(leaveOut string) *browser {
 	thief := d.app.browser(d.t)
 	for _, c := range d.cookies(d.app) {

@@ -128,7 +128,7 @@ func TestFlood(t *testing.T) {
 }
 
 // TestMaxCalls: requests beyond the limit are answered with 503 and Retry-After. Logins that end
-// have a limit of their own, and signed-in users have none.
+// have a separate limit, and signed-in users have none.
 func TestMaxCalls(t *testing.T) {
 	as := optest.New(t)
 	a := start(t, setting{as: as, config: func(c *login.Config) { c.MaxCalls = 2 }})

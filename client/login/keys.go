@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// ParseKeys reads Config.Keys from text, such as an environment variable: keys of 32 bytes in
-// base64, as "openssl rand -base64 32" prints them, separated by commas. For "" it returns nil.
-// It returns an error for a key that is not base64 of 32 bytes.
+// ParseKeys reads Config.Keys from text, such as an environment variable. The text has keys of 32
+// bytes in base64, separated by commas. "openssl rand -base64 32" prints such a key. For "" it
+// returns nil. It returns an error for a key that is not base64 of 32 bytes.
 func ParseKeys(s string) ([][]byte, error) {
 	if strings.TrimSpace(s) == "" {
 		return nil, nil

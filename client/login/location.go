@@ -147,7 +147,7 @@ type arrivalError struct {
 
 func (e *arrivalError) Error() string { return e.text }
 
-// checkArrival accepts a response only at the RedirectURL of its own login (RFC 9700 §4.4.2.2).
+// checkArrival accepts a response only at the RedirectURL of its login (RFC 9700 §4.4.2.2).
 // Otherwise a server could have another server's code sent to itself. If a proxy changes host or
 // path, a response that arrived at another client's RedirectURL is still rejected.
 func (l *Login) checkArrival(r *http.Request, name string) error {

@@ -27,7 +27,7 @@ type Login struct {
 
 	begins, finishes gate              // a flood of logins that start keeps no room from those that end
 	refreshes        *budgets          // of device bound sessions
-	registrations    map[string]string // hash of each client's id and issuer, by its name
+	registrations    map[string]string // hash of each client's id and issuer, by the client's name
 	process          string            // made by New, to tell processes apart
 	responsesAt      map[place]bool    // where Callback must be mounted
 	*noted
@@ -82,8 +82,8 @@ func (l *Login) share() {
 // Format implements fmt.Formatter. It prints what Config prints, which contains no secret.
 func (l Login) Format(f fmt.State, _ rune) { io.WriteString(f, fmt.Sprint(l.config)) }
 
-// choose returns the client that a request names, by the wildcard {client} of its pattern or by
-// the parameter client. It is nil if there is none.
+// choose returns the client that a request names, by the wildcard {client} of its pattern or by the
+// parameter client. It returns nil if there is no such client.
 func (l *Login) choose(r *http.Request) (name string, c *client.Client) {
 	if name = r.PathValue("client"); name == "" {
 		name = r.URL.Query().Get("client")

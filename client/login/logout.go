@@ -15,17 +15,17 @@ const (
 	revokeTimeout  = 3 * time.Second
 )
 
-// Logout ends the session: POST, from a form of this site. The session here ends first. Then
-// the tokens are revoked, if the session keeps them and the server has an endpoint for that.
-// The browser is sent on to end the server's session too (OpenID Connect RP-Initiated Logout),
-// or to HomePath if the server has no endpoint for that. Without the client's
+// Logout ends the session: POST, from a form of this site. The session here ends first. Then the
+// tokens are revoked, if the session keeps them and the server has an endpoint for that. The
+// browser is redirected to end the server's session too (OpenID Connect RP-Initiated Logout). If
+// the server has no endpoint for that, the browser is redirected to HomePath. Without the client's
 // PostLogoutRedirectURL the visitor stays on a page of the server.
 //
 // A session that is bound to a device also ends without its bound cookie. The server then gets no
 // ID token as a hint, and may ask the user to confirm.
 //
-// Problems: CodeMethod, CodeCrossOrigin (the form is not of this site), and CodeUnavailable if
-// the Store does not answer.
+// Problems: CodeMethod, CodeCrossOrigin (the form is not of this site), and CodeUnavailable if the
+// Store does not answer.
 func (l *Login) Logout() http.Handler {
 	return l.onlyAs("sign out with a form that posts to this path", func(w http.ResponseWriter, r *http.Request) {
 		if err := l.checkOrigin(r); err != nil {

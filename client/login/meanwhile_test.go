@@ -11,7 +11,7 @@ import (
 	"github.com/countersign/countersign/client/login"
 )
 
-// meanwhile is a Store that calls a function during the first calls for a session.
+// A Store that calls a function during the first calls for a session.
 type meanwhile struct {
 	shaky
 	before, after, deleted func() // a Save of a session, and a Delete

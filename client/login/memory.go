@@ -14,11 +14,11 @@ import (
 // be copied after its first use. A call whose context has ended returns its error, as that of a
 // store on another machine does.
 type Memory struct {
-	// MaxEntries is the maximum number of values, links and keys used once, together. 0 means
-	// 200,000. A session needs at most four. An unexpired value, link or lease is never dropped.
-	// If the memory is full, a new one is rejected. Keys used once have at most half of the
-	// limit. If that is full, a new key replaces the oldest, because anonymous clients can start
-	// logins that nobody finishes.
+	// MaxEntries is the maximum number of values, links and keys used once, together. 0 means 200,000.
+	// A session needs at most four. An unexpired value, link or lease is never dropped. If the memory
+	// is full, a new one is rejected. Keys used once have at most half of the limit. If that is full,
+	// a new key replaces the oldest, because anonymous clients can start logins without finishing
+	// them.
 	MaxEntries int
 
 	// Now is the clock. nil means time.Now.

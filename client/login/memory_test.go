@@ -95,7 +95,7 @@ func TestMemoryOnceAndLease(t *testing.T) {
 	if first, err := m.Once(ctx, "past", c.now()); first || err == nil {
 		t.Errorf("what cannot be remembered is the first: %v, %v", first, err)
 	}
-	late() // is nobody's any more
+	late() // belongs to no session any more
 	if _, held, _ = m.Acquire(ctx, "k", time.Minute); held {
 		t.Error("a holder of before gives away the lease of another")
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/countersign/countersign/client/login"
 )
 
-// misplaced is an application whose RedirectURL has a path without Callback. handle is mounted
-// there.
+// misplaced returns an application that mounts handle at the path of RedirectURL, instead of
+// Callback.
 func misplaced(t *testing.T, path string, handle func(*login.Login) http.Handler) (*app, *browser) {
 	a := start(t, setting{client: func(c *client.Config) { c.RedirectURL = strings.TrimSuffix(c.RedirectURL, "/callback") + path }})
 	a.Config.Handler.(*http.ServeMux).Handle("/cb", handle(a.login))
@@ -59,7 +59,7 @@ func TestMisplacedCallback(t *testing.T) {
 	}
 }
 
-// TestMisplacedResponses: which requests are responses. Others begin a login as before.
+// TestMisplacedResponses: which requests are treated as responses. All others begin a login.
 func TestMisplacedResponses(t *testing.T) {
 	for query, status := range map[string]int{
 		"?state=s&code=c": 500, "?state=s&error=access_denied": 500, "?response=jwt": 500,

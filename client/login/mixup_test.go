@@ -83,8 +83,8 @@ func startTwo(t *testing.T, where redirects, edit func(*login.Config), requireIs
 
 func same(h http.Handler) http.Handler { return h }
 
-// attack is RFC 9700 §4.4.1: the evil server redirects the browser to the honest one, with the
-// honest client's ID and the values of the login at the evil server.
+// attack is RFC 9700 §4.4.1. The evil server redirects the browser to the honest server, with the
+// client's ID there. state, nonce and challenge are from the login at the evil server.
 func (two *twoServers) attack(honestRedirect string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()

@@ -30,7 +30,7 @@ type Problem struct {
 // The codes of problems.
 const (
 	CodeDenied        = "access_denied"           // the visitor, the server or Config.SignIn denied the login
-	CodeSignIn        = "login_required"          // nobody is signed in
+	CodeSignIn        = "login_required"          // the visitor is not signed in
 	CodeFailed        = "login_failed"            // anything else about a login
 	CodeConfiguration = "configuration_error"     // the operator must change the configuration or the registration
 	CodeAnotherUser   = "another_user"            // another user signed in than the one who was asked to
@@ -47,7 +47,7 @@ const (
 	CodeLogout        = "logout_failed"           // the response to a logout is not for this browser
 )
 
-// statuses are those of HTTP. A code that is not here has status 400.
+// statuses are the HTTP statuses of codes. A code that is not listed has status 400.
 var statuses = map[string]int{
 	CodeSignIn: http.StatusUnauthorized, CodeDenied: http.StatusForbidden, CodeCrossOrigin: http.StatusForbidden, CodeAnotherUser: http.StatusForbidden, CodeDevice: http.StatusForbidden,
 	CodeMethod: http.StatusMethodNotAllowed, CodeTooLarge: http.StatusRequestEntityTooLarge, CodeLimited: http.StatusTooManyRequests,
@@ -69,8 +69,8 @@ type codeError struct {
 func (e *codeError) Error() string { return e.err.Error() }
 func (e *codeError) Unwrap() error { return e.err }
 
-// codeOf returns the code for the reason why a login failed. It does not return the server's
-// code, because anybody can forge a callback.
+// codeOf returns the code for the reason why a login failed. It does not return the server's code,
+// because every website can forge a callback.
 func codeOf(err error) string {
 	var known *codeError
 	var refused *client.CallbackError

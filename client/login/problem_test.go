@@ -10,9 +10,9 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestFaultOfTheServer: an ID token of the token endpoint that no visitor can change is a fault for
-// the operator. One that came through the browser, belongs to another login or to another tenant is
-// not.
+// TestFaultOfTheServer: a bad ID token from the token endpoint is reported to the operator, because
+// no visitor can change it. A bad ID token from the browser, of another login or of another tenant
+// is not.
 func TestFaultOfTheServer(t *testing.T) {
 	as := optest.New(t)
 	for name, test := range map[string]struct {

@@ -18,8 +18,9 @@ import (
 	"github.com/countersign/countersign/client/login"
 )
 
-// TestUnreadableSID: a logout by sid and sub ends the sessions of sub whose ID token had no sid, or
-// one that is not text, because it may be theirs. Sessions with another sid, and other users', go on.
+// TestUnreadableSID: a logout by sid and sub also ends the user's sessions whose ID token had no
+// readable sid. They may be the session that ended. The user's sessions with another sid continue,
+// and so do the sessions of other users.
 func TestUnreadableSID(t *testing.T) {
 	for name, sid := range map[string]any{"a number": 17, "none": nil} {
 		t.Run(name, func(t *testing.T) {
@@ -49,7 +50,7 @@ func TestUnreadableSID(t *testing.T) {
 
 			a.clock.turn(time.Minute)
 			laptopSignsIn()
-			server.get(a.URL + "/frontchannel?" + url.Values{"iss": {a.as.URL}, "sid": {"17"}}.Encode()) // anybody can send it, without sub
+			server.get(a.URL + "/frontchannel?" + url.Values{"iss": {a.as.URL}, "sid": {"17"}}.Encode()) // every client can send it, without sub
 			laptop.want(laptop.get(a.URL+"/"), 200, "alice")
 			if err := a.login.EndAccess(t.Context(), a.as.URL, "alice", "17", time.Time{}); err != nil {
 				t.Fatal(err)
@@ -60,7 +61,7 @@ func TestUnreadableSID(t *testing.T) {
 	}
 }
 
-// TestUnreadableSIDMeanwhile: the same for a login that is in progress when the logout arrives.
+// TestUnreadableSIDMeanwhile: the same for a login in progress.
 func TestUnreadableSIDMeanwhile(t *testing.T) {
 	nothing := func() {}
 	store := &meanwhile{before: nothing, after: nothing, deleted: nothing}
@@ -76,8 +77,8 @@ func TestUnreadableSIDMeanwhile(t *testing.T) {
 	b.want(b.get(a.URL+"/"), 200, "nobody")
 }
 
-// TestForeignAttemptCookies: however many cookies a browser sends under the names of logins in
-// progress, at most 20 are read. Each one that is read and does not open is removed.
+// TestForeignAttemptCookies: at most 20 cookies of logins in progress are read. Each one that
+// cannot be decrypted is removed.
 func TestForeignAttemptCookies(t *testing.T) {
 	a := start(t, setting{})
 	r := httptest.NewRequest(http.MethodGet, "/login", nil)
@@ -98,7 +99,7 @@ func TestForeignAttemptCookies(t *testing.T) {
 }
 
 // TestProxyReplaysShortBodies: a body of 64 KiB is sent again with a new token. A longer one is
-// streamed once, and the page gets the answer.
+// streamed once, and the page gets the API's response.
 func TestProxyReplaysShortBodies(t *testing.T) {
 	for size, want := range map[int]int32{64 << 10: 2, 64<<10 + 1: 1} {
 		var calls atomic.Int32
@@ -154,7 +155,7 @@ func TestProxyEndsWithSession(t *testing.T) {
 	}
 }
 
-// dated records how long each call of the Store may take.
+// dated records the deadline of each call of the Store.
 type dated struct {
 	login.Memory
 	mu      sync.Mutex
@@ -216,8 +217,8 @@ func (d *dated) Acquire(ctx context.Context, key string, life time.Duration) (fu
 	return d.Memory.Acquire(ctx, key, life)
 }
 
-// TestStoreDeadline: each call of a Store may take 5 seconds at most, of a login, a refresh, a
-// logout here and one at the server.
+// TestStoreDeadline: each call of a Store has 5 seconds at most. The calls are of a login, a
+// refresh, a logout here and one at the server.
 func TestStoreDeadline(t *testing.T) {
 	store := &dated{}
 	a := start(t, setting{config: stored(store)})
@@ -243,7 +244,7 @@ func TestStoreDeadline(t *testing.T) {
 	}
 }
 
-// TestEarlierSessionStays: a login that Config.SignIn rejects does not end the session of before.
+// TestEarlierSessionStays: a login that Config.SignIn rejects does not end the earlier session.
 func TestEarlierSessionStays(t *testing.T) {
 	var reject atomic.Bool
 	bothKinds(t, func(t *testing.T, set setting) {
@@ -264,7 +265,7 @@ func TestEarlierSessionStays(t *testing.T) {
 	})
 }
 
-// TestReadyDoesNotWrite: a probe changes nothing in the Store.
+// TestReadyDoesNotWrite: Ready does not change the Store.
 func TestReadyDoesNotWrite(t *testing.T) {
 	store := &dated{}
 	a := start(t, setting{config: stored(store)})

@@ -60,9 +60,9 @@ type proxy struct {
 // KeepTokens.
 //
 // A page calls the handler with fetch and the header X-CSRF-Token, whose value comes from
-// [Login.Session]. Without the header, GET and HEAD, and WebSockets, are accepted if the browser
-// says that the request is same-origin: images, EventSource and WebSockets cannot send it. All
-// others are answered with 403.
+// [Login.Session]. Images, EventSource and WebSockets cannot send it. Therefore GET, HEAD and
+// WebSockets are accepted without the header if the browser says that the request is same-origin.
+// All others are answered with 403.
 //
 // Tokens are refreshed, and DPoP proofs are made. The answer is the API's, without its cookies,
 // except:
@@ -76,16 +76,16 @@ type proxy struct {
 //	502 {"error":"bad_gateway"}                         the API cannot be called: check Target
 //	503 {"error":"temporarily_unavailable"}             the API, the server or the Store does not answer
 //
-// Any other challenge of the API is answered with its status and its error code, or
-// "access_denied" if it has none. The codes are CodeSignIn, CodeRequest, CodeCrossOrigin and
-// CodeUnavailable where a constant exists.
+// Any other challenge of the API is answered with its status and its error code, or "access_denied"
+// if it has none. The codes are CodeSignIn, CodeRequest, CodeCrossOrigin and CodeUnavailable where
+// a constant exists.
 //
 // The API receives no header field that names another method or path than those checked against
-// Allow (X-HTTP-Method-Override, X-Original-URL). It receives no header field with an underscore
-// in its name, and no Upgrade to another protocol than WebSocket.
+// Allow (X-HTTP-Method-Override, X-Original-URL). It receives no header field with an underscore in
+// its name, and no Upgrade to another protocol than WebSocket.
 //
-// To login the page appends "&return_to=" and its own path. Bodies, WebSockets and
-// server-sent events are streamed; a connection ends with the session's Lifetime.
+// To login the page appends "&return_to=" and its own path. Bodies, WebSockets and server-sent
+// events are streamed; a connection ends with the session's Lifetime.
 func (l *Login) Proxy(p Proxy) (http.Handler, error) {
 	made := &proxy{login: l, prefix: strings.TrimSuffix(p.Prefix, "/"), allowed: http.NewServeMux(), base: p.Transport}
 	if made.base == nil {

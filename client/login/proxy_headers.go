@@ -68,8 +68,8 @@ var keptFromPage = []string{
 
 var keptFromPagePrefixes = []string{"Access-Control-", "X-Accel-", "X-Litespeed-", "Surrogate-"}
 
-// isKeptFromPage is for names in canonical form. CDNs have fields of their own for caching, such
-// as CDN-Cache-Control (RFC 9213).
+// isKeptFromPage is for names in canonical form. CDNs have further fields for caching, such as
+// CDN-Cache-Control (RFC 9213).
 func isKeptFromPage(name string) bool {
 	return slices.Contains(keptFromPage, name) || strings.HasSuffix(name, "-Cache-Control") ||
 		slices.ContainsFunc(keptFromPagePrefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })

@@ -114,7 +114,7 @@ func TestRefreshEnds(t *testing.T) {
 	})
 }
 
-// TestManyCalls: a handler asks for tokens from many goroutines.
+// TestManyCalls: a handler requests tokens from many goroutines.
 func TestManyCalls(t *testing.T) {
 	a := start(t, setting{config: keepTokens})
 	a.as.Token = func(m map[string]any) { m["refresh_token"] = "canary-refresh-0" }

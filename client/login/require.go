@@ -9,17 +9,16 @@ import (
 )
 
 // Require passes requests of signed-in visitors to next; [FromContext] returns the user. It
-// redirects other visitors to sign in, and they return to the page that they requested. A
-// request that is not a navigation (a form post, a script's fetch) is answered with status 401
-// instead.
+// redirects other visitors to sign in. They return to the page that they requested. A request that
+// is not a navigation (a form post, a script's fetch) is answered with status 401 instead.
 //
-// Config.CrossOrigin rejects requests from other origins, including WebSocket handshakes.
-// Responses are marked as not cacheable; next may change that.
+// Config.CrossOrigin rejects requests from other origins, including WebSocket handshakes. Responses
+// are marked as not cacheable; next may change that.
 //
-// Problems: CodeCrossOrigin (see Config.CrossOrigin), CodeSignIn (not a navigation), CodeLost
-// (the browser stores no cookies, or Config.Keys differ between processes), and those of
-// [Login.Begin]: CodeLimited, CodeUnavailable, CodeConfiguration, CodeTooLarge and CodeFailed. It
-// is CodeConfiguration too if the response of a login arrives here and not at Callback.
+// Problems: CodeCrossOrigin (see Config.CrossOrigin), CodeSignIn (not a navigation) and CodeLost
+// (the browser stores no cookies, or Config.Keys differ between processes). [Login.Begin] adds
+// CodeLimited, CodeUnavailable, CodeConfiguration, CodeTooLarge and CodeFailed. It is
+// CodeConfiguration too if the response of a login arrives here and not at Callback.
 func (l *Login) Require(next http.Handler) http.Handler {
 	return l.identify(l.watched("Require", next), l.askToSignIn)
 }
@@ -66,7 +65,7 @@ func (l *Login) checkOrigin(r *http.Request) error {
 	return l.config.CrossOrigin.Check(r)
 }
 
-// isHandshake reports whether a request asks for another protocol, or opens a WebSocket. Over
+// isHandshake reports whether a request switches to another protocol, or opens a WebSocket. Over
 // HTTP/2 its method is CONNECT, which is not safe anyway.
 func isHandshake(r *http.Request) bool {
 	return len(r.Header["Upgrade"]) > 0 || len(r.Header["Sec-Websocket-Key"]) > 0 || len(r.Header["Sec-Websocket-Version"]) > 0 ||

@@ -144,7 +144,7 @@ func TestOnServerLogout(t *testing.T) {
 	withSession(a.as, "s1")
 	b, server := a.browser(t), a.browser(t)
 	b.signIn(a)
-	server.get(a.URL + "/frontchannel?sid=other&iss=" + url.QueryEscape(a.as.URL)) // of nobody here
+	server.get(a.URL + "/frontchannel?sid=other&iss=" + url.QueryEscape(a.as.URL)) // of no visitor here
 	server.post(a.URL+"/backchannel", url.Values{"logout_token": {"a.b.c"}})
 	if len(all) != 0 {
 		t.Errorf("%v of logouts that end nothing", all)

@@ -12,8 +12,8 @@ import (
 const site = "https://app.example/private/page?x=1"
 
 // resolveAsBrowser returns the host that a browser requests for an address on a page of site. It
-// follows the URL Standard (WHATWG): it removes controls and spaces at the ends, and all tabs and
-// line breaks, and reads a backslash as a slash. ok is false for an address with a scheme.
+// follows the URL Standard (WHATWG). It removes controls and spaces at the ends, and all tabs and
+// line breaks. It reads a backslash as a slash. ok is false for an address with a scheme.
 func resolveAsBrowser(s string) (host string, ok bool) {
 	s = strings.TrimFunc(s, func(r rune) bool { return r <= ' ' })
 	s = strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(s)
@@ -39,8 +39,8 @@ func isScheme(s string) bool {
 	return true
 }
 
-// staysHere checks that a value that cleanReturnTo accepts leads to this site: as Go and a
-// browser read it, and after the next server has decoded or cleaned the path.
+// staysHere checks that a value that cleanReturnTo accepts leads to this site. It reads the value
+// as Go and as a browser do, also after the next server has decoded or cleaned the path.
 func staysHere(t *testing.T, from, path string) {
 	t.Helper()
 	base, _ := url.Parse(site)

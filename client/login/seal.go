@@ -56,8 +56,8 @@ func newSealer(secrets [][]byte) (sealer, error) {
 // Format implements fmt.Formatter: no verb prints a secret.
 func (s sealer) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "[%d keys]", len(s.secrets)) }
 
-// aead is AES-256-GCM under a key for this purpose and this one message: a random nonce
-// alone would be good for 2^32 messages of a key, which a busy site sends in weeks.
+// aead is AES-256-GCM under a key for this purpose and this one message. With random nonces only, a
+// key would be safe for 2^32 messages, which a busy site sends in weeks.
 func (s sealer) aead(i int, purpose string, salt []byte) (cipher.AEAD, error) {
 	var key [keySize]byte
 	s.expand(i, purpose, salt, key[:0])

@@ -53,7 +53,7 @@ func TestSeal(t *testing.T) {
 	}
 }
 
-// TestExpand: the keys are those of HKDF-Expand, so that values of older versions open.
+// TestExpand: the keys are derived by HKDF-Expand, so that values of older versions open.
 func TestExpand(t *testing.T) {
 	s, salt := testSealer(t, "a"), bytes.Repeat([]byte{7}, saltSize)
 	for range 3 { // the HMAC is used again

@@ -23,7 +23,7 @@ type sessionInfo struct {
 	CSRFToken   string          `json:"csrf_token,omitempty"`
 }
 
-// Session answers GET with who is signed in, as JSON for the scripts of a page: the session
+// Session answers GET with who is signed in, as JSON for the scripts of a page. It is the session
 // endpoint of a backend for frontend (RFC 10017). It never answers with a token of the server.
 //
 //	{"signed_in":true,"iss":"…","sub":"…","claims":{"name":"…"},"signed_in_at":…,"idle_at":…,"expires_at":…,"csrf_token":"…"}
@@ -31,8 +31,8 @@ type sessionInfo struct {
 //
 // claims are the claims of Config.Claims. Times are in seconds since 1970. idle_at is when the
 // session ends without further requests. expires_at is when it ends at the latest. csrf_token is
-// for the header X-CSRF-Token. A request to Session does not extend the session, so a page may
-// call it every minute.
+// for the header X-CSRF-Token. A request to Session does not extend the session, so a page may call
+// it every minute.
 //
 // Problems: CodeMethod, CodeCrossOrigin, and CodeUnavailable if the Store does not answer.
 func (l *Login) Session() http.Handler {

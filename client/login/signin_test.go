@@ -196,8 +196,8 @@ func TestSignInIdentity(t *testing.T) {
 	}
 }
 
-// TestStepUpKeepsUser: who is asked to authenticate again must be the same user; the session of
-// before stays. Prompt select_account allows another one.
+// TestStepUpKeepsUser: a step-up must be done by the same user. After a login of another user the
+// earlier session stays. Prompt select_account allows another one.
 func TestStepUpKeepsUser(t *testing.T) {
 	age := 5 * time.Minute
 	bothKinds(t, func(t *testing.T, set setting) {

@@ -38,8 +38,8 @@ func (l *Login) stepUpAddress(name string, e *tokens.ChallengeError) (string, er
 	return withQuery(l.config.StartPath, q), nil
 }
 
-// stepUpRequest reads a step_up parameter for a client. It returns nil without an error if there
-// is none.
+// stepUpRequest reads a step_up parameter for a client. It returns nil without an error if the
+// parameter is missing.
 func (l *Login) stepUpRequest(name string, q url.Values) (*client.Request, error) {
 	if !q.Has(stepUpParameter) {
 		return nil, nil

@@ -21,7 +21,7 @@ type Store interface {
 // Values stores values under keys. Keys are printable ASCII of at most 200 bytes. Values are
 // sealed and have a few kB.
 type Values interface {
-	// Load returns the value of key. It is nil if there is none or it has expired.
+	// Load returns the value of key. It is nil if nothing is stored, or it has expired.
 	Load(ctx context.Context, key string) ([]byte, error)
 
 	// Save stores value under key until the given time, and replaces an earlier value.
@@ -47,7 +47,7 @@ type Index interface {
 // storeTimeout is the deadline of one call to the Store.
 const storeTimeout = 5 * time.Second
 
-// patient gives every call of a Store a deadline.
+// patient sets a deadline for every call of a Store.
 type patient struct{ store Store }
 
 func (p patient) Load(ctx context.Context, key string) ([]byte, error) {

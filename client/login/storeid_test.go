@@ -12,8 +12,8 @@ import (
 	"github.com/countersign/countersign/client/auth"
 )
 
-// TestStoreHasNoID: who reads the Store learns no ID of a session, so nobody can make a cookie
-// from it.
+// TestStoreHasNoID: the Store contains no session ID, so a copy of the Store is not enough to make
+// a cookie.
 func TestStoreHasNoID(t *testing.T) {
 	c, err := client.New(client.Config{Issuer: "https://as.example", ClientID: "web", Auth: auth.Secret("canary-secret"), RedirectURL: "https://app.example/callback"})
 	if err != nil {

@@ -62,7 +62,7 @@ func (s *site) close() {
 	s.issuer.Close()
 }
 
-// visit opens a page of the application with the browser, which follows redirects, and prints it.
+// visit opens a page of the application and prints it. The browser follows redirects.
 func (s *site) visit(path string) {
 	resp, err := s.browser.Get(s.server.URL + path)
 	if err != nil {
@@ -89,7 +89,8 @@ func hello(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, "hello ", user.Subject)
 }
 
-// Pages for visitors who are signed in. The browser goes to the server and comes back.
+// Pages for signed-in visitors. Other visitors are redirected to the server, and back after the
+// login.
 func ExampleLogin_Require() {
 	s := newSite(login.Config{})
 	defer s.close()
@@ -98,7 +99,7 @@ func ExampleLogin_Require() {
 	// Output: 200 hello alice
 }
 
-// A page for everybody, that knows who is signed in.
+// A page for all visitors. It shows who is signed in.
 func ExampleLogin_Identify() {
 	s := newSite(login.Config{})
 	defer s.close()
@@ -201,7 +202,7 @@ func ExampleConfig_signIn() {
 	// Output: 403
 }
 
-// The access token of the session, for an API. The tokens stay fresh.
+// The access token of the session, for an API. The tokens are refreshed before they expire.
 func ExampleUser_Tokens() {
 	s := newSite(login.Config{KeepTokens: true})
 	defer s.close()
@@ -275,7 +276,7 @@ func ExampleLogin_RequireDevice() {
 	// 403
 }
 
-// Visitors who have a session at the server are signed in without a click, and see no page of the
+// Visitors who have a session at the server are signed in without a click. They see no page of the
 // server.
 func ExampleLogin_Silent() {
 	s := newSite(login.Config{})

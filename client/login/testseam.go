@@ -13,7 +13,7 @@ import (
 	"github.com/countersign/countersign/internal/testseam"
 )
 
-// For client/logintest alone.
+// For client/logintest only.
 func init() {
 	testseam.WithUser = func(r *http.Request, user any, claims []byte, tokens any) *http.Request {
 		u := *user.(*User)

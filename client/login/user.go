@@ -82,14 +82,14 @@ func keptClaims(raw []byte) []byte {
 
 var errNoTokens = errors.New("login: the session has no tokens: set Config.KeepTokens")
 
-// Tokens returns the tokens of the session, refreshed if they expire soon. They are refreshed
-// once for all tabs, and with a Store once for all processes. User is a tokens.Source for
+// Tokens returns the tokens of the session, refreshed if they expire soon. They are refreshed once
+// for all tabs, and with a Store once for all processes. User is a tokens.Source for
 // tokens.Transport. Call Tokens during the request, and before the header of the response is
 // written: without a Store, the header carries new tokens to the browser.
 //
-// If errors.Is finds tokens.ErrLoginRequired, the visitor must sign in again: call
-// [Login.Begin]. Any other error means that the session has no tokens (see Config.KeepTokens),
-// or is Temporary. An error that is none of these is of the configuration.
+// If errors.Is finds tokens.ErrLoginRequired, the visitor must sign in again: call [Login.Begin].
+// Any other error means that the session has no tokens (see Config.KeepTokens), or is Temporary.
+// All other errors are about the configuration.
 func (u *User) Tokens(ctx context.Context) (*client.Tokens, error) {
 	if u.source == nil {
 		return nil, errNoTokens
@@ -97,8 +97,8 @@ func (u *User) Tokens(ctx context.Context) (*client.Tokens, error) {
 	return u.source.Tokens(ctx)
 }
 
-// Renew returns new tokens after an API has rejected the given ones. tokens.Transport calls it.
-// Errors are those of Tokens.
+// Renew returns new tokens after an API has rejected the given ones. tokens.Transport calls it. It
+// returns the errors of Tokens.
 func (u *User) Renew(ctx context.Context, rejected *client.Tokens) (*client.Tokens, error) {
 	if u.source == nil {
 		return nil, errNoTokens

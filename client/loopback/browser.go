@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// Browser opens the system's browser. It is the default of Config.Open. It starts no shell, and
-// accepts only addresses that begin with http, so that an address from a server's metadata
-// cannot be an option, a file or a program. The error is that of the program that opens it, or
-// says that address is not one of http.
+// Browser opens the system's browser. It is the default of Config.Open. It starts no shell. It
+// accepts only addresses that begin with http, because an address from a server's metadata must not
+// be an option, a file or a program. An error comes from the program that opens the browser, or
+// says that address does not begin with http.
 func Browser(_ context.Context, address string) error {
 	if !strings.HasPrefix(address, "https://") && !strings.HasPrefix(address, "http://") {
 		return errors.New("the address does not begin with http:// or https://")

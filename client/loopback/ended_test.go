@@ -34,7 +34,7 @@ func TestUserDoesNotSignIn(t *testing.T) {
 	}
 }
 
-// TestLimit: the time in the error is the one that the program set.
+// TestLimit: the error contains the time that the program set.
 func TestLimit(t *testing.T) {
 	for _, want := range []time.Duration{5 * time.Minute, 10 * time.Second} {
 		ctx, stop := context.WithTimeout(t.Context(), want)

@@ -30,13 +30,13 @@ func printAddress() loopback.Config {
 		Client: client.Config{Issuer: "https://as.example", ClientID: "photoctl", Auth: auth.Public()},
 		Open: func(ctx context.Context, address string) error {
 			fmt.Println("Open this address in a browser:", address)
-			loopback.Browser(ctx, address) // if there is one
+			loopback.Browser(ctx, address) // without a browser the user opens the printed address
 			return nil
 		},
 	}
 }
 
-// TestHowTo: the address is printed, and a browser that does not open is no error.
+// TestHowTo: the address is printed. It is not an error if no browser opens.
 func TestHowTo(t *testing.T) {
 	if err := printAddress().Open(t.Context(), "not an address"); err != nil {
 		t.Error(err)

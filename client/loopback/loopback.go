@@ -33,7 +33,7 @@ type Config struct {
 	// each copy of the program has a different secret.
 	Client client.Config
 
-	// Request is what the login asks for in addition.
+	// Request has additional parameters of the login.
 	Request client.Request
 
 	// Open shows the address to the user. Login calls it in a goroutine. It may return before the
@@ -43,14 +43,14 @@ type Config struct {
 	Open func(ctx context.Context, address string) error
 }
 
-// Login signs the user in. It returns when the response has arrived, or with an error when ctx
-// ends or after 10 minutes. A request at the port without this login's state is rejected and
-// changes nothing; the 100th ends the login.
+// Login signs the user in. It returns when the response has arrived, or with an error when ctx ends
+// or after 10 minutes. A request at the port without this login's state is rejected and changes
+// nothing; the 100th ends the login.
 //
-// An error of the configuration names the fields, as that of client.New does. Every other error
-// is a [*client.Error]. Its codes are those of [client.Client.Begin] and
-// [client.Client.Finish]. The code is "login_failed" if the port is taken, the browser cannot
-// be opened, or no response arrived (StepCallback).
+// An error of the configuration names the fields, as for client.New. Every other error is a
+// [*client.Error]. It has the codes of [client.Client.Begin] and [client.Client.Finish]. The code
+// is "login_failed" if the port is taken, the browser cannot be opened, or no response arrived
+// (StepCallback).
 func Login(ctx context.Context, config Config) (*client.Tokens, error) {
 	tokens, err := signIn(ctx, config)
 	config.advise(err)

@@ -197,8 +197,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestNoAnswer: the wait ends with the context. The error contains the requests that were
-// rejected meanwhile.
+// TestNoAnswer: the wait ends with the context. The error contains the requests that were rejected
+// during the wait.
 func TestNoAnswer(t *testing.T) {
 	s := optest.New(t)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -11,7 +11,7 @@ import (
 )
 
 // TestRejectedRedirect: the advice names the redirect URI to register, without the port of this
-// login. With a configured port it is the general one.
+// login. With a configured port the advice is the general one.
 func TestRejectedRedirect(t *testing.T) {
 	const free = "register http://127.0.0.1/callback (the server must accept any port), or set a RedirectURL with a registered port"
 	const general = "set Config.RedirectURL to the registered one"

@@ -89,7 +89,7 @@ func (w *wait) unanswered(cause error) error {
 	return &endedError{fmt.Sprintf("the user did not finish the sign-in in the browser within %v: start again, or give ctx a later deadline (at most %d minutes)", w.limit, longest/time.Minute), cause}
 }
 
-// endedError has a text of its own for the error of a context.
+// endedError replaces the text of a context's error.
 type endedError struct {
 	text  string
 	cause error
@@ -152,8 +152,8 @@ func (w *wait) callback(ctx context.Context, rw http.ResponseWriter, r *http.Req
 
 var errState = errors.New("state does not match this login")
 
-// finish completes the login, unless the state is that of another one. In a signed response
-// (JARM) only Finish can read the state.
+// finish completes the login, unless the state is of another login. In a signed response (JARM)
+// only Finish can read the state.
 func (w *wait) finish(ctx context.Context, q url.Values) (*client.Tokens, error) {
 	if !w.signed() && subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(w.pending.State)) != 1 {
 		return nil, errState
@@ -161,8 +161,8 @@ func (w *wait) finish(ctx context.Context, q url.Values) (*client.Tokens, error)
 	return w.client.Finish(ctx, w.pending, q)
 }
 
-// isStranger reports whether a callback was for another login: its state differs, or it is a
-// signed response that Finish rejects before it accepts it as a response.
+// isStranger reports whether a callback was for another login. Either its state differs, or it is a
+// signed response that Finish did not accept as a response.
 func (w *wait) isStranger(err error) bool {
 	var e *client.Error
 	var answer *client.CallbackError

@@ -16,10 +16,9 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// Metadata is a client's metadata: the registered members of RFC 7591 §2, of OpenID Connect
-// Dynamic Client Registration 1.0 §2, and of the specifications that each group names. A member
-// with its zero value is not sent, and the server then uses its default. Metadata redacts itself
-// in fmt and log/slog.
+// Metadata is a client's metadata. Members are from RFC 7591 §2, OpenID Connect Dynamic Client
+// Registration 1.0 §2, and the specifications that each group names. A member with its zero value
+// is not sent, and the server then uses its default. Metadata redacts itself in fmt and log/slog.
 type Metadata struct {
 	RedirectURIs                []string        `json:"redirect_uris,omitempty"`
 	TokenEndpointAuthMethod     string          `json:"token_endpoint_auth_method,omitempty"` // default: client_secret_basic
@@ -173,8 +172,8 @@ func (m *Metadata) has(name string, field bool) bool {
 	return field || extra
 }
 
-// privateMembers are the members of private and secret keys, RFC 7518 §6. priv is that of the
-// key type AKP.
+// privateMembers are the members of private and secret keys, RFC 7518 §6. priv belongs to the key
+// type AKP.
 var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}
 
 var errJWKS = errors.New("Metadata.JWKS is not a JWK Set with at least one key")

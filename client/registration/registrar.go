@@ -99,14 +99,13 @@ func (r *Registrar) Read(ctx context.Context, old *Registered) (*Registered, err
 	return r.follow(resp, old, nil)
 }
 
-// Update replaces the registration by changed.Metadata, RFC 7592 §2.2. Omitted members are
-// removed, so start with the result of Register, Read or Update. Store the result, as with
-// Read.
+// Update replaces the registration by changed.Metadata, RFC 7592 §2.2. Omitted members are removed,
+// so start with the result of Register, Read or Update. Store the result, as with Read.
 //
-// Every error is an [*Error]. Codes are those of Register: [InvalidRedirectURI],
-// [InvalidClientMetadata], [InvalidSoftwareStatement] and [UnapprovedSoftwareStatement]. Status
-// 401 means that Registered.AccessToken is no longer valid, or the client was deleted: register
-// again. Status 403 means that the server does not allow this.
+// Every error is an [*Error]. Codes are the same as for Register: [InvalidRedirectURI],
+// [InvalidClientMetadata], [InvalidSoftwareStatement] and [UnapprovedSoftwareStatement]. Status 401
+// means that Registered.AccessToken is no longer valid, or the client was deleted: register again.
+// Status 403 means that the server does not allow this.
 func (r *Registrar) Update(ctx context.Context, changed *Registered) (*Registered, error) {
 	if changed == nil {
 		return nil, wrap(errUnmanaged)

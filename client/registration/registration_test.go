@@ -43,7 +43,7 @@ func register(t *testing.T, s *optest.Server, metadata registration.Metadata) *r
 	return got
 }
 
-// TestRegister registers a client and signs somebody in with it. RFC 7591 §3.
+// TestRegister registers a client and signs a user in with it. RFC 7591 §3.
 func TestRegister(t *testing.T) {
 	for _, method := range []string{"", "client_secret_post", "none"} {
 		s := optest.New(t)

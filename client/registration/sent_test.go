@@ -42,7 +42,7 @@ func TestNotSent(t *testing.T) {
 	}
 }
 
-// TestNoEndpoint: a server without registration has an error of its own.
+// TestNoEndpoint: the error says that the server has no registration endpoint.
 func TestNoEndpoint(t *testing.T) {
 	s := optest.New(t)
 	s.Edit = func(m map[string]any) { delete(m, "registration_endpoint") }

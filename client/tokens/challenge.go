@@ -71,8 +71,8 @@ func (e *ChallengeError) wanted() []string {
 	return out
 }
 
-// ReadChallenge parses the challenge of a response. It returns nil if there is none. A
-// [*ChallengeError] is an error for the application; its Code says what to do.
+// ReadChallenge parses the challenge of a response. It returns nil if the response has no
+// challenge. A [*ChallengeError] is an error for the application; its Code says what to do.
 func ReadChallenge(resp *http.Response) *ChallengeError {
 	if resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusForbidden {
 		return nil

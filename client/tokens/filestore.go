@@ -45,8 +45,8 @@ type fileValue struct {
 	Value []byte    `json:"value"`
 }
 
-// Load implements [Store]. An error is that of the directory: it cannot be created or read,
-// other users can open it, or another process holds it for 5 seconds.
+// Load implements [Store]. An error is about the directory: it cannot be created or read, or other
+// users can open it. It is also an error if another process locks it for 5 seconds.
 func (s *FileStore) Load(ctx context.Context, key string) (value []byte, err error) {
 	err = s.locked(ctx, func() error {
 		v, err := s.read(s.path(key, valueSuffix))
@@ -61,9 +61,9 @@ func (s *FileStore) Load(ctx context.Context, key string) (value []byte, err err
 	return value, err
 }
 
-// Save implements [Store]. It also removes expired files. An error is that of the directory: it
-// cannot be created or read, other users can open it, or another process holds it for 5
-// seconds. A value of more than 768 KiB is an error too.
+// Save implements [Store]. It also removes expired files. An error is about the directory: it
+// cannot be created or read, or other users can open it. It is also an error if another process
+// locks it for 5 seconds, or if value is larger than 768 KiB.
 func (s *FileStore) Save(ctx context.Context, key string, value []byte, until time.Time) error {
 	content, err := json.Marshal(fileValue{until, value})
 	if err != nil {
@@ -78,8 +78,8 @@ func (s *FileStore) Save(ctx context.Context, key string, value []byte, until ti
 	})
 }
 
-// Delete implements [Store]. An error is that of the directory: it cannot be created or read,
-// other users can open it, or another process holds it for 5 seconds.
+// Delete implements [Store]. An error is about the directory: it cannot be created or read, or
+// other users can open it. It is also an error if another process locks it for 5 seconds.
 func (s *FileStore) Delete(ctx context.Context, key string) error {
 	return s.locked(ctx, func() error {
 		if err := os.Remove(s.path(key, valueSuffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -90,8 +90,8 @@ func (s *FileStore) Delete(ctx context.Context, key string) error {
 }
 
 // Acquire implements [Leases] with a lock on a file. The operating system releases it when the
-// process ends. A process that is suspended keeps it. An error is that of the directory. A
-// lease that another process has is no error.
+// process ends. A process that is suspended keeps it. An error is about the directory. A lease that
+// another process has is not an error.
 func (s *FileStore) Acquire(_ context.Context, key string, d time.Duration) (release func(), held bool, err error) {
 	if err := s.open(); err != nil {
 		return nil, false, err

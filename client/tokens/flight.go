@@ -11,7 +11,7 @@ import (
 
 const (
 	backOff    = time.Second // after a failure
-	maxBackOff = time.Minute // where the server asks for more
+	maxBackOff = time.Minute // where the server requests more
 	maxFailed  = 10_000
 )
 

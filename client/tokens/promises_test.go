@@ -18,7 +18,7 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// fetcher is a Refresher that gets its tokens from a function.
+// fetcher returns a Refresher that gets its tokens from a function.
 func fetcher(t *testing.T, fetch func(context.Context) (*client.Tokens, error)) *tokens.Refresher {
 	c, err := client.New(client.Config{Issuer: "https://as.example", ClientID: "robot", Auth: auth.Secret("canary-secret")})
 	if err != nil {
@@ -27,8 +27,8 @@ func fetcher(t *testing.T, fetch func(context.Context) (*client.Tokens, error)) 
 	return &tokens.Refresher{Client: c, Fetch: func(ctx context.Context, _ *client.Tokens) (*client.Tokens, error) { return fetch(ctx) }}
 }
 
-// TestRetryAfterLimit: a process asks again after a second, or when the server's Retry-After has
-// passed, but after a minute at most.
+// TestRetryAfterLimit: a process repeats a request after a second, or after the server's
+// Retry-After, but after a minute at most.
 func TestRetryAfterLimit(t *testing.T) {
 	for asked, want := range map[time.Duration]time.Duration{0: time.Second, 20 * time.Second: 20 * time.Second, time.Hour: time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
@@ -52,7 +52,7 @@ func TestRetryAfterLimit(t *testing.T) {
 	}
 }
 
-// leases records for how long a lease is taken.
+// leases records the duration of leases.
 type leases struct{ longest time.Duration }
 
 func (l *leases) Acquire(_ context.Context, _ string, d time.Duration) (func(), bool, error) {
@@ -60,8 +60,8 @@ func (l *leases) Acquire(_ context.Context, _ string, d time.Duration) (func(), 
 	return func() {}, true, nil
 }
 
-// TestLeaseTime: a process that dies while it refreshes keeps the others out for 16 seconds, and
-// the request ends before that.
+// TestLeaseTime: a lease lasts 16 seconds, in case its process ends during a refresh. The request
+// of the refresh ends before that.
 func TestLeaseTime(t *testing.T) {
 	var left time.Duration
 	r := fetcher(t, func(ctx context.Context) (*client.Tokens, error) {
@@ -80,8 +80,8 @@ func TestLeaseTime(t *testing.T) {
 	}
 }
 
-// TestTransportTwice: a request is sent again once for a nonce and once for a new token, and never
-// a fourth time.
+// TestTransportTwice: a request is repeated once for a nonce and once for a new token. It is never
+// sent a fourth time.
 func TestTransportTwice(t *testing.T) {
 	s := optest.New(t)
 	s.Token = func(m map[string]any) { m["token_type"], m["refresh_token"] = "DPoP", "canary-refresh-0" }

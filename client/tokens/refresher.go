@@ -45,9 +45,8 @@ type Refresher struct {
 	// Lifetime is how long an unused login is kept. 0 means 30 days.
 	Lifetime time.Duration
 
-	// Fetch gets new tokens. old is nil if there are none. nil means Client.Refresh. If Fetch
-	// needs no old tokens (grant.ClientCredentials, for example), no login is required and none
-	// ends.
+	// Fetch gets new tokens. old is nil if no tokens are stored. nil means Client.Refresh. If Fetch
+	// needs no old tokens (grant.ClientCredentials, for example), no login is required and none ends.
 	Fetch func(ctx context.Context, old *client.Tokens) (*client.Tokens, error)
 
 	// Renewed is called with new tokens after they are saved. nil means no call.
@@ -104,10 +103,10 @@ const forgottenTime = 2 * renewTime
 // Tokens returns the tokens of a login, refreshed if they expire soon. While a refresh is in
 // progress, or if it fails, it returns the old tokens if they are still valid.
 //
-// An error is an [*client.Error], unless r is not configured. Codes are those of
-// [client.Client.Refresh] or of Fetch. It wraps [ErrLoginRequired] if the login has ended: the
-// user must sign in again. The code is "temporarily_unavailable" if the server, the Store or
-// the Leases did not answer: call Tokens later.
+// An error is an [*client.Error], unless r is not configured. It has the codes of
+// [client.Client.Refresh] or of Fetch. It wraps [ErrLoginRequired] if the login has ended: the user
+// must sign in again. The code is "temporarily_unavailable" if the server, the Store or the Leases
+// did not answer: call Tokens later.
 func (r *Refresher) Tokens(ctx context.Context, key string) (*client.Tokens, error) {
 	if err := r.configured(); err != nil {
 		return nil, err
@@ -128,8 +127,8 @@ func (r *Refresher) Tokens(ctx context.Context, key string) (*client.Tokens, err
 	return t, nil
 }
 
-// Renew refreshes the tokens of a login early, because an API has rejected the tokens rejected.
-// If the login has other tokens by now, Renew returns those. Errors are those of Tokens.
+// Renew refreshes the tokens of a login early, because an API has rejected the tokens rejected. If
+// the login has other tokens by now, Renew returns those. It returns the errors of Tokens.
 func (r *Refresher) Renew(ctx context.Context, key string, rejected *client.Tokens) (*client.Tokens, error) {
 	if err := r.configured(); err != nil {
 		return nil, err

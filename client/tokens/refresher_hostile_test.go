@@ -160,8 +160,8 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// TestHolderHasItsTime: a process that has waited long for the lease still has the time for a
-// complete refresh, so that the server's response is not lost.
+// TestHolderHasItsTime: a process that has waited long for the lease still has time for a complete
+// refresh. Otherwise the server's response could be lost.
 func TestHolderHasItsTime(t *testing.T) {
 	c := newClient(t, config(optest.New(t)))
 	synctest.Test(t, func(t *testing.T) {

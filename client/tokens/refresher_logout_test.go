@@ -74,8 +74,8 @@ func TestLogoutWhileSaving(t *testing.T) {
 	}
 }
 
-// TestTokensAreTheCallersOwn: a change that one caller makes to its tokens does not affect
-// another. The store's value is used, whoever wrote it.
+// TestTokensAreTheCallersOwn: a change that one caller makes to its tokens does not affect another.
+// The store's value is used, also if another process wrote it.
 func TestTokensAreTheCallersOwn(t *testing.T) {
 	store := storeOf(t, ending(time.Hour))
 	r := &tokens.Refresher{Client: newClient(t, config(optest.New(t))), Store: store, Leases: tokens.LocalLeases{}}

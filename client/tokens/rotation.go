@@ -127,9 +127,9 @@ func (r *Refresher) fetch(ctx context.Context, until time.Time, current *client.
 	return &fresh, nil
 }
 
-// refresh is fetch with the refresh token. If the ID token that came with new tokens could not
-// be checked yet, the old tokens stay, except for the refresh token, which the server may have
-// invalidated.
+// refresh is fetch with the refresh token. If the ID token that came with new tokens could not be
+// checked yet, the old tokens stay. Only the refresh token is replaced, because the server may have
+// invalidated the old one.
 func (r *Refresher) refresh(ctx context.Context, current *client.Tokens) (*client.Tokens, error) {
 	if current.RefreshToken == "" {
 		return nil, client.NewError(stepStored, fmt.Errorf("%w: the stored tokens have no refresh token", ErrLoginRequired))

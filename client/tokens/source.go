@@ -11,8 +11,8 @@ type Source interface {
 	Tokens(ctx context.Context) (*client.Tokens, error)
 }
 
-// NewSource returns a Source that refreshes t in the memory of this process. An error says that
-// c was not made by client.New or that t has no tokens. Errors of the Source are those of
+// NewSource returns a Source that refreshes t in the memory of this process. An error says that c
+// was not made by client.New or that t has no tokens. The Source returns the errors of
 // [Refresher.Tokens].
 func NewSource(c *client.Client, t *client.Tokens) (Source, error) {
 	r := &Refresher{Client: c}

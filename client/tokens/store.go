@@ -10,7 +10,7 @@ import (
 // Store stores the tokens of logins for all processes. The values contain secrets. Package
 // redisstore implements it.
 type Store interface {
-	// Load returns the value last saved under key, or nil if there is none.
+	// Load returns the value last saved under key, or nil if nothing is stored.
 	Load(ctx context.Context, key string) ([]byte, error)
 
 	// Save stores value under key until the given time, and replaces an earlier value.

@@ -17,7 +17,7 @@ import (
 	"github.com/countersign/countersign/discovery/issuertest"
 )
 
-// daemon is a client of an issuer of the test kit. Close the issuer after use.
+// daemon returns a client and its issuer. Close the issuer after use.
 func daemon(config issuertest.Config) (*client.Client, *issuertest.Issuer) {
 	issuer, err := issuertest.Start(config)
 	if err != nil {

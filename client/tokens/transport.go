@@ -16,10 +16,10 @@ import (
 	"github.com/countersign/countersign/internal/endpoint"
 )
 
-// Transport is an http.RoundTripper that adds access tokens to requests to APIs, as bearer
-// tokens or with a DPoP proof for each request. A response with a challenge becomes a
-// [*ChallengeError], which errors.As finds. If the API only requires a new token or a new nonce,
-// Transport first sends the request once more for each of the two, if the body can be sent again.
+// Transport is an http.RoundTripper that adds access tokens to requests to APIs, as bearer tokens
+// or with a DPoP proof for each request. A response with a challenge becomes a [*ChallengeError],
+// which errors.As finds. If the API only requires a new token or a new nonce, Transport first sends
+// the request again. It does so once for each of the two, and only if the body can be sent again.
 //
 // A Transport is safe for concurrent use, and must not be copied.
 type Transport struct {
@@ -45,15 +45,15 @@ type Transport struct {
 
 // RoundTrip implements http.RoundTripper. Errors, which http.Client wraps in a *url.Error:
 //
-//   - A [*ChallengeError] if the API rejects the request. Codes: [InvalidToken] if a new token
-//     was rejected too, [InsufficientScope] and [InsufficientUserAuthentication] (see
-//     [ChallengeError.Request]), [UseDPoPNonce] if the request cannot be sent again, or what
-//     else the API sends.
+//   - A [*ChallengeError] if the API rejects the request. Its code is [InvalidToken] if a new token
+//     was rejected too, or [UseDPoPNonce] if the request cannot be sent again. For
+//     [InsufficientScope] and [InsufficientUserAuthentication] see [ChallengeError.Request]. Any
+//     other code is from the API.
 //   - The error of Tokens if there is no token, as for [Refresher.Tokens]: it wraps
 //     [ErrLoginRequired] if the user must sign in again.
 //   - The error of Base if the API did not answer.
-//   - An error that names the field of t that is wrong, or says that the request is to an
-//     origin that is not in Origins.
+//   - An error that names the field of t that is wrong, or says that the request is to an origin
+//     that is not in Origins.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := t.roundTrip(r)
 	if err != nil && r.Body != nil {
@@ -79,9 +79,9 @@ func (t *Transport) roundTrip(r *http.Request) (*http.Response, error) {
 	return t.exchange(r, tokens)
 }
 
-// trusts reports whether r may have a token. r must go to one of the origins, and no redirect
-// through another origin may have led there, because that origin would choose what is requested
-// from the API. net/http does not send its credentials after such a redirect either.
+// trusts reports whether r may have a token. r must go to one of the origins. No redirect through
+// another origin may have led there, because that origin would choose what is requested from the
+// API. net/http does not send its credentials after such a redirect either.
 func (t *Transport) trusts(r *http.Request) bool {
 	for r != nil && slices.Contains(t.origins, endpoint.Origin(r.URL)) {
 		if r.Response == nil {

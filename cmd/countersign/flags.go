@@ -76,7 +76,7 @@ func explain(set *flag.FlagSet, err error) string {
 	return fmt.Sprintf("-%s is not a flag: %s", name, help)
 }
 
-// nearest gives the name that a person may have meant, or "".
+// nearest returns the name that a person may have meant, or "".
 func nearest(typed string, names []string) string {
 	best, most := "", max(1, len(typed)/3)
 	for _, name := range names {

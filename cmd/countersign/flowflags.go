@@ -12,7 +12,7 @@ import (
 	"github.com/countersign/countersign/cmd/countersign/internal/flow"
 )
 
-// flowFlags are those that have to be read before they are options.
+// flowFlags have to be read before they are options.
 type flowFlags struct {
 	flow.Options
 	secretEnv, userCodeEnv, actorTokenEnv string
@@ -145,7 +145,7 @@ func (in *flowFlags) readEnv(o *flow.Options) (err error) {
 	return err
 }
 
-// fromEnv gives "" without a name.
+// fromEnv returns "" without a name.
 func fromEnv(name string) (string, error) {
 	if name == "" {
 		return "", nil

@@ -10,8 +10,7 @@ import (
 	"github.com/countersign/countersign/discovery/issuertest"
 )
 
-// TestHostileClaims: in no form of output does a server's text control the terminal, or is a secret
-// in it printed.
+// TestHostileClaims: no output contains control characters or secrets from a server's text.
 func TestHostileClaims(t *testing.T) {
 	const controls, secret = "\x1b]0;x\a\u009b2J\u202e", "canary-in-claims-&-1"
 	i, ca := issuer(t, issuertest.Config{
@@ -38,8 +37,8 @@ func TestHostileClaims(t *testing.T) {
 	}
 }
 
-// TestPrivateEndpoints: the metadata of a server cannot make a flow connect to another private
-// address than the server's own.
+// TestPrivateEndpoints: the metadata of a server cannot make a flow connect to private addresses,
+// except the server's own.
 func TestPrivateEndpoints(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

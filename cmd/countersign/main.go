@@ -12,8 +12,8 @@ import (
 	"runtime/debug"
 )
 
-// A command is one of this program. run gives the exit status: 0 for success, 1 when
-// something is wrong with what was examined, 2 for wrong arguments.
+// A command is one of this program. run returns the exit status: 0 for success, 1 when something is
+// wrong with what was examined, 2 for wrong arguments.
 type command struct {
 	name, summary string
 	run           func(ctx context.Context, args []string, std standard) int
@@ -77,7 +77,7 @@ func suggestion(typed string) string {
 	return ":"
 }
 
-// version is that of the module, or of the source that was built.
+// version returns the version of the module, or of the source that was built.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

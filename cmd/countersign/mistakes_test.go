@@ -12,8 +12,8 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// TestMistakes: what a beginner does wrong is named, with what to do and the right exit status.
-// Nothing else of the usage is printed.
+// TestMistakes: the error names the mistake and says what to do. The exit status is right, and the
+// usage is not printed.
 func TestMistakes(t *testing.T) {
 	p := newTerminal(t, issuertest.Client{ID: "web", Secret: canarySecret}, issuertest.Client{ID: "cli"})
 	t.Setenv("WRONG", "canary-wrong-secret")
@@ -131,7 +131,7 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// TestDoctorAPI reads the challenge and the metadata of APIs, and names what is wrong.
+// TestDoctorAPI: the doctor reads the challenge and the metadata of APIs, and reports their faults.
 func TestDoctorAPI(t *testing.T) {
 	for name, test := range map[string]struct {
 		status    int
@@ -171,7 +171,7 @@ func TestDoctorAPI(t *testing.T) {
 	}
 }
 
-// TestDoctorMetadataBehindToken: an API whose metadata is behind its own token check.
+// TestDoctorMetadataBehindToken: an API that requires a token for its metadata.
 func TestDoctorMetadataBehindToken(t *testing.T) {
 	for name, challenged := range map[string]bool{"named by the challenge": true, "at the usual place": false} {
 		p := &rs.Protection{Tokens: &rs.JWT{}, Logger: slog.New(slog.DiscardHandler)}
@@ -192,8 +192,8 @@ func TestDoctorMetadataBehindToken(t *testing.T) {
 	}
 }
 
-// TestDoctorKeepsSecrets: an issuer that writes the secret into its answer does not get it onto
-// the terminal.
+// TestDoctorKeepsSecrets: the doctor does not print a secret that the issuer repeats in its
+// response.
 func TestDoctorKeepsSecrets(t *testing.T) {
 	t.Setenv("CLIENT_SECRET", canarySecret)
 	i, ca := issuer(t, issuertest.Config{Clients: []issuertest.Client{{ID: "web", Secret: canarySecret}}})

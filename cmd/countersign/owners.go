@@ -23,7 +23,7 @@ var owners = map[string][]string{
 	"token-type-hint":      {"introspect", "revoke"},
 }
 
-// only gives the flags of all that the command name has.
+// only returns the flags of all that the command name has.
 func only(name string, all *flag.FlagSet) *flag.FlagSet {
 	set := flag.NewFlagSet(name, flag.ContinueOnError)
 	all.VisitAll(func(f *flag.Flag) {

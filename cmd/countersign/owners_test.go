@@ -45,7 +45,7 @@ func TestFlagsOfOthers(t *testing.T) {
 	}
 }
 
-// TestUserDoesNotAnswer: at the end of -timeout the error says who did not act.
+// TestUserDoesNotAnswer: at the end of -timeout the error says what the user did not do.
 func TestUserDoesNotAnswer(t *testing.T) {
 	p := newTerminal(t, issuertest.Client{ID: "web", Secret: canarySecret})
 	p.issuer.Inject(issuertest.PollPending)

@@ -37,7 +37,7 @@ Example:
   echo "$TOKEN" | countersign token -
 `
 
-// tokenFlags are those of the command.
+// tokenFlags are the flags of the command.
 type tokenFlags struct {
 	tokenview.Options
 	fetch, insecureHTTP bool

@@ -71,7 +71,7 @@ const codeLifetime = 10 * time.Minute
 
 const sessionCookie = "issuertest_session"
 
-// session returns the browser's session, or nil if there is none.
+// session returns the browser's session, or nil if it has none.
 func (i *Issuer) session(r *http.Request) (*session, string) {
 	cookie, err := r.Cookie(sessionCookie)
 	if err != nil {
@@ -139,7 +139,7 @@ func (i *Issuer) granted(c *Client, q url.Values, user *User) *grant {
 	return g
 }
 
-// essentialACR is the first acr that the claims parameter asks for, OpenID Connect Core §5.5.1.1.
+// essentialACR is the first acr in the claims parameter, OpenID Connect Core §5.5.1.1.
 func essentialACR(claims string) string {
 	var wanted struct {
 		IDToken struct {

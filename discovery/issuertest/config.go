@@ -55,9 +55,9 @@ type Config struct {
 	// login_hint, otherwise the first user.
 	Page bool
 
-	// Ask is called for each CIBA request if Page is set. It takes the place of the user's
-	// device: address is the page on which the user allows or denies the request. Without Ask,
-	// call [Issuer.Approve] or [Issuer.Deny]. It runs in its own goroutine.
+	// Ask is called for each CIBA request if Page is set. It replaces the user's device: address is
+	// the page on which the user allows or denies the request. Without Ask, call [Issuer.Approve] or
+	// [Issuer.Deny]. It runs in its own goroutine.
 	Ask func(subject, address string)
 
 	// ScopeTexts are the descriptions of scopes on the consent page, such as {"photos.read":

@@ -107,8 +107,8 @@ var devicePage = newPage(`Sign in on a device`, `{{with .Wrong}}<p role="alert">
 {{else}}<p><label for="user_code">The code that the device shows</label>
 <input id="user_code" name="user_code" autocapitalize="characters" autocomplete="off" required></p><button>Continue</button>{{end}}</form>`)
 
-// devicePage is the verification URI, RFC 8628 §3.3. It asks for the code and then shows
-// which client requests access. Without Config.Page, a code in the query is approved at once.
+// devicePage is the verification URI, RFC 8628 §3.3. It requires the code and then shows which
+// client requests access. Without Config.Page, a code in the query is approved at once.
 func (i *Issuer) devicePage(w http.ResponseWriter, r *http.Request) {
 	code := strings.ToUpper(strings.TrimSpace(r.FormValue("user_code")))
 	subject, denied := r.FormValue("user"), r.FormValue("action") == "cancel"
@@ -127,7 +127,7 @@ func (i *Issuer) devicePage(w http.ResponseWriter, r *http.Request) {
 	i.showPage(w, http.StatusOK, donePage, said)
 }
 
-// showDevice asks for the code, or for the user if a device waits with the code.
+// showDevice shows the form for the code, or for the user if a device waits with the code.
 func (i *Issuer) showDevice(w http.ResponseWriter, code string) {
 	i.mu.Lock()
 	_, p := i.pollOf(code)

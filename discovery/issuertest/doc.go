@@ -1,5 +1,5 @@
-// Package issuertest provides an OpenID provider for tests and for development. It issues
-// real tokens, and it misbehaves on request: every [Fault] has a name.
+// Package issuertest provides an OpenID provider for tests and for development. It issues real
+// tokens, and it misbehaves on request: every [Fault] has a name.
 //
 // In a test, [New] starts it and stops it again:
 //
@@ -11,11 +11,11 @@
 //	redirect, pending, err := c.Begin(ctx, client.Request{})
 //	tokens, err := c.Finish(ctx, pending, issuer.SignIn(t, redirect))
 //
-// A fault takes one line before the login: issuer.Inject(issuertest.IDTokenNonceWrong).
+// A fault needs one line before the login: issuer.Inject(issuertest.IDTokenNonceWrong).
 //
-// A program without a test uses [Start] or [NewHandler]. The package does not import
-// testing, net/http/httptest or the module's client.
+// A program without a test uses [Start] or [NewHandler]. The package does not import testing,
+// net/http/httptest or the module's client.
 //
-// The issuer is not for production: it accepts any redirect URI of a client that registered
-// none, and without [Config.Page] it signs everybody in.
+// The issuer is not for production. It accepts any redirect URI of a client that registered none.
+// Without [Config.Page] it signs in without a password.
 package issuertest

@@ -44,7 +44,7 @@ func ExampleIssuer_Inject() {
 	// Output: true true
 }
 
-// A server for development, with accounts of its own.
+// A server for development, with two accounts.
 func ExampleStart() {
 	issuer, err := issuertest.Start(issuertest.Config{
 		Clients: []issuertest.Client{{ID: "photos", Secret: "of development", RedirectURLs: []string{"http://localhost:8080/callback"}}},

@@ -65,7 +65,7 @@ const (
 const (
 	TokenTypeMissing        Fault = "token_type_missing"        // no token_type
 	TokenTypeUnknown        Fault = "token_type_unknown"        // token_type is mac
-	TokenTypeBearer         Fault = "token_type_bearer"         // Bearer where DPoP was asked for
+	TokenTypeBearer         Fault = "token_type_bearer"         // Bearer where DPoP was requested
 	TokenAccessMissing      Fault = "token_access_missing"      // no access_token
 	TokenIDMissing          Fault = "token_id_missing"          // no id_token
 	TokenDuplicateMember    Fault = "token_duplicate_member"    // access_token appears twice

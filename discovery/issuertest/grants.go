@@ -86,7 +86,7 @@ func (i *Issuer) exchangeAnswer(t *tokenRequest, g *grant) (map[string]any, *ref
 	return answer, nil
 }
 
-// exchanged returns the grant of the token that the client wants to exchange.
+// exchanged returns the grant of the token that the client exchanges.
 func (i *Issuer) exchanged(raw, kind string) (*grant, *refusal) {
 	if a, ok := i.state.access.get(raw, i.Now()); ok && kind != typeIDToken && i.active(a) {
 		g := *a.grant

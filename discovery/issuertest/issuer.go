@@ -81,8 +81,8 @@ func NewHandler(config Config) (*Issuer, error) {
 	return i, nil
 }
 
-// Start listens on Config.Listen and serves until Close. The error names the wrong field, or is
-// that of the listener.
+// Start listens on Config.Listen and serves until Close. The error names the wrong field, or comes
+// from the listener.
 func Start(config Config) (*Issuer, error) {
 	l, err := net.Listen("tcp", or(config.Listen, "127.0.0.1:0"))
 	if err != nil {

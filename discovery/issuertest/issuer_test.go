@@ -267,7 +267,7 @@ func wantGoroutines(t *testing.T, before int) {
 
 // TestHandler: a program serves the issuer itself, under a path.
 func TestHandler(t *testing.T) {
-	outer := issuertest.New(t, issuertest.Config{}) // for its address alone
+	outer := issuertest.New(t, issuertest.Config{}) // only its address is used
 	outer.Close()
 	u, _ := url.Parse(outer.URL)
 	i, err := issuertest.NewHandler(issuertest.Config{Issuer: "http://" + u.Host + "/tenant/one"})

@@ -12,8 +12,8 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// rsaPool keeps the RSA keys of closed issuers for reuse, because generating one takes a
-// tenth of a second. Two open issuers never share a key.
+// rsaPool keeps the RSA keys of closed issuers for reuse, because generating one needs a tenth of a
+// second. Two open issuers never share a key.
 var rsaPool struct {
 	sync.Mutex
 	free []Key

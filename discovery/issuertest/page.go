@@ -109,8 +109,8 @@ func (i *Issuer) wait(waits *waiting) (id string) {
 	return id
 }
 
-// signedIn accepts the selected user and asks for consent. The id in the page identifies one
-// authorization request and can be used once.
+// signedIn accepts the selected user and shows the page for consent. The id in the page identifies
+// one authorization request and can be used once.
 func (i *Issuer) signedIn(w http.ResponseWriter, r *http.Request) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -173,7 +173,7 @@ func (i *Issuer) returnHost(waits *waiting) string {
 // wish is a scope with its description for the user.
 type wish struct{ Name, Text string }
 
-// scopeTexts are those of OpenID Connect Core §5.4 and §11.
+// scopeTexts describe the scopes of OpenID Connect Core §5.4 and §11.
 var scopeTexts = map[string]string{
 	"openid": "Recognize your account", "profile": "See your name and your profile", "email": "See your email address",
 	"address": "See your postal address", "phone": "See your phone number", "offline_access": "Keep this access while you are away",

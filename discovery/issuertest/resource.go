@@ -72,7 +72,7 @@ func (i *Issuer) userinfo(w http.ResponseWriter, r *http.Request) {
 	w.Write([]byte(encryptTo(c, c.UserInfoEncryptionAlg, c.UserInfoEncryptionEnc, i.keys.current().Sign(claims, nil))))
 }
 
-// introspect is the endpoint of RFC 7662; signed answers are those of RFC 9701.
+// introspect is the endpoint of RFC 7662. It signs answers as in RFC 9701.
 func (i *Issuer) introspect(w http.ResponseWriter, r *http.Request) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -34,7 +34,7 @@ const (
 	RegistrationEndpoint       Endpoint = "/register"
 	RegisteredClient           Endpoint = "/registered" // RFC 7592
 	SignInPage                 Endpoint = "/signin"     // what the page of the authorization endpoint posts to
-	ConsentPage                Endpoint = "/consent"    // asks for consent after that
+	ConsentPage                Endpoint = "/consent"    // shows the page for consent after that
 	moved                               = "/moved"      // where Redirecting leads, before the endpoint
 	maxBody                             = 1 << 20
 	contentJSON                         = "application/json"

@@ -30,7 +30,7 @@ type person struct {
 	ctx context.Context
 }
 
-// newPerson starts a browser. preferences are those of a Chromium profile, or "".
+// newPerson starts a browser. preferences are for a Chromium profile, or "".
 func newPerson(t *testing.T, s *site, preferences string) *person {
 	t.Helper()
 	if browserPath == "" {
@@ -136,7 +136,7 @@ func (p *person) reload() int {
 	return p.load("reload", chromedp.Reload())
 }
 
-// back goes back, and waits for the other page. The browser takes it from memory, or loads it.
+// back goes back, and waits for the other page. The browser has it in memory, or loads it.
 func (p *person) back() {
 	p.t.Helper()
 	before := read(p, "history", chromedp.NavigationEntries()).CurrentIndex

@@ -89,7 +89,7 @@ func TestReload(t *testing.T) {
 	p.fill()
 	p.reload()
 	p.wantUser("/albums/7")
-	p.open("/callback?code=x&state=y") // somebody's bookmark
+	p.open("/callback?code=x&state=y") // a bookmark
 	p.wantUser("/")
 	p.reload()
 	p.wantUser("/")

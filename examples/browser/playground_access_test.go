@@ -13,7 +13,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// heard are the names that a screen reader says, by the role of the element.
+// heard returns the names that a screen reader says, by the role of the element.
 func (p *person) heard() map[string][]string {
 	p.t.Helper()
 	tree := read(p, "accessibility tree", func(ctx context.Context, t *chromedp.Target) (accessibility.GetFullAXTreeResult, error) {
@@ -44,8 +44,8 @@ func (p *person) keyTo(selector string) {
 	p.t.Fatalf("Tab never comes to %s", selector)
 }
 
-// TestPlaygroundKeyboard: with the keyboard alone a switch is turned on, the login runs, an
-// attack runs, a message opens, and a step shows its claims.
+// TestPlaygroundKeyboard: the keyboard is enough for all of the page. It turns on a switch, runs
+// the login and an attack, opens a message, and shows the claims of a step.
 func TestPlaygroundKeyboard(t *testing.T) {
 	address := startPlayground(t)
 	p := newPerson(t, nil, "")

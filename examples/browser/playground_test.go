@@ -83,7 +83,7 @@ func (p *person) narrow(name string) {
 	p.do("resize", chromedp.ResetViewport())
 }
 
-// TestPlayground runs every switch and every attack, and takes pictures of the page.
+// TestPlayground runs every switch and every attack, and makes pictures of the page.
 func TestPlayground(t *testing.T) {
 	address := startPlayground(t)
 	p := newPerson(t, nil, "")
@@ -135,7 +135,7 @@ func TestPlayground(t *testing.T) {
 	}
 }
 
-// TestPlaygroundWithoutScripts: the form works alone.
+// TestPlaygroundWithoutScripts: the form works without JavaScript.
 func TestPlaygroundWithoutScripts(t *testing.T) {
 	p := newPerson(t, nil, "")
 	address := startPlayground(t)

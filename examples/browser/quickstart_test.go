@@ -48,7 +48,7 @@ func quickstart(t *testing.T, args ...string) (app, server, api string) {
 	return found[0], found[1], found[2]
 }
 
-// want fails the test if the page lacks a text.
+// The test fails if the page lacks the text.
 func (p *person) want(text string) {
 	p.t.Helper()
 	if !strings.Contains(p.text(), text) {

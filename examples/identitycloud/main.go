@@ -67,8 +67,8 @@ func end(ctx context.Context, c *client.Client, tokens *client.Tokens) error {
 	return c.RevokeTokens(ctx, tokens)
 }
 
-// signIn is the authorization code flow. REST takes the place of the browser between Begin
-// and Finish; state, nonce, PKCE and iss are checked as in every other login.
+// signIn is the authorization code flow. REST replaces the browser between Begin and Finish. state,
+// nonce, PKCE and iss are checked as in every other login.
 func signIn(ctx context.Context, c *client.Client, rest *REST) (*client.Tokens, error) {
 	redirect, pending, err := c.Begin(ctx, client.Request{})
 	if err != nil {

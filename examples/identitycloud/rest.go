@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// REST is the interface of a realm that stands in for a browser.
+// REST is the interface of a realm that replaces the browser.
 type REST struct {
 	Host  string // with a port, if it is not 443
 	Realm string
 	HTTP  http.RoundTripper // nil means http.DefaultTransport
 }
 
-// Authenticate starts a session for the user by the realm's default journey, and returns its
-// token. A journey that asks for more than name and password is an error.
+// Authenticate starts a session for the user by the realm's default journey, and returns its token.
+// A journey that requires more than name and password is an error.
 func (r *REST) Authenticate(ctx context.Context, name, password string) (session string, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.json("/realms/root/realms/"+url.PathEscape(r.Realm)+"/authenticate"), http.NoBody)
 	if err != nil {
@@ -42,8 +42,8 @@ func (r *REST) Authenticate(ctx context.Context, name, password string) (session
 	return answer.TokenID, nil
 }
 
-// Authorize sends an authorization request as the user of the session, who allows it. address
-// is what client.Begin returned. It gives the parameters of the callback: code, state, iss.
+// Authorize sends an authorization request as the user of the session, who allows it. address is
+// what client.Begin returned. It returns the parameters of the callback: code, state, iss.
 func (r *REST) Authorize(ctx context.Context, address, redirectURL, session string) (url.Values, error) {
 	cookie, err := r.sessionCookie(ctx)
 	if err != nil {
@@ -86,7 +86,7 @@ func callback(response *http.Response, redirectURL string) (url.Values, error) {
 	return query, nil
 }
 
-// sessionCookie asks for the name of the session cookie, which differs between tenants.
+// sessionCookie requests the name of the session cookie, which differs between tenants.
 func (r *REST) sessionCookie(ctx context.Context) (string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.json("/serverinfo/*"), nil)
 	if err != nil {

@@ -38,9 +38,9 @@ func (b *backend) routes() http.Handler {
 	return mux
 }
 
-// callback is what the app sends: what came to its redirect URI, and what it had made
-// for its own request. That state is the one it made, the app has to check: it alone
-// knows. The nonce, and iss if the server sends it, are checked here.
+// callback is what the app sends: the parameters at its redirect URI, and the values of its
+// request. The app has to check state, because only the app has the value. The nonce, and iss if
+// the server sends it, are checked here.
 type callback struct {
 	Code         string `json:"code"`
 	State        string `json:"state"`
@@ -78,8 +78,8 @@ func (b *backend) exchange(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, map[string]any{"token": token, "token_type": "Bearer", "expires_in": int(lifetime / time.Second)})
 }
 
-// finish has the SDK complete the login as if it had been begun here: it posts the code
-// with the verifier, and checks iss, the ID token's signature, nonce and the rest.
+// finish completes the login as if it had begun here. The SDK posts the code with the verifier, and
+// checks iss and the ID token.
 func (b *backend) finish(r *http.Request, cb *callback) (*client.Tokens, error) {
 	pending := &client.Pending{
 		Issuer: b.config.Issuer, ClientID: b.config.ClientID, RedirectURL: b.config.RedirectURL, Scopes: []string{"openid"},
@@ -109,7 +109,7 @@ func readCallback(w http.ResponseWriter, r *http.Request) (*callback, error) {
 	return cb, nil
 }
 
-// check is for what the SDK takes as given when a login is begun in the same process.
+// check makes the checks that the SDK does not need for a login of the same process.
 func (b *backend) check(cb *callback) error {
 	switch {
 	case cb.RedirectURI != b.config.RedirectURL:

@@ -21,8 +21,8 @@ type limit struct {
 	tries map[string]int
 }
 
-// allow counts one more try, and tells whether it is one too many. With more addresses than
-// can be counted nobody new gets in until the window is over.
+// allow counts one more try, and reports whether it is allowed. With more addresses than can be
+// counted, new ones are rejected until the window is over.
 func (l *limit) allow(remote string, now time.Time) bool {
 	host := network(remote)
 	l.mu.Lock()
@@ -37,8 +37,8 @@ func (l *limit) allow(remote string, now time.Time) bool {
 	return l.tries[host] <= perWindow
 }
 
-// network is what one subscriber has: an IPv4 address, and of IPv6 a /64, whose addresses are
-// more than anybody can count.
+// network is what one subscriber has: an IPv4 address, or a /64 of IPv6. A /64 has too many
+// addresses to count each.
 func network(remote string) string {
 	at, err := netip.ParseAddrPort(remote)
 	if err != nil {

@@ -44,7 +44,7 @@ func demonstrate(ctx context.Context, out io.Writer) error {
 	return a.play(ctx)
 }
 
-// start brings up both on free ports.
+// start starts both on free ports.
 func start(out io.Writer) (a *app, stop func(), err error) {
 	server, err := issuertest.Start(issuertest.Config{
 		PlainHTTP: true, Page: true,

@@ -20,14 +20,14 @@ type session struct {
 	Until   time.Time `json:"until"`
 }
 
-// sessions are kept by the hash of the app's token, so that whoever reads the store
-// cannot use what is in it. redisstore has such a store for many machines.
+// sessions are stored by the hash of the app's token, so that a copy of the store cannot be used.
+// redisstore has such a store for many machines.
 type sessions struct {
 	store tokens.Store
 	now   func() time.Time
 }
 
-// begin gives a new token: 256 bits that mean nothing.
+// begin returns a new token: 256 bits that mean nothing.
 func (s *sessions) begin(ctx context.Context, issuer, subject string) (token string, err error) {
 	raw := make([]byte, 32)
 	rand.Read(raw)
@@ -40,7 +40,7 @@ func (s *sessions) begin(ctx context.Context, issuer, subject string) (token str
 	return token, s.store.Save(ctx, key(token), value, until)
 }
 
-// find gives nil when there is no session of that token, or none any more.
+// find returns nil when there is no session of that token, or none any more.
 func (s *sessions) find(ctx context.Context, token string) (*session, error) {
 	if token == "" {
 		return nil, nil

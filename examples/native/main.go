@@ -101,7 +101,7 @@ func (p *program) run(ctx context.Context) error {
 	return nil
 }
 
-// inBrowser opens the browser, and takes the answer on loopback.
+// inBrowser opens the browser, and receives the answer on loopback.
 func (p *program) inBrowser(ctx context.Context) (*client.Tokens, error) {
 	return loopback.Login(ctx, loopback.Config{
 		Client: p.client,

@@ -27,8 +27,8 @@ func newAlbum(issuer, printer string) (*album, error) {
 	return &album{client: c, http: &http.Client{Timeout: 10 * time.Second}, printer: printer}, nil
 }
 
-// ServeHTTP implements http.Handler. The middleware in front of it has verified the token
-// that it exchanges: one that is for the album, of a user who may read photos.
+// ServeHTTP implements http.Handler. The middleware in front of it has verified the token that it
+// exchanges. The token is for the album, and its user may read photos.
 func (a *album) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	tokens, err := grant.TokenExchange(r.Context(), a.client, grant.ExchangeRequest{
@@ -65,7 +65,7 @@ func (a *album) print(w http.ResponseWriter, r *http.Request, tokens *client.Tok
 	return err
 }
 
-// fail has the reason for the log alone.
+// fail writes the reason to the log only.
 func fail(w http.ResponseWriter, err error) {
 	log.Print(err)
 	http.Error(w, "the printer cannot be reached", http.StatusBadGateway)

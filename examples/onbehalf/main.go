@@ -42,7 +42,7 @@ func main() {
 // system are the addresses of the programs, which are the identifiers of the APIs too.
 type system struct{ issuer, album, printer string }
 
-// start brings up the server, the printer, and the album.
+// start starts the server, the printer and the album.
 func start() (*system, error) {
 	printerListener, printer, err := demo.Listen()
 	if err != nil {
@@ -87,7 +87,7 @@ func (s *system) signIn(ctx context.Context) (*client.Client, *client.Tokens, er
 	return c, tokens, err
 }
 
-// get gives what an API says to the phone.
+// get returns what an API says to the phone.
 func get(ctx context.Context, c *client.Client, tokens *client.Tokens, address string) (string, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {

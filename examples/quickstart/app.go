@@ -39,7 +39,7 @@ func (a *app) routes() http.Handler {
 	})
 }
 
-// home greets everybody. After a logout it says once that the visitor is signed out.
+// home is for all visitors. After a logout it says once that the visitor is signed out.
 func (a *app) home(w http.ResponseWriter, r *http.Request) {
 	user, _ := login.FromContext(r.Context())
 	_, err := r.Cookie(signedOut)
@@ -51,7 +51,7 @@ func (a *app) home(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// signedOut is the cookie that brings the news of a logout to the home page.
+// signedOut is the cookie that tells the home page about a logout.
 const signedOut = "signed_out"
 
 func (a *app) logout() http.Handler {

@@ -36,7 +36,7 @@ func (a *app) narrate(next http.Handler) http.Handler {
 	})
 }
 
-// path gives the four steps until the session begins.
+// path returns the four steps until the session begins.
 func (a *app) path(ctx context.Context, subject string) ([]step, error) {
 	server, err := a.client.Metadata(ctx)
 	if err != nil {

@@ -45,8 +45,8 @@ type system struct {
 	closing  []func()
 }
 
-// start brings up server, API and application, in this order: each listener comes
-// before the program, so that the others can be told its address.
+// start starts the server, the API and the application, in this order. Each listener is opened
+// before its program starts, because the others need its address.
 func start(from setup) (s *system, err error) {
 	s = &system{setup: from}
 	defer func() {

@@ -20,7 +20,7 @@ import (
 
 const apiAudience = "https://photos.example"
 
-// program builds and starts one with a copy of its source that listens on a free port.
+// program builds and starts a copy of a README program that listens on a free port.
 func program(t *testing.T, name, listen string, i *issuertest.Issuer) (address string) {
 	t.Helper()
 	ca := filepath.Join(t.TempDir(), "ca.pem")

@@ -111,7 +111,7 @@ var homePage = page.New(`A web application`, `
 {{else}}<p><a class="button" href="/login">Sign in</a></p>{{end}}
 `)
 
-// home is for everybody, and greets who is signed in.
+// home is for all visitors, and greets a signed-in user.
 func home(w http.ResponseWriter, r *http.Request) {
 	user, _ := login.FromContext(r.Context())
 	homePage.Write(w, http.StatusOK, user)

@@ -9,8 +9,8 @@ import (
 
 var algs = []string{"RS256", "PS256", "ES256", "EdDSA"}
 
-// turn is how many calls of a kind are made before the next kind's turn, so that a
-// machine whose speed drifts slows all of them.
+// turn is how many calls of one kind are made before the next kind. So a machine whose speed
+// changes slows all kinds.
 const turn = 20
 
 type contender struct {

@@ -15,7 +15,7 @@ import (
 
 var errRaw = errors.New("bad")
 
-// claims are those that raw reads.
+// claims are the claims that raw reads.
 type claims struct {
 	Issuer   string   `json:"iss"`
 	Subject  string   `json:"sub"`

@@ -102,7 +102,7 @@ func BenchmarkRevocationEvents(b *testing.B) {
 	report(b, "rs, 10,000 events a second", "median", float64(busy[len(busy)/2])/float64(rest[len(rest)/2]))
 }
 
-// latencies are those of single requests, during a tenth of a second.
+// latencies returns the latencies of single requests, during a tenth of a second.
 func latencies(call func()) (out []time.Duration) {
 	for end := time.Now().Add(100 * time.Millisecond); ; {
 		start := time.Now()

@@ -58,7 +58,7 @@ func (d discard) Write(b []byte) (int, error) { return len(b), nil }
 func (d discard) WriteHeader(int)             {}
 
 // BenchmarkSession measures one request of a signed-in visitor through Login.Require. It compares
-// this with AES-GCM, base64 and encoding/json alone, and with the session libraries that most Go
+// this with only AES-GCM, base64 and encoding/json, and with the session libraries that most Go
 // applications use. All alternate in one run.
 func BenchmarkSession(b *testing.B) {
 	all := []contestant{bare(b), countersign(b, "Require, sealed cookie", nil)}

@@ -212,7 +212,7 @@ func TestRemembered(t *testing.T) {
 func TestBadProofs(t *testing.T) {
 	for _, alg := range []string{"ES256", "RS256"} {
 		k := optest.NewKey("k1", alg)
-		all := overlay(claims(), m{"iss": "https://as.example", "aud": "x", "sub": "y", "exp": 9}) // which nobody looks at
+		all := overlay(claims(), m{"iss": "https://as.example", "aud": "x", "sub": "y", "exp": 9}) // which is not checked
 		base := badtoken.Base{Key: k, Header: m{"typ": "dpop+jwt", "jwk": public(k)}, Claims: all, Foreign: "https://foreign.example"}
 		want := expected(t, k)
 		want.Algs = []string{alg}

@@ -39,9 +39,9 @@ var (
 	guardedTransport = newTransport(Dialer{}.DialContext)
 )
 
-// Guarded returns a client that does not connect to private addresses, whatever the policy
-// allows. If the resource at origin was read at a private address (seen), or is written as one,
-// it may lead to others: then Guarded returns the default client.
+// Guarded returns a client that does not connect to private addresses, even if the policy allows
+// them. A resource that was read at a private address (seen), or whose origin is one, may lead to
+// other private addresses. For it Guarded returns the default client.
 func Guarded(origin string, seen bool) *http.Client {
 	if seen || isPrivateOrigin(origin) {
 		return &http.Client{}

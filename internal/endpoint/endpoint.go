@@ -165,9 +165,9 @@ func (c Client) PostForm(ctx context.Context, u string, auth Authenticator, form
 	return resp, err
 }
 
-// setBody allows net/http to send the body again over another connection if the server says
-// that it has not processed the request (HTTP/2's GOAWAY and REFUSED_STREAM, RFC 9113 §8.7).
-// net/http repeats a POST for no other reason.
+// setBody allows net/http to send the body again over another connection, if the server has not
+// processed the request. HTTP/2 says so with GOAWAY and REFUSED_STREAM (RFC 9113 §8.7). net/http
+// repeats a POST for no other reason.
 func setBody(r *http.Request, body string) {
 	r.ContentLength = int64(len(body))
 	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(body)), nil }

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// special are the networks that the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC
-// 6890) list as not globally reachable, multicast, and the networks that were deprecated. They
-// include the few reachable anycast addresses of protocols: no authorization server is there,
-// and some clouds use addresses next to them for instance metadata.
+// special are multicast, deprecated networks, and those that the IANA IPv4 and IPv6 Special-Purpose
+// Address Registries (RFC 6890) list as not globally reachable. They include the few reachable
+// anycast addresses of protocols: no authorization server is there, and some clouds use addresses
+// next to them for instance metadata.
 var special = prefixes(
 	"0.0.0.0/8",       // this network
 	"10.0.0.0/8",      // private use

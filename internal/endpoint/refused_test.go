@@ -10,8 +10,8 @@ import (
 	"github.com/countersign/countersign/internal/endpoint"
 )
 
-// TestRefused: a refused connection is the first error of many programs, so its text says what to
-// do. A proxy that refuses is not confused with the server.
+// TestRefused: the error about a refused connection says what to do, because it is the first error
+// of many programs. It says whether the server or a proxy refused.
 func TestRefused(t *testing.T) {
 	s := httptest.NewServer(nil)
 	s.Close()

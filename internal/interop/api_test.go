@@ -63,7 +63,7 @@ func refuses(t *testing.T, s *server, kind tokenKind) {
 
 var invalid = []string{"401 invalid_token"}
 
-// notIntrospected is for JWTs at an introspection endpoint that does not support them:
+// notIntrospected is for JWTs at an introspection endpoint that does not support them.
 // oidc-provider answers with an error, which does not say whether the token is valid.
 var notIntrospected = []string{"401 invalid_token", "503"}
 

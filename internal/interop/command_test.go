@@ -17,10 +17,10 @@ import (
 	"github.com/countersign/countersign/client/tokens"
 )
 
-// commandDir is where the program is; TestMain removes it.
+// commandDir is the directory of the program. TestMain removes it.
 var commandDir string
 
-// builtCommand is the program, built once.
+// builtCommand builds the program once.
 var builtCommand = sync.OnceValues(func() (string, error) {
 	var err error
 	if commandDir, err = os.MkdirTemp("", "countersign-command"); err != nil {
@@ -48,7 +48,7 @@ func newTerminal(t *testing.T, s *server) *terminal {
 	return &terminal{t: t, server: s, visitor: v, store: &tokens.FileStore{Dir: filepath.Join(t.TempDir(), "tokens")}}
 }
 
-// client gives the ID of a client that listens on loopback.
+// client returns the ID of a client that listens on loopback.
 func (p *terminal) client(id string) string {
 	if p.server.name == oidcProvider.name {
 		return "cli-" + id
@@ -56,8 +56,8 @@ func (p *terminal) client(id string) string {
 	return id
 }
 
-// run runs a flow of a client, and gives what it printed. The tokens have one name for all
-// flows, so that one client can use those of another.
+// run runs a flow of a client, and returns its output. The tokens have one name for all flows, so
+// that one client can use the tokens of another.
 func (p *terminal) run(clientID string, args ...string) (out string, status int) {
 	p.t.Helper()
 	args = append(args, "-issuer", p.server.issuer, "-client-id", clientID, "-store", p.store.Dir, "-name", "tokens", "-timeout", "30s")
@@ -97,8 +97,8 @@ func (p *terminal) execute(input string, args ...string) (out string, status int
 
 var toOpen = regexp.MustCompile(`^(?:or open )?(https?://\S+)`)
 
-// follow reads what the user is asked to do, and does it. An address is not part of what is
-// searched for secrets: it is what the browser needs.
+// follow reads the instructions for the user, and follows them. Addresses are not searched for
+// secrets, because the browser needs them.
 func (p *terminal) follow(r io.Reader, code bool) (printed string) {
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
@@ -119,7 +119,7 @@ func (p *terminal) follow(r io.Reader, code bool) (printed string) {
 	return printed
 }
 
-// stored gives the tokens in the store, or nil.
+// stored returns the tokens in the store, or nil.
 func (p *terminal) stored() *tokens.Stored {
 	p.t.Helper()
 	raw, err := p.store.Load(p.t.Context(), "tokens")
@@ -136,7 +136,7 @@ func (p *terminal) stored() *tokens.Stored {
 	return &out
 }
 
-// check: no secret and no token is printed.
+// check requires that no secret and no token is printed.
 func (p *terminal) check(args []string, out string) {
 	p.t.Helper()
 	secrets := []string{secret}
@@ -150,7 +150,7 @@ func (p *terminal) check(args []string, out string) {
 	}
 }
 
-// works runs a flow that must succeed, and print each of the texts.
+// works runs a flow that must succeed and print each of the texts.
 func (p *terminal) works(clientID string, args, texts []string) {
 	p.t.Helper()
 	out, status := p.run(clientID, args...)

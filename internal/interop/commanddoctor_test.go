@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// diagnosis is what the doctor prints with -json.
+// diagnosis is the output of the doctor with -json.
 type diagnosis struct {
 	Findings []struct{ Level, Topic, Text, Remedy string }
 	Profiles []struct {
@@ -16,7 +16,7 @@ type diagnosis struct {
 	}
 }
 
-// doctor examines the server. It gives the report and the exit status.
+// doctor examines the server. It returns the report and the exit status.
 func (p *terminal) doctor(args ...string) (d diagnosis, status int) {
 	p.t.Helper()
 	out, status := p.execute("", append([]string{"doctor", p.server.issuer, "-json", "-ca", keyPath("ca.crt")}, args...)...)
@@ -26,7 +26,7 @@ func (p *terminal) doctor(args ...string) (d diagnosis, status int) {
 	return d, status
 }
 
-// worse gives the findings that are not notes.
+// worse returns the findings that are not notes.
 func (d diagnosis) worse() (all []string) {
 	for _, f := range d.Findings {
 		if f.Level != "note" {
@@ -36,7 +36,7 @@ func (d diagnosis) worse() (all []string) {
 	return all
 }
 
-// registration gives the findings about the client.
+// registration returns the findings about the client.
 func (d diagnosis) registration(level string) (all []string) {
 	for _, f := range d.Findings {
 		if f.Topic == "registration" && f.Level == level {
@@ -46,8 +46,8 @@ func (d diagnosis) registration(level string) (all []string) {
 	return all
 }
 
-// TestCommandDoctor: the doctor finds no problem at a server that works, and tells a right
-// registration from wrong ones where the server accepts pushed requests.
+// TestCommandDoctor: the doctor finds no problem at a server that works. If the server accepts
+// pushed requests, the doctor finds wrong registrations.
 func TestCommandDoctor(t *testing.T) {
 	runDoctor.each(t, func(t *testing.T, s *server) {
 		p := newTerminal(t, s)
@@ -83,7 +83,7 @@ func TestCommandDoctor(t *testing.T) {
 	})
 }
 
-// TestCommandDoctorTLS is the same over TLS, where nothing at all is to be found.
+// TestCommandDoctorTLS is the same over TLS. There the doctor must find nothing.
 func TestCommandDoctorTLS(t *testing.T) {
 	runDoctor.eachTLS(t, func(t *testing.T, s *server) {
 		if s.plain {
@@ -95,10 +95,10 @@ func TestCommandDoctorTLS(t *testing.T) {
 	})
 }
 
-// plainHTTP is the finding that the tests' own servers deserve.
+// plainHTTP is the finding for the tests' servers, which use http.
 func plainHTTP(finding string) bool { return strings.HasPrefix(finding, "warning tls: no TLS") }
 
-// with gives args with another value of a flag.
+// with returns args with another value of a flag.
 func with(args []string, name, value string) []string {
 	out := slices.Clone(args)
 	out[slices.Index(out, name)+1] = value

@@ -23,7 +23,7 @@ func (p *terminal) login(clientID string, args, texts []string) {
 	p.works(clientID, append([]string{"userinfo"}, credentials...), []string{`"sub":`})
 }
 
-// keep gives the named flags with their values.
+// keep returns the named flags with their values.
 func keep(args []string, names ...string) (out []string) {
 	for i, a := range args {
 		if slices.Contains(names, a) && i+1 < len(args) {
@@ -33,15 +33,15 @@ func keep(args []string, names ...string) (out []string) {
 	return out
 }
 
-// signs are the flags for the clients' key.
+// signs returns the flags for the clients' key.
 func signs() []string { return []string{"-key", keyPath("sign.key"), "-kid", "sign", "-alg", "PS256"} }
 
-// shows are the flags for a client certificate.
+// shows returns the flags for a client certificate.
 func shows(name string) []string {
 	return []string{"-cert", keyPath(name + ".crt"), "-cert-key", keyPath(name + ".key")}
 }
 
-// also puts lists of flags together.
+// also joins lists of flags.
 func also(lists ...[]string) []string { return slices.Concat(lists...) }
 
 func TestCommandLogin(t *testing.T) {

@@ -28,7 +28,7 @@ const (
 	idpIssuer  = "https://idp.example"
 	idpSubject = "alice-at-the-idp" // Keycloak's alice is linked to it
 	crossAppID = "cross-app"        // the application's client ID at Keycloak
-	appAtIdP   = "app-at-the-idp"   // and at the identity provider
+	appAtIdP   = "app-at-the-idp"   // the application's client ID at the identity provider
 )
 
 // enterprise is the identity provider.
@@ -93,7 +93,7 @@ func (e *enterprise) provider() *discovery.Provider {
 	return &discovery.Provider{Issuer: idpIssuer, HTTP: &http.Client{Transport: toElsewhere{}}}
 }
 
-// toElsewhere sends what is for idp.example there.
+// toElsewhere routes requests for idp.example to the test's server.
 type toElsewhere struct{}
 
 func (toElsewhere) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -115,7 +115,7 @@ func (e *enterprise) app(t *testing.T, s *server) crossapp.CrossApp {
 }
 
 // TestCrossApp: the application calls an API of Keycloak for alice, who signed in at the identity
-// provider. Grants that are not for it get nothing.
+// provider. Keycloak rejects grants that are for another application or server.
 func TestCrossApp(t *testing.T) {
 	crossAppGrant.each(t, func(t *testing.T, s *server) {
 		e := newEnterprise(t, s)
@@ -186,7 +186,7 @@ func checkRefusedGrants(t *testing.T, s *server, e *enterprise) {
 	if _, err := grant.JWTBearer(t.Context(), c, grant.AssertionRequest{Assertion: good}); err != nil {
 		t.Fatal(err)
 	}
-	for _, assertion := range slices.Concat([]string{good}, refused) { // the good one a second time
+	for _, assertion := range slices.Concat([]string{good}, refused) { // the valid grant a second time
 		_, err := grant.JWTBearer(t.Context(), c, grant.AssertionRequest{Assertion: assertion})
 		checkToken(t, err, "invalid_grant")
 	}

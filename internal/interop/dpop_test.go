@@ -9,7 +9,7 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// dpopConfig is that of a client whose tokens are bound to a key.
+// dpopConfig configures a client whose tokens are bound to a key.
 func dpopConfig(s *server, clientID string) client.Config {
 	config := s.config(clientID)
 	config.DPoP = &client.DPoP{}

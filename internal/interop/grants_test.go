@@ -11,14 +11,15 @@ import (
 	"github.com/countersign/countersign/client/grant"
 )
 
-// daemon is the configuration of a client that begins no login in a browser.
+// daemon configures a client without logins in a browser.
 func (s *server) daemon(clientID string) client.Config {
 	config := s.config(clientID)
 	config.RedirectURL = ""
 	return config
 }
 
-// TestClientCredentials: a daemon's token opens an API, and the wrong secret gets none.
+// TestClientCredentials: an API accepts the token of a daemon. With the wrong secret there is no
+// token.
 func TestClientCredentials(t *testing.T) {
 	clientCredentials.each(t, func(t *testing.T, s *server) {
 		config := s.daemon("daemon")
@@ -41,7 +42,7 @@ func TestClientCredentials(t *testing.T) {
 
 		config.Auth = auth.SecretBasic(secret + "!")
 		_, err = grant.ClientCredentials(t.Context(), newClient(t, config), client.TokenRequest{})
-		checkToken(t, err, "invalid_client", "unauthorized_client") // the latter is Keycloak's
+		checkToken(t, err, "invalid_client", "unauthorized_client") // Keycloak sends unauthorized_client
 	})
 }
 
@@ -63,8 +64,8 @@ func checkBoundDaemon(t *testing.T, config client.Config) {
 	works(t, "a token bound to the daemon's key")
 }
 
-// TestJWTBearer: a JWT of an issuer that the server trusts names the user; one that another
-// key has signed gets nothing.
+// TestJWTBearer: the server accepts a JWT of a trusted issuer, which names the user. It rejects a
+// JWT that another key signed.
 func TestJWTBearer(t *testing.T) {
 	jwtBearer.each(t, func(t *testing.T, s *server) {
 		c := newClient(t, s.daemon("assertions"))
@@ -91,8 +92,8 @@ func TestJWTBearer(t *testing.T) {
 	})
 }
 
-// TestTokenExchange: an API that alice calls gets a token of its own for her; it gets none
-// for a token that is not for it.
+// TestTokenExchange: an API that alice calls exchanges her token for another one. It cannot
+// exchange a token that is not for it.
 func TestTokenExchange(t *testing.T) {
 	tokenExchange.each(t, func(t *testing.T, s *server) {
 		alice := logIn(t, newClient(t, s.config("basic")), client.Request{})
@@ -167,7 +168,8 @@ func beginDevice(t *testing.T, c *client.Client) *grant.Device {
 	return device
 }
 
-// TestBackchannel: alice allows it on her phone while the client polls, and denies it.
+// TestBackchannel: alice allows a login on her phone while the client polls, and denies another
+// one.
 func TestBackchannel(t *testing.T) {
 	backchannelPoll.each(t, func(t *testing.T, s *server) {
 		t.Parallel()
@@ -210,8 +212,8 @@ func TestBackchannelPing(t *testing.T) {
 	})
 }
 
-// TestBackchannelSigned: a request that the client signed is taken, one that another key
-// signed is not.
+// TestBackchannelSigned: a request that the client signed is accepted. One that another key signed
+// is rejected.
 func TestBackchannelSigned(t *testing.T) {
 	backchannelSigned.each(t, func(t *testing.T, s *server) {
 		t.Parallel()

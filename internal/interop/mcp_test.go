@@ -18,10 +18,10 @@ import (
 	"time"
 )
 
-// The conformance runner of the Model Context Protocol plays the MCP server and the
-// authorization server of each scenario, and starts the program in mcp/client as the client.
+// The conformance runner of the Model Context Protocol is the MCP server and the authorization
+// server of each scenario. It starts the program in mcp/client as the client.
 
-// revisions are those of MCP with scenarios for authorization.
+// revisions are the revisions of MCP that have scenarios for authorization.
 var revisions = []string{"2025-03-26", "2025-11-25", "2026-07-28"}
 
 // extensions are optional parts of MCP. Their scenarios run at each revision that has resource
@@ -33,7 +33,7 @@ var extensions = []string{
 
 const runTimeout = 45 * time.Second
 
-// npmPackages is where the runner, its Node and the policy decision point are.
+// npmPackages is the directory of the runner, its Node and the policy decision point.
 func npmPackages(t *testing.T) string {
 	t.Helper()
 	if why := npmMissing(runtime.GOOS, runtime.GOARCH); why != "" {
@@ -49,7 +49,8 @@ func npmPackages(t *testing.T) string {
 	return filepath.Join(place, "node_modules")
 }
 
-// npmMissing is why the npm packages do not run on a platform, in CI too. "" means that they run.
+// npmMissing returns the reason why the npm packages do not run on a platform, in CI too. "" means
+// that they run.
 func npmMissing(goos, goarch string) string {
 	if goos == "linux" && goarch == "amd64" {
 		return ""
@@ -111,7 +112,7 @@ func (r *runner) start(t *testing.T, arguments ...string) string {
 	return string(out)
 }
 
-// scenarios are those that the suite has for a revision, or all of them.
+// scenarios returns the suite's scenarios for a revision, or all of them.
 func (r *runner) scenarios(t *testing.T, arguments ...string) []string {
 	t.Helper()
 	list := r.start(t, append([]string{"list", "--client"}, arguments...)...)
@@ -151,7 +152,7 @@ func countChecks(path string) (n int, err error) {
 		case "SUCCESS":
 			n++
 		case "INFO":
-		default: // FAILURE, WARNING, SKIPPED and what may come
+		default: // all other statuses, such as FAILURE, WARNING and SKIPPED
 			return n, fmt.Errorf("%s: %s, %s", check.ID, check.Status, check.Description)
 		}
 	}
@@ -254,7 +255,7 @@ func runnerVersion() string {
 	return npm.Dependencies["@modelcontextprotocol/conformance"]
 }
 
-// holdMCP compares the part of the page with this run, or writes it.
+// holdMCP compares the part of the page with the results of this run, or writes it.
 func holdMCP(t *testing.T, want string) {
 	t.Helper()
 	page, err := os.ReadFile(tablePath)

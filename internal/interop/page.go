@@ -32,7 +32,7 @@ func readPage(resp *http.Response) (*page, error) {
 	return &page{url: resp.Request.URL, status: resp.StatusCode, body: body, root: root}, nil
 }
 
-// form returns the page's first form with the method POST, or nil if there is none.
+// form returns the page's first form with the method POST, or nil if it has none.
 func (p *page) form() *form {
 	for n := range p.root.Descendants() {
 		if n.Data != "form" || !strings.EqualFold(attribute(n, "method"), "post") {
@@ -45,8 +45,7 @@ func (p *page) form() *form {
 	return nil
 }
 
-// link returns the target of the first link whose text contains word, or nil if there is
-// none.
+// link returns the target of the first link whose text contains word, or nil if no link does.
 func (p *page) link(word string) *url.URL {
 	for n := range p.root.Descendants() {
 		if n.Data == "a" && strings.Contains(text(n), word) {
@@ -100,8 +99,8 @@ func (f *form) controls() []*html.Node {
 	return out
 }
 
-// button returns the form's first button with one of the names, or with any name if none is
-// given. It returns nil if there is none.
+// button returns the form's first button with one of the names, or with any name if none is given.
+// It returns nil if the form has no such button.
 func (f *form) button(names ...string) *html.Node {
 	for _, n := range f.controls() {
 		if kind(n) == "submit" && (len(names) == 0 || slices.Contains(names, attribute(n, "name"))) {

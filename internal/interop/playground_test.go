@@ -17,9 +17,8 @@ import (
 	"github.com/countersign/countersign/client/registration"
 )
 
-// TestPlayground signs in at each server through the playground of the command, and attacks
-// what comes back. The servers' own logs show that an attack sends them nothing else than a
-// login does.
+// TestPlayground signs in at each server through the playground of the command, and attacks the
+// responses. The servers' logs show that an attack sends the same requests as a login.
 func TestPlayground(t *testing.T) {
 	eachServer(t, func(t *testing.T, s *server) {
 		p := openPlayground(t, s)
@@ -82,7 +81,7 @@ func openPlayground(t *testing.T, s *server) *playground {
 	return p
 }
 
-// startPlayground builds and starts the command, and gives the address that it prints.
+// startPlayground builds and starts the command, and returns the address that it prints.
 func startPlayground(t *testing.T, secret string, args ...string) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "countersign")
@@ -117,8 +116,8 @@ var (
 	resultLink   = regexp.MustCompile(`url=(/own\?login=\w+)"`)
 )
 
-// run presses a button and signs in. It gives the page with the result, and the token requests
-// that the server has got meanwhile.
+// run presses a button and signs in. It returns the page with the result, and the token requests
+// that the server received.
 func (p *playground) run(attack string) (page string, sent []string) {
 	p.t.Helper()
 	before := len(p.tokenRequests())
@@ -155,7 +154,7 @@ func (p *playground) run(attack string) (page string, sent []string) {
 	return string(shown.body), p.tokenRequests()[before:]
 }
 
-// log is what the server has written.
+// log returns the log of the server.
 func (p *playground) log() string {
 	p.t.Helper()
 	time.Sleep(200 * time.Millisecond) // a server may write after it has answered
@@ -166,7 +165,8 @@ func (p *playground) log() string {
 	return string(data)
 }
 
-// tokenLine is a line of the log of a request to the token endpoint. hydra writes two for each.
+// tokenLine matches the log line of a request to the token endpoint. hydra writes two lines for
+// each request.
 var tokenLine = map[string]*regexp.Regexp{
 	"oidc-provider": regexp.MustCompile(`(?m)^request POST /token$`),
 	"keycloak":      regexp.MustCompile(`"POST /realms/interop/protocol/openid-connect/token `),

@@ -185,8 +185,8 @@ func TestWrongIssuer(t *testing.T) {
 	})
 }
 
-// TestWrongRedirectURL asks for a redirect to an address that is not registered. Where the
-// request is not pushed, the server does not send the browser there.
+// TestWrongRedirectURL requests a redirect to an address that is not registered. Where the request
+// is not pushed, the server does not send the browser there.
 func TestWrongRedirectURL(t *testing.T) {
 	eachServer(t, func(t *testing.T, s *server) {
 		config := s.config("basic")

@@ -18,7 +18,7 @@ import (
 	"github.com/countersign/countersign/client/registration"
 )
 
-// initialTokens allow a registration. Keycloak looks at where the request comes from.
+// initialTokens allow a registration. Keycloak checks the address of the sender instead.
 var initialTokens = map[string]string{"oidc-provider": "interop-initial-token"}
 
 func (s *server) registrar() *registration.Registrar {
@@ -45,7 +45,7 @@ func registerClient(t *testing.T, s *server, metadata registration.Metadata) *re
 	return got
 }
 
-// registeredConfig is what a test needs of a client that was registered.
+// registeredConfig returns the configuration of a client that was registered.
 func (s *server) registeredConfig(r *registration.Registered, keys auth.KeySource) client.Config {
 	config := r.Config(s.provider, keys)
 	config.Scopes = slices.Concat([]string{"openid", "email"}, s.scopes)
@@ -110,7 +110,7 @@ func checkUnregistered(t *testing.T, err error) {
 	works(t, "%v", err)
 }
 
-// TestRegistrationRefused: what a server does not register.
+// TestRegistrationRefused: registrations that a server rejects.
 func TestRegistrationRefused(t *testing.T) {
 	registered.each(t, func(t *testing.T, s *server) {
 		metadata := newRegistration()
@@ -122,7 +122,7 @@ func TestRegistrationRefused(t *testing.T) {
 		}
 		works(t, "%v", err)
 
-		if s.name == hydra.name { // which asks for no token
+		if s.name == hydra.name { // which requires no token
 			return
 		}
 		r := s.registrar()
@@ -132,7 +132,7 @@ func TestRegistrationRefused(t *testing.T) {
 	})
 }
 
-// newRing is a key ring on a clock of its own, with a key; add puts another one in.
+// newRing returns a key ring with one key, on a clock that the test sets. add adds another key.
 func newRing(t *testing.T, now *time.Time) (ring *auth.KeyRing, add func()) {
 	t.Helper()
 	ring = &auth.KeyRing{MaxAge: time.Hour, Now: func() time.Time { return *now }}
@@ -149,13 +149,13 @@ func newRing(t *testing.T, now *time.Time) (ring *auth.KeyRing, add func()) {
 	return ring, add
 }
 
-// TestKeysRotate: a client serves its keys, and signs with the next one when its time has
-// come; the servers have it by then.
+// TestKeysRotate: a client serves its next key before it signs with it, so that the servers have
+// fetched it.
 func TestKeysRotate(t *testing.T) {
 	keysRotated.each(t, func(t *testing.T, s *server) {
 		now := time.Now()
 		ring, add := newRing(t, &now)
-		add() // served now, and not yet what signs
+		add() // served now, but not used for signatures yet
 		web := httptest.NewServer(ring)
 		defer web.Close()
 		metadata := newRegistration()
@@ -176,7 +176,7 @@ func TestKeysRotate(t *testing.T) {
 	})
 }
 
-// TestDocument signs in with a client that the server knows by its document alone.
+// TestDocument signs in with a client that only its client ID metadata document describes.
 func TestDocument(t *testing.T) {
 	documented.each(t, func(t *testing.T, s *server) {
 		now := time.Now()

@@ -15,7 +15,7 @@ import (
 	"github.com/countersign/countersign/par"
 )
 
-// withObject is a client's config whose requests are signed.
+// withObject configures a client that signs its requests.
 func withObject(t *testing.T, s *server, clientID string, mode client.PARMode) client.Config {
 	t.Helper()
 	config := s.config(clientID)
@@ -24,7 +24,7 @@ func withObject(t *testing.T, s *server, clientID string, mode client.PARMode) c
 	return config
 }
 
-// TestObjectPushed pushes a signed request, one that a stranger signed, and a plain one.
+// TestObjectPushed pushes a signed request, one that an unknown key signed, and an unsigned one.
 func TestObjectPushed(t *testing.T) {
 	objectPushed.each(t, func(t *testing.T, s *server) {
 		config := withObject(t, s, "jar", client.PARRequired)
@@ -88,7 +88,7 @@ func (f *fixedAddress) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, object)
 }
 
-// registeredAddress makes a client of hydra whose request objects have one address.
+// registeredAddress makes a client of hydra that registers the address of its request objects.
 func registeredAddress(t *testing.T) *fixedAddress {
 	t.Helper()
 	f := &fixedAddress{}

@@ -7,7 +7,7 @@ import (
 	"github.com/countersign/countersign/client"
 )
 
-// checkMode logs in and wants the response to have come in that way.
+// checkMode logs in, and checks that the response came in this mode.
 func checkMode(t *testing.T, config client.Config, mode string) {
 	t.Helper()
 	c := newClient(t, config)
@@ -62,8 +62,8 @@ func TestResponseSigned(t *testing.T) {
 	})
 }
 
-// issuerTwice is what the page says while the module takes no JSON with a member twice:
-// Keycloak writes iss of JARM and iss of RFC 9207 into one object.
+// issuerTwice is the text of the page about Keycloak, which writes iss of JARM and iss of RFC 9207
+// into one object. The module rejects JSON with a duplicate member.
 const issuerTwice outcome = "works, if the client's `exclude.issuer.from.auth.response` is on"
 
 // checkDefaults logs in as a client that is not registered for anything of this.
@@ -86,8 +86,7 @@ func checkDefaults(t *testing.T, s *server) {
 	}
 }
 
-// checkPlainRefused is a visitor who has the server answer plainly a client that wants
-// signed responses.
+// checkPlainRefused has the server send an unsigned response to a client that requires signed ones.
 func checkPlainRefused(t *testing.T, config client.Config) {
 	t.Helper()
 	config.PAR = client.PAROff

@@ -65,7 +65,7 @@ func (s *server) assertion() auth.Assertion {
 // it.
 type tokenKind struct {
 	name     string
-	resource string // asks for it (RFC 8707); "" where it comes unasked
+	resource string // parameter requests it (RFC 8707); "" where no parameter is needed
 	verifier func(*server) rs.Verifier
 	shows    *feature
 	apiOnly  bool // the UserInfo endpoint rejects it

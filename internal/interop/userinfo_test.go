@@ -26,7 +26,7 @@ func TestUserInfoSigned(t *testing.T) {
 	})
 }
 
-// encryptedConfig is that of a client to whose key ID tokens and UserInfo are encrypted.
+// encryptedConfig configures a client to whose key ID tokens and UserInfo are encrypted.
 func encryptedConfig(t *testing.T, s *server) client.Config {
 	t.Helper()
 	config := s.config("encrypted")

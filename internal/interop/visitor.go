@@ -62,8 +62,8 @@ func (v *visitor) arrived(u *url.URL) bool {
 	return strings.HasPrefix(u.String(), appURL)
 }
 
-// decide opens address and fills in the server's forms. It stops at a page without a form, or
-// when the visitor denies access, because a server may then ask for another code.
+// decide opens address and fills in the server's forms. It stops at a page without a form, or when
+// the visitor denies access, because a server may then show a form for another code.
 func (v *visitor) decide(address string) error {
 	p, err := v.get(address)
 	for range maxPages {

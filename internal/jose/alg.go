@@ -100,8 +100,8 @@ func (a *algorithm) is(name string) bool {
 	return b != nil && (a == b || a.family == edwards && b.family == edwards)
 }
 
-// LeftHalf returns the value of at_hash, c_hash and s_hash before encoding: the left half of
-// the digest of value. The hash function is that of the token's alg (OIDC Core 3.1.3.6).
+// LeftHalf returns the value of at_hash, c_hash and s_hash before encoding: the left half of the
+// digest of value. The token's alg selects the hash function (OIDC Core 3.1.3.6).
 func LeftHalf(alg, value string) ([]byte, error) {
 	a := algorithms[alg]
 	if a == nil || a.family == lattice { // RFC 9964 names no hash

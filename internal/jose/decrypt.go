@@ -48,8 +48,8 @@ type PrivateKey struct {
 
 const maxTries = 4 // keys tried for a token without kid
 
-// ErrDecrypt reports that no configured key decrypts the token. It gives no details, because
-// they could help an attacker.
+// ErrDecrypt reports that no configured key decrypts the token. It has no details, because they
+// could help an attacker.
 var ErrDecrypt = errors.New("no configured key can decrypt the token: check DecryptionKeys and the registration at the server")
 
 // Decrypt decrypts a JWE in compact form of at most max bytes (0 means [DefaultMaxSize]) that

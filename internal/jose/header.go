@@ -10,9 +10,9 @@ import (
 
 const maxKeyID = 256
 
-// Header holds the members of a JOSE header that the module uses. Members that contain or
-// point to a key (jku, x5u, x5c, x5t) are ignored: a token must not choose the key that
-// verifies it (RFC 8725 §3.10).
+// Header holds the members of a JOSE header that the module uses. Members that contain or point to
+// a key (jku, x5u, x5c, x5t) are ignored. A token must not choose the key that verifies it (RFC
+// 8725 §3.10).
 type Header struct {
 	Alg, Kid, Typ, Cty string
 	Enc                string         // of a JWE

@@ -173,9 +173,9 @@ func VerifySignature(ctx context.Context, v TokenVerifier, jwt string) ([]byte, 
 	return t.Payload, nil
 }
 
-// find selects a key by kid, alg and type together, never by kid alone: a key set may use one
-// kid for several algorithms. Without a kid, exactly one key must fit (OIDC Core 10.1). If
-// two different keys fit, neither is tried.
+// find selects a key by kid, alg and type together, never only by kid: a key set may use one kid
+// for several algorithms. Without a kid, exactly one key must fit (OIDC Core 10.1). If two
+// different keys fit, neither is tried.
 func (s *Set) find(h Header, a *algorithm) (*Key, error) {
 	candidates := s.all
 	if h.Kid != "" && !s.anyID {

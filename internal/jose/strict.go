@@ -31,9 +31,9 @@ var (
 	errNumber    = errors.New("the JSON has a number with too many digits")
 )
 
-// Decode decodes one JSON object into v. It rejects input that parsers interpret differently:
-// duplicate names at any depth, invalid UTF-8, and anything before or after the object (RFC 8725
-// §3.7, RFC 7519 §4). Names must match exactly; others are ignored.
+// Decode decodes one JSON object into v. It rejects input that parsers interpret differently (RFC
+// 8725 §3.7, RFC 7519 §4). That is duplicate names at any depth, invalid UTF-8, and anything before
+// or after the object. Names must match exactly; others are ignored.
 func Decode(b []byte, v any, l Limits) error {
 	if err := checkLimits(b, l); err != nil {
 		return err

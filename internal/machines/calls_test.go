@@ -14,8 +14,8 @@ import (
 // ok is the status of a response.
 func ok(status int) string { return fmt.Sprint(status, " ", http.StatusText(status)) }
 
-// TestCalls: what each feature asks of the store, for one, two, four and eight processes. The
-// numbers are those of docs/many-machines.md, and do not depend on the processes.
+// TestCalls counts the calls of the store by each feature, for one, two, four and eight processes.
+// docs/many-machines.md has the same numbers. They do not depend on the number of processes.
 func TestCalls(t *testing.T) {
 	for _, backend := range backends {
 		t.Run(backend, func(t *testing.T) {
@@ -30,7 +30,8 @@ func TestCalls(t *testing.T) {
 // times is how often each operation is done, once at least by each process.
 const times = 8
 
-// countAll runs every feature. The processes take turns: what one begins another continues.
+// countAll runs every feature. The processes take turns: one begins an operation, another one
+// continues it.
 func countAll(t *testing.T, w *world, all []*process) {
 	page := string(readPage(t))
 	next := append(slices.Clone(all[1:]), all[0]) // the one that continues
@@ -103,7 +104,7 @@ func countSessions(t *testing.T, w *world, all, next []*process, run func([]*pro
 	want(run(next, "back channel", ends, "1 Append, 4 Delete, 1 Linked, 2 Load, 4 Save, 2 Unlink"), ok(200))
 }
 
-// perOperation gives the calls of one operation.
+// perOperation returns the calls of one operation.
 func perOperation(calls map[string]int) string {
 	var parts []string
 	for _, method := range slices.Sorted(maps.Keys(calls)) {

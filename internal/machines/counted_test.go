@@ -9,7 +9,7 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// store has everything that the features ask of one.
+// store has the methods that the features require.
 type store interface {
 	login.Store
 	rs.SharedLog
@@ -30,7 +30,7 @@ func (c *counted) count(method string) {
 	c.calls[method]++
 }
 
-// reset gives the numbers since the last call.
+// reset returns the numbers since the last call of reset.
 func (c *counted) reset() map[string]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

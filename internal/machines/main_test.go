@@ -10,7 +10,7 @@ import (
 // taskVariable holds the setup of a process, if the test binary runs as one.
 const taskVariable = "MACHINES_SETUP"
 
-// setup is what all processes of a test have in common.
+// setup is the common configuration of all processes of a test.
 type setup struct {
 	Backend string // the name of the store
 	Address string // of the store

@@ -17,7 +17,7 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// operations are what a process does with an argument. Each gives what came of it.
+// operations are the operations of a process. Each has an argument and returns its result.
 var operations = map[string]func(p *program, arg string) string{
 	"sign in":  (*program).signIn,
 	"request":  (*program).request,
@@ -48,7 +48,7 @@ func (p *program) to(method, path string, body []byte) *http.Request {
 	return r
 }
 
-// signIn signs a user in and gives the cookies of the browser.
+// signIn signs a user in and returns the cookies of the browser.
 func (p *program) signIn(user string) string {
 	begun := p.handle(p.to("GET", "/login", nil))
 	back, err := atIssuer(begun.Header.Get("Location") + "&login_hint=" + url.QueryEscape(user))
@@ -84,7 +84,7 @@ func atIssuer(address string) (*url.URL, error) {
 	return resp.Location()
 }
 
-// cookies gives those that a response sets, and not those that it removes.
+// cookies returns the cookies that a response sets, without the ones that it removes.
 func cookies(resp *http.Response) string {
 	var pairs []string
 	for _, c := range resp.Cookies() {
@@ -117,7 +117,7 @@ func (p *program) backChannel(token string) string {
 	return p.handle(r).Status
 }
 
-// keptLogin is a login whose tokens are kept.
+// keptLogin is a login whose tokens are stored.
 type keptLogin struct {
 	Key    string
 	Tokens *tokens.Stored
@@ -156,7 +156,7 @@ func (p *program) useTokens(arg string) string {
 	})
 }
 
-// refresh gets new tokens, because an API has rejected those of the argument.
+// refresh gets new tokens, because an API has rejected the tokens of the argument.
 func (p *program) refresh(arg string) string {
 	return withLogin(arg, func(ctx context.Context, login keptLogin) (string, error) {
 		rejected, err := login.Tokens.Tokens()

@@ -64,7 +64,7 @@ func startProcess(t testing.TB, s setup) (*process, error) {
 	return &process{strings.TrimSpace(line), kill}, err
 }
 
-// do has a process run an order. If it does not answer, that is every result.
+// do has a process run an order. If it does not answer, every result says so.
 func (p *process) do(o order) result {
 	r, err := p.send(o)
 	if err != nil {
@@ -96,8 +96,8 @@ func (p *process) send(o order) (r result, err error) {
 	return r, nil
 }
 
-// share deals the arguments out to the processes, which work at the same time. The results
-// are in the order of the arguments, the calls are those of all processes.
+// share deals the arguments out to the processes, which work at the same time. The results are in
+// the order of the arguments. The calls of all processes are added up.
 func share(all []*process, o order) result {
 	parts := make([]result, len(all))
 	var group sync.WaitGroup
@@ -122,7 +122,7 @@ func share(all []*process, o order) result {
 	return sum
 }
 
-// each has all processes run the same order at the same time.
+// each runs the same order in all processes at the same time.
 func each(all []*process, o order) []result {
 	results := make([]result, len(all))
 	var group sync.WaitGroup

@@ -46,7 +46,7 @@ type program struct {
 	mux         http.Handler
 }
 
-// serve runs a process until its standard input ends. It prints the address of its server.
+// serve runs a process until its standard input ends. The process prints the address of its server.
 func serve(s setup) error {
 	p, err := newProgram(s)
 	if err != nil {
@@ -138,7 +138,7 @@ func (p *program) routes() {
 	p.mux = mux
 }
 
-// withToken is a page that needs an access token, fresh if the old one was rejected.
+// withToken is a page that needs an access token, and a new one if the old one was rejected.
 func withToken(w http.ResponseWriter, r *http.Request) {
 	user, _ := login.FromContext(r.Context())
 	got, err := user.Tokens(r.Context())
@@ -152,14 +152,14 @@ func withToken(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "user %s %s", user.Subject, got.AccessToken)
 }
 
-// order is work for a process: an operation, and its argument each time.
+// order is work for a process: an operation, and an argument for each call.
 type order struct {
 	Do       string
 	Args     []string
 	Parallel int
 }
 
-// result is what came of it.
+// result is the result of an order.
 type result struct {
 	Results []string
 	Calls   map[string]int // of the store

@@ -47,7 +47,7 @@ func (s *site) route(r *httputil.ProxyRequest) {
 	r.Out.Host = r.In.Host
 }
 
-// send gives the turn to a process, with the callbacks.
+// send selects the process for the next request, and the one for callbacks.
 func (s *site) send(turn int32) {
 	s.turn.Store(turn)
 	s.callbacks.Store(turn)
@@ -58,7 +58,7 @@ func newBrowser() *http.Client {
 	return &http.Client{Jar: jar, Timeout: time.Minute}
 }
 
-// visit gives what a page shows.
+// visit returns the text of a page.
 func visit(browser *http.Client, address string) string {
 	resp, err := browser.Get(address)
 	if err != nil {
@@ -84,7 +84,7 @@ func (s *site) token(browser *http.Client, turn int32) string {
 	return token
 }
 
-// signIn has a login begin at one process and end at the other.
+// signIn begins a login at one process and ends it at the other.
 func (s *site) signIn(begins int32) *http.Client {
 	s.t.Helper()
 	browser := newBrowser()
@@ -138,7 +138,7 @@ func TestSite(t *testing.T) {
 	}
 }
 
-// sessions: a login may begin and end at different processes, and its session is known to both.
+// sessions: a login may begin and end at different processes. Both processes have its session.
 func (s *site) sessions(t *testing.T) {
 	for begins := range int32(2) {
 		browser := s.signIn(begins)
@@ -172,7 +172,7 @@ func (s *site) refresh(t *testing.T) {
 	}
 }
 
-// page gets a page of a process, as the proxy asks for it.
+// page requests a page of a process, as the proxy does.
 func page(address, front string, jar http.CookieJar) string {
 	r, err := http.NewRequest(http.MethodGet, address, nil)
 	if err != nil {
@@ -216,7 +216,7 @@ func (s *site) logout(t *testing.T) {
 	}
 }
 
-// backChannel: a logout at the issuer ends all sessions of the user, wherever it arrives.
+// backChannel: a logout at the issuer ends all sessions of the user, at both processes.
 func (s *site) backChannel(t *testing.T) {
 	for turn := range int32(2) {
 		laptop, phone := s.signIn(0), s.signIn(1)
@@ -270,7 +270,7 @@ func (s *site) call(turn int, proof string) int {
 	return resp.StatusCode
 }
 
-// processEnds: sessions go on at the other process.
+// processEnds: sessions continue at the other process.
 func (s *site) processEnds(t *testing.T) {
 	browser := s.signIn(0)
 	s.all[0].kill()

@@ -7,18 +7,18 @@ import (
 	"testing"
 )
 
-// callers work at the same time, shared out between the processes.
+// callers is the number of concurrent callers, divided between the processes.
 const callers = 16
 
-// feature is a row of the table: an operation, how often it is done, and its arguments. used
-// are the results of the row before.
+// feature is a row of the table: an operation, the number of calls, and its arguments. used are the
+// results of the previous row.
 type feature struct {
 	name, do string
 	times    int
 	args     func(b *testing.B, w *world, used []string, n int) []string
 }
 
-// features are the rows. Each begins where the one before has ended.
+// features are the rows. Each uses the results of the previous one.
 var features = []feature{
 	{"sign-in", "sign in", 200, func(_ *testing.B, _ *world, _ []string, n int) []string { return many(n, userName) }},
 	{"request with a session", "request", 2000, repeated},
@@ -45,7 +45,7 @@ var features = []feature{
 	}},
 }
 
-// repeated are the results or arguments of the row before, as often as needed.
+// repeated returns the results or arguments of the previous row, repeated as needed.
 func repeated(_ *testing.B, _ *world, used []string, n int) []string {
 	return many(n, func(i int) string { return used[i%len(used)] })
 }
@@ -54,7 +54,7 @@ func repeated(_ *testing.B, _ *world, used []string, n int) []string {
 type measured struct{ perSecond, bytes float64 }
 
 // BenchmarkProcesses runs each feature in 1, 2, 4 and 8 processes, and prints a table for
-// docs/many-machines.md. The best of all rounds counts, because other programs disturb.
+// docs/many-machines.md. The best of all rounds counts, because other programs can slow a round.
 func BenchmarkProcesses(b *testing.B) {
 	for _, backend := range backends {
 		best := map[string]map[int]measured{}
@@ -92,7 +92,7 @@ func round(b *testing.B, w *world, all []*process, best map[string]map[int]measu
 	}
 }
 
-// checkResults fails for a feature that did not work: its time means nothing.
+// checkResults fails for a feature that did not work, because its time has no meaning.
 func checkResults(b *testing.B, f feature, r result) {
 	b.Helper()
 	want := map[string]string{"sign in": "__Host-login=", "request": "200", "sign out": "303", "add tokens": "added", "proof": "200", "logout token": "accepted",

@@ -20,8 +20,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// world is what surrounds the processes: the store's server, the issuer, and the server that
-// is asked about opaque tokens.
+// world has the servers that the processes use: the store's server, the issuer, and the
+// introspection endpoint.
 type world struct {
 	setup
 	server server
@@ -87,7 +87,7 @@ func newSender(t testing.TB, issuer optest.Key) dpopSender {
 	}, map[string]any{"typ": "at+jwt"}), sid}
 }
 
-// proof is the argument of the operation: the token, and a proof that was not used.
+// proof returns the argument of the operation: the token, and an unused proof.
 func (d dpopSender) proof() string {
 	jwk, sum := d.key.JWK(), sha256.Sum256([]byte(d.token))
 	for _, name := range []string{"kid", "use", "alg"} {
@@ -97,7 +97,7 @@ func (d dpopSender) proof() string {
 		map[string]any{"typ": "dpop+jwt", "kid": nil, "jwk": jwk})
 }
 
-// logoutToken is for the verifier that has the key of the setup.
+// logoutToken returns a logout token that the key of the setup signed.
 func (w *world) logoutToken() string {
 	now := time.Now().Unix()
 	return w.key.Sign(map[string]any{
@@ -106,7 +106,7 @@ func (w *world) logoutToken() string {
 	}, map[string]any{"typ": "logout+jwt"})
 }
 
-// event is a security event that ends a session.
+// event returns a security event that ends a session.
 func (w *world) event() string {
 	return w.key.Sign(map[string]any{
 		"iss": apiIssuer, "aud": audience, "jti": rand.Text(), "iat": time.Now().Unix(),
@@ -115,7 +115,7 @@ func (w *world) event() string {
 	}, map[string]any{"typ": "secevent+jwt"})
 }
 
-// login is a login of a user, with tokens that no process knows yet.
+// login returns a login of a user, with tokens that no process has yet.
 func (w *world) login(t testing.TB, i int) string {
 	t.Helper()
 	c, err := newClient(w.setup)

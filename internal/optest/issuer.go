@@ -64,7 +64,7 @@ func (s *Server) editID(claims map[string]any) {
 	}
 }
 
-// editAccess gives a token without an API's scope that of the tests' API.
+// editAccess adds the scope of the tests' API to a token without a scope of an API.
 func (s *Server) editAccess(claims map[string]any) {
 	if scope, _ := claims["scope"].(string); !strings.Contains(scope, " ") {
 		claims["scope"] = "openid photos.read"
@@ -151,8 +151,8 @@ func (s *Server) useKeys() {
 	}
 }
 
-// prepare gives the issuer the keys, and a request that it can answer: without what the tests
-// check by themselves, which are assertions, request objects, proofs and response modes.
+// prepare sets the keys of the issuer. It also removes from the request what the tests check by
+// themselves: assertions, request objects, proofs and response modes.
 func (s *Server) prepare(r *http.Request) {
 	s.useKeys()
 	if s.DocumentID != "" {
@@ -168,7 +168,7 @@ func (s *Server) prepare(r *http.Request) {
 	}
 }
 
-// plain replaces a request object by its claims, and asks for a code in the query.
+// plain replaces a request object by its claims, and requests a code in the query.
 func plain(form url.Values) {
 	if object := strings.Split(form.Get("request"), "."); len(object) > 1 {
 		form.Del("request")

@@ -14,7 +14,7 @@ import (
 // Key signs under a kid with one algorithm.
 type Key = issuertest.Key
 
-// rsaKeys are made once in a process: each takes a tenth of a second.
+// rsaKeys are made once in a process: each needs a tenth of a second.
 var rsaKeys sync.Map
 
 // NewKey makes a key for alg. Keys of the same alg and kid are the same RSA key or the same

@@ -7,17 +7,17 @@ import (
 	"slices"
 )
 
-// InitialToken is the token that a Server wants for the registration of a client with a secret.
+// InitialToken is the token that a Server requires for the registration of a client with a secret.
 const InitialToken = "canary-initial-token"
 
-// registered is the one client that was registered: it gets the ID and the secret of the
-// clients that the server knows, so that it can sign somebody in.
+// registered is the one client that was registered. It gets the ID and the secret of the server's
+// other client, so that it can sign users in.
 type registered struct {
 	members map[string]any
 	token   string
 }
 
-// register takes a registration, RFC 7591 §3. Everybody may register a public client.
+// register accepts a registration, RFC 7591 §3. A public client needs no token for it.
 func (s *Server) register(w http.ResponseWriter, r *http.Request) {
 	var members map[string]any
 	if r.Method != http.MethodPost || json.NewDecoder(r.Body).Decode(&members) != nil {

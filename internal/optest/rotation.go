@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Rotation is what a server knows that gives a new refresh token with every refresh, and
-// takes the second use of one for a theft (RFC 9700 §4.14.2).
+// Rotation is the state of a server that issues a new refresh token with every refresh. It treats
+// the second use of a refresh token as a theft (RFC 9700 §4.14.2).
 type Rotation struct {
 	// Grace is how long after its first use a refresh token is taken once more, for clients
 	// that have lost the answer.
@@ -32,7 +32,7 @@ func (s *Server) RotateRefreshTokens() *Rotation {
 	return r
 }
 
-// Posts is how often somebody asked.
+// Posts is the number of requests.
 func (r *Rotation) Posts() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

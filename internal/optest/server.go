@@ -75,7 +75,7 @@ func New(t testing.TB) *Server {
 // Close stops the server, as an outage does.
 func (s *Server) Close() { s.http.Close() }
 
-// Replace answers a path by h instead; nil takes that back.
+// Replace answers a path by h instead. nil restores the server's own answer.
 func (s *Server) Replace(path string, h http.HandlerFunc) {
 	s.Lock()
 	defer s.Unlock()
@@ -153,7 +153,7 @@ func (s *Server) Visit(t testing.TB, address string) url.Values {
 	return back.Query()
 }
 
-// IDClaims are those of a good ID token without nonce.
+// IDClaims returns the claims of a valid ID token without nonce.
 func (s *Server) IDClaims() map[string]any {
 	now := s.Now().Unix()
 	return map[string]any{"iss": s.URL, "sub": Subject, "aud": ClientID, "exp": now + 300, "iat": now}

@@ -22,8 +22,8 @@ func isolate(cmd *exec.Cmd) {
 	cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: number, HostID: 0, Size: 1}}
 }
 
-// killFamily kills a process and its children. It stops the process first, so that no child
-// is added meanwhile.
+// killFamily kills a process and its children. It stops the process first, so that it starts no
+// other child.
 func killFamily(p *os.Process) {
 	p.Signal(syscall.SIGSTOP)
 	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", p.Pid, p.Pid))

@@ -1,6 +1,6 @@
-// Package pgtest starts real PostgreSQL servers for the tests of every module: on a free
-// port of loopback, each with its own directory, and gone when the test ends. Where there
-// is no PostgreSQL the script internal/debian/find gets one.
+// Package pgtest starts real PostgreSQL servers for the tests of every module. Each is on a free
+// port of loopback, has its own directory, and ends with its test. If PostgreSQL is missing, the
+// script internal/debian/find downloads it.
 package pgtest
 
 import (
@@ -96,8 +96,8 @@ func (s *Server) answers() bool {
 	return false
 }
 
-// Kill ends the server at once, as a crash of its machine does: the processes of its
-// connections too, which otherwise answer for a moment longer.
+// Kill ends the server at once, as a crash of its machine does. It also ends the processes of
+// connections, which otherwise answer for a moment longer.
 func (s *Server) Kill() {
 	killFamily(s.process.Process)
 	<-s.done

@@ -1,6 +1,6 @@
-// Package redistest starts real redis-servers for the tests of every module: on a free
-// port of loopback, each with a directory of its own, and gone when the test ends. Where
-// there is no redis-server the script internal/debian/find gets one.
+// Package redistest starts real redis-servers for the tests of every module. Each is on a free port
+// of loopback, has its own directory, and ends with its test. If redis-server is missing, the
+// script internal/debian/find downloads it.
 package redistest
 
 import (
@@ -27,9 +27,9 @@ type Server struct {
 	process *process
 }
 
-// Start starts a server that keeps nothing on disk. More arguments are its own, and come
-// first, as the name of a file must: "--appendonly", "yes" is for a test in which it must
-// come back with what it knew.
+// Start starts a server that keeps nothing on disk. Its arguments come first, because a file name
+// must be the first argument. "--appendonly", "yes" is for a test in which the server must have its
+// data after a restart.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
 	port := freePort(t)
@@ -44,13 +44,13 @@ func Start(t testing.TB, args ...string) *Server {
 const host = "127.0.0.1"
 
 // The ports of servers, and of their buses in a cluster, are below those that systems give to
-// connections: a server is to have its port again after a restart.
+// connections. So a server can have the same port after a restart.
 const (
 	firstPort, ports = 10_000, 11_000
 	busOffset        = 10_000 // from the port of a server to that of its bus
 )
 
-// freePort is one that nobody has now, and nobody has the port of its bus.
+// freePort returns a port that is not in use, and whose bus port is not in use.
 func freePort(t testing.TB) string {
 	t.Helper()
 	for range 100 {

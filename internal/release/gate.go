@@ -101,7 +101,7 @@ func compareAPI(w io.Writer, old, now string) error {
 	return fmt.Errorf("incompatible with the last tag:\n%s", strings.Join(broken, "\n"))
 }
 
-// load gives the exported packages of a module, by path.
+// load returns the exported packages of a module, by path.
 func load(dir string) (map[string]*types.Package, error) {
 	loaded, err := packages.Load(&packages.Config{
 		Dir: dir, Mode: packages.NeedName | packages.NeedTypes | packages.NeedImports | packages.NeedDeps | packages.NeedSyntax | packages.NeedTypesInfo,

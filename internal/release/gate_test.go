@@ -9,7 +9,7 @@ import (
 )
 
 // The files of a small repository with two modules. Its tests are an Example, tests that a user
-// could have written, and tests that use what is internal.
+// could have written, and tests that use internal names.
 var tagged = map[string]string{
 	"go.mod": "module example.com/m\n\ngo 1.26.0\n",
 	"p/p.go": "package p\n\nimport \"example.com/m/internal/h\"\n\n// F is exported.\nfunc F(s string) { hidden() }\n\n" +
@@ -28,7 +28,7 @@ var tagged = map[string]string{
 	"redisstore/store_test.go": "package redisstore\n\nimport \"testing\"\n\nfunc TestInside(t *testing.T) {}\n",
 }
 
-// small is a repository in a directory of its own.
+// small is a repository in a temporary directory.
 type small struct {
 	t   *testing.T
 	dir string
@@ -126,8 +126,8 @@ func TestGate(t *testing.T) {
 	}
 }
 
-// Which tests of the tag are compiled: an Example, two with exported names alone, and one of
-// the other module.
+// Which tests of the tag are compiled: an Example, two with only exported names, and one of the
+// other module.
 func TestPublicTests(t *testing.T) {
 	printed, err := newSmall(t).gate()
 	if err != nil {

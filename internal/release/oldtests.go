@@ -14,8 +14,8 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// compileOldTests compiles the tests of a module's last tag against the code of now, in place
-// of the tests of now. It takes those that a user could have written.
+// compileOldTests compiles the tests of a module's last tag, which a user could have written,
+// against the present code. They replace the present tests.
 func compileOldTests(w io.Writer, module, old, now string) error {
 	old, err := filepath.EvalSymlinks(old)
 	if err != nil {
@@ -31,7 +31,7 @@ func compileOldTests(w io.Writer, module, old, now string) error {
 		return err
 	}
 	defer os.Remove(overlay)
-	// One analyzer alone: what others find was in the tag too.
+	// Only one analyzer runs: what others find was in the tag too.
 	if _, err := output(now, "go", "vet", "-buildtag", "-overlay="+overlay, "./..."); err != nil {
 		return fmt.Errorf("the last tag's tests do not compile against this code: %w", err)
 	}
@@ -91,8 +91,8 @@ func isDir(name string) bool {
 	return err == nil && info.IsDir()
 }
 
-// publicTests gives the test files of a module that a user could have written, and the number
-// of the others.
+// publicTests returns the test files of a module that a user could have written, and the number of
+// the others.
 func publicTests(dir string) (names []string, skipped int, err error) {
 	loaded, err := packages.Load(&packages.Config{
 		Dir: dir, Tests: true,
@@ -114,8 +114,8 @@ func publicTests(dir string) (names []string, skipped int, err error) {
 	return names, skipped, nil
 }
 
-// publicFiles gives the files of an external test package that use nothing but exported
-// packages, also in the files whose functions they call.
+// publicFiles returns the files of an external test package that use nothing but exported packages,
+// also in the files whose functions they call.
 func publicFiles(p *packages.Package) (names []string) {
 	private, calls := map[string]bool{}, map[string][]string{}
 	for _, file := range p.Syntax {
@@ -144,7 +144,7 @@ func importsInternal(i *ast.ImportSpec) bool {
 	return strings.Contains("/"+path+"/", "/internal/")
 }
 
-// usedFiles gives the files that define what a file uses, and whether they are of its package.
+// usedFiles returns the files that define what a file uses, and whether they are of its package.
 func usedFiles(p *packages.Package, file *ast.File) map[string]bool {
 	used := map[string]bool{}
 	ast.Inspect(file, func(n ast.Node) bool {

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// compiler stands for the script of the same name in the build image of OSS-Fuzz. As that one
-// does, it finds the target's file and compiles all tests of the directory as files of the
-// package. It does not link the fuzzer.
+// compiler replaces the script of the same name in the build image of OSS-Fuzz. Like that script,
+// it finds the target's file and compiles all tests of the directory as files of the package. It
+// does not link the fuzzer.
 const compiler = `#!/bin/bash -eu
 dir=$(go list -f '{{.Dir}}' "$1")
 [[ $(grep -lE "^func $2\(f \*testing.F\)" "$dir"/*.go | wc -l) == 1 ]] || { echo "no target $2 in $1" >&2; exit 1; }

@@ -73,8 +73,8 @@ func (m *goModule) tagged(tree, version string, sums map[string][]string) ([]byt
 	return mod, m.addSums(filepath.Join(tree, "go.sum"), sums)
 }
 
-// require gives go.mod without the replace directives that lead to other directories of
-// the repository, and with version for the modules there.
+// require returns go.mod without the replace directives that lead to other directories of the
+// repository, and with version for the modules there.
 func (m *goModule) require(version string) ([]byte, error) {
 	file, err := modfile.Parse("go.mod", modfile.Format(m.file.Syntax), nil)
 	if err != nil {

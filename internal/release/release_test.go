@@ -41,7 +41,7 @@ func goCommand(t *testing.T, env []string, dir string, args ...string) string {
 	return string(out)
 }
 
-// An empty program fetches each released module alone, and compiles the module's Examples.
+// An empty program fetches each released module, one at a time, and compiles the module's Examples.
 func TestEachModuleAlone(t *testing.T) {
 	if os.Getenv("RELEASE") == "" {
 		t.Skip("make release runs it")

@@ -38,9 +38,9 @@ type PDP struct {
 	// Timeout is how long a request waits for a decision. 0 means 2 seconds; at most 10.
 	Timeout time.Duration
 
-	// StepUp turns a denial into an *rs.Error that asks the client for another token, such as
-	// {Status: 403, Code: rs.InsufficientScope, Scope: "photos.write"}, by the reason in
-	// Decision.Context. nil, or an error that is nil, means 403.
+	// StepUp turns a denial into an *rs.Error that requires another token, by the reason in
+	// Decision.Context. An example is {Status: 403, Code: rs.InsufficientScope, Scope:
+	// "photos.write"}. nil, or an error that is nil, means 403.
 	StepUp func(Decision) *rs.Error
 
 	// MaxAge limits how long a decision is cached. It is cached only as long as the response
@@ -67,7 +67,7 @@ type Subject struct {
 	Properties map[string]any `json:"properties,omitempty"`
 }
 
-// Action is what the subject wants to do.
+// Action is what the subject requests.
 type Action struct {
 	Name       string         `json:"name"`
 	Properties map[string]any `json:"properties,omitempty"`
@@ -97,16 +97,16 @@ type Decision struct {
 	Context json.RawMessage
 }
 
-// User is the Subject of an access token: the type "user" with the subject as ID, and the
-// issuer, the client and the scopes as properties.
+// User is the Subject of an access token. Its type is "user", its ID is the subject. The issuer,
+// the client and the scopes are properties.
 func User(who *rs.Principal) Subject {
 	return Subject{Type: "user", ID: who.Subject, Properties: map[string]any{
 		"issuer": who.Issuer, "client_id": who.ClientID, "scopes": append([]string{}, who.Scopes...),
 	}}
 }
 
-// Evaluate asks one question. Without a valid answer it returns an error, and no decision.
-// Errors are those of [PDP.EvaluateAll].
+// Evaluate asks one question. Without a valid answer it returns an error, and no decision. It
+// returns the errors of [PDP.EvaluateAll].
 func (p *PDP) Evaluate(ctx context.Context, e Evaluation) (Decision, error) {
 	all, err := p.EvaluateAll(ctx, []Evaluation{e})
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/countersign/countersign/rs/rstest"
 )
 
-// A route for which a policy decision point decides. Here it allows alice alone.
+// A route for which a policy decision point decides. Here it allows only alice.
 func ExamplePDP_Require() {
 	decisions := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var asked authzen.Evaluation

@@ -173,8 +173,8 @@ func TestStalls(t *testing.T) {
 	}
 }
 
-// TestErrorsAreNotCached: an answer without a decision is asked for again, whatever its
-// Cache-Control says.
+// TestErrorsAreNotCached: an answer without a decision is requested again, even if its
+// Cache-Control allows caching.
 func TestErrorsAreNotCached(t *testing.T) {
 	for _, answer := range []http.HandlerFunc{
 		says(503, js, yes, "Cache-Control", "max-age=60"), says(200, js, `{}`, "Cache-Control", "max-age=60"),
@@ -192,7 +192,7 @@ func TestErrorsAreNotCached(t *testing.T) {
 	}
 }
 
-// TestCacheKeepsDenials: a denial is cached with its context, for the same question alone.
+// TestCacheKeepsDenials: a denial is cached with its context, and only for the same question.
 func TestCacheKeepsDenials(t *testing.T) {
 	d := newDecisionPoint(t, says(200, js, `{"decision":false,"context":{"need":"photos.write"}}`, "Cache-Control", "max-age=60"))
 	pdp := &authzen.PDP{URL: d.URL, StepUp: func(d authzen.Decision) *rs.Error {

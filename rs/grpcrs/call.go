@@ -34,10 +34,9 @@ func (i *Interceptors) Unary(ctx context.Context, req any, info *grpc.UnaryServe
 	return handler(ctx, req)
 }
 
-// Stream is a grpc.StreamServerInterceptor. The token is checked when the stream begins. The
-// errors are those of Unary: Unauthenticated, PermissionDenied, ResourceExhausted and
-// Unavailable. When the token expires, the stream ends with Unauthenticated (see
-// Config.InsecureKeepStreams).
+// Stream is a grpc.StreamServerInterceptor. The token is checked when the stream begins. It returns
+// the same errors as Unary: Unauthenticated, PermissionDenied, ResourceExhausted and Unavailable.
+// When the token expires, the stream ends with Unauthenticated (see Config.InsecureKeepStreams).
 func (i *Interceptors) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	ctx, trailer, err := i.judge(ss.Context(), info.FullMethod)
 	if err != nil {

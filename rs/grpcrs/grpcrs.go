@@ -1,5 +1,5 @@
-// Package grpcrs is package rs for gRPC servers. Its interceptors verify the access token of
-// every call and give the method's handler the user, the client and the scopes.
+// Package grpcrs is package rs for gRPC servers. Its interceptors verify the access token of every
+// call and give the method's handler the user, the client and the scopes.
 //
 //	api, err := grpcrs.New(grpcrs.Config{
 //		Protection: &rs.Protection{Tokens: …},
@@ -7,14 +7,14 @@
 //	})
 //	server := grpc.NewServer(grpc.UnaryInterceptor(api.Unary), grpc.StreamInterceptor(api.Stream))
 //
-// Calls are checked like the requests of [rs.Protection.Handler], with the same verifiers,
-// guards, counters and log lines. The metadata "authorization" must have one value with the
-// scheme Bearer. In the handler, [rs.FromContext] returns the caller. A rejected call ends with
-// Unauthenticated, PermissionDenied, ResourceExhausted or Unavailable. The trailer
-// "www-authenticate" has the challenge. A stream ends when its token expires.
+// Calls are checked like the requests of [rs.Protection.Handler], with the same verifiers, guards,
+// counters and log lines. The metadata "authorization" must have one value with the scheme Bearer.
+// In the handler, [rs.FromContext] returns the caller. A rejected call ends with Unauthenticated,
+// PermissionDenied, ResourceExhausted or Unavailable. The trailer "www-authenticate" has the
+// challenge. A stream ends when its token expires.
 //
-// A token that is bound to a client certificate (RFC 8705) is accepted only with that
-// certificate on the call's TLS connection, or the one that a trusted proxy forwards
+// A token that is bound to a client certificate (RFC 8705) is accepted only with that certificate.
+// It is the certificate of the call's TLS connection, or the one that a trusted proxy forwards
 // (Protection.MTLS). A token that is bound by DPoP (RFC 9449) is rejected: its proofs are for an
 // HTTP method and URL.
 package grpcrs

@@ -12,15 +12,15 @@ import (
 // applyTimeout is the time limit for all effects of one token together.
 const applyTimeout = 10 * time.Second
 
-// Apply verifies a Security Event Token and ends the access that its events name. It returns
-// nil if the token may be acknowledged: every effect has succeeded and the token is remembered,
-// or the token was applied before.
+// Apply verifies a Security Event Token and ends the access that its events name. It returns nil if
+// the token may be acknowledged: every effect has succeeded and the token is remembered, or the
+// token was applied before.
 //
-// An [*Error] means that the token is rejected. Its codes are those of [Receiver.Verify]
+// An [*Error] means that the token is rejected. It has the codes of [Receiver.Verify]
 // (invalid_request, invalid_issuer, invalid_audience, invalid_key), and invalid_state for a
-// verification event that this receiver did not request. Any other error means that the token
-// must not be acknowledged, so that the transmitter sends it again; it has a method Temporary()
-// bool that returns true.
+// verification event that this receiver did not request. Any other error means that the token must
+// not be acknowledged, so that the transmitter sends it again; it has a method Temporary() bool
+// that returns true.
 func (r *Receiver) Apply(ctx context.Context, raw string) error {
 	ctx, cancel := context.WithTimeout(ctx, applyTimeout)
 	defer cancel()

@@ -292,7 +292,7 @@ func TestVerificationState(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if err := f.VerifyStream(ctx, "s1"); err == nil { // nobody receives
+	if err := f.VerifyStream(ctx, "s1"); err == nil { // no receiver is running
 		t.Error("verified by nothing")
 	}
 }

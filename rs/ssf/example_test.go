@@ -16,8 +16,8 @@ import (
 	"github.com/countersign/countersign/rs/ssf"
 )
 
-// A server reports that a session was revoked. The tokens of the session are rejected from then
-// on. With login.Login as another Effect, the session at the web application ends too.
+// A server reports that a session was revoked. Then the tokens of the session are rejected. With
+// login.Login as another Effect, the session at the web application ends too.
 func ExampleReceiver_Handler() {
 	issuer, err := issuertest.Start(issuertest.Config{})
 	if err != nil {

@@ -166,7 +166,7 @@ func (r *Receiver) keySet(ctx context.Context) (KeySet, error) {
 	m, err := r.Metadata(ctx)
 	switch {
 	case err != nil && keys != nil:
-		return keys, nil // the keys have a time limit of their own
+		return keys, nil // the keys have a separate time limit
 	case err != nil:
 		return nil, &unavailable{err}
 	case m.JWKSURI == "":

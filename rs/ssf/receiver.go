@@ -32,7 +32,7 @@ type Effect interface {
 // EffectFunc is an [Effect] that calls a function.
 type EffectFunc func(ctx context.Context, iss, sub, sid string, before time.Time) error
 
-// EndAccess implements [Effect]. The error is that of f.
+// EndAccess implements [Effect]. It returns the error of f.
 func (f EffectFunc) EndAccess(ctx context.Context, iss, sub, sid string, before time.Time) error {
 	return f(ctx, iss, sub, sid, before)
 }
@@ -68,11 +68,11 @@ type Receiver struct {
 	// Keys are the transmitter's keys. nil means the keys at jwks_uri of its metadata.
 	Keys KeySet
 
-	// Algs are the accepted signature algorithms. Empty means RS256 alone.
+	// Algs are the accepted signature algorithms. Empty means only RS256.
 	Algs []string
 
-	// Issuers are the issuers whose users and sessions this transmitter may end. Events about
-	// other issuers are acknowledged and have no effect. Empty means Issuer alone.
+	// Issuers are the issuers whose users and sessions this transmitter may end. Events about other
+	// issuers are acknowledged and have no effect. Empty means only Issuer.
 	Issuers []string
 
 	// Effects end access. All of them are called for each event that ends access. The event is
@@ -246,10 +246,10 @@ func isTemporary(err error) bool {
 	return errors.As(err, &t) && t.Temporary()
 }
 
-// Ready reports an error if events cannot be received now. These are the reasons: the settings
-// are wrong, the transmitter's metadata is needed and cannot be fetched, the last poll of Run
-// failed, the transmitter has paused or disabled the stream, or an event of the last minute
-// could not be applied. Use it for a readiness probe or an alert.
+// Ready reports an error if events cannot be received now. It does so if the settings are wrong, or
+// the transmitter's metadata is needed and cannot be fetched. It also does so if the last poll of
+// Run failed, or the transmitter has paused or disabled the stream. An event of the last minute
+// that could not be applied is an error too. Use it for a readiness probe or an alert.
 func (r *Receiver) Ready(ctx context.Context) error {
 	if err := r.configured(); err != nil {
 		return err

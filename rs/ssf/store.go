@@ -11,7 +11,7 @@ import (
 // Store is what all processes of an application share: the tokens that were applied and the
 // verifications that were requested. redisstore.Store and login.Memory implement it.
 type Store interface {
-	// Load returns the value of key, or nil if there is none.
+	// Load returns the value of key, or nil if nothing is stored.
 	Load(ctx context.Context, key string) ([]byte, error)
 
 	// Save stores value under key until the given time.

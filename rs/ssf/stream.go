@@ -200,9 +200,9 @@ func (r *Receiver) SetStatus(ctx context.Context, id, status string) error {
 // verifyWait is how often VerifyStream looks for the event.
 const verifyWait = 100 * time.Millisecond
 
-// VerifyStream requests a verification event and waits until it has arrived and was verified,
-// or until ctx ends. Handler or Run must be running meanwhile: in this process, or with Store
-// in any process. Otherwise the error is that of the Store, of the request, or the end of ctx.
+// VerifyStream requests a verification event and waits until it has arrived and was verified, or
+// until ctx ends. Handler or Run must be running at the same time: in this process, or with Store
+// in any process. The error comes from the Store, the request, or the end of ctx.
 func (r *Receiver) VerifyStream(ctx context.Context, id string) error {
 	state := rand.Text()
 	if err := r.save(ctx, r.key("state", state), []byte(requested), r.now().Add(time.Hour)); err != nil {
@@ -330,7 +330,7 @@ func verificationEndpoint(m *Metadata) (name, u string) {
 	return "verification_endpoint", m.VerificationEndpoint
 }
 
-// manage makes one call of the stream API and requires one of the statuses in want.
+// manage makes one call of the stream API and requires one of the given statuses.
 func (r *Receiver) manage(ctx context.Context, method string, which func(*Metadata) (name, u string), streamID string, body []byte, want ...int) (*endpoint.Response, error) {
 	m, err := r.Metadata(ctx)
 	if err != nil {

@@ -42,7 +42,7 @@ func (e Event) aboutSession() bool {
 }
 
 // sessions narrows users down to one session. If the session cannot be read, it returns all
-// sessions of the users that the event names: that may end too much, but never too little.
+// sessions of the users that the event names. That may end too much, but never too little.
 func (r *Receiver) sessions(session Subject, users []target) []target {
 	t := target{issuer: r.Issuer}
 	if len(users) > 0 {

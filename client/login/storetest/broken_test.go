@@ -18,7 +18,7 @@ func (s forever) Save(ctx context.Context, key string, value []byte, _ time.Time
 	return s.Memory.Save(ctx, key, value, time.Now().Add(time.Hour))
 }
 
-// Times that are rounded to seconds.
+// A store that rounds times to seconds.
 func down(t time.Time) time.Time    { return t.Truncate(time.Second) }
 func up(t time.Time) time.Time      { return down(t).Add(time.Second) }
 func nearest(t time.Time) time.Time { return t.Round(time.Second) }
@@ -120,7 +120,7 @@ func (s *aliased) Save(_ context.Context, key string, value []byte, _ time.Time)
 	return nil
 }
 
-// keys changes keys before it uses them.
+// keys changes keys before they are used.
 type keys struct {
 	*login.Memory
 	change func(string) string
@@ -154,7 +154,7 @@ type noDelete struct{ *login.Memory }
 
 func (noDelete) Delete(context.Context, string) error { return nil }
 
-// patternDelete takes "%" at the end for a wildcard, as LIKE does.
+// patternDelete treats "%" at the end as a wildcard, as LIKE does.
 type patternDelete struct{ *login.Memory }
 
 func (s patternDelete) Delete(ctx context.Context, key string) error {
@@ -206,7 +206,7 @@ func (s toggled) Link(ctx context.Context, index, key string, until time.Time) e
 	return s.Memory.Link(ctx, index, key, until)
 }
 
-// tombstone never adds what was removed.
+// tombstone never adds a link again that was removed.
 type tombstone struct {
 	*login.Memory
 	removed sync.Map
@@ -251,7 +251,7 @@ func (s pastOnce) Once(ctx context.Context, key string, until time.Time) (bool, 
 	return s.Memory.Once(ctx, key, until)
 }
 
-// twoSteps reads, and then writes.
+// twoSteps reads and then writes, not atomically.
 type twoSteps struct{ *login.Memory }
 
 func (s twoSteps) Once(ctx context.Context, key string, until time.Time) (bool, error) {
@@ -284,7 +284,7 @@ func (sharedLease) Acquire(context.Context, string, time.Duration) (func(), bool
 	return func() {}, true, nil
 }
 
-// anyRelease ends the lease of whoever has it.
+// anyRelease ends the lease of every holder.
 type anyRelease struct {
 	*login.Memory
 	release func()
@@ -310,7 +310,7 @@ func (s requestRelease) Acquire(ctx context.Context, key string, d time.Duration
 	}, held, err
 }
 
-// noContext has a context of its own.
+// noContext ignores the context of the caller.
 type noContext struct{ *login.Memory }
 
 func (s noContext) Load(_ context.Context, key string) ([]byte, error) {

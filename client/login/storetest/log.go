@@ -71,7 +71,7 @@ func (r *reader) look() {
 	}
 }
 
-// seen gives the number of looks, the values of the first one, and whether a value has come.
+// seen returns the number of looks, the values of the first one, and whether a value has come.
 func (r *reader) seen(value string) (looks, first int, has bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// memoryLog is a log in memory. Its fields break it.
+// memoryLog is a log in memory. Each field that is set causes a fault.
 type memoryLog struct {
-	onlyNew bool                // followers do not get what was there
+	onlyNew bool                // followers do not get the earlier values
 	early   bool                // current is called before the values
 	skip    int                 // each follower misses every value of that number
 	name    func(string) string // changes the names of logs
-	alias   bool                // the slices of callers are kept
+	alias   bool                // keeps the slices of callers without a copy
 	endless bool                // Follow does not end with its context
 
 	mu   sync.Mutex

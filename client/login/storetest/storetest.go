@@ -1,13 +1,13 @@
-// Package storetest tests stores: what the processes of an application share. A store has
-// the methods of the interfaces that packages client/login, client/tokens, idtoken and rs
-// declare, or of some of them. Run the suite in the tests of any implementation:
+// Package storetest tests stores: what the processes of an application share. A store has the
+// methods of the interfaces that packages client/login, client/tokens, idtoken and rs declare, or
+// of some of them. Run the suite in the tests of any implementation:
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, func(t *testing.T) any { return open(t) })
 //	}
 //
-// Each test uses random keys, so the state may be kept between runs. The suite takes about
-// 20 seconds: it waits for entries to expire. Beyond the documentation of the interfaces it
+// Each test uses random keys, so the state may be kept between runs. The suite runs for about 20
+// seconds, because it waits for entries to expire. Beyond the documentation of the interfaces it
 // requires that
 //
 //   - keys are compared byte by byte, and are not shortened,
@@ -35,7 +35,7 @@ type Values interface {
 
 // LoadSave is the part of Values that ssf.Store has.
 type LoadSave interface {
-	// Load returns the value of key. It is nil if there is none or it has expired.
+	// Load returns the value of key. It is nil if nothing is stored, or it has expired.
 	Load(ctx context.Context, key string) ([]byte, error)
 
 	// Save stores value under key until the given time, and replaces an earlier value.
@@ -94,7 +94,7 @@ func part[I any](t *testing.T, store any, open func(t *testing.T) any, name stri
 	return ok
 }
 
-// key gives a key that no other test has used.
+// key returns a key that no other test has used.
 func key(name string) string { return "storetest:" + name + ":" + rand.Text() }
 
 // similar are keys that a store must not mistake for k: it must not fold case, trim, cut or

@@ -84,7 +84,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// accepted gives the output of the suite for a broken store, and "" if the suite fails.
+// accepted returns the output of the suite for a broken store, and "" if the suite fails.
 func accepted(name string, b brokenStore) string {
 	child := exec.Command(os.Args[0], "-test.run=^TestBroken$/"+b.test)
 	child.Env = append(os.Environ(), fault+"="+name)

@@ -58,7 +58,7 @@ type (
 	}
 )
 
-// blocks returns a page, and its blocks of YAML.
+// blocks returns a page and its YAML blocks.
 func blocks(t *testing.T, name string, count int) (page string, found []string) {
 	t.Helper()
 	raw, err := os.ReadFile("../../../docs/" + name)
@@ -85,7 +85,7 @@ func strictly(block string, into any) error {
 	return yaml.NewDecoder(strings.NewReader(block), yaml.Strict()).Decode(into)
 }
 
-// TestStrict: a field that does not exist, and a field that is there twice, are errors.
+// TestStrict: an unknown field and a duplicate field are errors.
 func TestStrict(t *testing.T) {
 	for _, block := range []string{"livenessProb: {}", "name: a\nname: b", "livenessProbe:\n  httpGet: {path: /, prot: 1}", "name: ["} {
 		if strictly(block, &container{}) == nil {
@@ -110,7 +110,7 @@ func TestProbes(t *testing.T) {
 	}
 }
 
-// TestServiceAccountToken: the file that the page gives to auth.FederatedFile is the token of the volume.
+// TestServiceAccountToken: the page passes the path of the mounted token to auth.FederatedFile.
 func TestServiceAccountToken(t *testing.T) {
 	page, found := blocks(t, "kubernetes.md", 2)
 	var p pod

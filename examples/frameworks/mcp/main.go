@@ -1,6 +1,6 @@
-// Mcp is an MCP server over HTTP. A client without an access token learns from the challenge
-// where the server's metadata is (RFC 9728), and from the metadata which authorization server
-// issues tokens. Each tool needs other scopes: a client asks for them when it needs them.
+// Mcp is an MCP server over HTTP. The challenge names the address of the server's metadata (RFC
+// 9728), for a client without an access token. The metadata names the authorization server. Each
+// tool needs other scopes: a client requests them when it needs them.
 //
 //	ISSUER     the authorization server
 //	RESOURCE   this server's identifier and address: https://mcp.example.com/mcp
@@ -49,7 +49,7 @@ func routes(tokens rs.Verifier, issuer, resource string, sessions bool) http.Han
 	meta := &rs.Metadata{
 		Resource:             resource,
 		AuthorizationServers: []string{issuer},
-		ScopesSupported:      []string{"photos.read"}, // what a client asks for at first
+		ScopesSupported:      []string{"photos.read"}, // what a client requests at first
 	}
 	api := &rs.Protection{Tokens: tokens, Scopes: []string{"photos.read"}, ResourceMetadata: meta.URL()}
 	server := newServer()

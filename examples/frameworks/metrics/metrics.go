@@ -26,9 +26,9 @@ func (c *Counter) Count(ctx context.Context, event rs.Event, reason string) {
 	c.events.Add(ctx, 1, metric.WithAttributes(attribute.String("event", string(event)), attribute.String("reason", reason)))
 }
 
-// Watch reports what a Provider fetched and what it could not, whenever somebody collects.
-// rs.discovery.stale_keys that grow are the alarm: tokens are checked with keys that the
-// server has not confirmed, which ends after a day.
+// Watch reports what a Provider fetched and what it could not fetch, at each collection. Set an
+// alarm on rs.discovery.stale_keys: tokens are then checked with keys that the server has not
+// confirmed. This ends after a day.
 func Watch(m metric.Meter, p *discovery.Provider) error {
 	issuer := metric.WithAttributes(attribute.String("issuer", p.Issuer))
 	for name, read := range map[string]func(discovery.Stats) uint64{

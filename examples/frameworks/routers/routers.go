@@ -1,5 +1,5 @@
-// Package routers shows how package rs stands before the handlers of chi, gin and echo:
-// the API around everything, and a guard around one route.
+// Package routers shows package rs with chi, gin and echo: a Protection around all handlers, and a
+// guard around one route.
 package routers
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// Chi takes net/http middleware as it is.
+// Chi accepts net/http middleware.
 func Chi(api *rs.Protection) http.Handler {
 	r := chi.NewRouter()
 	r.Use(api.Handler)

@@ -20,7 +20,7 @@ import (
 // Alice is the one account.
 var Alice = issuertest.User{Subject: "248289761001", Claims: map[string]any{"name": "Alice Liddell", "email": "alice@example.com"}}
 
-// Listen takes a free port, and gives its address too.
+// Listen opens a free port, and returns its address too.
 func Listen() (net.Listener, string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -44,8 +44,7 @@ func Serve(l net.Listener, h http.Handler) {
 	go server.Serve(l)
 }
 
-// Protect makes an API of h that takes the tokens of issuer which are for audience and have
-// the scope.
+// Protect makes an API of h. It accepts tokens of issuer that are for audience and have the scope.
 func Protect(issuer, audience, scope string, h http.Handler) http.Handler {
 	provider := &discovery.Provider{Issuer: issuer}
 	tokens := &rs.JWT{Issuer: issuer, Audience: audience, Keys: provider.Keys()}

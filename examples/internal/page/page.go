@@ -83,8 +83,8 @@ func (p *Page) Write(w http.ResponseWriter, status int, data any) {
 	w.Write(b.Bytes())
 }
 
-// SetHeaders sets what every response about a visitor needs: no cache keeps it, no page frames
-// it, and no other site learns its address, which in a callback holds a code.
+// SetHeaders sets the header fields of every response about a visitor. No cache stores it, and no
+// page frames it. No other site receives its address, which in a callback has a code.
 func SetHeaders(h http.Header) {
 	h.Set("Content-Security-Policy", policy)
 	h.Set("Cache-Control", "no-store")

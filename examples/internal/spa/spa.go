@@ -12,8 +12,8 @@ import (
 //go:embed page
 var files embed.FS
 
-// policy lets the page run its own script alone, and call its own origin alone. form-action would
-// block the redirect of a logout to the server.
+// policy allows the page only to run its own script, and only to call its own origin. form-action
+// would block the redirect of a logout to the server.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // Handler serves the page at /, the session endpoint at /session, and the API under /api. The

@@ -22,8 +22,8 @@ type Visitor struct {
 	Username, Password string
 	Cancel             bool // press Cancel
 
-	// Step is where the visit is, of the seven steps of the path: 1 at the
-	// application, 3 at the server, 4 with a callback, 5 after it.
+	// Step is the current step of the path, 1 to 7. 1 is at the application, 3 at the server, 4 has a
+	// callback, and 5 is after it.
 	Step int
 
 	// Refusal is the error that the server sent the browser back with, "" for none.
@@ -39,7 +39,8 @@ type Page struct {
 	Body          string
 }
 
-// Element gives the text of the element with an id, in pages of our own; "" if there is none.
+// Element returns the text of the element with an id, in pages of the examples. It is "" if there
+// is no such element.
 func (p *Page) Element(name, id string) string {
 	pattern := fmt.Sprintf(`(?s)<%s id="%s"[^>]*>(.*?)</%s>`, name, id, name)
 	m := regexp.MustCompile(pattern).FindStringSubmatch(p.Body)
@@ -49,8 +50,8 @@ func (p *Page) Element(name, id string) string {
 	return html.UnescapeString(tag.ReplaceAllString(m[1], ""))
 }
 
-// Table gives the rows of the table with an id, in pages of our own: the text of each cell, with
-// remarks in parentheses. It is nil if there is none.
+// Table returns the rows of the table with an id, in pages of the examples: the text of each cell,
+// with remarks in parentheses. It is nil if there is no such table.
 func (p *Page) Table(id string) (rows [][]string) {
 	m := regexp.MustCompile(`(?s)<table id="` + id + `">(.*?)</table>`).FindStringSubmatch(p.Body)
 	if m == nil {
@@ -76,8 +77,8 @@ var tag = regexp.MustCompile(`<[^>]*>`)
 
 const maxPages = 20 // in one visit
 
-// Visit goes from a page of the application through login forms, if there are any, to
-// the page of the application that comes in the end.
+// Visit follows redirects from a page of the application, and fills in login forms. It returns the
+// page of the application at the end.
 func (v *Visitor) Visit(ctx context.Context, path string) (*Page, error) {
 	v.Step = 1
 	next, err := http.NewRequestWithContext(ctx, http.MethodGet, v.App+path, nil)

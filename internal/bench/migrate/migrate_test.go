@@ -36,7 +36,8 @@ var migrations = map[string][]string{
 	},
 }
 
-// variables are the types of the variables on the page. Names of the standard library have none.
+// variables are the types of the variables on the page. Variables of the standard library have no
+// type here.
 var variables = map[string]string{
 	"c": "client.Client", "l": "login.Login", "issued": "client.Tokens", "principal": "rs.Principal",
 	"config": "oauth2.Config", "token": "oauth2.Token", "verifier": "oidc.IDTokenVerifier", "provider": "oidc.Provider",
@@ -66,7 +67,7 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
-// TestUnknown: a name that does not exist is found in every form in which the page uses names.
+// TestUnknown: the check finds an unknown name in every form that the page uses.
 func TestUnknown(t *testing.T) {
 	own := names(t, ownPackages)
 	for cell, want := range map[string]string{
@@ -86,7 +87,7 @@ func TestUnknown(t *testing.T) {
 	}
 }
 
-// tableRows are the rows of the table below a heading, without its head.
+// tableRows returns the rows of the table below a heading, without the header row.
 func tableRows(page, title string) (rows [][]string) {
 	_, section, _ := strings.Cut(page, "\n## "+title+"\n")
 	section, _, _ = strings.Cut(section, "\n## ")
@@ -107,7 +108,7 @@ var (
 	chains   = regexp.MustCompile(`[A-Za-z_][\w.]*`)
 )
 
-// unknown are the exported names in the spans of code that do not exist.
+// unknown returns the exported names in the spans of code that do not exist.
 func (x index) unknown(cell string) (out []string) {
 	for _, span := range spans.FindAllString(cell, -1) {
 		for _, chain := range chains.FindAllString(literals.ReplaceAllString(span, ""), -1) {
@@ -187,7 +188,7 @@ func (x index) spec(pkg string, spec ast.Spec) {
 	}
 }
 
-// fields are those of a struct, or the methods of an interface.
+// fields returns the fields of a struct, or the methods of an interface.
 func fields(t ast.Expr) []*ast.Field {
 	switch t := t.(type) {
 	case *ast.StructType:
@@ -206,7 +207,7 @@ func (x index) member(pkg, typ string, name *ast.Ident) {
 	x[fmt.Sprintf("%s.%s.%s", pkg, typ, name)], x[typ+"."+name.Name], x["."+name.Name] = true, true, true
 }
 
-// receiver is the name of a method's type.
+// receiver returns the name of a method's type.
 func receiver(t ast.Expr) string {
 	switch t := t.(type) {
 	case *ast.StarExpr:

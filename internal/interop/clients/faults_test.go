@@ -32,7 +32,7 @@ func TestLogins(t *testing.T) {
 func left(f issuertest.Fault) bool {
 	other := []issuertest.Fault{
 		issuertest.Slow, issuertest.IDTokenCodeOther, issuertest.PushedURIMissing, issuertest.RefreshOtherUser, issuertest.TokenTypeBearer,
-		issuertest.MetadataEndpointsPlain, // nobody answers there
+		issuertest.MetadataEndpointsPlain, // no server answers there
 	}
 	for _, prefix := range []string{"callback_response", "introspection", "access_token", "logout_token", "dpop", "poll"} {
 		if strings.HasPrefix(string(f), prefix) {

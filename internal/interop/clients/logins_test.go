@@ -34,8 +34,8 @@ var (
 	scopes = []string{"openid", "profile"}
 )
 
-// library is a way to sign in: a login with state, nonce and PKCE, then UserInfo, written as
-// the library's documentation shows it. An error means that the login was rejected.
+// library signs a user in with state, nonce and PKCE, and then calls UserInfo. The code follows the
+// documentation of the library. An error means that the login was rejected.
 type library struct {
 	name    string
 	modules []string // whose versions the page names

@@ -34,8 +34,8 @@ func TestOpenIDClient(t *testing.T) {
 	}
 }
 
-// install gives a directory with the program and its modules. Without node and npm the
-// test is skipped, but not in CI.
+// install returns a directory with the program and its modules. Without node and npm the test is
+// skipped. In CI it fails.
 func install(t *testing.T) string {
 	t.Helper()
 	for _, tool := range []string{"node", "npm"} {

@@ -51,7 +51,7 @@ func request() url.Values {
 	}
 }
 
-// post gives the JSON answer to a form. id is "" for a public client.
+// post sends a form and returns the JSON response. id is "" for a public client.
 func post(t *testing.T, address, id, secret string, form url.Values) (status int, answer map[string]any) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, strings.NewReader(form.Encode()))
@@ -73,7 +73,7 @@ func post(t *testing.T, address, id, secret string, form url.Values) (status int
 	return resp.StatusCode, answer
 }
 
-// visit gives the page at an address, or where it redirects to.
+// visit returns the page at an address, or the target of its redirect.
 func visit(t *testing.T, r *http.Request) (body string, redirect url.Values) {
 	t.Helper()
 	hc := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -119,7 +119,7 @@ func signIn(t *testing.T, issuer, page string) url.Values {
 	return redirect
 }
 
-// tokens goes through a whole login with the parameters of asked.
+// tokens makes a complete login with the parameters in asked.
 func tokens(t *testing.T, issuer string, asked url.Values) map[string]any {
 	t.Helper()
 	page, _ := get(t, issuer+authorizePath+"?"+asked.Encode())
@@ -136,8 +136,8 @@ func tokens(t *testing.T, issuer string, asked url.Values) map[string]any {
 	return answer
 }
 
-// decode gives header and claims of a JWT without a look at its signature: that is for
-// the tests which have a relying party.
+// decode returns header and claims of a JWT. It does not check the signature: tests with a relying
+// party do.
 func decode(t *testing.T, token any) (header, claims map[string]any) {
 	t.Helper()
 	parts := strings.Split(token.(string), ".")
@@ -251,7 +251,7 @@ func TestRefusedRequests(t *testing.T) {
 			asked := request()
 			asked.Set(test.parameter, test.value)
 			page, back := get(t, issuer+authorizePath+"?"+asked.Encode())
-			if back == nil { // fosite looks for the challenge when it makes the code
+			if back == nil { // fosite checks the challenge when it makes the code
 				back = signIn(t, issuer, page)
 			}
 			if back.Get("error") != test.want || back.Get("iss") != issuer || back.Get("state") != asked.Get("state") {
@@ -289,7 +289,7 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-// TestFormPost: a client that asks for it gets its answer, a code or an error, in a form.
+// TestFormPost: a client that requests it gets its response, a code or an error, in a form.
 func TestFormPost(t *testing.T) {
 	issuer := startServer(t, false)
 	asked := request()

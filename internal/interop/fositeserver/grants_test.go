@@ -32,7 +32,7 @@ func startGrants(t *testing.T) (s *Server, issuer string) {
 	return s, ts.URL
 }
 
-// ask gives the answer of the token endpoint, and its error code.
+// ask returns the response of the token endpoint, and its error code.
 func ask(t *testing.T, issuer, id string, form url.Values) (map[string]any, string) {
 	t.Helper()
 	status, answer := post(t, issuer+tokenPath, id, "secret", form)
@@ -66,7 +66,7 @@ func TestClientCredentials(t *testing.T) {
 	}
 }
 
-// signedIn is an access token of alice's, for the album.
+// signedIn returns an access token of alice for the album.
 func signedIn(t *testing.T, issuer string) string {
 	t.Helper()
 	status, begun := post(t, issuer+devicePath, "device", "secret", url.Values{"scope": {"openid photos.read"}})

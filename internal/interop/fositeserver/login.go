@@ -65,7 +65,7 @@ var form = newPage(`Sign in`, `
 <input type="hidden" name="id" value="{{.ID}}">
 `+signInFields)
 
-// signInFields are the last fields of the forms that ask for user name and password.
+// signInFields are the last fields of the forms for user name and password.
 const signInFields = `<label for="username">User name</label>
 <input id="username" name="username" autocomplete="username" autocapitalize="none" required autofocus>
 <label for="password">Password</label>

@@ -44,7 +44,7 @@ func startModule(t *testing.T, opaque bool) (issuer string) {
 
 var formID = regexp.MustCompile(`name="id" value="([^"]+)"`)
 
-// signsIn plays alice at the server's form and gives the callback.
+// signsIn signs alice in at the server's form and returns the callback.
 func signsIn(t *testing.T, address, action string) url.Values {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -133,7 +133,8 @@ func TestModuleIsRefused(t *testing.T) {
 	}
 }
 
-// TestModuleDeviceAndExchange: a phone signs in by a code, and an API exchanges its token.
+// TestModuleDeviceAndExchange: alice enters the code of a device and allows the login. An API
+// exchanges the token of the device.
 func TestModuleDeviceAndExchange(t *testing.T) {
 	issuer := startModule(t, false)
 	phone := moduleClient(t, issuer, "phone", auth.Public())

@@ -1,17 +1,17 @@
-// The clients that the server knows. Their keys and certificates are those of the command
-// keys, in the directory COUNTERSIGN_INTEROP_KEYS.
+// The clients that the server knows. The program keys makes their keys and certificates, in the
+// directory COUNTERSIGN_INTEROP_KEYS.
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export const read = (name) => readFileSync(join(process.env.COUNTERSIGN_INTEROP_KEYS, name));
 
-// A test's browser knows this address without a network: nothing is looked up.
+// A test's browser knows this address without a network: no name is resolved.
 const callback = 'https://app.example/callback';
 const bye = 'https://app.example/bye';
 
-// What clients authenticate with here protects nothing. It has characters that must
-// be encoded in a Basic header (RFC 6749 §2.3.1).
+// These secrets are only for tests. They have characters that must be encoded in a Basic header
+// (RFC 6749 §2.3.1).
 export const secret = 'interop: 100% +/&=?';
 const longSecret = 'interop: what an HMAC is made with has 32 bytes';
 
@@ -23,7 +23,7 @@ const app = {
   response_types: ['code'],
 };
 
-// A client that signs nobody in, only introspects.
+// A client that only introspects, and signs no user in.
 const api = { client_secret: secret, redirect_uris: [], grant_types: [], response_types: [] };
 
 const device = ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'];
@@ -31,7 +31,8 @@ const ciba = { ...api, grant_types: ['urn:openid:params:grant-type:ciba'], backc
 
 const keys = { jwks: JSON.parse(read('clients.jwks')) };
 
-// encrypted gives the registration of what is encrypted to the clients' key.
+// encrypted returns the members of a registration for responses that are encrypted to the clients'
+// key.
 function encrypted(what) {
   return { [`${what}_encrypted_response_alg`]: 'RSA-OAEP-256', [`${what}_encrypted_response_enc`]: 'A256GCM' };
 }
@@ -91,8 +92,8 @@ const fixed = [
   { ...api, client_id: 'https://api.example' },
 ];
 
-// native gives the clients once more, as programs that listen on loopback (RFC 8252 §7.3). The
-// server asks for consent in every login of such a client.
+// native returns each client again as a program that listens on loopback (RFC 8252 §7.3). The
+// server shows the page for consent in every login of such a client.
 const native = (all) => all.filter((c) => c.redirect_uris.length > 0).map((c) => ({
   ...c, client_id: `cli-${c.client_id}`, application_type: 'native', redirect_uris: ['http://127.0.0.1/callback'],
 }));
@@ -107,7 +108,7 @@ function selfSigned() {
 
 const bound = { ...app, tls_client_certificate_bound_access_tokens: true };
 
-// These are for the issuer that knows certificates.
+// These clients are for the issuer that accepts certificates.
 const fixedTLS = [
   {
     ...bound, client_id: 'tls', token_endpoint_auth_method: 'tls_client_auth',

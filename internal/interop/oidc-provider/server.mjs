@@ -1,7 +1,6 @@
-// An authorization server on loopback for the tests of the module: panva's
-// oidc-provider with its own login and consent pages. It picks free ports, prints its
-// issuers as "issuer http://127.0.0.1:…" and "issuer https://127.0.0.1:…", and forgets
-// everything when it ends.
+// An authorization server on loopback for the tests of the module: panva's oidc-provider with its
+// own login and consent pages. It picks free ports, prints its issuers as "issuer
+// http://127.0.0.1:…" and "issuer https://127.0.0.1:…", and stores nothing.
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createServer as createTLSServer } from 'node:https';
@@ -20,13 +19,12 @@ function resourceServer(ctx, resource) {
   return { ...resources[resource], audience: resource, scope: 'photos.read photos.write' };
 }
 
-// What is asked for in authorization_details is what is granted, where it names an amount.
+// Requested authorization_details are granted if they name an amount.
 function validatePayment(ctx, detail) {
   if (!detail.amount) throw new errors.InvalidAuthorizationDetails('amount is missing');
 }
 
-// The user's phone: it allows what is asked, but not at once; what the message says is to
-// be denied is denied.
+// The user's phone. It allows a request after a moment. It denies a request whose message says so.
 async function askOnPhone(ctx, request, user, client) {
   const grant = new ctx.oidc.provider.Grant({ accountId: user.accountId, clientId: client.clientId });
   grant.addOIDCScope(request.params.scope ?? request.scope);
@@ -48,7 +46,7 @@ const ciba = {
 
 const askedDetails = (ctx) => JSON.parse(ctx.oidc.params.authorization_details ?? 'null') ?? undefined;
 
-// The clients that the server holds to a profile too.
+// The clients for which the server enforces a profile too.
 const profiles = { fapi1: '1.0 Final', fapi2: '2.0', 'fapi2-signing': '2.0' };
 
 // Every feature that the tests use is switched on here, and nothing else.
@@ -93,7 +91,7 @@ const features = {
 
 const certificateOf = (ctx) => ctx.req.socket.getPeerX509Certificate?.();
 
-// subjectIs compares names in the order of RFC 4514, which is not the certificate's.
+// subjectIs compares names in the order of RFC 4514. A certificate has another order.
 function subjectIs(ctx, property, expected) {
   const name = certificateOf(ctx).subject.split('\n').reverse().join(',');
   return property === 'tls_client_auth_subject_dn' && name === expected;
@@ -127,8 +125,8 @@ const jwks = {
   ],
 };
 
-// Clients' keys and documents are on loopback, where the provider's own guard lets nobody.
-// Their notification endpoint is no address on a network: the tests wait for pings at
+// Clients' keys and documents are on loopback, which the provider's own guard blocks. Their
+// notification endpoint is not a network address: the tests wait for pings at
 // COUNTERSIGN_INTEROP_ELSEWHERE.
 const elsewhere = `http://${process.env.COUNTERSIGN_INTEROP_ELSEWHERE}`;
 const fetchAnywhere = (url, { dispatcher, ...options }) =>
@@ -170,14 +168,14 @@ function withCertificates(aliases) {
   };
 }
 
-// The class that the client step-up is to be signed in by: what a claims parameter wants
-// at all costs, or acr_values; silver if there is none.
+// The authentication class for the client step-up: the essential class in the claims parameter, or
+// acr_values, or silver.
 function wantedClass(params) {
   const acr = JSON.parse(params.claims ?? '{}').id_token?.acr;
   return acr?.value ?? acr?.values?.[0] ?? params.acr_values ?? 'silver';
 }
 
-// stepUp signs users of the client step-up in: the development pages know no classes.
+// stepUp signs users of the client step-up in, because the development pages have no classes.
 function stepUp(provider) {
   return async (ctx, next) => {
     if (!/^\/interaction\/[\w-]+$/.test(ctx.path)) return next();
@@ -204,7 +202,7 @@ const listen = (server) => new Promise((resolve) => {
 });
 
 const tls = { cert: read('server.crt'), key: read('server.key') };
-// Self-signed certificates come through, for the provider to judge.
+// Self-signed certificates are accepted here. The provider checks them.
 const asksCertificate = { ...tls, ca: read('ca.crt'), requestCert: true, rejectUnauthorized: false };
 
 const plain = createServer();
@@ -216,8 +214,8 @@ const [tlsIssuer, aliases] = [`https://${await listen(front)}`, `https://${await
 const tlsProvider = newProvider(tlsIssuer, withCertificates(aliases));
 for (const server of [front, back]) server.on('request', tlsProvider.callback());
 
-// The platforms of workloads: each gives its workloads a short-lived JWT for one audience. The
-// tests lead the names of their issuers here.
+// The platforms of workloads. Each issues short-lived JWTs for one audience to its workloads. The
+// tests route the names of their issuers here.
 function newPlatform(issuer, workloads) {
   return new Provider(issuer, {
     clients: workloads.map((id) => ({

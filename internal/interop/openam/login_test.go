@@ -19,7 +19,7 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// config is that of a client in a realm. The preset is used as it is.
+// config configures a client in a realm. The preset is not changed.
 func config(realm, clientID string) client.Config {
 	out := client.PingOneAdvancedIdentityCloud(host, realm)
 	out.ClientID, out.Auth = clientID, auth.SecretBasic(secret)
@@ -77,7 +77,7 @@ func post(t *testing.T, address string, form url.Values, session string) *http.R
 	return resp
 }
 
-// redirected gives the parameters of a redirect to the application.
+// redirected returns the parameters of a redirect to the application.
 func redirected(t *testing.T, resp *http.Response, to string) url.Values {
 	t.Helper()
 	at, err := resp.Location()
@@ -88,7 +88,7 @@ func redirected(t *testing.T, resp *http.Response, to string) url.Values {
 	return at.Query()
 }
 
-// logIn is a login of the user to the end.
+// logIn makes a complete login of the user.
 func logIn(t *testing.T, c *client.Client, session string, request client.Request) *client.Tokens {
 	t.Helper()
 	address, pending, err := c.Begin(t.Context(), request)
@@ -102,7 +102,7 @@ func logIn(t *testing.T, c *client.Client, session string, request client.Reques
 	return tokens
 }
 
-// checkStep wants err to be a client.Error of that step, with that code.
+// checkStep requires that err is a client.Error of that step, with that code.
 func checkStep(t *testing.T, err error, step client.Step, code string) {
 	t.Helper()
 	var e *client.Error
@@ -178,7 +178,7 @@ func TestLoginRejected(t *testing.T) {
 	checkStep(t, err, client.StepToken, "invalid_grant")
 }
 
-// TestRefresh: each refresh brings a new refresh token, and the previous one ends.
+// TestRefresh: each refresh returns a new refresh token, and the previous one ends.
 func TestRefresh(t *testing.T) {
 	skipWithout(t)
 	c := newClient(t, config("alpha", "web"))
@@ -194,7 +194,7 @@ func TestRefresh(t *testing.T) {
 	checkStep(t, err, client.StepToken, "invalid_grant")
 }
 
-// withEndpoints adds the endpoints that the server has and does not announce.
+// withEndpoints adds the endpoints that the server's metadata lacks.
 func withEndpoints(t *testing.T, config client.Config) client.Config {
 	t.Helper()
 	metadata, err := newClient(t, config).Metadata(t.Context())
@@ -264,7 +264,7 @@ func TestAPI(t *testing.T) {
 	}
 }
 
-// field finds the fields of the page that posts the response.
+// field matches the fields of the page that posts the response.
 var field = regexp.MustCompile(`(?i)<input[^>]*name="([^"]*)"[^>]*value="([^"]*)"`)
 
 func TestFormPost(t *testing.T) {
@@ -290,8 +290,8 @@ func TestFormPost(t *testing.T) {
 	}
 }
 
-// TestStepUp asks for a class of login that the session has, for one that it lacks, and for
-// an authentication that is not old.
+// TestStepUp requests a class of login that the session has, one that it lacks, and a recent
+// authentication.
 func TestStepUp(t *testing.T) {
 	skipWithout(t)
 	c := newClient(t, config("alpha", "web"))
@@ -316,7 +316,7 @@ func TestStepUp(t *testing.T) {
 	checkStep(t, err, client.StepCallback, "login_required")
 }
 
-// TestMaxAge: the server honors max_age, but the ID token has auth:time in place of auth_time.
+// TestMaxAge: the server honors max_age, but the ID token has auth:time instead of auth_time.
 // docs/servers.md says that the client then rejects it.
 func TestMaxAge(t *testing.T) {
 	skipWithout(t)
@@ -356,7 +356,7 @@ func TestLogout(t *testing.T) {
 	}
 }
 
-// TestExample runs the example as its page says.
+// TestExample runs the example with the commands of its page.
 func TestExample(t *testing.T) {
 	skipWithout(t)
 	for password, want := range map[string]string{password: "signed in: ", "wrong": "status 401"} {

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// What the server is configured with. It is reachable for these tests alone.
+// The configuration of the server. Only these tests can reach it.
 const (
 	adminPassword = "interop-admin"
 	user          = "alice"
@@ -104,7 +104,7 @@ func get(ctx context.Context, address string) (*http.Response, error) {
 	return direct.Do(r)
 }
 
-// install answers the questions of the server's configurator. It takes half a minute.
+// install answers the questions of the server's configurator. This needs half a minute.
 func install(ctx context.Context) error {
 	form := url.Values{}
 	for name, value := range map[string]string{
@@ -235,7 +235,7 @@ func section(config object, name string) map[string]any {
 	return out
 }
 
-// prefix is that of the names in a client's registration.
+// prefix begins the names in a client's registration.
 const prefix = "com.forgerock.openam.oauth2provider."
 
 // client registers a client. The newer address of this interface rejects the first client of

@@ -8,7 +8,7 @@ import (
 	"github.com/countersign/countersign/client"
 )
 
-// configuration gives the Go source to paste.
+// configuration returns the Go source to paste.
 func (x *examination) configuration(d *document) {
 	x.isOpenID = !x.elsewhere(d)
 	x.report.ClientConfig, x.report.APIConfig = x.clientConfig(d), x.apiConfig(d)
@@ -68,7 +68,7 @@ func (x *examination) clientConfig(d *document) string {
 	return s.String()
 }
 
-// serverFields are what the metadata asks for.
+// serverFields are the settings that the metadata requires.
 func (x *examination) serverFields(s *source) {
 	if x.metadata.AuthorizationResponseIssParameterSupported && x.Profile != client.FAPICIBA {
 		s.field("RequireIss: true")
@@ -165,7 +165,7 @@ func (x *examination) authMethod() string {
 	return "secret"
 }
 
-// strongMethods are those that FAPI allows.
+// strongMethods are the methods that FAPI allows.
 var strongMethods = []string{"private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth"}
 
 func (x *examination) strongMethod() string {

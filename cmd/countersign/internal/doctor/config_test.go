@@ -17,8 +17,8 @@ import (
 	"github.com/countersign/countersign/discovery/issuertest"
 )
 
-// program is built from what the doctor prints. It signs in with each configuration that needs no
-// key, and makes a client with each of the others.
+// program contains the code that the doctor prints. It signs in with each configuration that needs
+// no key, and only makes a client with each of the others.
 const program = `package main
 
 import (
@@ -80,7 +80,7 @@ func main() {
 }
 `
 
-// TestConfigurations: what the doctor prints compiles as it is, and works.
+// TestConfigurations: the code that the doctor prints compiles and works.
 func TestConfigurations(t *testing.T) {
 	var imports, calls []string
 	add := func(config issuertest.Config, o doctor.Options, call string) {
@@ -127,7 +127,7 @@ func TestConfigurations(t *testing.T) {
 	runProgram(t, imports, calls)
 }
 
-// plain serves an issuer on http, which needs no authority.
+// plain serves an issuer on http, so no certificate authority is needed.
 func plain(t *testing.T, config issuertest.Config) string {
 	t.Helper()
 	config.Audience = []string{issuertest.Audience}

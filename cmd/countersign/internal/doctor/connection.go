@@ -96,7 +96,7 @@ func presented(err error) chain {
 	return nil
 }
 
-// incomplete: the server sends its own certificate alone, which another authority signed.
+// incomplete: the server sends only its own certificate, which another authority signed.
 func incomplete(c chain) bool {
 	return len(c) == 1 && !bytes.Equal(c[0].RawIssuer, c[0].RawSubject)
 }
@@ -123,7 +123,7 @@ func (x *examination) certificates(state *tls.ConnectionState) {
 	}
 }
 
-// names gives the chain as the server presented it.
+// names returns the chain as the server presented it.
 func names(certificates []*x509.Certificate) string {
 	var all []string
 	for _, c := range certificates {

@@ -18,8 +18,8 @@ import (
 type Options struct {
 	Issuer string
 
-	// ClientID and RedirectURL are those of a registration. When both are set, a pushed
-	// authorization request tests them, if the issuer has an endpoint for it.
+	// ClientID and RedirectURL are from a registration. When both are set, a pushed authorization
+	// request tests them, if the issuer has an endpoint for it.
 	ClientID, RedirectURL string
 	Auth                  auth.Method // the zero value means a public client
 
@@ -59,8 +59,8 @@ type examination struct {
 	isOpenID bool     // the metadata is where OpenID Connect Discovery puts it
 }
 
-// Examine reads what the issuer publishes. It takes at most a few time-outs, and never
-// fails: what is wrong is in the report.
+// Examine reads what the issuer publishes. It ends after a few time-outs at most, and never fails:
+// the report contains what is wrong.
 func Examine(ctx context.Context, o Options) *Report {
 	x := newExamination(o)
 	if !x.checkAddress() {

@@ -299,7 +299,7 @@ func TestRegistration(t *testing.T) {
 	}
 }
 
-// TestProfiles: the result is that of the library.
+// TestProfiles: the result is the same as in the library.
 func TestProfiles(t *testing.T) {
 	weak := map[string]any{"pushed_authorization_request_endpoint": nil, "authorization_response_iss_parameter_supported": nil, "tls_client_certificate_bound_access_tokens": nil}
 	for name, test := range map[string]struct {

@@ -14,8 +14,8 @@ import (
 
 const metadataTopic = "metadata"
 
-// locations are where metadata may be: OpenID Connect Discovery 1.0 section 4, RFC 8414
-// section 3, and the form that RFC 8414 section 5 mentions for OpenID providers.
+// locations are the addresses where metadata may be. They are from OpenID Connect Discovery 1.0 §4
+// and RFC 8414 §3. The third form is in RFC 8414 §5, for OpenID providers.
 func (x *examination) locations() []string {
 	all := []string{strings.TrimSuffix(x.Issuer, "/") + "/.well-known/openid-configuration"}
 	if inserted, err := discovery.OAuthURL(x.Issuer); err == nil {

@@ -117,5 +117,5 @@ func (x *examination) authentication() {
 	}
 }
 
-// authMethods are those of the module.
+// authMethods are the methods that the module supports.
 var authMethods = []string{"client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth", "none"}

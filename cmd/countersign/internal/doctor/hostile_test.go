@@ -15,8 +15,7 @@ import (
 	"github.com/countersign/countersign/discovery/issuertest"
 )
 
-// TestHostileSize: a document of the greatest size keeps the doctor busy for a moment only, and
-// the report is short.
+// TestHostileSize: for a document of the maximum size, the doctor is fast and the report is short.
 func TestHostileSize(t *testing.T) {
 	var keys []string
 	for n := range 50_000 {
@@ -43,7 +42,8 @@ func TestHostileSize(t *testing.T) {
 	}
 }
 
-// TestHostileTexts: also in the lists of algorithms and methods, in both forms of output.
+// TestHostileTexts: the report has no control characters from the document's lists of algorithms
+// and methods, in both forms of output.
 func TestHostileTexts(t *testing.T) {
 	const hostile = "\x1b]0;x\a\u009b2J\u202e\"}\nx"
 	issuer, pool := start(t, issuertest.Config{Metadata: map[string]any{

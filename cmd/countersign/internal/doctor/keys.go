@@ -33,7 +33,7 @@ type jwk struct {
 	raw json.RawMessage
 }
 
-// keys reads the key set. One that nobody needs (no jwks_uri) is not read.
+// keys reads the key set. Without a jwks_uri there is nothing to read.
 func (x *examination) keys(ctx context.Context) {
 	uri, _ := x.raw["jwks_uri"].(string)
 	if uri == "" {

@@ -10,7 +10,7 @@ import (
 	"github.com/countersign/countersign/discovery"
 )
 
-// list gives a member that is a list of strings.
+// list returns a member that is a list of strings.
 func (x *examination) list(name string) []string {
 	values, _ := x.raw[name].([]any)
 	var all []string

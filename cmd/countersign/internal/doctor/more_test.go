@@ -37,7 +37,7 @@ func edited(change func(document, issuer string) string) func(issuer string) htt
 	}
 }
 
-// renamed is the document of an issuer with another name.
+// renamed returns the document with another issuer.
 func renamed(document, issuer, name string) string {
 	return strings.Replace(document, fmt.Sprintf(`"issuer":%q`, issuer), fmt.Sprintf(`"issuer":%q`, name), 1)
 }
@@ -91,7 +91,7 @@ func TestBrokenMetadata(t *testing.T) {
 	}
 }
 
-// examine serves the document, and answers at other paths.
+// examine serves the document and the answers at other paths, and runs the doctor.
 func examine(t *testing.T, document func(issuer string) http.HandlerFunc, answers map[string]http.HandlerFunc) *doctor.Report {
 	t.Helper()
 	all := map[string]http.HandlerFunc{oauth: writes(404, "text/plain", "")}
@@ -105,7 +105,7 @@ func examine(t *testing.T, document func(issuer string) http.HandlerFunc, answer
 	return doctor.Examine(t.Context(), doctor.Options{Issuer: issuer, RootCAs: pool, Timeout: 4 * time.Second})
 }
 
-// certified gives an RSA key with a certificate, as a JWK with further members.
+// certified returns an RSA key with a certificate, as a JWK with further members.
 func certified(t *testing.T, from, until time.Time, members string) string {
 	t.Helper()
 	key := issuertest.NewKey("a", "RS256")
@@ -168,7 +168,7 @@ func TestBrokenKeys(t *testing.T) {
 	}
 }
 
-// TestBrokenAnswers: answers that are not the document, or that never end.
+// TestBrokenAnswers: responses that are not the document, or that never end.
 func TestBrokenAnswers(t *testing.T) {
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
@@ -234,7 +234,7 @@ func TestBrokenAnswers(t *testing.T) {
 	}
 }
 
-// aged sets the header of a cache: the Date is that of the server, long ago.
+// aged sets the header fields of a cached response: the server sent it long ago.
 func aged(age time.Duration) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Date", time.Now().Add(-age).UTC().Format(http.TimeFormat))
@@ -242,8 +242,8 @@ func aged(age time.Duration) http.HandlerFunc {
 	}
 }
 
-// TestOAuthOnly: a server that is not an OpenID provider is healthy, and its configuration says
-// where the metadata is.
+// TestOAuthOnly: a server that is not an OpenID provider has no problem. Its configuration contains
+// the address of the metadata.
 func TestOAuthOnly(t *testing.T) {
 	answers := map[string]http.HandlerFunc{metadata: writes(404, "text/plain", "")}
 	issuer, pool := start(t, issuertest.Config{}, answers)
@@ -262,7 +262,8 @@ func TestOAuthOnly(t *testing.T) {
 	}
 }
 
-// TestKeysWithoutList: the keys say what signs access tokens if the metadata does not.
+// TestKeysWithoutList: if the metadata has no list of algorithms, the doctor reads the algorithms
+// of access tokens from the keys.
 func TestKeysWithoutList(t *testing.T) {
 	for alg, want := range map[string]string{"RS256": "", "ES256": `Algs: []string{"ES256"}, // for these the server has keys`} {
 		answers := map[string]http.HandlerFunc{metadata: writes(404, "text/plain", "")}
@@ -275,7 +276,8 @@ func TestKeysWithoutList(t *testing.T) {
 	}
 }
 
-// TestPathIssuer: an issuer with a path has three places, and documents that differ are named.
+// TestPathIssuer: an issuer with a path has three metadata addresses. The report says if their
+// documents differ.
 func TestPathIssuer(t *testing.T) {
 	answers := map[string]http.HandlerFunc{}
 	issuer, pool := start(t, issuertest.Config{Issuer: "/tenant"}, answers)
@@ -290,7 +292,7 @@ func TestPathIssuer(t *testing.T) {
 	}
 }
 
-// TestOddAddress: a spelling that other software changes is named.
+// TestOddAddress: the report names a spelling of the issuer that other software changes.
 func TestOddAddress(t *testing.T) {
 	for issuer, want := range map[string]string{
 		"https://LOCALHOST:1":       "upper-case",
@@ -306,7 +308,7 @@ func TestOddAddress(t *testing.T) {
 	}
 }
 
-// TestUnreachable: why no answer came is named once, with what to do.
+// TestUnreachable: the report has the reason for a missing response once, and what to do.
 func TestUnreachable(t *testing.T) {
 	plain := httptest.NewServer(http.NotFoundHandler())
 	defer plain.Close()
@@ -340,7 +342,7 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// TestChangesNothing: only documents are read, and with a client one request is pushed.
+// TestChangesNothing: the doctor only reads documents. With a client it also pushes one request.
 func TestChangesNothing(t *testing.T) {
 	const redirect = "https://app.example/callback"
 	var seen []string

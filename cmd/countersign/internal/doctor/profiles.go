@@ -22,8 +22,8 @@ var allProfiles = []client.Profile{
 	client.OIDCBasic, client.OAuth21, client.FAPI1Advanced, client.FAPI2Security, client.FAPI2MessageSigning, client.FAPICIBA,
 }
 
-// profiles asks the library: a client that has everything that the profile wants of a
-// client is made, and its first use says what the server lacks.
+// profiles uses the library: it makes a client that has everything that the profile requires of
+// clients. The first use of the client reports what the server lacks.
 func (x *examination) profiles() {
 	for _, p := range allProfiles {
 		if x.Profile != client.NoProfile && p != x.Profile {
@@ -33,7 +33,7 @@ func (x *examination) profiles() {
 	}
 }
 
-// excluded gives what the metadata lists that the profile does not allow, where nothing else is
+// excluded returns what the metadata lists that the profile does not allow, where nothing else is
 // listed.
 func (x *examination) excluded(p client.Profile) (all []string) {
 	check := func(name string, allowed ...string) {
@@ -71,7 +71,7 @@ func (x *examination) excluded(p client.Profile) (all []string) {
 	return all
 }
 
-// lacks gives what the server lacks for a profile.
+// lacks returns what the server lacks for a profile.
 func (x *examination) lacks(p client.Profile) []string {
 	if (p == client.OIDCBasic || p == client.FAPICIBA) && !x.openID() {
 		return []string{"the metadata of an OpenID provider"}
@@ -98,7 +98,7 @@ func (x *examination) lacks(p client.Profile) []string {
 	return []string{err.Error()}
 }
 
-// fitting gives a configuration that has what a profile wants of a client.
+// fitting returns a configuration that has what a profile requires of clients.
 func (x *examination) fitting(p client.Profile) client.Config {
 	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	signing := auth.SigningKey{Key: key}
@@ -130,7 +130,7 @@ func (x *examination) bindsCertificates() bool {
 	return len(x.metadata.DPoPSigningAlgValuesSupported) == 0
 }
 
-// offline gives an HTTP client that presents a certificate and sends nothing.
+// offline returns an HTTP client that presents a certificate and sends nothing.
 func offline() *http.Client {
 	return &http.Client{Transport: &http.Transport{
 		DialContext:     func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("nothing is sent") },

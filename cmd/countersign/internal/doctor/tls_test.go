@@ -18,7 +18,7 @@ import (
 	"github.com/countersign/countersign/cmd/countersign/internal/doctor"
 )
 
-// authority signs certificates. The zero value signs itself.
+// authority signs certificates. The zero value makes self-signed ones.
 type authority struct {
 	cert *x509.Certificate
 	key  crypto.Signer
@@ -60,7 +60,7 @@ func leaf(from, until time.Duration, address string) *x509.Certificate {
 	}
 }
 
-// TestChain: what is wrong with a certificate or its chain is the only problem that is named.
+// TestChain: the fault of a certificate or its chain is the only problem in the report.
 func TestChain(t *testing.T) {
 	root := authority{}.issue(t, ca("root"))
 	middle := root.issue(t, ca("intermediate"))

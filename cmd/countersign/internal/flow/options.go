@@ -96,8 +96,8 @@ func (o *Options) config(rt http.RoundTripper) (client.Config, error) {
 	return c, nil
 }
 
-// Credentials gives what the client authenticates with. keys and certificate are nil without
-// -key and -cert.
+// Credentials returns the client's authentication. keys and certificate are nil without -key and
+// -cert.
 func (o *Options) Credentials() (method auth.Method, keys auth.KeySource, certificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error), err error) {
 	if keys, err = o.keys(); err != nil {
 		return method, nil, nil, err

@@ -20,7 +20,7 @@ func (s *session) key() string {
 	return s.Issuer + " " + s.ClientID
 }
 
-// keepFor is how long stored tokens are kept that nobody uses.
+// keepFor is how long unused tokens stay in the store.
 const keepFor = 30 * 24 * time.Hour
 
 // keep stores the tokens, and describes them.
@@ -42,7 +42,7 @@ func (s *session) keep(ctx context.Context, t *client.Tokens) (*Outcome, error) 
 	return o, nil
 }
 
-// load gives the stored tokens.
+// load returns the stored tokens.
 func (s *session) load(ctx context.Context) (*client.Tokens, error) {
 	k, err := s.stored(ctx)
 	if err != nil {

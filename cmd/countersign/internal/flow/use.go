@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// token is that of standard input, or the stored access token.
+// token returns the token from standard input, or the stored access token.
 func (s *session) token(ctx context.Context) (string, error) {
 	if s.Token != "" {
 		return s.Token, nil

@@ -16,7 +16,7 @@ import (
 
 func (l *lab) signedIn(s screen) bool { return strings.Contains(s.Text, "the API answers 200") }
 
-// delivery is an authorization response that a browser has got, and has not passed on.
+// delivery is an authorization response that a browser has received, and has not sent on.
 type delivery struct {
 	address string
 	form    url.Values // of the response mode form_post; nil for a redirect
@@ -45,7 +45,7 @@ func (l *lab) deliver(b *http.Client, d delivery) screen {
 	return l.get(b, d.address)
 }
 
-// with gives the response with another code. The attacker has no key to sign it again.
+// with returns the response with another code. The attacker has no key to sign it again.
 func (d delivery) with(code string) delivery {
 	if d.form != nil {
 		return delivery{d.address, withCode(d.form, code)}
@@ -72,7 +72,7 @@ func withCode(q url.Values, code string) url.Values {
 	return q
 }
 
-// code is that of the response.
+// code returns the code of the response.
 func (d delivery) code() string {
 	q := d.form
 	if u, err := url.Parse(d.address); err == nil && q == nil {
@@ -149,8 +149,8 @@ func openRedirect(_ context.Context, l *lab) (screen, string) {
 	return last, "Rejected by the application: the three links end at its own page " + last.URL
 }
 
-// floodSize is how many tokens the attacker sends, and floodFetches how many fetches of the
-// key set are allowed for them: the first, and the budget of discovery.Provider.
+// floodSize is how many tokens the attacker sends. floodFetches is how many fetches of the key set
+// they may cause: the first one, and the budget of discovery.Provider.
 const floodSize, floodFetches = 50, 4
 
 func flood(_ context.Context, l *lab) (screen, string) {

@@ -116,7 +116,7 @@ var explanationsIn = map[string]map[string]explanation{
 	},
 }
 
-// explain gives the explanation of a parameter in a kind of message.
+// explain returns the explanation of a parameter in a kind of message.
 func explain(kind, name string) explanation {
 	if e, ok := explanationsIn[kind][name]; ok {
 		return e

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// clauseForm is a clause with its number, or says that there is none.
+// clauseForm matches a clause with its number, or the text for a missing clause.
 var clauseForm = regexp.MustCompile(`^(((RFC \d{4}|OpenID Connect [A-Z][\w -]+|JARM|OAuth 2.0 Multiple Response Types|W3C [A-Z][\w ]+) )?§[\d.]+(, )?)+$|^(RFC \d{4} §[\d.]+(, )?)+$|^WHATWG Fetch, |^no standard: |^Keycloak$`)
 
 // TestClauses: each explanation is one line with a clause.
@@ -29,8 +29,8 @@ func TestClauses(t *testing.T) {
 	}
 }
 
-// TestEverythingIsExplained: every parameter, member and header field that any switch or
-// attack sends is shown with its explanation.
+// TestEverythingIsExplained: the page explains every parameter, member and header field that a
+// switch or an attack sends.
 func TestEverythingIsExplained(t *testing.T) {
 	for _, s := range append(Switches, Switch{ID: "none"}) {
 		t.Run("switch "+s.ID, func(t *testing.T) {
@@ -84,7 +84,7 @@ func explained(t *testing.T, on map[string]bool, attack *Attack) {
 	}
 }
 
-// namesIn are the names of what a message has, found without the page's own code.
+// namesIn returns the names in a message. It does not use the code of the page.
 func namesIn(a *arrow) (names []string) {
 	u, _ := url.Parse(a.x.URL)
 	to, _ := url.Parse(a.x.Answer.Get("Location"))

@@ -171,8 +171,8 @@ func (l *lab) application() (http.Handler, error) {
 	return mux, nil
 }
 
-// page calls the API with the visitor's access token. It starts a step-up login if the API
-// asks for one (RFC 9470).
+// page calls the API with the visitor's access token. It starts a step-up login if the API requires
+// one (RFC 9470).
 func (l *lab) page(method string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, _ := login.FromContext(r.Context())
@@ -214,7 +214,7 @@ func (l *lab) revoke(w http.ResponseWriter, r *http.Request) {
 	done(w, err, "The tokens are revoked.")
 }
 
-// device signs in a television: the person opens the address in the browser meanwhile.
+// device signs in a television, while the person opens the address in the browser.
 func (l *lab) device(w http.ResponseWriter, r *http.Request) {
 	d, err := grant.BeginDevice(r.Context(), l.client, client.TokenRequest{})
 	if err == nil {

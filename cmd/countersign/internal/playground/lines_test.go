@@ -15,12 +15,12 @@ import (
 	"github.com/countersign/countersign/discovery/issuertest"
 )
 
-// declaration is of a variable that the lines do not use.
+// declaration matches a variable that the lines do not use.
 var declaration = regexp.MustCompile(`(?m)^(\w+), err := `)
 
 var statement = regexp.MustCompile(`(?m)^(client\.Config|rs\.Protection|rs\.Introspection|login\.Config)\{`)
 
-// combinations are each switch alone, each two, all, and 200 others.
+// combinations are every single switch, every pair, all switches, and 200 others.
 func combinations() (all []map[string]bool) {
 	for i := range Switches {
 		for j := range Switches[:i+1] {
@@ -43,8 +43,8 @@ func combinations() (all []map[string]bool) {
 	return all
 }
 
-// TestGoLines: the lines that the page shows compile, whatever is on, and gofmt has nothing to
-// change. Each switch has lines.
+// TestGoLines: the lines that the page shows compile with every combination of switches, and are
+// formatted. Each switch has lines.
 func TestGoLines(t *testing.T) {
 	for _, s := range Switches {
 		if GoLines(map[string]bool{s.ID: true}) == "" {
@@ -108,8 +108,8 @@ var (
 	}
 }
 
-// TestGoLinesAreTrue: the lines name exactly the fields in which the application's
-// configuration differs from that without a switch.
+// TestGoLinesAreTrue: the lines name exactly the fields of the application's configuration that a
+// switch changes.
 func TestGoLinesAreTrue(t *testing.T) {
 	fieldsOf := func(on map[string]bool) map[string]bool {
 		l := &lab{on: on, issuer: &issuertest.Issuer{}, key: issuertest.NewKey("print-shop-1", "ES256")}

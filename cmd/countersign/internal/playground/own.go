@@ -31,10 +31,10 @@ type Own struct {
 	Transport                http.RoundTripper // nil means that of wire.NewTransport
 }
 
-// ownAttacks are on what comes back. Text and Without are those of Attacks.
+// ownAttacks change the response. Text and Without are from Attacks.
 var ownAttacks = []string{"state", "mixup", "replay", "none", "clock"}
 
-// ownSwitches are those that need nothing of the server but its support.
+// ownSwitches need no registration, only support by the server.
 var ownSwitches = []string{"par", "jarm", "dpop"}
 
 // ownLogin is a login at the person's own server that is under way.
@@ -259,7 +259,7 @@ func (l *ownLogin) pastEnd(raw string) string {
 	return raw
 }
 
-// withoutSignature gives the same claims with alg none.
+// withoutSignature returns the same claims with alg none.
 func withoutSignature(raw string) string {
 	parts := strings.Split(raw, ".")
 	if len(parts) != 3 {

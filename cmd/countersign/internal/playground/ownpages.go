@@ -10,7 +10,7 @@ import (
 // RedirectURI is what has to be registered for the client at the person's own server.
 func RedirectURI(address string) string { return "http://" + address + "/callback" }
 
-// maxLogins is how many logins are kept: one for each tab, and some that nobody finished.
+// maxLogins is how many logins are kept: one for each tab, and some unfinished ones.
 const maxLogins = 8
 
 func (s *Server) keep(login *ownLogin) {

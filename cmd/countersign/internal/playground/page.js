@@ -1,4 +1,5 @@
-// The page works without this script. It highlights claims, copies, and keeps the place.
+// The page works without this script. It highlights claims, copies text, and replaces only the
+// result of a run.
 "use strict";
 
 function ready() {

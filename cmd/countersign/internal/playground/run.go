@@ -99,7 +99,7 @@ func (l *lab) visit(ctx context.Context) screen {
 	return shown
 }
 
-// describe gives what the run left behind.
+// describe returns what the run left behind.
 func (l *lab) describe(r *Result) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -132,8 +132,8 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// TestFloodOfRuns: many runs at once, from two tabs, end or are rejected, and leave nothing
-// behind.
+// TestFloodOfRuns: many runs at once, from two tabs, end or are rejected. No goroutine or
+// connection is left.
 func TestFloodOfRuns(t *testing.T) {
 	address := serve(t, nil)
 	base, _, _ := strings.Cut(address, "?")

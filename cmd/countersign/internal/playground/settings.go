@@ -101,7 +101,7 @@ func compact(parts []string) (kept []string) {
 	return kept
 }
 
-// literal aligns the values as gofmt does: a value of several lines stands alone.
+// literal aligns the values as gofmt does. A value of several lines is not aligned with others.
 func literal(typ string, fields [][2]string) string {
 	if len(fields) == 0 {
 		return ""
@@ -115,7 +115,7 @@ func literal(typ string, fields [][2]string) string {
 	return b.String()
 }
 
-// width is that of the longest name beside fields[i].
+// width returns the width of the longest name beside fields[i].
 func width(fields [][2]string, i int) int {
 	long := func(n int) bool { return strings.Contains(fields[n][1], "\n") }
 	longest := len(fields[i][0])

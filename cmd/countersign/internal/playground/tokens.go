@@ -48,7 +48,7 @@ func claimsOf(part string) (all []Claim) {
 	return all
 }
 
-// Step is one of the 14 steps. Claims are those that it reads.
+// Step is one of the 14 steps. Claims are the claims that it reads.
 type Step struct {
 	Number               int
 	Test, Result, Reason string

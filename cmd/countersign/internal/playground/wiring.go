@@ -67,7 +67,7 @@ func (l *lab) changed(resp *http.Response) {
 	}
 }
 
-// listen is on a free port of loopback, with a certificate of its own.
+// listen opens a free port of loopback, with a new certificate.
 func (l *lab) listen(address *string) (net.Listener, error) {
 	pair := issuertest.NewCertificate()
 	l.roots = append(l.roots, pair.Leaf)

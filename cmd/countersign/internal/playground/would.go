@@ -16,8 +16,8 @@ import (
 	"github.com/countersign/countersign/discovery/issuertest"
 )
 
-// The functions of this file do what a library without a check does, with what the run has
-// left: the page says only what they find.
+// The functions of this file do what a library without a check does, with the messages of the run.
+// The page shows only what they find.
 
 // wouldAccept is for an ID token whose signature passes a weaker check.
 func wouldAccept(weak func(context.Context, *lab, string) bool) func(context.Context, *lab) string {
@@ -40,7 +40,7 @@ func signed(ctx context.Context, l *lab, raw string) bool {
 	return err == nil
 }
 
-// signedWithPublicKey takes the server's public key for an HMAC secret.
+// signedWithPublicKey uses the server's public key as an HMAC secret.
 func signedWithPublicKey(_ context.Context, l *lab, raw string) bool {
 	end := strings.LastIndexByte(raw, '.')
 	resp, err := l.issuer.Client().Get(l.issuer.URL + string(issuertest.JWKSEndpoint))
@@ -58,7 +58,7 @@ func signedWithPublicKey(_ context.Context, l *lab, raw string) bool {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)) == raw[end+1:]
 }
 
-// fits checks iss, aud and exp alone, with a tolerance of an hour.
+// fits checks only iss, aud and exp, with a tolerance of an hour.
 func (l *lab) fits(claims map[string]any) bool {
 	exp, _ := claims["exp"].(float64)
 	aud, _ := json.Marshal(claims["aud"])

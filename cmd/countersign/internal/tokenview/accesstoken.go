@@ -40,8 +40,8 @@ var accessChecks = []accessCheck{
 	{"Sender holds the bound key (cnf)", "RFC 9449 section 7, RFC 8705 section 3", []string{"cnf"}, binding},
 }
 
-// AccessTokenChecks gives the checks of RFC 9068. When rs.JWT rejects the token for a reason
-// that is in no other row, the first row has it.
+// AccessTokenChecks returns the checks of RFC 9068. When rs.JWT rejects the token for a reason that
+// is in no other row, the first row has it.
 func (t *Token) AccessTokenChecks(ctx context.Context, o Options) (checks []Check) {
 	for i, a := range accessChecks {
 		result, reason := a.run(ctx, t, o)
@@ -56,8 +56,8 @@ func (t *Token) AccessTokenChecks(ctx context.Context, o Options) (checks []Chec
 	return checks
 }
 
-// verdict is that of the module. A token that is bound to a key is accepted with a proof only,
-// which a look at the token does not have.
+// verdict is the result of the module. A token that is bound to a key needs a proof, which is not
+// part of the token.
 func (t *Token) verdict(ctx context.Context, o Options) error {
 	j := &rs.JWT{
 		Issuer: or(o.Issuer, t.text("iss")), Audience: or(o.Audience, t.audience()), Keys: o.keys(), Algs: t.algs(), Typ: o.Typ, Now: o.Now,
@@ -143,7 +143,7 @@ func signature(ctx context.Context, t *Token, o Options) (Result, string) {
 	return Valid, ""
 }
 
-// time gives a claim that is a NumericDate.
+// time returns a claim that is a NumericDate.
 func (t *Token) time(name string) (at time.Time, ok bool) {
 	seconds, ok := t.claims[name].(float64)
 	if !ok || seconds < 0 || seconds > 1e11 {

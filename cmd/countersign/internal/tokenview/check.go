@@ -44,7 +44,7 @@ var stepClaims = map[int][]string{
 	9: {"exp"}, 10: {"iat", "nbf"}, 11: {"nonce"}, 12: {"acr"}, 13: {"auth_time"}, 14: {"at_hash", "c_hash", "s_hash"},
 }
 
-// IDTokenChecks gives the 14 steps.
+// IDTokenChecks returns the 14 steps.
 func (t *Token) IDTokenChecks(ctx context.Context, o Options) (checks []Check) {
 	v := &idtoken.Verifier{
 		Issuer: or(o.Issuer, t.text("iss")), ClientID: or(o.Audience, or(t.text("azp"), t.audience())), Keys: o.keys(), Algs: t.algs(), Now: o.Now,
@@ -96,7 +96,7 @@ func (o Options) unchecked(c Check) Check {
 	return c
 }
 
-// reasonOf gives the part of an error that says what is wrong.
+// reasonOf returns the part of an error that says what is wrong.
 func reasonOf(err error) string {
 	if errors.Is(err, errNotFetched) {
 		return errNotFetched.Error() + ": use -fetch with -issuer"

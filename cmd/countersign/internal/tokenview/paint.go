@@ -29,8 +29,8 @@ func (p painter) bold(s string) string { return p.paint(boldText, s) }
 
 var member = regexp.MustCompile(`(?m)^(\s*)("(?:[^"\\]|\\.)*")(:)`)
 
-// json gives an object with coloured names. Control characters are escaped in JSON; those
-// beyond ASCII that change a terminal are removed.
+// json returns an object with coloured names. Control characters are escaped in JSON; those beyond
+// ASCII that change a terminal are removed.
 func (p painter) json(data []byte) string {
 	text := printable(indent(data))
 	if !p.color {

@@ -38,7 +38,8 @@ type Options struct {
 	Now func() time.Time
 }
 
-// FetchKeys gives the key set of an issuer. url is that of its metadata, "" for the usual one.
+// FetchKeys returns the key set of an issuer. url is the address of its metadata, "" for the usual
+// one.
 func FetchKeys(issuer, url string, insecureHTTP bool, hc *http.Client) idtoken.KeySet {
 	return (&discovery.Provider{Issuer: issuer, URL: url, InsecureHTTP: insecureHTTP, HTTP: hc, Logger: slog.New(slog.DiscardHandler)}).Keys()
 }
@@ -109,7 +110,7 @@ func object(part string) (map[string]any, []byte, error) {
 
 func (t *Token) text(name string) string { s, _ := t.claims[name].(string); return s }
 
-// audiences are those that the token names.
+// audiences returns the audiences of the token.
 func (t *Token) audiences() (all []string) {
 	switch aud := t.claims["aud"].(type) {
 	case string:
@@ -191,7 +192,7 @@ func allPassed(checks []Check) bool {
 	return !slices.ContainsFunc(checks, func(c Check) bool { return c.Result == Failed })
 }
 
-// Checks gives the list of checks of the token: the 14 steps for an ID token, and those of RFC
+// Checks returns the list of checks of the token: the 14 steps for an ID token, and those of RFC
 // 9068 for an access token. Another kind of token has none.
 func (t *Token) Checks(ctx context.Context, o Options) (title string, checks []Check) {
 	switch kind := t.Kind(); {
@@ -258,7 +259,7 @@ func or(a, b string) string {
 	return b
 }
 
-// indent gives JSON for a person, in the token's own order.
+// indent returns JSON for a person, in the token's own order.
 func indent(data []byte) string {
 	var b bytes.Buffer
 	if json.Indent(&b, data, "", "  ") != nil {

@@ -73,7 +73,7 @@ func (m *Mask) Text(s string) string {
 	return s
 }
 
-// Values gives the parameters with their secrets replaced, in the order of their names.
+// Values returns the parameters with their secrets replaced, in the order of their names.
 func (m *Mask) Values(v url.Values) (pairs [][2]string) {
 	for _, name := range sortedKeys(v) {
 		for _, value := range v[name] {
@@ -86,7 +86,7 @@ func (m *Mask) Values(v url.Values) (pairs [][2]string) {
 	return pairs
 }
 
-// URL gives u with the secrets of its query and its fragment replaced.
+// URL returns u with the secrets of its query and its fragment replaced.
 func (m *Mask) URL(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -121,7 +121,7 @@ func (m *Mask) pairs(raw string) string {
 	return strings.Join(all, "&")
 }
 
-// Header gives one value of a header field with its secrets replaced.
+// Header returns one value of a header field with its secrets replaced.
 func (m *Mask) Header(name, value string) string {
 	switch name = http.CanonicalHeaderKey(name); {
 	case name == "Authorization":
@@ -135,7 +135,7 @@ func (m *Mask) Header(name, value string) string {
 	return value
 }
 
-// Body gives a body with its secrets replaced. A body that is neither a form nor JSON is
+// Body returns a body with its secrets replaced. A body that is neither a form nor JSON is
 // described by its size: nothing says what in it is secret.
 func (m *Mask) Body(contentType string, body []byte) string {
 	kind, _, _ := strings.Cut(contentType, ";")
@@ -190,7 +190,7 @@ func (m *Mask) members(v any) any {
 	return v
 }
 
-// Claims gives claims with their secrets replaced, also in other texts, and without control
+// Claims returns claims with their secrets replaced, also in other texts, and without control
 // characters.
 func (m *Mask) Claims(claims map[string]any) map[string]any {
 	if claims == nil {

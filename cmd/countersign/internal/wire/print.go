@@ -20,7 +20,7 @@ type Message struct {
 	Body   string      `json:"body,omitempty"`
 }
 
-// Show gives x without its secrets.
+// Show returns x without its secrets.
 func (m *Mask) Show(x *Exchange) Shown {
 	s := Shown{
 		Request:  Message{x.Method + " " + m.URL(x.URL), m.fields(x.Header), m.Body(x.Header.Get("Content-Type"), x.Body)},
@@ -78,7 +78,7 @@ func shorten(body string) string {
 	return fmt.Sprintf("%s\n… %d more lines, which -json prints", strings.Join(lines[:maxLines], "\n"), len(lines)-maxLines)
 }
 
-// Curl gives the request as a curl command. Secrets are labels in it: put the values in.
+// Curl returns the request as a curl command. Secrets are labels in it: put the values in.
 func (s Shown) Curl() string {
 	method, address, _ := strings.Cut(s.Request.Line, " ")
 	parts := []string{"curl -i -X " + method + " " + quote(address)}

@@ -17,12 +17,12 @@ function returnHere(address) {
   return to
 }
 
-// call asks the API. The header proves that this page makes the request.
+// call sends a request to the API. The header proves that this page makes it.
 async function call(method, path, body) {
   const response = await fetch("/api" + path, { method, body, headers: { "X-CSRF-Token": session.csrf_token } })
   if (response.ok) return response.text()
   const problem = await response.json()
-  if (problem.login) { // a step-up, or more scope: the API asks for another login
+  if (problem.login) { // a step-up, or more scope: the API requires another login
     location.assign(returnHere(problem.login))
     return "One moment."
   }
