@@ -1,8 +1,6 @@
 package login_test
 
 import (
-	"bufio"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/login"
 )
 
@@ -238,160 +235,6 @@ func TestProxyRejects(t *testing.T) {
 	b.want(b.fetch(s, "POST", "/api/photos", "", nil), 200, "")
 }
 
-// TestProxyRefreshes: after an API rejects a token, the same body is sent again with a new token.
-// If the login has ended, the page gets login_required. SPA-04.
-func TestProxyRefreshes(t *testing.T) {
-	bothKinds(t, func(t *testing.T, set setting) {
-		all := false
-		s := startSPA(t, set, []string{"POST /photos"}, func(w http.ResponseWriter, r *http.Request) {
-			if all || r.Header.Get("Authorization") != "Bearer canary-access-1" {
-				w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
-				w.WriteHeader(401)
-				return
-			}
-			io.Copy(w, r.Body)
-		})
-		s.as.Token = func(m map[string]any) { m["refresh_token"] = "canary-refresh-0" }
-		b := s.browser(t)
-		b.signIn(s.app)
-		s.as.RotateRefreshTokens()
-		s.clock.turn(time.Minute)
-		b.want(b.fetch(s, "POST", "/api/photos", "the body", nil), 200, "the body")
-		b.want(b.fetch(s, "POST", "/api/photos", "the body", nil), 200, "the body")
-		all = true
-		b.want(b.fetch(s, "POST", "/api/photos", "the body", nil), 401, `"login_required"`)
-	})
-}
-
-// TestProxyStepUp: the page gets the requirements and the address of the login. The login
-// requests them. A forged address is rejected. SPA-05.
-func TestProxyStepUp(t *testing.T) {
-	bothKinds(t, func(t *testing.T, set setting) {
-		challenge := `Bearer error="insufficient_user_authentication", acr_values="gold", max_age="60"`
-		set.client = func(c *client.Config) { c.PAR = client.PAROff }
-		s := startSPA(t, set, []string{"GET /money"}, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("WWW-Authenticate", challenge)
-			w.WriteHeader(401)
-		})
-		b := s.browser(t)
-		b.signIn(s.app)
-		p := b.fetch(s, "GET", "/api/money", "", nil)
-		var got struct {
-			Error     string `json:"error"`
-			ACRValues string `json:"acr_values"`
-			MaxAge    int    `json:"max_age"`
-			Login     string `json:"login"`
-		}
-		json.Unmarshal([]byte(p.body), &got)
-		if p.status != 401 || got.Error != "insufficient_user_authentication" || got.ACRValues != "gold" || got.MaxAge != 60 {
-			t.Fatalf("%d %s", p.status, p.body)
-		}
-		to := b.still().get(s.URL + got.Login + "&return_to=/page")
-		at, _ := url.Parse(to.header.Get("Location"))
-		if to.status != 303 || at.Query().Get("acr_values") != "gold" || at.Query().Get("max_age") != "60" {
-			t.Errorf("%d to %s", to.status, at)
-		}
-		b.want(b.still().get(s.URL+"/login?step_up=forged"), 400, "invalid_request")
-		s.clock.turn(11 * time.Minute)
-		b.want(b.still().get(s.URL+got.Login), 400, "invalid_request")
-		challenge = `Bearer error="insufficient_scope", scope="transfer"`
-		b.want(b.fetch(s, "GET", "/api/money", "", nil), 403, `"scope":"transfer"`)
-	})
-}
-
-// TestProxyStreams: bodies in both directions, and server-sent events, are forwarded as they are
-// written. SPA-06.
-func TestProxyStreams(t *testing.T) {
-	arrived := make(chan struct{})
-	s := startSPA(t, setting{}, []string{"POST /echo", "GET /events"}, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/v1/events" {
-			w.Header().Set("Content-Type", "text/event-stream")
-			for i := range 3 {
-				fmt.Fprintf(w, "data: %d\n\n", i)
-				w.(http.Flusher).Flush()
-				if i == 0 {
-					<-r.Context().Done() // the second event never comes: the first must have been flushed
-					return
-				}
-			}
-		}
-		buf := make([]byte, 10)
-		io.ReadFull(r.Body, buf)
-		close(arrived)
-		io.Copy(io.Discard, r.Body)
-		w.Write(buf)
-	})
-	b := s.browser(t)
-	b.signIn(s.app)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	r, _ := http.NewRequestWithContext(ctx, "GET", s.URL+"/api/events", nil)
-	r.Header.Set("Sec-Fetch-Site", "same-origin")
-	resp, err := b.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	line, err := bufio.NewReader(resp.Body).ReadString('\n')
-	if line != "data: 0\n" || err != nil {
-		t.Errorf("%q %v", line, err)
-	}
-	resp.Body.Close()
-
-	body, write := io.Pipe()
-	r, _ = http.NewRequestWithContext(ctx, "POST", s.URL+"/api/echo", body)
-	r.Header.Set("X-CSRF-Token", fmt.Sprint(b.info(s.app)["csrf_token"]))
-	go func() {
-		io.WriteString(write, "0123456789")
-		select {
-		case <-arrived: // before the rest is sent
-		case <-ctx.Done():
-		}
-		write.Close()
-	}()
-	if resp, err = b.Do(r); err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if got, err := io.ReadAll(resp.Body); string(got) != "0123456789" || err != nil {
-		t.Errorf("%q %v", got, err)
-	}
-}
-
-// TestProxyWebSocket: the handshake has the token, and bytes flow both ways. SPA-07.
-func TestProxyWebSocket(t *testing.T) {
-	authorized := make(chan bool, 1)
-	s := startSPA(t, setting{}, []string{"GET /socket"}, func(w http.ResponseWriter, r *http.Request) {
-		authorized <- strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ") && r.Header.Get("Cookie") == ""
-		conn, rw, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			return
-		}
-		defer conn.Close()
-		io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSet-Cookie: a=b\r\n\r\n")
-		io.Copy(conn, rw)
-	})
-	b := s.browser(t)
-	b.signIn(s.app)
-	r, _ := http.NewRequestWithContext(t.Context(), "GET", s.URL+"/api/socket", nil)
-	r.Header.Set("Origin", s.URL)
-	r.Header.Set("Upgrade", "websocket")
-	r.Header.Set("Connection", "Upgrade")
-	resp, err := b.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	socket, ok := resp.Body.(io.ReadWriteCloser)
-	if resp.StatusCode != 101 || !ok || !<-authorized || resp.Header.Get("Set-Cookie") != "" {
-		t.Fatalf("%d %v", resp.StatusCode, resp.Header)
-	}
-	io.WriteString(socket, "ping")
-	buf := make([]byte, 4)
-	if _, err := io.ReadFull(socket, buf); string(buf) != "ping" || err != nil {
-		t.Errorf("%q %v", buf, err)
-	}
-}
-
 // TestProxyRedirect: a redirect within the API is changed to the proxy's path.
 func TestProxyRedirect(t *testing.T) {
 	to := ""
@@ -420,25 +263,6 @@ func TestProxyDown(t *testing.T) {
 	b.signIn(s.app)
 	if p := b.fetch(s, "GET", "/api/x", "", nil); p.status != 502 || p.body != `{"error":"bad_gateway"}` {
 		t.Errorf("%d %s", p.status, p.body)
-	}
-}
-
-// TestProxyDPoP: each request has a proof for the API's URL.
-func TestProxyDPoP(t *testing.T) {
-	proofs := make(chan string, 2)
-	set := setting{client: func(c *client.Config) { c.DPoP = &client.DPoP{} }}
-	s := startSPA(t, set, []string{"POST /x"}, func(w http.ResponseWriter, r *http.Request) {
-		if !strings.HasPrefix(r.Header.Get("Authorization"), "DPoP ") {
-			t.Error("the token is not sent as DPoP")
-		}
-		proofs <- r.Header.Get("DPoP")
-	})
-	s.as.Token = func(m map[string]any) { m["token_type"] = "DPoP" }
-	b := s.browser(t)
-	b.signIn(s.app)
-	b.want(b.fetch(s, "POST", "/api/x", "body", map[string]string{"DPoP": "forged"}), 200, "")
-	if proof := <-proofs; strings.Count(proof, ".") != 2 {
-		t.Errorf("the proof is %q", proof)
 	}
 }
 
