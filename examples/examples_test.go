@@ -14,12 +14,13 @@ import (
 
 	"github.com/countersign/countersign/discovery/issuertest"
 	"github.com/countersign/countersign/examples/internal/visitor"
+	"github.com/countersign/countersign/internal/freeport"
 )
 
 func TestWebappAndAPI(t *testing.T) {
 	for _, kind := range []string{"jwt", "opaque"} {
 		t.Run(kind, func(t *testing.T) {
-			app, api, audience := freeAddress(t), freeAddress(t), "https://photos.example/"
+			app, api, audience := freeport.Address(t), freeport.Address(t), "https://photos.example/"
 			format := map[string]issuertest.Format{"jwt": issuertest.JWT, "opaque": issuertest.Opaque}[kind]
 			issuer := issuertest.New(t, issuertest.Config{
 				PlainHTTP: true, Page: true, AccessTokens: format,
@@ -55,24 +56,6 @@ func TestWebappAndAPI(t *testing.T) {
 	}
 }
 
-func listen(t *testing.T) net.Listener {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
-
-// freeAddress returns an address that was free a moment ago, because a program cannot get a
-// listener.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l := listen(t)
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // run builds and starts a program, and waits until it listens.
 func run(t *testing.T, name, address string, env ...string) {
 	t.Helper()
@@ -86,12 +69,11 @@ func run(t *testing.T, name, address string, env ...string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	for range 100 {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if c, err := net.Dial("tcp", address); err == nil {
 			c.Close()
 			return
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 	t.Fatalf("%s does not listen on %s", name, address)
 }

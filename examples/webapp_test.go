@@ -11,6 +11,7 @@ import (
 
 	"github.com/countersign/countersign/discovery/issuertest"
 	"github.com/countersign/countersign/examples/internal/visitor"
+	"github.com/countersign/countersign/internal/freeport"
 	"github.com/countersign/countersign/internal/redistest"
 )
 
@@ -18,7 +19,7 @@ import (
 // visitor they are one application.
 func TestWebappOnRedis(t *testing.T) {
 	redis := redistest.Start(t)
-	processes := []string{freeAddress(t), freeAddress(t)}
+	processes := []string{freeport.Address(t), freeport.Address(t)}
 	var n atomic.Int64
 	front := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(&url.URL{Scheme: "http", Host: processes[n.Add(1)%2]})

@@ -50,8 +50,9 @@ var graph = map[string][]string{
 	"client/logintest":     {"client", "client/login", "internal/testseam"},
 	"internal/testseam":    {},
 
-	"internal/pgtest":    {}, // for tests only
-	"internal/redistest": {}, // for tests only
+	"internal/freeport":  {},                    // for tests only
+	"internal/pgtest":    {"internal/freeport"}, // for tests only
+	"internal/redistest": {"internal/freeport"}, // for tests only
 
 	"client/login/storetest": {}, // for tests only
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/login"
 	"github.com/countersign/countersign/discovery/issuertest"
+	"github.com/countersign/countersign/internal/freeport"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -97,12 +98,7 @@ func underBasePath(t *testing.T, issuer *issuertest.Issuer) http.Handler {
 // ports.
 func startNginx(t *testing.T, program, block, backend string) (front string, certificate *x509.Certificate) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	front = l.Addr().String()
-	l.Close()
+	front = freeport.Address(t)
 	dir := t.TempDir()
 	certificate = writeCertificate(t, dir, "app.example")
 	conf := strings.NewReplacer("@DIR@", dir, "/etc/nginx/", dir+"/", "listen 443 ssl", "listen "+front+" ssl", "127.0.0.1:8080", backend).

@@ -17,6 +17,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/countersign/countersign/internal/freeport"
 	"github.com/countersign/countersign/internal/redistest"
 	"github.com/countersign/countersign/redisstore"
 )
@@ -56,20 +57,15 @@ func TestTLS(t *testing.T) {
 	_, port, _ := net.SplitHostPort(server.Addr)
 	setup := redis.NewClient(&redis.Options{Addr: server.Addr})
 	defer setup.Close()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
-	_, tlsPort, _ := net.SplitHostPort(l.Addr().String())
+	address := freeport.Address(t)
+	_, tlsPort, _ := net.SplitHostPort(address)
 	if err := setup.ConfigSet(t.Context(), "tls-auth-clients", "no").Err(); err != nil {
 		t.Skipf("the redis-server at port %s was built without TLS", port)
 	}
-	err = setup.Do(t.Context(), "CONFIG", "SET", "tls-cert-file", files+".crt", "tls-key-file", files+".key", "tls-ca-cert-file", files+".crt", "tls-port", tlsPort).Err()
+	err := setup.Do(t.Context(), "CONFIG", "SET", "tls-cert-file", files+".crt", "tls-key-file", files+".key", "tls-ca-cert-file", files+".crt", "tls-port", tlsPort).Err()
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := "127.0.0.1:" + tlsPort
 	trusting := redis.NewClient(&redis.Options{Addr: address, ContextTimeoutEnabled: true, TLSConfig: &tls.Config{RootCAs: roots}})
 	defer trusting.Close()
 	wantAll(t, open(t, server, func(c *redisstore.Config) { c.URL, c.Client = "", trusting }))

@@ -9,7 +9,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -21,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/countersign/countersign/internal/freeport"
 	"github.com/countersign/countersign/internal/optest"
 	"github.com/countersign/countersign/rs"
 )
@@ -85,12 +85,7 @@ func (p realProxy) start(t *testing.T, backend string, ca, server []byte) string
 			t.Errorf("the page says nothing of %s", line)
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	front := l.Addr().String()
-	l.Close()
+	front := freeport.Address(t)
 	dir := t.TempDir()
 	places := strings.NewReplacer("@DIR@", dir, "@LINES@", strings.Join(p.lines, "\n  "), "@FRONT@", port(front), "@BACK@", port(backend))
 	for name, content := range map[string]string{"ca.pem": string(ca), "server.pem": string(server), "conf": places.Replace(p.config)} {
@@ -183,7 +178,7 @@ func askRaw(t *testing.T, address string, config *tls.Config, fields ...string) 
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(time.Minute))
 	fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer x\r\n%sConnection: close\r\n\r\n", strings.Join(append(fields, ""), "\r\n"))
 	w, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/internal/freeport"
 	"github.com/countersign/countersign/internal/optest"
 )
 
@@ -29,7 +30,7 @@ type answer struct {
 // get is a request of a browser that follows redirects, or does not.
 func get(t *testing.T, r *http.Request) answer {
 	t.Helper()
-	hc := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
+	hc := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
 	resp, err := hc.Do(r)
 	if err != nil {
 		t.Error(err)
@@ -132,7 +133,7 @@ func wantPage(t *testing.T, a answer, status int, title string) {
 
 // TestFixedPort is for servers that compare the whole redirect URI.
 func TestFixedPort(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", freeport.Address(t))
 	if err != nil {
 		t.Fatal(err)
 	}

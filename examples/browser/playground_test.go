@@ -3,10 +3,10 @@ package browser
 import (
 	"bufio"
 	"context"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +16,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/countersign/countersign/discovery/issuertest"
+	"github.com/countersign/countersign/internal/freeport"
 )
 
 // startPlayground builds and starts the command, and returns the printed address.
@@ -181,13 +182,7 @@ func TestPlaygroundStaysHere(t *testing.T) {
 // TestPlaygroundOwnServer signs in at another server, with a page for the person.
 func TestPlaygroundOwnServer(t *testing.T) {
 	issuer := issuertest.New(t, issuertest.Config{PlainHTTP: true, Page: true, Users: []issuertest.User{alice}, Clients: []issuertest.Client{{ID: "mine"}}})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	l.Close()
-	address := startPlayground(t, "-port", port, "-issuer", issuer.URL, "-client-id", "mine")
+	address := startPlayground(t, "-port", strconv.Itoa(freeport.Port(t)), "-issuer", issuer.URL, "-client-id", "mine")
 	p := newPerson(t, nil, "")
 	p.load("open", chromedp.Navigate(address))
 	for selector, want := range map[string]string{"#run": "Signed in.", `.attacks button[value="none"]`: "Step 1 of 14"} {

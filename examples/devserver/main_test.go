@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -17,6 +16,7 @@ import (
 	"github.com/countersign/countersign/client/grant"
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/examples/internal/visitor"
+	"github.com/countersign/countersign/internal/freeport"
 	"github.com/countersign/countersign/rs"
 )
 
@@ -166,12 +166,7 @@ func tokenOf(t *testing.T, issuer, user string) string {
 
 // TestRestart: after a restart of the server, a running API accepts new tokens.
 func TestRestart(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
+	address := freeport.Address(t)
 	issuer := "http://" + address
 	provider := &discovery.Provider{Issuer: issuer}
 	api := (&rs.Protection{Tokens: &rs.JWT{Issuer: issuer, Audience: "https://api.example", Keys: provider.Keys()}}).Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))

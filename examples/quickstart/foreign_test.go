@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/discovery/issuertest"
+	"github.com/countersign/countersign/internal/freeport"
 )
 
 const foreignAudience = "https://photos.example/"
@@ -71,9 +72,7 @@ func TestForeignServer(t *testing.T) {
 // TestForeignServerDown: nothing is fetched before a visitor comes. Then the page is an error
 // page.
 func TestForeignServerDown(t *testing.T) {
-	l := listenLoopback(t)
-	l.Close()
-	b := startBench(t, "-issuer", "http://"+l.Addr().String(), "-client-id", "mine", "-listen", "127.0.0.1:0")
+	b := startBench(t, "-issuer", "http://"+freeport.Address(t), "-client-id", "mine", "-listen", "127.0.0.1:0")
 	err := visit(t.Context(), b.system, io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "temporarily_unavailable (status 503") {
 		t.Errorf("error %v", err)

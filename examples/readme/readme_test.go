@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/discovery/issuertest"
+	"github.com/countersign/countersign/internal/freeport"
 )
 
 const apiAudience = "https://photos.example"
@@ -27,7 +28,7 @@ func program(t *testing.T, name, listen string, i *issuertest.Issuer) (address s
 	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: i.Certificate().Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	address = freeAddress(t)
+	address = freeport.Address(t)
 	binary := build(t, name, listen, address)
 	cmd := exec.Command(binary)
 	cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+ca, "ISSUER="+i.URL, "AUDIENCE="+apiAudience,
@@ -69,19 +70,9 @@ func build(t *testing.T, name, listen, address string) string {
 	return binary
 }
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 func await(t *testing.T, address string) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if c, err := net.Dial("tcp", address); err == nil {
 			c.Close()
 			return

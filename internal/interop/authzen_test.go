@@ -3,7 +3,6 @@ package interop
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/discovery/issuertest"
+	"github.com/countersign/countersign/internal/freeport"
 	"github.com/countersign/countersign/rs"
 	"github.com/countersign/countersign/rs/authzen"
 )
@@ -25,16 +25,16 @@ func startCerbos(t *testing.T) *authzen.PDP {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := freeAddress(t)
+	address := freeport.Address(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	c := exec.CommandContext(ctx, program, "server", "--log-level=error", "--set=server.httpListenAddr="+address,
-		"--set=server.grpcListenAddr="+freeAddress(t), "--set=storage.disk.directory="+policies, "--set=telemetry.disabled=true")
+		"--set=server.grpcListenAddr="+freeport.Address(t), "--set=storage.disk.directory="+policies, "--set=telemetry.disabled=true")
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cancel(); c.Wait() })
 	pdp := &authzen.PDP{URL: "http://" + address}
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		_, err := pdp.Evaluate(t.Context(), evaluation("delete"))
 		if err == nil {
@@ -45,17 +45,6 @@ func startCerbos(t *testing.T) *authzen.PDP {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-}
-
-// freeAddress is an unused address on loopback.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // evaluation is a question about a user with scopes. In a batch, Cerbos knows a subject by its

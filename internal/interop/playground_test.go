@@ -4,17 +4,18 @@ import (
 	"bufio"
 	"context"
 	"html"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/countersign/countersign/client/registration"
+	"github.com/countersign/countersign/internal/freeport"
 )
 
 // TestPlayground signs in at each server through the playground of the command, and attacks the
@@ -62,12 +63,7 @@ func openPlayground(t *testing.T, s *server) *playground {
 	if os.Getenv("COUNTERSIGN_INTEROP_LOGS") == "" {
 		t.Skip("no logs of the servers: start the tests with internal/interop/run")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	l.Close()
+	port := strconv.Itoa(freeport.Port(t))
 	r := registerClient(t, s, registration.Metadata{
 		ClientName: "playground", ApplicationType: "native", RedirectURIs: []string{"http://127.0.0.1:" + port + "/callback"},
 		GrantTypes: []string{"authorization_code"}, ResponseTypes: []string{"code"}, TokenEndpointAuthMethod: "client_secret_basic",

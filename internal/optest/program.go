@@ -20,7 +20,7 @@ func StartProgram(t testing.TB, address string, cmd *exec.Cmd) {
 	ended := make(chan struct{})
 	go func() { cmd.Wait(); close(ended) }()
 	t.Cleanup(func() { <-ended })
-	for range 400 {
+	for range 4800 { // two minutes
 		if c, err := net.Dial("tcp", address); err == nil {
 			c.Close()
 			return

@@ -6,7 +6,6 @@ package pgtest
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/countersign/countersign/internal/freeport"
 )
 
 // Server is a running PostgreSQL.
@@ -29,7 +30,7 @@ type Server struct {
 // PostgreSQL nor Debian's packages are available.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{dir: t.TempDir(), bin: programs(t), port: freePort(t)}
+	s := &Server{dir: t.TempDir(), bin: programs(t), port: freeport.Port(t)}
 	s.run(t, "initdb", "-D", s.data(), "-U", "test", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
 	s.Restart(t)
 	t.Cleanup(func() {
@@ -51,7 +52,7 @@ func (s *Server) DSN() string {
 // a killed server may still hold its memory for a moment, so a start is repeated.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
-	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
 		s.start(t)
 		if s.answers() {
 			return
@@ -61,10 +62,12 @@ func (s *Server) Restart(t testing.TB) {
 	t.Fatal("PostgreSQL does not start")
 }
 
+// start starts the server. It writes every commit to its files, where a killed server finds it,
+// but does not wait for the disk, which may be slow.
 func (s *Server) start(t testing.TB) {
 	t.Helper()
 	s.process = s.command("postgres", "-D", s.data(), "-p", fmt.Sprint(s.port), "-c", "listen_addresses=127.0.0.1",
-		"-c", "unix_socket_directories=", "-c", "max_connections=100")
+		"-c", "unix_socket_directories=", "-c", "max_connections=100", "-c", "fsync=off")
 	s.done = make(chan struct{})
 	started := make(chan error)
 	go func() { // the kernel ends the child with the thread that started it
@@ -83,7 +86,7 @@ func (s *Server) start(t testing.TB) {
 
 // answers waits until the server answers, or has ended.
 func (s *Server) answers() bool {
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if out, err := s.command("psql", s.DSN(), "-c", "SELECT 1").CombinedOutput(); err == nil && bytes.Contains(out, []byte("1 row")) {
 			return true
 		}
@@ -168,14 +171,4 @@ func newest(pattern string) string {
 		return ""
 	}
 	return filepath.Dir(slices.Max(found))
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }

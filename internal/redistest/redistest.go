@@ -4,8 +4,6 @@
 package redistest
 
 import (
-	"fmt"
-	"math/rand/v2"
 	"net"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/countersign/countersign/internal/freeport"
 )
 
 // Server is a redis-server. Addr does not change while the test runs.
@@ -32,7 +32,7 @@ type Server struct {
 // data after a restart.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
-	port := freePort(t)
+	port := strconv.Itoa(freeport.Port(t, busOffset))
 	s := &Server{Addr: net.JoinHostPort(host, port), t: t, args: append(slices.Clone(args),
 		"--bind", host, "--port", port, "--dir", t.TempDir(), "--save", "", "--loglevel", "warning",
 	)}
@@ -43,33 +43,8 @@ func Start(t testing.TB, args ...string) *Server {
 
 const host = "127.0.0.1"
 
-// The ports of servers, and of their buses in a cluster, are below those that systems give to
-// connections. So a server can have the same port after a restart.
-const (
-	firstPort, ports = 10_000, 11_000
-	busOffset        = 10_000 // from the port of a server to that of its bus
-)
-
-// freePort returns a port that is not in use, and whose bus port is not in use.
-func freePort(t testing.TB) string {
-	t.Helper()
-	for range 100 {
-		port := firstPort + rand.IntN(ports)
-		if isFree(port) && isFree(port+busOffset) {
-			return strconv.Itoa(port)
-		}
-	}
-	t.Fatal("no free port")
-	return ""
-}
-
-func isFree(port int) bool {
-	l, err := net.Listen("tcp", fmt.Sprintf("%s:%d", host, port))
-	if err == nil {
-		l.Close()
-	}
-	return err == nil
-}
+// busOffset is from the port of a server to that of its bus in a cluster.
+const busOffset = 10_000
 
 // URL is the server's, for a client.
 func (s *Server) URL() string { return "redis://" + s.Addr + "/0" }
@@ -87,7 +62,7 @@ func (s *Server) Restart() {
 	s.t.Helper()
 	s.Kill()
 	s.process = start(s.t, program(s.t), s.args...)
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(25 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); time.Sleep(25 * time.Millisecond) {
 		if s.answers() {
 			return
 		}
@@ -96,12 +71,12 @@ func (s *Server) Restart() {
 }
 
 func (s *Server) answers() bool {
-	c, err := net.DialTimeout("tcp", s.Addr, time.Second)
+	c, err := net.DialTimeout("tcp", s.Addr, 10*time.Second)
 	if err != nil {
 		return false
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(time.Second))
+	c.SetDeadline(time.Now().Add(10 * time.Second))
 	if _, err := c.Write([]byte("PING\r\n")); err != nil {
 		return false
 	}

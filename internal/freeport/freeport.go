@@ -1,0 +1,52 @@
+// Package freeport finds addresses for programs that are told where to listen. A port of
+// the system ("127.0.0.1:0") is not one: after the listener is closed the system gives it
+// to the next connection or test, and a program that is built first comes too late.
+package freeport
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"testing"
+)
+
+// The ports are below those that systems give to connections. So a program can also have
+// its port again after a restart.
+const (
+	host         = "127.0.0.1"
+	first, ports = 10_000, 22_000
+)
+
+// Address returns an address of loopback at which nobody listens.
+func Address(t testing.TB) string {
+	t.Helper()
+	return fmt.Sprintf("%s:%d", host, Port(t))
+}
+
+// Port returns a port of 127.0.0.1 at which nobody listens. The ports at the given offsets
+// from it are free too.
+func Port(t testing.TB, offsets ...int) int {
+	t.Helper()
+	for range 1000 {
+		if port := first + rand.IntN(ports); free(port, offsets) {
+			return port
+		}
+	}
+	t.Fatal("no free port")
+	return 0
+}
+
+func free(port int, offsets []int) bool {
+	for _, offset := range append([]int{0}, offsets...) {
+		at := port + offset
+		if at >= first+ports {
+			return false
+		}
+		l, err := net.Listen("tcp", fmt.Sprintf("%s:%d", host, at))
+		if err != nil {
+			return false
+		}
+		l.Close()
+	}
+	return true
+}
