@@ -3,7 +3,6 @@ package flow
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -29,12 +28,13 @@ func login(ctx context.Context, s *session) (*Outcome, error) {
 // itself, which a person must be able to open where Open is false.
 func (s *session) show(ctx context.Context, address string) error {
 	s.record(&wire.Exchange{Method: http.MethodGet, URL: address, Header: http.Header{}})
-	if s.Open {
-		fmt.Fprintln(s.err, "Sign in in the browser.")
-		return loopback.Browser(ctx, address)
+	if !s.Open {
+		return s.prompt("Open this address in a browser on this machine:\n\n%s\n\n", address)
 	}
-	fmt.Fprintf(s.err, "Open this address in a browser on this machine:\n\n%s\n\n", address)
-	return nil
+	if err := s.prompt("Sign in in the browser.\n"); err != nil {
+		return err
+	}
+	return loopback.Browser(ctx, address)
 }
 
 func device(ctx context.Context, s *session) (*Outcome, error) {
@@ -42,9 +42,12 @@ func device(ctx context.Context, s *session) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(s.err, "Open %s on another device, and enter the code %s\n", d.VerificationURI, d.UserCode)
-	if d.VerificationURIComplete != "" {
-		fmt.Fprintf(s.err, "or open %s and compare the code.\n", d.VerificationURIComplete)
+	err = s.prompt("Open %s on another device, and enter the code %s\n", d.VerificationURI, d.UserCode)
+	if err == nil && d.VerificationURIComplete != "" {
+		err = s.prompt("or open %s and compare the code.\n", d.VerificationURIComplete)
+	}
+	if err != nil {
+		return nil, err
 	}
 	t, err := grant.FinishDevice(ctx, s.client, d)
 	if err != nil {
@@ -90,7 +93,9 @@ func ciba(ctx context.Context, s *session) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(s.err, "The server asks the user on another device. The request expires at %s.\n", b.Expiry.Format(time.TimeOnly))
+	if err := s.prompt("The server asks the user on another device. The request expires at %s.\n", b.Expiry.Format(time.TimeOnly)); err != nil {
+		return nil, err
+	}
 	t, err := grant.FinishBackchannel(ctx, s.client, b)
 	if err != nil {
 		return nil, err

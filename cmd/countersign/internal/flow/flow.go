@@ -41,8 +41,9 @@ type session struct {
 	store    *tokens.FileStore
 	mask     wire.Mask
 
-	mu    sync.Mutex
+	mu    sync.Mutex // of the streams too: loopback shows the address in a goroutine
 	shown []wire.Shown
+	over  bool // the outcome was printed
 }
 
 // Flows are the commands, by their names.
@@ -124,6 +125,7 @@ func (s *session) record(x *wire.Exchange) {
 	defer s.mu.Unlock()
 	shown := s.mask.Show(x)
 	switch {
+	case s.over:
 	case s.JSON:
 		s.shown = append(s.shown, shown)
 	case s.Curl:
@@ -133,9 +135,24 @@ func (s *session) record(x *wire.Exchange) {
 	}
 }
 
+var errOver = errors.New("the command has ended")
+
+// prompt prints a text for the person, unless the command has ended.
+func (s *session) prompt(format string, args ...any) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return errOver
+	}
+	_, err := fmt.Fprintf(s.err, format, args...)
+	return err
+}
+
+// finish prints the outcome. Nothing is printed after it.
 func (s *session) finish(o *Outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.over = true
 	o.clean(&s.mask)
 	if s.JSON {
 		e := json.NewEncoder(s.out)

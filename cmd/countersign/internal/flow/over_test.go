@@ -1,0 +1,22 @@
+package flow
+
+import (
+	"bytes"
+	"testing"
+)
+
+// TestShowAfterTheEnd: package loopback shows the address in a goroutine of its own, which may come
+// after the login has ended. Then nothing is printed: the streams are the caller's again.
+func TestShowAfterTheEnd(t *testing.T) {
+	var out, prompts bytes.Buffer
+	s := &session{out: &out, err: &prompts}
+	if err := s.show(t.Context(), "https://as.example/authorize"); err != nil || prompts.Len() == 0 || out.Len() == 0 {
+		t.Fatalf("%v, %q, %q", err, &out, &prompts)
+	}
+	s.finish(&Outcome{})
+	prompts.Reset()
+	out.Reset()
+	if err := s.show(t.Context(), "https://as.example/authorize"); err == nil || prompts.Len() > 0 || out.Len() > 0 {
+		t.Errorf("after the end: %v, %q, %q", err, &out, &prompts)
+	}
+}
