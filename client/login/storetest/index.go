@@ -77,7 +77,7 @@ func sets(t *testing.T, one, two Index) {
 func laterTime(t *testing.T, one, two Index) {
 	user := key("user")
 	link(t, one, user, "a", later())
-	link(t, two, user, "a", time.Now().Add(short))
+	brief(t, func(until time.Time) error { return two.Link(t.Context(), user, "a", until) })
 	time.Sleep(2 * short)
 	linked(t, one, user, "a")
 }
@@ -85,7 +85,7 @@ func laterTime(t *testing.T, one, two Index) {
 // extendedLink: a session that is extended stays in the set.
 func extendedLink(t *testing.T, one, two Index) {
 	user := key("user")
-	link(t, one, user, "a", time.Now().Add(short))
+	brief(t, func(until time.Time) error { return one.Link(t.Context(), user, "a", until) })
 	link(t, two, user, "a", later())
 	time.Sleep(2 * short)
 	linked(t, one, user, "a")
@@ -125,9 +125,13 @@ func expiredLinks(t *testing.T, one, two Index) {
 }
 
 func expiredLink(t *testing.T, one, two Index, order []string) {
-	user, until := key("user"), map[string]time.Time{"a": time.Now().Add(short), "b": later()}
+	user := key("user")
 	for _, member := range order {
-		link(t, one, user, member, until[member])
+		if member == "b" {
+			link(t, one, user, member, later())
+			continue
+		}
+		brief(t, func(until time.Time) error { return one.Link(t.Context(), user, member, until) })
 	}
 	eventually(t, "the link expires", func() bool { got, err := two.Linked(t.Context(), user); return err == nil && len(got) == 1 })
 	linked(t, one, user, "b")

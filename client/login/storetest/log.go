@@ -211,7 +211,7 @@ func followEnds(t *testing.T, s Log) {
 		if !errors.Is(err, cause) {
 			t.Errorf("Follow gave %v, expected the cause", err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Error("Follow does not return when its context ends")
 	}
 }
