@@ -74,7 +74,7 @@ func whoAmI(w http.ResponseWriter, r *http.Request) {
 // newBrowser keeps cookies and follows redirects.
 func newBrowser(transport http.RoundTripper) *http.Client {
 	jar, _ := cookiejar.New(nil) // which fails for no options at all
-	return &http.Client{Jar: jar, Transport: transport, Timeout: 30 * time.Second}
+	return &http.Client{Jar: jar, Transport: transport, Timeout: 2 * time.Minute}
 }
 
 func visit(hc *http.Client, address string) (status int, body string, err error) {
@@ -123,7 +123,7 @@ func closed(as *optest.Server) {
 // TestSessions: a user who signed in at one machine is signed in at all. While the server is
 // down, no visitor is signed in or out. REL.
 func TestSessions(t *testing.T) {
-	as, server := optest.New(t), redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
+	as, server := optest.New(t), redistest.Start(t, "--appendonly", "yes", "--appendfsync", "no")
 	s := startSite(t, as, server)
 	alice, other := newBrowser(nil), newBrowser(nil)
 	if !s.isSignedIn(alice) || !s.isSignedIn(other) {
@@ -168,7 +168,7 @@ func TestSessionsLost(t *testing.T) {
 // in every browser. A logout that was rejected while the server was down can be sent again.
 // LO-02.
 func TestLogoutEverywhere(t *testing.T) {
-	as, server := optest.New(t), redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
+	as, server := optest.New(t), redistest.Start(t, "--appendonly", "yes", "--appendfsync", "no")
 	as.EditID = func(c map[string]any) { c["sid"] = "canary-sid" }
 	s := startSite(t, as, server)
 	alice, phone := newBrowser(nil), newBrowser(nil)

@@ -19,10 +19,13 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// patience is the longest Timeout: on a busy machine a call may take seconds.
+const patience = 10 * time.Second
+
 // open makes a store for a server, with changes to its configuration.
 func open(t testing.TB, server *redistest.Server, edit func(*redisstore.Config)) *redisstore.Store {
 	t.Helper()
-	config := redisstore.Config{URL: server.URL()}
+	config := redisstore.Config{URL: server.URL(), Timeout: patience}
 	if edit != nil {
 		edit(&config)
 	}

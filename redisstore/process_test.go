@@ -33,7 +33,7 @@ const (
 // child is another process: it waits for a line on its standard input, does its task, and prints
 // the result.
 func child(task string) {
-	s, err := redisstore.New(redisstore.Config{URL: os.Getenv(serverVariable)})
+	s, err := redisstore.New(redisstore.Config{URL: os.Getenv(serverVariable), Timeout: patience})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -51,10 +51,10 @@ func child(task string) {
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		switch task {
 		case "once":
-			first, err := s.Once(ctx, in.Text(), time.Now().Add(time.Minute))
+			first, err := s.Once(ctx, in.Text(), soon())
 			fmt.Println(first, err)
 		case "lease":
-			_, held, err := s.Acquire(ctx, in.Text(), time.Minute)
+			_, held, err := s.Acquire(ctx, in.Text(), long)
 			fmt.Println(held, err)
 		case "refresh":
 			fmt.Println(refresh(ctx, s, in.Text()))

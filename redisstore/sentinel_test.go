@@ -41,10 +41,19 @@ func startWatched(t *testing.T) *watched {
 }
 
 // open makes a store that gets the address of the primary from Sentinel.
-func (w *watched) open(t *testing.T, timeout time.Duration) *redisstore.Store {
+func (w *watched) open(t *testing.T) *redisstore.Store {
+	patient, _ := w.openBoth(t)
+	return patient
+}
+
+// openBoth makes a second store that has the same connections and little time.
+func (w *watched) openBoth(t *testing.T) (patient, hurried *redisstore.Store) {
 	c := redis.NewFailoverClient(&redis.FailoverOptions{MasterName: "main", SentinelAddrs: []string{w.sentinel.Addr}, ContextTimeoutEnabled: true})
 	t.Cleanup(func() { c.Close() })
-	return open(t, w.primary, func(config *redisstore.Config) { config.URL, config.Client, config.Timeout = "", c, timeout })
+	within := func(d time.Duration) *redisstore.Store {
+		return open(t, w.primary, func(config *redisstore.Config) { config.URL, config.Client, config.Timeout = "", c, d })
+	}
+	return within(patience), within(200 * time.Millisecond)
 }
 
 // replicated waits until the replica has all writes.
@@ -96,7 +105,7 @@ func inTime(t *testing.T, call func() error) {
 // primary is not used after its return.
 func TestSentinel(t *testing.T) {
 	w := startWatched(t)
-	s, other, ctx := w.open(t, 0), w.open(t, 0), t.Context()
+	s, other, ctx := w.open(t), w.open(t), t.Context()
 	wantAll(t, s)
 	if err := errors.Join(remember(ctx, s, "before"), remembers(ctx, other, "before")); err != nil {
 		t.Fatal(err)
@@ -104,14 +113,14 @@ func TestSentinel(t *testing.T) {
 	w.replicated(t)
 	w.primary.Kill()
 	inTime(t, func() error { return s.Save(ctx, "after", []byte(secretValue), soon()) })
-	for _, s := range []*redisstore.Store{s, other, w.open(t, 0)} {
+	for _, s := range []*redisstore.Store{s, other, w.open(t)} {
 		if err := remembers(ctx, s, "before"); err != nil {
 			t.Error(err)
 		}
 		wantAll(t, s)
 	}
 	w.primary.Restart()
-	if err := remembers(ctx, w.open(t, 0), "before"); err != nil {
+	if err := remembers(ctx, w.open(t), "before"); err != nil {
 		t.Errorf("after the old primary is back: %v", err)
 	}
 }
@@ -120,7 +129,7 @@ func TestSentinel(t *testing.T) {
 // succeed or return temporary errors.
 func TestSentinelHandOver(t *testing.T) {
 	w := startWatched(t)
-	s, ctx := w.open(t, 0), t.Context()
+	s, ctx := w.open(t), t.Context()
 	if err := remember(ctx, s, "before"); err != nil {
 		t.Fatal(err)
 	}
@@ -150,11 +159,12 @@ func TestSentinelHandOver(t *testing.T) {
 // fails in time.
 func TestSentinelsLost(t *testing.T) {
 	w := startWatched(t)
-	s, late := w.open(t, 200*time.Millisecond), w.open(t, 200*time.Millisecond)
+	s, hurried := w.openBoth(t)
+	_, late := w.openBoth(t)
 	wantAll(t, s)
 	w.sentinel.Kill()
 	wantAll(t, s)
 	wantTemporary(t, late)
 	w.primary.Kill()
-	wantTemporary(t, s)
+	wantTemporary(t, hurried)
 }

@@ -62,7 +62,7 @@ func eventually(t *testing.T, so func() bool) {
 			return
 		}
 	}
-	t.Error("it does not come to be so")
+	t.Fatal("it does not come to be so")
 }
 
 // TestOnce: Once is true once for each key, for all callers.

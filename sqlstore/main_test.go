@@ -45,10 +45,12 @@ func (d database) handle(t testing.TB) *sql.DB {
 	return db
 }
 
-// store has the longest Timeout: on a busy machine a writer of SQLite waits for many others.
+// patience is the longest Timeout: on a busy machine a call may take seconds.
+const patience = 10 * time.Second
+
 func (d database) store(t testing.TB, db *sql.DB, prefix string) *sqlstore.Store {
 	t.Helper()
-	s, err := sqlstore.New(sqlstore.Config{DB: db, Dialect: d.dialect, Prefix: prefix, Timeout: 10 * time.Second})
+	s, err := sqlstore.New(sqlstore.Config{DB: db, Dialect: d.dialect, Prefix: prefix, Timeout: patience})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,10 +72,11 @@ func postgres(t testing.TB) database {
 	return d
 }
 
+// sqlite does not wait for the disk, which may be slow: what was written survives the process.
 func sqlite(t testing.TB) database {
 	t.Helper()
 	d := database{driver: "sqlite", dialect: sqlstore.SQLite, dsn: "file:" + filepath.Join(t.TempDir(), "app.db") +
-		"?_pragma=busy_timeout(2000)&_pragma=journal_mode(WAL)&_txlock=immediate"}
+		"?_pragma=busy_timeout(2000)&_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)&_txlock=immediate"}
 	d.exec(t, sqlstore.Schema(d.dialect, ""))
 	return d
 }
@@ -84,8 +87,22 @@ func each(t *testing.T, test func(t *testing.T, d database)) {
 	t.Run("SQLite", func(t *testing.T) { test(t, sqlite(t)) })
 }
 
+// long is longer than a test, also on a busy machine.
+const long = 10 * time.Minute
+
 // soon is an expiry that a test does not reach.
-func soon() time.Time { return time.Now().Add(time.Minute) }
+func soon() time.Time { return time.Now().Add(long) }
+
+// eventually waits for a condition, for two minutes at most: the machine may be busy.
+func eventually(t *testing.T, so func() bool) {
+	t.Helper()
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if so() {
+			return
+		}
+	}
+	t.Fatal("it does not come to be so")
+}
 
 // The secrets of these tests: neither may be in an error or in the name of a row.
 const (

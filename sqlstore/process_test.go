@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/countersign/countersign/sqlstore"
 )
@@ -53,17 +52,17 @@ func childStore() (*sqlstore.Store, error) {
 	if os.Getenv(dialectVariable) == "sqlite" {
 		dialect = sqlstore.SQLite
 	}
-	return sqlstore.New(sqlstore.Config{DB: db, Dialect: dialect, Timeout: 10 * time.Second})
+	return sqlstore.New(sqlstore.Config{DB: db, Dialect: dialect, Timeout: patience})
 }
 
 func perform(task string, s *sqlstore.Store, line string) string {
 	ctx := context.Background()
 	switch task {
 	case "once":
-		first, err := s.Once(ctx, line, time.Now().Add(time.Minute))
+		first, err := s.Once(ctx, line, soon())
 		return fmt.Sprint(first, err)
 	case "lease":
-		_, held, err := s.Acquire(ctx, line, time.Minute)
+		_, held, err := s.Acquire(ctx, line, long)
 		return fmt.Sprint(held, err)
 	case "refresh":
 		return refresh(ctx, s, line)
