@@ -3,6 +3,9 @@
 FUZZTIME := 30000x
 TOKENFUZZTIME := 250000x
 
+# The time limit for the tests of a package. Go's own, 10 minutes, may be too short on a slow machine.
+LIMIT := 40m
+
 .PHONY: check test browser proxies interop openam release fuzz soak bench sbom
 
 # Only the root module, for work on it: vet and the tests, without the race detector.
@@ -16,12 +19,12 @@ test:
 
 # The login in a real browser, and pictures of its pages in .cache/browser.
 browser:
-	COUNTERSIGN_BROWSER=$$(internal/debian/find -install chromium chromium) go -C examples/browser test -count=1 -v ./...
+	COUNTERSIGN_BROWSER=$$(internal/debian/find -install chromium chromium) go -C examples/browser test -count=1 -timeout $(LIMIT) -v ./...
 
 # Client certificates through proxies that end TLS, and a login through nginx as the docs configure it.
 proxies:
 	nginx=$$(internal/debian/find nginx nginx) && haproxy=$$(internal/debian/find haproxy haproxy) && \
-		COUNTERSIGN_NGINX=$$nginx COUNTERSIGN_HAPROXY=$$haproxy go test ./rs ./internal -run 'TestRealProxies|TestNginx' -count=1 -v
+		COUNTERSIGN_NGINX=$$nginx COUNTERSIGN_HAPROXY=$$haproxy go test ./rs ./internal -run 'TestRealProxies|TestNginx' -count=1 -timeout $(LIMIT) -v
 
 # The complete login and API calls against servers of other projects.
 interop:
@@ -34,7 +37,7 @@ openam:
 
 # An empty program fetches each released module. The exported API is compared with the last tag.
 release:
-	RELEASE=1 go -C internal/release test -count=1 -v ./...
+	RELEASE=1 go -C internal/release test -count=1 -timeout $(LIMIT) -v ./...
 	go -C internal/release run . -gate
 
 # Every fuzz target of the repository.
@@ -45,8 +48,8 @@ fuzz:
 
 # 10,000 logins while the server fails in every way; 2,000 visitors whose sessions are on Redis.
 soak:
-	SOAK=10000 go test ./client -run TestSoak -count=1 -v
-	SOAK=2000 go -C redisstore test . -run TestSoak -count=1 -v
+	SOAK=10000 go test ./client -run TestSoak -count=1 -timeout $(LIMIT) -v
+	SOAK=2000 go -C redisstore test . -run TestSoak -count=1 -timeout $(LIMIT) -v
 
 bench:
 	go test ./... -run '^$$' -bench . -benchmem

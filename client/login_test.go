@@ -345,7 +345,7 @@ func TestServerDown(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	s.Replace("/.well-known/openid-configuration", nil)
-	for range 150 { // the server requested a pause of a second
+	for range 3000 { // the server requested a pause of a second
 		if _, _, err = c.Begin(context.Background(), client.Request{}); err == nil {
 			return
 		}

@@ -207,10 +207,10 @@ func TestEndless(t *testing.T) {
 	start := time.Now()
 	_, err := c.Finish(ctx, pending, q)
 	var e *client.Error
-	if !errors.As(err, &e) || !e.Temporary() || !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > endpoint.Timeout/2 {
+	if !errors.As(err, &e) || !e.Temporary() || !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > endpoint.Timeout*9/10 {
 		t.Errorf("got %v after %v", err, time.Since(start))
 	}
-	for range 100 {
+	for range 3000 {
 		if runtime.NumGoroutine() <= before+2 {
 			return
 		}

@@ -136,7 +136,7 @@ func TestFailureIsRemembered(t *testing.T) {
 	for _, step := range []struct {
 		after time.Duration
 		want  int32
-	}{{0, 1}, {4 * time.Second, 1}, {2 * time.Second, 2}} {
+	}{{0, 1}, {time.Second, 1}, {5 * time.Second, 2}} {
 		w.issuer.Advance(step.after)
 		if err := ask(t, w, h); err == nil {
 			t.Error("no error")

@@ -214,7 +214,7 @@ func TestIssOfResponse(t *testing.T) {
 		h := newHandler(t, w.config())
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second) // loopback waits for a response of this login
 		defer cancel()
-		r, _ := http.NewRequestWithContext(ctx, "POST", w.url, strings.NewReader("{}"))
+		r, _ := http.NewRequestWithContext(t.Context(), "POST", w.url, strings.NewReader("{}"))
 		resp, err := h.HTTPClient().Do(r)
 		if err != nil {
 			t.Fatal(err)

@@ -141,7 +141,7 @@ func connect(t *testing.T, w *world, h *mcpauth.Handler) *mcp.ClientSession {
 }
 
 func tryConnect(t *testing.T, transport *mcp.StreamableClientTransport) (*mcp.ClientSession, error) {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	t.Cleanup(cancel)
 	session, err := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil).Connect(ctx, transport, nil)
 	if err == nil {
@@ -190,7 +190,7 @@ func (w *world) post(t *testing.T, token, body string, header ...string) (status
 
 func (w *world) send(t *testing.T, method, token, body string, header ...string) (status int, answer string, h http.Header) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // a stream would not end
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // a stream would not end
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, w.url, strings.NewReader(body))
 	if err != nil {

@@ -62,8 +62,9 @@ func signInAll(t *testing.T, address string, transport http.RoundTripper, n int)
 
 // heap is the memory in use after everything that can be released was released.
 func heap() uint64 {
-	runtime.GC()
-	runtime.GC()
+	for range 3 {
+		runtime.GC()
+	}
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc

@@ -217,6 +217,7 @@ func TestCacheSingleFlight(t *testing.T) {
 	})
 	c := &rs.Cache{Tokens: introspection(s)}
 	gone, cancel := context.WithCancel(t.Context())
+	left := make(chan struct{})
 	var all, started sync.WaitGroup
 	for i := range 1000 {
 		started.Add(1)
@@ -226,6 +227,7 @@ func TestCacheSingleFlight(t *testing.T) {
 				if _, err := c.VerifyToken(gone, "canary-opaque"); err == nil {
 					t.Error("who gave up got an answer")
 				}
+				close(left)
 			} else if _, err := c.VerifyToken(t.Context(), "canary-opaque"); err != nil {
 				t.Error(err)
 			}
@@ -236,7 +238,7 @@ func TestCacheSingleFlight(t *testing.T) {
 		runtime.Gosched()
 	}
 	cancel()
-	time.Sleep(20 * time.Millisecond)
+	<-left
 	close(release)
 	all.Wait()
 	if n := s.Hits("/introspect"); n != 1 {

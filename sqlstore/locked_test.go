@@ -67,8 +67,8 @@ func wantLocked(t *testing.T, d database, call func(context.Context, *sqlstore.S
 	}
 }
 
-// TestQueue: writers of one process wait for each other, and one whose time is over leaves the
-// queue.
+// TestQueue: writers of one process wait for each other. A writer leaves the queue after its
+// Timeout.
 func TestQueue(t *testing.T) {
 	d := impatient(t)
 	unlock := lock(t, d.handle(t))

@@ -81,7 +81,7 @@ func visit(t *testing.T, browser *http.Client, address string) (int, string) {
 
 func newBrowser() *http.Client {
 	jar, _ := cookiejar.New(nil) // which fails for no options at all
-	return &http.Client{Jar: jar, Timeout: 30 * time.Second}
+	return &http.Client{Jar: jar, Timeout: 2 * time.Minute}
 }
 
 // TestLogin: a user who signs in at one machine is signed in at the other, and so for signing

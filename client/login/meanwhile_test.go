@@ -37,7 +37,7 @@ func (m *meanwhile) Delete(ctx context.Context, key string) error {
 func wait(done <-chan struct{}) {
 	select {
 	case <-done:
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 	}
 }
 

@@ -35,7 +35,7 @@ func TestProxyStreams(t *testing.T) {
 	})
 	b := s.browser(t)
 	b.signIn(s.app)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	r, _ := http.NewRequestWithContext(ctx, "GET", s.URL+"/api/events", nil)
 	r.Header.Set("Sec-Fetch-Site", "same-origin")

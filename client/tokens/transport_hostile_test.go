@@ -102,7 +102,7 @@ func TestSlowChallenge(t *testing.T) {
 		if !errors.As(err, &got) {
 			t.Errorf("got %v", err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("the caller still waits")
 	}
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // patience is how long a step may take; the machine may be busy.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // browserPath is the Chromium to run; without one the tests are skipped.
 var browserPath = os.Getenv("COUNTERSIGN_BROWSER")
@@ -81,11 +81,10 @@ func (p *person) do(what string, steps ...chromedp.Action[chromedp.Void]) {
 
 // settled repeats a query while the browser replaces one page by another.
 func settled(ask func() error) (err error) {
-	for range 50 {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if err = ask(); err == nil || !isReplaced(err) {
 			break
 		}
-		time.Sleep(100 * time.Millisecond)
 	}
 	return err
 }
@@ -156,11 +155,10 @@ func (p *person) back() {
 
 func (p *person) eventually(what string, so func() bool) {
 	p.t.Helper()
-	for range 300 {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if so() {
 			return
 		}
-		time.Sleep(100 * time.Millisecond)
 	}
 	p.t.Fatalf("%s: it does not come to be", what)
 }

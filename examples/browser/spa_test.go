@@ -63,11 +63,10 @@ func (p *person) wantAnswer(button, want string) {
 func (p *person) wantShown(want string) {
 	p.t.Helper()
 	text := ""
-	for range 150 {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if text = p.text(); strings.Contains(text, want) {
 			return
 		}
-		time.Sleep(100 * time.Millisecond)
 	}
 	p.t.Fatalf("at %s the page does not show %q:\n%s", p.at(), want, text)
 }

@@ -1,6 +1,6 @@
-// Package freeport finds addresses for programs that are told where to listen. A port of
-// the system ("127.0.0.1:0") is not one: after the listener is closed the system gives it
-// to the next connection or test, and a program that is built first comes too late.
+// Package freeport finds free ports for programs that tests build and start. Port 0 is no
+// solution: the test would close its listener again. Until the program listens, the system can
+// use the port for another connection.
 package freeport
 
 import (
@@ -17,14 +17,13 @@ const (
 	first, ports = 10_000, 22_000
 )
 
-// Address returns an address of loopback at which nobody listens.
+// Address returns an address of loopback with a free port.
 func Address(t testing.TB) string {
 	t.Helper()
 	return fmt.Sprintf("%s:%d", host, Port(t))
 }
 
-// Port returns a port of 127.0.0.1 at which nobody listens. The ports at the given offsets
-// from it are free too.
+// Port returns a free port of 127.0.0.1. The ports at the given offsets from it are free too.
 func Port(t testing.TB, offsets ...int) int {
 	t.Helper()
 	for range 1000 {

@@ -60,7 +60,7 @@ func (p *terminal) client(id string) string {
 // that one client can use the tokens of another.
 func (p *terminal) run(clientID string, args ...string) (out string, status int) {
 	p.t.Helper()
-	args = append(args, "-issuer", p.server.issuer, "-client-id", clientID, "-store", p.store.Dir, "-name", "tokens", "-timeout", "30s")
+	args = append(args, "-issuer", p.server.issuer, "-client-id", clientID, "-store", p.store.Dir, "-name", "tokens", "-timeout", "3m")
 	if args[0] == "login" || args[0] == "logout" { // no other command opens a browser
 		args = append(args, "-no-browser")
 	}

@@ -31,7 +31,7 @@ var extensions = []string{
 	"auth/enterprise-managed-authorization", "auth/wif-jwt-bearer",
 }
 
-const runTimeout = 45 * time.Second
+const runTimeout = 3 * time.Minute
 
 // npmPackages is the directory of the runner, its Node and the policy decision point.
 func npmPackages(t *testing.T) string {

@@ -106,12 +106,13 @@ func newClient(s setup) (*client.Client, error) {
 	})
 }
 
-// protect makes the API: DPoP proofs, revocations, and shared answers of introspection.
+// protect makes the API: DPoP proofs, revocations, and shared answers of introspection. On a busy
+// machine a process may not read the list for seconds, and a test may need longer than MaxAge.
 func (p *program) protect(keys discovery.KeySet) {
-	p.revocations = &rs.Revocations{Shared: p.store, SharedKey: sharedKey}
+	p.revocations = &rs.Revocations{Shared: p.store, SharedKey: sharedKey, StaleFor: time.Minute}
 	p.answers = &rs.Cache{
 		Tokens: &rs.Introspection{URL: p.Asked, Issuer: apiIssuer, Audience: audience, Auth: auth.Secret("canary-secret").For("api", apiIssuer)},
-		Shared: p.store, SharedKey: sharedKey,
+		Shared: p.store, SharedKey: sharedKey, MaxAge: time.Hour,
 	}
 	p.api = &rs.Protection{
 		Tokens: &rs.JWT{Issuer: apiIssuer, Audience: audience, Keys: keys, Algs: []string{"ES256"}}, DPoP: &rs.DPoP{BaseURL: audience, Replay: p.store},

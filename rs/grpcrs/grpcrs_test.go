@@ -134,7 +134,7 @@ func resultOf(err error, header, trailer metadata.MD) result {
 }
 
 func withTokens(t *testing.T, values ...string) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	return metadata.NewOutgoingContext(ctx, metadata.MD{"authorization": values})
 }

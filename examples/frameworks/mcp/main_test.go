@@ -187,7 +187,7 @@ func TestGuarded(t *testing.T) {
 }
 
 func connect(t *testing.T, transport *mcp.StreamableClientTransport) *mcp.ClientSession {
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	t.Cleanup(cancel)
 	client := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil)
 	session, err := client.Connect(ctx, transport, nil)

@@ -139,7 +139,7 @@ func TestBroken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			issuer, pool := start(t, test.config, test.answers)
-			report := doctor.Examine(t.Context(), doctor.Options{Issuer: issuer, RootCAs: pool, Timeout: 5 * time.Second})
+			report := doctor.Examine(t.Context(), doctor.Options{Issuer: issuer, RootCAs: pool, Timeout: patience})
 			level := test.level
 			if level == "" {
 				level = doctor.Problem

@@ -36,7 +36,7 @@ func TestHostileSize(t *testing.T) {
 		report := doctor.Examine(t.Context(), doctor.Options{Issuer: issuer, RootCAs: pool})
 		var out bytes.Buffer
 		report.Print(&out)
-		if took := time.Since(begun); took > 5*time.Second || len(report.Findings) > 1000 {
+		if took := time.Since(begun); took > time.Minute || len(report.Findings) > 1000 {
 			t.Errorf("%s: %v, %d findings, %d bytes", name, took, len(report.Findings), out.Len())
 		}
 	}

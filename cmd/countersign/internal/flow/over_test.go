@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestShowAfterTheEnd: package loopback shows the address in a goroutine of its own, which may come
-// after the login has ended. Then nothing is printed: the streams are the caller's again.
+// TestShowAfterTheEnd: package loopback calls show in a goroutine, perhaps after the login has
+// ended. Then show prints nothing.
 func TestShowAfterTheEnd(t *testing.T) {
 	var out, prompts bytes.Buffer
 	s := &session{out: &out, err: &prompts}
