@@ -88,9 +88,13 @@ var reserved = []string{
 // Begin returns the URL to redirect the browser to. It also returns the Pending to store for
 // this browser until the callback. It pushes the request if the server supports that (RFC 9126).
 //
-// Every error is an [*Error]. Codes of a pushed request: "invalid_request" (also for a redirect
-// URI that is not registered), "invalid_client", "unauthorized_client", "invalid_scope",
-// "invalid_target", "invalid_request_object" and those of Finish.
+// Every error is an [*Error]. Codes of a pushed request (RFC 9126 §2.3): "invalid_request" (also
+// for a redirect URI that is not registered), "invalid_client", "unauthorized_client",
+// "invalid_scope", "unsupported_response_type", "access_denied", "server_error",
+// "temporarily_unavailable". Extensions add "invalid_target" and "invalid_request_object". Other
+// codes of the server are returned unchanged. The code is "temporarily_unavailable" too if the
+// server did not answer, and "login_failed" if a setting, req or the metadata is wrong. Errors of
+// a request that is not pushed arrive in the callback: see [Client.Finish].
 func (c *Client) Begin(ctx context.Context, req Request) (redirect string, pending *Pending, err error) {
 	if err := c.signsIn(); err != nil {
 		return "", nil, fail(StepRequest, err)

@@ -44,5 +44,11 @@
 //
 // Every error of a step of a login is an [*Error]. Its Code is the server's error code if the
 // server sent one. Otherwise Code is "temporarily_unavailable" if a later call may succeed, and
-// "login_failed" in all other cases. Each method lists the codes that servers send.
+// "login_failed" in all other cases.
+//
+// Each method lists the codes that its endpoints send, with the clause that defines them.
+// Servers and extensions send other codes too, such as "invalid_target" (RFC 8707 §2) and
+// "invalid_dpop_proof" (RFC 9449 §5). They are returned unchanged. Only a code that is longer
+// than 64 characters, or that has other characters than letters, digits, "_", ".", ":", "/" and
+// "-", becomes "invalid_error_code". The text of the error then quotes the server's code.
 package client

@@ -114,7 +114,9 @@ func tokenError(err error) *TokenError {
 	return out
 }
 
-// NewError returns the error of a step, with the code of its cause.
+// NewError returns the error of a step. Its code is that of the server in err, unchanged.
+// Otherwise it is "temporarily_unavailable" if err has a method Temporary() bool that returns
+// true, and "login_failed" if not.
 func NewError(step Step, err error) *Error { return fail(step, err) }
 
 func fail(step Step, err error) *Error {

@@ -24,11 +24,19 @@ import (
 // nonce.
 //
 // Every error is an [*Error]. For an error of the server errors.As finds a [*CallbackError] or a
-// [*TokenError]. Codes of a callback: "access_denied", "invalid_scope", "login_required",
-// "interaction_required", "consent_required", "account_selection_required", "server_error",
-// "temporarily_unavailable". Codes of the token endpoint: "invalid_grant", "invalid_client",
-// "unauthorized_client", "invalid_request". Everything that is wrong with a response is
-// "login_failed".
+// [*TokenError]. Codes of the server:
+//
+//   - in the callback (RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6): "access_denied",
+//     "invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope",
+//     "server_error", "temporarily_unavailable", "login_required", "interaction_required",
+//     "account_selection_required", "consent_required", "invalid_request_uri",
+//     "invalid_request_object", "request_not_supported", "request_uri_not_supported",
+//     "registration_not_supported"
+//   - of the token endpoint (RFC 6749 §5.2): "invalid_grant", "invalid_client",
+//     "unauthorized_client", "invalid_request", "invalid_scope", "unsupported_grant_type"
+//
+// Other codes of the server are returned unchanged. The code is "temporarily_unavailable" too if
+// the server did not answer. Everything that is wrong with a response is "login_failed".
 func (c *Client) Finish(ctx context.Context, pending *Pending, callback url.Values) (*Tokens, error) {
 	response, err := c.checkResponse(ctx, pending, callback)
 	if err != nil {
@@ -147,7 +155,11 @@ func (c *Client) checkPending(p *Pending) error {
 // [Client.Finish] with a Pending that contains them. Exchange fails with a FAPI profile or a
 // signed ResponseMode, because these require checks of the whole response.
 //
-// Every error is an [*Error], with the codes of the token endpoint as for Finish.
+// Every error is an [*Error]. Codes of the token endpoint (RFC 6749 §5.2): "invalid_grant",
+// "invalid_client", "unauthorized_client", "invalid_request", "invalid_scope",
+// "unsupported_grant_type". Other codes of the server are returned unchanged. The code is
+// "temporarily_unavailable" if the server did not answer, and "login_failed" if a setting, an
+// argument or the response is wrong.
 func (c *Client) Exchange(ctx context.Context, code string, verifier pkce.Verifier) (*Tokens, error) {
 	if err := c.signsIn(); err != nil {
 		return nil, fail(StepCallback, err)

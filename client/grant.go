@@ -127,8 +127,11 @@ type Grant struct {
 // login, those of package client/grant and the password grant (RFC 9700 §2.4) are rejected. The
 // request is sent once, and again only if the server requires a DPoP nonce.
 //
-// Every error is an [*Error]. Codes: "invalid_grant", "invalid_client", "unauthorized_client",
-// "unsupported_grant_type", "invalid_scope", "invalid_request".
+// Every error is an [*Error]. Codes of the token endpoint (RFC 6749 §5.2): "invalid_grant",
+// "invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope",
+// "invalid_request". Other codes of the server are returned unchanged. The code is
+// "temporarily_unavailable" if the server did not answer, and "login_failed" if g or the response
+// is wrong.
 func (c *Client) Grant(ctx context.Context, g Grant) (*Tokens, error) {
 	if err := g.check(); err != nil {
 		return nil, fail(StepToken, err)
@@ -213,10 +216,13 @@ func (t *tokenResponse) keepAccessToken() {
 }
 
 // PostForm posts a form with the client's authentication. endpoint selects the URL from the
-// server's metadata. PostForm decodes the JSON object of the response into answer by exact names.
-// It is for the step of a grant before its token request; step names that step. The form is sent
-// once. Every error is an [*Error]. errors.Is finds [ErrNoEndpoint] if endpoint returns "". Codes
-// are from the server, as for [Client.Grant].
+// server's metadata. PostForm decodes the JSON object of the response into answer by exact
+// names. It is for the step of a grant before its token request; step names that step. The form
+// is sent once.
+//
+// Every error is an [*Error]. errors.Is finds [ErrNoEndpoint] if endpoint returns "". The code is
+// that of the server, unchanged. It is "temporarily_unavailable" if the server did not answer,
+// and "login_failed" for everything else.
 func (c *Client) PostForm(ctx context.Context, step Step, endpoint func(*discovery.Metadata) string, form url.Values, answer any) error {
 	resp, err := c.postTo(ctx, step, func(m *discovery.Metadata) place { return place{url: endpoint(m), failure: notOAuth} }, form, "application/json")
 	if err != nil {

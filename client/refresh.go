@@ -23,8 +23,11 @@ import (
 // rotates refresh tokens may treat a second request as a theft. tokens.Refresher refreshes once for
 // many callers and processes.
 //
-// Every error is an [*Error]. Codes: "invalid_grant" if the refresh token has ended (see
-// [Error.EndsLogin]), "invalid_client", "unauthorized_client", "invalid_scope", "invalid_request".
+// Every error is an [*Error]. Codes of the token endpoint (RFC 6749 §5.2): "invalid_grant" if the
+// refresh token has ended (see [Error.EndsLogin]), "invalid_client", "unauthorized_client",
+// "unsupported_grant_type", "invalid_scope", "invalid_request". Other codes of the server are
+// returned unchanged. The code is "temporarily_unavailable" if the server did not answer, and
+// "login_failed" if old or the response is wrong.
 func (c *Client) Refresh(ctx context.Context, old *Tokens, scopes ...string) (*Tokens, error) {
 	if old == nil || old.Token == nil || old.RefreshToken == "" {
 		return nil, fail(StepToken, errors.New("the Tokens have no refresh token: request one with a scope such as offline_access"))

@@ -19,9 +19,11 @@ const unsupportedType = "unsupported_token_type"
 //
 // Every error is an [*Error], and means that the token may still be active (§2.2.1). errors.Is
 // finds [ErrNoEndpoint] if the server has no revocation endpoint. errors.As finds the
-// [*TokenError]. Codes: "unsupported_token_type" if the server does not revoke this kind,
-// "invalid_client", "invalid_request". The request is sent once. It may be repeated, after
-// TokenError.RetryAfter if that is set.
+// [*TokenError]. Codes of the server (RFC 7009 §2.2.1): "unsupported_token_type" if the server
+// does not revoke this kind, "invalid_client", "unauthorized_client", "invalid_request". Other
+// codes of the server are returned unchanged. The code is "temporarily_unavailable" if the server
+// did not answer, and "login_failed" for everything else. The request is sent once. It may be
+// repeated, after TokenError.RetryAfter if that is set.
 func (c *Client) Revoke(ctx context.Context, token, hint string) error {
 	form, err := aboutToken(token, hint)
 	if err != nil {
@@ -34,7 +36,7 @@ func (c *Client) Revoke(ctx context.Context, token, hint string) error {
 // RevokeTokens revokes the refresh token, then the access token: a server may end the access token
 // with the refresh token. Both are tried. If the server does not revoke access tokens, that is an
 // error only for an access token without a refresh token. Every error is an [*Error], or several
-// joined, with the codes of Revoke.
+// joined, with the codes of [Client.Revoke].
 func (c *Client) RevokeTokens(ctx context.Context, t *Tokens) error {
 	if t == nil || t.Token == nil {
 		return fail(StepRevoke, errors.New("the Tokens are nil"))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -26,10 +27,11 @@ func (u *UserInfo) Claims(v any) error { return jose.Decode(u.payload, v, jose.D
 // UserInfo requests the claims of the user from the UserInfo endpoint, OpenID Connect Core
 // §5.3. A response whose sub is not that of the ID token is rejected (§5.3.2, §16.11).
 //
-// Every error is an [*Error]. Codes: "invalid_token" (refresh the tokens) and
-// "insufficient_scope" (add openid to Config.Scopes) of RFC 6750 §3.1;
-// "temporarily_unavailable"; "login_failed" for everything else, also if the server has no
-// UserInfo endpoint.
+// Every error is an [*Error]. Codes of the server (RFC 6750 §3.1): "invalid_token" (refresh the
+// tokens), "insufficient_scope" (add openid to Config.Scopes), "invalid_request". Other codes of
+// the server are returned unchanged. The code is "temporarily_unavailable" if the server did not
+// answer, and "login_failed" for everything else. errors.Is finds [ErrNoEndpoint] if the server has
+// no UserInfo endpoint.
 func (c *Client) UserInfo(ctx context.Context, tokens *Tokens) (*UserInfo, error) {
 	if tokens == nil || tokens.Token == nil || tokens.subject() == "" {
 		return nil, fail(StepUserInfo, errNoUser)
@@ -40,7 +42,7 @@ func (c *Client) UserInfo(ctx context.Context, tokens *Tokens) (*UserInfo, error
 		return nil, err
 	}
 	if m.UserInfoEndpoint == "" {
-		return nil, fail(StepUserInfo, errors.New("the server's metadata has no userinfo_endpoint: if the server has one, set it in Config.Metadata"))
+		return nil, fail(StepUserInfo, fmt.Errorf("%w (userinfo_endpoint)", ErrNoEndpoint))
 	}
 	resp, err := c.askUserInfo(ctx, m.UserInfoEndpoint, tokens)
 	if err != nil {

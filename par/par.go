@@ -80,16 +80,18 @@ const (
 //   - "invalid_request": a parameter is missing or wrong, or the redirect_uri is not
 //     registered.
 //   - "invalid_client": check the client ID, the secret or the key.
-//   - "unauthorized_client", "unsupported_response_type": the client's registration does not
-//     allow the request.
+//   - "unauthorized_client", "unsupported_response_type", "access_denied": the client's
+//     registration or a policy of the server does not allow the request.
 //   - "invalid_scope", "invalid_target": the scope or the resource is unknown, or not allowed
 //     for the client.
+//   - "server_error", "temporarily_unavailable": the server failed.
 //   - "invalid_request_object": the server rejects the signed request. Check the key, Audience
 //     and Typ.
 //   - "use_dpop_nonce": repeat the request with the nonce of the response.
 //
-// Code is "" if the server did not answer, or not with an error of OAuth. Then Status and Temporary
-// say more.
+// Other codes of the server are returned unchanged, but see package client for
+// "invalid_error_code". Code is "" if the server did not answer, or not with an error of OAuth.
+// Then Status and Temporary say more.
 func Push(ctx context.Context, hc *http.Client, u string, auth Authenticator, form url.Values) (*Pushed, error) {
 	if form.Has("request_uri") { // RFC 9126 §2.1
 		return nil, &Error{Err: errors.New("the form contains request_uri, which must not be pushed: remove it")}

@@ -74,9 +74,18 @@ const StepBackchannel client.Step = "backchannel authentication request"
 // must authenticate. With Config.RequestObject the request is signed (CIBA Core §7.1.1). The poll
 // and ping modes are supported. The push mode is not.
 //
-// Every error is a [*client.Error]. Codes: "unknown_user_id",
-// "expired_login_hint_token", "missing_user_code", "invalid_user_code", "invalid_binding_message",
-// "access_denied", "invalid_client", "unauthorized_client", "invalid_scope", "invalid_request".
+// Every error is a [*client.Error]. errors.Is finds [client.ErrNoEndpoint] if the server's metadata
+// has no endpoint for this. Codes of the server (CIBA Core §13):
+//
+//   - "unknown_user_id", "expired_login_hint_token": the hint identifies no user.
+//   - "missing_user_code", "invalid_user_code", "invalid_binding_message": change these fields of
+//     req.
+//   - "access_denied": a policy of the server or of the user does not allow the request.
+//   - "invalid_request", "invalid_client", "unauthorized_client", "invalid_scope": compare the
+//     client with its registration.
+//
+// Other codes of the server are returned unchanged. The code is "temporarily_unavailable" if the
+// server did not answer, and "login_failed" if a setting, req or the response is wrong.
 func BeginBackchannel(ctx context.Context, c *client.Client, req BackchannelRequest) (*Backchannel, error) {
 	b, err := newBackchannel(c, &req)
 	if err != nil {
@@ -192,8 +201,13 @@ func (r *backchannelResponse) fill(b *Backchannel, now time.Time) (err error) {
 // server's interval until the user has answered, the request has expired, or ctx ends. After a
 // ping it asks at once. The ID token is validated as that of a login without nonce.
 //
-// Every error is a [*client.Error]. Codes: "access_denied" if the user said no, "expired_token",
-// "invalid_grant", "invalid_client".
+// Every error is a [*client.Error]. Codes of the server (CIBA Core §11, RFC 6749 §5.2):
+// "access_denied" if the user said no, "expired_token", "invalid_grant", "invalid_client",
+// "unauthorized_client", "unsupported_grant_type", "invalid_scope", "invalid_request".
+// Other codes of the server are returned unchanged, but "authorization_pending" and "slow_down",
+// after which the polling continues. So it does while the server does not answer. If ctx ends,
+// errors.Is finds its error, and the code is "temporarily_unavailable" for a deadline. The code is
+// "login_failed" for everything else.
 func FinishBackchannel(ctx context.Context, c *client.Client, b *Backchannel) (*client.Tokens, error) {
 	if err := checkBackchannel(c, b); err != nil {
 		return nil, client.NewError(StepBackchannel, err)

@@ -11,8 +11,11 @@ import (
 // Other tokens of the response are dropped. A refresh token is not needed (§4.4.3). An ID token
 // would name a user who did not sign in. A public client is rejected.
 //
-// Every error is a [*client.Error]. Codes: "invalid_client", "unauthorized_client",
-// "invalid_scope", "invalid_target", "invalid_request".
+// Every error is a [*client.Error]. Codes of the token endpoint (RFC 6749 §5.2): "invalid_client",
+// "unauthorized_client", "unsupported_grant_type", "invalid_grant", "invalid_scope",
+// "invalid_request". A server that does not know the resource sends "invalid_target". Other codes
+// of the server are returned unchanged. The code is "temporarily_unavailable" if the server did
+// not answer, and "login_failed" if a setting, req or the response is wrong.
 func ClientCredentials(ctx context.Context, c *client.Client, req client.TokenRequest) (*client.Tokens, error) {
 	if isPublic(c) {
 		return nil, client.NewError(client.StepToken, errors.New("a public client cannot use the client credentials grant: set Config.Auth"))

@@ -42,9 +42,14 @@ type Device struct {
 // StepDevice is the step that requests the codes.
 const StepDevice client.Step = "device authorization request"
 
-// BeginDevice gets a code that the user enters on another device, RFC 8628 §3.1. Every error is a
-// [*client.Error]. Codes: "invalid_client", "unauthorized_client", "invalid_scope",
-// "invalid_request".
+// BeginDevice gets a code that the user enters on another device, RFC 8628 §3.1. Show it, then call
+// [FinishDevice].
+//
+// Every error is a [*client.Error]. errors.Is finds [client.ErrNoEndpoint] if the server's metadata
+// has no endpoint for this. Codes of the server (RFC 8628 §3.2): "invalid_client",
+// "unauthorized_client", "invalid_scope", "invalid_request". Other codes of the server are returned
+// unchanged. The code is "temporarily_unavailable" if the server did not answer, and
+// "login_failed" if a setting, req or the response is wrong.
 func BeginDevice(ctx context.Context, c *client.Client, req client.TokenRequest) (*Device, error) {
 	form, scopes, err := loginForm(c, req)
 	if err != nil {
@@ -80,8 +85,13 @@ func loginForm(c *client.Client, req client.TokenRequest) (url.Values, []string,
 // interval until the user has answered, the code has expired, or ctx ends. An ID token is
 // validated as that of a login without nonce. It is required if the scope was openid.
 //
-// Every error is a [*client.Error]. Codes: "access_denied" if the user said no, "expired_token",
-// "invalid_grant", "invalid_client".
+// Every error is a [*client.Error]. Codes of the server (RFC 8628 §3.5, RFC 6749 §5.2):
+// "access_denied" if the user said no, "expired_token", "invalid_grant", "invalid_client",
+// "unauthorized_client", "unsupported_grant_type", "invalid_scope", "invalid_request".
+// Other codes of the server are returned unchanged, but "authorization_pending" and "slow_down",
+// after which the polling continues. So it does while the server does not answer. If ctx ends,
+// errors.Is finds its error, and the code is "temporarily_unavailable" for a deadline. The code is
+// "login_failed" for everything else.
 func FinishDevice(ctx context.Context, c *client.Client, d *Device) (*client.Tokens, error) {
 	if err := checkDevice(c, d); err != nil {
 		return nil, client.NewError(StepDevice, err)

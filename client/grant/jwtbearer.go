@@ -55,8 +55,11 @@ type AssertionRequest struct {
 // login. If the server requires only the JWT, the client is Public (§3.1). An ID token in the
 // response is validated as that of a login without nonce.
 //
-// Every error is a [*client.Error]. Codes: "invalid_grant" for a JWT that the server rejects,
-// "invalid_client", "unauthorized_client", "invalid_scope", "invalid_request".
+// Every error is a [*client.Error]. Codes of the server (RFC 7523 §3.1, RFC 6749 §5.2):
+// "invalid_grant" for a JWT that the server rejects, "invalid_client", "unauthorized_client",
+// "unsupported_grant_type", "invalid_scope", "invalid_request". Other codes of the server are
+// returned unchanged. The code is "temporarily_unavailable" if the server did not answer, and
+// "login_failed" if a setting, req or the response is wrong.
 func JWTBearer(ctx context.Context, c *client.Client, req AssertionRequest) (*client.Tokens, error) {
 	form, err := req.Form()
 	if err != nil {

@@ -55,9 +55,9 @@ func (r Registrar) redacted() string { return fmt.Sprintf("[registrar at %v]", r
 // Every error is an [*Error]. Codes: [InvalidRedirectURI], [InvalidClientMetadata],
 // [InvalidSoftwareStatement] and [UnapprovedSoftwareStatement] say which part of m to change
 // (RFC 7591 §3.2.2). Status 401 or 403 means that the server requires another
-// InitialAccessToken. errors.Is finds [ErrNoEndpoint] if the server has no registration
-// endpoint. Code is "" if the server sent none, for example if m is invalid or the server did
-// not answer.
+// InitialAccessToken. Other codes of the server are returned unchanged, but see package client for
+// "invalid_error_code". errors.Is finds [ErrNoEndpoint] if the server has no registration endpoint.
+// Code is "" if the server sent none, for example if m is invalid or the server did not answer.
 //
 // If the server registered the client but its response is unusable, Register returns the
 // registration with the error. Pass it to [Registrar.Delete] to remove that client.
@@ -88,9 +88,9 @@ func (r *Registrar) Register(ctx context.Context, m Metadata) (*Registered, erro
 // access token that the server issued anew replaces the old one. Store the result instead of
 // old.
 //
-// Every error is an [*Error]. Status 401 means that Registered.AccessToken is no longer valid,
-// or the client was deleted: register again. Status 403 means that the server does not allow
-// this.
+// Every error is an [*Error]. Its Code is that of the server, unchanged, or "". Status 401 means
+// that Registered.AccessToken is no longer valid, or the client was deleted: register again.
+// Status 403 means that the server does not allow this.
 func (r *Registrar) Read(ctx context.Context, old *Registered) (*Registered, error) {
 	resp, err := r.manage(ctx, http.MethodGet, old, nil)
 	if err != nil {
@@ -102,10 +102,11 @@ func (r *Registrar) Read(ctx context.Context, old *Registered) (*Registered, err
 // Update replaces the registration by changed.Metadata, RFC 7592 §2.2. Omitted members are removed,
 // so start with the result of Register, Read or Update. Store the result, as with Read.
 //
-// Every error is an [*Error]. Codes are the same as for Register: [InvalidRedirectURI],
-// [InvalidClientMetadata], [InvalidSoftwareStatement] and [UnapprovedSoftwareStatement]. Status 401
-// means that Registered.AccessToken is no longer valid, or the client was deleted: register again.
-// Status 403 means that the server does not allow this.
+// Every error is an [*Error]. Codes are those of Register (RFC 7591 §3.2.2): [InvalidRedirectURI],
+// [InvalidClientMetadata], [InvalidSoftwareStatement] and [UnapprovedSoftwareStatement]. Other
+// codes of the server are returned unchanged. Status 401 means that Registered.AccessToken is no
+// longer valid, or the client was deleted: register again. Status 403 means that the server does
+// not allow this.
 func (r *Registrar) Update(ctx context.Context, changed *Registered) (*Registered, error) {
 	if changed == nil {
 		return nil, wrap(errUnmanaged)
@@ -125,9 +126,9 @@ func (r *Registrar) Update(ctx context.Context, changed *Registered) (*Registere
 	return r.follow(resp, changed, sent)
 }
 
-// Delete deletes a registration, RFC 7592 §2.3. Every error is an [*Error]. Status 401 means
-// that Registered.AccessToken is no longer valid, or the client was deleted: register again.
-// Status 403 means that the server does not allow this.
+// Delete deletes a registration, RFC 7592 §2.3. Every error is an [*Error]. Its Code is that of the
+// server, unchanged, or "". Status 401 means that Registered.AccessToken is no longer valid, or the
+// client was deleted already. Status 403 means that the server does not allow this.
 func (r *Registrar) Delete(ctx context.Context, old *Registered) error {
 	resp, err := r.manage(ctx, http.MethodDelete, old, nil)
 	if err != nil {
