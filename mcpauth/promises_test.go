@@ -128,6 +128,40 @@ func TestLogoutExpired(t *testing.T) {
 	w.wantLogins(t, 2)
 }
 
+// TestLogoutUnreachable: if no server answers, the tokens of an earlier run are forgotten too. A Store
+// that fails is an error.
+func TestLogoutUnreachable(t *testing.T) {
+	w := newWorld(t, issuertest.Config{})
+	config := w.config()
+	kept := &store{}
+	config.Store = kept
+	connect(t, w, newHandler(t, config))
+	config.Endpoint = w.url
+	config.HTTP = &http.Client{Transport: broken{}}
+	if err := newHandler(t, config).Logout(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for key := range kept.values {
+		if !strings.HasPrefix(key, "mcpauth-client:") {
+			t.Errorf("the Store still has %s", key)
+		}
+	}
+	config.Store, config.Leases = unreadable{kept}, kept
+	if err := newHandler(t, config).Logout(t.Context()); err == nil {
+		t.Error("a Store that does not answer is no error")
+	}
+}
+
+// broken is a network without servers.
+type broken struct{}
+
+func (broken) RoundTrip(*http.Request) (*http.Response, error) { return nil, errors.New("no route") }
+
+// unreadable is a Store that does not answer.
+type unreadable struct{ *store }
+
+func (unreadable) Load(context.Context, string) ([]byte, error) { return nil, errors.New("no answer") }
+
 // TestFailureIsRemembered: a login that failed is not repeated for five seconds.
 func TestFailureIsRemembered(t *testing.T) {
 	w := newWorld(t, issuertest.Config{})

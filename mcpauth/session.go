@@ -142,21 +142,29 @@ func (h *Handler) restore(ctx context.Context, f *found) *session {
 
 func (h *Handler) stored(ctx context.Context) *record {
 	value, err := h.config.Store.Load(ctx, h.key("session", h.at()))
+	if err != nil {
+		return nil
+	}
+	return readRecord(value)
+}
+
+// readRecord decodes a stored record. It returns nil if it is unusable.
+func readRecord(value []byte) *record {
 	r := &record{}
-	if err != nil || len(value) == 0 || json.Unmarshal(value, r) != nil || r.Issuer == "" {
+	if len(value) == 0 || json.Unmarshal(value, r) != nil || r.Issuer == "" {
 		return nil
 	}
 	return r
 }
 
 // Logout revokes the tokens, where the server can, and forgets them. The next request signs the
-// user in again. If the tokens cannot be refreshed, they are forgotten without revocation. The
-// error is that of the revocation or of the Store. A [*client.Error] has the codes of
-// [client.Client.Revoke].
+// user in again. If the tokens cannot be refreshed, or a server does not answer, they are forgotten
+// without revocation. The error is that of the revocation or of the Store. A [*client.Error] has the
+// codes of [client.Client.Revoke].
 func (h *Handler) Logout(ctx context.Context) error {
 	s := h.open(ctx)
 	if s == nil {
-		return nil
+		return h.forgetStored(ctx)
 	}
 	issued, err := s.source().Tokens(ctx)
 	if gone := s.refresher.Forget(ctx, s.key); gone != nil {
@@ -170,6 +178,22 @@ func (h *Handler) Logout(ctx context.Context) error {
 		return nil // the tokens cannot be refreshed: they are not revoked
 	}
 	return s.client.RevokeTokens(ctx, issued)
+}
+
+// forgetStored forgets the session of an earlier run that cannot be opened: a server does not
+// answer, or the configuration has changed.
+func (h *Handler) forgetStored(ctx context.Context) error {
+	name := h.key("session", h.at())
+	value, err := h.config.Store.Load(ctx, name)
+	if err != nil || len(value) == 0 {
+		return err
+	}
+	if r := readRecord(value); r != nil {
+		if err := h.config.Store.Delete(ctx, h.tokensKey(r.Issuer)); err != nil {
+			return err
+		}
+	}
+	return h.config.Store.Delete(ctx, name)
 }
 
 // tokensKey is where the tokens of an authorization server are: another process, which knows
