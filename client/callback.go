@@ -167,15 +167,16 @@ func (c *Client) CallbackState(ctx context.Context, callback url.Values) (string
 // Every error is an [*Error]. errors.As finds a [*CallbackError] if the server sent an error.
 // Codes of the server:
 //
-//   - in the callback (RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6): "access_denied",
-//     "invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope",
-//     "server_error", "temporarily_unavailable", "login_required", "interaction_required",
+//   - in the callback (RFC 6749 §4.1.2.1): "access_denied", "invalid_request",
+//     "unauthorized_client", "unsupported_response_type", "invalid_scope", "server_error",
+//     "temporarily_unavailable"
+//   - in the callback (OpenID Connect Core §3.1.2.6): "login_required", "interaction_required",
 //     "account_selection_required", "consent_required", "invalid_request_uri",
 //     "invalid_request_object", "request_not_supported", "request_uri_not_supported",
 //     "registration_not_supported"
 //
 // Other codes of the server are returned unchanged. The code is "temporarily_unavailable" too if
-// the metadata or the keys could not be fetched, and "login_failed" for a response that is wrong,
+// the metadata or the keys could not be fetched. It is "login_failed" for a response that is wrong
 // or belongs to another login.
 func (c *Client) CheckCallback(ctx context.Context, pending *Pending, callback url.Values) error {
 	_, err := c.checkResponse(ctx, pending, callback)

@@ -114,8 +114,8 @@ func tokenError(err error) *TokenError {
 	return out
 }
 
-// NewError returns the error of a step. Its code is that of the server in err, unchanged.
-// Otherwise it is "temporarily_unavailable" if err has a method Temporary() bool that returns
+// NewError returns the error of a step. Its code is the server's code in err, unchanged. Without
+// one it is "temporarily_unavailable" if err has a method Temporary() bool that returns
 // true, and "login_failed" if not.
 func NewError(step Step, err error) *Error { return fail(step, err) }
 

@@ -26,9 +26,10 @@ import (
 // Every error is an [*Error]. For an error of the server errors.As finds a [*CallbackError] or a
 // [*TokenError]. Codes of the server:
 //
-//   - in the callback (RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6): "access_denied",
-//     "invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope",
-//     "server_error", "temporarily_unavailable", "login_required", "interaction_required",
+//   - in the callback (RFC 6749 §4.1.2.1): "access_denied", "invalid_request",
+//     "unauthorized_client", "unsupported_response_type", "invalid_scope", "server_error",
+//     "temporarily_unavailable"
+//   - in the callback (OpenID Connect Core §3.1.2.6): "login_required", "interaction_required",
 //     "account_selection_required", "consent_required", "invalid_request_uri",
 //     "invalid_request_object", "request_not_supported", "request_uri_not_supported",
 //     "registration_not_supported"

@@ -221,7 +221,7 @@ func (t *tokenResponse) keepAccessToken() {
 // is sent once.
 //
 // Every error is an [*Error]. errors.Is finds [ErrNoEndpoint] if endpoint returns "". The code is
-// that of the server, unchanged. It is "temporarily_unavailable" if the server did not answer,
+// the server's code, unchanged. Without one it is "temporarily_unavailable" if the server did not answer,
 // and "login_failed" for everything else.
 func (c *Client) PostForm(ctx context.Context, step Step, endpoint func(*discovery.Metadata) string, form url.Values, answer any) error {
 	resp, err := c.postTo(ctx, step, func(m *discovery.Metadata) place { return place{url: endpoint(m), failure: notOAuth} }, form, "application/json")

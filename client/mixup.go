@@ -63,8 +63,8 @@ func (c *Client) NamesIssuer() bool {
 // the response arrived, as the browser sees it. If a proxy changes host or path, it is the URL
 // before the change. A response that did not arrive at the RedirectURL of its login is rejected
 // before any request is sent (RFC 9700 §4.4.2.2). FinishAt compares host, path and the query of
-// RedirectURL. It ignores the scheme and the parameters of the response. Errors are those of
-// [Client.Finish].
+// RedirectURL. It ignores the scheme and the parameters of the response. It returns the
+// errors of [Client.Finish].
 func (c *Client) FinishAt(ctx context.Context, pending *Pending, at *url.URL, callback url.Values) (*Tokens, error) {
 	if err := checkArrival(pending, at); err != nil {
 		return nil, fail(StepCallback, err)

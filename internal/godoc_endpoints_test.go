@@ -90,9 +90,9 @@ var unsent = map[string]string{
 // composed are the calls that return whatever another call returns.
 var composed = regexp.MustCompile(`^(tokens|loopback|crossapp|mcpauth)\.|^client\.Client\.(FinishAt|RevokeTokens)$`)
 
-// TestServerCodesDocumented: the doc comment of each call that sends a request to an authorization
-// server names the codes of its endpoints, by clause, and no other, and the codes of this module.
-// A call that is made of others may name these instead.
+// TestServerCodesDocumented: the doc comment of each call that asks an authorization server names the
+// codes of its endpoints, by clause, and no other. It also names the codes of this
+// module. A call that consists of others may name these instead.
 func TestServerCodesDocumented(t *testing.T) {
 	g := loadGraph(t, "..", "../mcpauth")
 	checked, codes := 0, 0
@@ -211,8 +211,8 @@ func (g *codeGraph) required(f *function) (codes, clauses []string) {
 	return slices.Compact(codes), clauses
 }
 
-// aboutErrors finds where a doc comment begins to speak of errors.
-var aboutErrors = regexp.MustCompile(`(Every|An|The) error|Errors are|[Cc]odes?`)
+// aboutErrors finds where a doc comment begins to describe errors.
+var aboutErrors = regexp.MustCompile(`(Every|An|The) error|Errors are|It returns the errors|[Cc]odes?`)
 
 // docLink finds the links to calls and constants in a doc comment.
 var docLink = regexp.MustCompile(`\[\*?([A-Za-z]+(?:\.[A-Za-z]+)*)\]`)

@@ -84,11 +84,11 @@ func (h *Handler) TokenSource(ctx context.Context) (oauth2.TokenSource, error) {
 //
 // errors.As finds in the error:
 //
-//   - a [*tokens.ChallengeError] if another token cannot help. Its code is that of the MCP
+//   - a [*tokens.ChallengeError] if another token cannot help. Its code is from the MCP
 //     server, such as "insufficient_scope" or "invalid_token". Check the audience of the access
 //     tokens.
-//   - a [*discovery.Error] if the metadata of the MCP server or of its authorization server
-//     cannot be fetched or used, or Config.Trusted accepts none of its servers.
+//   - a [*discovery.Error] if metadata of the MCP server or of its authorization server cannot be
+//     fetched or used. It is also the error if Config.Trusted accepts none of its servers.
 //   - a [*registration.Error] with the codes of [registration.Registrar.Register] if the
 //     authorization server does not register the client.
 //   - a [*client.Error] with the step and the codes of [client.Client.Begin],

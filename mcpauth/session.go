@@ -159,7 +159,7 @@ func readRecord(value []byte) *record {
 
 // Logout revokes the tokens, where the server can, and forgets them. The next request signs the
 // user in again. If the tokens cannot be refreshed, or a server does not answer, they are forgotten
-// without revocation. The error is that of the revocation or of the Store. A [*client.Error] has the
+// without revocation. An error comes from the revocation or the Store. A [*client.Error] has the
 // codes of [client.Client.Revoke].
 func (h *Handler) Logout(ctx context.Context) error {
 	s := h.open(ctx)

@@ -48,9 +48,9 @@ type ExchangeRequest struct {
 // access token, TokenType may be "N_A", and [client.Client.Authorize] rejects it. An ID token in
 // the response is validated as that of a login without nonce.
 //
-// Every error is a [*client.Error]. Codes of the server (RFC 8693 §2.2.2, RFC 6749 §5.2):
-// "invalid_request" for a token that the server rejects, "invalid_target" if it issues no token
-// for the service, "invalid_client", "unauthorized_client", "unsupported_grant_type",
+// Every error is a [*client.Error]. Codes of the server (RFC 8693 §2.2.2): "invalid_request" for a
+// token that the server rejects, "invalid_target" if it issues no token for the service. Further
+// codes (RFC 6749 §5.2): "invalid_client", "unauthorized_client", "unsupported_grant_type",
 // "invalid_grant", "invalid_scope". Other codes of the server are returned unchanged. The code is
 // "temporarily_unavailable" if the server did not answer, and "login_failed" if a setting, req or
 // the response is wrong.

@@ -88,7 +88,7 @@ func (r *Registrar) Register(ctx context.Context, m Metadata) (*Registered, erro
 // access token that the server issued anew replaces the old one. Store the result instead of
 // old.
 //
-// Every error is an [*Error]. Its Code is that of the server, unchanged, or "". Status 401 means
+// Every error is an [*Error]. Its Code is the server's code, unchanged, or "". Status 401 means
 // that Registered.AccessToken is no longer valid, or the client was deleted: register again.
 // Status 403 means that the server does not allow this.
 func (r *Registrar) Read(ctx context.Context, old *Registered) (*Registered, error) {
@@ -102,7 +102,7 @@ func (r *Registrar) Read(ctx context.Context, old *Registered) (*Registered, err
 // Update replaces the registration by changed.Metadata, RFC 7592 §2.2. Omitted members are removed,
 // so start with the result of Register, Read or Update. Store the result, as with Read.
 //
-// Every error is an [*Error]. Codes are those of Register (RFC 7591 §3.2.2): [InvalidRedirectURI],
+// Every error is an [*Error]. Codes are the same as for Register (RFC 7591 §3.2.2): [InvalidRedirectURI],
 // [InvalidClientMetadata], [InvalidSoftwareStatement] and [UnapprovedSoftwareStatement]. Other
 // codes of the server are returned unchanged. Status 401 means that Registered.AccessToken is no
 // longer valid, or the client was deleted: register again. Status 403 means that the server does
@@ -126,8 +126,8 @@ func (r *Registrar) Update(ctx context.Context, changed *Registered) (*Registere
 	return r.follow(resp, changed, sent)
 }
 
-// Delete deletes a registration, RFC 7592 §2.3. Every error is an [*Error]. Its Code is that of the
-// server, unchanged, or "". Status 401 means that Registered.AccessToken is no longer valid, or the
+// Delete deletes a registration, RFC 7592 §2.3. Every error is an [*Error]. Its Code is the
+// server's code, unchanged, or "". Status 401 means that Registered.AccessToken is no longer valid, or the
 // client was deleted already. Status 403 means that the server does not allow this.
 func (r *Registrar) Delete(ctx context.Context, old *Registered) error {
 	resp, err := r.manage(ctx, http.MethodDelete, old, nil)

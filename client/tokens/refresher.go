@@ -103,7 +103,7 @@ const forgottenTime = 2 * renewTime
 // Tokens returns the tokens of a login, refreshed if they expire soon. While a refresh is in
 // progress, or if it fails, it returns the old tokens if they are still valid.
 //
-// An error is a [*client.Error], unless r is not configured. Codes are those of
+// An error is a [*client.Error], unless r is not configured. It has the codes of
 // [client.Client.Refresh] or of Fetch. It wraps [ErrLoginRequired] if the login has ended: the
 // user must sign in again. The code is "temporarily_unavailable" if the server, the Store or
 // the Leases did not answer: call Tokens later.
@@ -128,8 +128,8 @@ func (r *Refresher) Tokens(ctx context.Context, key string) (*client.Tokens, err
 }
 
 // Renew refreshes the tokens of a login early, because an API has rejected the tokens rejected.
-// If the login has other tokens by now, Renew returns those. Errors are those of
-// [Refresher.Tokens].
+// If the login has other tokens by now, Renew returns those. It returns
+// the errors of [Refresher.Tokens].
 func (r *Refresher) Renew(ctx context.Context, key string, rejected *client.Tokens) (*client.Tokens, error) {
 	if err := r.configured(); err != nil {
 		return nil, err
