@@ -83,7 +83,7 @@ func TestPlaygroundScreenReader(t *testing.T) {
 	heard := p.heard()
 	for role, names := range map[string][]string{
 		"checkbox": {"PAR", "DPoP", "Step-up"}, "button": {"Run the login", "Algorithm none", "Flood of unknown kids"}, "region": {"The result", "The messages"},
-		"group": {"Switches", "Attacks"}, "heading": {"Countersign playground", "Algorithm none", "The messages", "The tokens and the 14 steps", "The Go lines that change"},
+		"group": {"Switches", "Attacks"}, "heading": {"Countersign playground", "Algorithm none", "The messages", "The ID token and the 14 steps", "The Go lines that change"},
 	} {
 		for _, name := range names {
 			if !slices.Contains(heard[role], name) {

@@ -103,6 +103,10 @@ func TestPlayground(t *testing.T) {
 		if text := p.text(); strings.Contains(text, "did not start") || p.count("#steps li") != 14 || p.count("#steps .failed") != 0 || p.count("#lines") != 1 || p.count(".diagram li") < 5 {
 			t.Errorf("switch %s:\n%s", id, text)
 		}
+		asks := id == "opaque" || id == "introspection" // the API does not check the token by itself
+		if rows := p.count("#rows li"); asks != (rows == 0) || !asks && (rows != 14 || p.count("#rows .failed") != 0) {
+			t.Errorf("switch %s: %d rows of the API:\n%s", id, rows, p.text())
+		}
 		p.narrow("switch " + id)
 		p.picture("playground-switch-" + id)
 	}
@@ -129,6 +133,12 @@ func TestPlayground(t *testing.T) {
 	if p.count(".claims .lit") == 0 {
 		t.Error("step 11 highlights no claim")
 	}
+	p.press("#run")
+	p.do("move to a row", chromedp.EvaluateAsDevTools[chromedp.Void](`document.querySelector('[data-step="a5"]').focus({preventScroll: true})`))
+	if lit := read(p, "lit", chromedp.Evaluate[string](`[...document.querySelectorAll(".claims .lit dt")].map(e => e.textContent).join()`)); strings.ReplaceAll(lit, "aud,", "") != "aud" {
+		t.Errorf("row 5 of the API highlights %q, expected aud of access tokens", lit)
+	}
+	p.press(`.attacks button[value="nonce"]`)
 	for _, scheme := range []string{"light", "dark"} {
 		p.scheme(scheme)
 		p.do("scroll", chromedp.EvaluateAsDevTools[chromedp.Void](`scrollTo(0, 0)`))

@@ -23,9 +23,12 @@ type delivery struct {
 }
 
 // response begins a login in a browser, up to the authorization response.
-func (l *lab) response(b *http.Client) delivery {
+func (l *lab) response(b *http.Client) delivery { return l.responseTo(b, l.app+"/photos") }
+
+// responseTo begins at an address: a page of the application, or an authorization request.
+func (l *lab) responseTo(b *http.Client, address string) delivery {
 	stopped := stopAt(b, func(u *url.URL) bool { return strings.HasPrefix(u.String(), l.app+"/callback") })
-	resp, err := stopped.Get(l.app + "/photos")
+	resp, err := stopped.Get(address)
 	if err != nil {
 		return delivery{}
 	}
@@ -72,12 +75,17 @@ func withCode(q url.Values, code string) url.Values {
 	return q
 }
 
+// values returns the parameters of the response.
+func (d delivery) values() url.Values {
+	if u, err := url.Parse(d.address); err == nil && d.form == nil {
+		return u.Query()
+	}
+	return d.form
+}
+
 // code returns the code of the response.
 func (d delivery) code() string {
-	q := d.form
-	if u, err := url.Parse(d.address); err == nil && q == nil {
-		q = u.Query()
-	}
+	q := d.values()
 	if code, ok := payloadOf(q.Get("response"))["code"].(string); ok {
 		return code
 	}

@@ -22,8 +22,7 @@ type Attack struct {
 
 	run func(context.Context, *lab) (screen, string)
 
-	// would says what such a library would have done in this run. "" means that Without says
-	// all.
+	// would does what such a library would have done, in the same run, and says what came of it.
 	would func(context.Context, *lab) string
 }
 
@@ -37,7 +36,7 @@ var Attacks = []Attack{
 		"A library that finds the login only by state, on the server's side, signs the attacker in as the victim.", nil, replayedCode, stillWorks("the victim's browser")},
 	{"inject", "Injected code", "The attacker puts the code of another login into the victim's response. The server checks PKCE.",
 		"client.Finish sends the code_verifier of this login. It does not fit the code of another one.", "RFC 7636 §4.6",
-		"Without PKCE the server redeems the code, and the victim's session has the tokens of another login.", nil, injectedCode, nil},
+		"Without PKCE the server redeems the code. A library that does not compare nonce either signs the browser in with the tokens of another login.", nil, injectedCode, withoutPKCE},
 	{"mixup", "Issuer mix-up", "The server of this login is malicious, and sends the browser on to an honest server. The response has the honest server's iss.",
 		"client.Finish compares iss with the issuer of this login.", "RFC 9207 §2.4",
 		"A library that ignores iss sends the honest server's code to the malicious server, which can then use it.", nil, mixUp, wouldSendCode},
@@ -61,10 +60,10 @@ var Attacks = []Attack{
 		"A library with a tolerance of an hour hides the wrong clock. It accepts each token for an hour after its end.", nil, wrongClock, wouldAccept(signed)},
 	{"crosssite", "Cross-site post", "A page of another site posts to the application's logout, with the victim's cookies.",
 		"login.Logout rejects posts from other sites.", "W3C Fetch Metadata §2.3",
-		"A library without a check of the origin signs the victim out, or does worse in other handlers.", nil, crossSite, nil},
+		"A library without a check of the origin signs the victim out, or does worse in other handlers.", nil, crossSite, withoutOriginCheck},
 	{"redirect", "Open redirect", "A link to the application's sign-in page names the attacker's site as the page to return to.",
 		"login.Start returns only to paths of this site.", "RFC 9700 §4.11",
-		"A library that returns to any address sends the visitor to a copy of the site after a real login.", nil, openRedirect, nil},
+		"A library that returns to any address sends the visitor to a copy of the site after a real login.", nil, openRedirect, withoutReturnCheck},
 	{"flood", "Flood of unknown kids", "The attacker sends 50 tokens, each with another unknown kid, so that the API fetches the keys each time.",
 		"discovery.Provider has a budget of fetches for unknown kids.", "OpenID Connect Core §10.1.1",
 		"A library that fetches the key set for each unknown kid lets the attacker load the server.", map[string]bool{"opaque": false, "introspection": false}, flood, wouldFetch},

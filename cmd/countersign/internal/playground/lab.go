@@ -42,6 +42,7 @@ type lab struct {
 	api    string
 	client *client.Client
 	login  *login.Login
+	pages  *http.ServeMux  // of the application
 	cert   tls.Certificate // of the client, with mTLS
 	key    issuertest.Key
 	roots  []*x509.Certificate
@@ -158,6 +159,7 @@ func (l *lab) application() (http.Handler, error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
+	l.pages = mux
 	mux.Handle("/login", l.login.Start())
 	mux.Handle("/callback", l.login.Callback())
 	mux.Handle("/logout", l.login.Logout())

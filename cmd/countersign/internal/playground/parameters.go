@@ -109,14 +109,14 @@ func parameter(e explanation, name, value string) Parameter {
 
 // tokenIn decodes a value that is a JWT.
 func tokenIn(name, value string) *Token {
-	parts := strings.Split(value, ".")
+	parts, steps := strings.Split(value, "."), stepsFor(name)
 	switch len(parts) {
 	case 3:
-		if header := claimsOf(parts[0]); header != nil {
-			return &Token{name, header, claimsOf(parts[1]), value}
+		if header := claimsOf(parts[0], steps); header != nil {
+			return &Token{name, header, claimsOf(parts[1], steps), value}
 		}
 	case 5:
-		if header := claimsOf(parts[0]); header != nil {
+		if header := claimsOf(parts[0], nil); header != nil {
 			return &Token{name + ", encrypted: only its header can be read", header, nil, value}
 		}
 	}

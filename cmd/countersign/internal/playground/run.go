@@ -58,6 +58,8 @@ type Result struct {
 	Arrows  []Arrow
 	Tokens  []Token
 	Steps   []Step
+	Rows    []Step // of the API's list for the access token
+	Note    string // why there is no list
 	Took    time.Duration
 }
 
@@ -84,6 +86,7 @@ func Run(ctx context.Context, on map[string]bool, attackID string) *Result {
 		}
 	}
 	r.Took = time.Since(begun).Round(time.Millisecond)
+	r.Rows, r.Note = l.apiChecks(ctx)
 	l.describe(r)
 	return r
 }

@@ -18,8 +18,12 @@ type Token struct {
 	raw    string
 }
 
-// Claim is a member of a header or of the claims. Steps are the checks that read it.
+// Claim is a member of a header or of the claims. Steps are the checks that read it: those of
+// the API begin with "a".
 type Claim struct{ Name, Value, Steps string }
+
+// Access reports that it is an access token.
+func (t Token) Access() bool { return strings.HasPrefix(t.Name, "access_token") }
 
 // tokensIn are the tokens that the checks are about.
 func tokensIn(x *wire.Exchange) (found []Token) {
@@ -38,20 +42,36 @@ func tokensIn(x *wire.Exchange) (found []Token) {
 	return found
 }
 
-func claimsOf(part string) (all []Claim) {
+// IDTokens are the tokens of the run that are not access tokens.
+func (r *Result) IDTokens() (some []Token) { return r.tokens(false) }
+
+// AccessTokens are the access tokens of the run.
+func (r *Result) AccessTokens() (some []Token) { return r.tokens(true) }
+
+func (r *Result) tokens(access bool) (some []Token) {
+	for _, t := range r.Tokens {
+		if t.Access() == access {
+			some = append(some, t)
+		}
+	}
+	return some
+}
+
+// claimsOf decodes a part of a token. steps are the checks that read each member.
+func claimsOf(part string, steps map[string]string) (all []Claim) {
 	data, _ := base64.RawURLEncoding.DecodeString(part)
 	var members map[string]json.RawMessage
 	_ = json.Unmarshal(data, &members)
 	for _, name := range sortedNames(members) {
-		all = append(all, Claim{name, string(members[name]), claimSteps[name]})
+		all = append(all, Claim{name, string(members[name]), steps[name]})
 	}
 	return all
 }
 
-// Step is one of the 14 steps. Claims are the claims that it reads.
+// Step is one of the 14 steps, or a row of the API's list.
 type Step struct {
-	Number               int
-	Test, Result, Reason string
+	Number                       int
+	Test, Clause, Result, Reason string
 }
 
 // notChecked is the result of the steps after one that failed.
@@ -66,9 +86,20 @@ func stepsOf(report *idtoken.Report) (all []Step) {
 		if s.Result == idtoken.Failed && strings.HasPrefix(reason, notChecked) {
 			result = notChecked
 		}
-		all = append(all, Step{s.Number, s.Test, result, reason})
+		all = append(all, Step{Number: s.Number, Test: s.Test, Result: result, Reason: reason})
 	}
 	return all
+}
+
+// stepsFor gives, for a token of that name, the checks that read each member.
+func stepsFor(name string) map[string]string {
+	switch name {
+	case "id_token":
+		return claimSteps
+	case "access_token":
+		return rowSteps
+	}
+	return nil
 }
 
 var claimSteps = map[string]string{

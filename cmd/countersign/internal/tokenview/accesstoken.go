@@ -40,8 +40,16 @@ var accessChecks = []accessCheck{
 	{"Sender holds the bound key (cnf)", "RFC 9449 section 7, RFC 8705 section 3", []string{"cnf"}, binding},
 }
 
-// AccessTokenChecks returns the checks of RFC 9068. When rs.JWT rejects the token for a reason that
-// is in no other row, the first row has it.
+// AccessTokenRows returns the rows of the list without results.
+func AccessTokenRows() (rows []Check) {
+	for i, a := range accessChecks {
+		rows = append(rows, Check{Number: i + 1, Test: a.test, Clause: a.clause, Claims: a.claims})
+	}
+	return rows
+}
+
+// AccessTokenChecks returns the checks of RFC 9068. When rs.JWT rejects the token for a reason
+// that is in no other row, the first row has it.
 func (t *Token) AccessTokenChecks(ctx context.Context, o Options) (checks []Check) {
 	for i, a := range accessChecks {
 		result, reason := a.run(ctx, t, o)
