@@ -26,7 +26,7 @@ var headerExplanations = map[string]explanation{
 	"Sec-Fetch-Site": {"Whether the request comes from this site, as the browser says.", "W3C Fetch Metadata §2.3"},
 	"Sec-Fetch-Mode": {"How the browser makes the request: as a page, or by a script.", "W3C Fetch Metadata §2.2"},
 
-	"Content-Security-Policy":   {"What the page may load, and who may show it in a frame.", "W3C Content Security Policy §3.1"},
+	"Content-Security-Policy":   {"What the page may load, and who may show it in a frame.", "W3C Content Security Policy Level 3 §3.1"},
 	"Referrer-Policy":           {"Which address the browser names to other sites.", "W3C Referrer Policy §4.1"},
 	"X-Content-Type-Options":    {"Forbids the browser to guess the format.", "WHATWG Fetch, X-Content-Type-Options header"},
 	"X-Frame-Options":           {"Whether other sites may show the page in a frame.", "RFC 7034 §2"},

@@ -119,14 +119,24 @@ func (l *ownLogin) arrive(q url.Values) {
 	}
 }
 
-// finish ends the login, once, with what the attack makes of the response.
-func (l *ownLogin) finish(ctx context.Context) *Result {
+// foreign is the state of a response with another state than the login's: any page on the web can
+// have sent it. The login does not end with it until the person says so.
+func (l *ownLogin) foreign() (state string, foreign bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	state = stateOf(l.arrived)
+	return state, l.arrived != nil && l.result == nil && state != l.pending.State
+}
+
+// finish ends the login, once, with what the attack makes of the response. anyState is the
+// person's word for a response with another state.
+func (l *ownLogin) finish(ctx context.Context, anyState bool) *Result {
 	l.finishing.Lock()
 	defer l.finishing.Unlock()
 	l.mu.Lock()
 	arrived, done := l.arrived, l.result
 	l.mu.Unlock()
-	if arrived == nil || done != nil {
+	if arrived == nil || done != nil || !anyState && stateOf(arrived) != l.pending.State {
 		return done
 	}
 	q := url.Values{}

@@ -161,6 +161,43 @@ func TestOwnTabs(t *testing.T) {
 	}
 }
 
+// TestOwnForeignResponse: another page opens the redirect URI before the server's response has come.
+// The login does not end with that, and ends with the right response. Only a person with the cookie
+// can end it with the other one.
+func TestOwnForeignResponse(t *testing.T) {
+	_, own := ownIssuer(t, issuertest.Edit{})
+	b := openTab(t, own)
+	for name, query := range map[string]string{"another state": "state=of-nobody&code=x", "no state": "error=access_denied", "a forged JWT": "response=e30.eyJzdGF0ZSI6IngifQ.x"} {
+		right := b.begin("")
+		if page := b.finish(b.base + "callback?" + query); !strings.Contains(page, "A response with another state has come") || strings.Contains(page, "outcome") {
+			t.Errorf("%s: %s", name, text(page))
+		}
+		if page := b.finish(right); !strings.Contains(page, "Signed in.") {
+			t.Errorf("%s: the right response came later: %s", name, text(page))
+		}
+	}
+	b.begin("")
+	found := resultLink.FindStringSubmatch(b.get(b.base + "callback?state=of-nobody&code=x"))
+	if found == nil {
+		t.Fatal("no link to the result")
+	}
+	end := func(c *http.Client, header ...string) string {
+		r, _ := http.NewRequest(http.MethodPost, b.base+found[1], nil)
+		for _, site := range header {
+			r.Header.Set("Sec-Fetch-Site", site)
+		}
+		return b.read(c.Do(r))
+	}
+	for name, page := range map[string]string{"without the cookie": end(http.DefaultClient), "from another site": end(b.http, "cross-site")} {
+		if strings.Contains(page, "The sign-in failed.") || strings.Contains(page, "another state") {
+			t.Errorf("%s: %s", name, text(page))
+		}
+	}
+	if page := end(b.http, "same-origin"); !strings.Contains(page, "The sign-in failed.") || !strings.Contains(page, "state") {
+		t.Errorf("anyway: %s", text(page))
+	}
+}
+
 // hostile is what a malicious server puts into every text.
 const hostile = "\"'><img src=x onerror=alert(1)><script>alert(1)</script>\u202Ejavascript:"
 

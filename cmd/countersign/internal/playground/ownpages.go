@@ -83,11 +83,14 @@ func (s *Server) finishOwn(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return
 	}
-	result := login.finish(r.Context())
-	if result == nil {
-		result = &Result{Failure: "The server's response has not come yet."}
+	v := view{On: login.on, Result: login.finish(r.Context(), r.Method == http.MethodPost)}
+	if v.Result == nil {
+		v.Result = &Result{Failure: "The server's response has not come yet."}
+		if state, foreign := login.foreign(); foreign {
+			v.Result, v.Foreign, v.Login = nil, &state, login.id
+		}
 	}
-	s.write(w, view{On: login.on, Result: result})
+	s.write(w, v)
 }
 
 // beginOwn shows the address of the authorization request.

@@ -65,6 +65,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /{$}", s.home)
 	mux.HandleFunc("POST /run", s.runs)
 	mux.HandleFunc("GET /own", s.finishOwn)
+	mux.HandleFunc("POST /own", s.finishOwn)
 	for name, kind := range map[string]string{"style.css": "text/css; charset=utf-8", "page.js": "text/javascript; charset=utf-8"} {
 		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, _ *http.Request) {
 			data, _ := files.ReadFile(name)
@@ -133,6 +134,8 @@ type view struct {
 	Redirect string
 	Continue string  // the authorization request at the person's own server
 	Pressed  *Attack // that follows then, nil for none
+	Foreign  *string // the state of a response that may be from any page; nil for none
+	Login    string  // the login that it came for
 }
 
 func (s *Server) home(w http.ResponseWriter, r *http.Request) {
