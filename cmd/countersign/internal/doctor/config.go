@@ -77,6 +77,12 @@ func (x *examination) serverFields(s *source) {
 		s.uses(module + "pkce")
 		s.field("PKCE: pkce.Plain")
 	}
+	if mode := x.responseMode(); mode != "" && !signsRequests(x.Profile) && x.Profile != client.FAPICIBA {
+		s.field("ResponseMode: %q", mode)
+		if strings.HasSuffix(mode, "jwt") {
+			s.field("ResponseAlgs: %s", goList(x.responseAlgs()))
+		}
+	}
 	if x.metadata.RequireSignedRequestObject && !signsRequests(x.Profile) {
 		x.keysVariable(s)
 		s.field("RequestObject: &client.RequestObject{Keys: keys}")
@@ -214,6 +220,14 @@ func (x *examination) idTokenAlgs() []string {
 		return nil
 	}
 	return usable[:1]
+}
+
+// responseAlgs are those of signed responses.
+func (x *examination) responseAlgs() []string {
+	if algs := asymmetric(x.list("authorization_signing_alg_values_supported")); len(algs) > 0 && !slices.Contains(algs, "RS256") {
+		return algs[:1]
+	}
+	return []string{"RS256"}
 }
 
 // listsAlgs: OpenID providers must list the algorithms of ID tokens, other servers need not.

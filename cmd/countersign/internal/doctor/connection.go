@@ -67,6 +67,10 @@ func (x *examination) networkFault(d *document) bool {
 		x.report.problem(topic, "the connection is refused: nothing listens at "+hostOf(x.Issuer), "start the server, or correct the port")
 	case errors.As(d.err, &record), strings.Contains(text, "server gave HTTP response to HTTPS client"):
 		x.report.problem("tls", "the server speaks http at this port, and the address is https", "correct the port or the scheme of the address")
+	case strings.Contains(text, "tls: certificate required"), strings.Contains(text, "tls: bad certificate"), strings.Contains(text, "tls: handshake failure") && x.Certificate == nil:
+		x.report.problem("tls", "the server ends the TLS handshake: "+text, "it may require a client certificate: pass one with -cert; otherwise it must support TLS 1.2 or 1.3 (RFC 9325)")
+	case strings.Contains(text, "unrecognized name"):
+		x.report.problem("tls", "the server does not know this host name: "+text, "check the spelling of the host, and the server names in the proxy in front of the server")
 	case errors.As(d.err, &alert), strings.Contains(text, "protocol version"):
 		x.report.problem("tls", "no TLS connection: "+text, "the server must support TLS 1.2 or 1.3 (RFC 9325)")
 	case d.timedOut():

@@ -72,6 +72,7 @@ func Examine(ctx context.Context, o Options) *Report {
 		return x.report
 	}
 	x.types()
+	x.spelling()
 	x.endpoints()
 	x.keys(ctx)
 	x.algorithms()

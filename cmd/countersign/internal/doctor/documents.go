@@ -1,12 +1,16 @@
 package doctor
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/countersign/countersign/discovery"
@@ -81,10 +85,26 @@ func (d *document) remedy() string {
 		return "redirects are not followed: set Issuer to the server's own spelling, or DiscoveryURL to " + d.location
 	case d.timedOut():
 		return "check the load of the server; at most 10 seconds are waited"
+	case d.status == 429:
+		return "the server limits requests: wait" + d.retryAfter() + ", and cache the metadata as discovery.Provider does"
+	case d.status == 400 && strings.Contains(string(d.body), "HTTPS"):
+		return "the server speaks https at this port, and the address is http: correct the scheme"
+	case d.status >= 500:
+		return "the server is starting, overloaded or broken: see its log, and the log of a proxy in front of it"
+	case errors.Is(d.err, io.ErrUnexpectedEOF):
+		return "the server or a proxy closed the connection in the middle of the answer: see their logs"
 	case d.status == 200 && len(d.body) > maxBody:
 		return "the address is not that of metadata, or something else answers for the server"
 	case d.status == 200 && d.contentType != "":
 		return "correct the Content-Type at the server, or the address: a login page may have answered"
+	}
+	return ""
+}
+
+// retryAfter is the time that the server asks to wait, if it is a number of seconds.
+func (d *document) retryAfter() string {
+	if seconds, err := strconv.ParseUint(d.header.Get("Retry-After"), 10, 31); err == nil {
+		return fmt.Sprintf(" %d seconds", seconds)
 	}
 	return ""
 }
@@ -142,13 +162,31 @@ func (x *examination) choose(ctx context.Context, found []*document) *document {
 		}
 	}
 	if x.raw == nil {
-		x.report.problem(metadataTopic, found[0].url+": "+refused.Error(), "the document must be one JSON object without duplicate members")
+		x.report.problem(metadataTopic, found[0].url+": "+refused.Error()+inFront(found[0].body), "the document must be one JSON object without duplicate members")
+		return nil
+	}
+	if code := x.text("error"); code != "" && x.raw["issuer"] == nil {
+		x.report.problem(metadataTopic, fmt.Sprintf("%s: the answer is not metadata but the error %q (%q)", found[0].url, cut(code), cut(x.text("error_description"))), "check the path of the issuer: the server may not know this tenant or realm")
 		return nil
 	}
 	if !x.compareIssuer() {
 		x.report.problem(metadataTopic, refused.Error(), "correct the document at the server, or configure client.Config.Metadata")
 	}
 	return found[0]
+}
+
+// inFront says what is in front of a JSON object that cannot be read.
+func inFront(body []byte) string {
+	at := bytes.IndexByte(body, '{')
+	switch {
+	case bytes.HasPrefix(body, []byte("\xef\xbb\xbf")):
+		return ": it begins with a byte order mark, which JSON does not have (RFC 8259 section 8.1)"
+	case bytes.HasPrefix(body, []byte("\xff\xfe")) || bytes.HasPrefix(body, []byte("\xfe\xff")):
+		return ": it is not in UTF-8 (RFC 8259 section 8.1)"
+	case at > 0 && len(bytes.TrimSpace(body[:at])) > 0:
+		return fmt.Sprintf(": %q is in front of the object", cut(string(body[:at])))
+	}
+	return ""
 }
 
 // compareIssuer compares the issuer character by character, as OpenID Connect Discovery
@@ -203,7 +241,7 @@ func difference(want, got string) string {
 
 func cut(s string) string {
 	if len(s) > 40 {
-		return s[:40] + "…"
+		return strings.ToValidUTF8(s[:40], "") + "…"
 	}
 	return s
 }

@@ -17,6 +17,8 @@ func (x *examination) algorithms() {
 	}
 	usable := asymmetric(algs)
 	switch {
+	case len(usable) == 0 && slices.ContainsFunc(known, func(alg string) bool { return misspelled(algs, alg) }):
+		x.report.problem(topic, "id_token_signing_alg_values_supported has only "+strings.Join(algs, ", ")+": the values are case-sensitive", "correct the list at the server: RS256, ES256")
 	case len(usable) == 0:
 		x.report.problem(topic, "ID tokens can only be signed by "+strings.Join(algs, ", "),
 			"choose an asymmetric algorithm at the server; for HMAC with the client secret, set IDTokenAlgs and IDTokenKeys: idtoken.SecretKeys(secret)")
@@ -57,6 +59,8 @@ func (x *examination) unsigned() {
 func (x *examination) features() {
 	x.pkce()
 	x.responses()
+	x.modes()
+	x.contradictions()
 	x.logout()
 	x.authentication()
 }
@@ -68,6 +72,8 @@ func (x *examination) pkce() {
 	case x.withoutLogin():
 	case len(methods) == 0:
 		x.report.warn(topic, "the metadata does not announce PKCE", "S256 is sent all the same; a server that rejects it needs an Insecure option")
+	case misspelled(methods, "S256"):
+		x.report.problem(topic, "the server announces "+strings.Join(methods, ", ")+", expected S256: the values are case-sensitive", "correct code_challenge_methods_supported at the server")
 	case !slices.Contains(methods, "S256"):
 		x.report.problem(topic, "the server announces only "+strings.Join(methods, ", "), "set client.Config.PKCE to pkce.Plain if the server cannot do S256 (RFC 7636 section 4.2)")
 	}

@@ -111,6 +111,8 @@ func (d *document) fault() string {
 	switch {
 	case d.timedOut():
 		return "no complete answer came in time"
+	case errors.Is(d.err, io.ErrUnexpectedEOF):
+		return "the answer ends too early"
 	case d.err != nil:
 		return d.err.Error()
 	case d.status >= 300 && d.status < 400:

@@ -24,7 +24,9 @@ type jwk struct {
 	Alg    string   `json:"alg"`
 	Crv    string   `json:"crv"`
 	N      string   `json:"n"`
+	E      string   `json:"e"`
 	X      string   `json:"x"`
+	Y      string   `json:"y"`
 	X5c    []string `json:"x5c"`
 	X5t    string   `json:"x5t"`
 	X5t256 string   `json:"x5t#S256"`
@@ -45,14 +47,14 @@ func (x *examination) keys(ctx context.Context) {
 	const remedy = "no signature can be checked; correct the server, or pin keys with discovery.StaticKeys"
 	d := x.get(ctx, uri)
 	if fault := d.fault(); fault != "" {
-		x.report.problem(keysTopic, uri+": "+fault, remedy)
+		x.report.problem(keysTopic, uri+": "+fault, or(d.remedy(), remedy))
 		return
 	}
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
 	if err := json.Unmarshal(d.body, &set); err != nil || set.Keys == nil {
-		x.report.problem(keysTopic, uri+": this is not a JWK Set (RFC 7517 section 5)", remedy)
+		x.report.problem(keysTopic, uri+": "+notASet(d.body), remedy)
 		return
 	}
 	if err := x.libraryReads(ctx, d.body); err != nil {
@@ -89,7 +91,7 @@ func (x *examination) eachKey(raw []json.RawMessage) {
 	for i, one := range raw {
 		k := jwk{raw: one}
 		if json.Unmarshal(one, &k) != nil {
-			x.report.warn(keysTopic, fmt.Sprintf("key %d is not a JWK", i+1), "it is skipped: correct or remove it")
+			x.report.warn(keysTopic, fmt.Sprintf("key %d %s", i+1, notAKey(one)), "it is skipped: correct or remove it")
 			continue
 		}
 		all, kinds = append(all, k), append(kinds, kind(k))
@@ -170,14 +172,17 @@ func kind(k jwk) string {
 
 // key reports what is odd about one key.
 func (x *examination) key(i int, k jwk) {
-	name := fmt.Sprintf("key %d (kid %q)", i+1, k.Kid)
+	name := fmt.Sprintf("key %d (kid %q)", i+1, cut(k.Kid))
+	x.contradicts(name, k)
 	switch {
 	case k.secret():
 		x.report.problem(keysTopic, name+" is a secret key that everybody can read", "replace the key at once: tokens signed with it can be forged")
 	case k.private():
 		x.report.problem(keysTopic, name+" is a private key that everybody can read", "replace the key at once: tokens signed with it can be forged")
-	case k.Kty == "RSA" && bits(k.N) < 2048:
+	case k.Kty == "RSA" && bits(k.N) > 0 && bits(k.N) < 2048:
 		x.report.problem(keysTopic, fmt.Sprintf("%s has %d bits, expected at least 2048 (RFC 7518 section 3.3)", name, bits(k.N)), "tokens signed with it are rejected: use a longer key")
+	case k.signs() && k.malformed() != "":
+		x.report.problem(keysTopic, name+": "+k.malformed(), "tokens signed with it are rejected: correct the key at the server")
 	case k.signs():
 		x.unused(name, k)
 	}
@@ -202,12 +207,19 @@ func (k jwk) private() bool { return k.has("d", "p", "q", "dp", "dq", "qi", "oth
 // unused reports a key for signatures that the library skips, with its reason.
 func (x *examination) unused(name string, k jwk) {
 	_, err := discovery.StaticKeys([]byte(`{"keys":[` + string(k.raw) + `]}`))
+	if err == nil && k.Kty == "RSA" && even(k.N) {
+		x.report.problem(keysTopic, name+": n is even, which no RSA key has", "no signature fits this key: correct the key at the server")
+	}
 	if err == nil {
 		return
 	}
 	_, reason, _ := strings.Cut(err.Error(), "no usable key: key 0: ")
 	reason = or(reason, err.Error())
-	if known := slices.Contains(known, k.Alg); !known && k.Alg != "" {
+	switch known := slices.Contains(known, k.Alg); {
+	case k.unregistered():
+		x.report.warn(keysTopic, fmt.Sprintf("%s is not used: no specification has the alg %q", name, cut(k.Alg)), "tokens signed with it are rejected: correct alg at the server, to RS256 for example")
+		return
+	case k.foreign() || !known && k.Alg != "":
 		x.report.note(keysTopic, name+" is not used: "+reason)
 		return
 	}

@@ -3,6 +3,8 @@ package doctor
 import (
 	"fmt"
 	"maps"
+	"net/netip"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -34,7 +36,9 @@ func (x *examination) endpoints() {
 		value, present := x.raw[name]
 		address, ok := value.(string)
 		switch {
-		case !present:
+		case !present || value == nil: // some servers write null for what they do not have
+		case value == "":
+			x.report.note(topic, name+" is empty: it counts as missing")
 		case !ok:
 			x.report.problem(topic, name+" is not a string", "the metadata is rejected: correct it at the server")
 		default:
@@ -58,9 +62,30 @@ func (x *examination) endpoints() {
 func (x *examination) endpoint(name, address string) {
 	err := discovery.CheckURL(address)
 	if err == nil || x.InsecureHTTP && strings.HasPrefix(address, "http://") {
+		x.oddEndpoint(name, address)
 		return
 	}
 	x.report.problem("endpoints", fmt.Sprintf("%s is %q, which is %v", name, address, err), "correct it at the server")
+}
+
+// oddEndpoint reports a URL that is well-formed and cannot be right.
+func (x *examination) oddEndpoint(name, address string) {
+	const topic = "endpoints"
+	host := strings.ToLower((&url.URL{Host: hostOf(address)}).Hostname())
+	own := strings.ToLower((&url.URL{Host: hostOf(x.Issuer)}).Hostname())
+	ip, err := netip.ParseAddr(host)
+	private := host == "localhost" || err == nil && (ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast() || ip.IsUnspecified())
+	switch {
+	case strings.ContainsAny(address, " \t\r\n"):
+		x.report.problem(topic, fmt.Sprintf("%s is %q, which has a space in it", name, address), "remove the space at the server")
+	case strings.ContainsAny(address, "{}"):
+		x.report.problem(topic, fmt.Sprintf("%s is %q, which is a template", name, address), "the server must put the value in; perhaps the issuer needs a tenant")
+	case host == own:
+	case private:
+		x.report.problem(topic, fmt.Sprintf("%s is %q, a private address that is not the issuer's", name, address), "correct the server's public address, or its proxy settings; this module does not follow such an address")
+	case err != nil && !strings.Contains(host, ".") && strings.Contains(own, "."):
+		x.report.warn(topic, fmt.Sprintf("%s is at the host %q, which has no domain", name, host), "correct the server's public address, or its proxy settings: such a name is known inside of one network only")
+	}
 }
 
 // types reports members whose type is wrong. The library ignores those that a login does not
