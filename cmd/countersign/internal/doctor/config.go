@@ -222,7 +222,7 @@ func (x *examination) idTokenAlgs() []string {
 	return usable[:1]
 }
 
-// responseAlgs are those of signed responses.
+// responseAlgs returns the algorithms of signed responses.
 func (x *examination) responseAlgs() []string {
 	if algs := asymmetric(x.list("authorization_signing_alg_values_supported")); len(algs) > 0 && !slices.Contains(algs, "RS256") {
 		return algs[:1]

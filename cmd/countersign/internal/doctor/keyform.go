@@ -56,7 +56,7 @@ func (k jwk) unregistered() bool {
 }
 
 // foreign reports a key of a type or curve that this module does not have, or that cannot sign.
-// Such a key may stand in a set, and is skipped (RFC 7517 section 5).
+// A set may contain such a key, and clients skip it (RFC 7517 section 5).
 func (k jwk) foreign() bool {
 	switch k.Kty {
 	case "EC":

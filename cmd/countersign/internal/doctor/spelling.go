@@ -41,13 +41,13 @@ func (x *examination) element(name, value string) {
 	case strings.TrimSpace(value) == "":
 		x.report.warn(metadataTopic, name+" has an empty element", "remove it at the server")
 	case name != "response_types_supported" && strings.ContainsAny(value, " ,"):
-		x.report.warn(metadataTopic, fmt.Sprintf("%s has the one element %q", name, cut(value)), "correct it at the server: each value is an element of its own")
+		x.report.warn(metadataTopic, fmt.Sprintf("%s has the one element %q", name, cut(value)), "correct it at the server: write each value as a separate element")
 	case right != "":
 		x.report.warn(metadataTopic, fmt.Sprintf("%s has %q, expected %q: the values are case-sensitive", name, value, right), "correct it at the server")
 	}
 }
 
-// sameButCase gives the right spelling of a value, or "" if it is right or unknown.
+// sameButCase returns the right spelling of a value, or "" if it is right or unknown.
 func sameButCase(right []string, value string) string {
 	for _, r := range right {
 		if r != value && strings.EqualFold(r, value) && !slices.Contains(right, value) {

@@ -15,7 +15,7 @@ import (
 
 const ecKey = `{"kty":"EC","kid":"e","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}`
 
-// endpoint gives the document another endpoint. ISSUER in it is the issuer.
+// endpoint replaces an endpoint of the document. ISSUER in it is the issuer.
 func endpoint(name, address string) func(document, issuer string) string {
 	return func(d, issuer string) string {
 		old := fmt.Sprintf(`"%s_endpoint":"%s/%s"`, name, issuer, strings.TrimSuffix(strings.Replace(name, "authorization", "authorize", 1), "_"))
@@ -203,7 +203,7 @@ func TestUnusualHealthy(t *testing.T) {
 	}
 }
 
-// TestClientCertificateRequired: a server that ends the handshake because it wants a certificate.
+// TestClientCertificateRequired: a server that requires a client certificate ends the handshake.
 func TestClientCertificateRequired(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.NotFoundHandler())
 	server.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}

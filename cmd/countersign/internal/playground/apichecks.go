@@ -32,7 +32,7 @@ const (
 )
 
 // apiChecks are the checks of RFC 9068 for the token of the last request to the API, with what
-// the API compares it with. note says why there are none.
+// the API compares it with. note says why there is no list.
 func (l *lab) apiChecks(ctx context.Context) (rows []Step, note string) {
 	if l.on["opaque"] || l.on["introspection"] {
 		return nil, noteIntrospection
@@ -57,7 +57,8 @@ func (l *lab) apiChecks(ctx context.Context) (rows []Step, note string) {
 	return rows, ""
 }
 
-// lastAPIRequest is nil without one. reason is that of the API's last log line.
+// lastAPIRequest returns the last request with a token, or nil. reason is the reason in the API's
+// last log line.
 func (l *lab) lastAPIRequest() (x *wire.Exchange, reason string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,8 +70,8 @@ func (l *lab) lastAPIRequest() (x *wire.Exchange, reason string) {
 	return x, lastReason(l.logs)
 }
 
-// bindingOf is what the API found out about the key of a bound token. The answer shows it: the
-// rows before are about the token alone.
+// bindingOf returns what the API found out about the key of a bound token. The response shows it:
+// the other rows are only about the token.
 func bindingOf(x *wire.Exchange, reason string) (tokenview.Result, string) {
 	challenge := strings.Join(x.Answer.Values("Www-Authenticate"), " ")
 	if x.Status == http.StatusUnauthorized && (strings.Contains(challenge, "invalid_token") || strings.Contains(challenge, "invalid_dpop_proof")) {

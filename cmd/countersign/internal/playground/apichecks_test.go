@@ -15,7 +15,7 @@ func failedRows(rows []Step) (numbers []int) {
 	return numbers
 }
 
-// TestAPIChecks: the list for the access token is that of this run, and an attack on the API
+// TestAPIChecks: the list is for the access token of this run, and an attack on the API
 // fails in the row that rejects it.
 func TestAPIChecks(t *testing.T) {
 	for name, test := range map[string]struct {

@@ -22,7 +22,7 @@ type Attack struct {
 
 	run func(context.Context, *lab) (screen, string)
 
-	// would does what such a library would have done, in the same run, and says what came of it.
+	// would does what such a library would have done, in the same run, and returns the result as text.
 	would func(context.Context, *lab) string
 }
 

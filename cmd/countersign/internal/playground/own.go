@@ -173,7 +173,7 @@ func (l *ownLogin) learn() {
 
 func (l *ownLogin) describe(issued *client.Tokens, err error) *Result {
 	l.learn()
-	r := &Result{Attack: l.attack, Note: "No API takes part in a login at your own server.", Screen: screen{Status: http.StatusOK, Text: "Signed in."}}
+	r := &Result{Attack: l.attack, Note: "A login at your own server has no API.", Screen: screen{Status: http.StatusOK, Text: "Signed in."}}
 	var report *idtoken.Report
 	if issued != nil {
 		report = issued.Report

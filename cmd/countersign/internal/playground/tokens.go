@@ -91,7 +91,7 @@ func stepsOf(report *idtoken.Report) (all []Step) {
 	return all
 }
 
-// stepsFor gives, for a token of that name, the checks that read each member.
+// stepsFor returns the checks that read each member of a token of that name.
 func stepsFor(name string) map[string]string {
 	switch name {
 	case "id_token":

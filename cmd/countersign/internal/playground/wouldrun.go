@@ -43,8 +43,8 @@ func withoutPKCE(ctx context.Context, l *lab) string {
 	return fmt.Sprintf("In this run a client without PKCE made the same request, and the server redeemed the injected code. Step %d of the ID token (nonce) stopped that client; without it the login would have succeeded.", rejected.Step.Number)
 }
 
-// weakConfig is the application's configuration without PKCE, without a code that is bound to a
-// DPoP key (RFC 9449 §10), and without a profile that insists on them.
+// weakConfig is the application's configuration without PKCE. It has no code that is bound to a DPoP
+// key (RFC 9449 §10), and no profile that requires them.
 func (l *lab) weakConfig(record func(*wire.Exchange)) client.Config {
 	c := l.clientConfig()
 	c.InsecureNoPKCE, c.Profile, c.PAR = true, client.NoProfile, client.PAROff
@@ -61,13 +61,13 @@ func withoutOriginCheck(_ context.Context, l *lab) string {
 	if l.signedIn(l.get(quiet, l.app+"/photos")) {
 		return ""
 	}
-	return "In this run the same post came again without Origin and Sec-Fetch-Site, as a handler that does not read them sees it: the victim was signed out. The browser of this page sends all cookies. A real one leaves the session cookie out, because it is SameSite=Lax."
+	return "In this run the same post came again without Origin and Sec-Fetch-Site. A handler that does not read them sees no difference: the victim was signed out. The browser of this page sends all cookies. A real one leaves the session cookie out, because it is SameSite=Lax."
 }
 
 const attackersPage = "Your session has expired. Enter your password:"
 
-// withoutReturnCheck opens the links at an application that does not check where it returns to,
-// and at one that only looks for a slash in front. The attacker's site is on loopback too.
+// withoutReturnCheck opens the links at two applications. One returns to any address, the other to
+// any address with a slash in front. The attacker's site is on loopback too.
 func withoutReturnCheck(_ context.Context, l *lab) string {
 	var site string
 	listener, err := l.listen(&site)
