@@ -71,7 +71,7 @@ func (f aFlow) run(ctx context.Context, args []string, std standard) int {
 	in.define(all)
 	set := only(f.name, all)
 	set.SetOutput(std.err)
-	set.Usage = func() { fmt.Fprint(set.Output(), f.usage(), "\nFlags:\n"); set.PrintDefaults() }
+	set.Usage = func() { fmt.Fprint(set.Output(), f.usage()); printFlags(set) }
 	argument, status := parse(set, args, std)
 	if status >= 0 {
 		return status

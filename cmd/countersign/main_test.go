@@ -44,6 +44,9 @@ func TestUsage(t *testing.T) {
 		if status, out := runs(t, "", c.name, "-h"); status != 0 || !strings.Contains(out, "Example:") {
 			t.Errorf("%s -h: %d %s", c.name, status, out)
 		}
+		if _, out := runs(t, "", c.name, "-h"); strings.Contains(out, "(default -1)") || strings.Contains(out, "that key at") || strings.Index(out, "Flags of every flow") < strings.Index(out, "Flags of "+c.name) {
+			t.Errorf("%s -h: %s", c.name, out)
+		}
 		if status, _ := runs(t, "", c.name, "-no-such-flag"); status != 2 {
 			t.Errorf("%s with an unknown flag: status %d", c.name, status)
 		}

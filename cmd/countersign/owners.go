@@ -29,9 +29,36 @@ func only(name string, all *flag.FlagSet) *flag.FlagSet {
 	all.VisitAll(func(f *flag.Flag) {
 		if names := owners[f.Name]; names == nil || slices.Contains(names, name) {
 			set.Var(f.Value, f.Name, f.Usage)
+			set.Lookup(f.Name).DefValue = f.DefValue
 		}
 	})
 	return set
+}
+
+// printFlags writes the flags of this command first, and then those that every flow has.
+func printFlags(set *flag.FlagSet) {
+	own, common := flag.NewFlagSet("", flag.ContinueOnError), flag.NewFlagSet("", flag.ContinueOnError)
+	set.VisitAll(func(f *flag.Flag) {
+		part := common
+		if owners[f.Name] != nil {
+			part = own
+		}
+		part.Var(f.Value, f.Name, f.Usage)
+		part.Lookup(f.Name).DefValue = f.DefValue
+	})
+	printPart(set, "Flags of "+set.Name(), own)
+	printPart(set, "Flags of every flow", common)
+}
+
+func printPart(set *flag.FlagSet, title string, part *flag.FlagSet) {
+	count := 0
+	part.VisitAll(func(*flag.Flag) { count++ })
+	if count == 0 {
+		return
+	}
+	fmt.Fprintf(set.Output(), "\n%s:\n", title)
+	part.SetOutput(set.Output())
+	part.PrintDefaults()
 }
 
 // foreign names the commands that a flag belongs to, or is "".
