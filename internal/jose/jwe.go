@@ -81,14 +81,10 @@ func oaepHash(alg string) hash.Hash {
 	return sha256.New()
 }
 
+var wrapSizes = map[string]int{"A128KW": 16, "A192KW": 24, "A256KW": 32}
+
 // wrapSize returns the size of the key for AES Key Wrap in bytes, or 0 for direct key agreement.
-func wrapSize(alg string) int {
-	_, wrap, found := strings.Cut("+"+strings.TrimPrefix(alg, "ECDH-ES+"), "+")
-	if !found {
-		return 0
-	}
-	return map[string]int{"A128KW": 16, "A192KW": 24, "A256KW": 32}[wrap]
-}
+func wrapSize(alg string) int { return wrapSizes[strings.TrimPrefix(alg, "ECDH-ES+")] }
 
 func keyUnwrap(key, encryptedKey []byte) ([]byte, error) {
 	block, err := aes.NewCipher(key)
