@@ -40,7 +40,7 @@ func open(parts [5]string, h Header, key any) ([]byte, error) {
 		}
 		decoded[i] = b
 	}
-	// RFC 7516 §11.5: a wrong encrypted key must not show in the time that the response takes.
+	// RFC 7516 §11.5: a wrong encrypted key must not be visible in the time of the response.
 	cek := random(contents[h.Enc].key)
 	if unwrapped, err := unwrap(decoded[0], h, decoded[1], key); err == nil && len(unwrapped) == len(cek) {
 		cek = unwrapped

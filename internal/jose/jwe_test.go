@@ -204,7 +204,7 @@ func TestPartyInfo(t *testing.T) {
 	}
 }
 
-// TestPublicJWKs: the JWK and the thumbprint are those of jwx, for each kind of key.
+// TestPublicJWKs: jwx makes the same JWK and the same thumbprint of each kind of key.
 func TestPublicJWKs(t *testing.T) {
 	keys := recipients(t)
 	edwards, _, _ := ed25519.GenerateKey(rand.Reader)

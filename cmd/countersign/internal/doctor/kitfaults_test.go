@@ -11,8 +11,8 @@ import (
 	"github.com/countersign/countersign/discovery/issuertest"
 )
 
-// TestKitFaults: each HTTP fault of the test kit at the metadata, the key set and the endpoint for
-// pushed requests is a problem in the topic of that endpoint, and nothing else is one.
+// TestKitFaults: each HTTP fault of the test kit is a problem in the topic of its endpoint, and
+// nothing else is one. The endpoints are the metadata, the key set and that for pushed requests.
 func TestKitFaults(t *testing.T) {
 	const redirect = "https://app.example/callback"
 	faults := []issuertest.Fault{
