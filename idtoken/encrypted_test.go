@@ -12,18 +12,28 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lestrrat-go/jwx/v3/jwa"
+	"github.com/lestrrat-go/jwx/v3/jwe"
+
 	"github.com/countersign/countersign/idtoken"
-	"github.com/countersign/countersign/internal/jose"
 	"github.com/countersign/countersign/internal/optest"
 )
 
+// encrypt encrypts with another library, which also has the algorithms that must be rejected.
 func encrypt(t *testing.T, jwt, alg, enc, kid string, key crypto.PublicKey) string {
 	t.Helper()
-	out, err := jose.Encrypt(jwt, alg, enc, kid, key)
+	keyAlg, _ := jwa.LookupKeyEncryptionAlgorithm(alg)
+	contentAlg, _ := jwa.LookupContentEncryptionAlgorithm(enc)
+	headers := jwe.NewHeaders()
+	headers.Set(jwe.ContentTypeKey, "JWT")
+	if kid != "" {
+		headers.Set(jwe.KeyIDKey, kid)
+	}
+	out, err := jwe.Encrypt([]byte(jwt), jwe.WithKey(keyAlg, key), jwe.WithContentEncryption(contentAlg), jwe.WithProtectedHeaders(headers))
 	if err != nil {
 		t.Fatal(alg, enc, err)
 	}
-	return out
+	return string(out)
 }
 
 func generate[T any](v T, err error) T {
