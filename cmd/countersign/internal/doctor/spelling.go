@@ -40,7 +40,7 @@ func (x *examination) element(name, value string) {
 	switch {
 	case strings.TrimSpace(value) == "":
 		x.report.warn(metadataTopic, name+" has an empty element", "remove it at the server")
-	case name != "response_types_supported" && strings.ContainsAny(value, " ,"):
+	case name != "response_types_supported" && strings.Contains(value, " "), registered[name] != nil && strings.Contains(value, ","):
 		x.report.warn(metadataTopic, fmt.Sprintf("%s has the one element %q", name, cut(value)), "correct it at the server: write each value as a separate element")
 	case right != "":
 		x.report.warn(metadataTopic, fmt.Sprintf("%s has %q, expected %q: the values are case-sensitive", name, value, right), "correct it at the server")

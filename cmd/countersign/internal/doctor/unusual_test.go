@@ -175,7 +175,7 @@ func TestUnusualHealthy(t *testing.T) {
 		"pairwise subjects":           {swap(`["public"]`, `["pairwise"]`), rsaKey},
 		"all response types":          {swap(`["code"]`, `["code","code id_token","code id_token token","none"]`), rsaKey},
 		"unknown values":              {add(`"grant_types_supported":["authorization_code","urn:x:y"],"code_challenge_methods_supported2":["x"],"response_modes_supported":["query","web_message"],"token_endpoint_auth_methods_supported":["client_secret_basic","attest_jwt_client_auth"]`), rsaKey},
-		"scopes without openid":       {add(`"scopes_supported":["profile"]`), rsaKey},
+		"scopes without openid":       {add(`"scopes_supported":["profile","a,b"]`), rsaKey},
 		"switches off":                {add(`"authorization_response_iss_parameter_supported":false,"require_signed_request_object":false,"request_object_signing_alg_values_supported":["none"]`), rsaKey},
 		"X25519 for encryption":       {swap("", ""), rsaKey + "," + x25519},
 		"Ed448 beside":                {swap("", ""), rsaKey + `,{"kty":"OKP","kid":"y","crv":"Ed448","x":"AAAA","alg":"EdDSA"}`},
