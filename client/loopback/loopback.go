@@ -37,9 +37,10 @@ type Config struct {
 	Request client.Request
 
 	// Open shows the address to the user. Login calls it in a goroutine. It may return before the
-	// user has done anything; an error ends the login. nil means Browser. While the browser
-	// starts, other users of the machine can see the address in the list of processes. With a
-	// pushed request (RFC 9126) the address has a reference only.
+	// user has done anything; an error ends the login. It may still run after Login has
+	// returned. nil means Browser. While the browser starts, other users of the machine can see
+	// the address in the list of processes. With a pushed request (RFC 9126) the address has a
+	// reference only.
 	Open func(ctx context.Context, address string) error
 }
 
