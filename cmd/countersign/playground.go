@@ -51,15 +51,19 @@ func runPlayground(ctx context.Context, args []string, std standard) int {
 		fmt.Fprintln(std.err, "countersign playground:", err)
 		return 2
 	}
-	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", *port))
-	if err == nil {
-		err = playground.Serve(ctx, l, server, func(address string) { announce(ctx, address, !*noBrowser, std) })
-	}
-	if err != nil {
+	if err := servePlayground(ctx, *port, server, !*noBrowser, std); err != nil {
 		fmt.Fprintln(std.err, "countersign playground:", err)
 		return 1
 	}
 	return 0
+}
+
+func servePlayground(ctx context.Context, port int, server *playground.Own, open bool, std standard) error {
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		return err
+	}
+	return playground.Serve(ctx, l, server, func(address string) { announce(ctx, address, open, std) })
 }
 
 // playgroundServer are the flags of a server of the person's own.

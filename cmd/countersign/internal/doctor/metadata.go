@@ -51,6 +51,10 @@ func (x *examination) endpoints() {
 			x.endpoint("mtls_endpoint_aliases."+name, address)
 		}
 	}
+	x.missingEndpoints(topic)
+}
+
+func (x *examination) missingEndpoints(topic string) {
 	if x.text("token_endpoint") == "" {
 		x.report.problem(topic, "the metadata names no token_endpoint", "no code can be exchanged: correct the metadata, or configure client.Config.Metadata")
 	}

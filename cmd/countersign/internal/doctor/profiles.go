@@ -36,37 +36,48 @@ func (x *examination) profiles() {
 // excluded returns what the metadata lists that the profile does not allow, where nothing else is
 // listed.
 func (x *examination) excluded(p client.Profile) (all []string) {
-	check := func(name string, allowed ...string) {
-		listed := x.list(name)
-		if len(listed) > 0 && !slices.ContainsFunc(allowed, func(a string) bool { return slices.Contains(listed, a) }) {
-			all = append(all, fmt.Sprintf("%s has only %s, expected %s", name, strings.Join(listed, ", "), strings.Join(allowed, " or ")))
+	for _, l := range limitsOf(p) {
+		listed := x.list(l.member)
+		if len(listed) > 0 && !slices.ContainsFunc(l.allowed, func(a string) bool { return slices.Contains(listed, a) }) {
+			all = append(all, fmt.Sprintf("%s has only %s, expected %s", l.member, strings.Join(listed, ", "), strings.Join(l.allowed, " or ")))
 		}
 	}
+	if p == client.FAPICIBA && x.text("backchannel_authentication_endpoint") == "" {
+		all = append(all, "there is no backchannel_authentication_endpoint")
+	}
+	return all
+}
+
+// limit is a list of the metadata, and the values that a profile allows.
+type limit struct {
+	member  string
+	allowed []string
+}
+
+func limitsOf(p client.Profile) (all []limit) {
+	add := func(member string, allowed ...string) { all = append(all, limit{member, allowed}) }
 	if p != client.FAPICIBA {
-		check("response_types_supported", "code", "code id_token")
+		add("response_types_supported", "code", "code id_token")
 	}
 	if p == client.OAuth21 || isFAPI(p) && p != client.FAPICIBA {
-		check("code_challenge_methods_supported", "S256")
+		add("code_challenge_methods_supported", "S256")
 	}
 	if !isFAPI(p) {
 		return all
 	}
-	check("token_endpoint_auth_methods_supported", strongMethods...)
+	add("token_endpoint_auth_methods_supported", strongMethods...)
 	algs := []string{"PS256", "ES256", "EdDSA", "Ed25519"}
 	if p == client.FAPI1Advanced {
 		algs = fapiAlgs
 	}
-	check("id_token_signing_alg_values_supported", algs...)
+	add("id_token_signing_alg_values_supported", algs...)
 	if signsRequests(p) {
-		check("request_object_signing_alg_values_supported", algs...)
-		check("authorization_signing_alg_values_supported", algs...)
-		check("response_modes_supported", "jwt", "query.jwt", "form_post.jwt", "fragment.jwt")
+		add("request_object_signing_alg_values_supported", algs...)
+		add("authorization_signing_alg_values_supported", algs...)
+		add("response_modes_supported", "jwt", "query.jwt", "form_post.jwt", "fragment.jwt")
 	}
 	if p == client.FAPICIBA {
-		check("backchannel_token_delivery_modes_supported", "poll", "ping")
-		if x.text("backchannel_authentication_endpoint") == "" {
-			all = append(all, "there is no backchannel_authentication_endpoint")
-		}
+		add("backchannel_token_delivery_modes_supported", "poll", "ping")
 	}
 	return all
 }

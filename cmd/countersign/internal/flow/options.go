@@ -75,17 +75,11 @@ func (o *Options) config(rt http.RoundTripper) (client.Config, error) {
 	if strings.HasSuffix(o.ResponseMode, "jwt") {
 		c.ResponseAlgs = o.IDTokenAlgs
 	}
-	switch o.PAR {
-	case "", "auto":
-	case "required":
-		c.PAR = client.PARRequired
-	case "off":
-		c.PAR = client.PAROff
-	default:
-		return c, usagef("-par is %q, expected auto, required or off", o.PAR)
-	}
 	if o.DPoP {
 		c.DPoP = &client.DPoP{}
+	}
+	if c.PAR, err = o.par(); err != nil {
+		return c, err
 	}
 	if o.JAR && keys == nil {
 		return c, usagef("-jar needs -key: the key that signs the request")
@@ -94,6 +88,19 @@ func (o *Options) config(rt http.RoundTripper) (client.Config, error) {
 		c.RequestObject = &client.RequestObject{Keys: keys}
 	}
 	return c, nil
+}
+
+func (o *Options) par() (mode client.PARMode, err error) {
+	switch o.PAR {
+	case "", "auto":
+	case "required":
+		mode = client.PARRequired
+	case "off":
+		mode = client.PAROff
+	default:
+		err = usagef("-par is %q, expected auto, required or off", o.PAR)
+	}
+	return mode, err
 }
 
 // Credentials returns the client's authentication. keys and certificate are nil without -key and
@@ -142,14 +149,8 @@ func (o *Options) method(keys auth.KeySource) (auth.Method, error) {
 	if name == "" {
 		name = o.usualMethod(keys)
 	}
-	needs := map[string]bool{"client_secret_basic": o.Secret != "", "client_secret_post": o.Secret != "", "client_secret_jwt": o.Secret != "",
-		"secret": o.Secret != "", "private_key_jwt": keys != nil, "tls_client_auth": o.CertFile != "", "self_signed_tls_client_auth": o.CertFile != "", "none": true}
-	has, known := needs[name]
-	switch {
-	case !known:
-		return auth.Method{}, usagef("-auth is %q, expected client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, tls_client_auth, self_signed_tls_client_auth or none", name)
-	case !has:
-		return auth.Method{}, usagef("-auth %s needs its credential: -secret-env, -key or -cert", name)
+	if err := o.checkCredential(name, keys); err != nil {
+		return auth.Method{}, err
 	}
 	switch name {
 	case "secret":
@@ -168,6 +169,20 @@ func (o *Options) method(keys auth.KeySource) (auth.Method, error) {
 		return auth.SelfSignedTLS(), nil
 	}
 	return auth.Public(), nil
+}
+
+// checkCredential returns an error for an unknown method, or if its credential is missing.
+func (o *Options) checkCredential(method string, keys auth.KeySource) error {
+	needs := map[string]bool{"client_secret_basic": o.Secret != "", "client_secret_post": o.Secret != "", "client_secret_jwt": o.Secret != "",
+		"secret": o.Secret != "", "private_key_jwt": keys != nil, "tls_client_auth": o.CertFile != "", "self_signed_tls_client_auth": o.CertFile != "", "none": true}
+	has, known := needs[method]
+	switch {
+	case !known:
+		return usagef("-auth is %q, expected client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, tls_client_auth, self_signed_tls_client_auth or none", method)
+	case !has:
+		return usagef("-auth %s needs its credential: -secret-env, -key or -cert", method)
+	}
+	return nil
 }
 
 func usagef(format string, args ...any) error { return &UsageError{fmt.Errorf(format, args...)} }

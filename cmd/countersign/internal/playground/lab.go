@@ -158,6 +158,10 @@ func (l *lab) application() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	return l.routes(), nil
+}
+
+func (l *lab) routes() http.Handler {
 	mux := http.NewServeMux()
 	l.pages = mux
 	mux.Handle("/login", l.login.Start())
@@ -170,7 +174,7 @@ func (l *lab) application() (http.Handler, error) {
 	mux.Handle("/revoke", l.login.Require(http.HandlerFunc(l.revoke)))
 	mux.Handle("/device", http.HandlerFunc(l.device))
 	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "The print shop") })
-	return mux, nil
+	return mux
 }
 
 // page calls the API with the visitor's access token. It starts a step-up login if the API requires

@@ -62,42 +62,52 @@ var ownTransport = wire.NewTransport(nil)
 func (o *Own) begin(ctx context.Context, redirect string, on map[string]bool, attack *Attack) (*ownLogin, string, error) {
 	l := &ownLogin{id: rand.Text(), on: on, attack: attack}
 	l.mask.Learn("client_secret", o.Secret)
-	base := o.Transport
-	if base == nil {
-		base = ownTransport
-	}
-	switch {
-	case attack == nil:
-	case attack.ID == "none":
-		base = tampering{base, replaceIDTokenWith(withoutSignature)}
-	case attack.ID == "clock":
-		l.ahead.Store(int64(time.Hour))
-		base = tampering{base, replaceIDTokenWith(l.pastEnd)}
-	}
-	config := client.Config{
-		Issuer: o.Issuer, ClientID: o.ClientID, Auth: auth.Public(), RedirectURL: redirect, Scopes: o.Scopes, IDTokenAlgs: o.IDTokenAlgs,
-		HTTP: &http.Client{Transport: &wire.Recorder{Base: base, Record: func(x *wire.Exchange) { l.record(laneApp, laneServer, x) }}},
-		Now:  func() time.Time { return time.Now().Add(time.Duration(l.ahead.Load())) },
-	}
-	if o.Secret != "" {
-		config.Auth = auth.Secret(o.Secret)
-	}
-	if on["par"] {
-		config.PAR = client.PARRequired
-	}
-	if on["jarm"] {
-		config.ResponseMode, config.ResponseAlgs = "query.jwt", o.IDTokenAlgs
-	}
-	if on["dpop"] {
-		config.DPoP = &client.DPoP{}
-	}
 	var err error
-	if l.client, err = client.New(config); err != nil {
+	if l.client, err = client.New(o.config(l, redirect)); err != nil {
 		return l, "", err
 	}
 	address, pending, err := l.client.Begin(ctx, client.Request{})
 	l.pending = pending
 	return l, address, err
+}
+
+// config configures the client of a login with its switches.
+func (o *Own) config(l *ownLogin, redirect string) client.Config {
+	config := client.Config{
+		Issuer: o.Issuer, ClientID: o.ClientID, Auth: auth.Public(), RedirectURL: redirect, Scopes: o.Scopes, IDTokenAlgs: o.IDTokenAlgs,
+		HTTP: &http.Client{Transport: &wire.Recorder{Base: o.transport(l), Record: func(x *wire.Exchange) { l.record(laneApp, laneServer, x) }}},
+		Now:  func() time.Time { return time.Now().Add(time.Duration(l.ahead.Load())) },
+	}
+	if o.Secret != "" {
+		config.Auth = auth.Secret(o.Secret)
+	}
+	if l.on["par"] {
+		config.PAR = client.PARRequired
+	}
+	if l.on["jarm"] {
+		config.ResponseMode, config.ResponseAlgs = "query.jwt", o.IDTokenAlgs
+	}
+	if l.on["dpop"] {
+		config.DPoP = &client.DPoP{}
+	}
+	return config
+}
+
+// transport changes the ID tokens that the server sends, as the attack requires.
+func (o *Own) transport(l *ownLogin) http.RoundTripper {
+	base := o.Transport
+	if base == nil {
+		base = ownTransport
+	}
+	switch {
+	case l.attack == nil:
+	case l.attack.ID == "none":
+		return tampering{base, replaceIDTokenWith(withoutSignature)}
+	case l.attack.ID == "clock":
+		l.ahead.Store(int64(time.Hour))
+		return tampering{base, replaceIDTokenWith(l.pastEnd)}
+	}
+	return base
 }
 
 func (l *ownLogin) record(from, to int, x *wire.Exchange) {
@@ -139,17 +149,7 @@ func (l *ownLogin) finish(ctx context.Context, anyState bool) *Result {
 	if arrived == nil || done != nil || !anyState && stateOf(arrived) != l.pending.State {
 		return done
 	}
-	q := url.Values{}
-	for name, values := range arrived {
-		q[name] = append([]string(nil), values...)
-	}
-	switch {
-	case l.attack == nil:
-	case l.attack.ID == "state":
-		q.Set("state", "another-state-of-another-browser-000000000000")
-	case l.attack.ID == "mixup":
-		q.Set("iss", "https://attacker.example")
-	}
+	q := l.attacked(arrived)
 	l.record(laneBrowser, laneApp, &wire.Exchange{Time: time.Now(), Method: http.MethodGet, URL: l.client.Config().RedirectURL + "?" + q.Encode(), Header: http.Header{}, Status: http.StatusOK, Answer: http.Header{}})
 	issued, err := l.client.Finish(ctx, l.pending, q)
 	if err == nil && l.attack != nil && l.attack.ID == "replay" {
@@ -162,6 +162,22 @@ func (l *ownLogin) finish(ctx context.Context, anyState bool) *Result {
 	return r
 }
 
+// attacked returns a copy of the authorization response with the change of the attack.
+func (l *ownLogin) attacked(response url.Values) url.Values {
+	q := url.Values{}
+	for name, values := range response {
+		q[name] = append([]string(nil), values...)
+	}
+	switch {
+	case l.attack == nil:
+	case l.attack.ID == "state":
+		q.Set("state", "another-state-of-another-browser-000000000000")
+	case l.attack.ID == "mixup":
+		q.Set("iss", "https://attacker.example")
+	}
+	return q
+}
+
 // learn masks the secrets of all messages in every text that is shown: a server may repeat them.
 func (l *ownLogin) learn() {
 	l.mu.Lock()
@@ -171,34 +187,49 @@ func (l *ownLogin) learn() {
 	}
 }
 
+// describe returns what the page shows of the run.
 func (l *ownLogin) describe(issued *client.Tokens, err error) *Result {
 	l.learn()
 	r := &Result{Attack: l.attack, Note: "A login at your own server has no API.", Screen: screen{Status: http.StatusOK, Text: "Signed in."}}
-	var report *idtoken.Report
-	if issued != nil {
-		report = issued.Report
-	}
 	if err != nil {
-		var rejected *idtoken.Error
-		if errors.As(err, &rejected) {
-			report = rejected.Report
-		}
 		r.Step = cmp.Or(l.mask.Text(step(err, nil)), l.text(err))
 		r.Screen = screen{Status: http.StatusBadRequest, Text: "The sign-in failed."}
 		r.Logs = []string{l.text(err) + "\n"}
 	}
 	if l.attack != nil {
-		r.Outcome = notRejected
-		if ahead := time.Duration(l.ahead.Load()); ahead != 0 {
-			r.Would = fmt.Sprintf("In this run the clock was set %v ahead, past exp of the ID token.", ahead.Round(time.Second))
-		}
-		if err != nil {
-			r.Outcome = "Rejected by the application."
-		}
+		l.describeAttack(r, err)
 	}
-	if report != nil {
+	if report := reportOf(issued, err); report != nil {
 		r.Steps = stepsOf(report)
 	}
+	l.showArrows(r)
+	return r
+}
+
+func (l *ownLogin) describeAttack(r *Result, err error) {
+	r.Outcome = notRejected
+	if ahead := time.Duration(l.ahead.Load()); ahead != 0 {
+		r.Would = fmt.Sprintf("In this run the clock was set %v ahead, past exp of the ID token.", ahead.Round(time.Second))
+	}
+	if err != nil {
+		r.Outcome = "Rejected by the application."
+	}
+}
+
+// reportOf returns the report about the ID token, or nil if none was checked.
+func reportOf(issued *client.Tokens, err error) *idtoken.Report {
+	var rejected *idtoken.Error
+	switch {
+	case errors.As(err, &rejected):
+		return rejected.Report
+	case issued != nil:
+		return issued.Report
+	}
+	return nil
+}
+
+// showArrows adds the messages without their secrets.
+func (l *ownLogin) showArrows(r *Result) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i, a := range l.arrows {
@@ -206,7 +237,6 @@ func (l *ownLogin) describe(issued *client.Tokens, err error) *Result {
 		masked := &arrow{From: a.From, To: a.To, x: masked(&l.mask, a.x)}
 		r.Arrows = append(r.Arrows, masked.show(i+1))
 	}
-	return r
 }
 
 // masked is an exchange with labels in the place of its secrets.

@@ -135,24 +135,22 @@ func (t *Token) audience() string {
 
 const otherAccessToken = "access token, not by RFC 9068"
 
+// kinds are the kinds of tokens by typ.
+var kinds = map[string]string{
+	"at+jwt":                    "access token (RFC 9068)",
+	"logout+jwt":                "logout token",
+	"dpop+jwt":                  "DPoP proof",
+	"secevent+jwt":              "security event token",
+	"client-authentication+jwt": "client assertion",
+	"oauth-authz-req+jwt":       "request object",
+	"token-introspection+jwt":   "introspection response",
+}
+
 // Kind is what the token says it is: by its typ, and by its claims where typ says nothing.
 func (t *Token) Kind() string {
 	typ, _ := t.header["typ"].(string)
-	switch strings.TrimPrefix(strings.ToLower(typ), "application/") {
-	case "at+jwt":
-		return "access token (RFC 9068)"
-	case "logout+jwt":
-		return "logout token"
-	case "dpop+jwt":
-		return "DPoP proof"
-	case "secevent+jwt":
-		return "security event token"
-	case "client-authentication+jwt":
-		return "client assertion"
-	case "oauth-authz-req+jwt":
-		return "request object"
-	case "token-introspection+jwt":
-		return "introspection response"
+	if kind := kinds[strings.TrimPrefix(strings.ToLower(typ), "application/")]; kind != "" {
+		return kind
 	}
 	switch {
 	case t.text("typ") == "ID" || t.text("token_use") == "id": // Keycloak, Amazon Cognito
