@@ -54,8 +54,8 @@ func (e *Error) Temporary() bool {
 
 const unavailable = "temporarily_unavailable" // RFC 6749 §4.1.2.1
 
-// configurationError is an error that only a changed configuration can end, here or at the
-// server.
+// configurationError is an error that remains until the operator changes the configuration, here or
+// at the server.
 type configurationError struct{ error }
 
 // Configuration returns true. Package login calls it.

@@ -18,9 +18,9 @@ func (s *Store) within(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithTimeout(ctx, s.timeout)
 }
 
-// do runs statements, within the time of a call. They may run more than once: a locked SQLite
-// file changes nothing and is tried again. SQLite's own wait ends too early for a caller that
-// others overtake.
+// do runs statements, within the time of a call. They may run more than once: after a call that
+// found the file locked, nothing has changed. SQLite's own wait can end too early, because other
+// callers get the lock first.
 func (s *Store) do(ctx context.Context, op string, call func(context.Context) error) error {
 	ctx, cancel := s.within(ctx)
 	defer cancel()
@@ -33,15 +33,15 @@ func (s *Store) do(ctx context.Context, op string, call func(context.Context) er
 		case s.isLocked(err) && pause(ctx, wait):
 			locked = err
 		case locked != nil && ctx.Err() != nil:
-			return newError(op, locked) // more than that time is over
+			return newError(op, locked) // it says more than the error of ctx
 		default:
 			return newError(op, err)
 		}
 	}
 }
 
-// write is do for statements that write. SQLite has one writer and lets others poll for the
-// lock, so that some wait for seconds. Those of one process wait in a queue instead.
+// write is do for statements that write. SQLite has one writer. Other writers poll for the lock,
+// and some wait for seconds. The writers of one process wait in a queue instead.
 func (s *Store) write(ctx context.Context, op string, call func(context.Context) error) error {
 	if s.turn == nil {
 		return s.do(ctx, op, call)
@@ -57,7 +57,7 @@ func (s *Store) write(ctx context.Context, op string, call func(context.Context)
 	}
 }
 
-// exec runs a statement that writes and gives the number of rows that it changed.
+// exec runs a statement that writes and returns the number of rows that it changed.
 func (s *Store) exec(ctx context.Context, op string, st statement, args ...any) (rows int64, err error) {
 	ctx, cancel := s.within(ctx)
 	defer cancel()
@@ -78,7 +78,7 @@ func (s *Store) exec(ctx context.Context, op string, st statement, args ...any) 
 // isLocked reports SQLITE_BUSY and SQLITE_LOCKED: nothing was read or written.
 func (s *Store) isLocked(err error) bool { return s.dialect == SQLite && isLocked(code(err)) }
 
-// pause waits for d. It is false when ctx ends first.
+// pause waits for d. It returns false if ctx ends first.
 func pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-time.After(d):

@@ -87,7 +87,8 @@ func isTemporary(code string) bool {
 // isLocked reports whether SQLite found a lock of another program: busy or locked.
 func isLocked(code string) bool { return isResult(code, " 5 6 ") }
 
-// isResult reports whether SQLite's result code is one of a list. The higher bits only refine it.
+// isResult reports whether SQLite's result code is in a list. The higher bits of the code are not
+// compared.
 func isResult(code, list string) bool {
 	n, err := strconv.Atoi(code)
 	return err == nil && strings.Contains(list, " "+strconv.Itoa(n&0xff)+" ")

@@ -32,10 +32,10 @@ type confirmation struct {
 	Thumbprint string `json:"jkt"`
 }
 
-// checked is a grant that may be sent to At.
+// checked is a grant that passed the checks.
 type checked struct {
 	jwt string
-	key string // that the grant is bound to, encoded; "" for none
+	key string // the encoded key that the grant is bound to, or ""
 }
 
 // checkGrant rejects a grant that is not for this client, server and API. Sent to At, it could

@@ -18,8 +18,9 @@ import (
 
 // Device is a login on a device without a browser. The user allows it on another device. Show
 // UserCode and VerificationURI, and VerificationURIComplete as a QR code if it is set. The user
-// compares the code with that on the server's page, so as not to sign in another person's device
-// (RFC 8628 §5.4). All three are safe for a terminal. In a page they must still be escaped.
+// compares the code with the one on the server's page. Otherwise the user could sign in another
+// person's device (RFC 8628 §5.4). All three are safe for a terminal. In a page they must still be
+// escaped.
 //
 // It encodes as plain JSON for the application to store. DeviceCode and DPoPKey are secrets, and it
 // redacts itself in fmt and log/slog.

@@ -18,12 +18,13 @@ type Effect interface {
 
 var errNoStore = errors.New("login: sessions are in cookies, and only the visitor can end them: set Config.Store")
 
-// EndAccess ends sessions on all machines, through Config.Store, and the tokens that they keep.
-// It ends the session sid at issuer iss. If sid is "", it ends the sessions of the user sub
-// whose ID token was issued at or before the given time. With both, it also ends those of them
-// whose ID token had no sid that is a string. It also ends logins that are in progress. After an error some sessions may continue, and the caller may repeat the call. With
-// this method Login is an effect of rs/ssf. The error is Temporary if the Store did not answer.
-// Otherwise Config.Store is nil, or iss, sub and sid are empty.
+// EndAccess ends sessions on all machines, through Config.Store, and the tokens that they keep. It
+// ends the session sid at issuer iss. If sid is "", it ends the sessions of the user sub whose ID
+// token was issued at or before the given time. With both, it also ends the user's sessions whose
+// ID token had no readable sid. It also ends logins that are in progress. After an error some
+// sessions may continue, and the caller may repeat the call. With this method Login is an effect of
+// rs/ssf. The error is Temporary if the Store did not answer. Otherwise Config.Store is nil, or
+// iss, sub and sid are empty.
 func (l *Login) EndAccess(ctx context.Context, iss, sub, sid string, before time.Time) error {
 	stored, ok := l.sessions.(*storedSessions)
 	switch {

@@ -106,7 +106,7 @@ func (l *Login) only(handle http.HandlerFunc, methods ...string) http.Handler {
 	return l.onlyAs("use "+strings.Join(methods, " or "), handle, methods...)
 }
 
-// onlyAs is only with what to do instead.
+// onlyAs is only with advice in the error.
 func (l *Login) onlyAs(remedy string, handle http.HandlerFunc, methods ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		private(w.Header())

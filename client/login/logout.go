@@ -50,7 +50,7 @@ func (l *Login) Logout() http.Handler {
 // endTimeout limits a logout.
 const endTimeout = time.Minute
 
-// unheard returns r for a logout, which goes on if the caller does not wait for the response.
+// unheard returns r for a logout that continues if the caller does not wait for the response.
 func unheard(r *http.Request) (*http.Request, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), endTimeout)
 	return r.WithContext(ctx), cancel

@@ -9,10 +9,10 @@ import (
 	"sync/atomic"
 )
 
-// place is where the responses of a client arrive.
+// place is the address at which the responses of a client arrive.
 type place struct{ method, path string }
 
-// places returns where the responses of all clients arrive.
+// places returns the addresses at which the responses of all clients arrive.
 func (l *Login) places() map[place]bool {
 	all := map[place]bool{}
 	for name, c := range l.config.Clients {
@@ -29,8 +29,8 @@ func (l *Login) places() map[place]bool {
 	return all
 }
 
-// noteKey is for the note of a request: true if Callback handles its response, or if the operator
-// was told that nothing does.
+// noteKey is for the note of a request. It is true if Callback handles its response, or if the
+// missing Callback was logged.
 type noteKey struct{}
 
 func noteOf(r *http.Request) *atomic.Bool {

@@ -58,7 +58,8 @@ func Login(ctx context.Context, config Config) (*client.Tokens, error) {
 	return tokens, err
 }
 
-// advise names the redirect URI to register. The one that was sent has a new port each time.
+// advise names the redirect URI to register. The redirect URI in a request has a new port each
+// time.
 func (c *Config) advise(err error) {
 	var rejected interface{ AdviseRedirect(string) }
 	u, malformed := url.Parse(cmp.Or(c.Client.RedirectURL, defaultRedirectURL))
@@ -98,7 +99,7 @@ func signIn(ctx context.Context, config Config) (*client.Tokens, error) {
 	return w.result(ctx)
 }
 
-// limitOf is the time until the deadline of ctx, as a person says it.
+// limitOf returns the time until the deadline of ctx, as text.
 func limitOf(ctx context.Context) time.Duration {
 	deadline, _ := ctx.Deadline() // Login sets one
 	limit := time.Until(deadline)

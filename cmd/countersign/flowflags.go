@@ -12,7 +12,7 @@ import (
 	"github.com/countersign/countersign/cmd/countersign/internal/flow"
 )
 
-// flowFlags have to be read before they are options.
+// flowFlags are the flags as text. They are converted to options.
 type flowFlags struct {
 	flow.Options
 	secretEnv, userCodeEnv, actorTokenEnv string

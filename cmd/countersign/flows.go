@@ -93,7 +93,7 @@ func (f aFlow) run(ctx context.Context, args []string, std standard) int {
 	return statusOf(err)
 }
 
-// statusOf is 2 for a mistake in the flags.
+// statusOf returns the exit status: 2 for a mistake in the flags.
 func statusOf(err error) int {
 	var usage *flow.UsageError
 	switch {

@@ -12,8 +12,8 @@ import (
 	"runtime/debug"
 )
 
-// A command is one of this program. run returns the exit status: 0 for success, 1 when something is
-// wrong with what was examined, 2 for wrong arguments.
+// A command is a command of this program. run returns the exit status: 0 for success, 1 for a fault
+// of what was examined, 2 for wrong arguments.
 type command struct {
 	name, summary string
 	run           func(ctx context.Context, args []string, std standard) int

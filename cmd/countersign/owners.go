@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// owners are the commands of the flags that not every flow has.
+// owners has the commands of each flag that not every flow has.
 var owners = map[string][]string{
 	"dpop":     {"login", "device", "ciba", "credentials", "jwt-bearer", "exchange", "refresh", "userinfo"},
 	"scope":    {"login", "device", "ciba", "credentials", "jwt-bearer", "exchange", "refresh"},
@@ -23,7 +23,7 @@ var owners = map[string][]string{
 	"token-type-hint":      {"introspect", "revoke"},
 }
 
-// only returns the flags of all that the command name has.
+// only returns the flags in all that the command name has.
 func only(name string, all *flag.FlagSet) *flag.FlagSet {
 	set := flag.NewFlagSet(name, flag.ContinueOnError)
 	all.VisitAll(func(f *flag.Flag) {

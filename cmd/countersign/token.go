@@ -153,7 +153,7 @@ func (f *tokenFlags) show(ctx context.Context, raw string, std standard) int {
 	return 0
 }
 
-// tokenText is the argument, or what standard input has.
+// tokenText returns the argument, or the text of standard input.
 func tokenText(argument string, std standard) (string, error) {
 	if argument != "" && argument != "-" {
 		return argument, nil
@@ -168,7 +168,7 @@ func tokenText(argument string, std standard) (string, error) {
 	return string(data), err
 }
 
-// showError shows what can be read of an encrypted token too.
+// showError also shows the readable part of an encrypted token.
 func (f *tokenFlags) showError(err error, std standard) {
 	var encrypted *tokenview.EncryptedError
 	known := errors.As(err, &encrypted)

@@ -60,8 +60,8 @@ type registration struct {
 	request                 client.TokenRequest
 }
 
-// newAPI returns an HTTP client that puts the daemon's token into its requests to the API: a new
-// one shortly before the old one ends.
+// newAPI returns an HTTP client that adds the daemon's token to its requests to the API. It gets a
+// new token shortly before the old one expires.
 func newAPI() (*http.Client, string, error) {
 	reg, err := find()
 	if err != nil {

@@ -27,7 +27,7 @@ type sessions struct {
 	now   func() time.Time
 }
 
-// begin returns a new token: 256 bits that mean nothing.
+// begin returns a new token of 256 random bits.
 func (s *sessions) begin(ctx context.Context, issuer, subject string) (token string, err error) {
 	raw := make([]byte, 32)
 	rand.Read(raw)
@@ -40,7 +40,7 @@ func (s *sessions) begin(ctx context.Context, issuer, subject string) (token str
 	return token, s.store.Save(ctx, key(token), value, until)
 }
 
-// find returns nil when there is no session of that token, or none any more.
+// find returns nil if the token has no session, or the session has expired.
 func (s *sessions) find(ctx context.Context, token string) (*session, error) {
 	if token == "" {
 		return nil, nil

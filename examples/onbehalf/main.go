@@ -87,7 +87,7 @@ func (s *system) signIn(ctx context.Context) (*client.Client, *client.Tokens, er
 	return c, tokens, err
 }
 
-// get returns what an API says to the phone.
+// get returns the response of an API to the phone.
 func get(ctx context.Context, c *client.Client, tokens *client.Tokens, address string) (string, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {

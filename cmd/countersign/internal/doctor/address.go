@@ -35,7 +35,7 @@ func (x *examination) checkAddress() bool {
 	return true
 }
 
-// schemeFor is http on this machine, where development servers listen.
+// schemeFor returns http for this machine, where development servers listen.
 func schemeFor(address string) string {
 	u, err := url.Parse("//" + address)
 	if err != nil {

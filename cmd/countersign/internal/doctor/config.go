@@ -193,7 +193,8 @@ func (x *examination) scopes() (all []string) {
 	return all
 }
 
-// openID: the metadata is at the place of OpenID providers, or has something that only they have.
+// openID reports whether the metadata is at the address of OpenID providers, or has a member that
+// only they have.
 func (x *examination) openID() bool {
 	return x.isOpenID || len(x.metadata.IDTokenSigningAlgValuesSupported) > 0 || x.metadata.UserInfoEndpoint != "" || slices.Contains(x.metadata.ScopesSupported, "openid") ||
 		x.raw["subject_types_supported"] != nil
@@ -260,8 +261,8 @@ func (x *examination) apiConfig(d *document) string {
 	return text + x.presetNote() + "server := &discovery.Provider{" + fields + hc + "}\napi := &rs.JWT{\n\tIssuer: server.Issuer,\n\tAudience: \"https://api.example\", // the identifier of this API at the server\n\tKeys: server.Keys(),\n" + algs + "}"
 }
 
-// presetNote is for servers whose access tokens do not follow RFC 9068: the preset knows how theirs
-// differ.
+// presetNote is for servers whose access tokens do not follow RFC 9068. The preset has the
+// differences.
 func (x *examination) presetNote() string {
 	base, realm, ok := strings.Cut(x.Issuer, "/realms/")
 	if !ok || strings.Contains(realm, "/") || !strings.Contains(x.metadata.TokenEndpoint, "/protocol/openid-connect/") {

@@ -55,8 +55,8 @@ type examination struct {
 	http     *http.Client
 	raw      map[string]any // the metadata as the issuer wrote it
 	metadata *discovery.Metadata
-	keyAlgs  []string // what the server's keys can sign by
-	isOpenID bool     // the metadata is where OpenID Connect Discovery puts it
+	keyAlgs  []string // the algorithms of the server's keys
+	isOpenID bool     // the metadata is at the address of OpenID Connect Discovery
 }
 
 // Examine reads what the issuer publishes. It ends after a few time-outs at most, and never fails:

@@ -78,7 +78,7 @@ func (x *examination) libraryReads(ctx context.Context, body []byte) error {
 	return nil
 }
 
-// maxKeys is how many keys the library reads, and the examination.
+// maxKeys is how many keys the library and the doctor read.
 const maxKeys = 100
 
 func (x *examination) eachKey(raw []json.RawMessage) {

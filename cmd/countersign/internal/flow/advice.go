@@ -23,7 +23,7 @@ func (e *UsageError) Unwrap() error { return e.Err }
 // setting matches a field of a configuration in the module's errors.
 var setting = regexp.MustCompile(`\b(?:client\.|grant\.)?(Config(?:\.Client)?|(?:Token|Backchannel|Exchange|Assertion)?Request)\.([A-Z]\w*)(?:\.[A-Z]\w*)*`)
 
-// flagOf are the flags for those fields. A field of one request only has the name of the request.
+// flagOf has the flag for each field. A field of only one request is under the name of the request.
 var flagOf = map[string]string{
 	"Issuer": "-issuer", "DiscoveryURL": "-discovery-url", "ClientID": "-client-id", "Auth": "-auth with -secret-env, -key or -cert",
 	"RedirectURL": "-redirect-uri", "IDTokenAlgs": "-id-token-alg", "ResponseAlgs": "-id-token-alg", "PAR": "-par", "RequestObject": "-jar", "DPoP": "-dpop",
@@ -46,20 +46,19 @@ func withFlags(text string) string {
 	}))
 }
 
-// phrases are other words for settings.
+// phrases replaces texts about settings by texts about flags.
 var phrases = strings.NewReplacer(
 	"Auth to be PrivateKeyJWT, TLS or SelfSignedTLS", "-auth private_key_jwt, tls_client_auth or self_signed_tls_client_auth with -key or -cert",
 	"bound access tokens (CertificateBound, or DPoP with FAPI 2.0)", "bound access tokens (-cert, or -dpop with FAPI 2.0)", "IDTokenAlgs from", "-id-token-alg from",
 	"requires BindingMessage, AuthorizationDetails or Extra, which describe", "requires -binding-message, which describes",
-	// The advice of the module in the words of byCode, so that it is printed once.
+	// The module's advice gets the text of byCode, so that it is printed once.
 	"compare -client-id and -auth with -secret-env, -key or -cert with the client's registration at the server", checkClient,
 	"allow this grant or endpoint for the client at the server, or correct -client-id and -auth with -secret-env, -key or -cert", checkGrant,
 	"compare -scope with the scopes that the server allows for the client", checkScope,
 	"give ctx a later deadline (at most 10 minutes)", "set a longer -timeout (at most 10m)",
 )
 
-// explained is an error as a person at a terminal needs it: with flags for settings, and with
-// what to do.
+// explained returns an error for a terminal: with flags for settings, and with advice.
 func (s *session) explained(ctx context.Context, name string, err error) error {
 	text := withFlags(err.Error())
 	if late := s.late(ctx, name, err); late != "" {
@@ -75,7 +74,7 @@ func (s *session) explained(ctx context.Context, name string, err error) error {
 	return out
 }
 
-// late is the text for a flow that took longer than -timeout, or "".
+// late returns the text for a flow that was slower than -timeout, or "".
 func (s *session) late(ctx context.Context, name string, err error) string {
 	if !errors.Is(ctx.Err(), context.DeadlineExceeded) || !errors.Is(err, context.DeadlineExceeded) {
 		return ""

@@ -28,7 +28,7 @@ import (
 type Own struct {
 	Issuer, ClientID, Secret string
 	Scopes, IDTokenAlgs      []string
-	Transport                http.RoundTripper // nil means that of wire.NewTransport
+	Transport                http.RoundTripper // nil means wire.NewTransport
 }
 
 // ownAttacks change the response. Text and Without are from Attacks.
@@ -119,8 +119,8 @@ func (l *ownLogin) record(from, to int, x *wire.Exchange) {
 // text is an error without secrets.
 func (l *ownLogin) text(err error) string { return l.mask.Text(err.Error()) }
 
-// arrive keeps the response of the first callback. One with the right state replaces one with
-// another: any page can open the callback.
+// arrive keeps the response of the first callback. A response with the right state replaces one
+// with another state, because any page can open the callback.
 func (l *ownLogin) arrive(q url.Values) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

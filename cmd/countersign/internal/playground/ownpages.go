@@ -7,7 +7,7 @@ import (
 	"net/url"
 )
 
-// RedirectURI is what has to be registered for the client at the person's own server.
+// RedirectURI is the redirect URI to register for the client at the person's own server.
 func RedirectURI(address string) string { return "http://" + address + "/callback" }
 
 // maxLogins is how many logins are kept: one for each tab, and some unfinished ones.
@@ -21,8 +21,8 @@ func (s *Server) keep(login *ownLogin) {
 	}
 }
 
-// loginOf is the login with a state. For an unknown state it is the latest: a server that
-// changes state is shown as rejected.
+// loginOf returns the login with a state. For an unknown state it returns the latest login, so that
+// the page shows the rejection of a changed state.
 func (s *Server) loginOf(state string) *ownLogin {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -37,7 +37,7 @@ func (s *Server) loginOf(state string) *ownLogin {
 	return s.logins[len(s.logins)-1]
 }
 
-// loginByID is nil for an unknown id.
+// loginByID returns nil for an unknown id.
 func (s *Server) loginByID(id string) *ownLogin {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -49,7 +49,7 @@ func (s *Server) loginByID(id string) *ownLogin {
 	return nil
 }
 
-// stateOf is the state of a response, which is in a JWT with JARM.
+// stateOf returns the state of a response. With JARM it is in a JWT.
 func stateOf(q url.Values) string {
 	if state, ok := payloadOf(q.Get("response"))["state"].(string); ok {
 		return state
@@ -59,8 +59,8 @@ func stateOf(q url.Values) string {
 
 const maxResponse = 16 << 10
 
-// callback is where the person's own server sends the browser. The cookie does not come along
-// from another site: the response is kept, and the page that shows it needs the cookie.
+// callback is the redirect URI of the person's own server. A request from another site has no
+// cookie. So the response is stored, and the page that shows it requires the cookie.
 func (s *Server) callback(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet || len(r.URL.RawQuery) > maxResponse {
 		http.Error(w, "expected a response in the query", http.StatusBadRequest)

@@ -102,7 +102,7 @@ func (l *lab) visit(ctx context.Context) screen {
 	return shown
 }
 
-// describe returns what the run left behind.
+// describe returns what the page shows of the run.
 func (l *lab) describe(r *Result) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -37,7 +37,7 @@ type Server struct {
 	used   bool
 	logins []*ownLogin   // the latest, oldest first
 	run    chan struct{} // one run at a time
-	queue  chan struct{} // who waits for it, and who runs
+	queue  chan struct{} // the runs that wait, and the current one
 }
 
 // maxQueue is how many runs may wait. Each run is short, and one browser makes them.
@@ -206,7 +206,7 @@ func (s *Server) write(w http.ResponseWriter, v view) {
 	_, _ = w.Write(bytes.Map(printable, b.Bytes()))
 }
 
-// printable replaces characters that hide or reorder text: servers send what the page shows.
+// printable replaces characters that hide or reorder text, because the page shows texts of servers.
 func printable(r rune) rune {
 	if r == '\n' || r == '\t' || unicode.IsGraphic(r) {
 		return r

@@ -7,12 +7,12 @@ import (
 	"github.com/countersign/countersign/client/auth"
 )
 
-// setting is a field of client.Config that switches set, with its value in Go. What the page
-// shows and what the application runs with come from the same row.
+// setting is a field of client.Config that switches set, with its value in Go. The page and the
+// application use the same row.
 type setting struct {
 	name, value string
 	when        func(map[string]bool) bool
-	apply       func(*lab, *client.Config) // nil for what the lab's transport does
+	apply       func(*lab, *client.Config) // nil if the lab's transport does it
 }
 
 var settings = []setting{
@@ -50,7 +50,7 @@ func jarm(on map[string]bool) bool { return on["jarm"] || on["signing"] }
 // bound reports that tokens are bound to a key by DPoP: FAPI 2.0 needs that or a certificate.
 func bound(on map[string]bool) bool { return on["dpop"] || fapi(on) && !on["mtls"] }
 
-// profile is for a profile that no stricter one replaces.
+// profile is for a switch that no stricter profile replaces.
 func profile(id string) func(map[string]bool) bool {
 	return func(on map[string]bool) bool {
 		strictest := ""
@@ -63,7 +63,7 @@ func profile(id string) func(map[string]bool) bool {
 	}
 }
 
-// GoLines are the Go lines that the switches change, ready to copy.
+// GoLines returns the Go lines that the switches change, ready to copy.
 func GoLines(on map[string]bool) string {
 	var fields [][2]string
 	for _, s := range settings {

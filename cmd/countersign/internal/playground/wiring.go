@@ -38,7 +38,7 @@ type lazyTransport struct {
 }
 
 func (z *lazyTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL.Hostname() != loopback { // an open redirect, say
+	if r.URL.Hostname() != loopback { // for example an open redirect
 		return nil, errors.New("the playground sends nothing beyond loopback")
 	}
 	z.once.Do(func() {

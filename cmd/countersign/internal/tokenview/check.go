@@ -67,7 +67,7 @@ func (t *Token) IDTokenChecks(ctx context.Context, o Options) (checks []Check) {
 	return checks
 }
 
-// decrypted is step 1 with a key, in the words of the command.
+// decrypted is step 1 with a key. Its text is about the command.
 func (t *Token) decrypted(c Check) (Result, string) {
 	result, reason := t.encrypted()
 	if result == Failed || c.Result != Failed {

@@ -15,7 +15,7 @@ type EncryptedError struct {
 	envelope
 }
 
-// envelope is what can be read of an encrypted token without a key.
+// envelope is the part of an encrypted token that can be read without a key.
 type envelope struct {
 	header     map[string]any
 	headerJSON []byte
@@ -80,7 +80,8 @@ func kids(keys []idtoken.DecryptionKey) string {
 // sha1 reports that the token is encrypted with an algorithm that is not accepted by default.
 func (e envelope) sha1() bool { return e.text("alg") == "RSA-OAEP" }
 
-// encrypted is the row of RFC 9068: with a key, a token that is not encrypted is rejected.
+// encrypted is the row of RFC 9068 about encryption. With a key, a token that is not encrypted is
+// rejected.
 func (t *Token) encrypted() (Result, string) {
 	switch {
 	case t.envelope.sha1():

@@ -14,9 +14,9 @@ type document struct {
 	Encryption json.RawMessage `json:"encryption,omitempty"` // the header of an encrypted token
 	Header     json.RawMessage `json:"header,omitempty"`
 	Claims     json.RawMessage `json:"claims,omitempty"`
-	List       string          `json:"list,omitempty"` // which list of checks it is
+	List       string          `json:"list,omitempty"` // the name of the list of checks
 	Checks     []Check         `json:"checks,omitempty"`
-	Passed     *bool           `json:"passed,omitempty"` // no check failed; missing if none was made
+	Passed     *bool           `json:"passed,omitempty"` // no check failed; omitted if no check was made
 	Error      string          `json:"error,omitempty"`
 }
 

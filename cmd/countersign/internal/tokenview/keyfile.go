@@ -44,7 +44,7 @@ func parsePEM(data []byte) (keys []idtoken.DecryptionKey, err error) {
 	return keys, nil
 }
 
-// parseBlock is nil for what a file may have beside the key: parameters and certificates.
+// parseBlock returns nil for parameters and certificates, which a file may have beside the key.
 func parseBlock(block *pem.Block) (private any, err error) {
 	switch block.Type {
 	case "PRIVATE KEY":

@@ -46,13 +46,13 @@ func FetchKeys(issuer, url string, insecureHTTP bool, hc *http.Client) idtoken.K
 
 // A Token is a JWT, decoded without any check.
 type Token struct {
-	raw            string // of an encrypted token, the signed one in it
+	raw            string // the signed token; it can be inside an encrypted one
 	header, claims map[string]any
 	headerJSON     []byte
 	claimsJSON     []byte
 	signed         bool
 
-	received string // as it came; equal to raw unless it was encrypted
+	received string // the token as it arrived; equal to raw unless it was encrypted
 	envelope envelope
 	keys     []idtoken.DecryptionKey
 }

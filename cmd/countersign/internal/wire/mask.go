@@ -135,8 +135,8 @@ func (m *Mask) Header(name, value string) string {
 	return value
 }
 
-// Body returns a body with its secrets replaced. A body that is neither a form nor JSON is
-// described by its size: nothing says what in it is secret.
+// Body returns a body with its secrets replaced. A body that is neither a form nor JSON is replaced
+// by its size, because its secrets cannot be found.
 func (m *Mask) Body(contentType string, body []byte) string {
 	kind, _, _ := strings.Cut(contentType, ";")
 	kind = strings.ToLower(strings.TrimSpace(kind))

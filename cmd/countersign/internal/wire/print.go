@@ -78,7 +78,8 @@ func shorten(body string) string {
 	return fmt.Sprintf("%s\n… %d more lines, which -json prints", strings.Join(lines[:maxLines], "\n"), len(lines)-maxLines)
 }
 
-// Curl returns the request as a curl command. Secrets are labels in it: put the values in.
+// Curl returns the request as a curl command. It has labels instead of secrets: replace them by the
+// values.
 func (s Shown) Curl() string {
 	method, address, _ := strings.Cut(s.Request.Line, " ")
 	parts := []string{"curl -i -X " + method + " " + quote(address)}
