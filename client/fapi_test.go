@@ -23,7 +23,7 @@ func fapiServer(t *testing.T) (*optest.Server, client.Config) {
 	return s, cfg
 }
 
-// TestFAPI2Login: a login with the whole profile succeeds. Every weaker response is rejected.
+// TestFAPI2Login: a login with the complete profile succeeds. Every weaker response is rejected.
 // FAPI-01, FAPI-02, FAPI-04.
 func TestFAPI2Login(t *testing.T) {
 	for _, test := range []struct {

@@ -15,7 +15,7 @@ func daemon(s *optest.Server) client.Config {
 	return cfg
 }
 
-// ending are tokens of a login that expire in d.
+// ending returns the tokens of a login that expire in d.
 func ending(d time.Duration) *client.Tokens {
 	return &client.Tokens{Token: &oauth2.Token{
 		AccessToken: "canary-access-0", TokenType: "Bearer", RefreshToken: "canary-refresh-0", Expiry: time.Now().Add(d),

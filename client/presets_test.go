@@ -20,8 +20,8 @@ type deployed struct {
 	name      string
 	preset    client.Config
 	issuer    string
-	at        string // of its metadata; "" means that of OpenID Connect Discovery
-	endpoints string // the address with which they begin; "" means the issuer
+	at        string // the path of its metadata; "" means the path of OpenID Connect Discovery
+	endpoints string // the prefix of the endpoints; "" means the issuer
 	metadata  m      // in addition to the issuer and the endpoints of every server
 	jwk       m      // in addition to the members of the key
 	callback  url.Values
@@ -52,7 +52,7 @@ func (d *deployed) turn() *turn {
 	out := &turn{key: optest.NewKey("MYv/TlhD38w0GVgX3sohEWb6th0=", "RS256"), jwk: m{}, claims: m{}, token: m{"access_token": "at", "token_type": "Bearer", "expires_in": 3600}, callback: url.Values{}, idHeader: m{}}
 	out.metadata = m{
 		"issuer": d.issuer, "authorization_endpoint": base + "/authorize", "token_endpoint": base + "/token", "jwks_uri": base + "/keys", "userinfo_endpoint": base + "/userinfo",
-		"id_token_signing_alg_values_supported": []string{"none", "HS256", "RS256"}, // PingFederate's, and bait for all
+		"id_token_signing_alg_values_supported": []string{"none", "HS256", "RS256"}, // for PingFederate; other servers must not use it
 	}
 	maps.Copy(out.metadata, d.metadata)
 	maps.Copy(out.jwk, d.jwk)

@@ -21,8 +21,8 @@ import (
 	"github.com/countersign/countersign/pkce"
 )
 
-// The requests and responses of deployed servers as their documentation shows them: exactly these
-// parameters, and those that protect the request.
+// The requests and responses of deployed servers, as their documentation shows them. The requests
+// have exactly these parameters, and the ones that protect the request.
 
 // wire acts as the server, and records the requests.
 type wire struct {

@@ -244,7 +244,7 @@ func TestSlow(t *testing.T) {
 	for i := range 100 {
 		verify(t, keys, token(s.Keys[0], i), true)
 	}
-	if took := time.Since(start); took > 30*time.Second { // had each waited: 100
+	if took := time.Since(start); took > 30*time.Second { // 100 if each call had waited
 		t.Errorf("100 tokens took %v", took)
 	}
 }

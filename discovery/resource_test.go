@@ -123,7 +123,7 @@ func TestResourceServer(t *testing.T) {
 		name, path string
 		missing    []string // places
 		html       []string
-		url        string // of the one that is found, "" is openid-configuration
+		url        string // of the document that is found; "" means openid-configuration
 		ok         bool
 	}{
 		{name: "OAuth", url: oauth, ok: true},

@@ -58,8 +58,8 @@ func TestAlgorithms(t *testing.T) {
 	}
 }
 
-// TestSecretKeys: HMAC with the client secret is accepted only if configured, and only with a
-// long secret.
+// TestSecretKeys: HMAC with the client secret is accepted only if it is configured and the secret
+// is long.
 func TestSecretKeys(t *testing.T) {
 	hs := optest.NewKey("any", "HS256")
 	v := verifier(t)

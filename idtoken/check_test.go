@@ -46,11 +46,11 @@ func goodClaims() map[string]any {
 // case_ is a token with one difference from a valid token, and the expected result.
 type case_ struct {
 	name   string
-	claims map[string]any // they replace the good ones; nil removes one
+	claims map[string]any // they replace the valid claims; nil removes a claim
 	header map[string]any
 	edit   func(*idtoken.Verifier)
 	want   idtoken.Expected
-	step   int // that fails; 0 when the token is good
+	step   int // the step that fails; 0 for a valid token
 }
 
 func (c case_) token() string {

@@ -38,7 +38,7 @@ func gcmJWE(t *testing.T, header string, cekSize int, plain []byte) string {
 	return strings.Join([]string{h, optest.B64(ek), optest.B64(iv), optest.B64(ct), optest.B64(tag)}, ".")
 }
 
-// TestHandMadeJWE: messages that no library makes. Their tags are right, so that only the tested
+// TestHandMadeJWE: messages that libraries do not make. Their tags are right, so only the tested
 // check can reject them. TOK-18, H21.
 func TestHandMadeJWE(t *testing.T) {
 	good := key.Sign(goodClaims(), nil)

@@ -30,7 +30,7 @@ var graph = map[string][]string{
 	"idtoken":             {"internal/jose", "internal/redact"},
 	"client/auth":         {"internal/jose", "internal/redact"},
 	"client":              {"client/auth", "discovery", "idtoken", "internal/dpop", "internal/endpoint", "internal/jose", "internal/redact", "par", "pkce"},
-	"client/grant":        {"client", "client/auth", "discovery", "idtoken", "internal/redact"}, // no other internal package: it proves that others can do the same
+	"client/grant":        {"client", "client/auth", "discovery", "idtoken", "internal/redact"}, // no other internal package, to prove that other modules can do the same
 	"client/tokens":       {"client", "client/auth", "idtoken", "internal/endpoint", "internal/redact"},
 	"client/login":        {"client", "client/tokens", "idtoken", "internal/htmlpage", "internal/jose", "internal/redact", "internal/testseam"},
 	"client/registration": {"client", "client/auth", "discovery", "internal/endpoint", "internal/jose", "internal/redact"},

@@ -12,9 +12,9 @@ import (
 	"testing"
 )
 
-// TestDocumented: every package that others may import has an overview, and every exported
-// name a doc comment that starts with the name. Of a constant, a variable or a field, that of its
-// group will do.
+// TestDocumented: every package that others may import has an overview, and every exported name a
+// doc comment that starts with the name. For a constant, a variable or a field, the comment of its
+// group is enough.
 func TestDocumented(t *testing.T) {
 	checked := 0
 	for _, dir := range exportedDirs(t) {
@@ -74,9 +74,9 @@ func (p *packageDoc) check(d ast.Decl) {
 	}
 }
 
-// checkMembers: a struct that others fill in has a comment for each field, and an interface one
-// for each method where it has several. A struct with the members of a JSON object does not: its
-// type names the specification that describes them.
+// checkMembers: a struct of settings has a comment for each field. An interface with several
+// methods has one for each method. A struct with the members of a JSON object needs none: the
+// comment of its type names the specification.
 func (p *packageDoc) checkMembers(s *ast.TypeSpec) {
 	switch t := s.Type.(type) {
 	case *ast.StructType:

@@ -17,8 +17,8 @@ import (
 
 const maxCustomers = 1000
 
-// customers is the code of docs/add-sign-in.md: one login for each customer, made when the
-// customer's first visitor comes.
+// customers is the code of docs/add-sign-in.md: one Login for each customer, made for the
+// customer's first visitor.
 type customers struct {
 	find  func(ctx context.Context, host string) (*client.Config, error) // nil: no such customer
 	keys  [][]byte
@@ -113,7 +113,7 @@ func customerConfig(s *optest.Server, transport http.RoundTripper) *client.Confi
 	return config
 }
 
-// getAs is a visitor's request. It adds the cookies that come back to those of the visitor.
+// getAs sends a visitor's request. It adds the cookies of the response to the visitor's cookies.
 func getAs(app http.Handler, address string, cookies map[string]*http.Cookie) *http.Response {
 	r := httptest.NewRequest(http.MethodGet, address, nil)
 	r.RequestURI = r.URL.RequestURI() // as a server gets it, without the host
@@ -140,8 +140,8 @@ func signInAt(t *testing.T, app http.Handler, s *optest.Server, host string, coo
 	}
 }
 
-// TestCustomers: each customer's visitors sign in at the customer's server. A session of one
-// customer opens nothing at another one.
+// TestCustomers: each customer's visitors sign in at the customer's server. Another customer does
+// not accept their sessions.
 func TestCustomers(t *testing.T) {
 	a, b := optest.New(t), optest.New(t)
 	app := customersOf(map[string]*client.Config{
@@ -164,8 +164,8 @@ func TestCustomers(t *testing.T) {
 	}
 }
 
-// TestCustomersBound: the number of remembered customers has a limit, and many requests at once
-// for a new customer make one login.
+// TestCustomersBound: the number of cached customers has a limit. Many requests at once for a new
+// customer make one Login.
 func TestCustomersBound(t *testing.T) {
 	s := optest.New(t)
 	app := customersOf(nil)
@@ -199,8 +199,8 @@ func TestCustomersBound(t *testing.T) {
 	}
 }
 
-// TestCustomerInside: a customer who names a server inside of the operator's network reaches
-// nothing there.
+// TestCustomerInside: a customer cannot cause requests to a server inside of the operator's
+// network.
 func TestCustomerInside(t *testing.T) {
 	inner := optest.New(t)
 	app := customersOf(map[string]*client.Config{"evil.app.example": customerConfig(inner, nil)})

@@ -17,7 +17,7 @@ type pair struct {
 	why    string   // one side needs no setting
 }
 
-// parity lists the settings for servers that deviate: each is on both sides, or has the reason
+// parity lists the settings for servers that deviate. Each exists on both sides, or has the reason
 // why not.
 var parity = []pair{
 	{[]string{"Skew"}, []string{"Skew"}, ""},

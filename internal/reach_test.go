@@ -21,7 +21,7 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// inside is a server on this machine that must not get a request.
+// inside returns a server on this machine that must not get a request.
 func inside(t *testing.T) (string, *atomic.Int32) {
 	var asked atomic.Int32
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

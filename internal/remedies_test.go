@@ -20,7 +20,7 @@ import (
 // functions.
 type remedied struct {
 	err   func(t *testing.T) error
-	texts []string // what the error says besides
+	texts []string // other text of the error
 	names map[string]any
 }
 

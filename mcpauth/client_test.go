@@ -73,7 +73,7 @@ func TestConcurrentCalls(t *testing.T) {
 		all.Go(func() { mustCall(t, session, "list", "list for alice with photos.read offline_access") })
 	}
 	all.Wait()
-	w.wantLogins(t, 2) // the first one, and one for all eight
+	w.wantLogins(t, 2) // the first login, and one for all eight calls
 	if n := len(w.issuer.Exchanges(issuertest.RegistrationEndpoint)); n != 1 {
 		t.Errorf("%d registrations", n)
 	}

@@ -19,8 +19,8 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// The conformance runner of MCP tries what these tests try. They say which sentence failed, and
-// need no other program.
+// The conformance runner of MCP tests the same. These tests name the sentence that failed, and need
+// no other program.
 
 const documentURL = "https://agent.example/client.json"
 
@@ -55,8 +55,8 @@ func keyDocument() *registration.Document {
 	return d
 }
 
-// TestClientOrder: the operator's client, else the client ID metadata document, else a
-// registration (MCP 2026-07-28, "Client Registration").
+// TestClientOrder: the operator's client is used first, then the client ID metadata document, then
+// a registration (MCP 2026-07-28, "Client Registration").
 func TestClientOrder(t *testing.T) {
 	const operators = "the-operators-client"
 	for _, test := range []struct {
@@ -122,7 +122,7 @@ func TestForeignClient(t *testing.T) {
 	}
 }
 
-// TestRegistrationRequest: what a client on the user's machine registers with.
+// TestRegistrationRequest: the registration of a client on the user's machine.
 func TestRegistrationRequest(t *testing.T) {
 	w := newWorld(t, issuertest.Config{})
 	connect(t, w, newHandler(t, w.config()))
@@ -139,8 +139,9 @@ func TestRegistrationRequest(t *testing.T) {
 	}
 }
 
-// TestScopeOrder: the scopes of the challenge, else those of the metadata, else none (MCP
-// 2026-07-28, "Scope Selection Strategy"). offline_access is for servers that list it.
+// TestScopeOrder: the client requests the scopes of the challenge, otherwise the scopes of the
+// metadata, otherwise none (MCP 2026-07-28, "Scope Selection Strategy"). offline_access is for
+// servers that list it.
 func TestScopeOrder(t *testing.T) {
 	for _, test := range []struct {
 		name                 string
@@ -287,15 +288,15 @@ func TestMigrationAfterRestart(t *testing.T) {
 	}
 }
 
-// TestMetadataPlaces: the address of the challenge, else the well-known path with the path of the
-// MCP server, else without.
+// TestMetadataPlaces: the address of the challenge comes first, then the well-known path with the
+// path of the MCP server, then without it.
 func TestMetadataPlaces(t *testing.T) {
 	const wellKnown = "/.well-known/oauth-protected-resource"
 	for _, test := range []struct {
 		name  string
 		there []string // where the metadata is
 		named bool     // by the challenge: /metadata
-		want  []string // the addresses that are asked, at the first login
+		want  []string // the requested addresses, at the first login
 	}{
 		{"challenge", []string{"/metadata", wellKnown + "/mcp", wellKnown}, true, []string{"/metadata"}},
 		{"path", []string{wellKnown + "/mcp", wellKnown}, false, []string{wellKnown + "/mcp"}},

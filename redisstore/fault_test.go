@@ -228,8 +228,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestAnswerLost: the Redis library repeats a call after a broken connection. The call that was
-// first still gets "first", and others do not.
+// TestAnswerLost: the Redis library repeats a call after a broken connection. The first call still
+// gets "first", and other calls do not.
 func TestAnswerLost(t *testing.T) {
 	server := redistest.Start(t)
 	for _, name := range []string{"once", "acquire"} {

@@ -150,7 +150,7 @@ func TestLogGap(t *testing.T) {
 	}
 	add(t, s, "x", "5", "6") // with the numbers of 3 and 4
 	eventually(t, func() bool { return r.has("1", "2", "3", "4", "5", "6") })
-	server.Restart() // it has forgotten everything
+	server.Restart() // the server has lost its data
 	looks := r.looks()
 	eventually(t, func() bool { return r.looks() > looks+1 })
 	for i := range 8 {

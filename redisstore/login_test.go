@@ -73,7 +73,7 @@ func whoAmI(w http.ResponseWriter, r *http.Request) {
 
 // newBrowser keeps cookies and follows redirects.
 func newBrowser(transport http.RoundTripper) *http.Client {
-	jar, _ := cookiejar.New(nil) // which fails for no options at all
+	jar, _ := cookiejar.New(nil) // cookiejar.New does not fail without options
 	return &http.Client{Jar: jar, Transport: transport, Timeout: 2 * time.Minute}
 }
 

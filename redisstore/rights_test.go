@@ -46,7 +46,7 @@ func TestRights(t *testing.T) {
 			t.Errorf("%s, another's: %v", name, err)
 		}
 	}
-	for _, r := range append(strings.Fields(rights)[1:], "+hmget", "+hset") { // without the others of logRights a log is polled
+	for _, r := range append(strings.Fields(rights)[1:], "+hmget", "+hset") { // without the other rights of logRights a log is polled
 		setRights(t, server, "-"+r[1:])
 		err := remember(t.Context(), as(""), "without "+r)
 		for _, call := range calls {

@@ -166,7 +166,7 @@ func TestAWSLoadBalancerKeys(t *testing.T) {
 		}
 		f.clock = f.clock.Add(30 * time.Second)
 	}
-	f.expect(t, "k0", 16) // all are known
+	f.expect(t, "k0", 16) // all keys are cached
 	f.expect(t, "k16", 17)
 	f.expect(t, "k0", 18) // the 17th key removed the others
 	f.clock = f.clock.Add(24*time.Hour - time.Second)

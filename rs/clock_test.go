@@ -128,8 +128,8 @@ func TestDPoPWindow(t *testing.T) {
 	}
 }
 
-// timedStore is a ReplayStore that expires its values by its own clock, as Redis does. The
-// caller's clock decides about the duration.
+// timedStore is a ReplayStore that expires its values by its own clock, as Redis does. The caller's
+// clock decides the duration.
 type timedStore struct {
 	mu     sync.Mutex
 	now    func() time.Time // of the store

@@ -62,7 +62,7 @@ func (s *statuses) lists() *rs.StatusLists {
 	return &rs.StatusLists{Issuer: s.URL, Keys: (&discovery.Provider{Issuer: s.URL}).Keys()}
 }
 
-// judged returns the status of the response to a token whose status is at index.
+// judged returns the response's status for a token whose status is at index.
 func (s *statuses) judged(t *testing.T, l *rs.StatusLists, status any) int {
 	t.Helper()
 	p := quiet(&rs.Cache{Tokens: jwtVerifier(s.Server)})
@@ -347,7 +347,7 @@ func TestPingSessionsBound(t *testing.T) {
 			ask(n)
 		}
 		remembered := 0
-		for n := 3*size - 1; n >= 0 && ask(n) == 0; n-- { // the newest first: what is asked again is remembered again
+		for n := 3*size - 1; n >= 0 && ask(n) == 0; n-- { // the newest first: a session that is requested again is cached again
 			remembered++
 		}
 		if remembered < max(1, size/2) || remembered > size {

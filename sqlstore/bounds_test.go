@@ -11,7 +11,7 @@ import (
 	"github.com/countersign/countersign/sqlstore"
 )
 
-// The tables, and for each a row that has expired, of number i.
+// The tables, each with the values of an expired row with number i.
 var expired = map[string]string{
 	"values": "CAST('old' || i AS {bytes}), '1x', 1",
 	"marks":  "1, CAST('old' || i AS {bytes}), 'mark', 1",

@@ -80,12 +80,11 @@ func visit(t *testing.T, browser *http.Client, address string) (int, string) {
 }
 
 func newBrowser() *http.Client {
-	jar, _ := cookiejar.New(nil) // which fails for no options at all
+	jar, _ := cookiejar.New(nil) // cookiejar.New does not fail without options
 	return &http.Client{Jar: jar, Timeout: 2 * time.Minute}
 }
 
-// TestLogin: a user who signs in at one machine is signed in at the other, and so for signing
-// out.
+// TestLogin: a user who signs in or out at one machine is signed in or out at the other.
 func TestLogin(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		s, browser := startSite(t, d, issuertest.New(t, issuertest.Config{PlainHTTP: true})), newBrowser()

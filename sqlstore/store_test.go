@@ -53,7 +53,7 @@ var calls = map[string]func(context.Context, *sqlstore.Store) error{
 	"ping":  func(ctx context.Context, s *sqlstore.Store) error { return s.Ping(ctx) },
 }
 
-// not returns an error if a call that failed returned true.
+// not returns an error if a failed call returned true.
 func not(yes bool, err error) error {
 	if yes && err != nil {
 		return errors.New("yes and an error at once")

@@ -200,7 +200,7 @@ func TestAudiences(t *testing.T) {
 	}
 }
 
-// TestIssued: an answer of the identity provider that is no grant.
+// TestIssued: a response of the identity provider that is not a grant.
 func TestIssued(t *testing.T) {
 	for name, change := range map[string]map[string]any{
 		"another type":     {"issued_token_type": grant.AccessTokenType},
@@ -328,7 +328,7 @@ func TestServer(t *testing.T) {
 	}
 }
 
-// TestIdP: an identity provider that lists other types of tokens is not asked (§7).
+// TestIdP: no request is sent to an identity provider that lists other types of tokens (§7).
 func TestIdP(t *testing.T) {
 	for _, types := range [][]string{{crossapp.TokenType}, {"x", crossapp.TokenType}, nil, {"urn:example:other"}} {
 		w := newWorld(t, nil)

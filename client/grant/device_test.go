@@ -150,7 +150,7 @@ func TestPollingEnds(t *testing.T) {
 	k.during = nil
 	ctx, cancel = context.WithCancel(t.Context())
 	s.Replace("/token", func(_ http.ResponseWriter, r *http.Request) {
-		r.ParseForm() // otherwise the server does not notice that the client has gone
+		r.ParseForm() // otherwise the server does not notice the closed connection
 		cancel()
 		<-r.Context().Done()
 	})

@@ -41,8 +41,8 @@ func ExampleBeginBackchannel() {
 	// Output: alice
 }
 
-// CIBA in the ping mode: the server notifies the handler when the user has answered, so the
-// client need not ask again and again.
+// CIBA in the ping mode: the server notifies the handler when the user has answered, so the client
+// need not poll.
 func ExamplePingHandler() {
 	ctx := context.Background()
 	var logins sync.Map                          // the application's store

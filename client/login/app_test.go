@@ -77,7 +77,7 @@ type setting struct {
 	client func(*client.Config)
 	config func(*login.Config)
 	plain  bool // http
-	other  *app // has the other's address: a second process behind the same name
+	other  *app // another application whose address this one has: a second process
 }
 
 func start(t testing.TB, set setting) *app {
@@ -88,7 +88,7 @@ func start(t testing.TB, set setting) *app {
 	}
 	mux := http.NewServeMux()
 	a.Server = httptest.NewUnstartedServer(mux)
-	a.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes, which a parallel test no longer needs
+	a.Config.ErrorLog = log.New(io.Discard, "", 0) // drops errors of TLS handshakes that a test has abandoned
 	if set.plain {
 		a.Server.Start()
 	} else {

@@ -226,8 +226,7 @@ func TestLimit(t *testing.T) {
 	b.want(b.get(a.URL+"/private/"), 200, "alice")
 }
 
-// TestSeveralProcesses is RP-21: the documentation of Config.Store about several processes
-// without a Store.
+// TestSeveralProcesses is RP-21: what Config.Store says about several processes without a Store.
 func TestSeveralProcesses(t *testing.T) {
 	one := start(t, setting{})
 	two := start(t, setting{as: one.as, other: one})

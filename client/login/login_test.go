@@ -16,7 +16,7 @@ func bothKinds(t *testing.T, test func(t *testing.T, set setting)) {
 	})
 }
 
-// and adds a change to setting.
+// and adds a change of the configuration.
 func (s setting) and(more func(*login.Config)) setting {
 	before := s.config
 	s.config = func(c *login.Config) {

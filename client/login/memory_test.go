@@ -24,7 +24,7 @@ func TestMemoryValues(t *testing.T) {
 	if string(v) != "v" {
 		t.Errorf("%q", v)
 	}
-	v[0] = 'x' // the caller's own
+	v[0] = 'x' // the slice of the caller
 	if v, _ := m.Load(ctx, "k"); string(v) != "v" {
 		t.Errorf("%q after a caller changed his", v)
 	}

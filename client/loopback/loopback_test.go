@@ -27,7 +27,7 @@ type answer struct {
 	body   string
 }
 
-// get is a request of a browser that follows redirects, or does not.
+// get sends a request, and follows redirects or not.
 func get(t *testing.T, r *http.Request) answer {
 	t.Helper()
 	hc := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
@@ -50,7 +50,8 @@ func request(t *testing.T, method, address string) *http.Request {
 	return r
 }
 
-// config is a login at the server. visit acts as the user, with the address and its redirect URI.
+// config configures a login at the server. visit acts as the user, with the address and its
+// redirect URI.
 func config(t *testing.T, s *optest.Server, visit func(address string, redirect *url.URL)) Config {
 	return Config{
 		Client: client.Config{Issuer: s.URL, ClientID: optest.ClientID, Auth: auth.SecretBasic(optest.ClientSecret), PAR: client.PAROff},

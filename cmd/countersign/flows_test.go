@@ -106,7 +106,7 @@ func (p *terminal) check(out string) {
 			}
 		}
 		if s := x.Request.Form.Get("user_code"); s != "" && x.Request.Form.Has("login_hint") {
-			secrets = append(secrets, s) // of ciba: the user's secret; that of device is shown to the user
+			secrets = append(secrets, s) // the user code of ciba, which is a secret; device shows its user code to the user
 		}
 		for _, name := range []string{"DPoP", "Authorization"} {
 			if s := x.Request.Header.Get(name); s != "" {
@@ -264,8 +264,8 @@ func TestStoreIsPrivate(t *testing.T) {
 	}
 }
 
-// TestOneRefresh: while another process refreshes the tokens, nothing is sent: a server that
-// rotates refresh tokens would take the second request for a theft.
+// TestOneRefresh: while another process refreshes the tokens, nothing is sent. A server that
+// rotates refresh tokens would treat the second request as a theft.
 func TestOneRefresh(t *testing.T) {
 	p := newTerminal(t, issuertest.Client{ID: "web", Secret: canarySecret})
 	common := []string{"-client-id", "web", "-secret-env", "CLIENT_SECRET"}
@@ -285,8 +285,7 @@ func TestOneRefresh(t *testing.T) {
 	}
 }
 
-// TestExamples runs the example of each flow's -h as it is written, with the test issuer in
-// the place of the server.
+// TestExamples runs the example of each flow's -h without a change, against the test issuer.
 func TestExamples(t *testing.T) {
 	key := issuertest.NewKey("", "ES256")
 	p := newTerminal(t, issuertest.Client{ID: "cli"}, issuertest.Client{ID: "tv"}, issuertest.Client{ID: "daemon", Secret: canarySecret}, issuertest.Client{ID: "api", Secret: canarySecret},

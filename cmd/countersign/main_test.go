@@ -35,7 +35,7 @@ func issuer(t *testing.T, config issuertest.Config) (i *issuertest.Issuer, ca st
 	return i, ca
 }
 
-// TestUsage: every command describes itself, and a mistake has status 2.
+// TestUsage: every command has a usage text, and a mistake has status 2.
 func TestUsage(t *testing.T) {
 	if status, out := runs(t, "", "-h"); status != 0 || !strings.Contains(out, "doctor") {
 		t.Errorf("%d %s", status, out)
@@ -107,8 +107,8 @@ func TestToken(t *testing.T) {
 	}
 }
 
-// TestTokenKey: an encrypted token is opened with a key from a file or from the environment, and
-// its header is shown without one. Nothing of the key is printed.
+// TestTokenKey: a key from a file or from the environment decrypts a token. Without a key the
+// header is shown. No part of the key is printed.
 func TestTokenKey(t *testing.T) {
 	i, _ := issuer(t, issuertest.Config{})
 	key, err := ecdh.X25519().NewPrivateKey([]byte("canary-private-key-of-32-bytes-1"))
@@ -152,7 +152,7 @@ func TestTokenKey(t *testing.T) {
 	}
 }
 
-// TestTokenJSON: standard output is one JSON document, whatever is wrong.
+// TestTokenJSON: standard output is one JSON document, also after an error.
 func TestTokenJSON(t *testing.T) {
 	i, ca := issuer(t, issuertest.Config{})
 	for name, test := range map[string]struct {

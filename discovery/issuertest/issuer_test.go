@@ -238,7 +238,7 @@ func TestManyIssuers(t *testing.T) {
 	wantGoroutines(t, before)
 }
 
-// TestCloseEndsWhatIsSlow: Close does not wait for a delayed response.
+// TestCloseEndsWhatIsSlow: Close does not wait for a slow response.
 func TestCloseEndsWhatIsSlow(t *testing.T) {
 	before := runtime.NumGoroutine()
 	i, err := issuertest.Start(issuertest.Config{Faults: []issuertest.Fault{issuertest.Slow.At(issuertest.JWKSEndpoint)}})

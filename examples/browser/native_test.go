@@ -72,7 +72,8 @@ func TestLoopback(t *testing.T) {
 	}
 }
 
-// TestDevicePages: the user enters the code on another device, which shows what it is for.
+// TestDevicePages: the user enters the code on another device. Its page shows which client requests
+// access.
 func TestDevicePages(t *testing.T) {
 	p := newPerson(t, nil, "")
 	c, err := client.New(startNative(t))

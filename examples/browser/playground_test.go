@@ -68,7 +68,7 @@ func (p *person) press(selector string) {
 	})
 }
 
-// narrow opens every message: on a narrow screen nothing is wider than the page, or cut off.
+// narrow opens every message. On a narrow screen no element may be cut off or wider than the page.
 func (p *person) narrow(name string) {
 	p.t.Helper()
 	p.do("open all", chromedp.EvaluateAsDevTools[chromedp.Void](`for (const d of document.querySelectorAll("details")) d.open = true`))

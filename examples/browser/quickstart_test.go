@@ -37,7 +37,7 @@ func quickstart(t *testing.T, args ...string) (app, server, api string) {
 	lines := bufio.NewScanner(out)
 	lines.Scan()
 	first := lines.Text()
-	go func() { // reads on, so that the program never waits
+	go func() { // so that the program never waits for a reader
 		for lines.Scan() {
 		}
 	}()

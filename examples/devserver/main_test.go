@@ -96,7 +96,7 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-// TestRegistration: what the server knows is printed.
+// TestRegistration: the registered clients and users are printed.
 func TestRegistration(t *testing.T) {
 	for name, test := range map[string]struct{ args, want []string }{
 		"flags": {[]string{"-client", "web:canary-secret:https://app.example/callback", "-client", "tool::http://127.0.0.1/callback", "-client", "svc:canary-secret:", "-user", "alice:Alice Liddell"},

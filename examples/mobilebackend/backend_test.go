@@ -20,7 +20,7 @@ import (
 	"github.com/countersign/countersign/pkce"
 )
 
-// TestDemonstration runs the one command.
+// TestDemonstration runs the command without settings.
 func TestDemonstration(t *testing.T) {
 	var out bytes.Buffer
 	if err := demonstrate(t.Context(), &out); err != nil {

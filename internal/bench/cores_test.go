@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// BenchmarkCores reports the throughput of two cores as a multiple of one, next to that of a loop
-// that shares nothing. On a machine with other work, or with virtual cores, that is not 2 either.
-// The keys are at a URL, as in service.
+// BenchmarkCores reports the throughput of two cores as a multiple of one core, next to the same
+// number for a loop that shares nothing. With other work on the machine, or with virtual cores,
+// that number is less than 2 too. The keys are at a URL, as in production.
 func BenchmarkCores(b *testing.B) {
 	if runtime.NumCPU() < 2 {
 		b.Skip("one core")

@@ -51,7 +51,7 @@ func token(key optest.Key, i int) string {
 	}, map[string]any{"typ": "at+jwt"})
 }
 
-// verifyFunc is a library in the form in which middleware calls it.
+// verifyFunc calls a library as middleware does.
 type verifyFunc func(ctx context.Context, token string) error
 
 type contextKey struct{}
@@ -69,7 +69,7 @@ func middleware(verify verifyFunc, next http.Handler) http.Handler {
 	})
 }
 
-// bareMiddleware is the least that is needed to answer. raw is measured with it.
+// bareMiddleware is the minimum that is needed to answer. raw is measured with it.
 func bareMiddleware(verify verifyFunc, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")

@@ -29,7 +29,7 @@ func ath(token string) string {
 	return optest.B64(sum[:])
 }
 
-// public is k's JWK as a proof has it: no kid, no use.
+// public returns k's JWK as in a proof, without kid and use.
 func public(k optest.Key) m {
 	jwk := k.JWK()
 	delete(jwk, "kid")

@@ -230,8 +230,8 @@ func TestFlightPanic(t *testing.T) {
 	}
 }
 
-// TestPrivateAddresses: the metadata of a remote server cannot cause requests to this machine.
-// That of a server on this machine can cause requests to its own host only. DISC-03, H23.
+// TestPrivateAddresses: the metadata of a remote server cannot cause requests to this machine. The
+// metadata of a server on this machine can cause requests only to its own host. DISC-03, H23.
 func TestPrivateAddresses(t *testing.T) {
 	var asked atomic.Int32
 	u := serve(t, func(http.ResponseWriter, *http.Request) { asked.Add(1) })

@@ -9,8 +9,8 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// introspector is the client to which each server answers about a token of client basic. Keycloak
-// answers only clients in the token's audience.
+// introspector returns the client that may introspect a token of client basic. Keycloak answers
+// only clients in the token's audience.
 var introspector = map[string]string{"oidc-provider": "basic", "keycloak": apiID, "hydra": "basic"}
 
 // TestIntrospectByClient introspects the token of a login, and an invalid one.
@@ -132,8 +132,8 @@ func silently(t *testing.T, v *visitor, c *client.Client) error {
 	return err
 }
 
-// TestLogout signs a visitor out, who returns with the state. The server's session has ended. The
-// server does not redirect to an address that is not registered.
+// TestLogout signs a visitor out, who returns with the state. The server's session ends. The server
+// does not redirect to an unregistered address.
 func TestLogout(t *testing.T) {
 	loggedOut.each(t, func(t *testing.T, s *server) {
 		config := s.config("basic")

@@ -16,7 +16,7 @@ import (
 	"github.com/countersign/countersign/client/grant"
 )
 
-// elsewhere is what the servers call: the service through which Keycloak reaches users' phones,
+// elsewhere has what the servers call: the service through which Keycloak reaches users' phones,
 // the clients' notification endpoint, and the app whose sessions they end.
 type elsewhere struct {
 	mu       sync.Mutex
@@ -26,7 +26,7 @@ type elsewhere struct {
 	idp      http.Handler
 }
 
-// phones is made once: one address serves all tests.
+// phones is made once. All tests use its address.
 var phones = sync.OnceValues(func() (*elsewhere, error) {
 	l, err := net.Listen("tcp", os.Getenv("COUNTERSIGN_INTEROP_ELSEWHERE"))
 	if err != nil {
@@ -84,7 +84,7 @@ func (e *elsewhere) tells(app http.Handler) {
 	e.app = app
 }
 
-// serves makes idp the identity provider at idp.example.
+// serves makes idp answer requests for idp.example.
 func (e *elsewhere) serves(idp http.Handler) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

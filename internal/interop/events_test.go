@@ -46,7 +46,7 @@ const (
 
 var machineKey = []byte("canary-key of every machine, 32 bytes"[:32])
 
-// newMachine makes one that shares everything through Redis.
+// newMachine makes a machine that shares its state through Redis.
 func newMachine(ctx context.Context, s *server, redisURL string) (*machine, error) {
 	store, err := redisstore.New(redisstore.Config{URL: redisURL, Timeout: 10 * time.Second})
 	if err != nil {
@@ -108,7 +108,7 @@ func serveMachine() error {
 	return nil
 }
 
-// startMachine starts the second process, and gives handlers that lead to it.
+// startMachine starts the second process, and returns handlers that forward requests to it.
 func startMachine(t *testing.T, s *server, redisURL string) *machine {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^$")
@@ -219,7 +219,7 @@ func (s *server) allowPush(t *testing.T, clientID, address string) {
 	s.administrator(t, http.MethodPut, fmt.Sprintf("/clients/%s", clients[0]["id"]), clients[0])
 }
 
-// userID is alice's.
+// userID returns the ID of alice.
 func (s *server) userID(t *testing.T) string {
 	t.Helper()
 	var users []struct{ ID string }
@@ -229,8 +229,8 @@ func (s *server) userID(t *testing.T) string {
 	return users[0].ID
 }
 
-// TestSecurityEvents: what happens at the server ends the browser session and the JWT, at two processes that
-// share a Redis. The events come by poll, and by push over TLS.
+// TestSecurityEvents: changes at the server end the browser session and the JWT, at two processes
+// that share a Redis. The events arrive by poll, and by push over TLS.
 func TestSecurityEvents(t *testing.T) {
 	eventsPolled.each(t, func(t *testing.T, s *server) {
 		s.endsAccess(t, "ssf-poll", func(ctx context.Context, r *ssf.Receiver) (*ssf.Stream, error) {
@@ -265,7 +265,7 @@ func (s *server) endsAccess(t *testing.T, clientID string, create func(context.C
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, stream := range old { // of a run before
+	for _, stream := range old { // of an earlier run
 		if err := r.Delete(t.Context(), stream.ID); err != nil {
 			t.Fatal(err)
 		}

@@ -18,8 +18,8 @@ import (
 	"github.com/countersign/countersign/client/grant"
 )
 
-// The platform on which a program runs is an issuer too: here two oidc-providers that give each
-// workload a short-lived JWT for one audience. Keycloak finds their keys through the proxy.
+// The platform of a program is an issuer too. Here two oidc-providers issue short-lived JWTs for
+// one audience to each workload. Keycloak finds their keys through the proxy.
 
 const (
 	platformIssuer  = "http://platform.example"
@@ -42,7 +42,7 @@ func toPlatform() http.Handler {
 	}}
 }
 
-// platformToken asks the platform for the assertion of a workload.
+// platformToken requests the assertion of a workload from the platform.
 func platformToken(ctx context.Context, issuer, subject, audience string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, platformTimeout)
 	defer cancel()
@@ -114,7 +114,7 @@ func (s *server) with(clientID string, method auth.Method) client.Config {
 	return config
 }
 
-// strangeAssertion is one with the right claims and the wrong signature.
+// strangeAssertion has the right claims and a wrong signature.
 func strangeAssertion(t *testing.T, s *server, subject, issuer string) func(context.Context) (string, error) {
 	key := strangeKey(t)
 	key.Alg = "RS256"

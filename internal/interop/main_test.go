@@ -8,7 +8,7 @@ import (
 
 // TestMain compares docs/interop.md with the results after all tests have passed.
 func TestMain(m *testing.M) {
-	if os.Getenv(machineVariable) != "" { // another process of a test
+	if os.Getenv(machineVariable) != "" { // this is another process of a test
 		if err := serveMachine(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)

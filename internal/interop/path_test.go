@@ -113,7 +113,7 @@ func walk(t *testing.T, s *server, config client.Config, kind tokenKind) {
 	works(t, "the visitor %s; the API knows user, client and scope; and again after a refresh", strings.Join(v.seen, " and "))
 }
 
-// works logs what a test has shown, in one form, so that a run can be searched for it.
+// works logs what a test has shown, in a fixed format that can be searched for.
 func works(t *testing.T, format string, args ...any) {
 	t.Helper()
 	if !t.Failed() {

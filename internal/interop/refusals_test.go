@@ -202,7 +202,7 @@ func TestWrongRedirectURL(t *testing.T) {
 	})
 }
 
-// TestWrongRefreshToken refreshes with a token that the server never gave.
+// TestWrongRefreshToken refreshes with a token that the server did not issue.
 func TestWrongRefreshToken(t *testing.T) {
 	eachServer(t, func(t *testing.T, s *server) {
 		c := newClient(t, s.config("basic"))

@@ -66,7 +66,7 @@ func TestResponseSigned(t *testing.T) {
 // into one object. The module rejects JSON with a duplicate member.
 const issuerTwice outcome = "works, if the client's `exclude.issuer.from.auth.response` is on"
 
-// checkDefaults logs in as a client that is not registered for anything of this.
+// checkDefaults logs in as a client that is not registered for these response modes.
 func checkDefaults(t *testing.T, s *server) {
 	t.Helper()
 	config := s.config("basic")

@@ -25,7 +25,7 @@ func TestDecryptTries(t *testing.T) {
 		keys []jose.PrivateKey
 		ok   bool
 	}{
-		{keys[1:], true}, // the fourth fits
+		{keys[1:], true}, // the fourth is the right key
 		{keys, false},    // the fifth
 		{append([]jose.PrivateKey{{Key: make([]byte, 16)}}, keys[1:]...), true}, // a key of another type is not tried
 	} {

@@ -11,9 +11,9 @@ import (
 	"github.com/countersign/countersign/discovery/issuertest"
 )
 
-// TestOneOfMany: two, four and eight processes do the same at the same time. Each proof and
-// each logout token is accepted once, and each rotation is one request. An opaque token is not
-// introspected again after the first response. What one process ends has ended at all.
+// TestOneOfMany: two, four and eight processes do the same at the same time. Each proof and each
+// logout token is accepted once, and each rotation is one request. An opaque token is introspected
+// once. What one process ends has ended at all processes.
 func TestOneOfMany(t *testing.T) {
 	for _, backend := range backends {
 		t.Run(backend, func(t *testing.T) {
@@ -34,7 +34,7 @@ func oneOfMany(t *testing.T, w *world, all []*process) {
 	askedOnce(t, w, all)
 }
 
-// onceEach: of all processes one accepts each argument, and the others reject it.
+// onceEach: one process accepts each argument, and the others reject it.
 func onceEach(t *testing.T, all []*process, o order, accepted, rejected string) {
 	t.Helper()
 	results := each(all, o)
@@ -95,8 +95,7 @@ func endedSessions(t *testing.T, w *world, all []*process) {
 	}
 }
 
-// endedAccess: the other processes get a revocation after a moment. The benchmark measures how long
-// that is.
+// endedAccess: the other processes get a revocation after a moment, which the benchmark measures.
 func endedAccess(t *testing.T, all []*process) {
 	t.Helper()
 	sid := rand.Text()
@@ -113,7 +112,7 @@ func endedAccess(t *testing.T, all []*process) {
 	}
 }
 
-// askedOnce: when one process has asked about a token the others need not.
+// askedOnce: a token that one process has introspected causes no request of the others.
 func askedOnce(t *testing.T, w *world, all []*process) {
 	t.Helper()
 	token := []string{"canary-" + rand.Text()}

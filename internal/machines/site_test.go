@@ -54,7 +54,7 @@ func (s *site) send(turn int32) {
 }
 
 func newBrowser() *http.Client {
-	jar, _ := cookiejar.New(nil) // which does not fail without options
+	jar, _ := cookiejar.New(nil) // cookiejar.New does not fail without options
 	return &http.Client{Jar: jar, Timeout: time.Minute}
 }
 

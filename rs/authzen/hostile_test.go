@@ -112,7 +112,7 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
-// TestSizes: answers that do not end, or that only look small.
+// TestSizes: answers that do not end, or that are small only before decompression.
 func TestSizes(t *testing.T) {
 	var written atomic.Int64
 	endless := func(w http.ResponseWriter, _ *http.Request) {
@@ -234,7 +234,7 @@ func TestStepUpInBatch(t *testing.T) {
 	}
 }
 
-// TestCallerGone: a request that its client gave up is not let through.
+// TestCallerGone: a request whose client has disconnected is rejected.
 func TestCallerGone(t *testing.T) {
 	d := newDecisionPoint(t, says(200, js, yes))
 	pdp := &authzen.PDP{URL: d.URL}

@@ -122,8 +122,7 @@ func TestOtherKinds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A token that has all members of the other kinds, except the claim or typ that distinguishes
-	// them.
+	// A token with all members of the other kinds, without the claim or typ that distinguishes them.
 	all := f.claims(with("exp", now+60), with("sub", "alice"), with("client_id", "c"), with("scope", "x"), func(c map[string]any) {
 		c["events"].(map[string]any)["http://schemas.openid.net/event/backchannel-logout"] = map[string]any{}
 	})

@@ -22,7 +22,7 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// start returns the server's address, which is also its identifier.
+// start starts the server and returns its address, which is also its identifier.
 func start(t *testing.T, s *optest.Server, sessions bool) (resource string) {
 	return startAt(t, s.URL, sessions)
 }

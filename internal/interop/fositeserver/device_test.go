@@ -50,7 +50,7 @@ func (b *deviceBench) post(path string, form url.Values) (int, map[string]any) {
 	return post(b.t, b.issuer+path, "", "", form)
 }
 
-// poll is the device's question.
+// poll sends the device's token request.
 func (b *deviceBench) poll(clientID string) (answer map[string]any) {
 	b.t.Helper()
 	_, answer = b.post(tokenPath, url.Values{"grant_type": {grantDevice}, "client_id": {clientID}, "device_code": {b.begun["device_code"].(string)}})
@@ -61,7 +61,7 @@ func (b *deviceBench) device() *device {
 	return b.server.devices.byCode[b.begun["device_code"].(string)]
 }
 
-// waited has the device have asked long ago.
+// waited sets the time of the last poll to long ago.
 func (b *deviceBench) waited() *deviceBench {
 	b.device().asked = time.Time{}
 	return b

@@ -189,7 +189,8 @@ func TestAddress(t *testing.T) {
 	}
 }
 
-// TestAddressRemedy: an address on this machine is tried with http, and no word is written twice.
+// TestAddressRemedy: the doctor tries http for an address on this machine. The report has no word
+// twice.
 func TestAddressRemedy(t *testing.T) {
 	for issuer, want := range map[string]string{
 		"as.example":     "try https://as.example",
@@ -209,7 +210,7 @@ func TestAddressRemedy(t *testing.T) {
 	}
 }
 
-// TestPlainReport: one key is not "1 keys", and what the server must change is not "what it has".
+// TestPlainReport: the report says "1 key", and names what the server must change.
 func TestPlainReport(t *testing.T) {
 	issuer, pool := start(t, issuertest.Config{Metadata: map[string]any{"token_endpoint_auth_methods_supported": []string{"client_secret_basic"}}}, nil)
 	report := doctor.Examine(t.Context(), doctor.Options{Issuer: issuer, RootCAs: pool})

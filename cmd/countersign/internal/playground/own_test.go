@@ -57,7 +57,7 @@ func (b *tab) read(resp *http.Response, err error) string {
 	return string(body)
 }
 
-// begin presses a button, and gives the address of the server that the page then has.
+// begin presses a button, and returns the address of the server on the page.
 func (b *tab) begin(attack string, on ...string) string {
 	b.t.Helper()
 	form := url.Values{"attack": {attack}}
@@ -72,7 +72,7 @@ func (b *tab) begin(attack string, on ...string) string {
 	return html.UnescapeString(found[1])
 }
 
-// finish signs in at the server, which asks nothing, and gives the page of the result.
+// finish signs in at the server, which shows no form, and returns the page of the result.
 func (b *tab) finish(address string) string {
 	b.t.Helper()
 	page := b.get(address)
@@ -90,8 +90,8 @@ func ownIssuer(t *testing.T, edit issuertest.Edit) (*issuertest.Issuer, *Own) {
 	return issuer, &Own{Issuer: issuer.URL, ClientID: "mine", Secret: canarySecret}
 }
 
-// TestOwnServer: a login at another server, and each attack on what comes back from it. No
-// secret of that server is on the page, and an attack sends the server no more than a login.
+// TestOwnServer: a login at another server, and each attack on its responses. No secret of that
+// server is on the page. An attack sends the server the same requests as a login.
 func TestOwnServer(t *testing.T) {
 	issuer, own := ownIssuer(t, issuertest.Edit{})
 	b := openTab(t, own)
@@ -138,8 +138,8 @@ func TestOwnClock(t *testing.T) {
 	}
 }
 
-// TestOwnTabs: two tabs sign in at once. A response with another state does not take the
-// place of the right one.
+// TestOwnTabs: two tabs sign in at once. A response with another state does not replace the right
+// one.
 func TestOwnTabs(t *testing.T) {
 	_, own := ownIssuer(t, issuertest.Edit{})
 	b := openTab(t, own)
@@ -232,7 +232,7 @@ func TestOwnHostileServer(t *testing.T) {
 	}
 }
 
-// TestOwnHostileAddress: an endpoint that is a script is no link.
+// TestOwnHostileAddress: an endpoint that is a script does not become a link.
 func TestOwnHostileAddress(t *testing.T) {
 	_, own := ownIssuer(t, issuertest.Edit{Metadata: func(m map[string]any) { m["authorization_endpoint"] = "javascript:alert(1)" }})
 	b := openTab(t, own)
@@ -242,7 +242,7 @@ func TestOwnHostileAddress(t *testing.T) {
 	}
 }
 
-// echoing answers a token request with what was in it, as a careless server does.
+// echoing answers a token request with the content of the request, as a careless server does.
 type echoing struct{ base http.RoundTripper }
 
 func (e echoing) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -257,7 +257,7 @@ func (e echoing) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: 400, ProtoMajor: 1, Header: header, Body: io.NopCloser(bytes.NewReader(answer)), Request: r}, nil
 }
 
-// TestOwnEcho: no secret is on the page that the server repeats in an error.
+// TestOwnEcho: the page does not have a secret that the server repeats in an error.
 func TestOwnEcho(t *testing.T) {
 	_, own := ownIssuer(t, issuertest.Edit{})
 	code := ""

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestSwitches: the login succeeds with each switch, and with the usual ones together. The run
-// has the messages and the lines of Go for them.
+// TestSwitches: the login succeeds with each switch, and with the usual ones together. The run has
+// the messages and the lines of Go of the switch.
 func TestSwitches(t *testing.T) {
 	contains := map[string]string{
 		"par": "Pushed authorization request", "opaque": "Introspection", "introspection": "Introspection", "refresh": "refresh_token", "revocation": "Revocation",
@@ -41,15 +41,15 @@ func TestSwitches(t *testing.T) {
 	}
 }
 
-// where is a part of the step, the page or the log by which each attack is rejected.
+// where has a part of the step, the page or the log of each rejected attack.
 var where = map[string]string{
 	"state": "no login is under way in this browser", "replay": "no login is under way in this browser", "inject": "invalid_grant", "mixup": "iss is",
 	"none": "Step 1 of 14", "confusion": "Step 7 of 14", "nonce": "Step 11 of 14", "stolen": "the key of the proof does not match the key",
 	"logout": "Step 1 of 14", "clock": "Step 9 of 14", "crosssite": "cross-origin", "redirect": "not a path of this site", "flood": "no key with the token's kid",
 }
 
-// TestAttacks: each attack is rejected by the check that is meant. The step, the visitor's
-// page, the log line and what a library without the check would have done are shown.
+// TestAttacks: the right check rejects each attack. The page shows the step, the visitor's page,
+// the log line, and what a library without the check would have done.
 func TestAttacks(t *testing.T) {
 	if len(where) != len(Attacks) {
 		t.Errorf("%d attacks", len(Attacks))
@@ -99,7 +99,7 @@ func TestAttacksWithSwitches(t *testing.T) {
 	}
 }
 
-// TestFloodLog: 50 log lines that say the same are two on the page.
+// TestFloodLog: the page shortens 50 equal log lines to two.
 func TestFloodLog(t *testing.T) {
 	r := Run(context.Background(), map[string]bool{}, "flood")
 	if len(r.Logs) != 2 || r.Logs[1] != "… and 49 more lines like this one\n" {

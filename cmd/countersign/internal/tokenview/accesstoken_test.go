@@ -114,7 +114,8 @@ func TestNotChecked(t *testing.T) {
 	}
 }
 
-// TestHashes: at_hash is compared with the access token, and is not called wrong without one.
+// TestHashes: at_hash is compared with the access token. Without an access token it is not reported
+// as wrong.
 func TestHashes(t *testing.T) {
 	i := issuertest.New(t, issuertest.Config{})
 	raw := i.IDToken(issuertest.IDToken{Claims: map[string]any{"at_hash": issuertest.LeftHalf("RS256", "the-token")}})
@@ -130,7 +131,7 @@ func TestHashes(t *testing.T) {
 	}
 }
 
-// TestOtherServers: the typ of a server that does not follow RFC 9068 can be named.
+// TestOtherServers: the typ of a server that does not follow RFC 9068 can be set.
 func TestOtherServers(t *testing.T) {
 	i := issuertest.New(t, issuertest.Config{})
 	good := i.AccessToken(issuertest.AccessToken{Scopes: []string{"read"}, Claims: map[string]any{"jti": nil}})

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestMask: a secret is not shown, neither under its name nor where it is repeated. The same
-// secret has the same label.
+// TestMask: a secret is replaced under its name and wherever it is repeated. The same secret has
+// the same label.
 func TestMask(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.ParseForm()
