@@ -1,12 +1,12 @@
 package internal_test
 
 import (
-	"go/ast"
-	"go/scanner"
+	"go/parser"
 	"go/token"
 	"io/fs"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -51,7 +51,7 @@ func faultsOfComment(comment string) (faults []string) {
 	return faults
 }
 
-// TestFaultsOfComment: the check of the comments finds what it is for, and nothing else.
+// TestFaultsOfComment: the check of the comments finds each kind of fault, and accepts the rest.
 func TestFaultsOfComment(t *testing.T) {
 	long := strings.Repeat("word ", maxTextWords+1)
 	for text, faults := range map[string]int{
@@ -70,14 +70,31 @@ func TestFaultsOfComment(t *testing.T) {
 		"For example:\n\n\twhoever(wants)":                        0,
 		"Output: nobody":                                          0,
 	} {
-		comment := "// " + strings.ReplaceAll(text, "\n", "\n// ")
-		if got := faultsOfComment(goText(strings.Split(comment, "\n"))); len(got) != faults {
+		found := goComments(t, "a.go", "package a\n\n// "+strings.ReplaceAll(text, "\n", "\n// "))
+		if got := faultsOfComment(found[0].text); len(found) != 1 || len(got) != faults {
 			t.Errorf("%q: %q, expected %d faults", text, got, faults)
 		}
 	}
 }
 
-// comments are the comments of all files. Lines that follow each other are one comment.
+// TestCommentsOf: comments are found at any place of a file, in each language.
+func TestCommentsOf(t *testing.T) {
+	for _, test := range []struct {
+		path, source string
+		want         []textOf
+	}{
+		{"a.go", "// One,\n// two.\npackage a\n\nfunc f() {\n\tg() // three\n\t/* four */\n}\n",
+			[]textOf{{"a.go:1:1", "One,\ntwo.\n"}, {"a.go:6:6", "three\n"}, {"a.go:7:2", " four\n"}}},
+		{"a/run", "#!/bin/sh\n# One,\n# two.\nset -e\n  # three\n", []textOf{{"a/run:2", " One,\n two.\n"}, {"a/run:5", " three\n"}}},
+		{"a.js", "// One.\ncall()\n/* two\n * three */\n", []textOf{{"a.js:1", " One.\n"}, {"a.js:3", " two\n three "}}},
+	} {
+		if got := commentsOf(t, test.path, test.source); !slices.Equal(got, test.want) {
+			t.Errorf("%q, expected %q", got, test.want)
+		}
+	}
+}
+
+// comments returns the comments of all files. Adjacent lines are one comment.
 func comments(t *testing.T) (all []textOf) {
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		switch {
@@ -85,10 +102,8 @@ func comments(t *testing.T) (all []textOf) {
 			return err
 		case d.IsDir() && notComments[d.Name()]:
 			return fs.SkipDir
-		case filepath.Ext(path) == ".go":
-			all = append(all, goComments(path, read(t, path))...)
-		case otherCode.MatchString(path):
-			all = append(all, otherComments(path, read(t, path))...)
+		case filepath.Ext(path) == ".go" || otherCode.MatchString(path):
+			all = append(all, commentsOf(t, path, read(t, path))...)
 		}
 		return nil
 	})
@@ -100,47 +115,28 @@ func comments(t *testing.T) (all []textOf) {
 
 var notComments = map[string]bool{".git": true, ".cache": true, "node_modules": true, "testdata": true}
 
-func goComments(path, source string) (all []textOf) {
+func commentsOf(t *testing.T, path, source string) []textOf {
+	if filepath.Ext(path) == ".go" {
+		return goComments(t, path, source)
+	}
+	return otherComments(path, source)
+}
+
+func goComments(t *testing.T, path, source string) (all []textOf) {
 	set := token.NewFileSet()
-	file := set.AddFile(path, -1, len(source))
-	var s scanner.Scanner
-	s.Init(file, []byte(source), nil, scanner.ScanComments)
-	var lines []string
-	var at token.Position
-	next := 0 // the line on which the comment can go on
-	for {
-		pos, tok, text := s.Scan()
-		if tok == token.SEMICOLON && text == "\n" {
-			continue
-		}
-		line := file.Line(pos)
-		if len(lines) > 0 && (tok != token.COMMENT || line != next) {
-			all = append(all, textOf{at.String(), goText(lines)})
-			lines = nil
-		}
-		switch tok {
-		case token.EOF:
-			return all
-		case token.COMMENT:
-			if len(lines) == 0 {
-				at = file.Position(pos)
-			}
-			lines = append(lines, text)
-			next = line + strings.Count(text, "\n") + 1
-		}
+	file, err := parser.ParseFile(set, path, source, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
 	}
+	for _, group := range file.Comments {
+		text := output.ReplaceAllString(group.Text(), "")
+		all = append(all, textOf{set.Position(group.Pos()).String(), strings.ReplaceAll(text, "\n\t", "\n    ")})
+	}
+	return all
 }
 
+// output is the expected output of an example. Like code, it is not part of the text.
 var output = regexp.MustCompile(`(?is)(^|\n)(unordered )?output:.*`)
-
-// goText is the text of a comment in Go, without code and the output of an example.
-func goText(lines []string) string {
-	group := &ast.CommentGroup{}
-	for _, line := range lines {
-		group.List = append(group.List, &ast.Comment{Text: line})
-	}
-	return strings.ReplaceAll(output.ReplaceAllString(group.Text(), ""), "\n\t", "\n    ")
-}
 
 // otherCode are files of other languages. In scripts a comment starts with #, elsewhere with //
 // or is a block.
