@@ -14,7 +14,7 @@ import (
 )
 
 // plainJWT is what signed authorization responses (JARM) and UserInfo answers are: neither
-// specification names a typ. One server, Glewlwyd, has made one up for the latter.
+// specification names a typ. One server, Glewlwyd, has a private typ for answers of UserInfo.
 var (
 	plainJWT    = jose.Kind{"JWT", ""}
 	userInfoJWT = jose.Kind{"JWT", "", "token-userinfo+jwt"}

@@ -48,8 +48,8 @@ const (
 )
 
 // OAuthURL returns the address of the metadata of an authorization server that is not an OpenID
-// provider. The well-known path is between the host and the path of the issuer (RFC 8414 §3.1).
-// Use the result for Provider.URL. It returns an error if issuer is no URL, or has a query or a
+// provider. The well-known path is between the host and the path of the issuer (RFC 8414 §3.1). Use
+// the result for Provider.URL. It returns an error if issuer is not a URL, or has a query or a
 // fragment.
 func OAuthURL(issuer string) (string, error) {
 	if err := (endpoint.Policy{InsecureHTTP: true}).CheckIssuer(issuer); err != nil {

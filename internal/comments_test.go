@@ -15,7 +15,7 @@ import (
 // figures are more expressions to avoid in comments. Most of them make a person of a program.
 var figures = regexp.MustCompile(`(?i)\b(wants?|speaks?|believes?|hears?|dies|deserves?|strangers?` +
 	`|anybody|everybody|whichever|in place of|the good one|asks? for|be asked` +
-	`|has got|an own|of before|(is|are) (that|those) (of|that)|gives? back|c(ame|omes?) of)\b|^\w+ gives\b`)
+	`|has got|an own|of before|of now|goes on|once more|the (latter|former)|lets? through|(is|are) (that|those) (of|that)|gives? back|c(ame|omes?) of)\b|^\w+ gives\b`)
 
 // TestComments reads every comment of the repository: in Go, also in tests, and in scripts,
 // styles and workflows.

@@ -256,7 +256,7 @@ func news(w http.ResponseWriter, r *http.Request, events <-chan string) {
 	}
 }
 
-// TestEvents: an event reaches a signed-in browser while the response goes on. Without a
+// TestEvents: an event reaches a signed-in browser while the response is still open. Without a
 // session an EventSource is answered with 401.
 func TestEvents(t *testing.T) {
 	issuer := issuertest.New(t, issuertest.Config{})

@@ -115,8 +115,8 @@ func (h *Handler) countLogin(challenge *tokens.ChallengeError) error {
 
 // scopes returns the scopes of the challenge. Without them it returns the scopes of the resource
 // metadata, if any. A session keeps the scopes that it has. offline_access is for servers that list
-// it: without it they issue no refresh token. The operator decides about that of a registered
-// client, in its Scopes.
+// it: without it they issue no refresh token. For a registered client the operator decides this, in
+// its Scopes.
 func (h *Handler) scopes(f *found, challenge *tokens.ChallengeError, old *session) []string {
 	wanted := challenge.Scopes
 	if len(wanted) == 0 && old == nil {

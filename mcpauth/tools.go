@@ -14,7 +14,7 @@ const maxMessage = 4 << 20
 
 // Tools guards the tools of an MCP server behind an rs.Protection. scopes has the name of each
 // tool, and the scopes that the access token needs for a call. A tool with an empty list needs a
-// valid token only. Other methods than tools/call are let through. Other messages are answered as
+// valid token only. Other methods than tools/call are passed on. Other messages are answered as
 // follows:
 //
 //   - 403 insufficient_scope if the token lacks a scope. The scopes and the resource_metadata of

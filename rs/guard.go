@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// Require is a guard for single routes behind a [Protection]. It calls check with the request
-// and its [Principal]. If check returns an [*Error], the request is answered with it. The other
-// answers are:
+// Require is a guard for single routes behind a [Protection]. It calls check with the request and
+// its [Principal]. If check returns an [*Error], the request is answered with it. The other answers
+// are:
 //
 //   - 403 insufficient_scope for any other error of check: the token does not grant what the
 //     request needs (RFC 6750 §3.1). The log has the error.
-//   - 401 without a code for a request without a token that Protection.Optional let through.
-//   - 503 if check is nil, or the request did not pass through a Protection: wrap the route
-//     with Protection.Handler.
+//   - 401 without a code for a request without a token that Protection.Optional accepted.
+//   - 503 if check is nil, or the request did not pass through a Protection: wrap the route with
+//     Protection.Handler.
 func Require(check func(*http.Request, *Principal) error) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

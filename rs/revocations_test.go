@@ -36,7 +36,7 @@ func TestRevocations(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		access rs.RevokedAccess
-		other  string // goes on
+		other  string // stays valid
 	}{
 		{"jti", rs.RevokedAccess{Issuer: s.URL, TokenID: "t1"}, token("t2", "s1", "alice", "rp", past)},
 		{"token", rs.RevokedAccess{Token: mine}, token("t2", "s1", "alice", "rp", past)},

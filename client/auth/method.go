@@ -159,7 +159,8 @@ type authenticatorFunc func(r *http.Request, form url.Values) error
 
 func (f authenticatorFunc) Authenticate(r *http.Request, form url.Values) error { return f(r, form) }
 
-// idAlone sends only client_id in the form. The client authenticates elsewhere, or not at all.
+// idAlone sends only client_id in the form. The client authenticates in another way, or does not
+// authenticate.
 func idAlone(b Binding) Authenticator {
 	return authenticatorFunc(func(_ *http.Request, form url.Values) error {
 		form.Set("client_id", b.ClientID)

@@ -71,7 +71,7 @@ func (l *Login) endSession(w http.ResponseWriter, r *http.Request) (s *session, 
 	return s, kept, errors.Join(err, l.sessions.end(w, r, s))
 }
 
-// revoke logs an error and goes on: the session has ended already.
+// revoke logs an error and continues, because the session has ended already.
 func (l *Login) revoke(ctx context.Context, s *session, kept *tokens.Stored) {
 	if kept == nil || kept.AccessToken == "" && kept.RefreshToken == "" {
 		return

@@ -34,7 +34,7 @@ func TestLogout(t *testing.T) {
 		b.signIn(a)
 		b.want(b.post(a.URL+"/logout", url.Values{}), 200, "nobody at /")
 		b.want(b.get(a.URL+"/bye"), 200, "nobody at /")
-		b.want(b.post(a.URL+"/logout", url.Values{}), 200, "nobody at /") // once more
+		b.want(b.post(a.URL+"/logout", url.Values{}), 200, "nobody at /") // a second logout
 	})
 }
 

@@ -42,7 +42,7 @@ func newWait(c *client.Client, p *client.Pending, redirect *url.URL, limit time.
 	return &wait{client: c, pending: p, redirect: redirect, limit: limit, done: make(chan outcome, 1)}
 }
 
-// server answers at the port. The work of a request goes on when the browser disconnects, and
+// server answers at the port. The work of a request continues when the browser disconnects, and
 // ends with the login's ctx.
 func (w *wait) server(ctx context.Context) *http.Server {
 	s := &http.Server{

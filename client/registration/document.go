@@ -20,7 +20,7 @@ import (
 // metadata (ClientIDMetadataDocumentSupported).
 //
 // The client authenticates with its own key (private_key_jwt, with JWKSURI or JWKS; or a
-// certificate) or not at all (none). A shared secret is not possible.
+// certificate) or does not authenticate (none). A shared secret is not possible.
 type Document struct {
 	// ClientID is the URL of the document. It must be https, with a path, and without query,
 	// fragment, user info and dot segments. Servers compare it character by character.

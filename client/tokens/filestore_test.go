@@ -199,7 +199,7 @@ func TestFileStoreProcesses(t *testing.T) {
 			t.Errorf("process %d: %v\n%s", i, err, outs[i])
 		}
 	}
-	if rotation.Posts() != 2 || rotation.Revoked() { // that of the killed process, and one more
+	if rotation.Posts() != 2 || rotation.Revoked() { // the request of the killed process, and one more
 		t.Errorf("%d requests, revoked %v", rotation.Posts(), rotation.Revoked())
 	}
 }

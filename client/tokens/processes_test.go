@@ -178,9 +178,9 @@ func TestProcesses(t *testing.T) {
 	}
 }
 
-// TestKilled: the process that holds the lease is killed at each of its steps, and another
-// process continues. If the server's response was lost, the server decides: one that accepts a
-// refresh token once more for a while continues. With any other a new login is required.
+// TestKilled: the process that holds the lease is killed at each of its steps, and another process
+// continues. If the server's response was lost, the server decides: the login continues if the
+// server accepts a used refresh token for a while. Otherwise a new login is required.
 func TestKilled(t *testing.T) {
 	for _, test := range []struct {
 		name  string

@@ -17,7 +17,7 @@ import (
 const (
 	leaseTime   = 16 * time.Second
 	requestTime = 12 * time.Second
-	renewTime   = 2 * leaseTime          // of the wait for a lease, that of a process that died too; and of who has it, to save
+	renewTime   = 2 * leaseTime          // limits the wait for a lease, and the save of its holder; a process that has ended still has its lease
 	patience    = time.Second            // for a caller whose tokens are still valid
 	firstPause  = 20 * time.Millisecond  // between two looks at another caller's refresh
 	longPause   = 500 * time.Millisecond // the longest

@@ -240,7 +240,8 @@ func TestChallengeEchoElsewhere(t *testing.T) {
 	}
 }
 
-// TestChallengesOfBothSchemes: of two challenges with errors, that of the used scheme is read.
+// TestChallengesOfBothSchemes: the response has two challenges with errors. The one of the used
+// scheme is read.
 func TestChallengesOfBothSchemes(t *testing.T) {
 	for sent, want := range map[string]string{"DPoP": "use_dpop_nonce", "Bearer": "invalid_token", "": "invalid_token"} {
 		r, _ := http.NewRequest("GET", "https://api.example/", nil)

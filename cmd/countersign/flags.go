@@ -31,7 +31,8 @@ func unknownProfile(name string) error {
 	return fmt.Errorf("-profile is %q, expected one of %s", name, profileNames())
 }
 
-// parse reads flags before and after the one argument. status is negative to go on.
+// parse reads flags before and after the one argument. A negative status means that the command
+// continues.
 func parse(set *flag.FlagSet, args []string, std standard) (argument string, status int) {
 	out := set.Output()
 	for {

@@ -144,12 +144,12 @@ func (k *keys) giveBack() {
 // Key returns the current signing key.
 func (i *Issuer) Key() Key { return i.keys.current() }
 
-// RotateKey generates a new signing key. The former keys stay in the JWK Set, so that tokens
-// that were issued before remain valid.
+// RotateKey generates a new signing key. The earlier keys stay in the JWK Set, so that tokens that
+// were issued before remain valid.
 func (i *Issuer) RotateKey() { i.keys.rotate(true) }
 
-// ReplaceKey generates a new signing key and removes the former keys from the JWK Set, as
-// after a leak.
+// ReplaceKey generates a new signing key and removes the earlier keys from the JWK Set, as after a
+// leak.
 func (i *Issuer) ReplaceKey() { i.keys.rotate(false) }
 
 // UseKeys replaces the keys. The first key signs. The JWK Set contains all of them.

@@ -172,7 +172,7 @@ func parseUser(s string) (issuertest.User, error) {
 	return u, nil
 }
 
-// line tells about a request without its secrets.
+// line describes a request without its secrets.
 func line(x issuertest.Exchange) string {
 	said := fmt.Sprintf("%s %s %d", x.Request.Method, x.Request.URL.Path, x.Status)
 	if form, err := url.ParseQuery(string(x.RequestBody)); err == nil && form.Get("grant_type") != "" {

@@ -137,7 +137,7 @@ func (p *program) onDevice(ctx context.Context) (*client.Tokens, error) {
 	return grant.FinishDevice(ctx, c, d)
 }
 
-// play is the user: it fills in the forms at an address, and goes on to the page after it.
+// play is the user. It fills in the forms at an address, and opens the page after them.
 func (p *program) play(ctx context.Context, address string) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {

@@ -24,7 +24,7 @@ func (s step) Who() string {
 // tell prints a step.
 func (a *app) tell(number int, s step) { a.say(fmt.Sprintf("%d. %s", number, s.Text)) }
 
-// narrate tells the first two steps when next sends the browser to the server.
+// narrate prints the first two steps when next sends the browser to the server.
 func (a *app) narrate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(w, r)
@@ -54,7 +54,7 @@ func (a *app) asked() step {
 	return step{page.App, fmt.Sprintf("The visitor asks the print shop for photos, which are at the API %s.", a.api)}
 }
 
-// requested tells which way the authorization request went.
+// requested says how the authorization request was sent.
 func (a *app) requested(pushed bool) step {
 	if !pushed {
 		return step{page.App, "The server accepts no pushed requests: the application redirects the browser with the request in the address (PKCE S256, state, nonce)."}

@@ -117,7 +117,7 @@ func (a *app) call(r *http.Request, user *login.User) ([]byte, error) {
 	return body, err
 }
 
-// describeAnswer tells what the API's middleware read from the token.
+// describeAnswer returns what the API's middleware read from the token.
 func describeAnswer(body []byte) string {
 	var got answer
 	if err := json.Unmarshal(body, &got); err != nil {

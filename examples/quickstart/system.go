@@ -79,7 +79,7 @@ func start(from setup) (s *system, err error) {
 	return s, nil
 }
 
-// startServer starts the embedded server and makes its options those of a foreign one.
+// startServer starts the embedded server and sets the options for a foreign one.
 func (s *system) startServer() error {
 	o := *s.options
 	o.clientID, o.clientSecret = appID, rand.Text()

@@ -12,8 +12,8 @@ import (
 	"github.com/countersign/countersign/examples/internal/visitor"
 )
 
-// visit plays the visitor and prints what they see in the end. An error says at
-// which of the seven steps it was.
+// visit acts as the visitor and prints the last page. An error names the step of the seven at which
+// it occurred.
 func visit(ctx context.Context, s *system, out io.Writer) error {
 	v := &visitor.Visitor{App: s.app, Username: s.username, Password: s.password, Cancel: s.cancel}
 	page, err := v.Visit(ctx, "/photos")

@@ -114,13 +114,13 @@ func TestRevoke(t *testing.T) {
 		_, err := c.Refresh(t.Context(), tokens)
 		checkStep(t, err, client.StepToken, "invalid_grant")
 		_, err = c.UserInfo(t.Context(), tokens)
-		checkStep(t, err, client.StepUserInfo, "invalid_token", "request_unauthorized") // the latter is hydra's
+		checkStep(t, err, client.StepUserInfo, "invalid_token", "request_unauthorized") // hydra sends request_unauthorized
 		if err := c.RevokeTokens(t.Context(), tokens); err != nil {
 			t.Errorf("revoked once more: %v", err)
 		}
 		config.Auth = auth.SecretBasic("another secret")
 		checkStep(t, newClient(t, config).Revoke(t.Context(), tokens.RefreshToken, ""), client.StepRevoke,
-			"invalid_client", "unauthorized_client") // the latter is Keycloak's
+			"invalid_client", "unauthorized_client") // Keycloak sends unauthorized_client
 	})
 }
 

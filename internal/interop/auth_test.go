@@ -14,14 +14,14 @@ func checkUnknown(t *testing.T, config client.Config) {
 	t.Helper()
 	if pushed(t, config) {
 		_, _, err := newClient(t, config).Begin(t.Context(), client.Request{})
-		checkPush(t, err, "invalid_client", "invalid_request", "unauthorized_client") // the latter two are Keycloak's
+		checkPush(t, err, "invalid_client", "invalid_request", "unauthorized_client") // Keycloak sends one of the last two
 	}
 
 	config.PAR = client.PAROff
 	c := newClient(t, config)
 	l := authorize(t, c, client.Request{}, false)
 	_, err := c.Finish(t.Context(), l.pending, l.callback)
-	checkToken(t, err, "invalid_client", "unauthorized_client", "invalid_request") // the latter two are Keycloak's and hydra's
+	checkToken(t, err, "invalid_client", "unauthorized_client", "invalid_request") // Keycloak sends unauthorized_client, hydra invalid_request
 }
 
 // pushed reports whether the client's server has an endpoint for pushed requests.

@@ -97,7 +97,7 @@ func TestWrongSecret(t *testing.T) {
 			config.Auth = auth
 			if pushes(s.metadata) {
 				_, _, err := newClient(t, config).Begin(t.Context(), client.Request{})
-				checkPush(t, err, "invalid_client", "invalid_request") // the latter is Keycloak's
+				checkPush(t, err, "invalid_client", "invalid_request") // Keycloak sends invalid_request
 				checkSecret(t, err, wrong)
 			}
 
@@ -105,7 +105,7 @@ func TestWrongSecret(t *testing.T) {
 			c := newClient(t, config)
 			l := authorize(t, c, client.Request{}, false)
 			_, err := c.Finish(t.Context(), l.pending, l.callback)
-			checkToken(t, err, "invalid_client", "unauthorized_client") // the latter is Keycloak's
+			checkToken(t, err, "invalid_client", "unauthorized_client") // Keycloak sends unauthorized_client
 			checkSecret(t, err, wrong)
 		}
 	})

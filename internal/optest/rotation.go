@@ -11,8 +11,8 @@ import (
 // Rotation is the state of a server that issues a new refresh token with every refresh. It treats
 // the second use of a refresh token as a theft (RFC 9700 §4.14.2).
 type Rotation struct {
-	// Grace is how long after its first use a refresh token is taken once more, for clients
-	// that have lost the answer.
+	// Grace is how long a refresh token is accepted again after its first use, for clients that have
+	// lost the response.
 	Grace time.Duration
 
 	// Before is called with every refresh before it counts, After before its answer goes out.
@@ -39,7 +39,7 @@ func (r *Rotation) Posts() int {
 	return r.posts
 }
 
-// Revoked tells whether a theft was seen: then nothing is taken any more.
+// Revoked reports whether a theft was noticed. Then every token is rejected.
 func (r *Rotation) Revoked() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

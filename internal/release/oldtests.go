@@ -38,8 +38,8 @@ func compileOldTests(w io.Writer, module, old, now string) error {
 	return nil
 }
 
-// overlayOf writes a file for -overlay: without the tests of now, and with those of old. A
-// test of a package that was removed is left out, because compareAPI reports the package.
+// overlayOf writes a file for -overlay that replaces the present tests by the old ones. A test of a
+// package that was removed is left out, because compareAPI reports the package.
 func overlayOf(tests []string, old, now string) (name string, err error) {
 	now, err = filepath.Abs(now)
 	if err != nil {

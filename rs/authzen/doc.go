@@ -11,7 +11,7 @@
 //	})
 //	http.Handle("GET /photos/{id}", api.Handler(guard(photo)))
 //
-// A request is let through only if the decision point answers decision true, in time and in the
-// form that the specification requires. Everything else is rejected: 403, 503, or what
-// StepUp or ask returns.
+// A request is passed on only if the decision point answers decision true, in time and in the form
+// that the specification requires. Everything else is rejected: 403, 503, or what StepUp or ask
+// returns.
 package authzen

@@ -93,11 +93,11 @@ func (r *Receiver) pause(failures int, err error) time.Duration {
 	return d
 }
 
-// Poll asks the transmitter until it has no more events, applies them and acknowledges those
-// that were applied. If an event cannot be applied now, Poll does not acknowledge it and
-// returns the error. A poll that fails is an error too. A rejected token is no error: Poll
-// reports it to the transmitter with the codes of [Receiver.Apply] (invalid_request,
-// invalid_issuer, invalid_audience, invalid_key, invalid_state).
+// Poll asks the transmitter until it has no more events, applies them and acknowledges those that
+// were applied. If an event cannot be applied now, Poll does not acknowledge it and returns the
+// error. A poll that fails is an error too. A rejected token is not an error: Poll reports it to
+// the transmitter with the codes of [Receiver.Apply] (invalid_request, invalid_issuer,
+// invalid_audience, invalid_key, invalid_state).
 func (r *Receiver) Poll(ctx context.Context, pollEndpoint string) error {
 	if err := r.configured(); err != nil {
 		return err

@@ -196,7 +196,7 @@ func (s firstLinks) Linked(ctx context.Context, index string) ([]string, error) 
 	return all[:min(s.most, len(all))], err
 }
 
-// toggled removes a link that is added once more.
+// toggled removes a link that is added a second time.
 type toggled struct{ *login.Memory }
 
 func (s toggled) Link(ctx context.Context, index, key string, until time.Time) error {

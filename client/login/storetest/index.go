@@ -54,7 +54,7 @@ func sets(t *testing.T, one, two Index) {
 	linked(t, one, user)
 	link(t, one, user, "a", later())
 	link(t, two, user, "b", later())
-	link(t, one, user, "b", later()) // once more: still one key
+	link(t, one, user, "b", later()) // a second time: still one key
 	link(t, one, other, "a", later())
 	linked(t, one, user, "a", "b")
 	linked(t, two, user, "a", "b")

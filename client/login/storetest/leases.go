@@ -85,7 +85,7 @@ func oneHolder(t *testing.T, one, two Leases) {
 	acquire(t, two, key("another"), time.Minute, true)()
 	acquire(t, two, k, time.Minute, false)
 	release()
-	release() // once more is allowed
+	release() // a second call is allowed
 	acquire(t, two, k, time.Minute, true)()
 	acquire(t, one, k, time.Minute, true)()
 }

@@ -75,7 +75,7 @@ func onceFirstTime(t *testing.T, one, two Replay) {
 	wantOnce(t, one, k, false)
 }
 
-// onceExact: the use of one key is not that of another.
+// onceExact: the use of one key does not count for another key.
 func onceExact(t *testing.T, s Replay) {
 	for _, k := range []string{key("Exact"), longKey()} {
 		wantOnce(t, s, k, true)

@@ -47,8 +47,8 @@ func Gin(api *rs.Protection) http.Handler {
 	return r
 }
 
-// ginMiddleware makes a gin handler of net/http middleware. A request that the middleware
-// does not pass on ends there: gin would go on to the next handler.
+// ginMiddleware makes a gin handler of net/http middleware. A request that the middleware does not
+// pass on ends there: gin would call the next handler.
 func ginMiddleware(middleware func(http.Handler) http.Handler) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		passed := false

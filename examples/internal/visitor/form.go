@@ -64,7 +64,7 @@ func attributes(tag string) map[string]string {
 	return attrs
 }
 
-// chooses tells whether a button is the visitor's, where a page has one for each user.
+// chooses reports whether a button is the visitor's, where a page has one for each user.
 func (in input) chooses(v *Visitor) bool {
 	return in.kind == "submit" && in.name == "user" && in.value == v.Username
 }

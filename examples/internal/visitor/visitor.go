@@ -126,7 +126,7 @@ func (v *Visitor) client() *http.Client {
 // Jar holds the visitor's cookies.
 func (v *Visitor) Jar() http.CookieJar {
 	if v.jar == nil {
-		v.jar, _ = cookiejar.New(nil) // which fails for no options at all
+		v.jar, _ = cookiejar.New(nil) // cookiejar.New does not fail without options
 	}
 	return v.jar
 }

@@ -53,7 +53,7 @@ func (x *examination) challenge(resp *http.Response) *tokens.ChallengeError {
 	return c
 }
 
-// resource reads the metadata that the challenge names, else that of the usual place.
+// resource reads the metadata at the address in the challenge, or at the usual address.
 func (x *examination) resource(ctx context.Context, address string, c *tokens.ChallengeError) {
 	const topic = "resource"
 	var found *discovery.Resource

@@ -34,7 +34,7 @@ type Options struct {
 	// Profile is the only one to compare with. NoProfile means all of them.
 	Profile client.Profile
 
-	// RootCAs verify the issuer's certificate. nil means those of the system.
+	// RootCAs verify the issuer's certificate. nil means the certificate authorities of the system.
 	RootCAs *x509.CertPool
 
 	// InsecureHTTP accepts an issuer on http anywhere. It is for development.

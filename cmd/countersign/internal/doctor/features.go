@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// algorithms reports on those of ID tokens.
+// algorithms reports on the algorithms of ID tokens.
 func (x *examination) algorithms() {
 	const topic = "algorithms"
 	x.unsigned()
