@@ -141,7 +141,7 @@ var output = regexp.MustCompile(`(?is)(^|\n)(unordered )?output:.*`)
 // otherCode are files of other languages. In scripts a comment starts with #, elsewhere with //
 // or is a block.
 var (
-	otherCode = regexp.MustCompile(`\.(js|mjs|css|sh|ya?ml)$|/(Makefile|run|find|\.ci/test)$`)
+	otherCode = regexp.MustCompile(`\.(js|mjs|css|sh|ya?ml)$|/(Makefile|run|find|\.ci/\w+)$`)
 	scripts   = regexp.MustCompile(`(?m)(^[ \t]*#[^!].*\n)+`)
 	blocks    = regexp.MustCompile(`(?m)(^[ \t]*//.*\n)+|(?s)/\*.*?\*/`)
 	marks     = regexp.MustCompile(`(?m)^[ \t]*(#|//|/?\*+/?)`)
