@@ -26,8 +26,8 @@ const maxHint = 1000 // characters
 
 // Initiated reads the parameters with which a third party requests a login at the application's
 // initiate_login_uri (OpenID Connect Core §4). q holds the query, or the posted form. It rejects
-// another issuer than this client's, and a target on another site than that of RedirectURL,
-// because every website can have such a link. Every error is an [*Error] with the code "login_failed".
+// another issuer than this client's, and a target on another site than RedirectURL, because every
+// website can have such a link. Every error is an [*Error] with the code "login_failed".
 func (c *Client) Initiated(q url.Values) (*Initiated, error) {
 	out, err := c.readInitiated(q)
 	if err != nil {

@@ -51,8 +51,8 @@ FAIL	example.com/d [build failed]
 FAIL
 `
 
-// TestFailures: what make test prints of a failed run has the tests, their last lines and nothing
-// of others, and ends with the names.
+// TestFailures: make test prints the failed tests and their last lines, nothing of other tests, and
+// the names at the end.
 func TestFailures(t *testing.T) {
 	script := exec.Command("awk", "-f", "../.ci/failures")
 	script.Stdin = strings.NewReader(failedRun)

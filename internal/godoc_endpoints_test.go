@@ -53,7 +53,7 @@ var extensions = []string{"invalid_target", "use_dpop_nonce", "invalid_dpop_proo
 // polling are the codes after which a poll continues (RFC 8628 §3.5, CIBA Core §11).
 var polling = []string{"authorization_pending", "slow_down"}
 
-// asks are the functions that send a request to an endpoint or read its response. The walk finds
+// asks has the functions that send a request to an endpoint or read its response. The walk finds
 // every call that reaches them.
 var asks = map[string]string{
 	"(*client.Client).readCallback":      "callback",

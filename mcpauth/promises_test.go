@@ -128,8 +128,8 @@ func TestLogoutExpired(t *testing.T) {
 	w.wantLogins(t, 2)
 }
 
-// TestLogoutUnreachable: if no server answers, the tokens of an earlier run are forgotten too. A Store
-// that fails is an error.
+// TestLogoutUnreachable: if no server answers, Logout deletes the tokens of an earlier run too. A
+// Store that fails is an error.
 func TestLogoutUnreachable(t *testing.T) {
 	w := newWorld(t, issuertest.Config{})
 	config := w.config()

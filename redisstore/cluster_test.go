@@ -173,7 +173,7 @@ func TestClusterNodeLost(t *testing.T) {
 	wantEverywhere(t, s)
 	n.servers[replica].Kill()
 	eventually(t, func() bool { return temporary(s.Ping(t.Context())) })
-	for i := range 3 { // the other nodes notice it in their time
+	for i := range 3 { // the other nodes notice it later
 		eventually(t, func() bool {
 			err := remembers(t.Context(), s, fmt.Sprint("key ", i))
 			if err != nil && !temporary(err) {

@@ -204,8 +204,8 @@ func followRevocations(ctx context.Context, s *redisstore.Store) func(sid string
 
 const processKey = "canary-key that all processes have"
 
-// TestRevocationProcesses: what one process revokes is rejected by every other one, with 2 and
-// with 8 processes, and without pub/sub. The log has the times: on an idle machine each is less
+// TestRevocationProcesses: every other process rejects a session that one process revokes, with 2
+// and with 8 processes, and without pub/sub. The log has the times: on an idle machine each is less
 // than a second. REV-13.
 func TestRevocationProcesses(t *testing.T) {
 	const rounds = 10
@@ -253,7 +253,7 @@ func TestRevocationProcesses(t *testing.T) {
 	}
 }
 
-// wantListeners waits until that many processes listen for what is published.
+// wantListeners waits until that many processes have subscribed.
 func wantListeners(t *testing.T, server *redistest.Server, want int) {
 	t.Helper()
 	c := redis.NewClient(&redis.Options{Addr: server.Addr})

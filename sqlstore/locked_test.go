@@ -46,8 +46,8 @@ func TestLocked(t *testing.T) {
 	}
 }
 
-// wantLocked makes a call that has little time. On a busy machine that may be over before the
-// first look at the file; then it has more.
+// wantLocked makes a call that has little time. On a busy machine this time may pass before the
+// first look at the file. Then the call gets more time.
 func wantLocked(t *testing.T, d database, call func(context.Context, *sqlstore.Store) error) {
 	t.Helper()
 	db := d.handle(t)

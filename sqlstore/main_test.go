@@ -72,7 +72,8 @@ func postgres(t testing.TB) database {
 	return d
 }
 
-// sqlite does not wait for the disk, which may be slow: what was written survives the process.
+// sqlite does not wait for the disk, which may be slow. Written data survives the end of the
+// process.
 func sqlite(t testing.TB) database {
 	t.Helper()
 	d := database{driver: "sqlite", dialect: sqlstore.SQLite, dsn: "file:" + filepath.Join(t.TempDir(), "app.db") +

@@ -198,15 +198,15 @@ func (r *backchannelResponse) fill(b *Backchannel, now time.Time) (err error) {
 }
 
 // FinishBackchannel waits for the user and returns the tokens, CIBA Core §10.1. It asks at the
-// server's interval until the user has answered, the request has expired, or ctx ends. After a
-// ping it asks at once. The ID token is validated as that of a login without nonce.
+// server's interval until the user has answered, the request has expired, or ctx ends. After a ping
+// it asks at once. The ID token is validated as that of a login without nonce.
 //
 // Every error is a [*client.Error]. Codes of the server (CIBA Core §11, RFC 6749 §5.2):
 // "access_denied" if the user said no, "expired_token", "invalid_grant", "invalid_client",
-// "unauthorized_client", "unsupported_grant_type", "invalid_scope", "invalid_request".
-// Other codes of the server are returned unchanged, but "authorization_pending" and "slow_down",
-// after which the polling continues. So it does while the server does not answer. If ctx ends,
-// errors.Is finds its error, and the code is "temporarily_unavailable" for a deadline. The code is
+// "unauthorized_client", "unsupported_grant_type", "invalid_scope", "invalid_request". Other codes
+// of the server are returned unchanged, except "authorization_pending" and "slow_down", after which
+// the polling continues. It also continues while the server does not answer. If ctx ends, errors.Is
+// finds its error, and the code is "temporarily_unavailable" for a deadline. The code is
 // "login_failed" for everything else.
 func FinishBackchannel(ctx context.Context, c *client.Client, b *Backchannel) (*client.Tokens, error) {
 	if err := checkBackchannel(c, b); err != nil {

@@ -83,15 +83,15 @@ func loginForm(c *client.Client, req client.TokenRequest) (url.Values, []string,
 }
 
 // FinishDevice waits for the user and returns the tokens, RFC 8628 §3.4. It asks at the server's
-// interval until the user has answered, the code has expired, or ctx ends. An ID token is
-// validated as that of a login without nonce. It is required if the scope was openid.
+// interval until the user has answered, the code has expired, or ctx ends. An ID token is validated
+// as that of a login without nonce. It is required if the scope was openid.
 //
 // Every error is a [*client.Error]. Codes of the server (RFC 8628 §3.5, RFC 6749 §5.2):
 // "access_denied" if the user said no, "expired_token", "invalid_grant", "invalid_client",
-// "unauthorized_client", "unsupported_grant_type", "invalid_scope", "invalid_request".
-// Other codes of the server are returned unchanged, but "authorization_pending" and "slow_down",
-// after which the polling continues. So it does while the server does not answer. If ctx ends,
-// errors.Is finds its error, and the code is "temporarily_unavailable" for a deadline. The code is
+// "unauthorized_client", "unsupported_grant_type", "invalid_scope", "invalid_request". Other codes
+// of the server are returned unchanged, except "authorization_pending" and "slow_down", after which
+// the polling continues. It also continues while the server does not answer. If ctx ends, errors.Is
+// finds its error, and the code is "temporarily_unavailable" for a deadline. The code is
 // "login_failed" for everything else.
 func FinishDevice(ctx context.Context, c *client.Client, d *Device) (*client.Tokens, error) {
 	if err := checkDevice(c, d); err != nil {

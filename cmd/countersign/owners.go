@@ -61,7 +61,7 @@ func printPart(set *flag.FlagSet, title string, part *flag.FlagSet) {
 	part.PrintDefaults()
 }
 
-// foreign names the commands that a flag belongs to, or is "".
+// foreign returns the commands that a flag belongs to, or "".
 func foreign(name string) string {
 	names := owners[name]
 	if len(names) == 0 {

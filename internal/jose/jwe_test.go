@@ -147,7 +147,7 @@ func other(c byte) string {
 	return "A"
 }
 
-// TestAgreementFaults: what is wrong with the ephemeral key ends in the one error.
+// TestAgreementFaults: every fault of the ephemeral key causes the same error.
 func TestAgreementFaults(t *testing.T) {
 	keys := recipients(t)
 	good, err := jose.Encrypt("e30.e30.e30", "ECDH-ES", "A128GCM", "", keys["P-256"].public)

@@ -34,7 +34,7 @@ func PublicJWK(key crypto.PublicKey) (raw json.RawMessage, thumbprint string, er
 	if err != nil {
 		return nil, "", err
 	}
-	if raw, err = json.Marshal(members); err != nil { // sorted and without spaces, as RFC 7638 §3 has it
+	if raw, err = json.Marshal(members); err != nil { // sorted and without spaces (RFC 7638 §3)
 		return nil, "", errJWK
 	}
 	sum := sha256.Sum256(raw)

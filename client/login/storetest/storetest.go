@@ -131,7 +131,7 @@ func brief(t *testing.T, add func(until time.Time) error) {
 	}
 }
 
-// patience is how long a test waits for what must happen.
+// patience is how long a test waits for an expected event.
 const patience = 30 * time.Second
 
 // eventually waits for a condition.

@@ -231,7 +231,8 @@ func (x *examination) responseAlgs() []string {
 	return []string{"RS256"}
 }
 
-// listsAlgs: OpenID providers must list the algorithms of ID tokens, other servers need not.
+// listsAlgs reports whether the metadata must list the algorithms of ID tokens. Only OpenID
+// providers must list them.
 func (x *examination) listsAlgs() bool { return len(x.metadata.IDTokenSigningAlgValuesSupported) > 0 }
 
 func (x *examination) apiConfig(d *document) string {

@@ -101,7 +101,7 @@ func (d *document) remedy() string {
 	return ""
 }
 
-// retryAfter is the time that the server asks to wait, if it is a number of seconds.
+// retryAfter returns the requested time of the server, if it is a number of seconds.
 func (d *document) retryAfter() string {
 	if seconds, err := strconv.ParseUint(d.header.Get("Retry-After"), 10, 31); err == nil {
 		return fmt.Sprintf(" %d seconds", seconds)
@@ -109,7 +109,7 @@ func (d *document) retryAfter() string {
 	return ""
 }
 
-// maxDifferent is how many members that differ are reported.
+// maxDifferent is the maximum number of different members in the report.
 const maxDifferent = 50
 
 // compareDocuments compares what several documents say about the same member.

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// notASet says what a document is that should be a key set.
+// notASet says what is wrong with a document that should be a key set.
 func notASet(body []byte) string {
 	const not = "this is not a JWK Set (RFC 7517 section 5)"
 	var members map[string]json.RawMessage
@@ -72,7 +72,7 @@ func (k jwk) foreign() bool {
 // sizes of the numbers of EC keys, in bytes (RFC 7518 section 6.2.1.2).
 var sizes = map[string]int{"P-256": 32, "P-384": 48, "P-521": 66}
 
-// malformed says what is wrong with the numbers of a key, or is "".
+// malformed says what is wrong with the numbers of a key. It returns "" for correct ones.
 func (k jwk) malformed() string {
 	switch {
 	case k.Kty == "":
@@ -90,7 +90,7 @@ func (k jwk) malformed() string {
 	return ""
 }
 
-// decoded is nil for what is not base64url.
+// decoded returns nil for a text that is not base64url.
 func decoded(s string) []byte {
 	data, err := base64.RawURLEncoding.DecodeString(s)
 	if err != nil {

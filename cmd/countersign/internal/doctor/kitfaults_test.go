@@ -11,8 +11,9 @@ import (
 	"github.com/countersign/countersign/discovery/issuertest"
 )
 
-// TestKitFaults: each HTTP fault of the test kit is a problem in the topic of its endpoint, and
-// nothing else is one. The endpoints are the metadata, the key set and that for pushed requests.
+// TestKitFaults: each HTTP fault of the test kit is reported under the topic of its endpoint, and
+// nothing else is reported. The endpoints are the metadata, the key set, and the endpoint for
+// pushed requests.
 func TestKitFaults(t *testing.T) {
 	const redirect = "https://app.example/callback"
 	faults := []issuertest.Fault{

@@ -19,8 +19,8 @@ var registered = map[string][]string{
 	"grant_types_supported":                            {"authorization_code", "refresh_token", "client_credentials", "implicit"},
 }
 
-// spelling reports what is written in another way than the specifications do: a client that looks
-// for the right spelling does not find it.
+// spelling reports names in another case than in the specifications, because clients compare the
+// exact name.
 func (x *examination) spelling() {
 	for _, name := range slices.Sorted(maps.Keys(x.raw)) {
 		if !isList[name] {
@@ -99,8 +99,7 @@ func (x *examination) requestAlgs() {
 	}
 }
 
-// modes: without response_mode the response comes in the query, which a server can leave out of
-// its list.
+// modes reports on the response modes. query is the default, so a server need not list it.
 func (x *examination) modes() {
 	modes := x.list("response_modes_supported")
 	switch mode := x.responseMode(); {
@@ -112,7 +111,7 @@ func (x *examination) modes() {
 	}
 }
 
-// responseMode is the one to set, "" for none.
+// responseMode returns the response_mode to set, or "".
 func (x *examination) responseMode() string {
 	modes := x.list("response_modes_supported")
 	if len(modes) == 0 || slices.Contains(modes, "query") {

@@ -112,7 +112,7 @@ func TestUnusualKeys(t *testing.T) {
 	}
 }
 
-// TestUnusualAnswers: what is not the document is named, with what to do.
+// TestUnusualAnswers: the report says what the server sent instead of the document, and what to do.
 func TestUnusualAnswers(t *testing.T) {
 	cutOff := func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

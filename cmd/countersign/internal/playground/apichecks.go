@@ -70,8 +70,8 @@ func (l *lab) lastAPIRequest() (x *wire.Exchange, reason string) {
 	return x, lastReason(l.logs)
 }
 
-// bindingOf returns what the API found out about the key of a bound token. The response shows it:
-// the other rows are only about the token.
+// bindingOf returns the result of the API's check of the key of a bound token. It is read from the
+// response, because the other rows are only about the token.
 func bindingOf(x *wire.Exchange, reason string) (tokenview.Result, string) {
 	challenge := strings.Join(x.Answer.Values("Www-Authenticate"), " ")
 	if x.Status == http.StatusUnauthorized && (strings.Contains(challenge, "invalid_token") || strings.Contains(challenge, "invalid_dpop_proof")) {

@@ -15,8 +15,8 @@ func failedRows(rows []Step) (numbers []int) {
 	return numbers
 }
 
-// TestAPIChecks: the list is for the access token of this run, and an attack on the API
-// fails in the row that rejects it.
+// TestAPIChecks: the list is about the access token of this run. An attack on the API fails in the
+// row that rejects it.
 func TestAPIChecks(t *testing.T) {
 	for name, test := range map[string]struct {
 		on     []string
@@ -58,8 +58,8 @@ func TestAPIChecks(t *testing.T) {
 	}
 }
 
-// TestClaimsAndRows: each row highlights the claims that it reads, of the access token only, and
-// each of the 14 steps those of the ID token.
+// TestClaimsAndRows: each row highlights the claims of the access token that it reads. Each of the
+// 14 steps highlights claims of the ID token.
 func TestClaimsAndRows(t *testing.T) {
 	r := Run(t.Context(), map[string]bool{"dpop": true}, "")
 	steps := map[string]string{}

@@ -129,8 +129,8 @@ func (l *ownLogin) arrive(q url.Values) {
 	}
 }
 
-// foreign is the state of a response with another state than the login's: any page on the web can
-// have sent it. The login does not end with it until the person says so.
+// foreign is the state of a response with another state than the login's. Any page on the web can
+// have sent it, so the login does not end before the person confirms it.
 func (l *ownLogin) foreign() (state string, foreign bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -138,8 +138,8 @@ func (l *ownLogin) foreign() (state string, foreign bool) {
 	return state, l.arrived != nil && l.result == nil && state != l.pending.State
 }
 
-// finish ends the login, once, with what the attack makes of the response. anyState is the
-// person's word for a response with another state.
+// finish ends the login once, with the response after the attack. anyState means that the person
+// confirmed a response with another state.
 func (l *ownLogin) finish(ctx context.Context, anyState bool) *Result {
 	l.finishing.Lock()
 	defer l.finishing.Unlock()

@@ -161,9 +161,9 @@ func TestOwnTabs(t *testing.T) {
 	}
 }
 
-// TestOwnForeignResponse: another page opens the redirect URI before the server's response has come.
-// The login does not end with that, and ends with the right response. Only a person with the cookie
-// can end it with the other one.
+// TestOwnForeignResponse: another page opens the redirect URI before the server's response has
+// arrived. The login still ends with the right response. Only a person with the cookie can end it
+// with the other one.
 func TestOwnForeignResponse(t *testing.T) {
 	_, own := ownIssuer(t, issuertest.Edit{})
 	b := openTab(t, own)

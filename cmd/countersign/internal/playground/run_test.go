@@ -77,11 +77,11 @@ func TestAttacks(t *testing.T) {
 	}
 }
 
-// runsAgain are the attacks that are run again on a program without the check.
+// runsAgain are the attacks that also run on a program without the check.
 var runsAgain = map[string]bool{"inject": true, "crosssite": true, "redirect": true}
 
-// TestAttacksWithSwitches: no switch lets an attack through, and with each one an attack that is
-// run again succeeds without the check.
+// TestAttacksWithSwitches: each attack is rejected with every switch. The attacks of runsAgain
+// succeed on a program without the check.
 func TestAttacksWithSwitches(t *testing.T) {
 	for _, s := range Switches {
 		for _, a := range Attacks {

@@ -133,9 +133,9 @@ type view struct {
 	Own      *Own
 	Redirect string
 	Continue string  // the authorization request at the person's own server
-	Pressed  *Attack // that follows then, nil for none
-	Foreign  *string // the state of a response that may be from any page; nil for none
-	Login    string  // the login that it came for
+	Pressed  *Attack // the attack that follows, or nil
+	Foreign  *string // the state of a response that may be from any page, or nil
+	Login    string  // the login that the response is for
 }
 
 func (s *Server) home(w http.ResponseWriter, r *http.Request) {

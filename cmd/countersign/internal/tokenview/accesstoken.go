@@ -48,8 +48,8 @@ func AccessTokenRows() (rows []Check) {
 	return rows
 }
 
-// AccessTokenChecks returns the checks of RFC 9068. When rs.JWT rejects the token for a reason
-// that is in no other row, the first row has it.
+// AccessTokenChecks returns the checks of RFC 9068. If rs.JWT rejects the token for a reason that
+// no other row has, the first row has it.
 func (t *Token) AccessTokenChecks(ctx context.Context, o Options) (checks []Check) {
 	for i, a := range accessChecks {
 		result, reason := a.run(ctx, t, o)
