@@ -165,20 +165,26 @@ func hasMore(k []byte) bool {
 }
 
 func FuzzDecrypt(f *testing.F) {
-	k := rsaOf(2048)
-	keys := []jose.PrivateKey{{ID: "k", Key: k.Private}}
-	good, err := jose.Encrypt("a.b.c", "RSA-OAEP-256", "A128GCM", "k", k.Private.Public())
-	if err != nil {
-		f.Fatal(err)
+	var keys []jose.PrivateKey
+	for kind, key := range recipients(f) {
+		keys = append(keys, jose.PrivateKey{ID: kind, Key: key.private})
+		for _, alg := range algsFor(kind) {
+			for _, enc := range []string{"A128GCM", "A128CBC-HS256"} {
+				good, err := jose.Encrypt("a.b.c", alg, enc, kind, key.public)
+				if err != nil {
+					f.Fatal(err)
+				}
+				f.Add(good)
+			}
+		}
 	}
-	f.Add(good)
 	for _, s := range seeds(f) {
 		if jose.IsEncrypted(s) {
 			f.Add(s)
 		}
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
-		plain, err := jose.Decrypt(raw, 0, jose.DecryptionAlgs, keys)
+		plain, err := jose.Decrypt(raw, 0, jose.DecryptionAlgsWith(true), keys)
 		if err == nil && string(plain) != "a.b.c" {
 			t.Errorf("%q opens to %q", raw, plain)
 		}
