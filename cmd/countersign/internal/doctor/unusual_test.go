@@ -230,8 +230,8 @@ func TestSchemeOfPort(t *testing.T) {
 // TestResponseModeConfig: the configuration to paste sets a mode that the server has.
 func TestResponseModeConfig(t *testing.T) {
 	for members, want := range map[string][]string{
-		`"response_modes_supported":["query","form_post"]`: nil,
-		`"response_modes_supported":["form_post"]`:         {`ResponseMode: "form_post"`},
+		`"response_modes_supported":["query","form_post"]`:                                                       nil,
+		`"response_modes_supported":["form_post"]`:                                                               {`ResponseMode: "form_post"`},
 		`"response_modes_supported":["query.jwt"],"authorization_signing_alg_values_supported":["none","ES256"]`: {`ResponseMode: "query.jwt"`, `ResponseAlgs: []string{"ES256"}`},
 	} {
 		config := examine(t, edited(add(members)), nil).ClientConfig
