@@ -89,8 +89,8 @@ type Config struct {
 	// ClientID is the client_id of the registration.
 	ClientID string
 
-	// Auth is the client authentication method: Secret, SecretBasic, SecretPost, SecretJWT,
-	// PrivateKeyJWT, TLS or SelfSignedTLS. Public is for a client without a secret.
+	// Auth is the client authentication method. Functions of package client/auth return it: Secret
+	// for a client with a secret, Public for one without, PrivateKeyJWT and others.
 	Auth auth.Method
 
 	// RedirectURL is the redirect_uri of the registration. It is sent unchanged and never

@@ -114,7 +114,7 @@ func tokenError(err error) *TokenError {
 	return out
 }
 
-// NewError returns the error of a step. Its code is the server's code in err, unchanged. Without
+// NewError returns the [*Error] of a step. Its code is the server's code in err, unchanged. Without
 // one it is "temporarily_unavailable" if err has a method Temporary() bool that returns
 // true, and "login_failed" if not.
 func NewError(step Step, err error) *Error { return fail(step, err) }

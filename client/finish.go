@@ -37,7 +37,8 @@ import (
 //     "unauthorized_client", "invalid_request", "invalid_scope", "unsupported_grant_type"
 //
 // Other codes of the server are returned unchanged. The code is "temporarily_unavailable" too if
-// the server did not answer. Everything that is wrong with a response is "login_failed".
+// the server did not answer. Everything that is wrong with a response is "login_failed". errors.As
+// finds a [*SubjectError] if another user than Request.Subject signed in.
 func (c *Client) Finish(ctx context.Context, pending *Pending, callback url.Values) (*Tokens, error) {
 	response, err := c.checkResponse(ctx, pending, callback)
 	if err != nil {
@@ -156,7 +157,8 @@ func (c *Client) checkPending(p *Pending) error {
 // [Client.Finish] with a Pending that contains them. Exchange fails with a FAPI profile or a
 // signed ResponseMode, because these require checks of the whole response.
 //
-// Every error is an [*Error]. Codes of the token endpoint (RFC 6749 §5.2): "invalid_grant",
+// Every error is an [*Error]. For an error of the server errors.As finds a [*TokenError]. Codes of
+// the token endpoint (RFC 6749 §5.2): "invalid_grant",
 // "invalid_client", "unauthorized_client", "invalid_request", "invalid_scope",
 // "unsupported_grant_type". Other codes of the server are returned unchanged. The code is
 // "temporarily_unavailable" if the server did not answer, and "login_failed" if a setting, an

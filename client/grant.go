@@ -127,7 +127,8 @@ type Grant struct {
 // login, those of package client/grant and the password grant (RFC 9700 §2.4) are rejected. The
 // request is sent once, and again only if the server requires a DPoP nonce.
 //
-// Every error is an [*Error]. Codes of the token endpoint (RFC 6749 §5.2): "invalid_grant",
+// Every error is an [*Error]. For an error of the server errors.As finds a [*TokenError]. Codes of
+// the token endpoint (RFC 6749 §5.2): "invalid_grant",
 // "invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope",
 // "invalid_request". Other codes of the server are returned unchanged. The code is
 // "temporarily_unavailable" if the server did not answer, and "login_failed" if g or the response
@@ -220,7 +221,8 @@ func (t *tokenResponse) keepAccessToken() {
 // names. It is for the step of a grant before its token request; step names that step. The form
 // is sent once.
 //
-// Every error is an [*Error]. errors.Is finds [ErrNoEndpoint] if endpoint returns "". The code is
+// Every error is an [*Error]. errors.Is finds [ErrNoEndpoint] if endpoint returns "", and
+// errors.As a [*TokenError] if the server sent an error. The code is
 // the server's code, unchanged. Without one it is "temporarily_unavailable" if the server did not answer,
 // and "login_failed" for everything else.
 func (c *Client) PostForm(ctx context.Context, step Step, endpoint func(*discovery.Metadata) string, form url.Values, answer any) error {

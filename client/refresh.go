@@ -23,7 +23,8 @@ import (
 // rotates refresh tokens may treat a second request as a theft. tokens.Refresher refreshes once for
 // many callers and processes.
 //
-// Every error is an [*Error]. Codes of the token endpoint (RFC 6749 §5.2): "invalid_grant" if the
+// Every error is an [*Error]. For an error of the server errors.As finds a [*TokenError]. Codes of
+// the token endpoint (RFC 6749 §5.2): "invalid_grant" if the
 // refresh token has ended (see [Error.EndsLogin]), "invalid_client", "unauthorized_client",
 // "unsupported_grant_type", "invalid_scope", "invalid_request". Other codes of the server are
 // returned unchanged. The code is "temporarily_unavailable" if the server did not answer, and

@@ -29,7 +29,7 @@ type KeySet interface {
 
 // StaticKeys returns a key set that never changes from a JWK Set (RFC 7517 §5). Use it for
 // tests and for keys that the operator pins. It skips keys that cannot verify signatures, and
-// returns an error if no key remains.
+// returns an [*Error] if no key remains.
 func StaticKeys(jwks []byte) (KeySet, error) {
 	set, err := jose.ParseSet(jwks)
 	if err != nil {

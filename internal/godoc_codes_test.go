@@ -1,6 +1,7 @@
 package internal_test
 
 import (
+	"go/ast"
 	"go/constant"
 	"go/types"
 	"regexp"
@@ -64,4 +65,26 @@ func (p *loadedPackage) checkServerCodes(t *testing.T, f *function) (n int) {
 		}
 	}
 	return n
+}
+
+// typedErrors are the errors of a package without codes: "*Error" and other types that are made,
+// and variables such as ErrNoEndpoint.
+func typedErrors(p *loadedPackage, n ast.Node) []string {
+	switch n := n.(type) {
+	case *ast.CompositeLit:
+		named, ok := types.Unalias(p.info.TypeOf(n)).(*types.Named)
+		if ok && named.Obj().Exported() && named.Obj().Pkg() == p.types && isError(types.NewPointer(named)) {
+			return []string{"*" + named.Obj().Name()}
+		}
+	case *ast.Ident:
+		v, ok := p.info.Uses[n].(*types.Var)
+		if ok && v.Exported() && v.Parent() == p.types.Scope() && isError(v.Type()) {
+			return []string{v.Name()}
+		}
+	}
+	return nil
+}
+
+func isError(t types.Type) bool {
+	return types.Implements(t, types.Universe.Lookup("error").Type().Underlying().(*types.Interface))
 }

@@ -21,9 +21,9 @@ var taskExamples = map[string]string{
 	"device-bound-sessions.md":    "client/login: Login_RequireDevice",
 	"websockets-and-events.md":    "client/login: Login_Proxy",
 	"end-a-session.md":            "client/login: Login_Logout Login_BackchannelLogout; client: Client_LogoutURL CheckLogout Client_VerifyLogout; idtoken: Verifier_VerifyLogout",
-	"end-access-immediately.md":   "rs/ssf: Receiver_Handler Receiver_Apply; client/login: Login_EndAccess; rs: Revocations",
+	"end-access-immediately.md":   "rs/ssf: Receiver_Handler Receiver_Apply Receiver_Poll Receiver_Verify; client/login: Login_EndAccess; rs: Revocations Revocations_shared StatusLists PingSessions",
 
-	"protect-an-api.md":        "rs: . Protection Protection_Check Protection_Ready Introspection Cache JWTOrOpaque Issuers DynamicIssuers IDToken DPoP MTLS Metadata Kubernetes ForwardIdentity; rs/grpcrs: .",
+	"protect-an-api.md":        "rs: . Protection Protection_Check Protection_Ready Introspection Cache JWTOrOpaque Issuers DynamicIssuers IDToken DPoP MTLS Metadata Kubernetes ForwardIdentity AWSLoadBalancer PingValidateBearer Confirmation; rs/grpcrs: .",
 	"roles-and-permissions.md": "rs: RequireClaim RequireScope RequireACR RequireAuthorizationDetails Require",
 	"cors.md":                  "no call of its own: a middleware of the application",
 

@@ -92,3 +92,14 @@ func ExampleVerifier_Challenge() {
 	fmt.Println(v, v.Challenge(pkce.S256))
 	// Output: [code_verifier] E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM
 }
+
+// The values of the parameter code_challenge_method. PlainImplicit omits it.
+func ExampleMethod() {
+	for _, m := range []pkce.Method{pkce.S256, pkce.Plain, pkce.PlainImplicit} {
+		fmt.Printf("%q\n", m)
+	}
+	// Output:
+	// "S256"
+	// "plain"
+	// ""
+}

@@ -59,7 +59,8 @@ type DPoP struct {
 	memory memoryReplay
 }
 
-// ReplayStore remembers keys that may be used once. redisstore.Store implements it.
+// ReplayStore remembers keys that may be used once. redisstore.Store and
+// sqlstore.Store implement it.
 type ReplayStore interface {
 	// Once stores key until the given time and reports whether this is the first call with it.
 	// It must be atomic: of two callers with one key, only one may get true. On an error the

@@ -16,8 +16,8 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// Authenticator adds the credentials of this API to a request's header or form. The auth.Method
-// values of package client/auth implement it.
+// Authenticator adds the credentials of this API to a request's header or form. Method.For of
+// package client/auth returns one.
 type Authenticator interface {
 	Authenticate(r *http.Request, form url.Values) error
 }

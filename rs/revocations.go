@@ -70,7 +70,7 @@ type RevokedAccess struct {
 // Protection.Revocation. With Shared, all processes have the same list. The zero value is ready
 // for one process. It must not be copied after its first use.
 type Revocations struct {
-	// Size is the maximum number of entries, at about 70 bytes each, and twice that for a
+	// Size is the maximum number of entries, at most 128 bytes each, and twice that for a
 	// moment while the list grows. If it is full of entries that have not expired, Revoke
 	// returns an error. 0 means 1,048,576.
 	Size int
@@ -81,8 +81,8 @@ type Revocations struct {
 	// hours; at most 366 days.
 	TokenLife time.Duration
 
-	// Shared is the list of all processes; redisstore.Store implements it. Run must run in
-	// every process. nil means that this is the only process.
+	// Shared is the list of all processes: a redisstore.Store or a sqlstore.Store. Run must run
+	// in every process. nil means that this is the only process.
 	Shared SharedLog
 
 	// SharedKey encrypts the entries in Shared: 32 random bytes or more, the same in all

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// SharedLog is a list that all processes append to and follow; redisstore.Store implements it.
-// Its values are encrypted.
+// SharedLog is a list that all processes append to and follow. redisstore.Store and sqlstore.Store
+// implement it. Its values are encrypted.
 type SharedLog interface {
 	// Append adds value to the log until the given time. All followers of the log get it.
 	Append(ctx context.Context, log string, value []byte, until time.Time) error

@@ -12,8 +12,9 @@ import (
 	"time"
 )
 
-// SharedStore is a store that the processes of an API share. redisstore.Store implements it. It
-// sees neither tokens nor responses: its keys are hashes and its values are encrypted.
+// SharedStore is a store that the processes of an API share. redisstore.Store and
+// sqlstore.Store implement it. It sees neither tokens nor responses: its keys are hashes and its
+// values are encrypted.
 type SharedStore interface {
 	// Load returns the value of key, or nil if nothing is stored.
 	Load(ctx context.Context, key string) ([]byte, error)

@@ -38,9 +38,9 @@ type StatusLists struct {
 	// Required rejects tokens without the claim status.status_list.
 	Required bool
 
-	// StaleFor is how long a list is used past its ttl (10 seconds to 24 hours; 5 minutes
-	// without one) if no newer one can be fetched. It is
-	// never used past its exp. 0 means that its tokens are then answered with 503.
+	// StaleFor is how long a list is used past its ttl if no newer one can be fetched. The ttl is
+	// between 10 seconds and 24 hours, and 5 minutes for a list without one. A list is never used
+	// past its exp. 0 means that its tokens are then answered with 503.
 	StaleFor time.Duration
 
 	// HTTP sends the requests. Only its Transport and Timeout are used. The time-outs and

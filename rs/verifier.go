@@ -5,10 +5,10 @@ import (
 	"errors"
 )
 
-// Verifier verifies an access token and returns its Principal. [JWT], [Introspection],
-// [Issuers], [JWTOrOpaque] and [Cache] implement it. An error with a method Temporary() bool
-// that returns true means that the Verifier could not decide; the request is answered with 503.
-// Every other error rejects the token.
+// Verifier verifies an access token and returns its Principal. [JWT], [Introspection], [Issuers],
+// [DynamicIssuers], [JWTOrOpaque], [IDToken], [AWSLoadBalancer], [PingValidateBearer] and [Cache]
+// implement it. An error with a method Temporary() bool that returns true means that the Verifier
+// could not decide; the request is answered with 503. Every other error rejects the token.
 //
 // An application can implement it. If its tokens are bound to a key or certificate, it must set
 // Principal.Cnf; the [Protection] then requires the proof.

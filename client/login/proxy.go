@@ -56,8 +56,8 @@ type proxy struct {
 	base    http.RoundTripper
 }
 
-// Proxy returns the handler. The error says what is wrong with p or with Config, which needs
-// KeepTokens.
+// Proxy returns the handler that forwards requests to the API of p. The error says what is wrong
+// with p or with Config, which needs KeepTokens.
 //
 // A page calls the handler with fetch and the header X-CSRF-Token, whose value comes from
 // [Login.Session]. Images, EventSource and WebSockets cannot send it. Therefore GET, HEAD and

@@ -35,7 +35,8 @@ var errClientID = errors.New("registration: Document.ClientID must be an https U
 // sharedSecrets are the authentication methods that such a client cannot use.
 var sharedSecrets = []string{"", "client_secret_basic", "client_secret_post", "client_secret_jwt"}
 
-// JSON returns the document, or an error that names the field that would make it invalid.
+// JSON returns the document, or an error that names the field that would make it invalid. The error
+// need not be an [*Error].
 func (d *Document) JSON() ([]byte, error) {
 	if err := CheckClientID(d.ClientID); err != nil {
 		return nil, err

@@ -128,8 +128,8 @@ func (r *Refresher) Tokens(ctx context.Context, key string) (*client.Tokens, err
 }
 
 // Renew refreshes the tokens of a login early, because an API has rejected the tokens rejected.
-// If the login has other tokens by now, Renew returns those. It returns
-// the errors of [Refresher.Tokens].
+// If the login has other tokens by now, Renew returns those. It returns the errors of
+// [Refresher.Tokens].
 func (r *Refresher) Renew(ctx context.Context, key string, rejected *client.Tokens) (*client.Tokens, error) {
 	if err := r.configured(); err != nil {
 		return nil, err

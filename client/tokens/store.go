@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Store stores the tokens of logins for all processes. The values contain secrets. Package
-// redisstore implements it.
+// Store stores the tokens of logins for all processes. The values contain secrets. [FileStore],
+// login.Memory, redisstore.Store and sqlstore.Store implement it.
 type Store interface {
 	// Load returns the value last saved under key, or nil if nothing is stored.
 	Load(ctx context.Context, key string) ([]byte, error)

@@ -13,6 +13,7 @@ import (
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/grant"
+	sessions "github.com/countersign/countersign/client/login"
 	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/discovery/issuertest"
 )
@@ -119,4 +120,25 @@ func ExampleChallengeError_Request() {
 		fmt.Println(challenge.Code, ask.ACRValues, *ask.MaxAge)
 	}
 	// Output: insufficient_user_authentication [urn:example:mfa] 5m0s
+}
+
+// A program that runs as a single process and keeps tokens in a Store. It needs no leases.
+func ExampleLocalLeases() {
+	ctx := context.Background()
+	c, issuer := daemon(issuertest.Config{})
+	defer issuer.Close()
+	issued, err := grant.ClientCredentials(ctx, c, client.TokenRequest{Scopes: []string{"photos.read"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	refresher := &tokens.Refresher{Client: c, Store: &sessions.Memory{}, Leases: tokens.LocalLeases{}}
+	if err := refresher.Add(ctx, "night-shift", issued); err != nil {
+		log.Fatal(err)
+	}
+	kept, err := refresher.Tokens(ctx, "night-shift")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(kept.AccessToken == issued.AccessToken, kept.Scopes)
+	// Output: true [photos.read]
 }

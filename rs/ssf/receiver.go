@@ -19,8 +19,7 @@ type KeySet interface {
 	VerifySignature(ctx context.Context, jwt string) (payload []byte, err error)
 }
 
-// Effect ends access. *login.Login and *rs.Revocations implement it. [EffectFunc] makes an
-// Effect from a function.
+// Effect ends access. *login.Login, *rs.Revocations and [EffectFunc] implement it.
 type Effect interface {
 	// EndAccess ends the session sid at issuer iss. If sid is "", it ends every session and
 	// every token of the user sub that began at before or earlier. Later ones are not affected.

@@ -9,7 +9,8 @@ import (
 )
 
 // Store is what all processes of an application share: the tokens that were applied and the
-// verifications that were requested. redisstore.Store and login.Memory implement it.
+// verifications that were requested. login.Memory, redisstore.Store
+// and sqlstore.Store implement it.
 type Store interface {
 	// Load returns the value of key, or nil if nothing is stored.
 	Load(ctx context.Context, key string) ([]byte, error)
