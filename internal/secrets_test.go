@@ -40,6 +40,7 @@ var notSecret = map[string]string{
 	"rs/ssf.Error.Code":                  "an error code",
 	"idtoken.Original.Nonce":             "stored with the login, and used once before",
 	"client/registration.Metadata.State": "",
+	"rs/authzen.Decision.RequestID":      "an identifier for the logs of both sides",
 }
 
 // TestSecretsAreRedacted: every exported struct of the module with such a field redacts itself.

@@ -1,7 +1,9 @@
 package authzen
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,17 +24,25 @@ const (
 	defaultTimeout  = 2 * time.Second
 	maxTimeout      = 10 * time.Second
 	maxEvaluations  = 100
+	requestID       = "X-Request-ID"
 )
 
 // PDP is a policy decision point. URL must be set. A PDP may be used by many goroutines at
 // once, and must not be copied after its first use.
 type PDP struct {
-	// URL is the https URL of the decision point. /access/v1/evaluation and
+	// URL is the https URL of the decision point, without a query. /access/v1/evaluation and
 	// /access/v1/evaluations are added to it.
 	URL string
 
+	// Discover reads the URLs of both endpoints from the metadata of the decision point, at
+	// /.well-known/authzen-configuration. Its policy_decision_point must be URL, character by
+	// character. Without valid metadata nothing is asked. The metadata is fetched without
+	// Authorize, and again after an hour.
+	Discover bool
+
 	// Authorize authenticates this API to the decision point, for example by an Authorization
-	// header. nil means that HTTP does, or that none is needed.
+	// header. nil means that HTTP does, or that none is needed. It may replace the X-Request-ID
+	// of r. If a proxy replaces it, delete it: then that of the response is not compared.
 	Authorize func(r *http.Request) error
 
 	// Timeout is how long a request waits for a decision. 0 means 2 seconds; at most 10.
@@ -57,7 +67,8 @@ type PDP struct {
 	// Now is the clock. nil means time.Now.
 	Now func() time.Time
 
-	cache cache
+	cache    cache
+	metadata metadataCache
 }
 
 // Subject is the user or the client that asks (Authorization API 1.0, information model).
@@ -95,6 +106,10 @@ type Decision struct {
 	// Context is what the decision point says about the reason: a JSON object, nil if it says
 	// nothing. It is not shown to the client.
 	Context json.RawMessage
+
+	// RequestID is the X-Request-ID of the request that got this decision, also if the decision
+	// was cached since. The log of a denial has it.
+	RequestID string
 }
 
 // User is the Subject of an access token. Its type is "user", its ID is the subject. The issuer,
@@ -132,16 +147,23 @@ func (p *PDP) EvaluateAll(ctx context.Context, all []Evaluation) ([]Decision, er
 	if cached := p.cache.get(key, p.now()); cached != nil {
 		return cached, nil
 	}
-	resp, err := p.send(ctx, path, body)
+	resp, id, err := p.send(ctx, path, body)
 	if err != nil {
 		return nil, err
 	}
 	decisions, err := decode(resp.Body, all)
 	if err != nil {
-		return nil, fmt.Errorf("authzen: invalid response of the decision point: %w", resp.Refuse(err))
+		return nil, invalid(id, resp.Refuse(err))
+	}
+	for i := range decisions {
+		decisions[i].RequestID = id
 	}
 	p.cache.put(key, decisions, p.now(), p.lifetime(resp.Header))
 	return decisions, nil
+}
+
+func invalid(id string, err error) error {
+	return fmt.Errorf("authzen: invalid response of the decision point (X-Request-ID %s): %w", jose.Quote(id), err)
 }
 
 func (p *PDP) check(all []Evaluation) error {
@@ -168,40 +190,63 @@ func encode(all []Evaluation) (path string, body []byte, err error) {
 	return evaluationsPath, body, err
 }
 
-// send sends a question. Only a JSON response with status 200 is an answer.
-func (p *PDP) send(ctx context.Context, path string, body []byte) (*endpoint.Response, error) {
-	u := strings.TrimSuffix(p.URL, "/") + path
-	policy := endpoint.Policy{InsecureHTTP: p.InsecureHTTP}
-	if err := policy.CheckURL(u); err != nil || p.URL == "" {
-		return nil, errors.New("authzen: PDP.URL must be an https URL, or an http URL on loopback")
-	}
-	timeout := p.Timeout
-	if timeout == 0 {
-		timeout = defaultTimeout
-	}
-	ctx, cancel := context.WithTimeout(endpoint.For(endpoint.With(ctx, policy), p.URL), timeout)
+// send sends a question, and returns the identifier of the request. Only a JSON response with
+// status 200 is an answer.
+func (p *PDP) send(ctx context.Context, path string, body []byte) (*endpoint.Response, string, error) {
+	ctx, cancel := context.WithTimeout(endpoint.With(ctx, p.policy()), cmp.Or(p.Timeout, defaultTimeout))
 	defer cancel()
+	r, err := p.request(ctx, path, body)
+	if err != nil {
+		return nil, "", err
+	}
+	id := r.Header.Get(requestID)
+	resp, err := endpoint.Client{HTTP: p.HTTP}.Do(ctx, r, endpoint.MaxDocument)
+	switch {
+	case err != nil:
+		return nil, id, fmt.Errorf("authzen: the call of the decision point failed (X-Request-ID %s): %w", jose.Quote(id), err)
+	case resp.Status != http.StatusOK:
+		return nil, id, invalid(id, resp.Refuse(errors.New("expected status 200: check PDP.URL and PDP.Authorize")))
+	case resp.MediaType != "application/json":
+		return nil, id, invalid(id, resp.NotJSON())
+	}
+	if err := checkID(id, resp.Header.Values(requestID)); err != nil {
+		return nil, id, invalid(id, resp.Refuse(err))
+	}
+	return resp, id, nil
+}
+
+// policy lets requests go to private addresses at the host of URL only.
+func (p *PDP) policy() endpoint.Policy {
+	return endpoint.Policy{InsecureHTTP: p.InsecureHTTP, Guarded: true, Own: []string{p.URL}}
+}
+
+func (p *PDP) request(ctx context.Context, path string, body []byte) (*http.Request, error) {
+	u, err := p.endpoint(ctx, path)
+	if err != nil {
+		return nil, err
+	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, u, strings.NewReader(string(body)))
 	if err != nil {
 		return nil, err
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Accept", "application/json")
+	r.Header.Set(requestID, rand.Text())
 	if p.Authorize != nil {
 		if err := p.Authorize(r); err != nil {
 			return nil, fmt.Errorf("authzen: PDP.Authorize: %w", err)
 		}
 	}
-	resp, err := endpoint.Client{HTTP: p.HTTP}.Do(ctx, r, endpoint.MaxDocument)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("authzen: the call of the decision point failed: %w", err)
-	case resp.Status != http.StatusOK:
-		return nil, fmt.Errorf("authzen: invalid response of the decision point: %w", resp.Refuse(errors.New("expected status 200: check PDP.URL and PDP.Authorize")))
-	case resp.MediaType != "application/json":
-		return nil, fmt.Errorf("authzen: invalid response of the decision point: %w", resp.NotJSON())
+	return r, nil
+}
+
+// checkID rejects the response to another request. Many decision points send no identifier back,
+// although they must ("Request Identification").
+func checkID(sent string, got []string) error {
+	if sent == "" || len(got) == 0 || len(got) == 1 && got[0] == sent {
+		return nil
 	}
-	return resp, nil
+	return fmt.Errorf("X-Request-ID of the response is %s: if a proxy replaces it, delete the one of the request in PDP.Authorize", jose.Quote(strings.Join(got, ", ")))
 }
 
 // answer is one decision on the wire.

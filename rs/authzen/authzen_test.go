@@ -42,7 +42,9 @@ func says(status int, contentType, body string, header ...string) http.HandlerFu
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", contentType)
 		for i := 0; i < len(header); i += 2 {
-			w.Header().Set(header[i], header[i+1])
+			if header[i+1] != "" {
+				w.Header().Set(header[i], header[i+1])
+			}
 		}
 		w.WriteHeader(status)
 		io.WriteString(w, body)
@@ -56,17 +58,29 @@ func question(id string) authzen.Evaluation {
 // visit sends a request of alice through the guard.
 func visit(t *testing.T, pdp *authzen.PDP, ask func(*http.Request, *rs.Principal) ([]authzen.Evaluation, error)) (status int, challenge string) {
 	t.Helper()
+	w := through(t, pdp, ask, slog.DiscardHandler)
+	return w.Code, w.Header().Get("WWW-Authenticate")
+}
+
+// visitLogged is visit with a log.
+func visitLogged(t *testing.T, pdp *authzen.PDP, ask asks, log io.Writer) (status int) {
+	t.Helper()
+	return through(t, pdp, ask, slog.NewTextHandler(log, nil)).Code
+}
+
+func through(t *testing.T, pdp *authzen.PDP, ask asks, log slog.Handler) *httptest.ResponseRecorder {
+	t.Helper()
 	issuer := issuertest.New(t, issuertest.Config{PlainHTTP: true})
 	api := &rs.Protection{
 		Tokens: &rs.JWT{Issuer: issuer.URL, Audience: issuertest.Audience, Keys: (&discovery.Provider{Issuer: issuer.URL}).Keys()},
-		Logger: slog.New(slog.DiscardHandler), ResourceMetadata: "https://api.example/.well-known/oauth-protected-resource",
+		Logger: slog.New(log), ResourceMetadata: "https://api.example/.well-known/oauth-protected-resource",
 	}
 	h := api.Handler(pdp.Require(ask)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "photo") })))
 	r := httptest.NewRequest("GET", "/photos/1", nil)
 	r.Header.Set("Authorization", "Bearer "+issuer.AccessToken(issuertest.AccessToken{Scopes: []string{"photos.read"}}))
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
-	return w.Code, w.Header().Get("WWW-Authenticate")
+	return w
 }
 
 func one(_ *http.Request, who *rs.Principal) ([]authzen.Evaluation, error) {
@@ -242,6 +256,14 @@ func TestCache(t *testing.T) {
 		{"no-store", "max-age=30, no-store", "", 0, time.Second, 2},
 		{"no-cache", "no-cache, max-age=30", "", 0, time.Second, 2},
 		{"age", "max-age=30", "20", 0, 11 * time.Second, 2},
+		{"age and more", "max-age=30", " 20 ", 0, 9 * time.Second, 1},
+		{"age above max-age", "max-age=30", "31", 0, 0, 2},
+		{"age that is large", "max-age=30", "99999999999999999999", 0, 0, 2},
+		{"age that is negative", "max-age=30", "-1", 0, 0, 2},
+		{"age that is a list", "max-age=30", "1, 2", 0, 0, 2},
+		{"age that is no number", "max-age=30", "x", 0, 0, 2},
+		{"age with a fraction", "max-age=30", "1.5", 0, 0, 2},
+		{"age with a sign", "max-age=30", "+1", 0, 0, 2},
 		{"the default limit", "max-age=3600", "", 0, 61 * time.Second, 2},
 		{"a limit", "max-age=3600", "", 5 * time.Second, 6 * time.Second, 2},
 		{"off", "max-age=3600", "", -1, time.Second, 2},

@@ -2,6 +2,7 @@ package authzen
 
 import (
 	"cmp"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -83,8 +84,19 @@ func (p *PDP) lifetime(h http.Header) time.Duration {
 			}
 		}
 	}
-	if age, err := strconv.ParseUint(h.Get("Age"), 10, 31); err == nil {
-		life -= time.Duration(age) * time.Second
+	return min(life-age(h), limit)
+}
+
+// age is the time that a response spent in caches. A value that cannot be read is more than any
+// lifetime: the response may be old.
+func age(h http.Header) time.Duration {
+	values := h.Values("Age")
+	if len(values) == 0 {
+		return 0
 	}
-	return min(life, limit)
+	seconds, err := strconv.ParseUint(values[0], 10, 31)
+	if err != nil || len(values) > 1 {
+		return math.MaxInt32 * time.Second
+	}
+	return time.Duration(seconds) * time.Second
 }

@@ -2,8 +2,10 @@ package authzen
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 
+	"github.com/countersign/countersign/internal/jose"
 	"github.com/countersign/countersign/rs"
 )
 
@@ -43,18 +45,29 @@ func (p *PDP) Require(ask func(*http.Request, *rs.Principal) ([]Evaluation, erro
 
 // judge rejects the request by the first denial.
 func (p *PDP) judge(decisions []Decision) error {
-	for _, d := range decisions {
+	for i, d := range decisions {
 		if d.Allowed {
 			continue
 		}
+		why := fmt.Errorf("authzen: the decision point denied evaluation %d of %d (X-Request-ID %s)", i+1, len(decisions), jose.Quote(d.RequestID))
 		if p.StepUp != nil {
 			if e := p.StepUp(d); e != nil && e.Status >= http.StatusBadRequest {
-				return e
+				return because(e, why)
 			}
 		}
-		return forbidden(nil)
+		return forbidden(why)
 	}
 	return nil
+}
+
+// because adds the cause for the log to an error without one. The error may be shared.
+func because(e *rs.Error, why error) *rs.Error {
+	if e.Err != nil {
+		return e
+	}
+	out := *e
+	out.Err = why
+	return &out
 }
 
 func forbidden(err error) *rs.Error {
