@@ -12,6 +12,9 @@ import (
 	"github.com/countersign/countersign/discovery"
 )
 
+// maxServers is the number of authorization servers of an MCP server that the user is asked about.
+const maxServers = 10
+
 // found is what the MCP server and its authorization server publish.
 type found struct {
 	resource *discovery.Resource
@@ -28,7 +31,7 @@ func (h *Handler) discover(ctx context.Context, challenge *tokens.ChallengeError
 	f.resource, err = h.findResource(ctx, f.address)
 	switch {
 	case err == nil:
-		f.server, err = f.resource.Server(ctx, h.config.HTTP, func(issuer string) bool { return h.approve(ctx, issuer) })
+		f.server, err = f.resource.Server(ctx, h.config.HTTP, h.asker(ctx))
 	case f.address == "" && isMissing(err):
 		f.resource = &discovery.Resource{Resource: h.at()}
 		f.server, err = h.ownServer(ctx)
@@ -39,6 +42,19 @@ func (h *Handler) discover(ctx context.Context, challenge *tokens.ChallengeError
 	f.dpop = f.dpop || f.resource.DPoPBoundAccessTokensRequired
 	f.metadata, err = f.server.Metadata(ctx)
 	return f, err
+}
+
+// asker asks about each issuer in a list once, and about a few only. Otherwise an MCP server could
+// ask until the user agrees.
+func (h *Handler) asker(ctx context.Context) func(issuer string) bool {
+	var asked []string
+	return func(issuer string) bool {
+		if slices.Contains(asked, issuer) || len(asked) >= maxServers {
+			return false
+		}
+		asked = append(asked, issuer)
+		return h.approve(ctx, issuer)
+	}
 }
 
 // approve asks Config.Trusted about each issuer until it accepts it.

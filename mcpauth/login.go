@@ -13,7 +13,11 @@ import (
 	"github.com/countersign/countersign/client/tokens"
 )
 
-const offlineAccess = "offline_access"
+const (
+	offlineAccess = "offline_access"
+	maxScopes     = 500     // of one login
+	maxScopeBytes = 8 << 10 // of all of them: browsers and servers limit addresses
+)
 
 // login gets tokens from the authorization server, and starts a session. old is the previous
 // session at the same server, or nil.
@@ -26,7 +30,9 @@ func (h *Handler) login(ctx context.Context, f *found, challenge *tokens.Challen
 		return err
 	}
 	request := challenge.Request()
-	request.Scopes = h.scopes(f, challenge, old)
+	if request.Scopes, err = h.scopes(f, challenge, old); err != nil {
+		return err
+	}
 	request.Resources = []string{f.resource.Resource}
 	c, issued, err := h.tokens(ctx, f, config, request)
 	if err != nil {
@@ -117,10 +123,14 @@ func (h *Handler) countLogin(challenge *tokens.ChallengeError) error {
 // metadata, if any. A session keeps the scopes that it has. offline_access is for servers that list
 // it: without it they issue no refresh token. For a registered client the operator decides this, in
 // its Scopes.
-func (h *Handler) scopes(f *found, challenge *tokens.ChallengeError, old *session) []string {
+// Too many scopes for a user's decision are an error.
+func (h *Handler) scopes(f *found, challenge *tokens.ChallengeError, old *session) ([]string, error) {
 	wanted := challenge.Scopes
 	if len(wanted) == 0 && old == nil {
 		wanted = f.resource.ScopesSupported
+	}
+	if len(wanted) > maxScopes {
+		return nil, fmt.Errorf("the MCP server asks for %d scopes, expected at most %d", len(wanted), maxScopes)
 	}
 	all := []string{}
 	if old != nil {
@@ -135,5 +145,8 @@ func (h *Handler) scopes(f *found, challenge *tokens.ChallengeError, old *sessio
 	if _, registered := h.registered(f); h.config.Grant == nil && !registered && slices.Contains(f.metadata.ScopesSupported, offlineAccess) {
 		all = append(all, offlineAccess)
 	}
-	return all
+	if n := len(strings.Join(all, " ")); len(all) > maxScopes || n > maxScopeBytes {
+		return nil, fmt.Errorf("the MCP server asks for %d scopes of %d bytes, expected at most %d of %d bytes", len(all), n, maxScopes, maxScopeBytes)
+	}
+	return all, nil
 }

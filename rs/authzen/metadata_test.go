@@ -51,7 +51,7 @@ func (d *discoverable) metadata(more string) string {
 	return fmt.Sprintf(`{"policy_decision_point":%q,"access_evaluation_endpoint":%q%s}`, d.id(), d.URL+"/ask", more)
 }
 
-// TestMetadata: the endpoints are those of the document, or at the default paths
+// TestMetadata: questions go to the endpoints of the document, or else to the default paths
 // (Authorization API 1.0, "HTTPS JSON Binding").
 func TestMetadata(t *testing.T) {
 	for _, test := range []struct{ path, wellKnown, more, batch string }{
@@ -221,8 +221,8 @@ func TestOwnRequestID(t *testing.T) {
 	}
 }
 
-// TestRequestIDInLog: the log names the request of a denial and of an error, so that it can be
-// found in the log of the decision point.
+// TestRequestIDInLog: the log has the identifier of a denial and of an error. The log of the
+// decision point has it too.
 func TestRequestIDInLog(t *testing.T) {
 	var sent string
 	for name, answer := range map[string]string{"denied": `{"decision":false}`, "invalid": `{}`} {
