@@ -13,7 +13,8 @@ import (
 // whose audience is the issuer identifier of the authorization server. A Kubernetes service
 // account token or a JWT-SVID is one. A server may expect its token endpoint as the audience, as
 // the draft of MCP's extension "Workload Identity Federation" does: assertion may ignore its
-// argument. The client comes from Config.Registered or Config.Client.
+// argument. The token endpoint of the metadata is not passed to it: a hostile server could name that
+// of another server. The client comes from Config.Registered or Config.Client.
 func Workload(assertion func(ctx context.Context, audience string) (string, error)) Grant {
 	return func(ctx context.Context, c *client.Client, req client.TokenRequest) (*client.Tokens, error) {
 		jwt, err := assertion(ctx, c.Issuer())

@@ -8,6 +8,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/client/crossapp"
 	"github.com/countersign/countersign/client/grant"
 	"github.com/countersign/countersign/client/registration"
@@ -33,6 +34,9 @@ func withoutUser(config mcpauth.Config, serviceAccountToken func(context.Context
 	config.Grant = grant.ClientCredentials // with a secret or a key
 	config.Grant = mcpauth.Workload(serviceAccountToken)
 	config.Grant = mcpauth.EnterpriseManaged(idp, idToken)
+	config.Registered = func(issuer string) (client.Config, bool) {
+		return client.Config{ClientID: "workload", Auth: auth.Anonymous()}, issuer == "https://login.example"
+	}
 	return config
 }
 

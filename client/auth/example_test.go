@@ -121,6 +121,12 @@ func ExamplePublic() {
 	// Output: map[client_id:[robot]]
 }
 
+// A workload without a registration. The JWT of the grant says who it is.
+func ExampleAnonymous() {
+	fmt.Println(form(auth.Anonymous(), "https://as.example"))
+	// Output: map[]
+}
+
 // jwtOf returns a JWT that the platform issues for this program, such as a service account token of
 // Kubernetes.
 func jwtOf(audience, subject string) string {

@@ -170,3 +170,12 @@ func idAlone(b Binding) Authenticator {
 
 // Public is for clients without a secret (none). They send only their client_id.
 func Public() Method { return Method{name: "none", bind: idAlone} }
+
+// Anonymous sends neither credentials nor client_id. It is for grants whose JWT identifies
+// the sender, without a registered client (RFC 7523 §3.1). The client ID of the configuration is
+// not sent: set it to any name. Logins need another method.
+func Anonymous() Method {
+	return Method{name: "none", bind: func(Binding) Authenticator {
+		return authenticatorFunc(func(*http.Request, url.Values) error { return nil })
+	}}
+}

@@ -42,6 +42,9 @@ func TestAuth(t *testing.T) {
 	if header != "" || form.Encode() != (url.Values{"client_id": {"rp:1"}, "client_secret": {secret}}).Encode() {
 		t.Errorf("post: %s, %v", header, form)
 	}
+	if form, header = posted(t, auth.Anonymous()); header != "" || len(form) != 0 {
+		t.Errorf("anonymous: %s, %v", header, form)
+	}
 	for _, a := range []auth.Method{auth.Public(), auth.TLS(), auth.SelfSignedTLS()} {
 		form, header = posted(t, a)
 		if header != "" || form.Encode() != "client_id=rp%3A1" {

@@ -213,6 +213,26 @@ func grantAssertion(t *testing.T, key optest.Key, s *optest.Server) (header, cla
 	})
 }
 
+// TestAnonymous: the JWT identifies the sender. The request has no client_id.
+func TestAnonymous(t *testing.T) {
+	s := optest.New(t)
+	config := daemon(s)
+	config.Auth = auth.Anonymous()
+	var form url.Values
+	var header string
+	s.Replace("/token", func(w http.ResponseWriter, r *http.Request) {
+		r.ParseForm()
+		form, header = r.PostForm, r.Header.Get("Authorization")
+		answer(200, "application/json", `{"access_token":"canary","token_type":"Bearer"}`)(w, r)
+	})
+	if _, err := grant.JWTBearer(t.Context(), newClient(t, config), grant.AssertionRequest{Assertion: "eyJ.of.another"}); err != nil {
+		t.Fatal(err)
+	}
+	if want := values("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion", "eyJ.of.another"); form.Encode() != want.Encode() || header != "" {
+		t.Errorf("%v, Authorization %q", form, header)
+	}
+}
+
 func TestJWTBearerRefused(t *testing.T) {
 	s := optest.New(t)
 	c := newClient(t, daemon(s))

@@ -165,6 +165,9 @@ func (s *scenario) setGrant(name string, config *mcpauth.Config) error {
 	case "auth/client-credentials-jwt", "auth/client-credentials-basic":
 		config.Grant = grant.ClientCredentials
 	case "auth/wif-jwt-bearer":
+		config.Registered = func(string) (client.Config, bool) { // the extension has no client IDs
+			return client.Config{ClientID: "workload", Auth: auth.Anonymous()}, true
+		}
 		config.Grant = mcpauth.Workload(func(context.Context, string) (string, error) { return s.ValidJWT, nil })
 	case "auth/enterprise-managed-authorization":
 		idp, err := client.New(client.Config{Issuer: s.IdPIssuer, ClientID: s.IdPClientID, Auth: auth.Public()})
