@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -82,5 +83,109 @@ func TestServerFlood(t *testing.T) {
 		if n != 1 {
 			t.Errorf("%s: asked %d times", issuer, n)
 		}
+	}
+}
+
+// TestIssuerLoop: an MCP server that names two authorization servers in turn, and rejects every
+// token, causes five logins.
+func TestIssuerLoop(t *testing.T) {
+	w, other := newWorld(t, issuertest.Config{}), issuertest.New(t, issuertest.Config{PlainHTTP: true})
+	fetched := 0
+	w.hostile(`resource_metadata="`+w.meta.URL()+`"`, func() any {
+		fetched++
+		return w.document(map[string]any{"authorization_servers": []string{[]string{w.issuer.URL, other.URL}[fetched%2]}})
+	})
+	config := w.config()
+	config.Trusted = func(context.Context, string) bool { return true }
+	h := newHandler(t, config)
+	for range 12 {
+		if _, err := tryConnect(t, &mcp.StreamableClientTransport{Endpoint: w.url, OAuthHandler: h, HTTPClient: h.HTTPClient()}); err == nil {
+			t.Fatal("connected")
+		}
+		w.issuer.Advance(6 * time.Second) // a failure is remembered for five
+	}
+	if n := w.logins.Load(); n == 0 || n > 5 {
+		t.Errorf("%d logins", n)
+	}
+}
+
+// TestHostileMetadata: no login follows metadata that redirects, is too large, or is no metadata.
+func TestHostileMetadata(t *testing.T) {
+	for name, answer := range map[string]func(w *world, rw http.ResponseWriter, r *http.Request){
+		"redirect": func(w *world, rw http.ResponseWriter, r *http.Request) {
+			http.Redirect(rw, r, w.origin()+"/elsewhere", http.StatusTemporaryRedirect)
+		},
+		"large": func(w *world, rw http.ResponseWriter, _ *http.Request) {
+			json.NewEncoder(rw).Encode(w.document(map[string]any{"x": strings.Repeat("x", 2<<20)}))
+		},
+		"another resource": func(w *world, rw http.ResponseWriter, _ *http.Request) {
+			json.NewEncoder(rw).Encode(w.document(map[string]any{"resource": w.origin() + "/other"}))
+		},
+		"resource twice": func(w *world, rw http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(rw, `{"resource":"https://other.example","resource":%q,"authorization_servers":[%q]}`, w.url, w.issuer.URL)
+		},
+		"Resource": func(w *world, rw http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(rw, `{"Resource":%q,"authorization_servers":[%q]}`, w.url, w.issuer.URL)
+		},
+		"no server": func(w *world, rw http.ResponseWriter, _ *http.Request) {
+			json.NewEncoder(rw).Encode(w.document(map[string]any{"authorization_servers": []string{}}))
+		},
+		"a server with a query": func(w *world, rw http.ResponseWriter, _ *http.Request) {
+			json.NewEncoder(rw).Encode(w.document(map[string]any{"authorization_servers": []string{w.issuer.URL + "?x=1"}}))
+		},
+		"a server that is the API": func(w *world, rw http.ResponseWriter, _ *http.Request) {
+			json.NewEncoder(rw).Encode(w.document(map[string]any{"authorization_servers": []string{w.url}}))
+		},
+		"a server that is no URL": func(w *world, rw http.ResponseWriter, _ *http.Request) {
+			json.NewEncoder(rw).Encode(w.document(map[string]any{"authorization_servers": []string{"javascript:alert(1)", "file:///etc/passwd"}}))
+		},
+		"a deep document": func(w *world, rw http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(rw, `{"resource":%q,"authorization_servers":[%q],"x":%s}`, w.url, w.issuer.URL, strings.Repeat("[", 1000)+strings.Repeat("]", 1000))
+		},
+	} {
+		w := newWorld(t, issuertest.Config{})
+		elsewhere := 0
+		w.replace(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			switch r.URL.Path {
+			case "/elsewhere":
+				elsewhere++
+			case w.meta.Path():
+				rw.Header().Set("Content-Type", "application/json")
+				answer(w, rw, r)
+			default:
+				rw.Header().Set("WWW-Authenticate", `Bearer resource_metadata="`+w.meta.URL()+`"`)
+				rw.WriteHeader(http.StatusUnauthorized)
+			}
+		}))
+		config := w.config()
+		config.Trusted = func(context.Context, string) bool { return true }
+		h := newHandler(t, config)
+		_, err := tryConnect(t, &mcp.StreamableClientTransport{Endpoint: w.url, OAuthHandler: h, HTTPClient: h.HTTPClient()})
+		if err == nil || w.logins.Load() != 0 || elsewhere != 0 || len(err.Error()) > 2048 {
+			t.Errorf("%s: %d logins, %d requests elsewhere, %v", name, w.logins.Load(), elsewhere, err)
+		}
+	}
+}
+
+// TestSilentServer: a caller that stops waiting is not held by a server that never answers.
+func TestSilentServer(t *testing.T) {
+	w := newWorld(t, issuertest.Config{})
+	asked, done := make(chan struct{}, 10), make(chan struct{})
+	t.Cleanup(func() { close(done) })
+	w.replace(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == w.meta.Path() {
+			asked <- struct{}{}
+			<-done
+			return
+		}
+		rw.Header().Set("WWW-Authenticate", `Bearer resource_metadata="`+w.meta.URL()+`"`)
+		rw.WriteHeader(http.StatusUnauthorized)
+	}))
+	h := newHandler(t, w.config())
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-asked; cancel() }()
+	c := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil)
+	if _, err := c.Connect(ctx, &mcp.StreamableClientTransport{Endpoint: w.url, OAuthHandler: h, HTTPClient: h.HTTPClient()}, nil); err == nil {
+		t.Error("connected")
 	}
 }
