@@ -73,6 +73,15 @@ func TestCerbos(t *testing.T) {
 	}
 	works(t, "decisions, one by one and together")
 
+	found := &authzen.PDP{URL: pdp.URL, Discover: true}
+	if _, err := found.EvaluateAll(t.Context(), all); err != nil {
+		t.Error(err)
+	}
+	if decision, err := found.Evaluate(t.Context(), all[0]); err != nil || !decision.Allowed {
+		t.Errorf("%+v, %v", decision, err)
+	}
+	works(t, "the endpoints of its metadata")
+
 	issuer := issuertest.New(t, issuertest.Config{PlainHTTP: true})
 	api := &rs.Protection{Tokens: &rs.JWT{Issuer: issuer.URL, Audience: issuertest.Audience, Keys: (&discovery.Provider{Issuer: issuer.URL}).Keys()}}
 	guard := pdp.Require(func(_ *http.Request, who *rs.Principal) ([]authzen.Evaluation, error) {
