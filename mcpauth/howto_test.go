@@ -55,9 +55,9 @@ func callOther(idp, chat *client.Client, idToken func(context.Context) (crossapp
 	return source, err
 }
 
-func acceptActor(agents map[string]bool) func(http.Handler) http.Handler {
+func acceptActor(issuer string, agents map[string]bool) func(http.Handler) http.Handler {
 	guard := rs.RequireActor(2, func(_ *http.Request, actor *rs.Actor) error {
-		if !agents[actor.Subject] {
+		if actor.Issuer != "" && actor.Issuer != issuer || !agents[actor.Subject] {
 			return errors.New("this agent may not act for users")
 		}
 		return nil
