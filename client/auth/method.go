@@ -17,8 +17,8 @@ type Authenticator interface {
 
 // Method is a client authentication method, OpenID Connect Core §9 and RFC 8705 §2. Create one
 // with [Secret], [SecretBasic], [SecretBasicRaw], [SecretPost], [SecretJWT], [PrivateKeyJWT], [TLS],
-// [SelfSignedTLS], [FederatedFile], [FederatedFunc], [SPIFFE], [AppleSecret] or [Public]. The zero
-// value is rejected. It never prints its secret.
+// [SelfSignedTLS], [FederatedFile], [FederatedFunc], [SPIFFE], [AppleSecret], [Public] or [Anonymous].
+// The zero value is rejected. It never prints its secret.
 type Method struct {
 	name      string
 	assertion *Assertion    // nil for methods without one
