@@ -14,18 +14,29 @@ import (
 	"github.com/countersign/countersign/discovery"
 )
 
-// everyName is a DNS server that resolves every name to 127.0.0.1, as the owner of a name can.
+// nameServer is the address of the DNS server of everyName, and "" at other times. The resolver is
+// set before the tests, because connections of earlier tests may still use it.
+var nameServer atomic.Value
+
+func init() {
+	nameServer.Store("")
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		if at := nameServer.Load().(string); at != "" {
+			network, address = "udp", at
+		}
+		return (&net.Dialer{}).DialContext(ctx, network, address)
+	}}
+}
+
+// everyName starts a DNS server that resolves every name to 127.0.0.1, as the owner of a name can.
 func everyName(t *testing.T) {
 	t.Helper()
 	names, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := net.DefaultResolver
-	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "udp", names.LocalAddr().String())
-	}}
-	t.Cleanup(func() { net.DefaultResolver = before; names.Close() })
+	nameServer.Store(names.LocalAddr().String())
+	t.Cleanup(func() { nameServer.Store(""); names.Close() })
 	go func() {
 		query := make([]byte, 1500)
 		for {

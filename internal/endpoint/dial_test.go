@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -85,21 +86,30 @@ func TestLoopback(t *testing.T) {
 	}
 }
 
+// resolved counts the connections of the resolver. The resolver is set before the tests, because
+// connections of earlier tests may still use it.
+var resolved atomic.Int64
+
+func init() {
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		resolved.Add(1)
+		return (&net.Dialer{}).DialContext(ctx, network, address)
+	}}
+}
+
 // TestLocalhostNames: a name under localhost is loopback, without a resolver.
 func TestLocalhostNames(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("{}")) }))
 	defer s.Close()
-	before := net.DefaultResolver
-	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
-		t.Error("a resolver is asked")
-		return nil, net.ErrClosed
-	}}
-	defer func() { net.DefaultResolver = before }()
+	before := resolved.Load()
 	for _, name := range []string{"keycloak.localhost", "Localhost", "localhost."} {
 		u := strings.Replace(s.URL, "127.0.0.1", name, 1)
 		if _, err := (Client{}).Get(For(t.Context(), u), u, "*/*", nil, 10); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	if n := resolved.Load() - before; n != 0 {
+		t.Errorf("%d connections to a name server", n)
 	}
 }
 
