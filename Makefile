@@ -6,16 +6,19 @@ TOKENFUZZTIME := 250000x
 # The time limit for the tests of a package. Go's own, 10 minutes, may be too short on a slow machine.
 LIMIT := 40m
 
-.PHONY: check test browser proxies interop openam release fuzz soak bench sbom
+.PHONY: check test lint browser proxies interop openam release fuzz soak bench sbom
 
 # Only the root module, for work on it: vet and the tests, without the race detector.
 check:
-	GOGC=off GOMEMLIMIT=2GiB go vet ./...
-	go test -vet=off ./...
+	GOGC=400 go test -vet=all ./...
 
-# Every test of every module, and static analysis. The last lines say what is not part of it.
+# Vet and every test of every module. The last lines say what is not part of it.
 test:
 	@.ci/test
+
+# Static analysis and known vulnerabilities, of every module.
+lint:
+	@.ci/lint
 
 # The login in a real browser, and pictures of its pages in .cache/browser.
 browser:

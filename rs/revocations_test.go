@@ -224,13 +224,13 @@ func TestRevocationsExpire(t *testing.T) {
 func TestRevocationsMemory(t *testing.T) {
 	for _, n := range []int{10_000, 50_000, 100_000, 130_000} {
 		v := &rs.Revocations{}
-		before := int64(heapOf())
+		before := heapOf()
 		for i := range n {
 			if err := v.EndAccess(t.Context(), "https://as.example", "", fmt.Sprint("session ", i), time.Time{}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		each := float64(int64(heapOf())-before) / float64(n)
+		each := float64(heapOf()-before) / float64(n)
 		t.Logf("%d entries: %.0f bytes each", n, each)
 		if each > 128 {
 			t.Errorf("%d entries: %.0f bytes each", n, each)
@@ -239,13 +239,13 @@ func TestRevocationsMemory(t *testing.T) {
 	}
 }
 
-func heapOf() uint64 {
+func heapOf() int64 {
 	var s runtime.MemStats
 	for range 3 { // values in pools and values with finalizers need more than one
 		runtime.GC()
 	}
 	runtime.ReadMemStats(&s)
-	return s.HeapAlloc
+	return int64(s.HeapAlloc)
 }
 
 // TestRevocationsCrowd: many goroutines add 100,000 entries while requests are checked. No entry
