@@ -59,10 +59,10 @@ var graph = map[string][]string{
 
 // importers has the packages that may import another module.
 var importers = map[string][]string{
-	"github.com/lestrrat-go/jwx/v3":      {}, // only in tests, for comparison
+	"github.com/lestrrat-go/jwx/v3":      {"internal/jose"},
 	"github.com/coreos/go-oidc/v3":       {"idtoken"},
 	"golang.org/x/oauth2":                {"client", "client/tokens"},
-	"github.com/go-jose/go-jose/v4":      {"internal/jose"}, // only its package cipher; go-oidc needs it too
+	"github.com/go-jose/go-jose/v4":      {}, // for go-oidc; otherwise only in fuzz tests, for comparison
 	"github.com/go-json-experiment/json": {"client", "client/grant", "client/login", "client/registration", "discovery", "idtoken", "internal/jose", "par", "rs", "rs/authzen", "rs/ssf"},
 }
 

@@ -2,81 +2,36 @@ package jose
 
 import (
 	"crypto"
-	"crypto/aes"
 	"crypto/ecdh"
 	"crypto/ecdsa"
-	"crypto/rand"
 	"crypto/rsa"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
-	josecipher "github.com/go-jose/go-jose/v4/cipher"
+	"github.com/lestrrat-go/jwx/v3/jwa"
+	"github.com/lestrrat-go/jwx/v3/jwe"
 )
 
 // Encrypt encrypts a JWT and returns a JWE in compact form. Request objects that are signed
 // and then encrypted need it (RFC 9101 §6.1). [Decrypt] reverses it.
 func Encrypt(jwt, alg, enc, kid string, key crypto.PublicKey) (string, error) {
-	content, known := contents[enc]
-	if !known || !slices.Contains(DecryptionAlgsWith(true), alg) {
+	keyAlg, ok := jwa.LookupKeyEncryptionAlgorithm(alg)
+	contentAlg, known := jwa.LookupContentEncryptionAlgorithm(enc)
+	if !ok || !known {
 		return "", fmt.Errorf("encryption algorithm %s or %s is not supported", Quote(alg), Quote(enc))
 	}
-	header := map[string]any{"alg": alg, "enc": enc, "cty": "JWT"} // RFC 7519 §5.2
+	headers := jwe.NewHeaders()
+	headers.Set(jwe.ContentTypeKey, "JWT") // RFC 7519 §5.2
 	if kid != "" {
-		header["kid"] = kid
+		headers.Set(jwe.KeyIDKey, kid)
 	}
-	cek, encryptedKey, err := wrap(header, alg, enc, key)
+	out, err := jwe.Encrypt([]byte(jwt), jwe.WithKey(keyAlg, key), jwe.WithContentEncryption(contentAlg), jwe.WithProtectedHeaders(headers))
 	if err != nil {
 		return "", errors.New("cannot encrypt the token with this key")
 	}
-	aead, err := contentCipher(enc, cek)
-	if err != nil {
-		return "", err
-	}
-	raw, err := json.Marshal(header)
-	if err != nil {
-		return "", err
-	}
-	protected, iv := encode(raw), random(content.iv)
-	sealed := aead.Seal(nil, iv, []byte(jwt), []byte(protected))
-	at := len(sealed) - content.tag
-	return strings.Join([]string{protected, encode(encryptedKey), encode(iv), encode(sealed[:at]), encode(sealed[at:])}, "."), nil
-}
-
-func encode(data []byte) string { return base64.RawURLEncoding.EncodeToString(data) }
-
-// wrap returns a new content encryption key and its encrypted form. It adds to the header what the
-// recipient needs.
-func wrap(header map[string]any, alg, enc string, key crypto.PublicKey) (cek, encryptedKey []byte, err error) {
-	cek = random(contents[enc].key)
-	if k, ok := key.(*rsa.PublicKey); ok && strings.HasPrefix(alg, "RSA-") {
-		encryptedKey, err = rsa.EncryptOAEP(oaepHash(alg), rand.Reader, k, cek, nil)
-		return cek, encryptedKey, err
-	}
-	public, err := agreementKey(key)
-	if err != nil || strings.HasPrefix(alg, "RSA-") {
-		return nil, nil, errUnwrap
-	}
-	ephemeral, err := public.Curve().GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, nil, err
-	}
-	if header["epk"], err = publicMembers(ephemeral.PublicKey()); err != nil {
-		return nil, nil, err
-	}
-	derived, err := derive(alg, enc, ephemeral, public, nil, nil)
-	if err != nil || wrapSize(alg) == 0 {
-		return derived, nil, err
-	}
-	block, err := aes.NewCipher(derived)
-	if err != nil {
-		return nil, nil, err
-	}
-	encryptedKey, err = josecipher.KeyWrap(block, cek)
-	return cek, encryptedKey, err
+	return string(out), nil
 }
 
 // CheckEncryption returns an error unless alg and enc are supported for encryption.

@@ -51,11 +51,9 @@ func (t *text) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return nil
 }
 
-var headerLimits = Limits{Bytes: maxHeader, Depth: 16, Members: 250}
-
 func parseHeader(raw []byte) (Header, error) {
 	var w wireHeader
-	if err := Decode(raw, &w, headerLimits); err != nil {
+	if err := Decode(raw, &w, Limits{Bytes: maxHeader, Depth: 16, Members: 250}); err != nil {
 		return Header{}, fmt.Errorf("header: %w", err)
 	}
 	switch {

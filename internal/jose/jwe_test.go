@@ -6,20 +6,15 @@ import (
 	"crypto/cipher"
 	"crypto/ecdh"
 	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 
 	gojose "github.com/go-jose/go-jose/v4"
-	"github.com/lestrrat-go/jwx/v3/jwa"
-	"github.com/lestrrat-go/jwx/v3/jwe"
-	"github.com/lestrrat-go/jwx/v3/jwk"
 
 	"github.com/countersign/countersign/internal/jose"
 )
@@ -62,8 +57,8 @@ func algsFor(kind string) []string {
 
 var contentAlgs = []string{"A128GCM", "A192GCM", "A256GCM", "A128CBC-HS256", "A192CBC-HS384", "A256CBC-HS512"}
 
-// TestOtherLibraries: for each algorithm and kind of key, jwx and go-jose read what this package
-// encrypts, and this package reads what they encrypt. go-jose has no X25519.
+// TestOtherLibraries: for each algorithm and kind of key, go-jose reads what this package
+// encrypts, and this package reads what go-jose encrypts. go-jose has no X25519.
 func TestOtherLibraries(t *testing.T) {
 	for kind, key := range recipients(t) {
 		for _, alg := range algsFor(kind) {
@@ -81,13 +76,6 @@ func TestOtherLibraries(t *testing.T) {
 					}
 				}
 				opens("this package", ours, nil)
-				keyAlg, _ := jwa.LookupKeyEncryptionAlgorithm(alg)
-				contentAlg, _ := jwa.LookupContentEncryptionAlgorithm(enc)
-				theirs, err := jwe.Encrypt([]byte(text), jwe.WithKey(keyAlg, key.public), jwe.WithContentEncryption(contentAlg))
-				opens("jwx", string(theirs), err)
-				if plain, err := jwe.Decrypt([]byte(ours), jwe.WithKey(keyAlg, key.private)); err != nil || string(plain) != text {
-					t.Errorf("%s: jwx reads %q, %v", name, plain, err)
-				}
 				if kind == "X25519" {
 					continue
 				}
@@ -202,42 +190,4 @@ func TestPartyInfo(t *testing.T) {
 	if plain, err := jose.Decrypt(raw, 0, jose.DecryptionAlgs, []jose.PrivateKey{{Key: bob}}); err != nil || string(plain) != "e30.e30.e30" {
 		t.Errorf("%q %v", plain, err)
 	}
-}
-
-// TestPublicJWKs: jwx makes the same JWK and the same thumbprint of each kind of key.
-func TestPublicJWKs(t *testing.T) {
-	keys := recipients(t)
-	edwards, _, _ := ed25519.GenerateKey(rand.Reader)
-	keys["Ed25519"] = pair{nil, edwards}
-	agreement, err := ecdh.P384().GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys["ECDH"] = pair{nil, agreement.Public()}
-	for kind, key := range keys {
-		raw, thumbprint, err := jose.PublicJWK(key.public)
-		if err != nil {
-			t.Fatal(kind, err)
-		}
-		theirs, err := jwk.Import(key.public)
-		if err != nil {
-			t.Fatal(kind, err)
-		}
-		sum, err := theirs.Thumbprint(crypto.SHA256)
-		text, _ := json.Marshal(theirs)
-		if err != nil || thumbprint != base64.RawURLEncoding.EncodeToString(sum) || !sameJSON(raw, text) {
-			t.Errorf("%s: %s\n%s", kind, raw, text)
-		}
-	}
-	small, _ := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
-	for _, bad := range []any{nil, "x", small.Public(), (*rsa.PrivateKey)(nil)} {
-		if _, _, err := jose.PublicJWK(bad); err == nil {
-			t.Errorf("%T is encoded", bad)
-		}
-	}
-}
-
-func sameJSON(a, b []byte) bool {
-	var x, y map[string]any
-	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && fmt.Sprint(x) == fmt.Sprint(y)
 }

@@ -3,19 +3,19 @@ package jose
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
 	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/lestrrat-go/jwx/v3/jwk"
 )
 
 const (
@@ -124,71 +124,31 @@ func (w *wireKey) material() (any, error) {
 	return w.export()
 }
 
-var (
-	errKeyType  = errors.New("the key is malformed or has an unknown type")
-	errKeyCurve = errors.New("the key is malformed or has an unknown curve")
-)
-
-// export decodes the key material. No error quotes the input.
+// export passes only the members with the key material to the library. The library accepts
+// "X" for "x", so the text that it gets has no such duplicates. Its errors may quote the
+// input and are not returned.
 func (w *wireKey) export() (any, error) {
-	var numbers [4][]byte
-	for i, number := range []string{w.N, w.E, w.X, w.Y} {
-		raw, err := DecodeBase64(number)
-		if err != nil {
+	for _, number := range []string{w.N, w.E, w.X, w.Y} {
+		if _, err := DecodeBase64(number); err != nil {
 			return nil, errors.New("a number of the key is not base64url")
 		}
-		numbers[i] = raw
 	}
-	n, e, x, y := numbers[0], numbers[1], numbers[2], numbers[3]
-	switch w.Kty {
-	case "RSA":
-		return exportRSA(n, e)
-	case "EC":
-		return exportEC(w.Crv, x, y)
-	case "OKP":
-		return exportOKP(w.Crv, x)
-	}
-	return nil, errKeyType
-}
-
-func exportRSA(n, e []byte) (any, error) {
-	exponent := new(big.Int).SetBytes(e)
-	if len(n) == 0 || len(e) == 0 || exponent.BitLen() > 31 { // see checkRSA
-		return nil, errKeyType
-	}
-	return &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: int(exponent.Int64())}, nil
-}
-
-func exportEC(crv string, x, y []byte) (any, error) {
-	c, known := curves[text(crv)]
-	switch {
-	case !known:
-		return nil, errKeyCurve
-	case len(x) != c.size || len(y) != c.size: // RFC 7518 §6.2.1.2
-		return nil, errKeyType
-	}
-	k, err := ecdsa.ParseUncompressedPublicKey(c.curve, slices.Concat([]byte{4}, x, y))
+	raw, err := json.Marshal(struct {
+		Kty string `json:"kty"`
+		wireNumbers
+	}{w.Kty, w.wireNumbers})
 	if err != nil {
-		return nil, errors.New("the EC point is not on its curve")
+		return nil, errors.New("the key is malformed")
 	}
-	return k, nil
-}
-
-func exportOKP(crv string, x []byte) (any, error) {
-	switch crv {
-	case "Ed25519":
-		if len(x) != ed25519.PublicKeySize {
-			return nil, errors.New("the Ed25519 key has the wrong size")
-		}
-		return ed25519.PublicKey(x), nil
-	case "X25519":
-		k, err := ecdh.X25519().NewPublicKey(x)
-		if err != nil {
-			return nil, errKeyType
-		}
-		return k, nil
+	parsed, err := jwk.ParseKey(raw)
+	if err != nil {
+		return nil, errors.New("the key is malformed or has an unknown type")
 	}
-	return nil, errKeyCurve
+	var out any
+	if err := jwk.Export(parsed, &out); err != nil {
+		return nil, errors.New("the key is malformed or has an unknown curve")
+	}
+	return out, nil
 }
 
 func (k Key) checkStrength() error {

@@ -2,16 +2,12 @@ package jose
 
 import (
 	"crypto"
-	"crypto/ecdh"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rsa"
-	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
-	"math/big"
+
+	"github.com/lestrrat-go/jwx/v3/jwk"
 )
 
 var errJWK = errors.New("cannot encode the key as a JWK")
@@ -30,42 +26,18 @@ func PublicJWK(key crypto.PublicKey) (raw json.RawMessage, thumbprint string, er
 	if raw, thumbprint, ok := mlDSAJWK(key); ok {
 		return raw, thumbprint, nil
 	}
-	members, err := publicMembers(key)
+	k, err := jwk.Import(key)
 	if err != nil {
-		return nil, "", err
-	}
-	if raw, err = json.Marshal(members); err != nil { // sorted and without spaces (RFC 7638 §3)
 		return nil, "", errJWK
 	}
-	sum := sha256.Sum256(raw)
-	return raw, encode(sum[:]), nil
-}
-
-// publicMembers returns the required members of a JWK (RFC 7638 §3.2).
-func publicMembers(key crypto.PublicKey) (map[string]string, error) {
-	switch k := key.(type) {
-	case *rsa.PublicKey:
-		return map[string]string{"kty": "RSA", "n": encode(k.N.Bytes()), "e": encode(big.NewInt(int64(k.E)).Bytes())}, nil
-	case *ecdsa.PublicKey:
-		name := k.Curve.Params().Name
-		if point, err := k.Bytes(); err == nil && curves[text(name)].curve != nil {
-			return ecMembers(name, point), nil
-		}
-	case ed25519.PublicKey:
-		return map[string]string{"kty": "OKP", "crv": "Ed25519", "x": encode(k)}, nil
-	case *ecdh.PublicKey:
-		if k.Curve() == ecdh.X25519() {
-			return map[string]string{"kty": "OKP", "crv": "X25519", "x": encode(k.Bytes())}, nil
-		}
-		return ecMembers(fmt.Sprint(k.Curve()), k.Bytes()), nil
+	sum, err := k.Thumbprint(crypto.SHA256)
+	if err != nil {
+		return nil, "", errJWK
 	}
-	return nil, errJWK
-}
-
-// ecMembers splits an uncompressed point.
-func ecMembers(crv string, point []byte) map[string]string {
-	size := len(point) / 2
-	return map[string]string{"kty": "EC", "crv": crv, "x": encode(point[1 : 1+size]), "y": encode(point[1+size:])}
+	if raw, err = json.Marshal(k); err != nil {
+		return nil, "", errJWK
+	}
+	return raw, base64.RawURLEncoding.EncodeToString(sum), nil
 }
 
 // SignEmbedded is Sign for a JWT with its key in the header. It adds no kid.

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/lestrrat-go/jwx/v3/jwk"
@@ -132,7 +131,7 @@ func TestWycheproofSignatures(t *testing.T) {
 // vectors test as much code as possible.
 func TestWycheproofEncryption(t *testing.T) {
 	const file = "json_web_encryption_test"
-	algs := append([]string{"RSA-OAEP", "A128KW", "A192KW", "A256KW"}, jose.DecryptionAlgs...)
+	algs := append([]string{"RSA-OAEP", "A128KW", "A192KW", "A256KW", "A128GCMKW", "A192GCMKW", "A256GCMKW"}, jose.DecryptionAlgs...)
 	var f vectorFile
 	load(t, file+".json", &f)
 	odd := exceptions(t, file)
@@ -140,7 +139,7 @@ func TestWycheproofEncryption(t *testing.T) {
 	for _, g := range f.TestGroups {
 		for _, test := range g.Tests {
 			want := test.Result == "valid"
-			if w, ok := odd[test.TcID]; ok || gcmWrapped(test.JWE) {
+			if w, ok := odd[test.TcID]; ok {
 				want = w
 			}
 			n++
@@ -155,13 +154,6 @@ func TestWycheproofEncryption(t *testing.T) {
 	t.Logf("%s: %d vectors", file, n)
 }
 
-// gcmWrapped reports that the key is wrapped with AES-GCM, which the module does not have.
-func gcmWrapped(jwe string) bool {
-	header, _, _ := strings.Cut(jwe, ".")
-	raw, _ := base64.RawURLEncoding.DecodeString(header)
-	return strings.Contains(string(raw), "GCMKW")
-}
-
 func decryptVector(key json.RawMessage, jwe string, algs []string) ([]byte, error) {
 	parsed, err := jwk.ParseKey(key)
 	if err != nil {
@@ -172,8 +164,8 @@ func decryptVector(key json.RawMessage, jwe string, algs []string) ([]byte, erro
 		return nil, err
 	}
 	id, _ := parsed.KeyID()
-	if alg, ok := parsed.Algorithm(); ok {
-		algs = slices.DeleteFunc(slices.Clone(algs), func(a string) bool { return a != alg.String() }) // a key is used only with its algorithm
+	if alg, ok := parsed.Algorithm(); ok && slices.Contains(algs, alg.String()) {
+		algs = []string{alg.String()} // a key is used only with its algorithm
 	}
 	return jose.Decrypt(jwe, 0, algs, []jose.PrivateKey{{ID: id, Key: private}})
 }
