@@ -3,7 +3,6 @@ package storetest_test
 import (
 	"bytes"
 	"context"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -61,6 +60,108 @@ func (s *firstTime) Save(ctx context.Context, key string, value []byte, until ti
 
 func (s *firstTime) Link(ctx context.Context, index, key string, until time.Time) error {
 	return s.Memory.Link(ctx, index, key, s.first(index+key, until))
+}
+
+// overwritten keeps the end of a longer old value.
+type overwritten struct{ *login.Memory }
+
+func (s overwritten) Save(ctx context.Context, key string, value []byte, until time.Time) error {
+	old, err := s.Memory.Load(ctx, key)
+	if err == nil && len(old) > len(value) {
+		value = append(bytes.Clone(value), old[len(value):]...)
+	}
+	return s.Memory.Save(ctx, key, value, until)
+}
+
+// readCache is a process that keeps what it has read.
+type readCache struct {
+	*login.Memory
+	values, sets sync.Map
+}
+
+func (s *readCache) Load(ctx context.Context, key string) ([]byte, error) {
+	if value, ok := s.values.Load(key); ok {
+		return bytes.Clone(value.([]byte)), ctx.Err()
+	}
+	value, err := s.Memory.Load(ctx, key)
+	if value != nil {
+		s.values.Store(key, bytes.Clone(value))
+	}
+	return value, err
+}
+
+func (s *readCache) Save(ctx context.Context, key string, value []byte, until time.Time) error {
+	s.values.Delete(key)
+	return s.Memory.Save(ctx, key, value, until)
+}
+
+func (s *readCache) Delete(ctx context.Context, key string) error {
+	s.values.Delete(key)
+	return s.Memory.Delete(ctx, key)
+}
+
+func (s *readCache) Linked(ctx context.Context, index string) ([]string, error) {
+	if set, ok := s.sets.Load(index); ok {
+		return slices.Clone(set.([]string)), ctx.Err()
+	}
+	set, err := s.Memory.Linked(ctx, index)
+	if len(set) > 0 {
+		s.sets.Store(index, slices.Clone(set))
+	}
+	return set, err
+}
+
+func (s *readCache) Link(ctx context.Context, index, key string, until time.Time) error {
+	s.sets.Delete(index)
+	return s.Memory.Link(ctx, index, key, until)
+}
+
+func (s *readCache) Unlink(ctx context.Context, index, key string) error {
+	s.sets.Delete(index)
+	return s.Memory.Unlink(ctx, index, key)
+}
+
+// fileNames replaces the marks in a key.
+func fileNames(key string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`/\:`, r) {
+			return '_'
+		}
+		return r
+	}, key)
+}
+
+// graves do not let a key return that was deleted.
+type graves struct {
+	*login.Memory
+	deleted sync.Map
+}
+
+func (s *graves) Delete(ctx context.Context, key string) error {
+	s.deleted.Store(key, true)
+	return s.Memory.Delete(ctx, key)
+}
+
+func (s *graves) Save(ctx context.Context, key string, value []byte, until time.Time) error {
+	if _, dead := s.deleted.Load(key); dead {
+		return nil
+	}
+	return s.Memory.Save(ctx, key, value, until)
+}
+
+// tidyDelete deletes what the key begins with, as a directory is removed.
+type tidyDelete struct{ *login.Memory }
+
+func (s tidyDelete) Delete(ctx context.Context, key string) error {
+	if strings.HasPrefix(lastSaved, key) {
+		key = lastSaved
+	}
+	return s.Memory.Delete(ctx, key)
+}
+
+func (s tidyDelete) Save(ctx context.Context, key string, value []byte, until time.Time) error {
+	lastSaved = key
+	return s.Memory.Save(ctx, key, value, until)
 }
 
 type emptyIsNil struct{ *login.Memory }
@@ -183,148 +284,4 @@ func (s oneSpace) Acquire(ctx context.Context, key string, d time.Duration) (fun
 	}
 	err := s.Save(ctx, key, nil, time.Now().Add(d))
 	return func() { s.Delete(context.WithoutCancel(ctx), key) }, err == nil, err
-}
-
-type firstLinks struct {
-	*login.Memory
-	most int
-}
-
-func (s firstLinks) Linked(ctx context.Context, index string) ([]string, error) {
-	all, err := s.Memory.Linked(ctx, index)
-	slices.Sort(all)
-	return all[:min(s.most, len(all))], err
-}
-
-// toggled removes a link that is added a second time.
-type toggled struct{ *login.Memory }
-
-func (s toggled) Link(ctx context.Context, index, key string, until time.Time) error {
-	if all, _ := s.Linked(ctx, index); slices.Contains(all, key) {
-		return s.Unlink(ctx, index, key)
-	}
-	return s.Memory.Link(ctx, index, key, until)
-}
-
-// tombstone never adds a link again that was removed.
-type tombstone struct {
-	*login.Memory
-	removed sync.Map
-}
-
-func (s *tombstone) Unlink(ctx context.Context, index, key string) error {
-	s.removed.Store(index+key, true)
-	return s.Memory.Unlink(ctx, index, key)
-}
-
-func (s *tombstone) Link(ctx context.Context, index, key string, until time.Time) error {
-	if _, removed := s.removed.Load(index + key); removed {
-		return nil
-	}
-	return s.Memory.Link(ctx, index, key, until)
-}
-
-type lastLink struct{ *login.Memory }
-
-func (s lastLink) Link(ctx context.Context, index, key string, until time.Time) error {
-	if err := s.Unlink(ctx, index, key); err != nil {
-		return err
-	}
-	return s.Memory.Link(ctx, index, key, until)
-}
-
-type alwaysFirst struct{ *login.Memory }
-
-func (alwaysFirst) Once(_ context.Context, _ string, until time.Time) (bool, error) {
-	if time.Now().After(until) {
-		return false, os.ErrDeadlineExceeded
-	}
-	return true, nil
-}
-
-type pastOnce struct{ *login.Memory }
-
-func (s pastOnce) Once(ctx context.Context, key string, until time.Time) (bool, error) {
-	if time.Now().After(until) {
-		return true, nil
-	}
-	return s.Memory.Once(ctx, key, until)
-}
-
-// twoSteps reads and then writes, not atomically.
-type twoSteps struct{ *login.Memory }
-
-func (s twoSteps) Once(ctx context.Context, key string, until time.Time) (bool, error) {
-	used, err := s.Load(ctx, key)
-	if used != nil || err != nil {
-		return false, err
-	}
-	time.Sleep(time.Millisecond)
-	return true, s.Save(ctx, key, nil, until)
-}
-
-// lastOnce remembers a key until the time of its last use.
-type lastOnce struct {
-	*login.Memory
-	mu    sync.Mutex
-	until map[string]time.Time
-}
-
-func (s *lastOnce) Once(_ context.Context, key string, until time.Time) (bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	first := time.Now().After(s.until[key])
-	s.until[key] = until
-	return first, nil
-}
-
-type sharedLease struct{ *login.Memory }
-
-func (sharedLease) Acquire(context.Context, string, time.Duration) (func(), bool, error) {
-	return func() {}, true, nil
-}
-
-// anyRelease ends the lease of every holder.
-type anyRelease struct {
-	*login.Memory
-	release func()
-}
-
-func (s *anyRelease) Acquire(ctx context.Context, key string, d time.Duration) (func(), bool, error) {
-	release, held, err := s.Memory.Acquire(ctx, key, d)
-	if held {
-		s.release = release
-	}
-	return func() { s.release() }, held, err
-}
-
-// requestRelease needs the context of Acquire to give the lease back.
-type requestRelease struct{ *login.Memory }
-
-func (s requestRelease) Acquire(ctx context.Context, key string, d time.Duration) (func(), bool, error) {
-	release, held, err := s.Memory.Acquire(ctx, key, d)
-	return func() {
-		if ctx.Err() == nil {
-			release()
-		}
-	}, held, err
-}
-
-// noContext ignores the context of the caller.
-type noContext struct{ *login.Memory }
-
-func (s noContext) Load(_ context.Context, key string) ([]byte, error) {
-	return s.Memory.Load(context.Background(), key)
-}
-
-func (s noContext) Once(_ context.Context, key string, until time.Time) (bool, error) {
-	return s.Memory.Once(context.Background(), key, until)
-}
-
-func (s noContext) Linked(_ context.Context, index string) ([]string, error) {
-	return s.Memory.Linked(context.Background(), index)
-}
-
-func (s noContext) Acquire(_ context.Context, key string, d time.Duration) (func(), bool, error) {
-	return s.Memory.Acquire(context.Background(), key, d)
 }

@@ -12,10 +12,13 @@ import (
 func testIndex(t *testing.T, open func() Index) {
 	one, two := open(), open()
 	t.Run("sets", func(t *testing.T) { sets(t, one, two) })
-	t.Run("the later time counts", func(t *testing.T) { laterTime(t, one, two) })
-	t.Run("expired", func(t *testing.T) { expiredLinks(t, one, two) })
+	t.Run("the later time counts", func(t *testing.T) { t.Parallel(); laterTime(t, one, two) })
+	t.Run("expired", func(t *testing.T) { t.Parallel(); expiredLinks(t, one, two) })
+	t.Run("added after it expired", func(t *testing.T) { t.Parallel(); linkedAgain(t, one, two) })
+	t.Run("separators", func(t *testing.T) { separators(t, one) })
+	t.Run("removed at another process", func(t *testing.T) { unlinkedElsewhere(t, one, two) })
 	t.Run("a time that has passed", func(t *testing.T) { pastLink(t, one) })
-	t.Run("extended", func(t *testing.T) { extendedLink(t, one, two) })
+	t.Run("extended", func(t *testing.T) { t.Parallel(); extendedLink(t, one, two) })
 	t.Run("keys are exact", func(t *testing.T) { exactLinks(t, one) })
 	t.Run("ended context", func(t *testing.T) { endedLinks(t, one) })
 	t.Run("parallel", func(t *testing.T) { parallelLinks(t, one, two) })
@@ -134,6 +137,43 @@ func expiredLink(t *testing.T, one, two Index, order []string) {
 		brief(t, func(until time.Time) error { return one.Link(t.Context(), user, member, until) })
 	}
 	eventually(t, "the link expires", func() bool { got, err := two.Linked(t.Context(), user); return err == nil && len(got) == 1 })
+	linked(t, one, user, "b")
+}
+
+// linkedAgain: a key that left the set at its time can be added once more.
+func linkedAgain(t *testing.T, one, two Index) {
+	user := key("user")
+	link(t, one, user, "a", time.Now().Add(short))
+	eventually(t, "the link expires", func() bool { got, err := two.Linked(t.Context(), user); return err == nil && len(got) == 0 })
+	link(t, one, user, "a", later())
+	linked(t, two, user, "a")
+}
+
+// separators: where the name of a set ends and a key begins is not guessed.
+func separators(t *testing.T, s Index) {
+	user := key("user")
+	for _, mark := range []string{":", "/", " ", "|", ","} {
+		link(t, s, user+mark+"a", "b", later())
+		link(t, s, user, "a"+mark+"b", later())
+		linked(t, s, user+mark+"a", "b")
+		linked(t, s, user, "a"+mark+"b")
+		if err := s.Unlink(t.Context(), user, "a"+mark+"b"); err != nil {
+			t.Errorf("Unlink: %v", err)
+		}
+		linked(t, s, user+mark+"a", "b")
+	}
+}
+
+// unlinkedElsewhere: a process that has read a set sees what others add and remove afterwards.
+func unlinkedElsewhere(t *testing.T, one, two Index) {
+	user := key("user")
+	link(t, one, user, "a", later())
+	linked(t, one, user, "a")
+	link(t, two, user, "b", later())
+	linked(t, one, user, "a", "b")
+	if err := two.Unlink(t.Context(), user, "a"); err != nil {
+		t.Errorf("Unlink: %v", err)
+	}
 	linked(t, one, user, "b")
 }
 

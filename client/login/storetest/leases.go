@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -11,8 +12,11 @@ import (
 func testLeases(t *testing.T, open func() Leases) {
 	one, two := open(), open()
 	t.Run("one holder", func(t *testing.T) { oneHolder(t, one, two) })
-	t.Run("expired", func(t *testing.T) { leaseExpires(t, one, two) })
-	t.Run("release by a former holder", func(t *testing.T) { lateRelease(t, one, two) })
+	t.Run("expired", func(t *testing.T) { t.Parallel(); leaseExpires(t, one, two) })
+	t.Run("release by a former holder", func(t *testing.T) { t.Parallel(); lateRelease(t, one, two) })
+	t.Run("release of an earlier lease", func(t *testing.T) { t.Parallel(); earlierRelease(t, one, two) })
+	t.Run("asking does not extend", func(t *testing.T) { t.Parallel(); askedLease(t, one, two) })
+	t.Run("many leases", func(t *testing.T) { manyLeases(t, one, two) })
 	t.Run("keys are exact", func(t *testing.T) { leaseExact(t, one) })
 	t.Run("release after the request", func(t *testing.T) { releaseLater(t, one, two) })
 	t.Run("ended context", func(t *testing.T) { leaseEnded(t, one) })
@@ -103,6 +107,44 @@ func lateRelease(t *testing.T, one, two Leases) {
 	eventually(t, "the lease ends", func() bool { _, held, err := two.Acquire(t.Context(), k, time.Minute); return held && err == nil })
 	release()
 	acquire(t, one, k, time.Minute, false)
+}
+
+// earlierRelease: the process that was too slow has the lease again by now, in another request.
+func earlierRelease(t *testing.T, one, two Leases) {
+	k := key("lease")
+	release := acquire(t, one, k, short, true)
+	var second func()
+	eventually(t, "the lease ends", func() bool {
+		again, held, err := one.Acquire(t.Context(), k, time.Minute)
+		second = again
+		return held && err == nil
+	})
+	release()
+	acquire(t, two, k, time.Minute, false)
+	second()
+	acquire(t, two, k, time.Minute, true)
+}
+
+// askedLease: who asks for a lease that another caller has does not make it last longer, and has
+// no turn of its own: otherwise two callers that ask again and again would wait for ever.
+func askedLease(t *testing.T, one, two Leases) {
+	k := key("asked")
+	acquire(t, one, k, short, true)
+	eventually(t, "the lease ends", func() bool {
+		_, held, err := two.Acquire(t.Context(), k, 2*short)
+		return held && err == nil
+	})
+}
+
+// manyLeases: a process may have many leases at a time, and a new one ends no other.
+func manyLeases(t *testing.T, one, two Leases) {
+	prefix := key("lease")
+	for i := range 100 {
+		acquire(t, one, fmt.Sprint(prefix, i), time.Minute, true)
+	}
+	for i := range 100 {
+		acquire(t, two, fmt.Sprint(prefix, i), time.Minute, false)
+	}
 }
 
 // leaseRace: of many callers at the same time exactly one holds the lease.

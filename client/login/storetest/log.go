@@ -25,10 +25,12 @@ func testLog(t *testing.T, open func() Log) {
 	one, two := open(), open()
 	t.Run("followed", func(t *testing.T) { followed(t, one, two) })
 	t.Run("expired", func(t *testing.T) { expiredLog(t, one, two) })
+	t.Run("each value has its time", func(t *testing.T) { t.Parallel(); keptLog(t, one, two) })
 	t.Run("separate", func(t *testing.T) { separateLogs(t, one, two) })
 	t.Run("many writers", func(t *testing.T) { manyWriters(t, one, two) })
 	t.Run("current", func(t *testing.T) { currentLog(t, one, two) })
-	t.Run("stays current", func(t *testing.T) { staysCurrent(t, one, two) })
+	t.Run("stays current", func(t *testing.T) { t.Parallel(); staysCurrent(t, one, two) })
+	t.Run("often current", func(t *testing.T) { t.Parallel(); oftenCurrent(t, one) })
 	t.Run("values are exact", func(t *testing.T) { exactLog(t, one, two) })
 	t.Run("ended context", func(t *testing.T) { wantEnded(t, "Append", one.Append(ended(t), key("log"), []byte("a"), later())) })
 	t.Run("ends", func(t *testing.T) { followEnds(t, one) })
@@ -149,6 +151,31 @@ func manyWriters(t *testing.T, one, two Log) {
 	}
 	group.Wait()
 	eventually(t, "all 200 values come", func() bool { return r.has(want...) })
+	late := follow(t, two, log)
+	eventually(t, "all 200 values come to a late reader", func() bool { return late.has(want...) })
+}
+
+// keptLog: a value stays in the log when another one has expired that was added later.
+func keptLog(t *testing.T, one, two Log) {
+	log := key("log")
+	add(t, one, log, "long", later())
+	add(t, one, log, "short", time.Now().Add(short))
+	time.Sleep(2 * short)
+	add(t, two, log, "new", later())
+	r := follow(t, two, log)
+	eventually(t, "the values that have not expired come", func() bool {
+		_, _, long := r.seen("long")
+		_, _, fresh := r.seen("new")
+		return long && fresh
+	})
+}
+
+// oftenCurrent: current is called at least once per second, also while nothing is added. A
+// process that does not know whether it is current rejects requests. The wait allows for twice
+// the time.
+func oftenCurrent(t *testing.T, s Log) {
+	r := follow(t, s, key("log"))
+	eventually(t, "current is called six times", func() bool { looks, _, _ := r.seen(""); return looks >= 6 })
 }
 
 // currentLog: current is called only after the values that were in the log have come. A

@@ -15,9 +15,13 @@ type memoryLog struct {
 	name    func(string) string // changes the names of logs
 	alias   bool                // keeps the slices of callers without a copy
 	endless bool                // Follow does not end with its context
+	rarely  bool                // current is called every three seconds
+	most    int                 // of the values that were there, that many come
+	whole   bool                // all values of a log expire together, at the time of the last one
 
-	mu   sync.Mutex
-	logs map[string][][]byte
+	mu    sync.Mutex
+	logs  map[string][][]byte
+	until map[string]time.Time
 }
 
 func (l *memoryLog) Append(ctx context.Context, log string, value []byte, until time.Time) error {
@@ -30,8 +34,12 @@ func (l *memoryLog) Append(ctx context.Context, log string, value []byte, until 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.logs == nil {
-		l.logs = map[string][][]byte{}
+		l.logs, l.until = map[string][][]byte{}, map[string]time.Time{}
 	}
+	if end, known := l.until[log]; l.whole && known && time.Now().After(end) {
+		l.logs[l.named(log)] = nil
+	}
+	l.until[log] = until
 	l.logs[l.named(log)] = append(l.logs[l.named(log)], value)
 	return nil
 }
@@ -54,8 +62,15 @@ func (l *memoryLog) Follow(ctx context.Context, log string, heard func([]byte), 
 	if l.onlyNew {
 		n = len(l.from(log, 0))
 	}
+	if all := l.from(log, 0); l.most > 0 && len(all) > l.most {
+		n = len(all) - l.most
+	}
 	if l.endless {
 		ctx = context.Background()
+	}
+	pause := 20 * time.Millisecond
+	if l.rarely {
+		pause = 3 * time.Second
 	}
 	for {
 		values := l.from(log, n)
@@ -71,7 +86,7 @@ func (l *memoryLog) Follow(ctx context.Context, log string, heard func([]byte), 
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(pause):
 		}
 	}
 }

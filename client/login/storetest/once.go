@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -10,9 +11,10 @@ import (
 func testReplay(t *testing.T, open func() Replay) {
 	one, two := open(), open()
 	t.Run("first", func(t *testing.T) { firstOnly(t, one, two) })
-	t.Run("expired", func(t *testing.T) { onceExpires(t, one, two) })
+	t.Run("expired", func(t *testing.T) { t.Parallel(); onceExpires(t, one, two) })
+	t.Run("many keys", func(t *testing.T) { manyOnce(t, one, two) })
 	t.Run("a time that has passed", func(t *testing.T) { oncePast(t, one) })
-	t.Run("the first time counts", func(t *testing.T) { onceFirstTime(t, one, two) })
+	t.Run("the first time counts", func(t *testing.T) { t.Parallel(); onceFirstTime(t, one, two) })
 	t.Run("keys are exact", func(t *testing.T) { onceExact(t, one) })
 	t.Run("ended context", func(t *testing.T) { onceEnded(t, one) })
 	t.Run("race", func(t *testing.T) { onceRace(t, one, two) })
@@ -75,7 +77,24 @@ func onceFirstTime(t *testing.T, one, two Replay) {
 	wantOnce(t, one, k, false)
 }
 
-// onceExact: the use of one key does not count for another key.
+// manyOnce: a key is remembered when many others have been used since.
+func manyOnce(t *testing.T, one, two Replay) {
+	k, others := key("old"), key("others")
+	wantOnce(t, one, k, true)
+	var group sync.WaitGroup
+	for i := range 10 {
+		group.Go(func() {
+			for n := range 50 {
+				wantOnce(t, two, fmt.Sprint(others, i, ".", n), true)
+			}
+		})
+	}
+	group.Wait()
+	wantOnce(t, two, k, false)
+	wantOnce(t, one, k, false)
+}
+
+// onceExact: the use of one key is not that of another.
 func onceExact(t *testing.T, s Replay) {
 	for _, k := range []string{key("Exact"), longKey()} {
 		wantOnce(t, s, k, true)

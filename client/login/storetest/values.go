@@ -12,6 +12,8 @@ func testValues(t *testing.T, open func() Values) {
 	one, two := open(), open()
 	t.Run("deleted", func(t *testing.T) { deleted(t, one, two) })
 	t.Run("delete is exact", func(t *testing.T) { exactDelete(t, one) })
+	t.Run("saved after delete", func(t *testing.T) { savedAgain(t, one, two) })
+	t.Run("deleted at another process", func(t *testing.T) { deletedElsewhere(t, one, two) })
 }
 
 // testLoadSave is what Values and ssf.Store have in common.
@@ -26,9 +28,12 @@ func testLoadSave(t *testing.T, open func() LoadSave) {
 	t.Run("odd key", func(t *testing.T) { roundTrip(t, one, two, key(`%_*?[]{}'"\`), []byte("value")) })
 	t.Run("absent", func(t *testing.T) { loads(t, one, key("absent"), nil) })
 	t.Run("replaced", func(t *testing.T) { replaced(t, one, two) })
-	t.Run("expired", func(t *testing.T) { expires(t, one, two) })
-	t.Run("the last time counts", func(t *testing.T) { lastTime(t, one, two) })
+	t.Run("replaced by a shorter value", func(t *testing.T) { shorter(t, one, two) })
+	t.Run("replaced at another process", func(t *testing.T) { replacedElsewhere(t, one, two) })
+	t.Run("expired", func(t *testing.T) { t.Parallel(); expires(t, one, two) })
+	t.Run("the last time counts", func(t *testing.T) { t.Parallel(); lastTime(t, one, two) })
 	t.Run("keys are exact", func(t *testing.T) { exactKeys(t, one) })
+	t.Run("punctuation", func(t *testing.T) { punctuation(t, one) })
 	t.Run("caller's slice", func(t *testing.T) { ownCopy(t, one) })
 	t.Run("one slice for each call", func(t *testing.T) { ownSlices(t, one) })
 	t.Run("ended context", func(t *testing.T) { endedValues(t, one) })
@@ -89,6 +94,39 @@ func replaced(t *testing.T, one, two LoadSave) {
 	loads(t, two, k, nil)
 }
 
+// shorter: nothing of the old value is left.
+func shorter(t *testing.T, one, two LoadSave) {
+	k := key("shorter")
+	for _, value := range []string{"a longer value", "short", ""} {
+		save(t, one, k, []byte(value), later())
+		loads(t, two, k, []byte(value))
+	}
+}
+
+// replacedElsewhere: a process that has read a value sees what another one saves afterwards.
+func replacedElsewhere(t *testing.T, one, two LoadSave) {
+	k := key("elsewhere")
+	loads(t, one, k, nil)
+	for i := range 4 {
+		value := fmt.Appendf(nil, "value %d", i)
+		save(t, []LoadSave{one, two}[i%2], k, value, later())
+		loads(t, one, k, value)
+		loads(t, two, k, value)
+	}
+}
+
+// punctuation: keys that differ in a mark alone are different, as those of a file's name must be.
+func punctuation(t *testing.T, s LoadSave) {
+	k := key("mark")
+	const marks = `/\:._-%*?+~ "'`
+	for _, mark := range marks {
+		save(t, s, k+string(mark)+"x", []byte(string(mark)), later())
+	}
+	for _, mark := range marks {
+		loads(t, s, k+string(mark)+"x", []byte(string(mark)))
+	}
+}
+
 func expires(t *testing.T, one, two LoadSave) {
 	k := key("expires")
 	save(t, one, k, []byte("value"), time.Now().Add(short))
@@ -105,6 +143,32 @@ func deleted(t *testing.T, one, two Values) {
 		if err := two.Delete(t.Context(), k); err != nil {
 			t.Errorf("Delete: %v", err)
 		}
+	}
+	loads(t, one, k, nil)
+	loads(t, two, k, nil)
+}
+
+// savedAgain: a key that was deleted can have a value again, at once.
+func savedAgain(t *testing.T, one, two Values) {
+	k := key("again")
+	save(t, one, k, []byte("value"), later())
+	if err := one.Delete(t.Context(), k); err != nil {
+		t.Errorf("Delete: %v", err)
+	}
+	save(t, one, k, []byte("another"), later())
+	loads(t, one, k, []byte("another"))
+	loads(t, two, k, []byte("another"))
+}
+
+// deletedElsewhere: a process that has read a value does not keep it after another one deleted
+// it. A session that ended must have ended everywhere.
+func deletedElsewhere(t *testing.T, one, two Values) {
+	k := key("elsewhere")
+	save(t, one, k, []byte("value"), later())
+	loads(t, one, k, []byte("value"))
+	loads(t, two, k, []byte("value"))
+	if err := two.Delete(t.Context(), k); err != nil {
+		t.Errorf("Delete: %v", err)
 	}
 	loads(t, one, k, nil)
 	loads(t, two, k, nil)
