@@ -156,14 +156,17 @@ func (m *Memory) release(key string, serial uint64) {
 	}
 }
 
-// Link implements Index. Of two times for one key, the later one applies. It returns an error
-// if the memory is full or ctx has ended.
+// Link implements Index. Of two times for one key, the later one applies. A time that has passed
+// adds nothing. It returns an error if the memory is full or ctx has ended.
 func (m *Memory) Link(ctx context.Context, index, key string, until time.Time) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if !until.After(m.now()) {
+		return nil
+	}
 	if !m.makeRoom() {
 		return errFull
 	}

@@ -164,3 +164,21 @@ func TestMemoryFlood(t *testing.T) {
 		t.Errorf("when they are over there is no room again: %v", err)
 	}
 }
+
+// TestMemoryLinkPast: links whose time has passed, or is not set, take no room.
+func TestMemoryLinkPast(t *testing.T) {
+	m, ctx := &login.Memory{MaxEntries: 5}, t.Context()
+	for i := range 20 {
+		for _, until := range []time.Time{{}, time.Now().Add(-time.Second)} {
+			if err := m.Link(ctx, fmt.Sprint("user", i), "session", until); err != nil {
+				t.Fatalf("after %d links: %v", i, err)
+			}
+		}
+	}
+	if keys, err := m.Linked(ctx, "user1"); len(keys) != 0 || err != nil {
+		t.Errorf("%q, %v", keys, err)
+	}
+	if err := m.Save(ctx, "key", nil, time.Now().Add(time.Minute)); err != nil {
+		t.Error(err)
+	}
+}
