@@ -13,3 +13,6 @@ var errLocked = errors.New("locked by another process")
 func lockFile(string) (*os.File, error) {
 	return nil, errors.New("this operating system has no file locks: implement your own Store")
 }
+
+// isBusy is false: an open file can be replaced and removed.
+func isBusy(error) bool { return false }

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -33,6 +34,7 @@ type FileStore struct {
 const (
 	maxFile     = 1 << 20 // bytes
 	fileTimeout = 5 * time.Second
+	busyTimeout = 2 * time.Second // for a file that another program has open
 	valueSuffix = ".json"
 	leaseSuffix = ".lease"
 	tempPrefix  = "new-"
@@ -48,8 +50,8 @@ type fileValue struct {
 // Load implements [Store]. An error is about the directory: it cannot be created or read, or other
 // users can open it. It is also an error if another process locks it for 5 seconds.
 func (s *FileStore) Load(ctx context.Context, key string) (value []byte, err error) {
-	err = s.locked(ctx, func() error {
-		v, err := s.read(s.path(key, valueSuffix))
+	err = s.locked(ctx, func(ctx context.Context) error {
+		v, err := s.readPatiently(ctx, s.path(key, valueSuffix))
 		if err == nil && time.Now().Before(v.Until) {
 			value = v.Value
 		}
@@ -72,17 +74,18 @@ func (s *FileStore) Save(ctx context.Context, key string, value []byte, until ti
 	if len(content) > maxFile {
 		return fmt.Errorf("tokens: FileStore: the value has %d bytes, expected at most %d", len(value), maxFile*3/4)
 	}
-	return s.locked(ctx, func() error {
+	return s.locked(ctx, func(ctx context.Context) error {
 		s.removeOld()
-		return s.replace(s.path(key, valueSuffix), content)
+		return s.replace(ctx, s.path(key, valueSuffix), content)
 	})
 }
 
 // Delete implements [Store]. An error is about the directory: it cannot be created or read, or
 // other users can open it. It is also an error if another process locks it for 5 seconds.
 func (s *FileStore) Delete(ctx context.Context, key string) error {
-	return s.locked(ctx, func() error {
-		if err := os.Remove(s.path(key, valueSuffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	return s.locked(ctx, func(ctx context.Context) error {
+		err := insist(ctx, func() error { return os.Remove(s.path(key, valueSuffix)) })
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("tokens: FileStore: %w", err)
 		}
 		return nil
@@ -90,18 +93,19 @@ func (s *FileStore) Delete(ctx context.Context, key string) error {
 }
 
 // Acquire implements [Leases] with a lock on a file. The operating system releases it when the
-// process ends. A process that is suspended keeps it. An error is about the directory. A lease that
-// another process has is not an error.
-func (s *FileStore) Acquire(_ context.Context, key string, d time.Duration) (release func(), held bool, err error) {
-	if err := s.open(); err != nil {
-		return nil, false, err
+// process ends. A process that is suspended keeps it. An error is about the directory, or ctx has
+// ended. A lease that another process has is not an error. release is never nil.
+func (s *FileStore) Acquire(ctx context.Context, key string, d time.Duration) (release func(), held bool, err error) {
+	nothing := func() {}
+	if err := errors.Join(ctx.Err(), s.open()); err != nil {
+		return nothing, false, err
 	}
 	lock, err := lockFile(s.path(key, leaseSuffix))
 	switch {
 	case errors.Is(err, errLocked):
-		return nil, false, nil
+		return nothing, false, nil
 	case err != nil:
-		return nil, false, fmt.Errorf("tokens: FileStore: %w", err)
+		return nothing, false, fmt.Errorf("tokens: FileStore: %w", err)
 	}
 	timer := time.AfterFunc(d, func() { lock.Close() })
 	return func() {
@@ -143,18 +147,39 @@ func private(path string, info fs.FileInfo, want fs.FileMode) error {
 	return nil
 }
 
+// turns are the queues of this process, one for each directory. The lock of a file is not fair:
+// of many callers that ask for it again and again, some would wait until their time is over.
+var turns sync.Map // of chan struct{}
+
+// turn is the queue for the directory, also of other FileStores.
+func (s *FileStore) turn() chan struct{} {
+	dir, err := filepath.Abs(s.Dir)
+	if err != nil {
+		dir = s.Dir
+	}
+	turn, _ := turns.LoadOrStore(dir, make(chan struct{}, 1))
+	return turn.(chan struct{})
+}
+
 // locked calls f while no other goroutine or process is in a call of locked.
-func (s *FileStore) locked(ctx context.Context, f func() error) error {
-	if err := s.open(); err != nil {
+func (s *FileStore) locked(ctx context.Context, f func(context.Context) error) error {
+	if err := errors.Join(ctx.Err(), s.open()); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, fileTimeout)
 	defer cancel()
+	turn := s.turn()
+	select {
+	case turn <- struct{}{}:
+		defer func() { <-turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("tokens: FileStore: other calls of this process use %s: %w", s.Dir, ctx.Err())
+	}
 	for {
 		lock, err := lockFile(filepath.Join(s.Dir, lockName))
 		if err == nil {
 			defer lock.Close()
-			return f()
+			return f(ctx)
 		}
 		if !errors.Is(err, errLocked) {
 			return fmt.Errorf("tokens: FileStore: %w", err)
@@ -163,6 +188,24 @@ func (s *FileStore) locked(ctx context.Context, f func() error) error {
 			return fmt.Errorf("tokens: FileStore: another process holds %s: %w", filepath.Join(s.Dir, lockName), ctx.Err())
 		}
 	}
+}
+
+// insist repeats what failed because another program has the file open. On Windows virus
+// scanners and indexers do that for a moment with each new file.
+func insist(ctx context.Context, f func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, busyTimeout)
+	defer cancel()
+	for {
+		err := f()
+		if err == nil || !isBusy(err) || sleep(ctx, 5*time.Millisecond) != nil {
+			return err
+		}
+	}
+}
+
+func (s *FileStore) readPatiently(ctx context.Context, path string) (v fileValue, err error) {
+	err = insist(ctx, func() error { v, err = s.read(path); return err })
+	return v, err
 }
 
 // read returns the content of a file.
@@ -189,7 +232,7 @@ func (s *FileStore) read(path string) (fileValue, error) {
 
 // replace writes to a temporary file first. No process reads a partial file, and after a crash
 // the old or the new content is there.
-func (s *FileStore) replace(path string, content []byte) error {
+func (s *FileStore) replace(ctx context.Context, path string, content []byte) error {
 	f, err := os.CreateTemp(s.Dir, tempPrefix) // with mode 0600
 	if err != nil {
 		return fmt.Errorf("tokens: FileStore: %w", err)
@@ -197,7 +240,7 @@ func (s *FileStore) replace(path string, content []byte) error {
 	_, err = f.Write(content)
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
-		err = os.Rename(f.Name(), path)
+		err = insist(ctx, func() error { return os.Rename(f.Name(), path) })
 	}
 	if err != nil {
 		os.Remove(f.Name())

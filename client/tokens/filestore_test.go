@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/countersign/countersign/client/login/storetest"
 	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/internal/optest"
 )
@@ -55,6 +56,12 @@ func TestFileStore(t *testing.T) {
 	if names, _ := filepath.Glob(filepath.Dir(filepath.Dir(dir)) + "/*"); len(names) != 1 {
 		t.Errorf("files outside of the directory: %q", names)
 	}
+}
+
+// TestFileStoreContract: the suite that every store must pass.
+func TestFileStoreContract(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "tokens")
+	storetest.Run(t, func(*testing.T) any { return &tokens.FileStore{Dir: dir} })
 }
 
 // TestFileStoreModes: other users cannot open the directory or a file. If they could, the store
