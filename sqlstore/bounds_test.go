@@ -102,11 +102,9 @@ func TestPing(t *testing.T) {
 
 // TestDeadline: locked tables do not block a caller beyond its deadline, in any call.
 func TestDeadline(t *testing.T) {
+	t.Parallel()
 	d := postgres(t)
-	s, err := sqlstore.New(sqlstore.Config{DB: d.handle(t), Dialect: d.dialect, Timeout: 200 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := d.hurried(t, 200*time.Millisecond)
 	tx, err := d.handle(t).BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -125,6 +123,7 @@ func TestDeadline(t *testing.T) {
 // TestOneDeadline: a call with several statements has one deadline. Here a write removes expired
 // rows, and all tables except the first are locked.
 func TestOneDeadline(t *testing.T) {
+	t.Parallel()
 	d := postgres(t)
 	const limit = 5 * time.Second
 	s, err := sqlstore.New(sqlstore.Config{DB: d.handle(t), Dialect: d.dialect, Timeout: limit})

@@ -3,14 +3,16 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
+	"math/rand/v2"
 	"time"
 )
 
-// The pauses between two tries to use a file that another program has locked.
+// The pauses between two tries of a call.
 const (
 	firstPause = time.Millisecond
-	maxPause   = 50 * time.Millisecond
+	maxPause   = 100 * time.Millisecond
 )
 
 // within limits the time of one call, which may have several statements.
@@ -18,25 +20,38 @@ func (s *Store) within(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithTimeout(ctx, s.timeout)
 }
 
-// do runs statements, within the time of a call. They may run more than once: after a call that
-// found the file locked, nothing has changed. SQLite's own wait can end too early, because other
-// callers get the lock first.
+// do runs statements, within the time of a call. It repeats them after a fault that a moment may
+// mend: a lock, a conflict of transactions, a lost connection. So they may run more than once,
+// also after the database has made what they ask: each call must then have the same result.
 func (s *Store) do(ctx context.Context, op string, call func(context.Context) error) error {
 	ctx, cancel := s.within(ctx)
 	defer cancel()
-	var locked error
+	var last *Error
 	for wait := firstPause; ; wait = min(2*wait, maxPause) {
 		err := call(ctx)
-		switch {
-		case err == nil, errors.Is(err, sql.ErrNoRows):
+		if err == nil || errors.Is(err, sql.ErrNoRows) {
 			return nil
-		case s.isLocked(err) && pause(ctx, wait):
-			locked = err
-		case locked != nil && ctx.Err() != nil:
-			return newError(op, locked) // it says more than the error of ctx
-		default:
-			return newError(op, err)
 		}
+		e := newError(op, err)
+		if last != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return last // says more than that time is over
+		}
+		if !e.mends || !pause(ctx, wait) {
+			return e
+		}
+		if e.Code == readOnly {
+			s.discard(ctx)
+		}
+		last = e
+	}
+}
+
+// discard closes an idle connection. One that leads to a server that became a standby would stay
+// in the pool, although new ones lead to the primary.
+func (s *Store) discard(ctx context.Context) {
+	if c, err := s.db.Conn(ctx); err == nil {
+		_ = c.Raw(func(any) error { return driver.ErrBadConn }) // this removes it from the pool
+		_ = c.Close()
 	}
 }
 
@@ -75,13 +90,11 @@ func (s *Store) exec(ctx context.Context, op string, st statement, args ...any) 
 	return rows, err
 }
 
-// isLocked reports SQLITE_BUSY and SQLITE_LOCKED: nothing was read or written.
-func (s *Store) isLocked(err error) bool { return s.dialect == SQLite && isLocked(code(err)) }
-
-// pause waits for d. It returns false if ctx ends first.
+// pause waits for about d, so that callers who disturbed each other do not meet again. It is
+// false when ctx ends first.
 func pause(ctx context.Context, d time.Duration) bool {
 	select {
-	case <-time.After(d):
+	case <-time.After(d/2 + rand.N(d)):
 		return true
 	case <-ctx.Done():
 		return false

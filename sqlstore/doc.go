@@ -13,9 +13,11 @@
 // of an index are stored unchanged: every user of the database can read them. The connection is the
 // application's: use TLS to another machine.
 //
-// The clock of the database is used, so the clocks of the processes may differ. Every call ends
-// within [Config].Timeout, except Follow. A database that does not answer is an error with
-// Temporary() true, never an empty answer.
+// The clock of the database is used, so the clocks of the processes may differ. Every call
+// ends within [Config].Timeout, except Follow. Until then it is repeated after a fault that a
+// moment may mend: a lock, a conflict with another transaction, a lost connection, a failover.
+// A database that does not answer in this time is an error with Temporary() true, never an
+// empty answer.
 //
 // Every 50th write also removes up to 200 expired rows of each table, with four more statements in
 // the time that is left. [Store.Sweep] does the same for a scheduled task.

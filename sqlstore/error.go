@@ -16,6 +16,7 @@ type Error struct {
 	Err  error  // what happened
 
 	temporary bool
+	mends     bool // the same statements may succeed in a moment
 }
 
 func (e *Error) Error() string { return "sqlstore: " + e.Op + ": " + e.Err.Error() }
@@ -45,9 +46,10 @@ func newError(op string, err error) *Error {
 	e := &Error{Op: op, Code: code(err)}
 	switch {
 	case isLocked(e.Code):
-		e.Err, e.temporary = errLocked, true
+		e.Err, e.temporary, e.mends = errLocked, true, true
 	case e.Code != "":
 		e.Err, e.temporary = errors.New("the database responded with code "+e.Code), isTemporary(e.Code)
+		e.mends = mends(e.Code)
 	case errors.Is(err, context.Canceled):
 		e.Err, e.temporary = context.Canceled, true
 	case errors.Is(err, context.DeadlineExceeded):
@@ -55,7 +57,7 @@ func newError(op string, err error) *Error {
 	case errors.Is(err, sql.ErrConnDone), strings.Contains(err.Error(), "sql: database is closed"):
 		e.Err = errors.New("the database is closed")
 	default:
-		e.Err, e.temporary = errors.New("no connection to the database: check Config.DB"), true
+		e.Err, e.temporary, e.mends = errors.New("no connection to the database: check Config.DB"), true, true
 	}
 	return e
 }
@@ -79,9 +81,23 @@ func code(err error) string {
 // permission, remain until the operator acts.
 func isTemporary(code string) bool {
 	if len(code) == 5 {
-		return strings.Contains(" 08 40 53 55 57 ", " "+code[:2]+" ") || code == "25006"
+		return strings.Contains(" 08 40 53 55 57 ", " "+code[:2]+" ") || code == readOnly
 	}
 	return isResult(code, " 5 6 8 10 13 14 ")
+}
+
+// readOnly is the SQLSTATE of a write at a standby.
+const readOnly = "25006"
+
+// mends reports whether the same statements may succeed in a moment, of PostgreSQL: the
+// connection ended (08, 57), the transaction was rolled back (40), a lock or a connection was not
+// free (55P03, 53300), or the pool still leads to a former primary. SQLite's locks have a case
+// of their own. A full disk takes longer.
+func mends(code string) bool {
+	if len(code) != 5 {
+		return false
+	}
+	return strings.Contains(" 08 40 57 ", " "+code[:2]+" ") || code == "55P03" || code == "53300" || code == readOnly
 }
 
 // isLocked reports whether SQLite found a lock of another program: busy or locked.

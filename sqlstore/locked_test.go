@@ -31,11 +31,12 @@ func lock(t *testing.T, db *sql.DB) (unlock func()) {
 
 // TestLocked: a call waits while another program writes, and fails only after its Timeout.
 func TestLocked(t *testing.T) {
-	d := impatient(t)
-	other := d.handle(t)
+	t.Parallel()
 	for _, name := range []string{"save", "delete", "once", "acquire", "link", "unlink", "append", "sweep"} {
 		t.Run(name, func(t *testing.T) {
-			unlock := lock(t, other)
+			t.Parallel()
+			d := impatient(t)
+			unlock := lock(t, d.handle(t))
 			defer unlock()
 			wantLocked(t, d, calls[name])
 			time.AfterFunc(100*time.Millisecond, unlock)
@@ -70,6 +71,7 @@ func wantLocked(t *testing.T, d database, call func(context.Context, *sqlstore.S
 // TestQueue: writers of one process wait for each other. A writer leaves the queue after its
 // Timeout.
 func TestQueue(t *testing.T) {
+	t.Parallel()
 	d := impatient(t)
 	unlock := lock(t, d.handle(t))
 	defer unlock()

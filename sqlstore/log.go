@@ -20,8 +20,8 @@ const (
 // Append adds value, of at most 64 KiB, to a log until the time given. All followers get it
 // within half a second. A time that has passed adds nothing. A log holds at most 1,048,576
 // values. Append to a full log is an error, because an old value must not be forgotten. The
-// values are counted before every 64th one, so a log may be full with up to 63 fewer. Every
-// error is an [*Error].
+// values are counted before every 64th one, so a log may be full with up to 63 fewer. After a
+// lost response, the value may be in the log twice. Every error is an [*Error].
 func (s *Store) Append(ctx context.Context, log string, value []byte, until time.Time) error {
 	const op = "append"
 	left := ttl(until)

@@ -112,7 +112,8 @@ func TestLogin(t *testing.T) {
 // TestKilledInLogin: PostgreSQL is killed while the visitor is at the issuer. The callback is
 // answered with 503 and signs no user in. After the restart a login works.
 func TestKilledInLogin(t *testing.T) {
-	d := postgres(t)
+	t.Parallel()
+	d := ownPostgres(t)
 	var hit atomic.Bool
 	kill := func() {}
 	i := issuertest.New(t, issuertest.Config{PlainHTTP: true, Observe: func(e issuertest.Exchange) {

@@ -2,6 +2,7 @@ package sqlstore_test
 
 import (
 	"database/sql"
+	"flag"
 	"os"
 	"path/filepath"
 	"testing"
@@ -19,7 +20,9 @@ func TestMain(m *testing.M) {
 		child(task)
 		return
 	}
-	os.Exit(m.Run())
+	flag.Parse()
+	flag.Set("test.parallel", "8") // most of them wait most of the time
+	os.Exit(pgtest.Main(m))
 }
 
 // A database is made by a test, with the tables.
@@ -48,6 +51,16 @@ func (d database) handle(t testing.TB) *sql.DB {
 // patience is the longest Timeout: on a busy machine a call may take seconds.
 const patience = 10 * time.Second
 
+// hurried opens a store for calls while the server is down: they end soon.
+func (d database) hurried(t testing.TB, timeout time.Duration) *sqlstore.Store {
+	t.Helper()
+	s, err := sqlstore.New(sqlstore.Config{DB: d.handle(t), Dialect: d.dialect, Timeout: timeout})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func (d database) store(t testing.TB, db *sql.DB, prefix string) *sqlstore.Store {
 	t.Helper()
 	s, err := sqlstore.New(sqlstore.Config{DB: db, Dialect: d.dialect, Prefix: prefix, Timeout: patience})
@@ -64,9 +77,20 @@ func (d database) exec(t testing.TB, statements string) {
 	}
 }
 
+// postgres is a database of the server of all tests.
 func postgres(t testing.TB) database {
 	t.Helper()
-	server := pgtest.Start(t)
+	return withSchema(t, pgtest.Shared(t))
+}
+
+// ownPostgres is a server that the test may kill.
+func ownPostgres(t testing.TB) database {
+	t.Helper()
+	return withSchema(t, pgtest.Start(t))
+}
+
+func withSchema(t testing.TB, server *pgtest.Server) database {
+	t.Helper()
 	d := database{driver: "pgx", dsn: server.DSN(), dialect: sqlstore.PostgreSQL, server: server}
 	server.Exec(t, sqlstore.Schema(d.dialect, ""))
 	return d
@@ -82,10 +106,15 @@ func sqlite(t testing.TB) database {
 	return d
 }
 
-// each runs a test with both databases.
+// each runs a test with both databases, beside other tests.
 func each(t *testing.T, test func(t *testing.T, d database)) {
-	t.Run("PostgreSQL", func(t *testing.T) { test(t, postgres(t)) })
-	t.Run("SQLite", func(t *testing.T) { test(t, sqlite(t)) })
+	t.Parallel()
+	for name, open := range map[string]func(testing.TB) database{"PostgreSQL": postgres, "SQLite": sqlite} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, open(t))
+		})
+	}
 }
 
 // long is longer than a test, also on a busy machine.

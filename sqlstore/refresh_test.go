@@ -111,7 +111,8 @@ func TestRefresh(t *testing.T) {
 // new tokens cannot be stored. No caller gets tokens that were not stored. After the restart the
 // login continues, or ends with ErrLoginRequired. There is no loop of requests to the issuer.
 func TestKilledInRefresh(t *testing.T) {
-	d := postgres(t)
+	t.Parallel()
+	d := ownPostgres(t)
 	var armed sync.Once
 	kill := func() {}
 	i := issuertest.New(t, issuertest.Config{PlainHTTP: true, Observe: func(e issuertest.Exchange) {
@@ -126,11 +127,13 @@ func TestKilledInRefresh(t *testing.T) {
 		t.Fatal(err)
 	}
 	kill = d.server.Kill
-	got, err := r.Renew(t.Context(), "alice", first)
+	dying := d.hurried(t, time.Second)
+	got, err := (&tokens.Refresher{Client: c, Store: dying, Leases: dying}).Renew(t.Context(), "alice", first)
 	if err == nil && got.AccessToken == first.AccessToken {
 		t.Error("the rejected token was given again")
 	}
 	d.server.Restart(t)
+	d.server.Exec(t, "UPDATE countersign_marks SET until = 0") // the lease of the refresh ends
 	ended := false
 	eventually(t, func() bool {
 		got, err = r.Renew(t.Context(), "alice", first)

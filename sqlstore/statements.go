@@ -33,10 +33,11 @@ var texts = map[statement]string{
 	deleteValue: `DELETE FROM {prefix}values WHERE name = $1`,
 
 	// The row is written by the first caller, or by the first one after it expired. The
-	// unique key makes parallel callers wait for each other.
+	// unique key makes parallel callers wait for each other. A caller that lost the response
+	// finds its own mark.
 	claimMark: `INSERT INTO {prefix}marks (kind, name, mark, until) VALUES ($1, $2, $3, {now} + $4)
 		ON CONFLICT (kind, name) DO UPDATE SET mark = excluded.mark, until = excluded.until
-		WHERE {prefix}marks.until <= {now}`,
+		WHERE {prefix}marks.until <= {now} OR {prefix}marks.mark = excluded.mark`,
 	releaseMark: `DELETE FROM {prefix}marks WHERE kind = $1 AND name = $2 AND mark = $3`,
 
 	// WHERE counts the members that have not expired, except this one.

@@ -22,6 +22,8 @@ import (
 type Server struct {
 	dir, bin string
 	port     int
+	options  []string
+	database string
 	process  *exec.Cmd
 	done     chan struct{}
 }
@@ -30,9 +32,7 @@ type Server struct {
 // PostgreSQL nor Debian's packages are available.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{dir: t.TempDir(), bin: programs(t), port: freeport.Port(t)}
-	s.run(t, "initdb", "-D", s.data(), "-U", "test", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
-	s.Restart(t)
+	s := create(t, t.TempDir())
 	t.Cleanup(func() {
 		if s.process != nil {
 			s.Kill()
@@ -41,11 +41,19 @@ func Start(t testing.TB) *Server {
 	return s
 }
 
+func create(t testing.TB, dir string, options ...string) *Server {
+	t.Helper()
+	s := &Server{dir: dir, bin: programs(t), port: freeport.Port(t), options: options, database: "postgres"}
+	s.run(t, "initdb", "-D", s.data(), "-U", "test", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
+	s.Restart(t)
+	return s
+}
+
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 
 // DSN is the connection string of the server, for a user without a password.
 func (s *Server) DSN() string {
-	return fmt.Sprintf("postgres://test@127.0.0.1:%d/postgres?sslmode=disable", s.port)
+	return fmt.Sprintf("postgres://test@127.0.0.1:%d/%s?sslmode=disable", s.port, s.database)
 }
 
 // Restart starts the server again after Kill, and waits until it answers. The processes of
@@ -66,8 +74,8 @@ func (s *Server) Restart(t testing.TB) {
 // but does not wait for the disk, which may be slow.
 func (s *Server) start(t testing.TB) {
 	t.Helper()
-	s.process = s.command("postgres", "-D", s.data(), "-p", fmt.Sprint(s.port), "-c", "listen_addresses=127.0.0.1",
-		"-c", "unix_socket_directories=", "-c", "max_connections=100", "-c", "fsync=off")
+	args := []string{"-D", s.data(), "-p", fmt.Sprint(s.port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"}
+	s.process = s.command("postgres", append(args, s.options...)...)
 	s.done = make(chan struct{})
 	started := make(chan error)
 	go func() { // the kernel ends the child with the thread that started it
@@ -100,8 +108,11 @@ func (s *Server) answers() bool {
 }
 
 // Kill ends the server at once, as a crash of its machine does. It also ends the processes of
-// connections, which otherwise answer for a moment longer.
+// connections, which otherwise answer for a moment longer. It must not be called for a shared server.
 func (s *Server) Kill() {
+	if s.process == nil {
+		panic("pgtest: the server does not run, or other tests use it: use Start")
+	}
 	killFamily(s.process.Process)
 	<-s.done
 	s.process = nil
