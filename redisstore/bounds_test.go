@@ -20,6 +20,7 @@ end`)
 
 // TestFullLog: a log has at most 1,048,576 values. Expired values make room.
 func TestFullLog(t *testing.T) {
+	t.Parallel()
 	const most = 1_048_576
 	server := redistest.Start(t)
 	s := open(t, server, nil)

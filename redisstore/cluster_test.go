@@ -69,12 +69,12 @@ func (n *nodes) wait(t *testing.T, known int) {
 
 // open makes a store that has the address of one node, and learns the others from it. It must
 // learn of changes itself, without waiting long for a lost node.
-func (n *nodes) open(t *testing.T) *redisstore.Store {
+func (n *nodes) open(t *testing.T, timeout time.Duration) *redisstore.Store {
 	t.Helper()
 	c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{n.servers[0].Addr}, ContextTimeoutEnabled: true, ClusterStateReloadInterval: time.Hour})
 	t.Cleanup(func() { c.Close() })
 	return open(t, n.servers[0], func(config *redisstore.Config) {
-		config.URL, config.Client = "", c
+		config.URL, config.Client, config.Timeout = "", c, timeout
 	})
 }
 
@@ -123,8 +123,9 @@ func firstInTime(t *testing.T, call func() (bool, error)) {
 // TestCluster: each of three nodes has values. Other stores read what one store wrote. A slot
 // that moves to another node keeps its values.
 func TestCluster(t *testing.T) {
+	t.Parallel()
 	n := startNodes(t, time.Minute) // no node is lost
-	s := n.open(t)
+	s := n.open(t, 5*time.Second)
 	wantAll(t, s)
 	rememberEverywhere(t, s)
 	for i, admin := range n.admins {
@@ -132,7 +133,7 @@ func TestCluster(t *testing.T) {
 			t.Errorf("node %d has %d keys", i, size)
 		}
 	}
-	wantEverywhere(t, n.open(t))
+	wantEverywhere(t, n.open(t, 5*time.Second))
 	for slot := range 50 {
 		n.move(t, slot)
 	}
@@ -158,13 +159,15 @@ func (n *nodes) move(t *testing.T, slot int) {
 // TestClusterNodeLost: while a node is lost, no call returns a wrong result, and the readiness
 // check fails. Its replica continues with the values that it has.
 func TestClusterNodeLost(t *testing.T) {
+	t.Parallel()
 	const timeout = 5 * time.Second
 	n := startNodes(t, timeout)
 	replica := n.start(t, timeout)
 	n.wait(t, 4)
 	n.do(t, replica, "CLUSTER", "REPLICATE", n.ids[2])
-	s := n.open(t)
+	s, hurried := n.open(t, 5*time.Second), n.open(t, 300*time.Millisecond)
 	rememberEverywhere(t, s)
+	inTime(t, func() error { return remembers(t.Context(), hurried, names()[0]) })
 	eventually(t, func() bool {
 		c, err := n.admins[2].Wait(t.Context(), 1, time.Second).Result()
 		return c == 1 && err == nil
@@ -172,10 +175,10 @@ func TestClusterNodeLost(t *testing.T) {
 	n.servers[2].Kill()
 	wantEverywhere(t, s)
 	n.servers[replica].Kill()
-	eventually(t, func() bool { return temporary(s.Ping(t.Context())) })
-	for i := range 3 { // the other nodes notice it later
+	eventually(t, func() bool { return temporary(hurried.Ping(t.Context())) })
+	for i := range 3 { // the other nodes notice it in their time
 		eventually(t, func() bool {
-			err := remembers(t.Context(), s, fmt.Sprint("key ", i))
+			err := remembers(t.Context(), hurried, fmt.Sprint("key ", i))
 			if err != nil && !temporary(err) {
 				t.Fatal("without a third of the slots:", err)
 			}
@@ -185,7 +188,7 @@ func TestClusterNodeLost(t *testing.T) {
 	for _, server := range n.servers[:2] {
 		server.Kill()
 	}
-	if err := s.Ping(t.Context()); !temporary(err) {
+	if err := hurried.Ping(t.Context()); !temporary(err) {
 		t.Errorf("without a node: %v", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 )
 
 func TestConfig(t *testing.T) {
+	t.Parallel()
 	bounded := redis.NewClient(&redis.Options{ContextTimeoutEnabled: true})
 	for _, test := range []struct {
 		name   string
@@ -56,6 +57,7 @@ func TestConfig(t *testing.T) {
 
 // TestRedaction: neither the configuration nor the store prints the password. LOG-01.
 func TestRedaction(t *testing.T) {
+	t.Parallel()
 	config := redisstore.Config{URL: "rediss://user:canary-password@redis.example", Prefix: "p:"}
 	s, err := redisstore.New(config)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 // TestContract: the suite that every store must pass.
 func TestContract(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	storetest.Run(t, func(t *testing.T) any { return open(t, server, nil) })
 }

@@ -8,8 +8,9 @@
 // [Config].URL, connections are encrypted unless the server is on this machine or InsecurePlaintext
 // is set. A Client has its own TLS settings, which are not checked.
 //
-// Every call ends within [Config].Timeout. If the server cannot be reached, the call returns an
-// error whose Temporary() is true, and never an empty result. A request is not accepted because
+// Every call ends within [Config].Timeout. Until then it is repeated after a fault that a moment
+// may mend, such as a failover. If the server cannot be reached in this time, the call returns
+// an error whose Temporary() is true, and never an empty result. A request is not accepted because
 // Redis is down.
 //
 // go-redis logs some events itself, such as failed connections. Use its SetLogger to redirect them.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -19,6 +20,7 @@ type Error struct {
 	Err  error  // the cause
 
 	temporary bool
+	mends     bool // the same command may succeed in a moment
 }
 
 func (e *Error) Error() string { return "redisstore: " + e.Op + ": " + e.Err.Error() }
@@ -47,11 +49,29 @@ func misuse(op string, err error) *Error { return &Error{Op: op, Err: err} }
 // configuration.
 var standing = []string{"NOAUTH", "WRONGPASS", "NOPERM", "WRONGTYPE"}
 
+// passing are the server's errors of a moment: it starts, another one becomes the primary, a slot
+// moves, a script runs, or every connection is in use.
+var passing = []string{"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MOVED", "ASK", "BUSY"}
+
+// mends reports whether the same command may succeed in a moment. A certificate that is not
+// trusted, a closed client and a full memory take longer.
+func mends(err error, code string) bool {
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case code != "":
+		return slices.Contains(passing, code) || redis.HasErrorPrefix(err, "max number of clients reached")
+	case errors.As(err, &certificate), errors.Is(err, redis.ErrClosed), errors.Is(err, context.Canceled):
+		return false
+	}
+	return true
+}
+
 func newError(op string, err error) *Error {
 	e := &Error{Op: op, Code: code(err), temporary: true}
 	for _, c := range standing {
 		e.temporary = e.temporary && c != e.Code
 	}
+	e.mends = mends(err, e.Code)
 	e.Err = describe(err, e.Code)
 	return e
 }

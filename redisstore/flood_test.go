@@ -16,6 +16,7 @@ import (
 // TestLoginsThatLeadToNothing is RP-09: error responses store nothing on the server. A response
 // with a code stores one key that expires with the login.
 func TestLoginsThatLeadToNothing(t *testing.T) {
+	t.Parallel()
 	as, server := optest.New(t), redistest.Start(t)
 	s := startSite(t, as, server)
 	db := redis.NewClient(&redis.Options{Addr: server.Addr})

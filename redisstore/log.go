@@ -50,7 +50,8 @@ func (s *Store) channel(log string) string { return s.name("g:", log) }
 
 // Append adds value, of at most 64 KiB, to a log until the given time and publishes it to all
 // followers. If the time has passed, nothing is added. A log holds at most 1,048,576 values;
-// Append to a full log is an error. Every error is an [*Error].
+// Append to a full log is an error. After a lost response, the value may be in the log twice.
+// Every error is an [*Error].
 func (s *Store) Append(ctx context.Context, log string, value []byte, until time.Time) error {
 	const op = "append"
 	ttl := s.ttl(until)

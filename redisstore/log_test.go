@@ -71,6 +71,7 @@ func add(t *testing.T, s *redisstore.Store, log string, values ...string) {
 // TestLog: every reader gets every value once and in order, also if it starts later. Two logs do
 // not mix. REV-11.
 func TestLog(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	a, b := open(t, server, nil), open(t, server, nil)
 	first := follow(t, b, secretKey)
@@ -92,6 +93,7 @@ func TestLog(t *testing.T) {
 
 // TestLogMany: a log that is longer than a page is read completely. REV-11.
 func TestLogMany(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s := open(t, server, nil)
 	var want []string
@@ -105,6 +107,7 @@ func TestLogMany(t *testing.T) {
 
 // TestLogExpires: expired values are removed, and their numbers are not used again. REV-11.
 func TestLogExpires(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	var later time.Duration
 	s := open(t, server, func(c *redisstore.Config) { c.Now = func() time.Time { return time.Now().Add(later) } })
@@ -130,6 +133,7 @@ func TestLogExpires(t *testing.T) {
 // TestLogGap: a value that was missed by pub/sub is read at the next poll. A log that started
 // again, or that lost its last entries, is read from the start. REV-12.
 func TestLogGap(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s := open(t, server, nil)
 	r := follow(t, s, "x")
@@ -166,13 +170,14 @@ func TestLogGap(t *testing.T) {
 // TestLogDown: while the server is down the list is not current. Afterwards it is current again.
 // REV-12.
 func TestLogDown(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "no")
 	s := open(t, server, nil)
 	r := follow(t, s, "x")
 	add(t, s, "x", "1")
 	eventually(t, func() bool { return r.has("1") })
 	server.Kill()
-	if err := s.Append(t.Context(), "x", []byte("2"), soon()); !temporary(err) {
+	if err := open(t, server, hurried).Append(t.Context(), "x", []byte("2"), soon()); !temporary(err) {
 		t.Errorf("without the server: %v", err)
 	}
 	looks := r.looks()
@@ -208,10 +213,11 @@ const processKey = "canary-key that all processes have"
 // and with 8 processes, and without pub/sub. The log has the times: on an idle machine each is less
 // than a second. REV-13.
 func TestRevocationProcesses(t *testing.T) {
-	const rounds = 10
+	rounds := 10
 	for _, silent := range []bool{false, true} {
 		server := redistest.Start(t)
 		if silent { // no user may publish or subscribe
+			rounds = 5 // which wait for the next read of the log
 			c := redis.NewClient(&redis.Options{Addr: server.Addr})
 			if err := c.Do(t.Context(), "ACL", "SETUSER", "default", "resetchannels").Err(); err != nil {
 				t.Fatal(err)
@@ -274,6 +280,7 @@ func wantListeners(t *testing.T, server *redistest.Server, want int) {
 // TestLogRights: the rights that a user of the server needs for logs. Without the channel the
 // store polls.
 func TestLogRights(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s := open(t, server, func(c *redisstore.Config) {
 		c.URL = strings.Replace(server.URL(), "redis://", "redis://app:canary-password@", 1)

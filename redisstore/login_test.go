@@ -123,6 +123,7 @@ func closed(as *optest.Server) {
 // TestSessions: a user who signed in at one machine is signed in at all. While the server is
 // down, no visitor is signed in or out. REL.
 func TestSessions(t *testing.T) {
+	t.Parallel()
 	as, server := optest.New(t), redistest.Start(t, "--appendonly", "yes", "--appendfsync", "no")
 	s := startSite(t, as, server)
 	alice, other := newBrowser(nil), newBrowser(nil)
@@ -150,6 +151,7 @@ func TestSessions(t *testing.T) {
 
 // TestSessionsLost: after the server has lost its data all users sign in again.
 func TestSessionsLost(t *testing.T) {
+	t.Parallel()
 	as, server := optest.New(t), redistest.Start(t)
 	s := startSite(t, as, server)
 	alice := newBrowser(nil)
@@ -168,6 +170,7 @@ func TestSessionsLost(t *testing.T) {
 // in every browser. A logout that was rejected while the server was down can be sent again.
 // LO-02.
 func TestLogoutEverywhere(t *testing.T) {
+	t.Parallel()
 	as, server := optest.New(t), redistest.Start(t, "--appendonly", "yes", "--appendfsync", "no")
 	as.EditID = func(c map[string]any) { c["sid"] = "canary-sid" }
 	s := startSite(t, as, server)
@@ -210,6 +213,7 @@ func TestLogoutEverywhere(t *testing.T) {
 // TestTabs: many tabs at two machines find an expired access token. There is one refresh. The
 // server would treat a second use of the refresh token as a theft. REL.
 func TestTabs(t *testing.T) {
+	t.Parallel()
 	as, server := optest.New(t), redistest.Start(t)
 	s := startSite(t, as, server)
 	alice := newBrowser(nil)

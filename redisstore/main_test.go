@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"os"
 	"testing"
 	"time"
@@ -16,6 +17,8 @@ func TestMain(m *testing.M) {
 		child(task)
 		return
 	}
+	flag.Parse()
+	flag.Set("test.parallel", "8") // most of them wait most of the time
 	os.Exit(m.Run())
 }
 
@@ -36,6 +39,9 @@ func open(t testing.TB, server *redistest.Server, edit func(*redisstore.Config))
 	t.Cleanup(func() { s.Close() })
 	return s
 }
+
+// hurried is for calls while the server is down: they end soon.
+func hurried(c *redisstore.Config) { c.Timeout = 200 * time.Millisecond }
 
 // long is longer than a test, also on a busy machine.
 const long = 10 * time.Minute

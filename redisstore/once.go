@@ -9,8 +9,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// claim stores the caller's mark unless there is another one. It may be sent twice, because the
-// library repeats a command whose response was lost. The second one must still succeed.
+// claim stores the caller's mark unless there is another one. It may be sent twice, because a
+// command whose response was lost is repeated. The second one must still succeed.
 var claim = redis.NewScript(`
 if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
 if redis.call('GET', KEYS[1]) == ARGV[1] then return 1 end

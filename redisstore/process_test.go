@@ -138,6 +138,7 @@ func (p *process) kill() {
 
 // TestProcesses: two and four processes try to get the same lease or proof. Exactly one gets it.
 func TestProcesses(t *testing.T) {
+	t.Parallel()
 	const rounds = 50
 	server := redistest.Start(t)
 	for _, task := range []string{"once", "lease"} {
@@ -175,6 +176,7 @@ func TestProcesses(t *testing.T) {
 // server treats a second use of a refresh token as a theft. There is one refresh, and all get the
 // new tokens. REL.
 func TestRefresh(t *testing.T) {
+	t.Parallel()
 	for _, n := range []int{2, 4} {
 		server, as := redistest.Start(t), optest.New(t)
 		rotation := as.RotateRefreshTokens()
@@ -212,6 +214,7 @@ func newClient(t *testing.T, as *optest.Server) *client.Client {
 
 // TestHolderKilled: the lease of a killed process expires, and not before its time.
 func TestHolderKilled(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s := open(t, server, nil)
 	begin := time.Now()

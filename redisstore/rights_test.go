@@ -30,6 +30,7 @@ func setRights(t *testing.T, server *redistest.Server, rights string) {
 // TestRights: with these rights every call succeeds. Without any of them a call fails. No other
 // key can be read.
 func TestRights(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	as := func(prefix string) *redisstore.Store {
 		return open(t, server, func(c *redisstore.Config) {
@@ -61,6 +62,7 @@ func TestRights(t *testing.T) {
 
 // TestFull: a server without free memory keeps its values, and can delete them.
 func TestFull(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t, "--maxmemory-policy", "noeviction")
 	s, ctx := open(t, server, nil), t.Context()
 	if err := remember(ctx, s, "x"); err != nil {

@@ -104,6 +104,7 @@ func inTime(t *testing.T, call func() error) {
 // TestSentinel: the primary fails. The promoted replica has everything that was replicated. The old
 // primary is not used after its return.
 func TestSentinel(t *testing.T) {
+	t.Parallel()
 	w := startWatched(t)
 	s, other, ctx := w.open(t), w.open(t), t.Context()
 	wantAll(t, s)
@@ -128,6 +129,7 @@ func TestSentinel(t *testing.T) {
 // TestSentinelHandOver: the replica is promoted while the primary runs. Calls during the change
 // succeed or return temporary errors.
 func TestSentinelHandOver(t *testing.T) {
+	t.Parallel()
 	w := startWatched(t)
 	s, ctx := w.open(t), t.Context()
 	if err := remember(ctx, s, "before"); err != nil {
@@ -158,6 +160,7 @@ func TestSentinelHandOver(t *testing.T) {
 // TestSentinelsLost: a store with a connection works without the Sentinels. A store without one
 // fails in time.
 func TestSentinelsLost(t *testing.T) {
+	t.Parallel()
 	w := startWatched(t)
 	s, hurried := w.openBoth(t)
 	_, late := w.openBoth(t)

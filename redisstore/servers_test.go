@@ -35,6 +35,7 @@ func wantAll(t *testing.T, s *redisstore.Store) {
 // TestPassword: calls succeed with the right password and fail with another one. No error
 // contains a password.
 func TestPassword(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t, "--requirepass", "canary-password")
 	with := func(password string) *redisstore.Store {
 		return open(t, server, func(c *redisstore.Config) {
@@ -52,6 +53,7 @@ func TestPassword(t *testing.T) {
 
 // TestTLS: only a server with a trusted certificate is used.
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	files, roots := newCertificate(t)
 	server := redistest.Start(t)
 	_, port, _ := net.SplitHostPort(server.Addr)

@@ -34,6 +34,7 @@ var (
 // TestLogoutReplay: a logout token is accepted once by all processes together, and not while the
 // server is down. LO-01.
 func TestLogoutReplay(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	key := optest.NewKey("k1", "ES256")
 	keys, err := discovery.StaticKeys(optest.JWKS(key))
@@ -65,6 +66,7 @@ func TestLogoutReplay(t *testing.T) {
 
 // TestDPoPReplay: the same for a DPoP proof. While the server is down an API answers 503. RS-11.
 func TestDPoPReplay(t *testing.T) {
+	t.Parallel()
 	server, as := redistest.Start(t), optest.New(t)
 	key := optest.NewKey("", "ES256")
 	_, thumbprint, err := jose.PublicJWK(key.Private.Public())
@@ -106,6 +108,7 @@ func TestDPoPReplay(t *testing.T) {
 // TestSharedIntrospection: an introspection response of one machine is used by the other. Without
 // the store each machine asks.
 func TestSharedIntrospection(t *testing.T) {
+	t.Parallel()
 	server, as := redistest.Start(t), optest.New(t)
 	machine := func() *rs.Cache {
 		return &rs.Cache{

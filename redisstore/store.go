@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"time"
 
@@ -92,7 +93,7 @@ func connect(url string, timeout time.Duration) redis.UniversalClient {
 	options, _ := redis.ParseURL(url) // check has parsed it before
 	options.ContextTimeoutEnabled = true
 	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = timeout, timeout, timeout
-	options.DialerRetries = 1 // the commands are retried
+	options.DialerRetries, options.MaxRetries = 1, -1 // do repeats the commands
 	return redis.NewClient(options)
 }
 
@@ -185,19 +186,53 @@ func (s *Store) String() string { return fmt.Sprintf("[redis store, prefix %q]",
 // Format implements fmt.Formatter. Every verb prints the result of String.
 func (s *Store) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
-// do makes one call to the server, within the time limit.
+// The pauses between two tries of a call.
+const (
+	firstPause = 4 * time.Millisecond
+	maxPause   = 200 * time.Millisecond
+)
+
+// do makes one call to the server, within the time limit. It repeats the call after a fault that
+// a moment may mend, such as a failover: the library's own retries of a Client end after a tenth of a second.
+// So a command may run more than once, also after the server has done what it asks: it must then
+// have the same result.
 func (s *Store) do(ctx context.Context, op string, call func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	err := call(ctx)
-	if err == nil || errors.Is(err, redis.Nil) {
-		return nil
+	var last *Error
+	for wait := firstPause; ; wait = min(2*wait, maxPause) {
+		err := call(ctx)
+		if err == nil || errors.Is(err, redis.Nil) {
+			return nil
+		}
+		e := newError(op, err)
+		s.reload(ctx, e)
+		if last != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return last // says more than that time is over
+		}
+		if !e.mends || !pause(ctx, wait) {
+			return e
+		}
+		last = e
 	}
-	e := newError(op, err)
-	if cluster, ok := s.redis.(*redis.ClusterClient); ok && e.Code == "" && !errors.Is(err, context.Canceled) {
-		cluster.ReloadState(ctx) // without this, requests go to a failed node for a minute after another took over its slots
+}
+
+// reload makes a cluster's client look for the nodes. Without this, requests go to a failed node for
+// a minute after another took over its slots.
+func (s *Store) reload(ctx context.Context, e *Error) {
+	if cluster, ok := s.redis.(*redis.ClusterClient); ok && e.Code == "" && !errors.Is(e, context.Canceled) {
+		cluster.ReloadState(ctx)
 	}
-	return e
+}
+
+// pause waits for about d. It returns false if ctx ends first.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d/2 + rand.N(d)):
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // The kinds of keys. They separate a lease from a value of the same name.

@@ -14,6 +14,7 @@ import (
 
 // TestValues: a value exists until it expires, and only under its key.
 func TestValues(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s, ctx := open(t, server, nil), t.Context()
 	load := func(key, want string) {
@@ -67,6 +68,7 @@ func eventually(t *testing.T, so func() bool) {
 
 // TestOnce: Once is true once for each key, for all callers.
 func TestOnce(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s, other, ctx := open(t, server, nil), open(t, server, nil), t.Context()
 	for _, test := range []struct {
@@ -89,6 +91,7 @@ func TestOnce(t *testing.T) {
 
 // TestLease: a lease has one holder, and release releases only the caller's own.
 func TestLease(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s, other, ctx := open(t, server, nil), open(t, server, nil), t.Context()
 	acquire := func(s *redisstore.Store, d time.Duration, want bool) func() {
@@ -115,6 +118,7 @@ func TestLease(t *testing.T) {
 
 // TestIndex: an index has the sessions of a user until they expire.
 func TestIndex(t *testing.T) {
+	t.Parallel()
 	clock := time.Now()
 	server := redistest.Start(t)
 	s, ctx := open(t, server, func(c *redisstore.Config) { c.Now = func() time.Time { return clock } }), t.Context()
@@ -159,6 +163,7 @@ func TestIndex(t *testing.T) {
 
 // TestFullIndex: a full index rejects further sessions. Expired ones make room.
 func TestFullIndex(t *testing.T) {
+	t.Parallel()
 	clock := time.Now()
 	s := open(t, redistest.Start(t), func(c *redisstore.Config) { c.Now = func() time.Time { return clock } })
 	link := func(key string) error { return s.Link(t.Context(), "sub", key, clock.Add(long)) }
@@ -181,6 +186,7 @@ func TestFullIndex(t *testing.T) {
 
 // TestMisuse: invalid arguments are rejected without a request.
 func TestMisuse(t *testing.T) {
+	t.Parallel()
 	s, ctx := open(t, redistest.Start(t), nil), t.Context()
 	_, loaded := s.Load(ctx, "")
 	_, once := s.Once(ctx, "", soon())
@@ -214,6 +220,7 @@ func TestMisuse(t *testing.T) {
 // TestKinds: a value, a lease, an index and a used key may have the same name. Another prefix is
 // another store.
 func TestKinds(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	one := open(t, server, nil)
 	two := open(t, server, func(c *redisstore.Config) { c.Prefix = "other:" })

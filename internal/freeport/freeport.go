@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"sync"
 	"testing"
 )
 
@@ -16,6 +17,9 @@ const (
 	host         = "127.0.0.1"
 	first, ports = 10_000, 22_000
 )
+
+// givenPorts are those that this program got: two tests may start programs at the same time.
+var givenPorts sync.Map
 
 // Address returns an address of loopback with a free port.
 func Address(t testing.TB) string {
@@ -27,7 +31,8 @@ func Address(t testing.TB) string {
 func Port(t testing.TB, offsets ...int) int {
 	t.Helper()
 	for range 1000 {
-		if port := first + rand.IntN(ports); free(port, offsets) {
+		port := first + rand.IntN(ports)
+		if _, given := givenPorts.LoadOrStore(port, true); !given && free(port, offsets) {
 			return port
 		}
 	}
