@@ -49,8 +49,8 @@ func misuse(op string, err error) *Error { return &Error{Op: op, Err: err} }
 // configuration.
 var standing = []string{"NOAUTH", "WRONGPASS", "NOPERM", "WRONGTYPE"}
 
-// passing are the server's errors of a moment: it starts, another one becomes the primary, a slot
-// moves, a script runs, or every connection is in use.
+// passing are errors of a server that may respond otherwise in a moment. It starts, another server
+// becomes the primary, a slot moves, or a script runs.
 var passing = []string{"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MOVED", "ASK", "BUSY"}
 
 // mends reports whether the same command may succeed in a moment. A certificate that is not

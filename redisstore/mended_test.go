@@ -14,7 +14,7 @@ import (
 	"github.com/countersign/countersign/redisstore"
 )
 
-// writes are calls that a primary alone can do.
+// writes are calls that only a primary accepts.
 var writes = []string{"save", "once", "acquire", "link"}
 
 // A passing fault of a server, and how it ends. code is what the server responds until then.

@@ -89,10 +89,10 @@ func isTemporary(code string) bool {
 // readOnly is the SQLSTATE of a write at a standby.
 const readOnly = "25006"
 
-// mends reports whether the same statements may succeed in a moment, of PostgreSQL: the
-// connection ended (08, 57), the transaction was rolled back (40), a lock or a connection was not
-// free (55P03, 53300), or the pool still leads to a former primary. SQLite's locks have a case
-// of their own. A full disk takes longer.
+// mends reports whether the same statements may succeed at PostgreSQL in a moment. The connection
+// ended (08, 57), or the transaction was rolled back (40). A lock or a connection was not free
+// (55P03, 53300), or the pool still leads to a former primary. A full disk is not repaired so soon.
+// newError handles the locks of SQLite.
 func mends(code string) bool {
 	if len(code) != 5 {
 		return false

@@ -167,7 +167,7 @@ func TestDeadlock(t *testing.T) {
 }
 
 // TestAnswerLost: the connection ends after the database has made a write, and before its
-// response. The caller that was first is told so, and no other one.
+// response. Only the caller that was first gets true.
 func TestAnswerLost(t *testing.T) {
 	t.Parallel()
 	d := postgres(t)

@@ -148,7 +148,7 @@ func private(path string, info fs.FileInfo, want fs.FileMode) error {
 }
 
 // turns are the queues of this process, one for each directory. The lock of a file is not fair:
-// of many callers that ask for it again and again, some would wait until their time is over.
+// of many callers that try again and again, some would wait until their time is over.
 var turns sync.Map // of chan struct{}
 
 // turn is the queue for the directory, also of other FileStores.

@@ -14,9 +14,9 @@ var shared struct {
 	databases int
 }
 
-// Shared gives a new, empty database of a server that all tests of the program share: a server
-// takes a second to start. It must not be killed. It does not wait for the disk, so it is of no
-// use for a measurement. TestMain calls [Main].
+// Shared returns a new, empty database of a server that all tests of the program share, because a
+// server needs a second to start. It must not be killed. It does not wait for the disk, so do not
+// measure with it. TestMain calls [Main].
 func Shared(t testing.TB) *Server {
 	t.Helper()
 	shared.Lock()

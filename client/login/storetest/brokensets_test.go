@@ -207,7 +207,7 @@ func (s *ownLease) Acquire(ctx context.Context, key string, d time.Duration) (fu
 	}, held, err
 }
 
-// waiting counts the time of a lease from the last caller that asked for it.
+// waiting counts the time of a lease from its last request.
 type waiting struct {
 	*login.Memory
 	mu    sync.Mutex

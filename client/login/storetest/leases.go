@@ -125,8 +125,8 @@ func earlierRelease(t *testing.T, one, two Leases) {
 	acquire(t, two, k, time.Minute, true)
 }
 
-// askedLease: who asks for a lease that another caller has does not make it last longer, and has
-// no turn of its own: otherwise two callers that ask again and again would wait for ever.
+// askedLease: a lease does not last longer when another caller requests it. Otherwise a caller that
+// repeats the request would wait for ever.
 func askedLease(t *testing.T, one, two Leases) {
 	k := key("asked")
 	acquire(t, one, k, short, true)

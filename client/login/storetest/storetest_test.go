@@ -111,7 +111,7 @@ type brokenStore struct {
 	store func(*login.Memory) any
 	test  string
 
-	processes bool // each handle is a store of its own on the same memory
+	processes bool // each handle is a separate store on the same memory
 }
 
 var broken = map[string]brokenStore{

@@ -115,7 +115,7 @@ func replacedElsewhere(t *testing.T, one, two LoadSave) {
 	}
 }
 
-// punctuation: keys that differ in a mark alone are different, as those of a file's name must be.
+// punctuation: keys that differ only in a punctuation mark are different.
 func punctuation(t *testing.T, s LoadSave) {
 	k := key("mark")
 	const marks = `/\:._-%*?+~ "'`
