@@ -11,7 +11,7 @@ move_external() {
   local dir=$1 file
   mkdir "$dir/external"
   for file in $(go -C "$dir" list -f '{{join .XTestGoFiles " "}}' .); do
-    sed 's/^package [a-z]*_test$/package external/' "$dir/$file" >"$dir/external/$file"
+    sed 's/^package [a-z0-9]*_test$/package external/' "$dir/$file" >"$dir/external/$file"
     rm "$dir/$file"
   done
   [[ ! -f $dir/export_test.go ]] || mv "$dir/export_test.go" "$dir/export.go"

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -52,6 +53,68 @@ func TestWorkflowsCallMake(t *testing.T) {
 	for _, target := range []string{"test", "release", "fuzz", "interop", "browser", "proxies", "soak"} {
 		if !called[target] {
 			t.Errorf("no workflow calls make %s", target)
+		}
+	}
+}
+
+// pinned is an action at a commit, with its version for the reader and for Dependabot.
+var pinned = regexp.MustCompile(`^- uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
+
+// TestWorkflowsAreSafe: an action is pinned to a commit, because a tag can move. No workflow starts
+// with the rights of the repository for the code of a fork. No step puts what a stranger writes into
+// a shell, and the token is not left in the checkout.
+func TestWorkflowsAreSafe(t *testing.T) {
+	files, err := filepath.Glob("../../.github/workflows/*.yml")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no workflows", err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range strings.Split(string(text), "\n") {
+			line = strings.TrimSpace(line)
+			if strings.Contains(line, "uses:") && !pinned.MatchString(line) {
+				t.Errorf("%s: %q is not pinned to a commit", file, line)
+			}
+			if strings.Contains(line, "run:") && strings.Contains(strings.ReplaceAll(line, "${{ matrix.target }}", ""), "${{") {
+				t.Errorf("%s: %q puts an expression into a shell", file, line)
+			}
+		}
+		if strings.Contains(string(text), "pull_request_target") || !strings.Contains(string(text), "\npermissions: {contents: read}\n") {
+			t.Errorf("%s has more rights than to read the repository", file)
+		}
+		if n := strings.Count(string(text), "actions/checkout@"); strings.Count(string(text), "persist-credentials: false") != n {
+			t.Errorf("%s: not each of %d checkouts has persist-credentials: false", file, n)
+		}
+	}
+}
+
+// TestDependabotDirectories: each directory exists, and has a file of the ecosystem.
+func TestDependabotDirectories(t *testing.T) {
+	text, err := os.ReadFile("../../.github/dependabot.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var covered []string
+	for _, entry := range strings.Split(string(text), "package-ecosystem: ")[1:] {
+		file := map[string]string{"gomod": "go.mod", "npm": "package.json", "github-actions": ".github/workflows/*.yml"}[strings.Fields(entry)[0]]
+		for _, m := range regexp.MustCompile(`'?(/[\w/*-]*)'?[,\]\n]`).FindAllStringSubmatch(entry, -1) {
+			found, err := filepath.Glob(filepath.Join("../..", m[1], file))
+			if err != nil || len(found) == 0 {
+				t.Errorf("%s is no directory with a %s", m[1], file)
+			}
+			covered = append(covered, found...)
+		}
+	}
+	files, err := git("../..", "ls-files", "*go.mod", "*package.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range strings.Fields(files) {
+		if !slices.Contains(covered, filepath.Join("../..", file)) {
+			t.Errorf("Dependabot does not see %s", file)
 		}
 	}
 }
