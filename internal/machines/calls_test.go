@@ -48,6 +48,8 @@ func countAll(t *testing.T, w *world, all []*process) {
 		wantAll(t, result{Results: results}, want)
 	}
 	countSessions(t, w, all, next, run, want)
+	countBound(all, next, run, want)
+	countAgents(all, next, run, want)
 	logins := many(times, func(i int) string { return w.login(t, i) })
 	want(run(all, "add tokens", logins, "1 Delete, 1 Save"), "added")
 	run(next, "use tokens", logins, "1 Load")
@@ -102,6 +104,27 @@ func countSessions(t *testing.T, w *world, all, next []*process, run func([]*pro
 	}
 	ends = many(times, func(i int) string { return w.issuer.LogoutToken("web", userName(i), "") })
 	want(run(next, "back channel", ends, "1 Append, 4 Delete, 1 Linked, 2 Load, 4 Save, 2 Unlink"), ok(200))
+}
+
+// countBound counts sessions that are bound to a device.
+func countBound(all, next []*process, run func([]*process, string, []string, string) []string, want func([]string, string)) {
+	offered := run(all, "sign in with an offer", many(times, userName), "1 Delete, 2 Link, 2 Load, 1 Once, 2 Save")
+	bound := run(next, "bind", offered, "3 Load, 1 Once, 1 Save")
+	want(run(all, "request of a bound", bound, "1 Load"), ok(200))
+	refreshed := run(next, "refresh the bound", bound, "2 Load, 1 Once")
+	want(run(all, "request of a bound", refreshed, "1 Load"), ok(200))
+	want(run(all, "sign out the bound", refreshed, "2 Delete, 2 Load, 2 Save, 2 Unlink"), ok(303))
+}
+
+// countAgents counts the sessions of agents.
+func countAgents(all, next []*process, run func([]*process, string, []string, string) []string, want func([]string, string)) {
+	users := many(times, userName)
+	want(run(all, "agent starts", users, "1 Delete, 4 Load, 2 Save"), ok(200))
+	want(run(all, "agent calls", users, "1 Load"), ok(200))
+	want(run(next, "agent starts", users, "3 Load"), ok(200)) // with the session of the store
+	want(run(next, "agent refreshes", users, "1 Acquire, 6 Load, 1 Save, 1 release"), "refreshed")
+	want(run(all, "agent calls", users, "1 Load"), ok(200))
+	want(run(next, "agent signs out", users, "2 Delete, 1 Load, 1 Save"), "signed out")
 }
 
 // perOperation returns the calls of one operation.

@@ -17,6 +17,8 @@ type setup struct {
 	Issuer  string
 	Asked   string // URL of the introspection endpoint
 	Front   string // the address of the application, as browsers see it
+	Tools   string // the API that agents use
+	Device  []byte // the private key of browsers that bind sessions, PKCS #8
 	Keys    []byte // the JWK Set of the API's tokens, of logout tokens and of security events
 }
 

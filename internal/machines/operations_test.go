@@ -34,11 +34,24 @@ var operations = map[string]func(p *program, arg string) string{
 	"is ended":            (*program).isEnded,
 	"introspect":          (*program).introspect,
 	"event":               (*program).event,
+
+	"sign in with an offer": (*program).signInOffered,
+	"bind":                  (*program).bindDevice,
+	"refresh the bound":     (*program).refreshDevice,
+	"request of a bound":    (*program).requestBound,
+	"sign out the bound":    (*program).signOutBound,
+
+	"agent starts":    (*program).agentStarts,
+	"agent calls":     (*program).agentCalls,
+	"agent refreshes": (*program).agentRefreshes,
+	"agent signs out": (*program).agentSignsOut,
 }
 
-func (p *program) handle(r *http.Request) *http.Response {
+func (p *program) handle(r *http.Request) *http.Response { return answer(p.mux, r) }
+
+func answer(h http.Handler, r *http.Request) *http.Response {
 	w := httptest.NewRecorder()
-	p.mux.ServeHTTP(w, r)
+	h.ServeHTTP(w, r)
 	return w.Result()
 }
 
@@ -50,18 +63,27 @@ func (p *program) to(method, path string, body []byte) *http.Request {
 
 // signIn signs a user in and returns the cookies of the browser.
 func (p *program) signIn(user string) string {
-	begun := p.handle(p.to("GET", "/login", nil))
+	done, wrong := p.callback(p.mux, user)
+	if wrong != "" {
+		return wrong
+	}
+	return sessionCookie(done)
+}
+
+// callback signs a user in and returns the response of the callback.
+func (p *program) callback(site http.Handler, user string) (done *http.Response, wrong string) {
+	begun := answer(site, p.to("GET", "/login", nil))
 	back, err := atIssuer(begun.Header.Get("Location") + "&login_hint=" + url.QueryEscape(user))
 	if err != nil {
-		return err.Error()
+		return nil, err.Error()
 	}
 	r := p.to("GET", "/callback?"+back.RawQuery, nil)
 	r.Header.Set("Cookie", cookies(begun))
-	done := p.handle(r)
+	done = answer(site, r)
 	if done.StatusCode != http.StatusSeeOther && done.StatusCode != http.StatusFound {
-		return "callback: " + done.Status
+		return nil, "callback: " + done.Status
 	}
-	return sessionCookie(done)
+	return done, ""
 }
 
 func sessionCookie(resp *http.Response) string {

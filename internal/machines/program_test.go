@@ -20,6 +20,7 @@ import (
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/discovery/issuertest"
 	"github.com/countersign/countersign/idtoken"
+	"github.com/countersign/countersign/mcpauth"
 	"github.com/countersign/countersign/rs"
 	"github.com/countersign/countersign/rs/ssf"
 )
@@ -44,6 +45,10 @@ type program struct {
 	answers     *rs.Cache
 	events      *ssf.Receiver
 	mux         http.Handler
+	boundMux    http.Handler // a login whose sessions can be bound
+
+	mu     sync.Mutex
+	agents map[string]*mcpauth.Handler // by user
 }
 
 // serve runs a process until its standard input ends. The process prints the address of its server.
@@ -72,7 +77,7 @@ func newProgram(s setup) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &program{setup: s, store: &counted{store: opened, calls: map[string]int{}}}
+	p := &program{setup: s, store: &counted{store: opened, calls: map[string]int{}}, agents: map[string]*mcpauth.Handler{}}
 	c, err := newClient(s)
 	if err != nil {
 		return nil, err
@@ -88,15 +93,32 @@ func newProgram(s setup) (*program, error) {
 		Issuer: apiIssuer, Audience: audience, Keys: keys, Algs: []string{"ES256"}, Effects: []ssf.Effect{p.revocations}, Store: p.store,
 		Logger: slog.New(slog.DiscardHandler),
 	}
-	p.login, err = login.New(login.Config{
+	config := login.Config{
 		Clients: map[string]*client.Client{"main": c}, Keys: [][]byte{sharedKey}, Store: p.store, Effects: []login.Effect{p.revocations},
 		KeepTokens: true, InsecureHTTP: strings.HasPrefix(s.Front, "http:"), Log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
+	}
+	if p.login, err = login.New(config); err != nil {
 		return nil, err
 	}
 	p.routes()
-	return p, nil
+	return p, p.bindable(config)
+}
+
+// bindable adds the same login with sessions that browsers can bind.
+func (p *program) bindable(config login.Config) error {
+	config.Device = &login.Device{}
+	l, err := login.New(config)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/login", l.Start())
+	mux.Handle("/callback", l.Callback())
+	mux.Handle("/logout", l.Logout())
+	mux.Handle("/device-session", l.DeviceSession())
+	mux.Handle("/", l.Require(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+	p.boundMux = mux
+	return nil
 }
 
 func newClient(s setup) (*client.Client, error) {

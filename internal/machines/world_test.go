@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -55,7 +56,12 @@ func newWorld(t testing.TB, backend string) *world {
 	}})
 	asked := httptest.NewServer(http.HandlerFunc(w.introspection))
 	t.Cleanup(asked.Close)
+	device, err := x509.MarshalPKCS8PrivateKey(optest.NewKey("", "ES256").Private)
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.setup = setup{
+		Tools: startTools(t, w.issuer.URL), Device: device,
 		Backend: backend, Address: w.server.address, Issuer: w.issuer.URL, Asked: asked.URL, Front: "https://app.example", Keys: optest.JWKS(w.key),
 	}
 	w.sender = newSender(t, w.key)
