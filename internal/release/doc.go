@@ -9,9 +9,9 @@
 // tagged form the directives are removed and the version is required.
 //
 // With -gate it compares the exported API of each released module with the last tag. It fails on an
-// incompatible change. It also fails when an Example or another test of the tag does not compile
-// against this code. Only tests count that a user could have written: they are in an external
-// package and use nothing internal.
+// incompatible change. It also fails when an Example or another external test of the tag does not
+// compile against this code. These tests are compiled with the internal packages of the tag, which
+// are no part of the API. Tests that use unexported names are left out.
 //
 //	go -C internal/release run . -gate
 package main

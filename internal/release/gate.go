@@ -50,7 +50,7 @@ func compareModules(w io.Writer, old, now string) error {
 			wrong = append(wrong, fmt.Errorf("module %s was removed", dir))
 			continue
 		}
-		wrong = append(wrong, compareAPI(w, before, after), compileOldTests(w, dir, before, after))
+		wrong = append(wrong, compareAPI(w, before, after), compileOldTests(w, dir, old, now))
 	}
 	return errors.Join(wrong...)
 }

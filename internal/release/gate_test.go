@@ -13,7 +13,7 @@ import (
 var tagged = map[string]string{
 	"go.mod": "module example.com/m\n\ngo 1.26.0\n",
 	"p/p.go": "package p\n\nimport \"example.com/m/internal/h\"\n\n// F is exported.\nfunc F(s string) { hidden() }\n\n" +
-		"// T is exported.\ntype T struct{ A int }\n\n// G is exported.\nfunc G() { h.Help() }\n\nfunc hidden() {}\n",
+		"// T is exported.\ntype T struct{ A int }\n\n// U is exported.\ntype U struct{ A int }\n\n// G is exported.\nfunc G() { h.Help() }\n\nfunc hidden() {}\n",
 	"internal/h/h.go":          "package h\n\n// Help is internal.\nfunc Help() {}\n",
 	"p/example_test.go":        "package p_test\n\nimport \"example.com/m/p\"\n\nfunc ExampleF() { p.F(\"\") }\n",
 	"p/literal_test.go":        "package p_test\n\nimport (\n\t\"testing\"\n\n\t\"example.com/m/p\"\n)\n\nfunc TestLiteral(t *testing.T) { p.F(text(p.T{1})) }\n",
@@ -21,6 +21,9 @@ var tagged = map[string]string{
 	"p/export_test.go":         "package p\n\nvar Hidden = hidden\n",
 	"p/hidden_test.go":         "package p_test\n\nimport (\n\t\"testing\"\n\n\t\"example.com/m/p\"\n)\n\nfunc TestHidden(t *testing.T) { p.Hidden() }\n",
 	"p/internal_test.go":       "package p_test\n\nimport (\n\t\"testing\"\n\n\t\"example.com/m/internal/h\"\n)\n\nfunc TestHelp(t *testing.T) { helped() }\n\nfunc helped() { h.Help() }\n",
+	"internal/k/k.go":          "package k\n\nimport (\n\t_ \"embed\"\n\n\t\"example.com/m/internal/h\"\n)\n\n//go:embed one.txt\nvar text string\n\n// One is a helper of tests.\nfunc One() int { h.Help(); return len(text) }\n",
+	"internal/k/one.txt":       "1",
+	"p/made_test.go":           "package p_test\n\nimport (\n\t\"testing\"\n\n\t\"example.com/m/internal/k\"\n\t\"example.com/m/p\"\n)\n\nfunc TestMade(t *testing.T) { _ = p.U{k.One()} }\n",
 	"p/calls_test.go":          "package p_test\n\nimport \"testing\"\n\nfunc TestHelped(t *testing.T) { helped() }\n",
 	"redisstore/go.mod":        "module example.com/m/redisstore\n\ngo 1.26.0\n\nrequire example.com/m v0.0.0\n\nreplace example.com/m => ../\n",
 	"redisstore/r.go":          "package redisstore\n\nimport \"example.com/m/p\"\n\n// R is exported.\ntype R struct{ A p.T }\n",
@@ -90,11 +93,13 @@ func TestGate(t *testing.T) {
 		change func(small)
 		wrong  string // "" if the gate accepts it
 	}{
-		"same":                  {func(small) {}, ""},
-		"addition":              {func(s small) { s.change("p/p.go", "func hidden", "// H is new.\nfunc H() {}\n\nfunc hidden") }, ""},
-		"removal":               {func(s small) { s.change("p/p.go", "\nfunc G() {", "\nfunc g() {") }, "G: removed"},
-		"signature":             {func(s small) { s.change("p/p.go", "F(s string)", "F(n int)") }, "F: changed"},
-		"a field that is added": {func(s small) { s.change("p/p.go", "A int", "A int; B int") }, "literal_test.go"},
+		"same":                            {func(small) {}, ""},
+		"addition":                        {func(s small) { s.change("p/p.go", "func hidden", "// H is new.\nfunc H() {}\n\nfunc hidden") }, ""},
+		"removal":                         {func(s small) { s.change("p/p.go", "\nfunc G() {", "\nfunc g() {") }, "G: removed"},
+		"signature":                       {func(s small) { s.change("p/p.go", "F(s string)", "F(n int)") }, "F: changed"},
+		"a field that is added":           {func(s small) { s.change("p/p.go", "A int", "A int; B int") }, "literal_test.go"},
+		"a field of a test with a helper": {func(s small) { s.change("p/p.go", "type U struct{ A int }", "type U struct{ A, B int }") }, "made_test.go"},
+		"a removed helper":                {func(s small) { s.git("rm", "-rq", "internal/k", "p/made_test.go") }, ""},
 		"hidden functions": {func(s small) {
 			s.write("p/p.go", strings.NewReplacer("hidden() }", "}", "func hidden() {}\n", "").Replace(tagged["p/p.go"]))
 			s.write("p/export_test.go", "package p\n")
@@ -103,6 +108,7 @@ func TestGate(t *testing.T) {
 		"an internal package": {func(s small) {
 			s.write("internal/h/h.go", "package h\n\n// Other is internal.\nfunc Other() {}\n")
 			s.change("p/p.go", "h.Help", "h.Other")
+			s.change("internal/k/k.go", "h.Help", "h.Other")
 			s.write("p/internal_test.go", "package p_test\n")
 			s.write("p/calls_test.go", "package p_test\n")
 		}, ""},
@@ -116,6 +122,7 @@ func TestGate(t *testing.T) {
 		"a removed module":             {func(s small) { s.git("rm", "-rq", "redisstore") }, "module redisstore was removed"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newSmall(t)
 			test.change(s)
 			printed, err := s.gate()
@@ -126,14 +133,14 @@ func TestGate(t *testing.T) {
 	}
 }
 
-// Which tests of the tag are compiled: an Example, two with only exported names, and one of the
-// other module.
+// Which tests of the tag are compiled: an Example, two with only exported names, three with internal
+// helpers, and one of the other module.
 func TestPublicTests(t *testing.T) {
 	printed, err := newSmall(t).gate()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range []string{"module .: 3 test files of the tag use the exported API alone, 3 others", "module redisstore: 1 test files of the tag use the exported API alone, 0 others"} {
+	for _, line := range []string{"module .: 6 test files of the tag are compiled, 1 others", "module redisstore: 1 test files of the tag are compiled, 0 others"} {
 		if !strings.Contains(printed, line) {
 			t.Errorf("the gate does not print %q:\n%s", line, printed)
 		}

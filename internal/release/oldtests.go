@@ -1,89 +1,77 @@
 package main
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
 	"go/ast"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"golang.org/x/tools/go/packages"
 )
 
-// compileOldTests compiles the tests of a module's last tag, which a user could have written,
-// against the present code. They replace the present tests.
+// compileOldTests compiles the tests of a module's last tag against the present code. They replace
+// the present tests. old and now are the roots of the repository.
 func compileOldTests(w io.Writer, module, old, now string) error {
 	old, err := filepath.EvalSymlinks(old)
 	if err != nil {
 		return err
 	}
-	tests, skipped, err := publicTests(old)
+	tests, skipped, err := publicTests(filepath.Join(old, module))
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "release: module %s: %d test files of the tag use the exported API alone, %d others are not compiled\n", module, len(tests), skipped)
-	overlay, err := overlayOf(tests, old, now)
+	fmt.Fprintf(w, "release: module %s: %d test files of the tag are compiled, %d others use unexported names\n", module, len(tests), skipped)
+	overlay, err := overlayOf(tests, module, old, now)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(overlay)
-	// Only one analyzer runs: what others find was in the tag too.
-	if _, err := output(now, "go", "vet", "-buildtag", "-overlay="+overlay, "./..."); err != nil {
+	if err := compiles(filepath.Join(now, module), overlay); err != nil {
 		return fmt.Errorf("the last tag's tests do not compile against this code: %w", err)
 	}
 	return nil
 }
 
-// overlayOf writes a file for -overlay that replaces the present tests by the old ones. A test of a
-// package that was removed is left out, because compareAPI reports the package.
-func overlayOf(tests []string, old, now string) (name string, err error) {
-	now, err = filepath.Abs(now)
+// compiles checks the types of all packages of a module and of their tests. The overlay has the
+// files that are different, by their path.
+func compiles(dir string, overlay map[string][]byte) error {
+	loaded, err := packages.Load(&packages.Config{
+		Dir: dir, Tests: true, Overlay: overlay, Mode: packages.NeedName | packages.NeedTypes | packages.NeedImports | packages.NeedSyntax,
+	}, "./...")
 	if err != nil {
-		return "", err
+		return err
 	}
-	replace, err := withoutTests(now)
-	if err != nil {
-		return "", err
-	}
-	for _, test := range tests {
-		rel, err := filepath.Rel(old, test)
-		if err != nil {
-			return "", err
-		}
-		if place := filepath.Join(now, rel); isDir(filepath.Dir(place)) {
-			replace[place] = test
+	var wrong []error
+	for _, p := range loaded {
+		for _, e := range p.Errors {
+			wrong = append(wrong, e)
 		}
 	}
-	text, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		return "", err
-	}
-	f, err := os.CreateTemp("", "overlay*.json")
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	_, err = f.Write(text)
-	return f.Name(), err
+	return errors.Join(wrong...)
 }
 
-// withoutTests replaces every test below dir with nothing.
-func withoutTests(dir string) (map[string]string, error) {
-	replace := map[string]string{}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() && d.Name() == ".git" {
-			return fs.SkipDir
+// overlayOf returns an overlay without the present tests of the module. It has the tests of the tag
+// instead, and the internal packages of the tag that they import.
+func overlayOf(tests []string, module, old, now string) (map[string][]byte, error) {
+	now, err := filepath.Abs(now)
+	if err != nil {
+		return nil, err
+	}
+	files, err := newOldFiles(old, now)
+	if err != nil {
+		return nil, err
+	}
+	if err := files.removeTests(filepath.Join(now, module)); err != nil {
+		return nil, err
+	}
+	for _, test := range tests {
+		if err := files.add(test); err != nil {
+			return nil, err
 		}
-		if strings.HasSuffix(path, "_test.go") {
-			replace[path] = ""
-		}
-		return err
-	})
-	return replace, err
+	}
+	return files.overlay, nil
 }
 
 func isDir(name string) bool {
@@ -91,8 +79,8 @@ func isDir(name string) bool {
 	return err == nil && info.IsDir()
 }
 
-// publicTests returns the test files of a module that a user could have written, and the number of
-// the others.
+// publicTests returns the files of the external test packages of a module. skipped is the number of
+// files that use unexported names, through a file such as export_test.go. They are left out.
 func publicTests(dir string) (names []string, skipped int, err error) {
 	loaded, err := packages.Load(&packages.Config{
 		Dir: dir, Tests: true,
@@ -114,13 +102,13 @@ func publicTests(dir string) (names []string, skipped int, err error) {
 	return names, skipped, nil
 }
 
-// publicFiles returns the files of an external test package that use nothing but exported packages,
-// also in the files whose functions they call.
+// publicFiles returns the files of an external test package that use only exported names, also in
+// the files whose functions they call.
 func publicFiles(p *packages.Package) (names []string) {
 	private, calls := map[string]bool{}, map[string][]string{}
 	for _, file := range p.Syntax {
 		name := p.Fset.Position(file.Package).Filename
-		private[name] = slices.ContainsFunc(file.Imports, importsInternal)
+		private[name] = false
 		for at, own := range usedFiles(p, file) {
 			if own {
 				calls[name] = append(calls[name], at)
@@ -137,11 +125,6 @@ func publicFiles(p *packages.Package) (names []string) {
 		}
 	}
 	return names
-}
-
-func importsInternal(i *ast.ImportSpec) bool {
-	path := strings.Trim(i.Path.Value, `"`)
-	return strings.Contains("/"+path+"/", "/internal/")
 }
 
 // usedFiles returns the files that define what a file uses, and whether they are of its package.

@@ -61,8 +61,8 @@ func TestWorkflowsCallMake(t *testing.T) {
 var pinned = regexp.MustCompile(`^- uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
 
 // TestWorkflowsAreSafe: an action is pinned to a commit, because a tag can move. No workflow starts
-// with the rights of the repository for the code of a fork. No step puts what a stranger writes into
-// a shell, and the token is not left in the checkout.
+// with the rights of the repository for the code of a fork. No step puts the text of a user
+// into a shell, and the token is not left in the checkout.
 func TestWorkflowsAreSafe(t *testing.T) {
 	files, err := filepath.Glob("../../.github/workflows/*.yml")
 	if err != nil || len(files) == 0 {
