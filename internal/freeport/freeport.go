@@ -18,7 +18,7 @@ const (
 	first, ports = 10_000, 22_000
 )
 
-// givenPorts are those that this program got: two tests may start programs at the same time.
+// givenPorts has the ports that this program got. Two tests may start programs at the same time.
 var givenPorts sync.Map
 
 // Address returns an address of loopback with a free port.
