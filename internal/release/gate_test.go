@@ -12,7 +12,7 @@ import (
 // could have written, and tests that use internal names.
 var tagged = map[string]string{
 	"go.mod": "module example.com/m\n\ngo 1.26.0\n",
-	"p/p.go": "package p\n\nimport \"example.com/m/internal/h\"\n\n// F is exported.\nfunc F(s string) { hidden() }\n\n" +
+	"p/p.go": "package p\n\nimport (\n\t\"example.com/m/internal/e\"\n\t\"example.com/m/internal/h\"\n)\n\n// E is exported.\ntype E = e.Kind\n\n// F is exported.\nfunc F(s string) { hidden() }\n\n" +
 		"// T is exported.\ntype T struct{ A int }\n\n// U is exported.\ntype U struct{ A int }\n\n// G is exported.\nfunc G() { h.Help() }\n\nfunc hidden() {}\n",
 	"internal/h/h.go":          "package h\n\n// Help is internal.\nfunc Help() {}\n",
 	"p/example_test.go":        "package p_test\n\nimport \"example.com/m/p\"\n\nfunc ExampleF() { p.F(\"\") }\n",
@@ -21,9 +21,10 @@ var tagged = map[string]string{
 	"p/export_test.go":         "package p\n\nvar Hidden = hidden\n",
 	"p/hidden_test.go":         "package p_test\n\nimport (\n\t\"testing\"\n\n\t\"example.com/m/p\"\n)\n\nfunc TestHidden(t *testing.T) { p.Hidden() }\n",
 	"p/internal_test.go":       "package p_test\n\nimport (\n\t\"testing\"\n\n\t\"example.com/m/internal/h\"\n)\n\nfunc TestHelp(t *testing.T) { helped() }\n\nfunc helped() { h.Help() }\n",
-	"internal/k/k.go":          "package k\n\nimport (\n\t_ \"embed\"\n\n\t\"example.com/m/internal/h\"\n)\n\n//go:embed one.txt\nvar text string\n\n// One is a helper of tests.\nfunc One() int { h.Help(); return len(text) }\n",
+	"internal/e/e.go":          "package e\n\n// Kind is in the API.\ntype Kind int\n\n// One is internal.\nfunc One() Kind { return 1 }\n",
+	"internal/k/k.go":          "package k\n\nimport (\n\t_ \"embed\"\n\n\t\"example.com/m/internal/e\"\n\t\"example.com/m/internal/h\"\n)\n\n// Kind is a helper of tests.\nfunc Kind() e.Kind { return e.One() }\n\n//go:embed one.txt\nvar text string\n\n// One is a helper of tests.\nfunc One() int { h.Help(); return len(text) }\n",
 	"internal/k/one.txt":       "1",
-	"p/made_test.go":           "package p_test\n\nimport (\n\t\"testing\"\n\n\t\"example.com/m/internal/k\"\n\t\"example.com/m/p\"\n)\n\nfunc TestMade(t *testing.T) { _ = p.U{k.One()} }\n",
+	"p/made_test.go":           "package p_test\n\nimport (\n\t\"testing\"\n\n\t\"example.com/m/internal/k\"\n\t\"example.com/m/p\"\n)\n\nfunc TestMade(t *testing.T) {\n\tvar _ p.E = k.Kind()\n\t_ = p.U{k.One()}\n}\n",
 	"p/calls_test.go":          "package p_test\n\nimport \"testing\"\n\nfunc TestHelped(t *testing.T) { helped() }\n",
 	"redisstore/go.mod":        "module example.com/m/redisstore\n\ngo 1.26.0\n\nrequire example.com/m v0.0.0\n\nreplace example.com/m => ../\n",
 	"redisstore/r.go":          "package redisstore\n\nimport \"example.com/m/p\"\n\n// R is exported.\ntype R struct{ A p.T }\n",

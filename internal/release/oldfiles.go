@@ -15,7 +15,8 @@ import (
 )
 
 // lastTag is the directory below each internal directory for the internal packages of the tag. They
-// may differ from the present ones: they are helpers of the tests, not a part of the API.
+// may differ from the present ones: they are helpers of the tests, not a part of the API. An
+// internal package whose types the API has is always the present one.
 const lastTag = "lasttag"
 
 // oldFiles are files of the last tag in an overlay over the present code.
@@ -24,6 +25,7 @@ type oldFiles struct {
 	path     string // module path of the root
 	overlay  map[string][]byte
 	packages map[string]bool // internal packages that were added
+	exposed  map[string]bool // internal packages whose types the API has
 }
 
 func newOldFiles(old, now string) (*oldFiles, error) {
@@ -35,7 +37,8 @@ func newOldFiles(old, now string) (*oldFiles, error) {
 	if path == "" {
 		return nil, fmt.Errorf("%s/go.mod has no module path", old)
 	}
-	return &oldFiles{old: old, now: now, path: path, overlay: map[string][]byte{}, packages: map[string]bool{}}, nil
+	exposed, err := exposedPackages(old, path)
+	return &oldFiles{old: old, now: now, path: path, overlay: map[string][]byte{}, packages: map[string]bool{}, exposed: exposed}, err
 }
 
 // removeTests removes every test below dir: the go command ignores it.
@@ -92,7 +95,7 @@ func (o *oldFiles) withMovedImports(name string) ([]byte, error) {
 	}
 	for _, i := range file.Imports {
 		rel, ours := strings.CutPrefix(strings.Trim(i.Path.Value, `"`), o.path+"/")
-		if !ours || moved(rel) == rel {
+		if !ours || moved(rel) == rel || o.exposed[rel] {
 			continue
 		}
 		if err := o.addPackage(rel); err != nil {
