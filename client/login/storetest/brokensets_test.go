@@ -65,7 +65,7 @@ func (s *unswept) Unlink(ctx context.Context, index, key string) error {
 	return s.Memory.Unlink(ctx, index, key)
 }
 
-// toggled removes a link that is added once more.
+// toggled removes a link that is added a second time.
 type toggled struct{ *login.Memory }
 
 func (s toggled) Link(ctx context.Context, index, key string, until time.Time) error {

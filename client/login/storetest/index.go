@@ -140,7 +140,7 @@ func expiredLink(t *testing.T, one, two Index, order []string) {
 	linked(t, one, user, "b")
 }
 
-// linkedAgain: a key that left the set at its time can be added once more.
+// linkedAgain: a key that left the set at its time can be added again.
 func linkedAgain(t *testing.T, one, two Index) {
 	user := key("user")
 	link(t, one, user, "a", time.Now().Add(short))
