@@ -15,7 +15,7 @@ type memoryLog struct {
 	name    func(string) string // changes the names of logs
 	alias   bool                // keeps the slices of callers without a copy
 	endless bool                // Follow does not end with its context
-	rarely  bool                // current is called every three seconds
+	rarely  bool                // current is called every two minutes
 	most    int                 // of the values that were there, that many come
 	whole   bool                // all values of a log expire together, at the time of the last one
 
@@ -70,7 +70,7 @@ func (l *memoryLog) Follow(ctx context.Context, log string, heard func([]byte), 
 	}
 	pause := 20 * time.Millisecond
 	if l.rarely {
-		pause = 3 * time.Second
+		pause = 2 * time.Minute
 	}
 	for {
 		values := l.from(log, n)
