@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/countersign/countersign/internal/endpoint"
 	"github.com/countersign/countersign/internal/jose"
@@ -66,6 +67,7 @@ func (c *Config) needsKeys() bool {
 
 func (c *Config) checkClient(w *complaints) {
 	w.add(c.ClientID == "", "ClientID is empty: set it to the client ID that the server assigned")
+	w.add(strings.ContainsFunc(c.ClientID, unicode.IsControl), "ClientID is %q, expected a text without line ends: remove them, for example with strings.TrimSpace", c.ClientID)
 	w.field("Auth", c.Auth.Check(c.ClientID))
 	w.add((c.Auth.UsesCertificate() || c.CertificateBound) && (c.HTTP == nil || c.HTTP.Transport == nil), "HTTP has no Transport: set one that presents the client certificate")
 	for name, address := range map[string]string{"RedirectURL": c.RedirectURL, "PostLogoutRedirectURL": c.PostLogoutRedirectURL} {
@@ -128,6 +130,8 @@ func (c *Config) checkKeys(w *complaints) {
 func (c *Config) checkRedirectURL(s string) error {
 	u, err := url.Parse(s)
 	switch {
+	case strings.ContainsFunc(s, unicode.IsSpace):
+		return fmt.Errorf("is %q, expected a URL without white space", s)
 	case err != nil || u.Scheme == "":
 		return errors.New("is not an absolute URL, expected one such as https://app.example/callback")
 	case u.Scheme == "http" || u.Scheme == "https":

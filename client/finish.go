@@ -251,12 +251,9 @@ func (c *Client) addIDToken(ctx context.Context, tokens *Tokens, raw string, wan
 	return tokens, nil
 }
 
-// hasTLS reports whether TLS authenticates the token endpoint, if that matters. On loopback the
-// endpoint may lack TLS.
+// hasTLS reports whether TLS authenticates the token endpoint. On loopback the endpoint may lack
+// TLS.
 func (c *Client) hasTLS(ctx context.Context) bool {
-	if !c.config.InsecureSkipSignature {
-		return false
-	}
 	m, err := c.metadata(ctx)
 	return err == nil && strings.HasPrefix(m.TokenEndpoint, "https://")
 }

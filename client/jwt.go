@@ -48,7 +48,7 @@ func (s *serverClaims) checkTimes(now time.Time, skew time.Duration) error {
 	case !s.Expiry.IsZero() && !now.Before(s.Expiry.Add(skew)):
 		return fmt.Errorf("expired %v ago: compare the clocks, or increase Config.Skew", now.Sub(s.Expiry.Time).Round(time.Second))
 	case s.Expiry.After(now.AddDate(10, 0, 0)):
-		return errors.New("exp is more than ten years in the future")
+		return fmt.Errorf("exp is more than ten years after the local clock (%s): compare the clocks", now.UTC().Format(time.RFC3339))
 	case s.IssuedAt.After(latest):
 		return fmt.Errorf("iat is %v ahead of the local clock: synchronize the clocks, or increase Config.Skew", s.IssuedAt.Sub(now).Round(time.Second))
 	case s.NotBefore.After(latest):

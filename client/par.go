@@ -32,7 +32,7 @@ func (c *Client) pushes(m *discovery.Metadata) (bool, error) {
 func (c *Client) push(ctx context.Context, m *discovery.Metadata, params url.Values) (url.Values, error) {
 	pushed, err := par.Push(ctx, c.config.HTTP, m.PushedAuthorizationRequestEndpoint, c.auth(m), params)
 	if err != nil {
-		return nil, c.rejectedPush(m, params, c.explain(err))
+		return nil, c.rejectedPush(m, params, c.explain(m, err))
 	}
 	if pushed.DPoPNonce != "" {
 		c.learn(dpop.Authorization, m.PushedAuthorizationRequestEndpoint, http.Header{"Dpop-Nonce": {pushed.DPoPNonce}})
@@ -40,28 +40,49 @@ func (c *Client) push(ctx context.Context, m *discovery.Metadata, params url.Val
 	return url.Values{"client_id": params["client_id"], "request_uri": {pushed.RequestURI}}, nil
 }
 
-// explain adds a remedy for servers that do not let public clients push. The rules should be
-// those of the token endpoint (RFC 9126 §2).
-func (c *Client) explain(err error) error {
+// explain adds a remedy for servers that reject a client that follows the RFCs, and for those
+// that do not let public clients push. The rules should be those of the token endpoint (RFC 9126
+// §2).
+func (c *Client) explain(m *discovery.Metadata, err error) error {
 	var e *par.Error
-	if c.config.Auth.Name() != "none" || !errors.As(err, &e) || e.Status != http.StatusUnauthorized {
+	if !errors.As(err, &e) {
+		return err
+	}
+	if hint := c.hint(m, answered{e.Code, e.Status}); hint != "" {
+		return fmt.Errorf("%w (%s)", err, hint)
+	}
+	if c.config.Auth.Name() != "none" || e.Status != http.StatusUnauthorized {
 		return err
 	}
 	return fmt.Errorf("%w (if the server rejects pushed requests of public clients, set Config.PAR to PAROff)", err)
 }
 
+// hint returns what else may be wrong if a server rejects the client's authentication, or "".
+func (c *Client) hint(m *discovery.Metadata, with answered) string {
+	if with.code != "invalid_client" && with.status != http.StatusUnauthorized {
+		return ""
+	}
+	return c.method(m).Hint(c.config.ClientID)
+}
+
 // rejectedPush adds to a server's rejection what was sent.
 func (c *Client) rejectedPush(m *discovery.Metadata, params url.Values, err error) error {
 	var e *par.Error
-	if !errors.As(err, &e) || e.Code == "" {
+	if !errors.As(err, &e) || e.Status < http.StatusBadRequest {
 		return err
 	}
-	return c.withSent(m, params, e.Code, err)
+	return c.withSent(m, params, answered{e.Code, e.Status}, err)
+}
+
+// answered is how an endpoint rejected a request. Code is "" without an OAuth error.
+type answered struct {
+	code   string
+	status int
 }
 
 // withSent adds to a server's rejection the sent parameters and the setting to compare with the
 // registration. It adds no secret, code or token.
-func (c *Client) withSent(m *discovery.Metadata, form url.Values, code string, err error) error {
+func (c *Client) withSent(m *discovery.Metadata, form url.Values, with answered, err error) error {
 	sent := fmt.Sprintf("sent client_id %q, authentication %s", c.config.ClientID, c.method(m).Name())
 	uri := form.Get("redirect_uri")
 	if form.Has("request") { // the request object contains it
@@ -70,7 +91,7 @@ func (c *Client) withSent(m *discovery.Metadata, form url.Values, code string, e
 	if uri != "" {
 		sent += fmt.Sprintf(", redirect_uri %q", uri)
 	}
-	return &rejection{err, sent, remedy(code, uri != "")}
+	return &rejection{err, sent, with.remedy(uri != "")}
 }
 
 // rejection is a server's error, with what was sent and what to do.
@@ -94,8 +115,28 @@ var remedies = map[string]string{
 	"unauthorized_client":          "allow this grant or endpoint for the client at the server, or correct Config.ClientID and Config.Auth",
 	"incorrect_client_credentials": "compare Config.ClientID and Config.Auth with the client's registration at the server", // GitHub
 	"invalid_scope":                "compare Config.Scopes with the scopes that the server allows for the client",
+	"invalid_target":               "compare Request.Resources with the APIs that the server allows for the client", // RFC 8707 §2
 	"unsupported_grant_type":       "enable this grant at the server",
 	"unsupported_response_type":    "set Config.ResponseType to a type that the server supports",
+}
+
+// endpointRemedies are for codes that only an endpoint responds with.
+var endpointRemedies = map[string]string{
+	"access_denied":              "compare Config.ClientID and Config.Auth with the client's registration at the server", // Auth0
+	"invalid_client_id":          "compare Config.ClientID with the client's registration at the server",                 // Salesforce and Slack
+	"invalid_client_credentials": "compare Config.Auth with the client's registration at the server",                     // Salesforce
+	"bad_client_secret":          "compare Config.Auth with the client's registration at the server",                     // Slack
+	"deleted_client":             "register the client again: it was deleted at the server",                              // Google
+	"disabled_client":            "enable the client at the server",                                                      // Google
+	"invalid_resource":           "compare Config.Scopes and Request.Resources with the APIs that the server knows",      // Entra ID
+}
+
+// statusRemedies are for a response that is not an OAuth error.
+var statusRemedies = map[int]string{
+	http.StatusUnauthorized:     "compare Config.ClientID and Config.Auth with the client's registration at the server",
+	http.StatusForbidden:        "compare Config.ClientID and Config.Auth with the client's registration at the server, and look for a proxy or firewall that rejects the request",
+	http.StatusNotFound:         "compare the endpoint's address with the server's metadata, or correct Config.Metadata",
+	http.StatusMethodNotAllowed: "compare the endpoint's address with the server's metadata, or correct Config.Metadata",
 }
 
 const setOrRegister = ": set Config.RedirectURL to the registered one, or register this one; they must be equal, also in the final slash"
@@ -107,6 +148,18 @@ var redirectRemedies = map[string]string{
 	"redirect_uri_mismatch": "the server does not know this redirect_uri" + setOrRegister, // GitHub, Google
 	"invalid_redirect_uri":  "the server does not know this redirect_uri" + setOrRegister,
 	"invalid_grant":         "the code has expired or was used before, or Config.RedirectURL does not match the registration",
+}
+
+// remedy returns ": " and what to do about the rejection, or "".
+func (a answered) remedy(redirect bool) string {
+	text := endpointRemedies[a.code]
+	if a.code == "" {
+		text = statusRemedies[a.status]
+	}
+	if text == "" {
+		return remedy(a.code, redirect)
+	}
+	return ": " + text
 }
 
 // remedy returns ": " and what to do about a server's error, or "".

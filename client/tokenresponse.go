@@ -82,7 +82,7 @@ const notOAuth = "the response is not an OAuth error (RFC 6749 §5.2)"
 // rejected is the error of a request that the server rejected, with what was sent.
 func (c *Client) rejected(m *discovery.Metadata, form url.Values, err error) *TokenError {
 	e := c.explainAuth(m, form, tokenError(err))
-	e.Err = c.withSent(m, form, e.Code, e.Err)
+	e.Err = c.withSent(m, form, answered{e.Code, e.Status}, e.Err)
 	return e
 }
 
@@ -90,8 +90,7 @@ func (c *Client) rejected(m *discovery.Metadata, form url.Values, err error) *To
 // servers do not decode ID and secret. Some require assertions as they were before RFC 10070.
 // LinkedIn responds in the same way to a code_verifier.
 func (c *Client) explainAuth(m *discovery.Metadata, form url.Values, e *TokenError) *TokenError {
-	hint := c.method(m).Hint(c.config.ClientID)
-	if hint != "" && e.Code == "invalid_client" {
+	if hint := c.hint(m, answered{e.Code, e.Status}); hint != "" {
 		e.Err = fmt.Errorf("%w (%s)", e.Err, hint)
 	}
 	if form.Has("code_verifier") && len(m.CodeChallengeMethodsSupported) == 0 && (e.Code == "invalid_client" || e.Code == "invalid_request") {

@@ -87,11 +87,7 @@ func (c *Client) getUserInfo(ctx context.Context, u string, tokens *Tokens) (res
 
 func (c *Client) parseUserInfo(ctx context.Context, resp *endpoint.Response, subject string) (*UserInfo, error) {
 	if resp.Status != http.StatusOK {
-		e := resp.Failure("the server rejected the UserInfo request")
-		if e.Code == "" {
-			e.Code = resp.Redact(endpoint.ChallengeCode(resp.Header.Values("WWW-Authenticate")))
-		}
-		return nil, e
+		return nil, rejectedUserInfo(resp)
 	}
 	body, _, err := c.openBody(ctx, resp, c.userInfoJWT())
 	if err != nil {
@@ -110,6 +106,27 @@ func (c *Client) parseUserInfo(ctx context.Context, resp *endpoint.Response, sub
 		return nil, errors.New("sub of the UserInfo response does not match sub of the ID token: it is about another user")
 	}
 	return &UserInfo{Subject: claims.Subject, payload: body}, nil
+}
+
+// rejectedUserInfo says what to do if the server rejects an access token that it has issued.
+func rejectedUserInfo(resp *endpoint.Response) error {
+	e := resp.Failure("the server rejected the UserInfo request")
+	if e.Code == "" {
+		e.Code = resp.Redact(endpoint.ChallengeCode(resp.Header.Values("WWW-Authenticate")))
+	}
+	advice := ""
+	switch {
+	case e.Code == "insufficient_scope" || e.Status == http.StatusForbidden:
+		advice = "add openid to Config.Scopes, and allow it for the client at the server"
+	case e.Status == http.StatusUnauthorized:
+		advice = "refresh an old access token. The token may also be for one API only: check Request.Resources and Config.Scopes"
+	case e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed:
+		advice = "correct UserInfoEndpoint in Config.Metadata, or do not request UserInfo"
+	}
+	if advice == "" {
+		return e
+	}
+	return fmt.Errorf("%w: %s", e, advice)
 }
 
 // userInfoJWT applies OpenID Connect Core §5.3.2.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/internal/endpoint"
+	"github.com/countersign/countersign/internal/jose"
 )
 
 const (
@@ -98,7 +99,9 @@ func fetch(ctx context.Context, hc *http.Client, policy endpoint.Policy, u, issu
 		return nil, err
 	}
 	f := &found{}
-	if f.metadata, err = parse(resp.Body, issuer, policy); err != nil {
+	if f.metadata, err = parse(resp.Body, issuer, policy); errors.Is(err, jose.ErrNotObject) {
+		return nil, wrap(metadataDocument, resp.Refuse(fmt.Errorf("%w, expected the server's metadata: call the address with curl. If another program answers, correct Issuer", err)))
+	} else if err != nil {
 		return nil, wrap(metadataDocument, resp.Refuse(err))
 	}
 	if err := f.metadata.checkComplete(!strings.Contains(u, oauthWellKnown)); err != nil {
@@ -150,6 +153,8 @@ func get(ctx context.Context, hc *http.Client, document, url string, max int) (*
 		return nil, wrap(document, resp.Failure(hint.forbidden))
 	case resp.Status == http.StatusTooManyRequests || resp.Status >= http.StatusInternalServerError:
 		return nil, wrap(document, resp.Failure("the server is not available: check the server, or try again later"))
+	case resp.Status == http.StatusBadRequest && strings.HasPrefix(url, "http://"):
+		return nil, wrap(document, resp.Failure("the server rejects the request: it may expect https at this port"))
 	case resp.Status != http.StatusOK:
 		return nil, wrap(document, resp.Failure(hint.missing))
 	case !resp.IsJSON() && !resp.IsUntyped():

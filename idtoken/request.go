@@ -12,6 +12,11 @@ import (
 
 // The steps that compare a token with the request that it answers.
 
+// ErrNoNonce is the cause of an [*Error] at step 11 if the token has no nonce although the request
+// had one. The server may never return it, or the code of another request was injected.
+var ErrNoNonce = errors.New("nonce is missing, but the request had one: if the server never returns it, set InsecureMissingNonce (Config.InsecureMissingNonce). " +
+	"If other logins have a nonce, this one may have the injected code of another request")
+
 // nonce is step 11. A nonce that the client did not send is rejected like a wrong one: the
 // token answers another request.
 func (c *check) nonce() {
@@ -31,7 +36,7 @@ func (c *check) nonce() {
 	case got == nil && c.v.InsecureMissingNonce && !c.want.FrontChannel:
 		c.report.skip(stepNonce, "nonce is missing, which InsecureMissingNonce accepts")
 	case got == nil:
-		c.report.fail(stepNonce, errors.New("nonce is missing, but the request had one: if the server never returns it, set InsecureMissingNonce (Config.InsecureMissingNonce)"))
+		c.report.fail(stepNonce, ErrNoNonce)
 	case !equal(*got, sent):
 		c.report.fail(stepNonce, errors.New("nonce does not match the request: the token belongs to another login"))
 	default:
@@ -105,6 +110,9 @@ func (c *check) hashes() {
 		}
 		checked = true
 		if err := h.check(c.jws.Header.Alg); err != nil {
+			if h.claim == "at_hash" && !front {
+				err = &serverError{fmt.Errorf("%w: correct the server, which sent both in one response", err)}
+			}
 			c.report.fail(stepHashes, err)
 			return
 		}
@@ -115,6 +123,14 @@ func (c *check) hashes() {
 	}
 	c.report.inapplicable(stepHashes, "the token has no hashes to check, and this flow requires none")
 }
+
+// serverError is an error that neither the user nor an attacker can cause.
+type serverError struct{ error }
+
+func (e *serverError) Unwrap() error { return e.error }
+
+// Configuration returns true: the operator must act. Package login asks for it.
+func (*serverError) Configuration() bool { return true }
 
 func (h hash) check(alg string) error {
 	switch {

@@ -267,7 +267,7 @@ func (c *check) expiry() {
 	case !c.now.Before(exp.Add(c.v.skew())):
 		c.report.fail(stepExpiry, c.expired(exp))
 	case exp.After(c.now.AddDate(10, 0, 0)):
-		c.report.fail(stepExpiry, errors.New("exp is more than ten years in the future"))
+		c.report.fail(stepExpiry, fmt.Errorf("exp is %s, more than ten years after now (%s)%s", stamp(exp), stamp(c.now), c.clocks()))
 	default:
 		c.report.valid(stepExpiry)
 	}

@@ -139,7 +139,7 @@ func deploymentMistakes() []mistake {
 		},
 			"ERROR", "host not found", []string{"login.invalid", "DNS"}, 503, "temporarily_unavailable", true},
 		{"the server's certificate is private", func(d *firstDay) (int, string) { d.client.HTTP = nil; return d.get("/") },
-			"ERROR", "certificate signed by unknown authority", []string{"the server's certificate is not trusted"}, 503, "temporarily_unavailable", true},
+			"ERROR", "certificate signed by unknown authority", []string{"the server's certificate is not trusted"}, 500, "configuration_error", false},
 		{"the server goes down during the login", with(func(d *firstDay) {
 			d.before = func(r *http.Request) {
 				if r.URL.Path == "/callback" {

@@ -98,7 +98,10 @@ func (c *claims) isFor(first string, more []string) bool {
 // notFor reports the audience of the token and the setting to change. otherwise says what helps
 // if the server cannot write aud.
 func (c *claims) notFor(first string, more []string, field, otherwise string) error {
-	audience := strings.TrimSpace(first + " " + strings.Join(more, " "))
+	audience := strings.Join(append([]string{first}, more...), " ")
+	if first == "" {
+		audience = strings.Join(more, " ")
+	}
 	if len(c.principal.Audience) == 0 {
 		return fmt.Errorf("aud is missing, expected %s: configure the server to put this API's audience into its access tokens%s", jose.Quote(audience), otherwise)
 	}

@@ -55,7 +55,7 @@ func (c clock) check(exp, iat, nbf jose.NumericDate) error {
 	case !c.now.Before(exp.Add(c.skew)):
 		return c.expired(exp, iat)
 	case exp.After(c.now.Add(tenYears)):
-		return errors.New("exp is more than ten years in the future")
+		return c.far(exp, iat)
 	case iat.After(c.now.Add(c.skew)):
 		return c.ahead("iat", iat)
 	case nbf.After(c.now.Add(c.skew)):
@@ -68,6 +68,15 @@ func (c clock) check(exp, iat, nbf jose.NumericDate) error {
 func (c clock) ahead(claim string, at jose.NumericDate) error {
 	return clockErrorf("the clocks differ: %s is %s, %v ahead of the local clock (%s), expected at most %v (%s). The local clock is behind, or the server's clock is ahead",
 		claim, at.UTC().Format(time.RFC3339), at.Sub(c.now).Round(time.Second), c.now.UTC().Format(time.RFC3339), c.skew, c.field)
+}
+
+// far reports an exp that no server writes. The local clock may be years behind.
+func (c clock) far(exp, iat jose.NumericDate) error {
+	err := clockErrorf("exp is %s, more than ten years after the local clock (%s)", exp.UTC().Format(time.RFC3339), c.now.UTC().Format(time.RFC3339))
+	if iat.After(c.now.Add(c.skew)) {
+		return fmt.Errorf("%w: the clocks differ: the local clock is %v behind the time at which the token was issued", err, iat.Sub(c.now).Round(time.Second))
+	}
+	return err
 }
 
 func (c clock) expired(exp, iat jose.NumericDate) error {

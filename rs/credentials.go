@@ -117,7 +117,11 @@ func (p *Protection) fromTokenHeader(r *http.Request) (credentials, *Error) {
 	return credentials{token: fields[0]}, nil
 }
 
-func errMalformed() *Error { return invalidRequest("the Authorization header is malformed") }
+func errMalformed() *Error {
+	e := invalidRequest("the Authorization header is malformed")
+	e.Err = errors.New("expected the scheme once, a space and the token, without quotes")
+	return e
+}
 
 // checksForm reports whether v rejects a token that is not a b64token without any other effect.
 // Then a good token need not be scanned twice.

@@ -168,6 +168,10 @@ func (i *Introspection) read(body []byte) (*Principal, error) {
 	return p, nil
 }
 
+// isPadded reports whether a setting begins or ends with white space, as one that was read with its
+// line end.
+func isPadded(s string) bool { return strings.TrimSpace(s) != s }
+
 func (i *Introspection) configured() error {
 	switch {
 	case i == nil:
@@ -182,6 +186,8 @@ func (i *Introspection) configured() error {
 		return errors.New("Introspection.InsecureHTTP applies to Introspection.URL, which is empty: set Server.InsecureHTTP instead")
 	case i.Auth == nil:
 		return errors.New("Introspection.Auth is nil: set it to the credentials of this API at the server")
+	case isPadded(i.Audience):
+		return fmt.Errorf("Introspection.Audience is %q, which begins or ends with white space: remove it", i.Audience)
 	case slices.Contains(i.Audiences, ""):
 		return errors.New("Introspection.Audiences contains an empty string: remove it")
 	case i.Skew < 0 || i.Skew > maxSkew:
@@ -216,7 +222,7 @@ func (i *Introspection) ask(ctx context.Context, token string) (body []byte, dat
 		body, err = i.open(ctx, resp)
 		return body, date, err
 	case resp.MediaType != "application/json":
-		return nil, date, fmt.Errorf("introspection: Content-Type is %s, expected application/json", jose.Quote(resp.MediaType))
+		return nil, date, fmt.Errorf("introspection: Content-Type is %s, expected application/json: check that Introspection.URL is the introspection endpoint", jose.Quote(resp.MediaType))
 	}
 	return resp.Body, date, nil
 }
@@ -232,22 +238,28 @@ func (i *Introspection) accept() string {
 // unsupported_token_type (RFC 7009 §2.2.1): that rejects the token. Other errors say nothing
 // about it.
 func (i *Introspection) failure(resp *endpoint.Response, u string) error {
-	why := "the server did not say whether the token is active"
-	if resp.Status == http.StatusUnauthorized || resp.Status == http.StatusForbidden { // RFC 7662 §2.3
-		why = "the server does not allow this API to introspect tokens: check Introspection.Auth and the permissions of its client"
-	}
-	e := resp.Failure(why)
+	e := resp.Failure("the response is not an OAuth error (RFC 6749 §5.2)")
 	if e.Code == "unsupported_token_type" {
 		return fmt.Errorf("%w: %w", errInactive, e)
 	}
-	return fmt.Errorf("introspection: %w", e)
+	switch {
+	case resp.Status == http.StatusUnauthorized || resp.Status == http.StatusForbidden || e.Code == "invalid_client" || e.Code == "unauthorized_client": // RFC 7662 §2.3
+		return fmt.Errorf("introspection: %w: the server does not allow this API to introspect tokens: check Introspection.Auth and the permissions of its client", e)
+	case resp.Status == http.StatusNotFound || resp.Status == http.StatusMethodNotAllowed:
+		return fmt.Errorf("introspection: %w: correct Introspection.URL, or IntrospectionEndpoint in the metadata of Introspection.Server", e)
+	}
+	return fmt.Errorf("introspection: %w: the server did not say whether the token is active", e)
 }
 
 // endpoint returns the URL and the context for the call. A URL from metadata must not lead to a
 // private address unless the issuer has one.
 func (i *Introspection) endpoint(ctx context.Context) (context.Context, string, error) {
 	if i.URL != "" {
-		return endpoint.With(ctx, endpoint.Policy{InsecureHTTP: i.InsecureHTTP}), i.URL, nil
+		policy := endpoint.Policy{InsecureHTTP: i.InsecureHTTP}
+		if err := policy.CheckURL(i.URL); err != nil {
+			return ctx, "", fmt.Errorf("Introspection.URL is %w", err)
+		}
+		return endpoint.With(ctx, policy), i.URL, nil
 	}
 	ctx = i.Server.Context(ctx)
 	m, err := i.Server.Metadata(ctx)

@@ -1,10 +1,12 @@
 package rs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/countersign/countersign/internal/jose"
@@ -139,6 +141,9 @@ func (j *JWT) verify(ctx context.Context, token string) (*Principal, error) {
 		return nil, err
 	}
 	t, err := jose.Parse(token, j.MaxSize)
+	if errors.Is(err, jose.ErrNotCompact) {
+		return nil, fmt.Errorf("%w: if the server's access tokens are no JWTs, use Introspection", err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -185,6 +190,8 @@ func (j *JWT) configured() error {
 		return errors.New("JWT.Audience is empty: set it to the server's name for this API. If the server's access tokens have no aud, set JWT.AudienceClients instead")
 	case (j.Audience != "" || len(j.Audiences) > 0) && len(j.AudienceClients) > 0:
 		return errors.New("JWT.Audience (or JWT.Audiences) and JWT.AudienceClients are both set: remove JWT.AudienceClients if the server's access tokens have an aud")
+	case isPadded(j.Audience) || slices.ContainsFunc(j.Audiences, isPadded):
+		return fmt.Errorf("JWT.Audience is %q, which begins or ends with white space: remove it", cmp.Or(j.Audience, strings.Join(j.Audiences, ",")))
 	case slices.Contains(j.Tenants, "") || slices.Contains(j.AudienceClients, "") || slices.Contains(j.Audiences, ""):
 		return errors.New("JWT.Tenants, JWT.Audiences or JWT.AudienceClients contains an empty string: remove it")
 	case slices.Contains(j.OtherTyps, ""):

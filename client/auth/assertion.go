@@ -82,7 +82,7 @@ func SecretJWT(secret string, a Assertion) Method {
 	signer, err := jose.NewSecretSigner([]byte(secret), "HS256")
 	if err != nil {
 		err = fmt.Errorf("is SecretJWT: %w", err)
-	} else {
+	} else if err = checkSecret(secret); err == nil {
 		err = a.check()
 	}
 	alg := func() string { return "HS256" }

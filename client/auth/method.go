@@ -24,6 +24,7 @@ type Method struct {
 	assertion *Assertion    // nil for methods without one
 	alg       func() string // of the assertion's signature; nil without one
 	err       error
+	padded    bool                            // the secret begins or ends with a space
 	raw       bool                            // the header contains the ID without encoding
 	encoded   func(clientID string) bool      // whether encoding changes the ID or the secret; nil without a header
 	choose    func(supported []string) Method // of Secret: selects by the metadata; nil for the others
@@ -138,6 +139,8 @@ func (m Method) Choose(supported []string) Method {
 // secret. Others require assertions as they were before RFC 10070.
 func (m Method) Hint(clientID string) string {
 	switch {
+	case m.padded:
+		return "the secret begins or ends with a space: remove it unless it belongs to the secret"
 	case m.encoded != nil && m.encoded(clientID):
 		return "if ID and secret are correct, the server may not decode them: try auth.SecretBasicRaw"
 	case m.assertion != nil && m.assertion.Audience == "" && len(m.assertion.Endpoints) == 0 && m.assertion.Typ == "":

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Secret authenticates with a client secret, by the method that the server's metadata lists
@@ -36,7 +37,7 @@ func Secret(secret string) Method {
 // SecretBasicRaw is SecretBasic for servers that do not decode the encoding of RFC 6749 §2.3.1.
 // ID and secret are sent in the header without that encoding.
 func SecretBasicRaw(secret string) Method {
-	return Method{name: "client_secret_basic", raw: true, err: checkSecret(secret), bind: func(b Binding) Authenticator {
+	return Method{name: "client_secret_basic", raw: true, padded: isPadded(secret), err: checkSecret(secret), bind: func(b Binding) Authenticator {
 		return authenticatorFunc(func(r *http.Request, _ url.Values) error {
 			if err := checkRawID(b.ClientID); err != nil {
 				return err
@@ -60,7 +61,7 @@ func checkRawID(clientID string) error {
 // secret are form-urlencoded first, as RFC 6749 §2.3.1 requires. [Secret] selects between
 // SecretBasic and [SecretPost] by the server's metadata.
 func SecretBasic(secret string) Method {
-	a := Method{name: "client_secret_basic", err: checkSecret(secret), bind: func(b Binding) Authenticator {
+	a := Method{name: "client_secret_basic", padded: isPadded(secret), err: checkSecret(secret), bind: func(b Binding) Authenticator {
 		return authenticatorFunc(func(r *http.Request, _ url.Values) error {
 			r.SetBasicAuth(url.QueryEscape(b.ClientID), url.QueryEscape(secret))
 			return nil
@@ -74,7 +75,7 @@ func SecretBasic(secret string) Method {
 // if the client is registered for that method: where the server's metadata lists both methods,
 // [Secret] sends the header.
 func SecretPost(secret string) Method {
-	return Method{name: "client_secret_post", err: checkSecret(secret), bind: func(b Binding) Authenticator {
+	return Method{name: "client_secret_post", padded: isPadded(secret), err: checkSecret(secret), bind: func(b Binding) Authenticator {
 		return authenticatorFunc(func(_ *http.Request, form url.Values) error {
 			form.Set("client_id", b.ClientID)
 			form.Set("client_secret", secret)
@@ -87,5 +88,11 @@ func checkSecret(secret string) error {
 	if secret == "" {
 		return errors.New("has an empty secret: set it, or use auth.Public for a client without a secret")
 	}
+	if strings.ContainsFunc(secret, unicode.IsControl) { // RFC 6749 §A.2
+		return errors.New("has a secret with a line end or another control character: remove it, for example with strings.TrimSpace")
+	}
 	return nil
 }
+
+// isPadded reports whether a secret begins or ends with a space. That is valid, and rarely meant.
+func isPadded(secret string) bool { return strings.TrimSpace(secret) != secret }

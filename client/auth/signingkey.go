@@ -10,7 +10,8 @@ import (
 )
 
 // SigningKey is a private key of the client, registered at the server. Key may be in a
-// KMS or an HSM. It redacts itself in fmt, log/slog and encoding.
+// KMS or an HSM. It redacts itself in fmt and log/slog. Encoders such as encoding/json return an
+// error: use [SigningKey.Encode].
 type SigningKey struct {
 	hidden[SigningKey]
 
@@ -25,6 +26,14 @@ type SigningKey struct {
 	// signer must apply its own timeout.
 	Key crypto.Signer
 }
+
+var errEncodeKey = errors.New("auth: a SigningKey is not encoded, because the key would be lost: encode SigningKey.Encode, KeyID and Alg, and decode the first with ParseSigningKey")
+
+// MarshalJSON returns an error that names [SigningKey.Encode].
+func (SigningKey) MarshalJSON() ([]byte, error) { return nil, errEncodeKey }
+
+// MarshalText returns an error that names [SigningKey.Encode]. Encoders of YAML and XML call it.
+func (SigningKey) MarshalText() ([]byte, error) { return nil, errEncodeKey }
 
 // KeySource returns the key to sign with. It is called for every JWT, so keys can be rotated
 // while the program runs. A SigningKey is its own source.

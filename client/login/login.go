@@ -36,6 +36,7 @@ type Login struct {
 // noted is what was observed since New.
 type noted struct {
 	silent atomic.Bool // Silent is in use
+	nonces sync.Map    // names of the clients whose ID tokens had a nonce
 	once   struct{ foreignCookie, foreignSession, missingClaim, severalProcesses sync.Once }
 }
 

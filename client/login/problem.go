@@ -93,6 +93,8 @@ func codeOf(err error) string {
 		return CodeDenied
 	case errors.As(err, &refused) && interactive[refused.Code]:
 		return CodeSignIn
+	case isLasting(err):
+		return CodeConfiguration
 	case isTemporary(err):
 		return CodeUnavailable
 	case isConfiguration(err):
@@ -103,7 +105,8 @@ func codeOf(err error) string {
 
 func isTemporary(err error) bool {
 	var temporary interface{ Temporary() bool }
-	return errors.As(err, &temporary) && temporary.Temporary()
+	var e *client.Error
+	return errors.As(err, &temporary) && temporary.Temporary() || errors.As(err, &e) && e.Code == "server_error" && e.Step != client.StepCallback
 }
 
 // code returns the code of an error of Config.SignIn: a rejection, unless another service was
@@ -117,12 +120,27 @@ func (e *signInError) code() string {
 	return CodeDenied
 }
 
-// operatorCodes are the server's errors that no visitor can cause or fix (RFC 6749 §4.1.2.1,
-// §5.2, RFC 8707 §2, RFC 9126 §2.3).
+// visitorCodes are the errors of a pushed request or of the token endpoint that a visitor can cause
+// or fix: with a code that has expired, was used before or belongs to another login, or because the
+// server requires interaction. Everything else that these endpoints respond with is for the
+// operator, also a response that is not an OAuth error.
+var visitorCodes = map[string]bool{
+	"invalid_grant": true, "interaction_required": true, "login_required": true, "consent_required": true, "account_selection_required": true,
+	"bad_verification_code": true, "invalid_code": true, "code_already_used": true, // GitHub and Slack
+}
+
+// operatorCodes are the errors of a callback that no visitor can cause or fix (RFC 6749 §4.1.2.1,
+// RFC 8707 §2, RFC 9101 §7).
 var operatorCodes = map[string]bool{
-	"invalid_client": true, "unauthorized_client": true, "invalid_request": true, "invalid_scope": true, "unsupported_grant_type": true,
+	"invalid_client": true, "unauthorized_client": true, "invalid_request": true, "invalid_scope": true,
 	"unsupported_response_type": true, "invalid_target": true, "invalid_redirect_uri": true, "invalid_request_object": true, "request_not_supported": true,
 	"incorrect_client_credentials": true, "redirect_uri_mismatch": true, // GitHub and Google
+}
+
+// isLasting reports whether a later try fails too, such as with a certificate that is not trusted.
+func isLasting(err error) bool {
+	var configuration interface{ Configuration() bool }
+	return errors.As(err, &configuration) && configuration.Configuration()
 }
 
 // isConfiguration reports whether only the operator can fix an error: in the configuration here,
@@ -137,18 +155,19 @@ func isConfiguration(err error) bool {
 		return false
 	}
 	switch e.Step {
-	case client.StepDiscovery, client.StepRequest:
+	case client.StepDiscovery, client.StepRequest, client.StepUserInfo:
 		return true
-	case client.StepPush, client.StepToken, client.StepCallback:
+	case client.StepPush, client.StepToken:
+		return !visitorCodes[e.Code]
+	case client.StepCallback:
 		return operatorCodes[e.Code]
 	}
-	var configuration interface{ Configuration() bool }
-	return errors.As(err, &configuration) && configuration.Configuration()
+	return false
 }
 
 func (l *Login) failLogin(w http.ResponseWriter, r *http.Request, a *attempt, err error) {
 	code := codeOf(err)
-	if code == CodeFailed && a != nil && isFromServer(l.config.Clients[a.Client], err) {
+	if code == CodeFailed && a != nil && (isFromServer(l.config.Clients[a.Client], err) || l.lacksNonce(a, err)) {
 		code = CodeConfiguration
 	}
 	l.failWith(w, r, code, a, err)
@@ -166,6 +185,14 @@ func isFromServer(c *client.Client, err error) bool {
 	config, step := c.Config(), token.Step.Number
 	byTenant := step == 2 && (len(config.Tenants) > 0 || config.AcceptTenant != nil)
 	return (config.ResponseType == "" || config.ResponseType == client.ResponseCode) && step <= 10 && !byTenant
+}
+
+// lacksNonce reports whether the server seems to return no nonce at all: this login has none, and no
+// login at this client had one since New. With such a server no login succeeds. Later, an injected
+// code is the likely cause.
+func (l *Login) lacksNonce(a *attempt, err error) bool {
+	_, had := l.nonces.Load(a.Client)
+	return errors.Is(err, idtoken.ErrNoNonce) && !had
 }
 
 func (l *Login) fail(w http.ResponseWriter, r *http.Request, code string, err error) {

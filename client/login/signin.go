@@ -42,6 +42,9 @@ func (l *Login) redeem(r *http.Request, a *attempt, q url.Values) (*User, *clien
 	if err != nil {
 		return nil, nil, err
 	}
+	if tokens.IDToken != nil {
+		l.nonces.Store(a.Client, true)
+	}
 	claims, err := l.claims(r, c, tokens)
 	if err != nil {
 		return nil, nil, err

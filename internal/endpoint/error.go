@@ -65,6 +65,18 @@ type transport struct {
 }
 
 func (t *transport) Error() string { return t.text }
+
+// Configuration reports whether the next try fails too, until the operator of a server or of the
+// application changes something.
+func (t *transport) Configuration() bool { return isCertificate(t.err) || isPlainHTTP(t.err) }
+
+func isCertificate(err error) bool { return errors.As(err, new(*tls.CertificateVerificationError)) }
+
+// isPlainHTTP reports whether a server responded to a TLS handshake in plain text. net/http has no
+// type for a response of HTTP.
+func isPlainHTTP(err error) bool {
+	return errors.As(err, new(tls.RecordHeaderError)) || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client")
+}
 func (t *transport) Unwrap() error { return t.err }
 
 func transportError(ctx context.Context, u *url.URL, err error) error {
@@ -92,6 +104,8 @@ func describe(err error) string {
 		return "host not found: check the host name and DNS"
 	case errors.As(err, &cert):
 		return "the server's certificate is not trusted: " + Clean(cert.Err.Error())
+	case isPlainHTTP(err):
+		return "the server does not speak TLS at this address: check scheme and port. http is accepted on loopback, elsewhere only with InsecureHTTP"
 	case errors.As(err, &op) && op.Op == "proxyconnect":
 		return "no connection to the proxy: " + Clean(op.Err.Error()) + ": check the proxy, and HTTPS_PROXY or the Proxy of HTTP's Transport"
 	case errors.Is(err, syscall.ECONNREFUSED):

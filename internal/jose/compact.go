@@ -21,7 +21,7 @@ const (
 )
 
 var (
-	errNotCompact = errors.New("not a JWT in compact form (header.payload.signature)")
+	ErrNotCompact = errors.New("not a JWT in compact form (header.payload.signature)")
 	errEncrypted  = errors.New("the token is encrypted (five parts), but no decryption key is configured: set DecryptionKeys")
 	errUnsigned   = errors.New("the token is not signed")
 	errAlphabet   = errors.New("not valid base64url")
@@ -112,7 +112,7 @@ func cut(raw string, parts []string) error {
 		if IsEncrypted(raw) {
 			return errEncrypted
 		}
-		return errNotCompact
+		return ErrNotCompact
 	}
 	if strings.IndexByte(raw, '\n') >= 0 || strings.IndexByte(raw, '\r') >= 0 {
 		return errAlphabet // Go's decoder would skip them

@@ -25,7 +25,7 @@ var (
 const maxNumber = 64 // characters of one number: a float64 needs 24
 
 var (
-	errNotObject = errors.New("not a JSON object")
+	ErrNotObject = errors.New("not a JSON object")
 	errTooDeep   = errors.New("the JSON is nested too deeply")
 	errTooMany   = errors.New("the JSON has too many members")
 	errNumber    = errors.New("the JSON has a number with too many digits")
@@ -71,7 +71,7 @@ func checkLimits(b []byte, l Limits) error {
 		return fmt.Errorf("the JSON has %d bytes, expected at most %d", len(b), l.Bytes)
 	}
 	if i := firstNonSpace(b); i == len(b) || b[i] != '{' {
-		return errNotObject
+		return ErrNotObject
 	}
 	depth, members, number := 0, 0, 0
 	for i := 0; i < len(b); i++ {
