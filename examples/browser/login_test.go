@@ -188,10 +188,12 @@ func TestWithoutScripts(t *testing.T) {
 	p.wantNobody()
 }
 
+// withoutCookies are the preferences of a browser that blocks cookies.
+const withoutCookies = `{"profile":{"default_content_setting_values":{"cookies":2}}}`
+
 // TestWithoutCookies: the visitor sees that cookies are missing, and there is no loop.
 func TestWithoutCookies(t *testing.T) {
-	const blocked = `{"profile":{"default_content_setting_values":{"cookies":2}}}`
-	p := newPerson(t, startSite(t, ""), blocked)
+	p := newPerson(t, startSite(t, ""), withoutCookies)
 	p.open("/albums/7")
 	p.wantForm()
 	p.fill()

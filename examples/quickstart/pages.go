@@ -55,6 +55,10 @@ var problems = map[string]struct{ Title, Text string }{
 	"login_expired":           {"The sign-in took too long", "Finish a sign-in within ten minutes. Please sign in again."},
 	"configuration_error":     {"The sign-in is not set up correctly", "Trying again does not help. The reason below says what to change."},
 	"temporarily_unavailable": {"Temporarily not available", "The server or the API does not respond. Try again in a moment."},
+	"session_lost":            {"Your browser does not keep you signed in", "You signed in, but your browser did not keep the cookie of this site. Allow cookies for this site, then sign in again."},
+	"invalid_request":         {"This link does not work", "The address is incomplete or not meant for this page."},
+	"method_not_allowed":      {"This link does not work", "The page cannot be opened in this way. Use the button of the print shop."},
+	"logout_failed":           {"You are signed out here", "The response of the server was not for this browser. You may still be signed in at the server."},
 	"cross_origin":            {"The request was rejected", "It came from another site. Open this site directly, and try again there."},
 }
 
