@@ -243,6 +243,9 @@ func news(w http.ResponseWriter, r *http.Request, events <-chan string) {
 	defer cancel()
 	w.Header().Set("Content-Type", "text/event-stream")
 	out := http.NewResponseController(w)
+	if out.Flush() != nil { // sends the header before the first event
+		return
+	}
 	for {
 		select {
 		case <-ctx.Done():

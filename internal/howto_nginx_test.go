@@ -45,12 +45,9 @@ func TestNginx(t *testing.T) {
 	if program == "" {
 		t.Skip("COUNTERSIGN_NGINX is not set: make proxies")
 	}
-	blocks := regexp.MustCompile("(?s)```nginx\n(.*?)```").FindAllStringSubmatch(read(t, "../docs/proxies-and-base-paths.md"), -1)
-	if len(blocks) != 1 {
-		t.Fatalf("%d blocks of nginx, expected 1", len(blocks))
-	}
+	block := nginxBlock(t, "proxies-and-base-paths.md")
 	issuer := issuertest.New(t, issuertest.Config{Edit: issuertest.Edit{
-		IDToken: func(claims map[string]any) { claims["note"] = strings.Repeat("large ", 350) },
+		IDToken: func(claims map[string]any) { claims["note"] = strings.Repeat("large ", 400) },
 	}})
 	app := httptest.NewServer(underBasePath(t, issuer))
 	defer app.Close()
@@ -58,8 +55,8 @@ func TestNginx(t *testing.T) {
 		block  string
 		status int
 	}{
-		"the page":        {blocks[0][1], http.StatusOK},
-		"default buffers": {regexp.MustCompile(`proxy_buffer.*`).ReplaceAllString(blocks[0][1], ""), http.StatusBadGateway},
+		"the page":        {block, http.StatusOK},
+		"default buffers": {regexp.MustCompile(`proxy_buffer.*`).ReplaceAllString(block, ""), http.StatusBadGateway},
 	} {
 		t.Run(name, func(t *testing.T) {
 			front, certificate := startNginx(t, program, test.block, app.Listener.Addr().String())

@@ -42,11 +42,11 @@ func received(mux *http.ServeMux, store *redisstore.Store, revocations *rs.Revoc
 		Store:         store,
 		Authorization: "Bearer " + secret,
 		Token: func(ctx context.Context) (string, error) {
-			tokens, err := grant.ClientCredentials(ctx, service, client.TokenRequest{Scopes: []string{"ssf.read", "ssf.manage"}})
+			issued, err := grant.ClientCredentials(ctx, service, client.TokenRequest{Scopes: []string{"ssf.read", "ssf.manage"}})
 			if err != nil {
 				return "", err
 			}
-			return tokens.AccessToken, nil
+			return issued.AccessToken, nil
 		},
 	}
 	mux.Handle("POST /events", events.Handler())
