@@ -123,6 +123,9 @@ func TestMistakesOfCalls(t *testing.T) {
 			if log := d.log.String(); w.Code != m.status || strings.Count(log, "\n") != 1 || !strings.Contains(log, "level="+level) || !strings.Contains(strings.ToLower(log), strings.ToLower(m.says)) {
 				t.Errorf("status %d, expected %d, %s and %q: %s", w.Code, m.status, level, m.says, log)
 			}
+			if !isExplained(t, d.log.String()) {
+				t.Errorf("docs/troubleshooting.md has no text of %s", &d.log)
+			}
 			if strings.Contains(d.log.String()+w.Body.String(), "canary") {
 				t.Errorf("a secret is in the log or in the response: %s%s", &d.log, w.Body)
 			}

@@ -158,6 +158,9 @@ func TestMistakesAtOtherServers(t *testing.T) {
 					t.Errorf("no %q in %s", says, log)
 				}
 			}
+			if !isExplained(t, log) {
+				t.Errorf("docs/troubleshooting.md has no text of %s", log)
+			}
 			if strings.Contains(log+page, "canary") {
 				t.Errorf("a secret is in the log or on the page: %s%s", log, page)
 			}

@@ -11,7 +11,9 @@ import (
 )
 
 // foreignTexts are texts of docs/troubleshooting.md that are written by servers or by Go.
-var foreignTexts = []string{"invalid_client", "unauthorized_client", "invalid_request", "certificate signed by unknown authority", "connection refused"}
+var foreignTexts = []string{"invalid_client", "unauthorized_client", "invalid_request", "certificate signed by unknown authority", "connection refused",
+	"bad_client_secret", "bad_verification_code", "invalid_resource", "insufficient_scope: add openid",
+}
 
 // troubleshooting are the texts of docs/troubleshooting.md.
 func troubleshooting(t *testing.T) (texts []string) {
@@ -40,6 +42,18 @@ func TestTroubleshooting(t *testing.T) {
 			}
 		}
 	}
+}
+
+// isExplained reports whether docs/troubleshooting.md has a text of this log.
+func isExplained(t *testing.T, log string) bool {
+	t.Helper()
+	return slices.ContainsFunc(troubleshooting(t), func(text string) bool {
+		parts := strings.Split(text, "…")
+		for i := range parts {
+			parts[i] = regexp.QuoteMeta(parts[i])
+		}
+		return regexp.MustCompile(strings.Join(parts, ".*")).MatchString(log)
+	})
 }
 
 // programCode is the code of the module without tests.
