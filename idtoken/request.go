@@ -129,7 +129,7 @@ type serverError struct{ error }
 
 func (e *serverError) Unwrap() error { return e.error }
 
-// Configuration returns true: the operator must act. Package login asks for it.
+// Configuration returns true: the operator must act. Package login calls it.
 func (*serverError) Configuration() bool { return true }
 
 func (h hash) check(alg string) error {

@@ -30,7 +30,7 @@ func nginxBlock(t *testing.T, page string) string {
 }
 
 // TestNginxEvents: with the locations of docs/websockets-and-events.md a signed-in visitor gets
-// each event when it is sent, and speaks over a WebSocket.
+// each event when it is sent, and uses a WebSocket.
 func TestNginxEvents(t *testing.T) {
 	program := os.Getenv("COUNTERSIGN_NGINX")
 	if program == "" {
@@ -47,7 +47,7 @@ func TestNginxEvents(t *testing.T) {
 		t.Fatalf("%d %q", status, body)
 	}
 	t.Run("events", func(t *testing.T) { readEvents(t, browser, events) })
-	t.Run("socket", func(t *testing.T) { speak(t, browser, front, certificate) })
+	t.Run("socket", func(t *testing.T) { shake(t, browser, front, certificate) })
 }
 
 // talking is an application under /app that sends events, and that echoes over a WebSocket.
@@ -109,8 +109,8 @@ func readEvents(t *testing.T, browser *http.Client, events chan<- string) {
 	}
 }
 
-// speak sends the handshake of a browser, with its session cookie.
-func speak(t *testing.T, browser *http.Client, front string, certificate *x509.Certificate) {
+// shake sends the handshake of a browser, with its session cookie.
+func shake(t *testing.T, browser *http.Client, front string, certificate *x509.Certificate) {
 	roots := x509.NewCertPool()
 	roots.AddCert(certificate)
 	conn, err := tls.Dial("tcp", front, &tls.Config{RootCAs: roots, ServerName: "app.example"})

@@ -120,10 +120,9 @@ func (e *signInError) code() string {
 	return CodeDenied
 }
 
-// visitorCodes are the errors of a pushed request or of the token endpoint that a visitor can cause
-// or fix: with a code that has expired, was used before or belongs to another login, or because the
-// server requires interaction. Everything else that these endpoints respond with is for the
-// operator, also a response that is not an OAuth error.
+// visitorCodes are the errors of the token endpoint that a visitor can cause or fix. The code has
+// expired, was used before or belongs to another login, or the server requires interaction. Every
+// other rejection is for the operator, also a response that is not an OAuth error.
 var visitorCodes = map[string]bool{
 	"invalid_grant": true, "interaction_required": true, "login_required": true, "consent_required": true, "account_selection_required": true,
 	"bad_verification_code": true, "invalid_code": true, "code_already_used": true, // GitHub and Slack
@@ -187,9 +186,8 @@ func isFromServer(c *client.Client, err error) bool {
 	return (config.ResponseType == "" || config.ResponseType == client.ResponseCode) && step <= 10 && !byTenant
 }
 
-// lacksNonce reports whether the server seems to return no nonce at all: this login has none, and no
-// login at this client had one since New. With such a server no login succeeds. Later, an injected
-// code is the likely cause.
+// lacksNonce reports whether the server seems to return no nonce at all. This login has none, and no
+// login of this client had one since New. Later, an injected code is the likely cause.
 func (l *Login) lacksNonce(a *attempt, err error) bool {
 	_, had := l.nonces.Load(a.Client)
 	return errors.Is(err, idtoken.ErrNoNonce) && !had
