@@ -161,6 +161,7 @@ func privateCA(file string) (*http.Client, error) {
 	}
 	return &http.Client{Transport: &http.Transport{
 		DialContext:     (&discovery.Dialer{}).DialContext,
+		Proxy:           http.ProxyFromEnvironment,
 		TLSClientConfig: &tls.Config{RootCAs: roots},
 	}}, nil
 }
@@ -174,6 +175,9 @@ func TestPrivateCA(t *testing.T) {
 	trusting, err := privateCA(file)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if trusting.Transport.(*http.Transport).Proxy == nil {
+		t.Error("the Transport does not use HTTPS_PROXY")
 	}
 	if _, err := (&discovery.Provider{Issuer: issuer.URL, HTTP: trusting}).Metadata(t.Context()); err != nil {
 		t.Error(err)

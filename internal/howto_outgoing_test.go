@@ -21,7 +21,7 @@ func TestGuardedTransport(t *testing.T) {
 		m["require_pushed_authorization_requests"] = true
 	}
 	config := client.Config{Issuer: s.URL, ClientID: "rp", Auth: auth.SecretPost("canary-secret"), RedirectURL: "https://rp.example/cb"}
-	transport := &http.Transport{DialContext: (&discovery.Dialer{}).DialContext}
+	transport := &http.Transport{DialContext: (&discovery.Dialer{}).DialContext, Proxy: http.ProxyFromEnvironment}
 	config.HTTP = &http.Client{Transport: transport}
 	for guarded, hc := range map[bool]*http.Client{true: config.HTTP, false: {Transport: &http.Transport{}}} {
 		config.HTTP = hc
