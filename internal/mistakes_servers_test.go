@@ -168,6 +168,38 @@ func TestMistakesAtOtherServers(t *testing.T) {
 	}
 }
 
+// TestMissingClaims: one WARN names the claims that the session lacks by mistake, and what to set.
+func TestMissingClaims(t *testing.T) {
+	for name, test := range map[string]struct {
+		claims, scopes []string
+		userInfo       bool
+		says           []string // nil: no line
+	}{
+		"in the ID token":              {[]string{"sub"}, []string{"openid"}, false, nil},
+		"at UserInfo":                  {[]string{"name"}, []string{"openid", "profile"}, true, nil},
+		"without UserInfo":             {[]string{"picture"}, []string{"openid", "profile"}, false, []string{"Config.UserInfo", "claims=[picture]"}},
+		"without a scope":              {[]string{"name", "email"}, []string{"openid"}, true, []string{"is not requested", `claims="[name email]"`, "client.Config.Scopes"}},
+		"without one of the scopes":    {[]string{"name", "phone_number"}, []string{"openid", "profile"}, true, []string{"is not requested", "claims=[phone_number]"}},
+		"that this user does not have": {[]string{"picture"}, []string{"openid", "profile"}, true, nil},
+		"of the server's own":          {[]string{"department"}, []string{"openid"}, true, nil},
+	} {
+		d := newFirstDay(t)
+		d.client.Scopes, d.login.Claims, d.login.UserInfo = test.scopes, test.claims, test.userInfo
+		if status, page := d.visit(); status != http.StatusOK {
+			t.Fatalf("%s: %s", name, page)
+		}
+		log := d.log.String()
+		if lines := strings.Count(log, "\n"); lines != min(len(test.says), 1) || strings.Count(log, "level=WARN") != lines {
+			t.Errorf("%s: %s", name, log)
+		}
+		for _, says := range test.says {
+			if !strings.Contains(log, says) {
+				t.Errorf("%s: no %q in %s", name, says, log)
+			}
+		}
+	}
+}
+
 // TestNonceOfOneLogin: at a server whose ID tokens have a nonce, one without it may have been
 // injected. The operator need not act.
 func TestNonceOfOneLogin(t *testing.T) {

@@ -75,25 +75,8 @@ func (l *Login) claims(r *http.Request, c *client.Client, tokens *client.Tokens)
 	if err := tokens.IDToken.Claims(&all); err != nil {
 		return nil, fmt.Errorf("ID token: %w", err)
 	}
-	l.warnMissingClaims(r.Context(), all)
+	l.warnMissingClaims(r.Context(), c, all)
 	return all, nil
-}
-
-// warnMissingClaims warns the operator once about the claims of Config.Claims that are missing.
-func (l *Login) warnMissingClaims(ctx context.Context, all map[string]json.RawMessage) {
-	var missing []string
-	for _, name := range l.config.Claims {
-		if _, there := all[name]; !there {
-			missing = append(missing, name)
-		}
-	}
-	if len(missing) == 0 || l.config.UserInfo {
-		return
-	}
-	l.once.missingClaim.Do(func() {
-		l.config.Log.WarnContext(ctx, "login: the ID token lacks a claim of Config.Claims", "claims", missing,
-			"remedy", "set Config.UserInfo to get the claims from the UserInfo endpoint, or add their scopes to client.Config.Scopes")
-	})
 }
 
 // hiddenFromSignIn are the parameters of a callback that are secrets or only serve the protocol.
