@@ -102,7 +102,7 @@ var servers = []struct {
 	{"wrong UserInfo endpoint", userInfo(responds("/userinfo", 404, "<html>")), "configuration_error", []string{"UserInfoEndpoint in Config.Metadata"}},
 	{"a page for UserInfo", userInfo(responds("/userinfo", 200, "<html>")), "configuration_error", []string{"text/html"}},
 	{"UserInfo of another user", userInfo(responds("/userinfo", 200, `{"sub":"mallory"}`)), "configuration_error", []string{"it is about another user"}},
-	{"no UserInfo endpoint", userInfo(func(d *firstDay) { d.serve(issuertest.Config{Metadata: map[string]any{"userinfo_endpoint": nil}}) }), "configuration_error", []string{"no userinfo_endpoint"}},
+	{"no UserInfo endpoint", userInfo(func(d *firstDay) { d.serve(issuertest.Config{Metadata: map[string]any{"userinfo_endpoint": nil}}) }), "configuration_error", []string{"Config.Metadata (userinfo_endpoint)"}},
 	{"UserInfo is down", userInfo(responds("/userinfo", 503, "<html>")), "temporarily_unavailable", []string{"status 503"}},
 	{"no nonce", editing(issuertest.Edit{IDToken: func(m map[string]any) { delete(m, "nonce") }}), "configuration_error", []string{"Config.InsecureMissingNonce", "injected code"}},
 	{"wrong at_hash", editing(issuertest.Edit{IDToken: func(m map[string]any) { m["at_hash"] = "x" }}), "configuration_error", []string{"at_hash does not match"}},
