@@ -166,8 +166,8 @@ type Expected struct {
 }
 
 // Verify validates raw like Check, but returns no report. Every error is an [*Error]. Its Step
-// says which of the 14 checks failed, and its text names the setting to change. If the keys
-// could not be fetched now, errors.As finds an error with a method Temporary() bool that
+// says which of the 14 checks failed, and its text names the setting to change. errors.Is finds
+// [ErrNoNonce] if the nonce is missing. If the keys could not be fetched now, errors.As finds an error with a method Temporary() bool that
 // returns true.
 func (v *Verifier) Verify(ctx context.Context, raw string, want Expected) (*Token, error) {
 	token, report := v.Check(ctx, raw, want)
