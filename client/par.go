@@ -153,8 +153,11 @@ var redirectRemedies = map[string]string{
 // remedy returns ": " and what to do about the rejection, or "".
 func (a answered) remedy(redirect bool) string {
 	text := endpointRemedies[a.code]
-	if a.code == "" {
+	switch {
+	case a.code == "":
 		text = statusRemedies[a.status]
+	case a.code == "access_denied" && !redirect: // the user denied it (RFC 8628 §3.5)
+		text = ""
 	}
 	if text == "" {
 		return remedy(a.code, redirect)

@@ -94,6 +94,17 @@ func rejectedAt(t *testing.T, path, code string) error {
 	return err
 }
 
+// TestDeniedByTheUser: outside of a login, access_denied says that the user denied the request (RFC
+// 8628 §3.5). A login has no such response, except from servers that reject the secret so.
+func TestDeniedByTheUser(t *testing.T) {
+	for path, advised := range map[string]bool{"/device": false, "refresh": false, "/token": true, "/par": true} {
+		err := rejectedAt(t, path, "access_denied")
+		if err == nil || strings.Contains(err.Error(), "Config.Auth") != advised {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
 // TestRejectionByCallback: an error that the server sends through the browser names the setting.
 func TestRejectionByCallback(t *testing.T) {
 	for code, text := range map[string]string{

@@ -55,6 +55,7 @@ var phrases = strings.NewReplacer(
 	"compare -client-id and -auth with -secret-env, -key or -cert with the client's registration at the server", checkClient,
 	"allow this grant or endpoint for the client at the server, or correct -client-id and -auth with -secret-env, -key or -cert", checkGrant,
 	"compare -scope with the scopes that the server allows for the client", checkScope,
+	"compare -resource with the APIs that the server allows for the client", checkTarget,
 	"give ctx a later deadline (at most 10 minutes)", "set a longer -timeout (at most 10m)",
 )
 
@@ -112,6 +113,7 @@ func (s *session) advice(err error) string {
 const (
 	checkClient = "check -client-id, the credential (-secret-env, -key or -cert), and that -auth is the registered method"
 	checkGrant  = "check that the client is registered for this grant, and that -client-id and the credential are right"
+	checkTarget = "check -resource and -audience"
 	checkScope  = "check -scope: the server or the client's registration does not allow all of it"
 )
 
@@ -120,7 +122,7 @@ var byCode = map[string]string{
 	"invalid_client":      checkClient,
 	"unauthorized_client": checkGrant,
 	"invalid_scope":       checkScope,
-	"invalid_target":      "check -resource and -audience",
+	"invalid_target":      checkTarget,
 	"access_denied":       "the user or the server refused",
 	"login_required":      "leave out -prompt none, so that the server can ask the user",
 	"expired_token":       "the time to answer is over: start again",
