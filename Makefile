@@ -12,11 +12,11 @@ LIMIT := 40m
 check:
 	GOGC=400 go test -vet=all ./...
 
-# Vet and every test of every module. The last lines say what is not part of it.
+# Every test that needs no browser and no real server. The last lines say what is not part of it.
 test:
 	@.ci/test
 
-# Static analysis and known vulnerabilities, of every module.
+# Vet, staticcheck and known vulnerabilities, of every module.
 lint:
 	@.ci/lint
 
