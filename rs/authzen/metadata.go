@@ -1,6 +1,7 @@
 package authzen
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +19,7 @@ const (
 	wellKnown     = "/.well-known/authzen-configuration"
 	metadataFresh = time.Hour
 	metadataLimit = 24 * time.Hour  // how long the last document is used if the decision point is down
-	metadataRetry = 5 * time.Second // after an attempt that failed
+	metadataRetry = 5 * time.Second // after an attempt began
 )
 
 // metadata is what a decision point says about itself ("Policy Decision Point Metadata"). Signed
@@ -62,23 +63,36 @@ func (p *PDP) endpoint(ctx context.Context, path string) (string, error) {
 }
 
 // fetched returns the metadata. While it cannot be fetched again, the last document is used for a
-// day.
+// day. A fetch that hangs must leave time for the question.
 func (p *PDP) fetched(ctx context.Context, u *url.URL) (*metadata, error) {
 	now, c := p.now(), &p.metadata
 	if m := c.current(now); m != nil {
 		return m, nil
 	}
-	m, err := c.flight.Do(ctx, func(ctx context.Context) (*metadata, error) { return p.fetch(ctx, u) })
-	if err != nil {
-		if m := c.last(now); m != nil {
+	fetch := func(ctx context.Context) (*metadata, error) {
+		m, err := p.fetch(ctx, u)
+		if err == nil {
+			c.keep(m, now)
+		}
+		return m, err
+	}
+	if last := c.last(now); last != nil {
+		if m, err, done := c.flight.Wait(ctx, cmp.Or(p.Timeout, defaultTimeout)/4, fetch); done && err == nil {
 			return m, nil
 		}
+		return last, nil
+	}
+	m, err := c.flight.Do(ctx, fetch)
+	if err != nil {
 		return nil, fmt.Errorf("authzen: metadata of the decision point: %w", err)
 	}
+	return m, nil
+}
+
+func (c *metadataCache) keep(m *metadata, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.got, c.at, c.next = m, now, now.Add(metadataFresh)
-	return m, nil
 }
 
 func (c *metadataCache) current(now time.Time) *metadata {
@@ -90,6 +104,7 @@ func (c *metadataCache) current(now time.Time) *metadata {
 	return nil
 }
 
+// last returns the last document, or nil. The other callers use it too until the next attempt.
 func (c *metadataCache) last(now time.Time) *metadata {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -238,4 +239,33 @@ func TestRequestIDInLog(t *testing.T) {
 	if _, err := (&authzen.PDP{URL: "http://127.0.0.1:1"}).Evaluate(t.Context(), question("1")); err == nil || errors.Is(err, io.EOF) {
 		t.Error(err)
 	}
+}
+
+// TestMetadataHangs: while a decision point does not answer a request for its metadata, questions
+// go to the endpoints of the last document, and in time.
+func TestMetadataHangs(t *testing.T) {
+	var fetched atomic.Int32
+	mux := http.NewServeMux()
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	mux.HandleFunc("/ask", says(200, js, yes))
+	mux.HandleFunc("/.well-known/authzen-configuration", func(w http.ResponseWriter, r *http.Request) {
+		if fetched.Add(1) > 1 {
+			<-r.Context().Done()
+			return
+		}
+		says(200, js, fmt.Sprintf(`{"policy_decision_point":%q,"access_evaluation_endpoint":%q}`, server.URL, server.URL+"/ask"))(w, r)
+	})
+	now := time.Now()
+	pdp := &authzen.PDP{URL: server.URL, Discover: true, HTTP: server.Client(), Now: func() time.Time { return now }}
+	for range 3 {
+		if got, err := pdp.Evaluate(t.Context(), question("1")); err != nil || !got.Allowed {
+			t.Errorf("%+v, %v", got, err)
+		}
+		now = now.Add(time.Hour)
+	}
+	if fetched.Load() < 2 {
+		t.Error("the metadata was not fetched again")
+	}
+	server.CloseClientConnections()
 }
