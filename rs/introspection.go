@@ -188,6 +188,8 @@ func (i *Introspection) configured() error {
 		return errors.New("Introspection.Auth is nil: set it to the credentials of this API at the server")
 	case isPadded(i.Audience):
 		return fmt.Errorf("Introspection.Audience is %q, which begins or ends with white space: remove it", i.Audience)
+	case slices.ContainsFunc(i.Audiences, isPadded):
+		return fmt.Errorf("Introspection.Audiences is %q, where one begins or ends with white space: remove it", i.Audiences)
 	case slices.Contains(i.Audiences, ""):
 		return errors.New("Introspection.Audiences contains an empty string: remove it")
 	case i.Skew < 0 || i.Skew > maxSkew:

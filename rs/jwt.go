@@ -1,12 +1,10 @@
 package rs
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/countersign/countersign/internal/jose"
@@ -190,8 +188,10 @@ func (j *JWT) configured() error {
 		return errors.New("JWT.Audience is empty: set it to the server's name for this API. If the server's access tokens have no aud, set JWT.AudienceClients instead")
 	case (j.Audience != "" || len(j.Audiences) > 0) && len(j.AudienceClients) > 0:
 		return errors.New("JWT.Audience (or JWT.Audiences) and JWT.AudienceClients are both set: remove JWT.AudienceClients if the server's access tokens have an aud")
-	case isPadded(j.Audience) || slices.ContainsFunc(j.Audiences, isPadded):
-		return fmt.Errorf("JWT.Audience is %q, which begins or ends with white space: remove it", cmp.Or(j.Audience, strings.Join(j.Audiences, ",")))
+	case isPadded(j.Audience):
+		return fmt.Errorf("JWT.Audience is %q, which begins or ends with white space: remove it", j.Audience)
+	case slices.ContainsFunc(j.Audiences, isPadded):
+		return fmt.Errorf("JWT.Audiences is %q, where one begins or ends with white space: remove it", j.Audiences)
 	case slices.Contains(j.Tenants, "") || slices.Contains(j.AudienceClients, "") || slices.Contains(j.Audiences, ""):
 		return errors.New("JWT.Tenants, JWT.Audiences or JWT.AudienceClients contains an empty string: remove it")
 	case slices.Contains(j.OtherTyps, ""):
