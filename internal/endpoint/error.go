@@ -72,11 +72,12 @@ func (t *transport) Configuration() bool { return isCertificate(t.err) || isPlai
 
 func isCertificate(err error) bool { return errors.As(err, new(*tls.CertificateVerificationError)) }
 
-// isPlainHTTP reports whether a server responded to a TLS handshake in plain text. net/http has no
-// type for a response of HTTP.
+// isPlainHTTP reports whether a server responded to a TLS handshake in plain text. The text of err
+// may quote the server, so it is not compared.
 func isPlainHTTP(err error) bool {
-	return errors.As(err, new(tls.RecordHeaderError)) || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client")
+	return errors.As(err, new(tls.RecordHeaderError)) || errors.Is(err, http.ErrSchemeMismatch)
 }
+
 func (t *transport) Unwrap() error { return t.err }
 
 func transportError(ctx context.Context, u *url.URL, err error) error {
