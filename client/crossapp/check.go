@@ -34,8 +34,9 @@ type confirmation struct {
 
 // checked is a grant that passed the checks.
 type checked struct {
-	jwt string
-	key string // the encoded key that the grant is bound to, or ""
+	jwt   string
+	bound bool
+	key   string // the encoded key that the grant is bound to; "" for the key of CrossApp.At
 }
 
 // checkGrant rejects a grant that is not for this client, server and API. Sent to At, it could
@@ -56,11 +57,28 @@ func (a CrossApp) checkGrant(issued *client.Tokens) (*checked, error) {
 	if err := errors.Join(a.checkParties(&c), a.checkResource(&c), a.checkTime(&c), a.checkKey(&c, issued)); err != nil {
 		return nil, err
 	}
-	out := &checked{jwt: issued.AccessToken}
-	if c.Key != nil {
-		out.key, err = issued.DPoPKey.Encode()
+	out := &checked{jwt: issued.AccessToken, bound: c.Key != nil}
+	if !out.bound || a.hasKey(c.Key.Thumbprint) {
+		return out, nil
 	}
-	return out, err
+	if out.key, err = issued.DPoPKey.Encode(); err != nil {
+		return nil, errors.New("the DPoP key of CrossApp.IdP cannot be exported: set Config.DPoP.Keys of CrossApp.At to the same keys")
+	}
+	return out, nil
+}
+
+// hasKey reports whether the keys of At are those of IdP: such a key need not be exported.
+func (a CrossApp) hasKey(thumbprint string) bool {
+	at := a.At.Config()
+	if at.DPoP == nil || at.DPoP.Keys == nil {
+		return false
+	}
+	key := at.DPoP.Keys.Current().Key
+	if key == nil {
+		return false
+	}
+	_, own, err := jose.PublicJWK(key.Public())
+	return err == nil && own == thumbprint
 }
 
 func (a CrossApp) checkParties(c *claims) error {

@@ -27,7 +27,8 @@ const (
 // and Subject are required.
 type CrossApp struct {
 	// IdP is this application's client at the identity provider, where the user signed in. With
-	// Config.DPoP it requests grants that are bound to its key. At needs Config.DPoP too then.
+	// Config.DPoP it requests grants that are bound to its key. At needs Config.DPoP too then, and the
+	// same Keys if they cannot be exported, for example from a KMS.
 	IdP *client.Client
 
 	// At is this application's client at the authorization server of the other application.
@@ -133,7 +134,7 @@ func (a CrossApp) exchange(ctx context.Context) (*checked, error) {
 // access token is bound to the same key ("DPoP Key Binding During ID-JAG Exchange").
 func (a CrossApp) redeem(ctx context.Context, jag *checked) (*client.Tokens, error) {
 	req := client.TokenRequest{Scopes: a.Scopes, Resources: []string{a.Resource}}
-	if jag.key == "" {
+	if !jag.bound {
 		return grant.JWTBearer(ctx, a.At, grant.AssertionRequest{TokenRequest: req, Assertion: jag.jwt})
 	}
 	form, err := req.Form()
