@@ -54,7 +54,7 @@ func (l *Login) answer(w http.ResponseWriter, r *http.Request, code string, err 
 }
 
 func logoutCode(err error) string {
-	if codeOf(err) == CodeUnavailable {
+	if isUnavailable(err) {
 		return CodeUnavailable
 	}
 	return CodeRequest

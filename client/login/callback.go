@@ -95,7 +95,7 @@ var errStray = errors.New("no login is under way in this browser: the callback c
 func (l *Login) strayCallback(w http.ResponseWriter, r *http.Request, q url.Values, unread error) {
 	s, err := l.sessions.load(r)
 	switch {
-	case err != nil || unread != nil && codeOf(unread) == CodeUnavailable:
+	case err != nil || unread != nil && isUnavailable(unread):
 		l.fail(w, r, CodeUnavailable, errors.Join(err, unread))
 	case s != nil, l.wasSilent(r, q):
 		redirect(w, l.config.HomePath)

@@ -185,7 +185,7 @@ func (l *Login) instruct(w http.ResponseWriter, id, hash string) error {
 // rejectDevice answers a rejected request, and logs the reason. The browser receives the
 // reason's name.
 func (l *Login) rejectDevice(w http.ResponseWriter, r *http.Request, status int, err error) {
-	if codeOf(err) == CodeUnavailable {
+	if isUnavailable(err) {
 		l.answer(w, r, CodeUnavailable, err)
 		return
 	}

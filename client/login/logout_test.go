@@ -1,6 +1,8 @@
 package login_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"net/http"
 	"net/url"
 	"strings"
@@ -220,6 +222,31 @@ func TestBackchannelDown(t *testing.T) {
 	a.as.Replace("/jwks", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
 	token = logoutToken(a.as, func(m map[string]any) { m["sub"] = "alice" })
 	server.want(server.post(fresh.URL+"/backchannel", token), 503, `"temporarily_unavailable"`)
+}
+
+// distrusted is a Transport that does not trust the server's certificate.
+type distrusted struct{}
+
+func (distrusted) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}
+}
+
+// TestBackchannelDistrusts: a logout is not lost while the certificate of the server is not trusted,
+// for example because it has expired. The server must send it again.
+func TestBackchannelDistrusts(t *testing.T) {
+	store := &shaky{}
+	a := start(t, setting{config: stored(store)})
+	b, server := a.browser(t), a.browser(t)
+	b.signIn(a)
+	token := logoutToken(a.as, func(m map[string]any) { m["sub"] = "alice" })
+	distrusts := func(c *client.Config) { c.HTTP = &http.Client{Transport: distrusted{}} }
+	fresh := start(t, setting{as: a.as, config: stored(store), other: a, client: distrusts})
+	server.want(server.post(fresh.URL+"/backchannel", token), 503, `"temporarily_unavailable"`)
+	if log := fresh.log.String(); !strings.Contains(log, "level=ERROR") || !strings.Contains(log, "not trusted") {
+		t.Errorf("the log: %s", log)
+	}
+	server.want(server.post(a.URL+"/backchannel", token), 200, "")
+	b.want(b.get(a.URL+"/"), 200, "nobody")
 }
 
 // TestBackchannelWithoutStore: the handler reports that it needs a Store.

@@ -103,6 +103,12 @@ func codeOf(err error) string {
 	return CodeFailed
 }
 
+// isUnavailable reports whether a server that called this application should call it again. That is
+// so for a mistake that the operator must correct first, too.
+func isUnavailable(err error) bool {
+	return codeOf(err) == CodeUnavailable || isLasting(err) && isTemporary(err)
+}
+
 func isTemporary(err error) bool {
 	var temporary interface{ Temporary() bool }
 	var e *client.Error
