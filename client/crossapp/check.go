@@ -67,7 +67,7 @@ func (a CrossApp) checkGrant(issued *client.Tokens) (*checked, error) {
 	return out, nil
 }
 
-// hasKey reports whether the keys of At are those of IdP: such a key need not be exported.
+// hasKey reports whether At and IdP have the same keys. Such a key need not be exported.
 func (a CrossApp) hasKey(thumbprint string) bool {
 	at := a.At.Config()
 	if at.DPoP == nil || at.DPoP.Keys == nil {

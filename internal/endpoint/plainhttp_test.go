@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestPlainHTTP: a server that does not speak TLS is a mistake that remains. A server that only
+// TestPlainHTTP: a server that has no TLS is a mistake that remains. A server that only
 // quotes the text about it is not.
 func TestPlainHTTP(t *testing.T) {
 	for _, test := range []struct {
