@@ -81,7 +81,7 @@ func TestOtherLibraries(t *testing.T) {
 				}
 				byGoJose, err := encryptGoJose(text, alg, enc, key.public)
 				opens("go-jose", byGoJose, err)
-				parsed, err := gojose.ParseEncrypted(ours, []gojose.KeyAlgorithm{gojose.KeyAlgorithm(alg)}, []gojose.ContentEncryption{gojose.ContentEncryption(enc)})
+				parsed, err := gojose.ParseEncryptedCompact(ours, []gojose.KeyAlgorithm{gojose.KeyAlgorithm(alg)}, []gojose.ContentEncryption{gojose.ContentEncryption(enc)})
 				if err != nil {
 					t.Fatal(name, err)
 				}
