@@ -11,7 +11,7 @@ LIMIT := 40m
 
 # Only the root module, for work on it: vet and the tests, without the race detector.
 check:
-	GOGC=400 go test -vet=all ./...
+	GOGC=400 go test -short -vet=all ./...
 
 # Every test that needs no browser and no real server. The last lines say what is not part of it.
 test:

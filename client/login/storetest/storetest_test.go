@@ -74,6 +74,9 @@ func TestBroken(t *testing.T) {
 // The children wait for entries to expire most of the time, so eight of them run at once. On a
 // busy machine a store that is wrong for 200 ms may be looked at too late, so it has five turns.
 func TestFaults(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for more than a minute: make test runs it")
+	}
 	failures, turns := make(map[string]chan string, len(broken)), make(chan struct{}, 24)
 	for name, b := range broken {
 		failure := make(chan string, 1)
