@@ -69,11 +69,11 @@ func (a CrossApp) checkGrant(issued *client.Tokens) (*checked, error) {
 
 // hasKey reports whether At and IdP have the same keys. Such a key need not be exported.
 func (a CrossApp) hasKey(thumbprint string) bool {
-	at := a.At.Config()
-	if at.DPoP == nil || at.DPoP.Keys == nil {
+	keys := a.At.Config().DPoP.Keys // checkKey requires DPoP
+	if keys == nil {
 		return false
 	}
-	key := at.DPoP.Keys.Current().Key
+	key := keys.Current().Key
 	if key == nil {
 		return false
 	}

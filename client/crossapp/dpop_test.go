@@ -113,7 +113,7 @@ func TestGrantOfAnotherKey(t *testing.T) {
 		want    string
 	}{
 		"another key":            {&client.DPoP{}, &client.DPoP{}, map[string]any{"jkt": other}, "another key"},
-		"no key of ours":         {nil, &client.DPoP{}, map[string]any{"jkt": other}, "cnf"},
+		"IdP has no key":         {nil, &client.DPoP{}, map[string]any{"jkt": other}, "cnf"},
 		"not bound":              {&client.DPoP{}, &client.DPoP{}, nil, "InsecureAllowBearer"},
 		"null":                   {&client.DPoP{}, &client.DPoP{}, []byte(nil), "InsecureAllowBearer"},
 		"empty":                  {&client.DPoP{}, &client.DPoP{}, map[string]any{}, "jkt"},
