@@ -15,13 +15,13 @@ import (
 )
 
 // Logout holds the parameters of one logout that Config does not hold. With the zero value the
-// server may ask the user to confirm. It redacts itself in fmt, log/slog and encoding/json.
+// server may ask the user to confirm. It redacts itself in fmt and log/slog. Encoders return an error.
 type Logout struct {
-	unprinted[Logout]
+	hidden[Logout]
 
 	// IDTokenHint is the user's ID token, which may have expired: Tokens.IDTokenHint. With it
 	// most servers end the session without asking the user.
-	IDTokenHint string `json:"-"`
+	IDTokenHint string
 
 	// Hint identifies the user or the session in a format that the server defines (logout_hint).
 	Hint string

@@ -58,3 +58,6 @@ func (notEncoded) MarshalJSON() ([]byte, error) { return nil, errEncodeTokens }
 
 // MarshalText returns an error that names tokens.ToStore. Encoders of YAML and XML call it.
 func (notEncoded) MarshalText() ([]byte, error) { return nil, errEncodeTokens }
+
+// MarshalBinary returns an error that names tokens.ToStore. encoding/gob calls it.
+func (notEncoded) MarshalBinary() ([]byte, error) { return nil, errEncodeTokens }

@@ -8,8 +8,8 @@ import (
 // RSA-OAEP-256 (RSA) and ECDH-ES, ECDH-ES+A128KW, +A192KW and +A256KW (EC, X25519), with AES
 // in GCM or CBC-HS mode. KeyID is the kid of the registered public key. "" means that the key
 // is tried for every token; at most 4 keys are tried for one token. Key is an
-// *rsa.PrivateKey, *ecdsa.PrivateKey or *ecdh.PrivateKey. It redacts itself in fmt, log/slog
-// and encoding.
+// *rsa.PrivateKey, *ecdsa.PrivateKey or *ecdh.PrivateKey. It redacts itself in fmt and
+// log/slog. Encoders return an error.
 type DecryptionKey = jose.DecryptionKey
 
 // decrypt replaces c.raw with the inner token if the outer token is encrypted, and reports

@@ -123,7 +123,7 @@ type hidden[T any] = redact.All[T]
 // Expected holds the values that one token is compared with. A token with a nonce or a hash that is
 // not expected is rejected. Without AccessToken, at_hash of a token from the browser is not
 // checked. Without ACRValues and MaxAge, acr and auth_time are not compared. Expected redacts
-// itself in fmt, log/slog and encoding.
+// itself in fmt and log/slog. Encoders return an error.
 type Expected struct {
 	hidden[Expected]
 

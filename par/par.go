@@ -28,8 +28,8 @@ type Authenticator interface {
 
 type hidden[T any] = redact.All[T]
 
-// Pushed is the server's response, RFC 9126 §2.2. It redacts itself in fmt, log/slog and
-// encoding, because anyone with RequestURI can start the login.
+// Pushed is the server's response, RFC 9126 §2.2. It redacts itself in fmt and log/slog,
+// because anyone with RequestURI can start the login. Encoders such as encoding/json return an error.
 type Pushed struct {
 	hidden[Pushed]
 

@@ -41,7 +41,8 @@ func (m Method) String() string {
 func (m Method) Valid() bool { return m >= S256 && m <= PlainImplicit }
 
 // Verifier is a code_verifier, RFC 7636 §4.1. It is secret until the code is exchanged. It
-// redacts itself in fmt, log/slog and encoding; string(v) returns the value.
+// redacts itself in fmt and log/slog. Encoders such as encoding/json return an error: string(v)
+// returns the value to store.
 type Verifier string
 
 const (
@@ -98,6 +99,7 @@ func (v Verifier) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
 // LogValue implements slog.LogValuer.
 func (v Verifier) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// MarshalText implements encoding.TextMarshaler. It returns the placeholder. To store a
-// verifier, use string(v). It returns no error.
-func (v Verifier) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+var errEncode = errors.New("pkce: a Verifier is not encoded as text: encode string(v), and decode it with Parse")
+
+// MarshalText returns an error that names string(v). Encoders of JSON, YAML and XML call it.
+func (v Verifier) MarshalText() ([]byte, error) { return nil, errEncode }

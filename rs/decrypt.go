@@ -8,7 +8,8 @@ import "github.com/countersign/countersign/internal/jose"
 //
 // Key is an *rsa.PrivateKey, *ecdsa.PrivateKey or *ecdh.PrivateKey. KeyID is the kid of the
 // registered public key. "" means that the key is tried for every token; at most 4 keys are
-// tried for one token. A DecryptionKey redacts itself in fmt, log/slog and encoding.
+// tried for one token. A DecryptionKey redacts itself in fmt and log/slog. Encoders return an
+// error.
 type DecryptionKey = jose.DecryptionKey
 
 // decrypt returns the signed token inside. It returns token unchanged if there are no

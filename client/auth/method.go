@@ -18,7 +18,8 @@ type Authenticator interface {
 // Method is a client authentication method, OpenID Connect Core §9 and RFC 8705 §2. Create one
 // with [Secret], [SecretBasic], [SecretBasicRaw], [SecretPost], [SecretJWT], [PrivateKeyJWT], [TLS],
 // [SelfSignedTLS], [FederatedFile], [FederatedFunc], [SPIFFE], [AppleSecret], [Public] or [Anonymous].
-// The zero value is rejected. It never prints its secret.
+// The zero value is rejected. It never prints its secret, and encoders such as encoding/json return
+// an error.
 type Method struct {
 	name      string
 	assertion *Assertion    // nil for methods without one
@@ -30,6 +31,14 @@ type Method struct {
 	choose    func(supported []string) Method // of Secret: selects by the metadata; nil for the others
 	bind      func(Binding) Authenticator     // a func, so that no verb prints its secret
 }
+
+var errEncodeMethod = errors.New("auth: a Method is not encoded, because the secret would be lost: store the secret, and call the constructor again")
+
+// MarshalText returns an error. Encoders of JSON, YAML and XML call it.
+func (Method) MarshalText() ([]byte, error) { return nil, errEncodeMethod }
+
+// MarshalBinary returns an error. encoding/gob calls it.
+func (Method) MarshalBinary() ([]byte, error) { return nil, errEncodeMethod }
 
 // Binding identifies the client that authenticates, and the server.
 type Binding struct {

@@ -35,6 +35,9 @@ func (SigningKey) MarshalJSON() ([]byte, error) { return nil, errEncodeKey }
 // MarshalText returns an error that names [SigningKey.Encode]. Encoders of YAML and XML call it.
 func (SigningKey) MarshalText() ([]byte, error) { return nil, errEncodeKey }
 
+// MarshalBinary returns an error that names [SigningKey.Encode]. encoding/gob calls it.
+func (SigningKey) MarshalBinary() ([]byte, error) { return nil, errEncodeKey }
+
 // KeySource returns the key to sign with. It is called for every JWT, so keys can be rotated
 // while the program runs. A SigningKey is its own source.
 type KeySource interface {

@@ -51,7 +51,7 @@ type CrossApp struct {
 }
 
 // Subject is a token that the identity provider issued for the user. It redacts itself in fmt and
-// log/slog.
+// log/slog. Encoders return an error.
 type Subject struct {
 	redact.All[Subject]
 

@@ -19,7 +19,7 @@ import (
 
 // BackchannelRequest asks a user to sign in who does not use this client's browser, OpenID
 // Connect CIBA Core 1.0 §7.1. Exactly one of the three hints must be set. It redacts itself in
-// fmt, log/slog and encoding.
+// fmt and log/slog. Encoders return an error.
 type BackchannelRequest struct {
 	hidden[BackchannelRequest]
 

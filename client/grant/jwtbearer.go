@@ -15,7 +15,8 @@ import (
 const grantTyp = "authorization-grant+jwt" // RFC 10070
 
 // AssertionRequest is a request for tokens with a JWT that names their subject, RFC 7523. The
-// JWT is Assertion, or is signed by Keys. It redacts itself in fmt, log/slog and encoding.
+// JWT is Assertion, or is signed by Keys. It redacts itself in fmt and log/slog. Encoders
+// return an error.
 type AssertionRequest struct {
 	hidden[AssertionRequest]
 

@@ -18,7 +18,7 @@ const maxPing = 16 << 10 // bytes; some servers make an auth_req_id of an encryp
 
 // Ping is the notification that a user has answered: OpenID Connect CIBA Core 1.0 §10.2. Every
 // program can send one. Do not trust it before [Ping.IsFor] has returned true. It redacts itself in
-// fmt, log/slog and encoding.
+// fmt and log/slog. Encoders such as encoding/json return an error: store AuthReqID.
 type Ping struct {
 	hidden[Ping]
 

@@ -21,7 +21,8 @@ const (
 )
 
 // ExchangeRequest is a request for a token in exchange for another, RFC 8693 §2.1.
-// SubjectToken must be set. It redacts itself in fmt, log/slog and encoding.
+// SubjectToken must be set. It redacts itself in fmt and log/slog. Encoders return an
+// error.
 type ExchangeRequest struct {
 	hidden[ExchangeRequest]
 

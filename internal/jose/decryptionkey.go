@@ -9,7 +9,7 @@ import (
 
 // DecryptionKey is a private key for encrypted JWTs. It supports RSA-OAEP-256 (RSA) and
 // ECDH-ES, ECDH-ES+A128KW, +A192KW and +A256KW (EC, X25519), with AES in GCM or CBC-HS mode.
-// It redacts itself in fmt, log/slog and encoding.
+// It redacts itself in fmt and log/slog. Encoders return an error.
 type DecryptionKey struct {
 	// KeyID is the kid of the registered public key. "" means that the key is tried for every
 	// token. At most 4 keys are tried for one token.
@@ -25,8 +25,14 @@ func (k DecryptionKey) Format(f fmt.State, _ rune) { io.WriteString(f, k.redacte
 // LogValue implements slog.LogValuer.
 func (k DecryptionKey) LogValue() slog.Value { return slog.StringValue(k.redacted()) }
 
-// MarshalText implements encoding.TextMarshaler. It returns the key ID only.
-func (k DecryptionKey) MarshalText() ([]byte, error) { return []byte(k.redacted()), nil }
+var errEncodeKey = errors.New("a DecryptionKey is not encoded, because the key would be lost: encode KeyID and the result of x509.MarshalPKCS8PrivateKey for Key")
+
+// MarshalText returns an error that says how to store the key. Encoders of JSON, YAML and XML
+// call it.
+func (DecryptionKey) MarshalText() ([]byte, error) { return nil, errEncodeKey }
+
+// MarshalBinary returns an error that says how to store the key. encoding/gob calls it.
+func (DecryptionKey) MarshalBinary() ([]byte, error) { return nil, errEncodeKey }
 
 func (k DecryptionKey) redacted() string { return fmt.Sprintf("[decryption key %q]", k.KeyID) }
 
