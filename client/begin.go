@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/discovery"
+	"github.com/countersign/countersign/internal/jose"
 	"github.com/countersign/countersign/pkce"
 )
 
@@ -208,7 +209,7 @@ func (r *Request) check() error {
 		}
 	}
 	if r.MaxAge != nil && *r.MaxAge < 0 {
-		return fmt.Errorf("Request.MaxAge is %v, expected 0 or more", *r.MaxAge)
+		return fmt.Errorf("Request.MaxAge is %s, expected 0 or more", jose.Duration(*r.MaxAge))
 	}
 	if err := checkScopes(r.Scopes); err != nil {
 		return fmt.Errorf("Request.Scopes: %w", err)

@@ -122,7 +122,7 @@ func (c *Client) answerBody(ctx context.Context, resp *endpoint.Response) ([]byt
 		return payload, err
 	}
 	if claims.IssuedAt.Before(c.config.Now().Add(-maxAnswerAge)) { // the zero time is
-		return nil, fmt.Errorf("iat of the signed response is missing or more than %v ago", maxAnswerAge)
+		return nil, fmt.Errorf("iat of the signed response is missing or more than %s ago", jose.Duration(maxAnswerAge))
 	}
 	var around struct {
 		Answer jsontext.Value `json:"token_introspection"`

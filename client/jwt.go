@@ -7,10 +7,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/countersign/countersign/idtoken"
 	"github.com/countersign/countersign/internal/endpoint"
 	"github.com/countersign/countersign/internal/jose"
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // plainJWT is what signed authorization responses (JARM) and UserInfo answers are: neither
@@ -46,13 +47,13 @@ func (s *serverClaims) checkParties(issuer, clientID string, optional bool) erro
 func (s *serverClaims) checkTimes(now time.Time, skew time.Duration) error {
 	switch latest := now.Add(skew); {
 	case !s.Expiry.IsZero() && !now.Before(s.Expiry.Add(skew)):
-		return fmt.Errorf("expired %v ago: compare the clocks, or increase Config.Skew", now.Sub(s.Expiry.Time).Round(time.Second))
+		return fmt.Errorf("expired %s ago: compare the clocks, or increase Config.Skew", jose.Duration(now.Sub(s.Expiry.Time).Round(time.Second)))
 	case s.Expiry.After(now.AddDate(10, 0, 0)):
 		return fmt.Errorf("exp is more than ten years after the local clock (%s): compare the clocks", now.UTC().Format(time.RFC3339))
 	case s.IssuedAt.After(latest):
-		return fmt.Errorf("iat is %v ahead of the local clock: synchronize the clocks, or increase Config.Skew", s.IssuedAt.Sub(now).Round(time.Second))
+		return fmt.Errorf("iat is %s ahead of the local clock: synchronize the clocks, or increase Config.Skew", jose.Duration(s.IssuedAt.Sub(now).Round(time.Second)))
 	case s.NotBefore.After(latest):
-		return fmt.Errorf("nbf is %v ahead of the local clock: synchronize the clocks, or increase Config.Skew", s.NotBefore.Sub(now).Round(time.Second))
+		return fmt.Errorf("nbf is %s ahead of the local clock: synchronize the clocks, or increase Config.Skew", jose.Duration(s.NotBefore.Sub(now).Round(time.Second)))
 	}
 	return nil
 }

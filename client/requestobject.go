@@ -43,7 +43,7 @@ func (o *RequestObject) check() error {
 		return err
 	}
 	if o.Lifetime < 0 || o.Lifetime > 5*time.Minute {
-		return fmt.Errorf("has a Lifetime of %v, expected 0 to 5m", o.Lifetime)
+		return fmt.Errorf("has a Lifetime of %s, expected 0 to 5m", jose.Duration(o.Lifetime))
 	}
 	if o.EncryptionAlg != "" || o.EncryptionEnc != "" {
 		return jose.CheckEncryption(o.EncryptionAlg, o.EncryptionEnc)

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"time"
+
+	"github.com/countersign/countersign/internal/jose"
 )
 
 // Most tokens that are rejected for their time come from clocks that differ. The errors state
@@ -14,18 +16,18 @@ const notable = 2 * time.Second
 
 // ahead returns the error for a time claim that is in the future.
 func (c *check) ahead(claim string, at time.Time) error {
-	return fmt.Errorf("%s is %s, in the future by %v, expected at most %v (Skew) after %s%s",
-		claim, stamp(at), at.Sub(c.now).Round(time.Second), c.v.skew(), stamp(c.now), cmp.Or(c.remedy(c.now.Sub(at)), ": check why the server writes a time in the future"))
+	return fmt.Errorf("%s is %s, in the future by %s, expected at most %s (Skew) after %s%s",
+		claim, stamp(at), jose.Duration(at.Sub(c.now).Round(time.Second)), jose.Duration(c.v.skew()), stamp(c.now), cmp.Or(c.remedy(c.now.Sub(at)), ": check why the server writes a time in the future"))
 }
 
 // expired returns the error for a token with an exp in the past.
 func (c *check) expired(exp time.Time) error {
-	return fmt.Errorf("expired at %s, %v before now (%s)%s", stamp(exp), c.now.Sub(exp).Round(time.Second), stamp(c.now), c.clocks())
+	return fmt.Errorf("expired at %s, %s before now (%s)%s", stamp(exp), jose.Duration(c.now.Sub(exp).Round(time.Second)), stamp(c.now), c.clocks())
 }
 
 // tooOld returns the error for a token that was issued too long ago.
 func (c *check) tooOld(within time.Duration, setting string) error {
-	return fmt.Errorf("issued at %s, more than %v before now (%s)%s%s", stamp(c.claims.IssuedAt.Time), within, stamp(c.now), setting, c.clocks())
+	return fmt.Errorf("issued at %s, more than %s before now (%s)%s%s", stamp(c.claims.IssuedAt.Time), jose.Duration(within), stamp(c.now), setting, c.clocks())
 }
 
 // clocks describes what is known about this machine's clock when a token seems too old.
@@ -51,5 +53,5 @@ func (c *check) remedy(estimate time.Duration) string {
 	if ahead < notable {
 		return ""
 	}
-	return fmt.Sprintf(": %s %v %s the server's clock: synchronize the clocks, or increase Skew (at most %v)", says, ahead.Round(time.Second), direction, maxSkew)
+	return fmt.Sprintf(": %s %s %s the server's clock: synchronize the clocks, or increase Skew (at most %s)", says, jose.Duration(ahead.Round(time.Second)), direction, jose.Duration(maxSkew))
 }

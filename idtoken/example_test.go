@@ -112,7 +112,7 @@ func ExampleVerifier_Check_expired() {
 	// 4      Several audiences: the authorized party (azp) is named          Not applicable: there is only one audience
 	// 5      Authorized party (azp) is our client_id                         Not applicable: the token has no azp
 	// 6,7,8  The signature, by a key of the issuer and an allowed algorithm  Skipped: TLS to the token endpoint authenticates the token (InsecureSkipSignature)
-	// 9      Not expired (exp)                                               Failed: expired at 2014-03-02T03:24:40Z, 22h55m0s before now (2014-03-03T02:19:40Z): this machine's clock seems to be 23h0m0s ahead of the server's clock: synchronize the clocks, or increase Skew (at most 5m0s)
+	// 9      Not expired (exp)                                               Failed: expired at 2014-03-02T03:24:40Z, 22h55m before now (2014-03-03T02:19:40Z): this machine's clock seems to be 23h ahead of the server's clock: synchronize the clocks, or increase Skew (at most 5m)
 	// 10     Issued (iat, nbf) not in the future and not too long ago        Valid
 	// 11     Nonce matches our request                                       Not applicable: the request had no nonce
 	// 12     Authentication context (acr) is a requested one                 Not applicable: the token has no acr, and none was requested

@@ -78,8 +78,8 @@ func (c *check) authTime() {
 	case at.IsZero():
 		c.report.fail(stepAuthTime, errors.New("auth_time is missing, but max_age was requested: configure the server to add it"))
 	case c.now.Sub(at)-c.v.skew() > *c.want.MaxAge:
-		c.report.fail(stepAuthTime, fmt.Errorf("the user authenticated at %s, more than the max_age of %v before now (%s)%s",
-			stamp(at), *c.want.MaxAge, stamp(c.now), c.clocks()))
+		c.report.fail(stepAuthTime, fmt.Errorf("the user authenticated at %s, more than the max_age of %s before now (%s)%s",
+			stamp(at), jose.Duration(*c.want.MaxAge), stamp(c.now), c.clocks()))
 	default:
 		c.report.valid(stepAuthTime)
 	}

@@ -237,9 +237,9 @@ func (v *Verifier) configured() error {
 	case v.Keys == nil:
 		return errors.New("Verifier.Keys is nil: set it to the keys of a discovery.Provider")
 	case v.Skew < 0 || v.Skew > maxSkew:
-		return fmt.Errorf("Verifier.Skew is %v, expected 0 to %v", v.Skew, maxSkew)
+		return fmt.Errorf("Verifier.Skew is %s, expected 0 to %s", jose.Duration(v.Skew), jose.Duration(maxSkew))
 	case v.IssuedWithin < 0:
-		return fmt.Errorf("Verifier.IssuedWithin is %v, expected 0 or more", v.IssuedWithin)
+		return fmt.Errorf("Verifier.IssuedWithin is %s, expected 0 or more", jose.Duration(v.IssuedWithin))
 	}
 	if err := jose.CheckAlgs(v.algs()); err != nil {
 		return fmt.Errorf("Verifier.Algs: %w", err)

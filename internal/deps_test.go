@@ -41,7 +41,7 @@ var graph = map[string][]string{
 	"internal/badtoken":   {"internal/optest"},
 	"internal":            {},
 
-	"client/loopback": {"client", "internal/htmlpage"},
+	"client/loopback": {"client", "internal/htmlpage", "internal/jose"},
 	"client/crossapp": {"client", "client/grant", "client/tokens", "internal/jose", "internal/redact"},
 
 	// The test kit, see TestKit.

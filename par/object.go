@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/countersign/countersign/internal/jose"
 )
 
 const (
@@ -100,7 +102,7 @@ func (o *RequestObject) check(params url.Values) error {
 	case o.ClientID == "" || o.Audience == "" || o.Signer == nil:
 		return errors.New("RequestObject.ClientID, Audience or Signer is not set: set all three")
 	case o.Lifetime < 0 || o.Lifetime > maxObject:
-		return fmt.Errorf("RequestObject.Lifetime is %v, expected 0 to %v", o.Lifetime, maxObject)
+		return fmt.Errorf("RequestObject.Lifetime is %s, expected 0 to %s", jose.Duration(o.Lifetime), jose.Duration(maxObject))
 	case len(params["client_id"]) != 1 || params.Get("client_id") != o.ClientID:
 		return fmt.Errorf("client_id is %.100q, expected RequestObject.ClientID %q", params.Get("client_id"), o.ClientID)
 	}

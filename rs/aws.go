@@ -162,7 +162,7 @@ func (a *AWSLoadBalancer) configured() error {
 	case a.Issuer == "" || a.ClientID == "":
 		return errors.New("AWSLoadBalancer.Issuer or AWSLoadBalancer.ClientID is empty: set both")
 	case a.Skew < 0 || a.Skew > maxSkew:
-		return fmt.Errorf("AWSLoadBalancer.Skew is %v, expected 0 to %v", a.Skew, maxSkew)
+		return fmt.Errorf("AWSLoadBalancer.Skew is %s, expected 0 to %s", jose.Duration(a.Skew), jose.Duration(maxSkew))
 	case a.KeysURL != "" && endpoint.CheckURL(a.KeysURL) != nil:
 		return fmt.Errorf("AWSLoadBalancer.KeysURL is %w", endpoint.CheckURL(a.KeysURL))
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/internal/endpoint"
+	"github.com/countersign/countersign/internal/jose"
 )
 
 // Defaults of a Cache.
@@ -92,7 +93,7 @@ func (c *Cache) configured() error {
 	case c.Size < 0:
 		return errors.New("Cache.Size is negative, expected 0 or more")
 	case c.MaxAge < 0 || c.MaxAge > maxMaxAge:
-		return fmt.Errorf("Cache.MaxAge is %v, expected 0 to %v", c.MaxAge, maxMaxAge)
+		return fmt.Errorf("Cache.MaxAge is %s, expected 0 to %s", jose.Duration(c.MaxAge), jose.Duration(maxMaxAge))
 	case c.Shared != nil && len(c.SharedKey) < minSharedKey:
 		return fmt.Errorf("Cache.SharedKey is too short, expected at least %d bytes", minSharedKey)
 	case c.Shared != nil && introspectionOf(c.Tokens, "") == nil:

@@ -28,9 +28,9 @@ func serverClock(err error, date string, now time.Time) error {
 	}
 	switch differs := at.Sub(now).Round(time.Second); {
 	case differs > time.Second:
-		return fmt.Errorf("%w: the server's clock (Date header) is %v ahead of the local clock", err, differs)
+		return fmt.Errorf("%w: the server's clock (Date header) is %s ahead of the local clock", err, jose.Duration(differs))
 	case differs < -time.Second:
-		return fmt.Errorf("%w: the local clock is %v ahead of the server's clock (Date header)", err, -differs)
+		return fmt.Errorf("%w: the local clock is %s ahead of the server's clock (Date header)", err, jose.Duration(-differs))
 	}
 	return err
 }
@@ -66,24 +66,24 @@ func (c clock) check(exp, iat, nbf jose.NumericDate) error {
 
 // ahead reports that the clocks differ, by how much and in which direction.
 func (c clock) ahead(claim string, at jose.NumericDate) error {
-	return clockErrorf("the clocks differ: %s is %s, %v ahead of the local clock (%s), expected at most %v (%s). The local clock is behind, or the server's clock is ahead",
-		claim, at.UTC().Format(time.RFC3339), at.Sub(c.now).Round(time.Second), c.now.UTC().Format(time.RFC3339), c.skew, c.field)
+	return clockErrorf("the clocks differ: %s is %s, %s ahead of the local clock (%s), expected at most %s (%s). The local clock is behind, or the server's clock is ahead",
+		claim, at.UTC().Format(time.RFC3339), jose.Duration(at.Sub(c.now).Round(time.Second)), c.now.UTC().Format(time.RFC3339), jose.Duration(c.skew), c.field)
 }
 
 // far reports an exp that no server writes. The local clock may be years behind.
 func (c clock) far(exp, iat jose.NumericDate) error {
 	err := clockErrorf("exp is %s, more than ten years after the local clock (%s)", exp.UTC().Format(time.RFC3339), c.now.UTC().Format(time.RFC3339))
 	if iat.After(c.now.Add(c.skew)) {
-		return fmt.Errorf("%w: the clocks differ: the local clock is %v behind the time at which the token was issued", err, iat.Sub(c.now).Round(time.Second))
+		return fmt.Errorf("%w: the clocks differ: the local clock is %s behind the time at which the token was issued", err, jose.Duration(iat.Sub(c.now).Round(time.Second)))
 	}
 	return err
 }
 
 func (c clock) expired(exp, iat jose.NumericDate) error {
-	err := clockErrorf("the token expired at %s, %v before the local clock (%s)",
-		exp.UTC().Format(time.RFC3339), c.now.Sub(exp.Time).Round(time.Second), c.now.UTC().Format(time.RFC3339))
+	err := clockErrorf("the token expired at %s, %s before the local clock (%s)",
+		exp.UTC().Format(time.RFC3339), jose.Duration(c.now.Sub(exp.Time).Round(time.Second)), c.now.UTC().Format(time.RFC3339))
 	if !iat.IsZero() {
-		return fmt.Errorf("%w: if it was issued just now, the clocks differ: the local clock is ahead by %v", err, c.now.Sub(iat.Time).Round(time.Second))
+		return fmt.Errorf("%w: if it was issued just now, the clocks differ: the local clock is ahead by %s", err, jose.Duration(c.now.Sub(iat.Time).Round(time.Second)))
 	}
 	return err
 }

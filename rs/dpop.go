@@ -116,7 +116,7 @@ func (d *DPoP) configured() error {
 		back, ahead, most := d.window()
 		switch {
 		case back < 0 || back > most || ahead < 0 || ahead > most:
-			d.bad = fmt.Errorf("DPoP.MaxAge is %v and DPoP.MaxAhead is %v, expected 0 to %v: set NonceKey for a wider window", back, ahead, most)
+			d.bad = fmt.Errorf("DPoP.MaxAge is %s and DPoP.MaxAhead is %s, expected 0 to %s: set NonceKey for a wider window", jose.Duration(back), jose.Duration(ahead), jose.Duration(most))
 		case err != nil || strings.ContainsAny(d.BaseURL, "?#"):
 			d.bad = errors.New("DPoP.BaseURL is not an absolute URL without query and fragment")
 		case len(d.NonceKey) > 0 && len(d.NonceKey) < minNonceKey:

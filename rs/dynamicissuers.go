@@ -203,7 +203,7 @@ func (d *DynamicIssuers) configured() error {
 	case d.Size < 0:
 		return errors.New("DynamicIssuers.Size is negative, expected 0 or more")
 	case d.MaxAge < 0 || d.MaxAge > maxMaxAge:
-		return fmt.Errorf("DynamicIssuers.MaxAge is %v, expected 0 to %v", d.MaxAge, maxMaxAge)
+		return fmt.Errorf("DynamicIssuers.MaxAge is %s, expected 0 to %s", jose.Duration(d.MaxAge), jose.Duration(maxMaxAge))
 	}
 	return checkMaxCalls("DynamicIssuers.MaxCalls", d.MaxCalls)
 }

@@ -192,7 +192,7 @@ func (v *IDToken) checkTimes(c *claims) error {
 	case c.issuedAt.IsZero():
 		return errors.New("iat is missing")
 	case at.Sub(c.issuedAt.Time) > within:
-		return fmt.Errorf("the token was issued %v ago, expected at most %v (IDToken.IssuedWithin)", at.Sub(c.issuedAt.Time).Round(time.Second), within)
+		return fmt.Errorf("the token was issued %s ago, expected at most %s (IDToken.IssuedWithin)", jose.Duration(at.Sub(c.issuedAt.Time).Round(time.Second)), jose.Duration(within))
 	}
 	return clock{now(v.Now), v.Skew, "IDToken.Skew"}.check(c.expiry, c.issuedAt, c.notBefore)
 }
@@ -215,9 +215,9 @@ func (v *IDToken) configured() error {
 	case v.Keys == nil:
 		return errors.New("IDToken.Keys is nil: set it to the Keys of a discovery.Provider")
 	case v.Skew < 0 || v.Skew > maxSkew:
-		return fmt.Errorf("IDToken.Skew is %v, expected 0 to %v", v.Skew, maxSkew)
+		return fmt.Errorf("IDToken.Skew is %s, expected 0 to %s", jose.Duration(v.Skew), jose.Duration(maxSkew))
 	case v.IssuedWithin < 0:
-		return fmt.Errorf("IDToken.IssuedWithin is %v, expected 0 or more", v.IssuedWithin)
+		return fmt.Errorf("IDToken.IssuedWithin is %s, expected 0 or more", jose.Duration(v.IssuedWithin))
 	}
 	if err := jose.CheckAlgs(v.algs()); err != nil {
 		return fmt.Errorf("IDToken.Algs: %w", err)

@@ -44,9 +44,9 @@ func (p *Principal) wrongAge(ago, age time.Duration) error {
 	case p.AuthTime.IsZero():
 		return errors.New("auth_time is missing: configure the server to put auth_time into access tokens")
 	case ago < -maxSkew:
-		return fmt.Errorf("auth_time is %v in the future: compare the clocks of the server and of this machine", (-ago).Round(time.Second))
+		return fmt.Errorf("auth_time is %s in the future: compare the clocks of the server and of this machine", jose.Duration((-ago).Round(time.Second)))
 	}
-	return fmt.Errorf("the user authenticated %v ago, expected at most %v", ago.Round(time.Second), max(age, 0))
+	return fmt.Errorf("the user authenticated %s ago, expected at most %s", jose.Duration(ago.Round(time.Second)), jose.Duration(max(age, 0)))
 }
 
 func (p *Principal) wrongDetails(typ string) error {

@@ -193,7 +193,7 @@ func (i *Introspection) configured() error {
 	case slices.Contains(i.Audiences, ""):
 		return errors.New("Introspection.Audiences contains an empty string: remove it")
 	case i.Skew < 0 || i.Skew > maxSkew:
-		return fmt.Errorf("Introspection.Skew is %v, expected 0 to %v", i.Skew, maxSkew)
+		return fmt.Errorf("Introspection.Skew is %s, expected 0 to %s", jose.Duration(i.Skew), jose.Duration(maxSkew))
 	}
 	if err := checkMaxCalls("Introspection.MaxCalls", i.MaxCalls); err != nil {
 		return err

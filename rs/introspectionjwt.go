@@ -114,7 +114,7 @@ func (i *Introspection) checkSigned(h jose.Header, c *signedClaims) error {
 	case c.IssuedAt.IsZero():
 		return errors.New("the signed response: iat is missing")
 	case c.IssuedAt.After(clock.Add(skew)) || c.IssuedAt.Before(clock.Add(-signedMaxAge)):
-		return fmt.Errorf("the clocks differ, or the signed response is old: its iat is %v after the local clock", c.IssuedAt.Sub(clock).Round(time.Second))
+		return fmt.Errorf("the clocks differ, or the signed response is old: its iat is %s after the local clock", jose.Duration(c.IssuedAt.Sub(clock).Round(time.Second)))
 	case c.Answer.Kind() != '{':
 		return errors.New("the signed response: token_introspection is missing or not an object")
 	}

@@ -203,7 +203,7 @@ func (j *JWT) configured() error {
 	case j.Keys == nil:
 		return errors.New("JWT.Keys is nil: set it to the Keys of a discovery.Provider")
 	case j.Skew < 0 || j.Skew > maxSkew:
-		return fmt.Errorf("JWT.Skew is %v, expected 0 to %v", j.Skew, maxSkew)
+		return fmt.Errorf("JWT.Skew is %s, expected 0 to %s", jose.Duration(j.Skew), jose.Duration(maxSkew))
 	}
 	return jose.CheckAlgs(j.algs())
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/internal/endpoint"
+	"github.com/countersign/countersign/internal/jose"
 )
 
 // Limits of PingSessions.
@@ -91,7 +92,7 @@ func (s *PingSessions) configured() error {
 	case s.URL == "" && s.Server.Issuer != s.Issuer:
 		return errors.New("PingSessions.Server.Issuer does not equal PingSessions.Issuer: set both to the same value")
 	case s.MaxAge < 0 || s.MaxAge > maxPingAge:
-		return fmt.Errorf("PingSessions.MaxAge is %v, expected 0 to %v", s.MaxAge, maxPingAge)
+		return fmt.Errorf("PingSessions.MaxAge is %s, expected 0 to %s", jose.Duration(s.MaxAge), jose.Duration(maxPingAge))
 	case s.Size < 0:
 		return fmt.Errorf("PingSessions.Size is %d, expected 0 or more", s.Size)
 	}

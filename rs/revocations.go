@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/countersign/countersign/internal/jose"
 	"github.com/countersign/countersign/internal/redact"
 )
 
@@ -130,9 +131,9 @@ func (v *Revocations) configured() error {
 	case v.Size < 0:
 		return fmt.Errorf("Revocations.Size is %d, expected 0 or more", v.Size)
 	case v.TokenLife < 0 || v.TokenLife > maxTokenLife:
-		return fmt.Errorf("Revocations.TokenLife is %v, expected 0 to %v", v.TokenLife, maxTokenLife)
+		return fmt.Errorf("Revocations.TokenLife is %s, expected 0 to %s", jose.Duration(v.TokenLife), jose.Duration(maxTokenLife))
 	case v.StaleFor < 0:
-		return fmt.Errorf("Revocations.StaleFor is %v, expected 0 or more", v.StaleFor)
+		return fmt.Errorf("Revocations.StaleFor is %s, expected 0 or more", jose.Duration(v.StaleFor))
 	case v.Shared != nil && len(v.SharedKey) < minSharedKey:
 		return fmt.Errorf("Revocations.SharedKey is too short, expected at least %d bytes", minSharedKey)
 	}
@@ -325,7 +326,7 @@ func (v *Revocations) checkLife(p *Principal) error {
 		return errNoIAT // its lifetime is unknown
 	}
 	if life := p.Expiry.Sub(from); life > v.tokenLife() {
-		return &unavailable{fmt.Errorf("the token lives for %v, expected at most %v: set Revocations.TokenLife", life, v.tokenLife())}
+		return &unavailable{fmt.Errorf("the token lives for %s, expected at most %s: set Revocations.TokenLife", jose.Duration(life), jose.Duration(v.tokenLife()))}
 	}
 	return nil
 }

@@ -11,6 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/countersign/countersign/internal/jose"
 )
 
 // SharedLog is a list that all processes append to and follow. redisstore.Store and sqlstore.Store
@@ -150,7 +152,7 @@ func (v *Revocations) stale() error {
 	case !v.loaded.Load():
 		return errors.New("the shared list of revocations has not been read yet")
 	case v.age() >= freshFor:
-		return fmt.Errorf("the shared list of revocations could not be read for %v: check the store, or increase Revocations.StaleFor", v.age().Round(time.Second))
+		return fmt.Errorf("the shared list of revocations could not be read for %s: check the store, or increase Revocations.StaleFor", jose.Duration(v.age().Round(time.Second)))
 	}
 	return nil
 }

@@ -74,7 +74,7 @@ func (s *StatusLists) configured() error {
 	case s.Issuer == "" || s.Keys == nil:
 		return errors.New("StatusLists.Issuer is empty or StatusLists.Keys is nil: set both")
 	case s.StaleFor < 0:
-		return fmt.Errorf("StatusLists.StaleFor is %v, expected 0 or more", s.StaleFor)
+		return fmt.Errorf("StatusLists.StaleFor is %s, expected 0 or more", jose.Duration(s.StaleFor))
 	}
 	for _, origin := range s.Origins {
 		if endpoint.CheckURL(origin) != nil {

@@ -93,7 +93,7 @@ func SecretJWT(secret string, a Assertion) Method {
 
 func (a *Assertion) check() error {
 	if a.Lifetime < 0 || a.Lifetime > MaxAssertionLifetime {
-		return fmt.Errorf("has Assertion.Lifetime %v, expected 0 to %v", a.Lifetime, MaxAssertionLifetime)
+		return fmt.Errorf("has Assertion.Lifetime %s, expected 0 to %s", jose.Duration(a.Lifetime), jose.Duration(MaxAssertionLifetime))
 	}
 	for _, u := range a.Endpoints {
 		if p, err := url.Parse(u); err != nil || p.Scheme == "" || p.Host == "" || p.RawQuery != "" || p.Fragment != "" {

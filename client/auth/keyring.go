@@ -57,7 +57,7 @@ type ringKey struct {
 // ID exists already, or if too many keys wait to sign.
 func (r *KeyRing) Rotate(key SigningKey, from time.Time) error {
 	if r.MaxAge < 0 || r.MaxAge > ringMaxMaxAge {
-		return fmt.Errorf("auth: KeyRing.MaxAge is %v, expected 0 to %v", r.MaxAge, ringMaxMaxAge)
+		return fmt.Errorf("auth: KeyRing.MaxAge is %s, expected 0 to %s", jose.Duration(r.MaxAge), jose.Duration(ringMaxMaxAge))
 	}
 	added, err := newRingKey(key)
 	if err != nil {

@@ -142,7 +142,7 @@ func (r *BackchannelRequest) check() error {
 		return fmt.Errorf("%d of LoginHint, LoginHintToken and IDTokenHint are set, expected exactly one", hints)
 	}
 	if r.RequestedExpiry < 0 || r.RequestedExpiry%time.Second != 0 {
-		return fmt.Errorf("RequestedExpiry is %v, expected a whole number of seconds", r.RequestedExpiry)
+		return fmt.Errorf("RequestedExpiry is %g seconds, expected a whole number, 0 or more", r.RequestedExpiry.Seconds())
 	}
 	return nil
 }

@@ -104,7 +104,7 @@ func (r *AssertionRequest) checkOwn() error {
 		return errors.New("AssertionRequest.Subject is empty: set it to the user that the token is for")
 	}
 	if r.Lifetime < 0 || r.Lifetime > auth.MaxAssertionLifetime {
-		return fmt.Errorf("AssertionRequest.Lifetime is %v, expected 0 to %v", r.Lifetime, auth.MaxAssertionLifetime)
+		return fmt.Errorf("AssertionRequest.Lifetime is %d seconds, expected 0 to %d", r.Lifetime/time.Second, auth.MaxAssertionLifetime/time.Second)
 	}
 	for _, name := range []string{"iss", "sub", "aud", "exp", "iat", "nbf", "jti"} {
 		if _, set := r.Claims[name]; set {

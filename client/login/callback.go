@@ -136,7 +136,7 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, q url
 // expiry says why a login has expired. The client's clock wrote begun.
 func expiry(begun, now time.Time) error {
 	if ahead := begun.Sub(now); ahead > 0 {
-		return fmt.Errorf("the login began %s in the future: the clocks of client.Config.Now and login.Config.Now differ, or those of the processes", ahead.Round(time.Second))
+		return fmt.Errorf("the login began %s in the future: the clocks of client.Config.Now and login.Config.Now differ, or those of the processes", jose.Duration(ahead.Round(time.Second)))
 	}
 	return errors.New("the login took longer than 10 minutes, or the clocks of client.Config.Now and login.Config.Now differ")
 }

@@ -15,7 +15,7 @@ func TestClocksDiffer(t *testing.T) {
 		off  time.Duration // of login.Config.Now
 		says string
 	}{
-		{-time.Hour, "the login began 1h0m0s in the future: the clocks of client.Config.Now and login.Config.Now differ"},
+		{-time.Hour, "the login began 1h in the future: the clocks of client.Config.Now and login.Config.Now differ"},
 		{time.Hour, "the login took longer than 10 minutes, or the clocks of client.Config.Now and login.Config.Now differ"},
 	} {
 		a := start(t, setting{config: func(c *login.Config) {

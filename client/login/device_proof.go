@@ -106,9 +106,9 @@ func (l *Login) openChallenge(purpose, sealed string) (challenge, error) {
 	}
 	switch age := l.config.Now().Sub(c.At); {
 	case age > challengeLifetime:
-		return c, rejected(ReasonLate, "the challenge is %v old, expected at most %v", age.Truncate(time.Second), challengeLifetime)
+		return c, rejected(ReasonLate, "the challenge is %s old, expected at most %s", jose.Duration(age.Truncate(time.Second)), jose.Duration(challengeLifetime))
 	case age < -time.Minute:
-		return c, rejected(ReasonLate, "the challenge is %v ahead of the local clock: synchronize the clocks of all processes", -age.Truncate(time.Second))
+		return c, rejected(ReasonLate, "the challenge is %s ahead of the local clock: synchronize the clocks of all processes", jose.Duration(-age.Truncate(time.Second)))
 	}
 	return c, nil
 }

@@ -19,7 +19,7 @@ func TestUserDoesNotSignIn(t *testing.T) {
 		cause error
 		want  string
 	}{
-		"deadline": {late, context.DeadlineExceeded, "client: callback: the user did not finish the sign-in in the browser within 5m0s: start again, or give ctx a later deadline (at most 10 minutes)"},
+		"deadline": {late, context.DeadlineExceeded, "client: callback: the user did not finish the sign-in in the browser within 5m: start again, or give ctx a later deadline (at most 10 minutes)"},
 		"canceled": {canceled, context.Canceled, "client: callback: the login was canceled before its response arrived"},
 	} {
 		_, err := newWait(nil, nil, nil, 5*time.Minute).result(test.ctx)

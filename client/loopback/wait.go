@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/internal/jose"
 )
 
 // maxStrangers is how many callbacks of other logins are rejected before the login ends.
@@ -86,7 +87,7 @@ func (w *wait) unanswered(cause error) error {
 	if errors.Is(cause, context.Canceled) {
 		return &endedError{"the login was canceled before its response arrived", cause}
 	}
-	return &endedError{fmt.Sprintf("the user did not finish the sign-in in the browser within %v: start again, or give ctx a later deadline (at most %d minutes)", w.limit, longest/time.Minute), cause}
+	return &endedError{fmt.Sprintf("the user did not finish the sign-in in the browser within %s: start again, or give ctx a later deadline (at most %d minutes)", jose.Duration(w.limit), longest/time.Minute), cause}
 }
 
 // endedError replaces the text of a context's error.

@@ -121,9 +121,9 @@ func (e Expected) checkAge(iat jose.NumericDate) error {
 	case iat.IsZero():
 		return errors.New("iat of the proof is missing")
 	case age > back:
-		return fmt.Errorf("the proof is %v old, expected at most %v (DPoP.MaxAge): the client reused it, or its clock is behind", age.Truncate(time.Second), back)
+		return fmt.Errorf("the proof is %s old, expected at most %s (DPoP.MaxAge): the client reused it, or its clock is behind", jose.Duration(age.Truncate(time.Second)), jose.Duration(back))
 	case age < -ahead:
-		return fmt.Errorf("iat of the proof is %v ahead of the local clock, expected at most %v (DPoP.MaxAhead). The client's clock is ahead, or the local clock is behind", (-age).Truncate(time.Second), ahead)
+		return fmt.Errorf("iat of the proof is %s ahead of the local clock, expected at most %s (DPoP.MaxAhead). The client's clock is ahead, or the local clock is behind", jose.Duration((-age).Truncate(time.Second)), jose.Duration(ahead))
 	}
 	return nil
 }

@@ -172,11 +172,11 @@ func (r *Receiver) configured() error {
 	case len(r.Effects) == 0 && r.Heard == nil:
 		return errors.New("ssf: Receiver.Effects is empty and Receiver.Heard is nil: set one of them")
 	case r.Skew < 0 || r.Skew > maxSkew:
-		return fmt.Errorf("ssf: Receiver.Skew is %v, expected 0 to %v", r.Skew, maxSkew)
+		return fmt.Errorf("ssf: Receiver.Skew is %s, expected 0 to %s", jose.Duration(r.Skew), jose.Duration(maxSkew))
 	case r.MaxAge < 0 || r.MaxAge > maxMaxAge:
-		return fmt.Errorf("ssf: Receiver.MaxAge is %v, expected 0 to %v", r.MaxAge, maxMaxAge)
+		return fmt.Errorf("ssf: Receiver.MaxAge is %s, expected 0 to %s", jose.Duration(r.MaxAge), jose.Duration(maxMaxAge))
 	case r.Interval < 0 || r.Interval > time.Hour || r.Interval > 0 && r.Interval < 100*time.Millisecond:
-		return fmt.Errorf("ssf: Receiver.Interval is %v, expected 0, or 100ms to 1h", r.Interval)
+		return fmt.Errorf("ssf: Receiver.Interval is %s, expected 0, or 100ms to 1h", jose.Duration(r.Interval))
 	case r.MaxEvents < 0 || r.MaxEvents > maxMaxEvents:
 		return fmt.Errorf("ssf: Receiver.MaxEvents is %d, expected 0 to %d", r.MaxEvents, maxMaxEvents)
 	}

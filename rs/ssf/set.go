@@ -127,7 +127,7 @@ func (r *Receiver) checkClaims(c *setClaims) error {
 	case c.IssuedAt.After(now.Add(r.skew())):
 		return reject(InvalidRequest, errors.New("iat is in the future: the clocks differ by more than Receiver.Skew"))
 	case c.IssuedAt.Before(now.Add(-r.maxAge())):
-		return reject(InvalidRequest, fmt.Errorf("the token was issued more than %v ago, expected at most Receiver.MaxAge", r.maxAge()))
+		return reject(InvalidRequest, fmt.Errorf("the token was issued more than %s ago, expected at most Receiver.MaxAge", jose.Duration(r.maxAge())))
 	case c.Subject != nil: // SSF 1.0 §4.1.2
 		return reject(InvalidRequest, errors.New("sub is present: this is not a Security Event Token"))
 	case c.Expiry != nil: // SSF 1.0 §4.1.7

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/countersign/countersign/internal/jose"
 )
 
 // connection reports on the network and on TLS. It is false if the issuer cannot be reached.
@@ -74,7 +76,7 @@ func (x *examination) networkFault(d *document) bool {
 	case errors.As(d.err, &alert), strings.Contains(text, "protocol version"):
 		x.report.problem("tls", "no TLS connection: "+text, "the server must support TLS 1.2 or 1.3 (RFC 9325)")
 	case d.timedOut():
-		x.report.problem(topic, fmt.Sprintf("no answer from %s within %v", hostOf(x.Issuer), x.Timeout), "check firewalls, proxies (HTTPS_PROXY), and whether the server is overloaded")
+		x.report.problem(topic, fmt.Sprintf("no answer from %s within %s", hostOf(x.Issuer), jose.Duration(x.Timeout)), "check firewalls, proxies (HTTPS_PROXY), and whether the server is overloaded")
 	default:
 		x.report.problem(topic, "no answer: "+text, "check that the server runs and that this machine reaches it")
 	}
@@ -149,8 +151,8 @@ func (x *examination) clock(d *document) {
 	}
 	switch size := off.Abs(); {
 	case size > 30*time.Second:
-		x.report.problem(topic, fmt.Sprintf("the server's clock is %v %s this machine's", size, direction), "set both clocks by NTP; Skew allows a difference of up to 5 minutes")
+		x.report.problem(topic, fmt.Sprintf("the server's clock is %s %s this machine's", jose.Duration(size), direction), "set both clocks by NTP; Skew allows a difference of up to 5 minutes")
 	case size > 5*time.Second:
-		x.report.warn(topic, fmt.Sprintf("the server's clock is %v %s this machine's", size, direction), "set both clocks by NTP")
+		x.report.warn(topic, fmt.Sprintf("the server's clock is %s %s this machine's", jose.Duration(size), direction), "set both clocks by NTP")
 	}
 }

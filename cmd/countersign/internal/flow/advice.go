@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/internal/jose"
 )
 
 // UsageError is a mistake in the flags, found before anything was sent.
@@ -86,11 +87,11 @@ func (s *session) late(ctx context.Context, name string, err error) string {
 	case failed != nil && failed.Step == client.StepCallback:
 		return strings.TrimPrefix(withFlags(err.Error()), "client: callback: ")
 	case name == "device" && waits:
-		return fmt.Sprintf("the user did not enter the code on another device within %v: start again, or set a longer -timeout", s.Timeout)
+		return fmt.Sprintf("the user did not enter the code on another device within %s: start again, or set a longer -timeout", jose.Duration(s.Timeout))
 	case name == "ciba" && waits:
-		return fmt.Sprintf("the user did not answer on the other device within %v: start again, or set a longer -timeout", s.Timeout)
+		return fmt.Sprintf("the user did not answer on the other device within %s: start again, or set a longer -timeout", jose.Duration(s.Timeout))
 	}
-	return fmt.Sprintf("the server did not answer within %v: start again, or set a longer -timeout", s.Timeout)
+	return fmt.Sprintf("the server did not answer within %s: start again, or set a longer -timeout", jose.Duration(s.Timeout))
 }
 
 // advice says what to do about the errors that beginners get.

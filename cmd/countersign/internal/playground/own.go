@@ -21,6 +21,7 @@ import (
 	"github.com/countersign/countersign/client/auth"
 	"github.com/countersign/countersign/cmd/countersign/internal/wire"
 	"github.com/countersign/countersign/idtoken"
+	"github.com/countersign/countersign/internal/jose"
 )
 
 // Own is a server of the person's own, at which the playground signs in. Attacks change only
@@ -209,7 +210,7 @@ func (l *ownLogin) describe(issued *client.Tokens, err error) *Result {
 func (l *ownLogin) describeAttack(r *Result, err error) {
 	r.Outcome = notRejected
 	if ahead := time.Duration(l.ahead.Load()); ahead != 0 {
-		r.Would = fmt.Sprintf("In this run the clock was set %v ahead, past exp of the ID token.", ahead.Round(time.Second))
+		r.Would = fmt.Sprintf("In this run the clock was set %s ahead, past exp of the ID token.", jose.Duration(ahead.Round(time.Second)))
 	}
 	if err != nil {
 		r.Outcome = "Rejected by the application."

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/countersign/countersign/internal/jose"
 	"github.com/countersign/countersign/rs"
 )
 
@@ -166,7 +167,7 @@ func expiry(_ context.Context, t *Token, o Options) (Result, string) {
 	case !ok:
 		return Failed, "exp is missing or not a time"
 	case !o.now().Before(exp.Add(skew)):
-		return Failed, fmt.Sprintf("the token expired %v ago; if it is new, the clocks differ", o.now().Sub(exp).Round(time.Second))
+		return Failed, fmt.Sprintf("the token expired %s ago; if it is new, the clocks differ", jose.Duration(o.now().Sub(exp).Round(time.Second)))
 	}
 	return Valid, ""
 }
@@ -177,7 +178,7 @@ func issued(_ context.Context, t *Token, o Options) (Result, string) {
 	}
 	for _, name := range []string{"iat", "nbf"} {
 		if at, ok := t.time(name); ok && at.After(o.now().Add(skew)) {
-			return Failed, fmt.Sprintf("%s is %v in the future: the clocks differ", name, at.Sub(o.now()).Round(time.Second))
+			return Failed, fmt.Sprintf("%s is %s in the future: the clocks differ", name, jose.Duration(at.Sub(o.now()).Round(time.Second)))
 		}
 	}
 	return Valid, ""

@@ -211,9 +211,9 @@ func (t *Token) times(w io.Writer, now time.Time) {
 		}
 		at := time.Unix(int64(seconds), 0)
 		away := at.Sub(now).Round(time.Second)
-		when := fmt.Sprintf("in %v", away)
+		when := "in " + jose.Duration(away)
 		if away < 0 {
-			when = fmt.Sprintf("%v ago", -away)
+			when = jose.Duration(-away) + " ago"
 		}
 		fmt.Fprintf(w, "%-10s %s (%s)\n", name, at.UTC().Format(time.RFC3339), when)
 	}
