@@ -1,5 +1,5 @@
-// Package client is the relying party. It signs users in with OpenID Connect (Core §3.1) and gets
-// tokens with OAuth 2.0 (RFC 6749, RFC 9700).
+// Package client is the relying party. It signs users in (OpenID Connect Core §3.1) and gets tokens
+// with OAuth 2.0 (RFC 6749, RFC 9700).
 //
 // A web application uses package client/login, which has handlers and sessions. This package is for
 // applications that keep state and sessions in another way. [New] makes a [Client]; it sends no

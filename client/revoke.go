@@ -30,7 +30,7 @@ func (c *Client) Revoke(ctx context.Context, token, hint string) error {
 		return fail(StepRevoke, err)
 	}
 	_, err = c.postTo(ctx, StepRevoke, revocation, form, "application/json")
-	return err // a response with status 200 may contain anything (§2.2): Keycloak writes invalid_token there
+	return err // a response with status 200 may contain anything (RFC 7009 §2.2): Keycloak writes invalid_token there
 }
 
 // RevokeTokens revokes the refresh token, then the access token: a server may end the access token

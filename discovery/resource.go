@@ -22,7 +22,7 @@ type Resource struct {
 	Resource                              string   `json:"resource"`
 	AuthorizationServers                  []string `json:"authorization_servers"` // issuer identifiers
 	JWKSURI                               string   `json:"jwks_uri"`
-	ScopesSupported                       []string `json:"scopes_supported"` // a client should not request all of them at once (§7.2)
+	ScopesSupported                       []string `json:"scopes_supported"` // a client should not request all of them at once (RFC 9728 §7.2)
 	BearerMethodsSupported                []string `json:"bearer_methods_supported"`
 	ResourceSigningAlgValuesSupported     []string `json:"resource_signing_alg_values_supported"`
 	ResourceName                          string   `json:"resource_name"` // text of the API, like the next three members
@@ -33,7 +33,7 @@ type Resource struct {
 	AuthorizationDetailsTypesSupported    []string `json:"authorization_details_types_supported"`
 	DPoPSigningAlgValuesSupported         []string `json:"dpop_signing_alg_values_supported"`
 	DPoPBoundAccessTokensRequired         bool     `json:"dpop_bound_access_tokens_required"`
-	SignedMetadata                        string   `json:"signed_metadata"` // §2.2; ignored
+	SignedMetadata                        string   `json:"signed_metadata"` // RFC 9728 §2.2; ignored
 
 	private bool // it was fetched from a private address
 }
@@ -138,8 +138,9 @@ func withSlash(resource string) string {
 //
 // Server fetches the metadata from the address of RFC 8414. If nothing is there, it uses the
 // address of OpenID Connect Discovery. The returned Provider has the address that worked. If hc is
-// nil, requests to private addresses are blocked, now and later, unless the resource itself was
-// fetched from one (§7.7). The Provider's HTTP enforces this, so use it for the client as well.
+// nil, requests to private addresses are blocked, now and later (RFC 9728 §7.7). An exception is a
+// resource that was itself fetched from such an address. The Provider's HTTP enforces this, so use it
+// for the client too.
 // Every error is an [*Error].
 func (r *Resource) Server(ctx context.Context, hc *http.Client, accept func(issuer string) bool) (*Provider, error) {
 	for _, issuer := range r.AuthorizationServers {

@@ -17,8 +17,8 @@ import (
 // SignedAnswers requests introspection responses that are JWTs, RFC 9701. The server signs them
 // and may encrypt them. Recipient and Keys must be set. A response of another kind is rejected.
 type SignedAnswers struct {
-	// Recipient is the server's name for this API. aud of the response must contain it (§5).
-	// Usually it is the client ID in Auth.
+	// Recipient is the server's name for this API. aud of the response must contain it
+	// (RFC 9701 §5). Usually it is the client ID in Auth.
 	Recipient string
 
 	// Keys are the server's keys.

@@ -22,7 +22,7 @@ const resourceWellKnown = "/.well-known/oauth-protected-resource"
 // Resource must be set. If it is missing or not a valid resource identifier, requests are
 // answered with 500.
 type Metadata struct {
-	Resource             string   `json:"resource"` // this API's identifier: an https URL without fragment (§1.2)
+	Resource             string   `json:"resource"` // this API's identifier: an https URL without fragment (RFC 9728 §1.2)
 	AuthorizationServers []string `json:"authorization_servers,omitempty"`
 	JWKSURI              string   `json:"jwks_uri,omitempty"`
 	ScopesSupported      []string `json:"scopes_supported,omitempty"`

@@ -151,9 +151,9 @@ func (a CrossApp) redeem(ctx context.Context, jag *checked) (*client.Tokens, err
 	})
 }
 
-// boundType is the grant_type for a grant that is bound to a key. The draft's text has
-// jwt-bearer (§4.4), its example has jwt-dpop, which draft-parecki-oauth-jwt-dpop-grant defines:
-// the server's metadata decides.
+// boundType is the grant_type for a grant that is bound to a key. The text of
+// draft-ietf-oauth-identity-assertion-authz-grant §4.4 has jwt-bearer. Its example has jwt-dpop, which
+// draft-parecki-oauth-jwt-dpop-grant defines. The server's metadata decides.
 func boundType(supported []string) string {
 	if slices.Contains(supported, jwtDPoP) {
 		return jwtDPoP

@@ -182,14 +182,15 @@ func TestGrant(t *testing.T) {
 	for _, claims := range []map[string]any{
 		{"aud": []string{w.at.url}}, {"resource": []string{resource}}, {"act": map[string]any{"sub": "agent"}, "auth_time": 1, "amr": []string{"mfa"}},
 	} {
-		w.claims = claims // a list of one is the same (§4.4.1); other claims are the servers'
+		w.claims = claims // a list of one is the same; other claims are the servers'
 		if _, err := w.app.Fetch(t.Context()); err != nil {
 			t.Errorf("%v: %v", claims, err)
 		}
 	}
 }
 
-// TestAudiences: aud has exactly one element, the server (§4.4.1).
+// TestAudiences: aud has exactly one element, the server.
+// draft-ietf-oauth-identity-assertion-authz-grant §4.4.1.
 func TestAudiences(t *testing.T) {
 	for _, others := range [][2][]string{{{"https://other.example"}, nil}, {nil, {"https://other.example"}}} {
 		w := newWorld(t, nil)
@@ -248,7 +249,8 @@ func TestOldIDToken(t *testing.T) {
 	}
 }
 
-// TestRefreshTokenAsSubject: the type that the application names is sent (§4.3.2).
+// TestRefreshTokenAsSubject: the type that the application names is sent.
+// draft-ietf-oauth-identity-assertion-authz-grant §4.3.2.
 func TestRefreshTokenAsSubject(t *testing.T) {
 	w := newWorld(t, nil)
 	w.app.Subject = func(context.Context) (crossapp.Subject, error) {
@@ -328,7 +330,8 @@ func TestServer(t *testing.T) {
 	}
 }
 
-// TestIdP: no request is sent to an identity provider that lists other types of tokens (§7).
+// TestIdP: no request is sent to an identity provider that lists other types of tokens.
+// draft-ietf-oauth-identity-assertion-authz-grant §7.
 func TestIdP(t *testing.T) {
 	for _, types := range [][]string{{crossapp.TokenType}, {"x", crossapp.TokenType}, nil, {"urn:example:other"}} {
 		w := newWorld(t, nil)

@@ -167,8 +167,8 @@ func (i *Issuer) logoutToken(c *Client, subject, sid string) string {
 }
 
 // SendLogout sends a logout token to the client's BackChannelLogoutURL and returns the status
-// of its response. The client must accept the token with 200 or 204 (§2.8). An error says that
-// the client is unknown, has no such URL, or did not answer.
+// of its response. The client must accept the token with 200 or 204 (OpenID Connect Back-Channel
+// Logout 1.0 §2.8). An error says that the client is unknown, has no such URL, or did not answer.
 func (i *Issuer) SendLogout(ctx context.Context, clientID, subject, sid string) (status int, err error) {
 	raw := i.LogoutToken(clientID, subject, sid)
 	i.mu.Lock()

@@ -12,7 +12,7 @@ import (
 )
 
 // A server's metadata names hosts that the module then calls. A Policy prevents calls to
-// machines that only the application can reach (RFC 9728 §7.7, RFC 8414 §6).
+// machines that only the application can reach (RFC 9728 §7.7).
 
 // Policy says which URLs the calls under a context may use. The zero value is for URLs that the
 // operator configured: any host, https only.

@@ -74,7 +74,7 @@ func (e *enterprise) exchange(form url.Values) (issuertest.Granted, error) {
 	}}, nil
 }
 
-// grant signs a grant (§3.1).
+// grant signs a grant, draft-ietf-oauth-identity-assertion-authz-grant §3.1.
 func (e *enterprise) grant(subject string, form url.Values) string {
 	now := time.Now()
 	claims := map[string]any{

@@ -15,7 +15,7 @@ var explanations = map[string]explanation{
 	"nonce":                 {"Binds the ID token to this login.", "OpenID Connect Core §3.1.2.1"},
 	"code_challenge":        {"The hash of a secret that only the application knows.", "RFC 7636 §4.3"},
 	"code_challenge_method": {"How the hash was made: S256.", "RFC 7636 §4.3"},
-	"response_mode":         {"How the response comes: in the query, in a form, or as a signed JWT.", "OAuth 2.0 Multiple Response Types §2.1"},
+	"response_mode":         {"How the response comes: in the query, in a form, or as a signed JWT.", "OAuth 2.0 Multiple Response Type Encoding Practices §2.1"},
 	"request":               {"The request as a signed JWT.", "RFC 9101 §5.1"},
 	"request_uri":           {"Refers to the request that the application has pushed.", "RFC 9126 §4"},
 	"dpop_jkt":              {"The thumbprint of the DPoP key. The code works only with that key.", "RFC 9449 §10"},
