@@ -82,10 +82,10 @@ const maxAnswerAge = 5 * time.Minute
 // token_introspection are ignored.
 //
 // Every error is an [*Error]. errors.Is finds [ErrNoEndpoint] if the server has no introspection
-// endpoint. errors.As finds the [*TokenError]. Codes of the server (RFC 7662 §2.3):
-// "invalid_client", "unauthorized_client", "invalid_request". Other codes of the server are
-// returned unchanged. The code is "temporarily_unavailable" if the server did not answer, and
-// "login_failed" for everything else.
+// endpoint. errors.As finds the [*TokenError]. Codes of the server (RFC 7662 §2.3,
+// RFC 6749 §5.2): "invalid_client", "unauthorized_client", "invalid_request". Other codes of the
+// server are returned unchanged. The code is "temporarily_unavailable" if the server did not answer,
+// and "login_failed" for everything else.
 func (c *Client) Introspect(ctx context.Context, token, hint string) (*Introspected, error) {
 	form, err := aboutToken(token, hint)
 	if err != nil {

@@ -21,8 +21,9 @@ type answers struct {
 // unsupported_grant_type.
 var grantless = []string{"invalid_request", "invalid_client", "unauthorized_client"}
 
-// endpoints are the endpoints of a server. RFC 9126 §2.3, RFC 8628 §3.2, RFC 7009 §2.2.1 and RFC 7662
-// §2.3 refer to RFC 6749 §5.2. RFC 9126 also refers to §4.1.2.1.
+// endpoints are the endpoints of a server. RFC 9126 §2.3, RFC 8628 §3.2 and RFC 7009 §2.2.1 refer to
+// RFC 6749 §5.2. RFC 7662 §2.3 does so only for a client that does not authenticate. RFC 9126 §2.3 also
+// refers to RFC 6749 §4.1.2.1. RFC 7592 §2.1 to §2.3 refer to RFC 6750.
 var endpoints = map[string]answers{
 	"callback": {[]string{"RFC 6749 §4.1.2.1", "OpenID Connect Core §3.1.2.6"}, []string{
 		"invalid_request", "unauthorized_client", "access_denied", "unsupported_response_type", "invalid_scope", "server_error", "temporarily_unavailable",
@@ -42,9 +43,10 @@ var endpoints = map[string]answers{
 	"ciba":          {[]string{"CIBA Core §13"}, append([]string{"invalid_scope", "expired_login_hint_token", "unknown_user_id", "missing_user_code", "invalid_user_code", "invalid_binding_message", "access_denied"}, grantless...)},
 	"ciba poll":     {[]string{"CIBA Core §11"}, []string{"access_denied", "expired_token"}},
 	"revocation":    {[]string{"RFC 7009 §2.2.1"}, append([]string{"unsupported_token_type"}, grantless...)},
-	"introspection": {[]string{"RFC 7662 §2.3"}, grantless},
+	"introspection": {[]string{"RFC 7662 §2.3", "RFC 6749 §5.2"}, grantless},
 	"userinfo":      {[]string{"RFC 6750 §3.1"}, []string{"invalid_request", "invalid_token", "insufficient_scope"}},
 	"registration":  {[]string{"RFC 7591 §3.2.2"}, []string{"invalid_redirect_uri", "invalid_client_metadata", "invalid_software_statement", "unapproved_software_statement"}},
+	"management":    {[]string{"RFC 6750 §3.1"}, []string{"invalid_request", "invalid_token", "insufficient_scope"}},
 }
 
 // extensions are codes that an extension adds to several endpoints. A doc comment may name them.
@@ -70,6 +72,7 @@ var asks = map[string]string{
 	"grant.FinishBackchannel":            "ciba poll",
 	"(*registration.Registrar).Register": "registration",
 	"(*registration.Registrar).Update":   "registration",
+	"(*registration.Registrar).manage":   "management",
 }
 
 // moduleCodes are the codes that the client packages set themselves.

@@ -88,9 +88,10 @@ func (r *Registrar) Register(ctx context.Context, m Metadata) (*Registered, erro
 // access token that the server issued anew replaces the old one. Store the result instead of
 // old.
 //
-// Every error is an [*Error]. Its Code is the server's code, unchanged, or "". Status 401 means
-// that Registered.AccessToken is no longer valid, or the client was deleted: register again.
-// Status 403 means that the server does not allow this.
+// Every error is an [*Error]. Its Code is "" or a code of the server (RFC 6750 §3.1): "invalid_token",
+// "insufficient_scope", "invalid_request". Other codes of the server are returned unchanged. Status
+// 401 means that Registered.AccessToken is no longer valid, or the client was deleted: register
+// again. Status 403 means that the server does not allow this.
 func (r *Registrar) Read(ctx context.Context, old *Registered) (*Registered, error) {
 	resp, err := r.manage(ctx, http.MethodGet, old, nil)
 	if err != nil {
@@ -103,7 +104,8 @@ func (r *Registrar) Read(ctx context.Context, old *Registered) (*Registered, err
 // so start with the result of Register, Read or Update. Store the result, as with Read.
 //
 // Every error is an [*Error]. Codes are the same as for Register (RFC 7591 §3.2.2): [InvalidRedirectURI],
-// [InvalidClientMetadata], [InvalidSoftwareStatement] and [UnapprovedSoftwareStatement]. Other
+// [InvalidClientMetadata], [InvalidSoftwareStatement] and [UnapprovedSoftwareStatement]; and the same
+// as for Read (RFC 6750 §3.1): "invalid_token", "insufficient_scope" and "invalid_request". Other
 // codes of the server are returned unchanged. Status 401 means that Registered.AccessToken is no
 // longer valid, or the client was deleted: register again. Status 403 means that the server does
 // not allow this.
@@ -126,9 +128,12 @@ func (r *Registrar) Update(ctx context.Context, changed *Registered) (*Registere
 	return r.follow(resp, changed, sent)
 }
 
-// Delete deletes a registration, RFC 7592 §2.3. Every error is an [*Error]. Its Code is the
-// server's code, unchanged, or "". Status 401 means that Registered.AccessToken is no longer valid, or the
-// client was deleted already. Status 403 means that the server does not allow this.
+// Delete deletes a registration, RFC 7592 §2.3.
+//
+// Every error is an [*Error]. Its Code is "" or a code of the server (RFC 6750 §3.1): "invalid_token",
+// "insufficient_scope", "invalid_request". Other codes of the server are returned unchanged. Status
+// 401 means that Registered.AccessToken is no longer valid, or the client was deleted already. Status
+// 403 means that the server does not allow this, and 405 that it deletes no registrations.
 func (r *Registrar) Delete(ctx context.Context, old *Registered) error {
 	resp, err := r.manage(ctx, http.MethodDelete, old, nil)
 	if err != nil {
