@@ -97,7 +97,7 @@ var composed = regexp.MustCompile(`^(tokens|loopback|crossapp|mcpauth)\.|^client
 // codes of its endpoints, by clause, and no other. It also names the codes of this
 // module. A call that consists of others may name these instead.
 func TestServerCodesDocumented(t *testing.T) {
-	g := loadGraph(t, "..", "../mcpauth")
+	g := loadGraph(t, documentedModules()...)
 	checked, codes := 0, 0
 	for name, f := range g.exported {
 		want, clauses := g.required(f)

@@ -13,7 +13,7 @@ import (
 func TestDocLinks(t *testing.T) {
 	links := 0
 	headings := map[string]int{module + "/client": 5, module + "/client/login": 5, module + "/rs": 5}
-	for _, dir := range []string{"..", "../rs/grpcrs", "../mcpauth", "../redisstore", "../sqlstore"} {
+	for _, dir := range documentedModules() {
 		for _, p := range loadPackages(t, dir) {
 			for _, file := range p.files {
 				for _, group := range file.Comments {

@@ -130,10 +130,12 @@ func TestEveryFaultEndsTheLogin(t *testing.T) {
 		if fault.Step() == 0 || conditional {
 			continue
 		}
-		issuer := issuertest.New(t, issuertest.Config{Faults: []issuertest.Fault{fault}})
-		if status, body := openHome(t, issuer); status < 400 {
-			t.Errorf("%s: %d %s", fault, status, body)
-		}
+		t.Run(string(fault), func(t *testing.T) {
+			issuer := issuertest.New(t, issuertest.Config{Faults: []issuertest.Fault{fault}})
+			if status, body := openHome(t, issuer); status < 400 {
+				t.Errorf("%d %s", status, body)
+			}
+		})
 	}
 }
 

@@ -44,7 +44,7 @@ func TestPageFacts(t *testing.T) {
 // TestPageNames: each name of a package on a page, such as `rs.JWT` or `tokens.FileStore`, exists.
 func TestPageNames(t *testing.T) {
 	packages := map[string]*types.Package{}
-	for _, dir := range []string{"..", "../rs/grpcrs", "../mcpauth", "../redisstore", "../sqlstore"} {
+	for _, dir := range documentedModules() {
 		for _, p := range loadPackages(t, dir) {
 			packages[p.types.Name()] = p.types
 		}

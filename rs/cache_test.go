@@ -248,7 +248,7 @@ func TestCacheSingleFlight(t *testing.T) {
 
 // TestCacheBounded: the memory of the cache is limited, and is as documented.
 func TestCacheBounded(t *testing.T) {
-	const size, each = 5000, 2 << 10
+	const size, each = 2000, 2 << 10
 	own := verifierFunc(func(_ context.Context, token string) (*rs.Principal, error) {
 		return &rs.Principal{Subject: token, Scopes: []string{token}}, nil
 	})

@@ -36,7 +36,9 @@ func TestReplayMemory(t *testing.T) {
 	}
 	use(1, true)
 	for i := 0; len(m.young.keys)+len(m.old.keys) < maxReplay; i++ {
-		use(1_000_000+i, true)
+		if isNew, err := m.use(id(1_000_000+i), at.Add(time.Minute), at); err != nil || !isNew {
+			t.Fatalf("%d: %v, %v", i, isNew, err)
+		}
 	}
 	if _, err := m.use(id(9), at.Add(time.Minute), at); err == nil {
 		t.Error("a full memory takes one more")

@@ -161,18 +161,20 @@ func TestGrant(t *testing.T) {
 		"typ with a prefix": {nil, map[string]any{"typ": "application/oauth-id-jag+jwt"}, "typ"},
 		"resource, another": {map[string]any{"resource": strings.TrimSuffix(resource, "/")}, nil, "resource"},
 	} {
-		w := newWorld(t, nil)
-		w.claims = test.claims
-		if test.header != nil {
-			w.header = test.header
-		}
-		_, err := w.app.Fetch(t.Context())
-		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "eyJ") {
-			t.Errorf("%s: %v", name, err)
-		}
-		if len(w.at.forms) != 0 {
-			t.Errorf("%s: the grant was sent", name)
-		}
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			w.claims = test.claims
+			if test.header != nil {
+				w.header = test.header
+			}
+			_, err := w.app.Fetch(t.Context())
+			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "eyJ") {
+				t.Error(err)
+			}
+			if len(w.at.forms) != 0 {
+				t.Error("the grant was sent")
+			}
+		})
 	}
 	w := newWorld(t, nil)
 	w.claims, w.app.InsecureMissingResource = map[string]any{"resource": nil}, true

@@ -63,6 +63,15 @@ func visit(t *testing.T, pdp *authzen.PDP, ask func(*http.Request, *rs.Principal
 }
 
 // visitLogged is visit with a log.
+// visits is the test of one visit. Its issuer's key is the next test's.
+func visits(pdp *authzen.PDP, ask asks, want int) func(*testing.T) {
+	return func(t *testing.T) {
+		if status, _ := visit(t, pdp, ask); status != want {
+			t.Errorf("status %d, expected %d", status, want)
+		}
+	}
+}
+
 func visitLogged(t *testing.T, pdp *authzen.PDP, ask asks, log io.Writer) (status int) {
 	t.Helper()
 	return through(t, pdp, ask, slog.NewTextHandler(log, nil)).Code
@@ -134,9 +143,7 @@ func TestAnswers(t *testing.T) {
 			if name == "batch" {
 				want = test.batch
 			}
-			if status, _ := visit(t, &authzen.PDP{URL: d.URL}, ask); status != want {
-				t.Errorf("%s, %s: %d, want %d", test.name, name, status, want)
-			}
+			t.Run(test.name+"/"+name, visits(&authzen.PDP{URL: d.URL}, ask, want))
 		}
 	}
 }

@@ -62,12 +62,8 @@ func TestForms(t *testing.T) {
 	} {
 		d := newDecisionPoint(t, says(200, js, test.answer))
 		pdp := &authzen.PDP{URL: d.URL}
-		if status, _ := visit(t, pdp, one); status != test.single {
-			t.Errorf("%s, single: %d, want %d", test.name, status, test.single)
-		}
-		if status, _ := visit(t, pdp, two); status != test.batch {
-			t.Errorf("%s, batch: %d, want %d", test.name, status, test.batch)
-		}
+		t.Run(test.name+"/single", visits(pdp, one, test.single))
+		t.Run(test.name+"/batch", visits(pdp, two, test.batch))
 	}
 }
 
