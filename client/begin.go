@@ -276,7 +276,7 @@ func (r *Request) essentialACR() ([]string, error) {
 		} `json:"id_token"`
 	}
 	if json.Unmarshal(raw, &claims) != nil {
-		return nil, errors.New("Request.Claims does not encode to a claims request object (OpenID Connect Core §5.5)")
+		return nil, errors.New("Request.Claims cannot be encoded as a claims request object (OpenID Connect Core §5.5)")
 	}
 	acr := claims.IDToken.ACR
 	switch {

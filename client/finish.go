@@ -46,7 +46,7 @@ func (c *Client) Finish(ctx context.Context, pending *Pending, callback url.Valu
 		return nil, err
 	}
 	if !c.claim(pending) {
-		return nil, fail(StepCallback, errors.New("this login was finished before: a response is accepted once"))
+		return nil, fail(StepCallback, errors.New("this login was finished before, and a response is accepted only once: start the login again"))
 	}
 	tokens, err := c.complete(ctx, pending, response)
 	if err == nil {

@@ -39,7 +39,7 @@ func (c *Client) Initiated(q url.Values) (*Initiated, error) {
 func (c *Client) readInitiated(q url.Values) (*Initiated, error) {
 	for _, name := range []string{"iss", "login_hint", "target_link_uri"} {
 		if len(q[name]) > 1 || len(q.Get(name)) > maxHint {
-			return nil, fmt.Errorf("the parameter %s came %d times or is too long, expected it once with at most %d characters", name, len(q[name]), maxHint)
+			return nil, fmt.Errorf("the parameter %s was received %d times or is too long, expected once with at most %d characters", name, len(q[name]), maxHint)
 		}
 	}
 	if !c.isIssuer(q.Get("iss")) {

@@ -17,7 +17,7 @@ import (
 // outside of the JWT are ignored.
 func (c *Client) openResponse(ctx context.Context, q url.Values) (url.Values, error) {
 	if len(q["response"]) != 1 {
-		return nil, fmt.Errorf("the parameter response came %d times, expected once, because Config.ResponseMode requests a signed response", len(q["response"]))
+		return nil, fmt.Errorf("the parameter response was received %d times, expected once, because Config.ResponseMode requests a signed response", len(q["response"]))
 	}
 	algs := c.config.ResponseAlgs
 	if len(algs) == 0 {

@@ -145,7 +145,7 @@ func CheckLogout(state string, callback url.Values) error {
 	case state == "":
 		return fail(StepLogout, errors.New("no logout is under way in this browser"))
 	case len(got) != 1:
-		return fail(StepLogout, fmt.Errorf("the parameter state came %d times, expected once", len(got)))
+		return fail(StepLogout, fmt.Errorf("the parameter state was received %d times, expected once", len(got)))
 	case subtle.ConstantTimeCompare([]byte(got[0]), []byte(state)) != 1:
 		return fail(StepLogout, errors.New("state does not match the logout in this browser"))
 	}

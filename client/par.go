@@ -139,7 +139,7 @@ var statusRemedies = map[int]string{
 	http.StatusMethodNotAllowed: "compare the endpoint's address with the server's metadata, or correct Config.Metadata",
 }
 
-const setOrRegister = ": set Config.RedirectURL to the registered one, or register this one; they must be equal, also in the final slash"
+const setOrRegister = ": set Config.RedirectURL to the registered URL, or register this URL; both must be equal, including a final slash"
 
 // redirectRemedies are for a rejected request with a redirect_uri. Servers report an unregistered
 // one with these codes (RFC 6749 §5.2, RFC 9126 §2.3).

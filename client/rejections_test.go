@@ -18,7 +18,7 @@ import (
 // contains the value that was sent, but no secret, code or token.
 func TestRejections(t *testing.T) {
 	const settings, sent = "Config.ClientID and Config.Auth", `sent client_id "rp", authentication client_secret_post`
-	const redirect, registered = `redirect_uri "` + optest.RedirectURL + `"`, "the server does not know this redirect_uri: set Config.RedirectURL to the registered one, or register this one; they must be equal, also in the final slash"
+	const redirect, registered = `redirect_uri "` + optest.RedirectURL + `"`, "the server does not know this redirect_uri: set Config.RedirectURL to the registered URL, or register this URL; both must be equal, including a final slash"
 	for _, test := range []struct {
 		path, code string
 		texts      []string
@@ -129,7 +129,7 @@ func TestRejectedRequestObject(t *testing.T) {
 		optest.JSON(w, http.StatusBadRequest, map[string]any{"error": "invalid_request"})
 	})
 	_, _, err := c.Begin(t.Context(), client.Request{})
-	if err == nil || !strings.Contains(err.Error(), optest.RedirectURL) || !strings.Contains(err.Error(), "set Config.RedirectURL to the registered one, or register this one") {
+	if err == nil || !strings.Contains(err.Error(), optest.RedirectURL) || !strings.Contains(err.Error(), "set Config.RedirectURL to the registered URL, or register this URL") {
 		t.Errorf("%v", err)
 	}
 }

@@ -48,7 +48,7 @@ type Tokens struct {
 	Refreshed bool
 }
 
-var errEncodeTokens = errors.New("client: Tokens are not encoded, because a part would be lost: encode tokens.ToStore(t), and decode it with Stored.Tokens")
+var errEncodeTokens = errors.New("client: Tokens cannot be encoded directly: encode the result of tokens.ToStore, and decode it with Stored.Tokens")
 
 // notEncoded makes encoders return an error that says how to store tokens.
 type notEncoded struct{}

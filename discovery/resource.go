@@ -87,7 +87,7 @@ func FetchChallenged(ctx context.Context, hc *http.Client, address, used string)
 		return nil, wrap(resourceDocument, err)
 	}
 	if !endpoint.SameOrigin(address, used) {
-		return nil, wrap(resourceDocument, errors.New("the challenge names metadata at another origin than that of the API"))
+		return nil, wrap(resourceDocument, errors.New("the challenge (WWW-Authenticate) names metadata at another origin than the API's own"))
 	}
 	return fetchResource(ctx, hc, address, used)
 }

@@ -40,7 +40,7 @@ func TestOnBehalf(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	for _, want := range []string{
-		"the printer prints the photos of " + demo.Alice.Subject + ", requested by photo-album", "the printer does not take the phone's token: 401",
+		"the printer prints the photos of " + demo.Alice.Subject + ", requested by photo-album", "the printer rejects the phone's token: 401",
 	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("it does not say %q:\n%s", want, out)

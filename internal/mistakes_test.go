@@ -181,7 +181,7 @@ func (m *mistake) checkLog(t *testing.T, log string) {
 // TestMistakeOfJSON: json.Marshal reports that it would lose tokens.
 func TestMistakeOfJSON(t *testing.T) {
 	_, err := json.Marshal(&client.Tokens{Token: &oauth2.Token{AccessToken: "canary"}})
-	if err == nil || !strings.Contains(err.Error(), "Tokens are not encoded") || !strings.Contains(err.Error(), "tokens.ToStore") || strings.Contains(err.Error(), "canary") {
+	if err == nil || !strings.Contains(err.Error(), "Tokens cannot be encoded directly") || !strings.Contains(err.Error(), "tokens.ToStore") || strings.Contains(err.Error(), "canary") {
 		t.Errorf("json.Marshal of tokens: %v", err)
 	}
 }

@@ -68,7 +68,7 @@ func Parse(s string) (Verifier, error) {
 		return "", fmt.Errorf("pkce: the code_verifier has %d characters, expected %d to %d", len(s), minLen, maxLen)
 	}
 	if strings.IndexFunc(s, reserved) >= 0 {
-		return "", errors.New("pkce: the code_verifier contains another character than letters, digits and -._~")
+		return "", errors.New("pkce: the code_verifier contains a character that is not a letter, a digit or one of -._~")
 	}
 	return Verifier(s), nil
 }

@@ -35,8 +35,8 @@ func (e *Error) Temporary() bool { return e.temporary }
 // Errors of the caller.
 var (
 	errKey     = errors.New("the key is empty")
-	errZero    = errors.New("the time until which to store it is zero")
-	errOver    = errors.New("the time until which to remember it has passed")
+	errZero    = errors.New("the expiry time of the value is zero")
+	errOver    = errors.New("the expiry time of the key has passed")
 	errLease   = errors.New("the duration of the lease is not positive")
 	errFull    = errors.New("the index is full, expected at most 10,000 keys")
 	errForeign = errors.New("the stored value was not written by this package: set Config.Prefix to a prefix that no other program uses")

@@ -219,7 +219,7 @@ type albKey struct {
 // key returns the key that the token's header names, from memory or from AWS.
 func (a *AWSLoadBalancer) key(ctx context.Context, h *albHeader) (*ecdsa.PublicKey, error) {
 	if h.KeyID == "" || len(h.KeyID) > albMaxKeyID || strings.Trim(h.KeyID, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") != "" {
-		return nil, errors.New("kid is missing, too long or contains other characters than letters, digits and hyphens")
+		return nil, errors.New("kid is missing, is too long, or contains a character that is not a letter, a digit or a hyphen")
 	}
 	if key := a.keys.get(h.KeyID, now(a.Now)); key != nil {
 		return key, nil

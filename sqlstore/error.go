@@ -31,8 +31,8 @@ func (e *Error) Temporary() bool { return e.temporary }
 // Errors of the caller.
 var (
 	errKey     = errors.New("the key is empty")
-	errZero    = errors.New("the time until which to store it is zero")
-	errOver    = errors.New("the time until which to remember it has passed")
+	errZero    = errors.New("the expiry time of the value is zero")
+	errOver    = errors.New("the expiry time of the key has passed")
 	errLease   = errors.New("the duration of the lease is not positive")
 	errFull    = errors.New("the index is full: an entry can be added when others expire")
 	errLogFull = errors.New("the log is full: an entry can be added when others expire")

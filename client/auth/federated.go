@@ -156,7 +156,7 @@ func checkFederated(jwt, audience, kind string, b Binding) error {
 	case claims.Expiry.IsZero():
 		return errors.New("exp is missing: configure the platform to issue tokens that expire")
 	case !now.Before(claims.Expiry.Time):
-		return fmt.Errorf("it expired at %s, %s ago: check why the platform does not renew it", claims.Expiry.UTC().Format(time.RFC3339), jose.Duration(now.Sub(claims.Expiry.Time).Round(time.Second)))
+		return fmt.Errorf("exp is %s, %s ago: check why the platform does not renew the assertion", claims.Expiry.UTC().Format(time.RFC3339), jose.Duration(now.Sub(claims.Expiry.Time).Round(time.Second)))
 	case len(claims.Audience) != 1 || claims.Audience[0] != audience:
 		return fmt.Errorf("aud is %s, expected only %s: set the audience at the platform, or set FederatedAssertion.Audience", quoted(claims.Audience), jose.Quote(audience))
 	case kind == spiffeAssertionType && !strings.HasPrefix(claims.Subject, "spiffe://"):

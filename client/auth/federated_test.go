@@ -100,7 +100,7 @@ func TestFederatedChecks(t *testing.T) {
 		"two audiences":             {platformToken(map[string]any{"aud": []string{asIssuer, "https://evil.example"}}), auth.FederatedAssertion{}, "expected only"},
 		"no audience":               {platformToken(map[string]any{"aud": nil}), auth.FederatedAssertion{}, "aud is missing"},
 		"no end":                    {platformToken(map[string]any{"exp": nil}), auth.FederatedAssertion{}, "exp is missing"},
-		"expired":                   {platformToken(map[string]any{"exp": time.Now().Unix() - 1}), auth.FederatedAssertion{}, "it expired at"},
+		"expired":                   {platformToken(map[string]any{"exp": time.Now().Unix() - 1}), auth.FederatedAssertion{}, "check why the platform does not renew"},
 		"exp a string":              {platformToken(map[string]any{"exp": "9999999999"}), auth.FederatedAssertion{}, "is not usable"},
 		"not signed":                {unsigned, auth.FederatedAssertion{}, "expected a signature"},
 		"signed with a secret":      {optest.NewKey("x", "HS256").Sign(map[string]any{"aud": asIssuer, "exp": time.Now().Unix() + 60}, nil), auth.FederatedAssertion{}, "expected a signature"},

@@ -67,7 +67,7 @@ func (r *KeyRing) Rotate(key SigningKey, from time.Time) error {
 	defer r.mu.Unlock()
 	r.signing = r.alive()
 	if r.has(added.key.KeyID) || len(r.signing) == maxRing {
-		return fmt.Errorf("auth: KeyRing: the key ID %q exists already, or the ring has the maximum of %d keys", added.key.KeyID, maxRing)
+		return fmt.Errorf("auth: KeyRing: the key ID %q exists, or the ring has the maximum of %d keys: use another ID, or wait until a key expires", added.key.KeyID, maxRing)
 	}
 	added.from = r.begin(from)
 	r.signing = append(r.signing, added)

@@ -27,7 +27,7 @@ type SigningKey struct {
 	Key crypto.Signer
 }
 
-var errEncodeKey = errors.New("auth: a SigningKey is not encoded, because the key would be lost: encode SigningKey.Encode, KeyID and Alg, and decode the first with ParseSigningKey")
+var errEncodeKey = errors.New("auth: a SigningKey cannot be encoded directly: encode the result of SigningKey.Encode with KeyID and Alg, and decode that result with ParseSigningKey")
 
 // MarshalJSON returns an error that names [SigningKey.Encode].
 func (SigningKey) MarshalJSON() ([]byte, error) { return nil, errEncodeKey }

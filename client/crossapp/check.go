@@ -130,7 +130,7 @@ func (a CrossApp) checkKey(c *claims, issued *client.Tokens) error {
 		return a.checkUnbound()
 	}
 	if issued.DPoPKey.Key == nil {
-		return errors.New("the grant is bound to a key (cnf), but CrossApp.IdP proved none: set Config.DPoP of CrossApp.IdP and CrossApp.At. A grant that is bound to a certificate is not supported")
+		return errors.New("the grant is bound to a key (cnf), but CrossApp.IdP sent no proof of a key: set Config.DPoP of CrossApp.IdP and CrossApp.At. A grant that is bound to a certificate is not supported")
 	}
 	_, thumbprint, err := jose.PublicJWK(issued.DPoPKey.Key.Public())
 	switch at := a.At.Config(); {
@@ -139,7 +139,7 @@ func (a CrossApp) checkKey(c *claims, issued *client.Tokens) error {
 	case c.Key.Thumbprint == "":
 		return errors.New("cnf has no jkt, expected the thumbprint of the DPoP key: configure the identity provider to bind grants by DPoP")
 	case c.Key.Thumbprint != thumbprint:
-		return errors.New("the grant is bound to another key than that of CrossApp.IdP (cnf.jkt)")
+		return errors.New("the grant is bound to another key than the DPoP key of CrossApp.IdP (cnf.jkt)")
 	case at.DPoP == nil:
 		return errors.New("the grant is bound to a DPoP key, but CrossApp.At has no Config.DPoP: set it, or use a client without DPoP as CrossApp.IdP")
 	}

@@ -64,7 +64,7 @@ func wrongMethod(method string, q url.Values) error {
 	if code := q.Get("error"); code != "" {
 		sent = fmt.Sprintf(" with the error %s", jose.Quote(code))
 	}
-	return fmt.Errorf("the response came by %s%s, expected %s: compare the client's ResponseMode with the server", method, sent, expected)
+	return fmt.Errorf("the response was sent by %s%s, expected %s: compare Config.ResponseMode of the client with its registration at the server", method, sent, expected)
 }
 
 // parameters returns the parameters of the query or of a posted form, never of both.
@@ -86,8 +86,8 @@ func parameters(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	return r.PostForm, nil
 }
 
-var errStray = errors.New("no login is under way in this browser: the callback came twice, or cookies are off. " +
-	"Or the login began under another host name than that of Config.RedirectURL (localhost instead of 127.0.0.1)")
+var errStray = errors.New("no login is under way in this browser: the browser sent the response twice, or it blocks cookies. " +
+	"Or the login began at another host name than the host of Config.RedirectURL (localhost instead of 127.0.0.1)")
 
 // strayCallback handles a callback without a login in progress in this browser. Causes are a
 // reload, the back button, an attempt to finish another person's login here, or a browser

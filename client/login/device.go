@@ -88,8 +88,9 @@ func (l *Login) isBound(r *http.Request, s *session) bool {
 func (l *Login) deviceMissing(r *http.Request, s *session) {
 	reason := skipReason(r)
 	l.count(r.Context(), DeviceCookieMissing, reason)
-	l.config.Log.WarnContext(r.Context(), "login: a device-bound session came without its bound cookie, so its cookie may have been copied",
-		"session", hashed(s.ID)[:12], "issuer", s.Issuer, "sub", s.Subject, "skipped", reason)
+	l.config.Log.WarnContext(r.Context(), "login: device-bound session without its bound cookie",
+		"session", hashed(s.ID)[:12], "issuer", s.Issuer, "sub", s.Subject, "skipped", reason,
+		"remedy", "the session cookie may have been copied to another browser: if so, end the user's sessions with EndAccess")
 }
 
 // skipReason returns the browser's reason for not refreshing the bound cookie.

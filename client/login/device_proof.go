@@ -71,7 +71,7 @@ func readProof(h http.Header) (*deviceProof, error) {
 func onlyString(h http.Header, name string) (string, error) {
 	values := h[name]
 	if len(values) != 1 {
-		return "", fmt.Errorf("%s came %d times, expected once", name, len(values))
+		return "", fmt.Errorf("%s was received %d times, expected once", name, len(values))
 	}
 	s := values[0]
 	if unquoted, ok := strings.CutPrefix(s, `"`); ok {

@@ -38,7 +38,7 @@ func TestDevice(t *testing.T) {
 				if counter.of("device_registered") != 1 || counter.of("device_refreshed") != 4 {
 					t.Errorf("counted %v", counter.all)
 				}
-				if !strings.Contains(a.log.String(), "came without its bound cookie") || strings.Contains(a.log.String(), "canary") {
+				if !strings.Contains(a.log.String(), "device-bound session without its bound cookie") || strings.Contains(a.log.String(), "canary") {
 					t.Error("the log does not report the missing cookie, or prints a secret")
 				}
 			})

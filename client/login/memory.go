@@ -45,7 +45,7 @@ const maxEntries = 200_000
 var errFull = errors.New("login: the memory is full of entries that have not expired: increase Memory.MaxEntries")
 
 // errOver says that the key could not be remembered, so no call counts as the first.
-var errOver = errors.New("login: the time until which to remember the key has passed")
+var errOver = errors.New("login: the expiry time of the key has passed")
 
 // Entries of different kinds never share a key.
 const (

@@ -182,7 +182,7 @@ func (l *Login) warnSeveralProcesses(r *http.Request, a *attempt) {
 		return
 	}
 	l.once.severalProcesses.Do(func() {
-		l.config.Log.WarnContext(r.Context(), "login: a login that began at another process ends here, and Config.Store is nil",
+		l.config.Log.WarnContext(r.Context(), "login: a login began at another process, and Config.Store is nil",
 			"remedy", "set Config.Store if several processes serve this application. A restart of the process also causes this once")
 	})
 }

@@ -14,7 +14,7 @@ import (
 // login. With a configured port the advice is the general one.
 func TestRejectedRedirect(t *testing.T) {
 	const free = "register http://127.0.0.1/callback (the server must accept any port), or set a RedirectURL with a registered port"
-	const general = "set Config.RedirectURL to the registered one"
+	const general = "set Config.RedirectURL to the registered URL"
 	for _, path := range []string{"/par", "/token"} {
 		for _, code := range []string{"invalid_request", "invalid_redirect_uri", "redirect_uri_mismatch"} {
 			for redirect, want := range map[string]string{

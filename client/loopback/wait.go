@@ -108,7 +108,7 @@ func (w *wait) refused() error {
 	if w.strangers == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d callbacks were rejected, the last one because: %w", w.strangers, w.last)
+	return fmt.Errorf("%d callbacks were rejected. Error of the last callback: %w", w.strangers, w.last)
 }
 
 // serve answers requests at the port. It rejects other host names: a page of another site could

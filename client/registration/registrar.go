@@ -202,7 +202,7 @@ func (r *Registrar) answer(resp *endpoint.Response, sent map[string]json.RawMess
 			return out, nil
 		}
 	}
-	return nil, wrap(resp.Failure("the server rejected the request about the registration"))
+	return nil, wrap(resp.Failure("the server rejected the request to read, change or delete the registration"))
 }
 
 // follow parses a response about a client that was registered before. Values that the server

@@ -55,7 +55,7 @@ func (c *calls) join(key string, fn func() (*client.Tokens, error)) *call {
 	return out
 }
 
-var errGone = errors.New("tokens: the refresh ended without a result")
+var errGone = errors.New("tokens: the refresh did not return a result")
 
 func (c *calls) run(key string, out *call, fn func() (*client.Tokens, error)) {
 	defer c.end(key, out)

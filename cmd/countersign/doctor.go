@@ -17,8 +17,8 @@ import (
 const doctorUsage = `Usage: countersign doctor ISSUER [flags]
        countersign doctor -api URL [flags]
 
-Reads what an issuer or an API publishes, and reports what would stop a login or the check
-of a token, what to set, and the configuration to paste. It changes nothing at the server.
+Reads what an issuer or an API publishes. Reports what would make a login or the check of a
+token fail, what to set, and the configuration to paste. It changes nothing at the server.
 With -client-id and -redirect-uri, a pushed authorization request tests the registration.
 
 Exit status: 0 without problems, 1 with problems, 2 for wrong arguments.
@@ -83,13 +83,13 @@ func (f *doctorFlags) check(issuer string) error {
 	_, known := profileFlag[f.profile]
 	switch {
 	case (issuer == "") == (f.api == ""):
-		return errors.New("give an issuer, such as https://as.example, or -api URL")
+		return errors.New("pass an issuer, such as https://as.example, or -api URL")
 	case !known:
 		return unknownProfile(f.profile)
 	case f.ClientID != "" && f.RedirectURI == "":
-		return errors.New("-client-id needs -redirect-uri: the redirect URI that is registered for the client")
+		return errors.New("-client-id requires -redirect-uri: pass the redirect URI that is registered for the client")
 	case f.ClientID == "" && (f.RedirectURI != "" || f.secretEnv != "" || f.KeyFile != "" || f.CertFile != ""):
-		return errors.New("-redirect-uri, -secret-env, -key and -cert need -client-id: the client to test")
+		return errors.New("-redirect-uri, -secret-env, -key and -cert require -client-id: pass the client to test")
 	}
 	return nil
 }

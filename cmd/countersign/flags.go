@@ -50,7 +50,7 @@ func parse(set *flag.FlagSet, args []string, std standard) (argument string, sta
 		case set.NArg() == 0:
 			return argument, -1
 		case argument != "":
-			fmt.Fprintf(std.err, "countersign %s: one argument is expected, received %q too\n", set.Name(), set.Arg(0))
+			fmt.Fprintf(std.err, "countersign %s: expected one argument, received also %q\n", set.Name(), set.Arg(0))
 			return "", 2
 		}
 		argument, args = set.Arg(0), set.Args()[1:]

@@ -22,19 +22,19 @@ var flows = []aFlow{
 		`countersign login -issuer https://as.example -client-id cli -scope "openid offline_access"`, false},
 	{"device", "sign in on another device", "Shows a code to enter on another device (RFC 8628), waits, and stores the tokens.",
 		`countersign device -issuer https://as.example -client-id tv`, false},
-	{"ciba", "sign a user in who is asked on another device", "Has the server ask the user on another device (OpenID Connect CIBA, poll mode), waits, and stores\nthe tokens. -login-hint names the user. With the argument -, standard input has a login_hint_token\ninstead.",
+	{"ciba", "sign in a user who confirms on another device (CIBA)", "Starts a login that the user confirms on another device (OpenID Connect CIBA, poll mode), waits,\nand stores the tokens. -login-hint names the user. With the argument -, it reads a login_hint_token\nfrom standard input instead.",
 		`CLIENT_SECRET=… countersign ciba -issuer https://as.example -client-id desk -secret-env CLIENT_SECRET -login-hint alice -binding-message W4SCT`, true},
 	{"credentials", "get a token for the client itself", "Gets an access token with the client credentials grant (RFC 6749 section 4.4), and stores it.",
 		`CLIENT_SECRET=… countersign credentials -issuer https://as.example -client-id daemon -secret-env CLIENT_SECRET -scope read`, false},
-	{"jwt-bearer", "get tokens with a JWT that names the user", "Gets tokens with a JWT as the grant (RFC 7523 section 2.1). The JWT is signed with -key for\n-subject. With the argument -, standard input has a JWT of another issuer.",
+	{"jwt-bearer", "get tokens with a JWT that names the user", "Gets tokens with a JWT as the grant (RFC 7523 section 2.1). -key signs the JWT for\n-subject. With the argument -, it reads a JWT of another issuer from standard input.",
 		`CLIENT_SECRET=… countersign jwt-bearer -issuer https://as.example -client-id batch -secret-env CLIENT_SECRET -key batch.pem -subject alice`, true},
-	{"exchange", "exchange a token for another one", "Exchanges a token (RFC 8693): the stored access token, or the one that standard input has with\nthe argument -. The new token is stored under the same name with \" exchanged\" added.",
+	{"exchange", "exchange a token for another one", "Exchanges a token (RFC 8693): the stored access token or, with the argument -, the token on\nstandard input. The new token is stored under the same name with \" exchanged\" added.",
 		`CLIENT_SECRET=… countersign exchange -issuer https://as.example -client-id api -secret-env CLIENT_SECRET -audience https://billing.example`, true},
 	{"refresh", "refresh the stored tokens", "Refreshes the stored tokens (RFC 6749 section 6), and stores the new ones. -scope narrows the\nnew access token down.",
 		`countersign refresh -issuer https://as.example -client-id cli`, false},
-	{"introspect", "ask the server about a token", "Asks the server about a token (RFC 7662): the stored access token, or the one that standard\ninput has with the argument -.",
+	{"introspect", "ask the server about a token", "Asks the server about a token (RFC 7662): the stored access token or, with the argument -, the\ntoken on standard input.",
 		`CLIENT_SECRET=… countersign introspect -issuer https://as.example -client-id api -secret-env CLIENT_SECRET -`, true},
-	{"revoke", "revoke the stored tokens", "Revokes the stored tokens and deletes them here (RFC 7009), or revokes the one that standard\ninput has with the argument -.",
+	{"revoke", "revoke the stored tokens", "Revokes the stored tokens (RFC 7009), and deletes them here. With the argument -, it revokes the\ntoken on standard input.",
 		`countersign revoke -issuer https://as.example -client-id cli`, true},
 	{"userinfo", "ask the UserInfo endpoint", "Asks the UserInfo endpoint with the stored access token (OpenID Connect Core section 5.3).",
 		`countersign userinfo -issuer https://as.example -client-id cli`, false},
@@ -51,10 +51,10 @@ func (f aFlow) usage() string {
 
 %s
 
-It prints each request and each response. Secrets, codes and tokens are replaced by labels
-such as ‹access_token 1›: the same value has the same label.
+It prints each request and each response. Labels such as ‹access_token 1› replace secrets,
+codes and tokens. The same value always has the same label.
 
-Exit status: 0 for success, 1 when the flow failed, 2 for wrong arguments.
+Exit status: 0 for success, 1 if the flow failed, 2 for wrong arguments.
 
 Example:
   %s
@@ -111,9 +111,9 @@ func (f aFlow) readToken(argument string, o *flow.Options, std standard) error {
 	case argument == "":
 		return nil
 	case !f.stdin:
-		return fmt.Errorf("the argument %q is not expected: this command has only flags", argument)
+		return fmt.Errorf("received the argument %q, expected only flags", argument)
 	case argument != "-":
-		return errors.New("an argument is not expected: pass a token on standard input, and write - for it")
+		return errors.New("expected only the argument -: pass the token on standard input")
 	}
 	data, err := io.ReadAll(io.LimitReader(std.in, 128<<10))
 	if err != nil {

@@ -26,9 +26,9 @@ type standard struct {
 }
 
 var commands = []command{
-	{"doctor", "examine an issuer, or an API with -api", runDoctor},
-	{"token", "show a JWT and the checks that it passes", runToken},
-	{"playground", "a login to look at and to attack, in the browser", runPlayground},
+	{"doctor", "examine an issuer or an API, and report what to correct", runDoctor},
+	{"token", "show a JWT, and check it", runToken},
+	{"playground", "show and attack a login in the browser", runPlayground},
 }
 
 func init() {

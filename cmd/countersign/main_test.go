@@ -137,7 +137,7 @@ func TestTokenKey(t *testing.T) {
 		"JSON":            {[]string{"-key", file, "-json"}, 0, `"passed": true`},
 		"no key":          {nil, 1, `"enc": "A256GCM"`},
 		"no key, JSON":    {[]string{"-json"}, 1, `-key FILE`},
-		"both":            {[]string{"-key", file, "-key-env", "DECRYPTION_KEY"}, 2, "exclude each other"},
+		"both":            {[]string{"-key", file, "-key-env", "DECRYPTION_KEY"}, 2, "cannot be used together"},
 		"no file":         {[]string{"-key", file + "x"}, 2, "no such file"},
 		"not set":         {[]string{"-key-env", "NO_SUCH_VARIABLE"}, 2, "NO_SUCH_VARIABLE is empty or not set"},
 		"another kind":    {[]string{"-key-env", "SIGNING_KEY"}, 2, "SIGNING_KEY: the JWK"},

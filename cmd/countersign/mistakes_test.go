@@ -41,7 +41,7 @@ func TestMistakes(t *testing.T) {
 		"a flag of another command": {at("credentials", "-client-id", "web", "-prompt", "login"), 2, "-prompt belongs to countersign login"},
 		"a type without its token":  {at("exchange", "-client-id", "web", "-secret-env", "CLIENT_SECRET", "-actor-token-type", "jwt"), 2, "-actor-token-env"},
 		"no key for a JWT":          {at("jwt-bearer", "-client-id", "web", "-secret-env", "CLIENT_SECRET"), 2, "-subject"},
-		"no key for a request":      {at("login", "-client-id", "cli", "-jar"), 2, "-jar needs -key"},
+		"no key for a request":      {at("login", "-client-id", "cli", "-jar"), 2, "-jar requires -key"},
 		"a page as redirect URI":    {at("login", "-client-id", "cli", "-redirect-uri", "https://app.example/callback"), 2, "-redirect-uri must be http://127.0.0.1"},
 		"a profile without a key":   {at("login", "-client-id", "web", "-profile", "fapi2-security"), 2, "-key or -cert"},
 		"a profile that is none":    {at("login", "-client-id", "web", "-profile", "fapi"), 2, "fapi2-security"},
@@ -117,7 +117,7 @@ func TestNoUser(t *testing.T) {
 	if status, out := p.run("", append([]string{"credentials"}, as...)...); status != 0 {
 		t.Fatal(out)
 	}
-	for command, want := range map[string]string{"userinfo": "for the client itself", "refresh": "run it again"} {
+	for command, want := range map[string]string{"userinfo": "for the client itself", "refresh": "run countersign credentials again"} {
 		if status, out := p.run("", append([]string{command}, as...)...); status != 1 || !strings.Contains(out, want) {
 			t.Errorf("%s: status %d, expected %q\n%s", command, status, want, out)
 		}

@@ -18,13 +18,13 @@ import (
 const playgroundUsage = `Usage: countersign playground [flags]
 
 Serves a page on 127.0.0.1 that shows a login between a browser, an application, a server and
-an API as a sequence diagram. Switches change it, and buttons attack it. All four run in this
-process, and no request leaves this machine. The address has a key that works once.
+an API as a sequence diagram. Switches change the login, and buttons attack it. All four run
+in this process, and no request leaves this machine. The address contains a key that works once.
 
-With -issuer the page signs in at your own server. Attacks then change only what comes back.
+With -issuer the page signs in at your own server. Attacks then change only the responses.
 Register http://127.0.0.1:PORT/callback, with the port of -port, as a redirect URI there.
 
-Exit status: 0 after an interrupt, 1 when it cannot listen, 2 for wrong arguments.
+Exit status: 0 after an interrupt, 1 if it cannot listen, 2 for wrong arguments.
 
 Example:
   countersign playground -no-browser
@@ -43,7 +43,7 @@ func runPlayground(ctx context.Context, args []string, std standard) int {
 		return status
 	}
 	if argument != "" {
-		fmt.Fprintf(std.err, "countersign playground: the argument %q is not expected\n", argument)
+		fmt.Fprintf(std.err, "countersign playground: received the argument %q, expected only flags\n", argument)
 		return 2
 	}
 	server, err := own.server(*port)
@@ -84,9 +84,9 @@ func (p *playgroundServer) server(port int) (*playground.Own, error) {
 	case p.issuer == "" && p.clientID == "":
 		return nil, nil
 	case p.issuer == "" || p.clientID == "":
-		return nil, errors.New("-issuer and -client-id belong together")
+		return nil, errors.New("-issuer and -client-id require each other: pass both")
 	case port == 0:
-		return nil, errors.New("-issuer needs -port: the redirect URI has the port in it")
+		return nil, errors.New("-issuer requires -port: the redirect URI contains the port")
 	}
 	own := &playground.Own{Issuer: p.issuer, ClientID: p.clientID, Scopes: strings.Fields(p.scope), IDTokenAlgs: strings.Fields(p.algs)}
 	if p.secretEnv != "" {

@@ -18,20 +18,18 @@ import (
 
 const tokenUsage = `Usage: countersign token [flags] [JWT|-]
 
-Shows the header and the claims of a JWT, and the checks that it passes: the 14 steps for an
-ID token, those of RFC 9068 for an access token. Without an argument, or with -, it reads
-standard input, so that the token does not stay in the shell's history. Nothing is sent
-without -fetch.
+Shows the header and the claims of a JWT, and checks it: the 14 steps for an ID token, the
+checks of RFC 9068 for an access token. Without an argument, or with -, it reads standard
+input, so that the token is not kept in the shell's history. It sends nothing without -fetch.
 
-What -issuer, -audience and -nonce do not name is shown as not checked. -typ is for access
-tokens of servers that do not follow RFC 9068: its value is the typ that they have.
+Without -issuer, -audience or -nonce, the check of that value is shown as not checked. -typ is
+for access tokens of servers that do not follow RFC 9068: pass the typ of these tokens.
 
-An encrypted token (JWE) needs the recipient's private key: -key names a file with a JWK, a JWK
-set or PEM, and -key-env an environment variable with the same. With a key, a token that is not
-encrypted fails.
+An encrypted token (JWE) requires the recipient's private key. -key names a file with a JWK, a
+JWK set or PEM, and -key-env names an environment variable with one of these. With a key, a
+token that is not encrypted fails.
 
-Exit status: 0 when the checks passed that could be made, 1 when one failed, 2 for wrong
-arguments.
+Exit status: 0 if no check failed, 1 if a check failed, 2 for wrong arguments.
 
 Example:
   echo "$TOKEN" | countersign token -
@@ -75,7 +73,7 @@ func (f *tokenFlags) define(set *flag.FlagSet) {
 	set.StringVar(&f.keyEnv, "key-env", "", "the `NAME` of the environment variable with that key")
 	set.BoolVar(&f.json, "json", false, "print JSON")
 	set.BoolVar(&f.fetch, "fetch", false, "fetch the key set of -issuer to check the signature")
-	set.StringVar(&f.discoveryURL, "discovery-url", "", "the `URL` of the metadata, if it is not where OpenID Connect Discovery puts it")
+	set.StringVar(&f.discoveryURL, "discovery-url", "", "the `URL` of the metadata (default: the address that OpenID Connect Discovery defines)")
 	set.StringVar(&f.ca, "ca", "", "a `FILE` of PEM certificates to trust instead of the system's")
 	set.BoolVar(&f.insecureHTTP, "insecure-http", false, "fetch over http from any host, for development")
 	set.Usage = func() { fmt.Fprint(set.Output(), tokenUsage, "\nFlags:\n"); set.PrintDefaults() }
@@ -91,7 +89,7 @@ func (f *tokenFlags) prepare() (err error) {
 		return err
 	}
 	if f.Issuer == "" {
-		return errors.New("-fetch needs -issuer: a token must not choose whose keys check it")
+		return errors.New("-fetch requires -issuer: the issuer in the token is not trusted")
 	}
 	pool, err := readCAs(f.ca)
 	if err != nil {
@@ -112,7 +110,7 @@ func (f *tokenFlags) readKeys() error {
 	case err != nil:
 		return err
 	case f.keyFile != "" && f.keyEnv != "":
-		return errors.New("-key and -key-env exclude each other: remove one")
+		return errors.New("-key and -key-env cannot be used together: remove one")
 	case f.keyFile == "" && f.keyEnv == "":
 		return nil
 	}

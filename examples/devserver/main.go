@@ -134,7 +134,7 @@ func checkListen(config issuertest.Config) error {
 	}
 	ip, err := netip.ParseAddr(host)
 	if config.Issuer == "" && (host == "" || err == nil && ip.IsUnspecified()) {
-		return fmt.Errorf("-listen %s is every address of this machine: name one, such as 127.0.0.1:%s, or set -issuer to the URL of the server", config.Listen, port)
+		return fmt.Errorf("-listen %s is every address of this machine: use one address, such as 127.0.0.1:%s, or set -issuer to the URL of the server", config.Listen, port)
 	}
 	return nil
 }

@@ -95,16 +95,16 @@ func (b *backend) finish(r *http.Request, cb *callback) (*client.Tokens, error) 
 // readCallback reads the body: one JSON object of these names and no others.
 func readCallback(w http.ResponseWriter, r *http.Request) (*callback, error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return nil, errors.New("the body is not JSON by its Content-Type")
+		return nil, errors.New("Content-Type is not application/json")
 	}
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 	d.DisallowUnknownFields()
 	cb := &callback{}
 	if err := d.Decode(cb); err != nil {
-		return nil, errors.New("the body is not a JSON object of the members that are known, or too long")
+		return nil, errors.New("the body is too long, or is not a JSON object with only the expected members")
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return nil, errors.New("something comes after the JSON object")
+		return nil, errors.New("the body has text after the JSON object")
 	}
 	return cb, nil
 }

@@ -79,7 +79,7 @@ func (a *app) play(ctx context.Context) error {
 	}
 	a.say("2. The user signs in; the system hands %s://%s?code=… to the app.", back.Scheme, back.Host)
 	if back.Query().Get("state") != state {
-		return errors.New("the answer is not that of the app's request")
+		return errors.New("state of the response does not match the app's request")
 	}
 	a.say("3. The app has checked the state, and sends everything to POST %s/login/exchange.", a.backend)
 	answer, err := a.send(ctx, back.Query(), verifier, nonce)
@@ -121,7 +121,7 @@ func (a *app) browse(ctx context.Context, address string) (*url.URL, error) {
 		return nil, err
 	}
 	if !strings.HasPrefix(back.String(), appRedirect) {
-		return nil, errors.New("the server does not lead back to the app")
+		return nil, errors.New("the server does not redirect back to the app")
 	}
 	return back, nil
 }

@@ -75,7 +75,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		defer closeServer()
 		*issuer, *id = address, demoID
 	} else if *headless {
-		return errors.New("-headless knows no user at another server")
+		return errors.New("-headless works only with the embedded server: remove it")
 	}
 	if *headless {
 		p.visitor = &visitor.Visitor{Username: demoUser.Subject}

@@ -68,5 +68,5 @@ func (a *album) print(w http.ResponseWriter, r *http.Request, tokens *client.Tok
 // fail writes the reason to the log only.
 func fail(w http.ResponseWriter, err error) {
 	log.Print(err)
-	http.Error(w, "the printer cannot be reached", http.StatusBadGateway)
+	http.Error(w, "the printer does not respond", http.StatusBadGateway)
 }

@@ -103,7 +103,7 @@ func get(ctx context.Context, c *client.Client, tokens *client.Tokens, address s
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
 	if err != nil || resp.StatusCode != http.StatusOK {
-		return "3. the printer does not take the phone's token: " + resp.Status, err
+		return "3. the printer rejects the phone's token: " + resp.Status, err
 	}
 	return "2. the album: " + string(body), nil
 }

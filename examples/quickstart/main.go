@@ -48,7 +48,7 @@ func parse(args []string, output io.Writer) (*options, error) {
 	f.StringVar(&o.token, "token", "jwt", "`kind` of access tokens that the embedded server makes: jwt or opaque")
 	f.StringVar(&o.issuer, "issuer", "", "`URL` of another server to use")
 	f.StringVar(&o.clientID, "client-id", "", "`id` of the client registered there")
-	f.StringVar(&o.clientSecret, "client-secret", "", "its `secret`, sent by client_secret_basic; better in the environment as CLIENT_SECRET; none for a public client")
+	f.StringVar(&o.clientSecret, "client-secret", "", "its `secret` for client_secret_basic, empty for a public client; better set the environment variable CLIENT_SECRET")
 	f.StringVar(&o.scopes, "scopes", "", "`scopes` to ask for, space-separated (default all of the embedded server; with -issuer openid)")
 	f.StringVar(&o.audience, "audience", "", "the API's `identifier`, sent as resource and looked for in aud (default the API's address)")
 	f.BoolVar(&o.headless, "headless", false, "play the visitor, print the steps, and end")
@@ -66,9 +66,9 @@ func (o *options) complete() error {
 	foreign := o.issuer != ""
 	switch {
 	case o.token != "jwt" && o.token != "opaque":
-		return fmt.Errorf("-token is %q; it is jwt or opaque", o.token)
+		return fmt.Errorf("-token is %q, expected jwt or opaque", o.token)
 	case o.cancel && !o.headless:
-		return errors.New("-cancel is for -headless")
+		return errors.New("-cancel requires -headless")
 	case foreign && o.clientID == "":
 		return errors.New("-issuer requires -client-id")
 	case !foreign && (o.clientID != "" || o.clientSecret != ""):

@@ -87,7 +87,7 @@ func newStore() (login.Store, error) {
 	case url == "":
 		return nil, nil
 	case os.Getenv("SESSION_KEYS") == "":
-		return nil, errors.New("SESSION_KEYS is not set: with REDIS_URL all processes need the same")
+		return nil, errors.New("SESSION_KEYS is not set: set it to the same keys for all processes that use REDIS_URL")
 	}
 	return redisstore.New(redisstore.Config{URL: url})
 }

@@ -28,7 +28,7 @@ type call[T any] struct {
 	panicked any
 }
 
-var errNoEnd = errors.New("the call ended without a result")
+var errNoEnd = errors.New("the call did not return a result")
 
 // result returns the result to a caller that waited. It repeats a panic of the call in the
 // caller's goroutine, where it can be recovered; otherwise the process would end.

@@ -28,9 +28,9 @@ func exactTime(t *testing.T, entry timed) {
 		case err != nil:
 			t.Fatal(err)
 		case !there && early > 5*time.Millisecond:
-			t.Fatalf("the entry is gone %v before its time: times must not be rounded", early)
+			t.Fatalf("the entry expired %v before its time: the store must not round times", early)
 		case there && asked.After(latest):
-			t.Fatalf("the entry is there %v after its time, expected at most %v", asked.Sub(until), tolerance)
+			t.Fatalf("the entry still exists %v after its time, expected at most %v", asked.Sub(until), tolerance)
 		case !there:
 			return
 		}
@@ -54,7 +54,7 @@ func addExact(t *testing.T, entry timed) (until time.Time, took time.Duration) {
 			t.Fatalf("an entry until %v from now: %v", time.Until(until), err)
 		}
 	}
-	t.Fatal("an entry could not be added within 1.2 seconds")
+	t.Fatal("the store needs more than 1.2 seconds to add an entry")
 	return until, 0
 }
 
@@ -95,6 +95,6 @@ func ended(t *testing.T) context.Context {
 func wantEnded(t *testing.T, call string, err error) {
 	t.Helper()
 	if err == nil {
-		t.Errorf("%s with an ended context gave no error: the store must pass on the context", call)
+		t.Errorf("%s returned no error for a context that has ended: the store must use the context", call)
 	}
 }

@@ -46,9 +46,9 @@ func linked(t *testing.T, s Index, index string, want ...string) {
 	slices.Sort(want)
 	switch {
 	case err != nil || len(got) != len(want):
-		t.Errorf("Linked gave %d keys, %v; expected %d", len(got), err, len(want))
+		t.Errorf("Linked returned %d keys, %v; expected %d", len(got), err, len(want))
 	case !slices.Equal(got, want):
-		t.Error("Linked gave other keys")
+		t.Error("Linked returned other keys")
 	}
 }
 

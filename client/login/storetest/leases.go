@@ -15,7 +15,7 @@ func testLeases(t *testing.T, open func() Leases) {
 	t.Run("expired", func(t *testing.T) { t.Parallel(); leaseExpires(t, one, two) })
 	t.Run("release by a former holder", func(t *testing.T) { t.Parallel(); lateRelease(t, one, two) })
 	t.Run("release of an earlier lease", func(t *testing.T) { t.Parallel(); earlierRelease(t, one, two) })
-	t.Run("asking does not extend", func(t *testing.T) { t.Parallel(); askedLease(t, one, two) })
+	t.Run("a second request does not extend a lease", func(t *testing.T) { t.Parallel(); askedLease(t, one, two) })
 	t.Run("many leases", func(t *testing.T) { manyLeases(t, one, two) })
 	t.Run("keys are exact", func(t *testing.T) { leaseExact(t, one) })
 	t.Run("release after the request", func(t *testing.T) { releaseLater(t, one, two) })
@@ -51,7 +51,7 @@ func releaseLater(t *testing.T, one, two Leases) {
 	release, held, err := one.Acquire(ctx, k, time.Minute)
 	cancel()
 	if err != nil || !held {
-		t.Fatalf("Acquire gave %v, %v", held, err)
+		t.Fatalf("Acquire returned %v, %v", held, err)
 	}
 	acquire(t, two, k, time.Minute, false)
 	release()
@@ -62,10 +62,10 @@ func leaseEnded(t *testing.T, s Leases) {
 	release, held, err := s.Acquire(ended(t), key("ended"), time.Minute)
 	wantEnded(t, "Acquire", err)
 	if held && err != nil {
-		t.Errorf("Acquire gave true and the error %v", err)
+		t.Errorf("Acquire returned true and the error %v", err)
 	}
 	if release == nil {
-		t.Error("Acquire gave a nil release function")
+		t.Error("Acquire returned a nil release function")
 	}
 }
 
@@ -73,10 +73,10 @@ func acquire(t *testing.T, s Leases, key string, d time.Duration, want bool) (re
 	t.Helper()
 	release, held, err := s.Acquire(t.Context(), key, d)
 	if release == nil {
-		t.Fatal("Acquire gave a nil release function")
+		t.Fatal("Acquire returned a nil release function")
 	}
 	if err != nil || held != want {
-		t.Errorf("Acquire gave %v, %v; expected %v", held, err, want)
+		t.Errorf("Acquire returned %v, %v; expected %v", held, err, want)
 	}
 	return release
 }

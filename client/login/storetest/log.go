@@ -100,13 +100,13 @@ func add(t *testing.T, s Log, log, value string, until time.Time) {
 func followed(t *testing.T, one, two Log) {
 	log := key("log")
 	early := follow(t, two, log)
-	eventually(t, "an empty log is complete", func() bool { return early.has() })
+	eventually(t, "Follow calls current for an empty log", func() bool { return early.has() })
 	add(t, one, log, "a", later())
 	add(t, two, log, "b\x00\xff", later())
 	late := follow(t, one, log)
 	add(t, one, log, "", later())
 	for name, r := range map[string]*reader{"early": early, "late": late} {
-		eventually(t, "the "+name+" reader has all values", func() bool { return r.has("a", "b\x00\xff", "") })
+		eventually(t, "the "+name+" reader receives all values", func() bool { return r.has("a", "b\x00\xff", "") })
 	}
 }
 
@@ -117,7 +117,7 @@ func expiredLog(t *testing.T, one, two Log) {
 	add(t, one, log, "past", time.Now().Add(-time.Second))
 	add(t, one, log, "long", later())
 	r := follow(t, two, log)
-	eventually(t, "only the value that has not expired comes", func() bool { return r.has("long") })
+	eventually(t, "the reader receives only the value that has not expired", func() bool { return r.has("long") })
 }
 
 func separateLogs(t *testing.T, one, two Log) {
@@ -127,7 +127,7 @@ func separateLogs(t *testing.T, one, two Log) {
 		add(t, one, other, "x", later())
 	}
 	add(t, one, log, "a", later())
-	eventually(t, "the value of this log comes", func() bool { return r.has("a") })
+	eventually(t, "the reader receives only the value of this log", func() bool { return r.has("a") })
 }
 
 // manyWriters: none of the values that two processes add at the same time is missed.
@@ -150,9 +150,9 @@ func manyWriters(t *testing.T, one, two Log) {
 		})
 	}
 	group.Wait()
-	eventually(t, "all 200 values come", func() bool { return r.has(want...) })
+	eventually(t, "the reader receives all 200 values", func() bool { return r.has(want...) })
 	late := follow(t, two, log)
-	eventually(t, "all 200 values come to a late reader", func() bool { return late.has(want...) })
+	eventually(t, "a late reader receives all 200 values", func() bool { return late.has(want...) })
 }
 
 // keptLog: a value stays in the log when another one has expired that was added later.
@@ -163,7 +163,7 @@ func keptLog(t *testing.T, one, two Log) {
 	time.Sleep(2 * short)
 	add(t, two, log, "new", later())
 	r := follow(t, two, log)
-	eventually(t, "the values that have not expired come", func() bool {
+	eventually(t, "the reader receives the values that have not expired", func() bool {
 		_, _, long := r.seen("long")
 		_, _, fresh := r.seen("new")
 		return long && fresh
@@ -223,7 +223,7 @@ func exactLog(t *testing.T, one, two Log) {
 		}
 		clear(slice)
 	}
-	eventually(t, "the values come as they were added", func() bool { return r.has(want...) })
+	eventually(t, "the reader receives the values unchanged", func() bool { return r.has(want...) })
 }
 
 // followEnds: Follow returns with its context, and with the cause.
@@ -236,7 +236,7 @@ func followEnds(t *testing.T, s Log) {
 	select {
 	case err := <-done:
 		if !errors.Is(err, cause) {
-			t.Errorf("Follow gave %v, expected the cause", err)
+			t.Errorf("Follow returned %v, expected the cause of the context", err)
 		}
 	case <-time.After(patience):
 		t.Error("Follow does not return when its context ends")

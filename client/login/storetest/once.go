@@ -34,7 +34,7 @@ func testReplay(t *testing.T, open func() Replay) {
 func wantOnce(t *testing.T, s Replay, key string, want bool) {
 	t.Helper()
 	if first, err := s.Once(t.Context(), key, later()); err != nil || first != want {
-		t.Errorf("Once gave %v, %v; expected %v", first, err, want)
+		t.Errorf("Once returned %v, %v; expected %v", first, err, want)
 	}
 }
 
@@ -54,7 +54,7 @@ func onceExpires(t *testing.T, one, two Replay) {
 	brief(t, func(until time.Time) error {
 		first, err := one.Once(t.Context(), k, until)
 		if !first && err == nil {
-			t.Fatal("Once gave false, expected true")
+			t.Fatal("Once returned false, expected true")
 		}
 		return err
 	})
@@ -69,7 +69,7 @@ func onceFirstTime(t *testing.T, one, two Replay) {
 	brief(t, func(until time.Time) error {
 		first, err := two.Once(t.Context(), k, until)
 		if first {
-			t.Errorf("Once gave true, %v; expected false", err)
+			t.Errorf("Once returned true, %v; expected false", err)
 		}
 		return err
 	})
@@ -118,7 +118,7 @@ func onceEnded(t *testing.T, s Replay) {
 	first, err := s.Once(ended(t), key("ended"), later())
 	wantEnded(t, "Once", err)
 	if first && err != nil {
-		t.Errorf("Once gave true and the error %v", err)
+		t.Errorf("Once returned true and the error %v", err)
 	}
 }
 

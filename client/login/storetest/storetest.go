@@ -142,5 +142,5 @@ func eventually(t *testing.T, what string, is func() bool) {
 			return
 		}
 	}
-	t.Errorf("%s: not within %v", what, patience)
+	t.Errorf("expected within %[2]v: %[1]s", what, patience)
 }

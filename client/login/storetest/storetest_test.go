@@ -180,7 +180,7 @@ var broken = map[string]brokenStore{
 	"each process remembers alone":   {func(*login.Memory) any { return ownKeys{&login.Memory{}} }, "replay/first", true},
 	"used keys are never forgotten":  {func(m *login.Memory) any { return &neverAgain{Memory: m} }, "replay/expired", false},
 	"the holder is a process":        {func(m *login.Memory) any { return &ownLease{Memory: m, mine: map[string]func(){}} }, "leases/release_of_an_earlier_lease", true},
-	"asking extends a lease":         {func(m *login.Memory) any { return &waiting{Memory: m, until: map[string]time.Time{}} }, "leases/asking_does_not_extend", false},
+	"asking extends a lease":         {func(m *login.Memory) any { return &waiting{Memory: m, until: map[string]time.Time{}} }, "leases/a_second_request_does_not_extend_a_lease", false},
 	"one lease for each process":     {func(m *login.Memory) any { return &oneLease{Memory: m} }, "leases/many_leases", true},
 	"current is called rarely":       {func(*login.Memory) any { return &memoryLog{rarely: true} }, "log/often_current", false},
 	"a page of the past":             {func(*login.Memory) any { return &memoryLog{most: 100} }, "log/many_writers", false},

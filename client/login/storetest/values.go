@@ -70,11 +70,11 @@ func loads(t *testing.T, s LoadSave, key string, want []byte) {
 	case err != nil:
 		t.Errorf("Load: %v", err)
 	case want == nil && got != nil:
-		t.Errorf("Load gave %d bytes, expected nil", len(got))
+		t.Errorf("Load returned %d bytes, expected nil", len(got))
 	case want != nil && got == nil:
-		t.Errorf("Load gave nil, expected %d bytes: an empty value is not nil", len(want))
+		t.Errorf("Load returned nil, expected %d bytes: an empty value is not nil", len(want))
 	case !bytes.Equal(got, want):
-		t.Errorf("Load gave another value of %d bytes, expected %d bytes", len(got), len(want))
+		t.Errorf("Load returned another value of %d bytes, expected %d bytes", len(got), len(want))
 	}
 }
 
@@ -224,7 +224,7 @@ func ownSlices(t *testing.T, s LoadSave) {
 	loads(t, s, b, []byte("value b"))
 	save(t, s, a, []byte("changed"), later())
 	if string(first) != "value a" {
-		t.Error("a value that Load gave was changed by a later call: give each caller its own slice")
+		t.Error("a later call changed a value that Load returned: return a new slice from each call")
 	}
 }
 

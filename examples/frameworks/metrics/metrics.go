@@ -17,7 +17,7 @@ type Counter struct{ events metric.Int64Counter }
 
 // NewCounter makes the instrument.
 func NewCounter(m metric.Meter) (*Counter, error) {
-	events, err := m.Int64Counter("rs.events", metric.WithDescription("requests accepted and refused, and what that took"))
+	events, err := m.Int64Counter("rs.events", metric.WithDescription("accepted and rejected requests, and other events of package rs"))
 	return &Counter{events}, err
 }
 

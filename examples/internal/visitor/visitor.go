@@ -186,7 +186,7 @@ func (v *Visitor) next(ctx context.Context, p *Page) (*http.Request, error) {
 		return http.NewRequestWithContext(ctx, http.MethodGet, p.Redirect.String(), nil)
 	}
 	if strings.Contains(p.Body, `class="wrong"`) {
-		return nil, fmt.Errorf("the server does not take the password (status %d)", p.Status)
+		return nil, fmt.Errorf("the server rejects the password (status %d)", p.Status)
 	}
 	return v.Fill(ctx, p)
 }

@@ -22,7 +22,7 @@ func (x *examination) checkAddress() bool {
 	}
 	switch err := discovery.CheckIssuer(x.Issuer); {
 	case strings.TrimSpace(x.Issuer) != x.Issuer:
-		x.report.problem(issuerTopic, "the issuer has a space in front or behind", "remove it")
+		x.report.problem(issuerTopic, "the issuer begins or ends with a space", "remove it")
 		return false
 	case !strings.Contains(x.Issuer, "://"):
 		x.report.problem(issuerTopic, "the issuer has no scheme", "try "+schemeFor(x.Issuer)+x.Issuer)
@@ -65,7 +65,7 @@ func (x *examination) oddAddress() {
 	}
 	for _, text := range slices.Sorted(maps.Keys(spellings)) {
 		if spellings[text] {
-			x.report.warn(issuerTopic, text+": some software changes this spelling, and iss is compared character by character", "have the server use the usual spelling for its issuer")
+			x.report.warn(issuerTopic, text+": some software changes this spelling, and iss is compared character by character", "configure the server to use the usual spelling of its issuer")
 		}
 	}
 }

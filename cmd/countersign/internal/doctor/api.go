@@ -34,7 +34,7 @@ func (x *examination) challenge(resp *http.Response) *tokens.ChallengeError {
 	fields := resp.Header.Values("WWW-Authenticate")
 	if resp.StatusCode != http.StatusUnauthorized {
 		x.report.warn(topic, fmt.Sprintf("a request without a token is answered with status %d, expected 401", resp.StatusCode),
-			"this address needs no token, is not that of the API, or does not follow RFC 6750 section 3")
+			"check the address: this one requires no token, is not an address of the API, or does not follow RFC 6750 section 3")
 		return nil
 	}
 	if len(fields) == 0 {
@@ -44,7 +44,7 @@ func (x *examination) challenge(resp *http.Response) *tokens.ChallengeError {
 	x.report.note(topic, strings.Join(fields, "; "))
 	c := tokens.ReadChallenge(resp)
 	if c == nil {
-		x.report.problem(topic, "the challenge is neither Bearer nor DPoP, or is malformed", "see RFC 6750 section 3")
+		x.report.problem(topic, "the challenge is neither Bearer nor DPoP, or is malformed", "correct the API: the challenge must follow RFC 6750 section 3")
 		return nil
 	}
 	if c.Code != "" {
@@ -84,7 +84,7 @@ func (x *examination) noResource(c *tokens.ChallengeError, err error) {
 	if c != nil && c.ResourceMetadata != "" {
 		level = Problem
 	}
-	text, remedy := err.Error(), "clients that are given only the address cannot find the authorization server"
+	text, remedy := err.Error(), "clients that know only the API's address cannot find the authorization server"
 	var e *discovery.Error
 	if errors.As(err, &e) && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden) {
 		text = fmt.Sprintf("the API's metadata is behind its token check: status %d", e.Status)

@@ -22,7 +22,7 @@ func (x *examination) connection(d *document) (reached bool) {
 	case d.status != 0 && d.tls != nil:
 		x.certificates(d.tls)
 	case d.status != 0:
-		x.report.warn("tls", "no TLS: anybody on the network can read and change what is sent", "use https outside development")
+		x.report.warn("tls", "no TLS: anyone on the network can read and change requests and responses", "use https outside development")
 	case d.err != nil:
 		return !x.certificateFault(d.err) && !x.networkFault(d)
 	}
@@ -38,17 +38,17 @@ func (x *examination) certificateFault(err error) bool {
 	chain := presented(err)
 	switch {
 	case errors.As(err, &unknown) && incomplete(chain):
-		x.report.problem(topic, "the server presents only its own certificate"+chain.describe()+", and its authority is not one that this machine trusts",
-			"have the server send the intermediate certificates too; for a private authority use -ca FILE here and an HTTP client with RootCAs in client.Config.HTTP and discovery.Provider.HTTP")
+		x.report.problem(topic, "the server presents only its own certificate"+chain.describe()+", and this machine does not trust the authority that signed it",
+			"configure the server to send the intermediate certificates too; for a private authority, pass -ca FILE here, and set client.Config.HTTP and discovery.Provider.HTTP to a client with RootCAs")
 	case errors.As(err, &unknown):
 		x.report.problem(topic, "the certificate is signed by an authority that this machine does not trust"+chain.describe(),
-			"add the authority to the system, set client.Config.HTTP and discovery.Provider.HTTP to a client with RootCAs, or run this with -ca FILE")
+			"add the authority to the system, set client.Config.HTTP and discovery.Provider.HTTP to a client with RootCAs, or pass -ca FILE here")
 	case errors.As(err, &name):
-		x.report.problem(topic, "the certificate is not for this host: "+name.Error(), "use the host name in the certificate, or have the server present another one")
+		x.report.problem(topic, "the certificate is not for this host: "+name.Error(), "use a host name that is in the certificate, or configure a certificate for this host at the server")
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && chain.notYet(x.Now()):
 		x.report.problem(topic, "the certificate is not valid yet"+chain.describe(), "set this machine's clock, or wait until "+chain[0].NotBefore.Format(time.DateTime))
 	case errors.As(err, &invalid):
-		x.report.problem(topic, "the certificate is not valid: "+invalid.Error()+chain.describe(), "renew it, or set this machine's clock")
+		x.report.problem(topic, "the certificate is not valid: "+invalid.Error()+chain.describe(), "renew the certificate, or set this machine's clock")
 	default:
 		return false
 	}
@@ -68,7 +68,7 @@ func (x *examination) networkFault(d *document) bool {
 	case errors.Is(d.err, syscall.ECONNREFUSED):
 		x.report.problem(topic, "the connection is refused: nothing listens at "+hostOf(x.Issuer), "start the server, or correct the port")
 	case errors.As(d.err, &record), strings.Contains(text, "server gave HTTP response to HTTPS client"):
-		x.report.problem("tls", "the server speaks http at this port, and the address is https", "correct the port or the scheme of the address")
+		x.report.problem("tls", "the server expects http at this port, but the address has https", "correct the port or the scheme of the address")
 	case strings.Contains(text, "tls: certificate required"), strings.Contains(text, "tls: bad certificate"), strings.Contains(text, "tls: handshake failure") && x.Certificate == nil:
 		x.report.problem("tls", "the server ends the TLS handshake: "+text, "it may require a client certificate: pass one with -cert; otherwise it must support TLS 1.2 or 1.3 (RFC 9325)")
 	case strings.Contains(text, "unrecognized name"):
@@ -76,9 +76,9 @@ func (x *examination) networkFault(d *document) bool {
 	case errors.As(d.err, &alert), strings.Contains(text, "protocol version"):
 		x.report.problem("tls", "no TLS connection: "+text, "the server must support TLS 1.2 or 1.3 (RFC 9325)")
 	case d.timedOut():
-		x.report.problem(topic, fmt.Sprintf("no answer from %s within %s", hostOf(x.Issuer), jose.Duration(x.Timeout)), "check firewalls, proxies (HTTPS_PROXY), and whether the server is overloaded")
+		x.report.problem(topic, fmt.Sprintf("no response from %s within %s", hostOf(x.Issuer), jose.Duration(x.Timeout)), "check firewalls, proxies (HTTPS_PROXY), and whether the server is overloaded")
 	default:
-		x.report.problem(topic, "no answer: "+text, "check that the server runs and that this machine reaches it")
+		x.report.problem(topic, "no response: "+text, "check that the server runs and that this machine reaches it")
 	}
 	return true
 }

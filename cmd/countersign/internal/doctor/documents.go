@@ -51,8 +51,8 @@ func (x *examination) documents(ctx context.Context) *document {
 	}
 	x.reportAbsent(absent, len(found) > 0)
 	if len(found) == 0 {
-		x.report.problem(metadataTopic, "no metadata at any of the usual places: "+strings.Join(x.locations(), ", "),
-			"check the issuer's path; if the server publishes its metadata elsewhere set client.Config.DiscoveryURL and discovery.Provider.URL, without metadata configure client.Config.Metadata")
+		x.report.problem(metadataTopic, "no metadata found at the usual addresses: "+strings.Join(x.locations(), ", "),
+			"check the issuer's path; if the server publishes its metadata elsewhere, set client.Config.DiscoveryURL and discovery.Provider.URL; if it has none, set client.Config.Metadata")
 		return nil
 	}
 	x.compareDocuments(found)
@@ -82,21 +82,21 @@ func (d *document) remedy() string {
 	case d.status == 401 || d.status == 403:
 		return "the server requires credentials for its metadata: set HTTP to a client that sends them, or configure Metadata"
 	case d.location != "":
-		return "redirects are not followed: set Issuer to the server's own spelling, or DiscoveryURL to " + d.location
+		return "countersign does not follow redirects: set Issuer exactly as the server writes it, or DiscoveryURL to " + d.location
 	case d.timedOut():
-		return "check the load of the server; at most 10 seconds are waited"
+		return "check the load of the server: countersign waits at most 10 seconds"
 	case d.status == 429:
 		return "the server limits requests: wait" + d.retryAfter() + ", and cache the metadata as discovery.Provider does"
 	case d.status == 400 && strings.Contains(string(d.body), "HTTPS"):
-		return "the server speaks https at this port, and the address is http: correct the scheme"
+		return "the server expects https at this port, but the address has http: correct the scheme"
 	case d.status >= 500:
 		return "the server is starting, overloaded or broken: see its log, and the log of a proxy in front of it"
 	case errors.Is(d.err, io.ErrUnexpectedEOF):
-		return "the server or a proxy closed the connection in the middle of the answer: see their logs"
+		return "the server or a proxy closed the connection before the end of the response: see their logs"
 	case d.status == 200 && len(d.body) > maxBody:
-		return "the address is not that of metadata, or something else answers for the server"
+		return "check the address: it is not the address of metadata, or another program responds"
 	case d.status == 200 && d.contentType != "":
-		return "correct the Content-Type at the server, or the address: a login page may have answered"
+		return "correct the Content-Type at the server, or the address: the response may be a login page"
 	}
 	return ""
 }
@@ -222,7 +222,7 @@ func difference(want, got string) string {
 	case strings.Contains(got, "{"):
 		return "it is a template: name the tenants with client.EntraTenants"
 	case strings.TrimSpace(got) == want:
-		return "it has a space in front or behind"
+		return "it begins or ends with a space"
 	case strings.Replace(got, ":443", "", 1) == want:
 		return "it names the default port 443"
 	case got == strings.Replace(want, ":443", "", 1):

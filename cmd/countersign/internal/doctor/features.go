@@ -20,10 +20,10 @@ func (x *examination) algorithms() {
 	case len(usable) == 0 && slices.ContainsFunc(known, func(alg string) bool { return misspelled(algs, alg) }):
 		x.report.problem(topic, "id_token_signing_alg_values_supported has only "+strings.Join(algs, ", ")+": the values are case-sensitive", "correct the list at the server: RS256, ES256")
 	case len(usable) == 0:
-		x.report.problem(topic, "ID tokens can only be signed by "+strings.Join(algs, ", "),
-			"choose an asymmetric algorithm at the server; for HMAC with the client secret, set IDTokenAlgs and IDTokenKeys: idtoken.SecretKeys(secret)")
+		x.report.problem(topic, "the server signs ID tokens only with "+strings.Join(algs, ", "),
+			"configure an asymmetric algorithm at the server; for HMAC with the client secret, set IDTokenAlgs and IDTokenKeys: idtoken.SecretKeys(secret)")
 	case !slices.Contains(usable, "RS256"):
-		x.report.warn(topic, "ID tokens are not signed by RS256 but by "+strings.Join(usable, ", "), fmt.Sprintf("set client.Config.IDTokenAlgs to []string{%q}, and rs.JWT.Algs", usable[0]))
+		x.report.warn(topic, "the server signs ID tokens with "+strings.Join(usable, ", ")+", and the default is RS256", fmt.Sprintf("set client.Config.IDTokenAlgs to []string{%q}, and rs.JWT.Algs", usable[0]))
 	}
 }
 
@@ -49,7 +49,7 @@ func (x *examination) unsigned() {
 	for _, name := range slices.Sorted(maps.Keys(weak)) {
 		for _, alg := range strings.Fields(weak[name]) {
 			if slices.Contains(x.list(name), alg) {
-				x.report.warn("algorithms", fmt.Sprintf("%s has %s", name, alg), "this module never uses it; remove it at the server, since other software may accept what anybody can write")
+				x.report.warn("algorithms", fmt.Sprintf("%s has %s", name, alg), "remove the value at the server: this module never accepts it, but other software may accept forged tokens")
 			}
 		}
 	}
@@ -71,11 +71,11 @@ func (x *examination) pkce() {
 	switch {
 	case x.withoutLogin():
 	case len(methods) == 0:
-		x.report.warn(topic, "the metadata does not announce PKCE", "S256 is sent all the same; a server that rejects it needs an Insecure option")
+		x.report.warn(topic, "the metadata does not announce PKCE", "the client sends S256 anyway; if the server rejects it, set client.Config.InsecureNoPKCE")
 	case misspelled(methods, "S256"):
 		x.report.problem(topic, "the server announces "+strings.Join(methods, ", ")+", expected S256: the values are case-sensitive", "correct code_challenge_methods_supported at the server")
 	case !slices.Contains(methods, "S256"):
-		x.report.problem(topic, "the server announces only "+strings.Join(methods, ", "), "set client.Config.PKCE to pkce.Plain if the server cannot do S256 (RFC 7636 section 4.2)")
+		x.report.problem(topic, "the server announces only "+strings.Join(methods, ", ")+", expected S256", "enable S256 at the server; if it does not support S256, set client.Config.PKCE to pkce.Plain (RFC 7636 section 4.2)")
 	}
 }
 
@@ -93,7 +93,7 @@ func (x *examination) responses() {
 	if required, _ := x.raw["require_pushed_authorization_requests"].(bool); required {
 		x.report.note(topic, "every authorization request must be pushed (RFC 9126)")
 		if x.text("pushed_authorization_request_endpoint") == "" {
-			x.report.problem(topic, "pushed requests are required, and the metadata names no endpoint for them", "correct the metadata")
+			x.report.problem(topic, "the server requires pushed requests, but its metadata has no pushed_authorization_request_endpoint", "correct the metadata at the server")
 		}
 	}
 	if required, _ := x.raw["require_signed_request_object"].(bool); required {
@@ -107,7 +107,7 @@ func (x *examination) logout() {
 		x.report.note(topic, "no end_session_endpoint: signing out ends the session at the application only, unless client.Config.LogoutEndpoint is set")
 	}
 	if supported, _ := x.raw["backchannel_logout_supported"].(bool); supported {
-		x.report.note(topic, "the server can end sessions by back-channel logout: mount BackchannelLogout and use a Store")
+		x.report.note(topic, "the server can end sessions by back-channel logout: mount Login.BackchannelLogout and set login.Config.Store")
 	}
 }
 
@@ -119,7 +119,7 @@ func (x *examination) authentication() {
 	}
 	x.report.note(topic, strings.Join(methods, ", "))
 	if !slices.ContainsFunc(methods, func(m string) bool { return slices.Contains(authMethods, m) }) {
-		x.report.problem(topic, "the server accepts only "+strings.Join(methods, ", "), "this module has none of these methods: enable one of "+strings.Join(authMethods, ", "))
+		x.report.problem(topic, "the server accepts only "+strings.Join(methods, ", "), "this module supports none of these methods: enable one of "+strings.Join(authMethods, ", "))
 	}
 }
 

@@ -110,9 +110,9 @@ func (d *document) fault() string {
 	media, _, _ := mime.ParseMediaType(d.contentType)
 	switch {
 	case d.timedOut():
-		return "no complete answer came in time"
+		return "no complete response in time"
 	case errors.Is(d.err, io.ErrUnexpectedEOF):
-		return "the answer ends too early"
+		return "the response is incomplete"
 	case d.err != nil:
 		return d.err.Error()
 	case d.status >= 300 && d.status < 400:

@@ -27,9 +27,9 @@ func (x *examination) certificate(name string, k jwk) {
 	}
 	switch now := x.Now(); {
 	case cert.NotAfter.Before(now):
-		x.report.warn(keysTopic, fmt.Sprintf("%s: its certificate (x5c) expired on %s", name, cert.NotAfter.Format(time.DateOnly)), "this module uses the key all the same; other software may not: renew or remove x5c")
+		x.report.warn(keysTopic, fmt.Sprintf("%s: its certificate (x5c) expired on %s", name, cert.NotAfter.Format(time.DateOnly)), "renew or remove x5c: this module still uses the key, but other software may reject it")
 	case cert.NotBefore.After(now):
-		x.report.warn(keysTopic, fmt.Sprintf("%s: its certificate (x5c) is valid from %s on", name, cert.NotBefore.Format(time.DateOnly)), "check the clocks, or remove x5c")
+		x.report.warn(keysTopic, fmt.Sprintf("%s: its certificate (x5c) is not valid before %s", name, cert.NotBefore.Format(time.DateOnly)), "check the clocks, or remove x5c")
 	}
 	x.thumbprints(name, k, der)
 }
@@ -42,7 +42,7 @@ func (x *examination) thumbprints(name string, k jwk, der []byte) {
 		"x5t#S256": {k.X5t256, base64.RawURLEncoding.EncodeToString(long[:])},
 	} {
 		if got := strings.TrimRight(values[0], "="); got != "" && got != values[1] {
-			x.report.warn(keysTopic, fmt.Sprintf("%s: %s is not the thumbprint of its certificate (x5c)", name, member), "this module ignores "+member+"; other software may reject the key: correct it")
+			x.report.warn(keysTopic, fmt.Sprintf("%s: %s is not the thumbprint of its certificate (x5c)", name, member), "correct "+member+" at the server: this module ignores it, but other software may reject the key")
 		}
 	}
 }

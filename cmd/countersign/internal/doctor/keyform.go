@@ -21,11 +21,11 @@ func notASet(body []byte) string {
 	case has("keys"):
 		return not + ": keys is not a list"
 	case has("kty"):
-		return not + ", but a single key: put it into {\"keys\": […]}"
+		return not + ". It is a single key: put the key into {\"keys\": […]}"
 	case has("jwks_uri") || has("token_endpoint"):
-		return not + ", but metadata: jwks_uri leads to the wrong document"
+		return not + ". It is metadata: correct jwks_uri at the server"
 	case strings.Contains(string(body), "-----BEGIN"):
-		return not + ", but certificates in PEM: many servers have a JWK Set at another address too"
+		return not + ". It has certificates in PEM: look for another address of the server with a JWK Set"
 	}
 	return not
 }

@@ -40,11 +40,11 @@ func (x *examination) keys(ctx context.Context) {
 	uri, _ := x.raw["jwks_uri"].(string)
 	if uri == "" {
 		if !x.withoutLogin() {
-			x.report.warn(keysTopic, "the metadata names no jwks_uri", "ID tokens then need client.Config.IDTokenKeys, JWT access tokens rs.JWT.Keys")
+			x.report.warn(keysTopic, "the metadata names no jwks_uri", "set client.Config.IDTokenKeys for ID tokens, and rs.JWT.Keys for JWT access tokens")
 		}
 		return
 	}
-	const remedy = "no signature can be checked; correct the server, or pin keys with discovery.StaticKeys"
+	const remedy = "without keys no signature can be verified: correct the server, or configure keys with discovery.StaticKeys"
 	d := x.get(ctx, uri)
 	if fault := d.fault(); fault != "" {
 		x.report.problem(keysTopic, uri+": "+fault, or(d.remedy(), remedy))
@@ -83,7 +83,7 @@ const maxKeys = 100
 
 func (x *examination) eachKey(raw []json.RawMessage) {
 	if len(raw) > maxKeys {
-		x.report.problem(keysTopic, fmt.Sprintf("the set has %d keys, at most %d are read", len(raw), maxKeys), "remove old keys")
+		x.report.problem(keysTopic, fmt.Sprintf("the set has %d keys, but this module reads at most %d", len(raw), maxKeys), "remove old keys")
 		raw = raw[:maxKeys]
 	}
 	var all []jwk
@@ -91,7 +91,7 @@ func (x *examination) eachKey(raw []json.RawMessage) {
 	for i, one := range raw {
 		k := jwk{raw: one}
 		if json.Unmarshal(one, &k) != nil {
-			x.report.warn(keysTopic, fmt.Sprintf("key %d %s", i+1, notAKey(one)), "it is skipped: correct or remove it")
+			x.report.warn(keysTopic, fmt.Sprintf("key %d %s", i+1, notAKey(one)), "this module skips the key: correct or remove it at the server")
 			continue
 		}
 		all, kinds = append(all, k), append(kinds, kind(k))
@@ -119,10 +119,10 @@ func (x *examination) twins(all []jwk) {
 	}
 	for _, kid := range slices.Sorted(maps.Keys(counts)) {
 		if kid == "" {
-			x.report.problem(keysTopic, fmt.Sprintf("%d keys have no kid and the same type", counts[kid]), "tokens are rejected, since either key may be meant: give each key a kid")
+			x.report.problem(keysTopic, fmt.Sprintf("%d keys have no kid and the same type", counts[kid]), "tokens are rejected because several keys match: give each key its own kid")
 			continue
 		}
-		x.report.problem(keysTopic, fmt.Sprintf("%d keys have kid %q and the same type", counts[kid], kid), "tokens with this kid are rejected: give each key another kid")
+		x.report.problem(keysTopic, fmt.Sprintf("%d keys have kid %q and the same type", counts[kid], kid), "tokens with this kid are rejected because several keys match: give each key its own kid")
 	}
 }
 
@@ -137,7 +137,7 @@ func (x *examination) keysFit(all []jwk) {
 			return
 		}
 	}
-	x.report.warn(keysTopic, "no key of the set fits an algorithm of ID tokens ("+strings.Join(algs, ", ")+")", "publish the key that signs ID tokens, or correct id_token_signing_alg_values_supported")
+	x.report.warn(keysTopic, "no key of the set fits the algorithms of ID tokens ("+strings.Join(algs, ", ")+")", "publish the key that signs ID tokens, or correct id_token_signing_alg_values_supported")
 }
 
 // anySigns reports whether one of the keys is for signatures by alg.
@@ -176,18 +176,18 @@ func (x *examination) key(i int, k jwk) {
 	x.contradicts(name, k)
 	switch {
 	case k.secret():
-		x.report.problem(keysTopic, name+" is a secret key that everybody can read", "replace the key at once: tokens signed with it can be forged")
+		x.report.problem(keysTopic, name+" is a secret key, and anyone can read it", "replace the key at once: tokens signed with it can be forged")
 	case k.private():
-		x.report.problem(keysTopic, name+" is a private key that everybody can read", "replace the key at once: tokens signed with it can be forged")
+		x.report.problem(keysTopic, name+" is a private key, and anyone can read it", "replace the key at once: tokens signed with it can be forged")
 	case k.Kty == "RSA" && bits(k.N) > 0 && bits(k.N) < 2048:
-		x.report.problem(keysTopic, fmt.Sprintf("%s has %d bits, expected at least 2048 (RFC 7518 section 3.3)", name, bits(k.N)), "tokens signed with it are rejected: use a longer key")
+		x.report.problem(keysTopic, fmt.Sprintf("%s has %d bits, expected at least 2048 (RFC 7518 section 3.3)", name, bits(k.N)), "tokens that this key signs are rejected: use a longer key")
 	case k.signs() && k.malformed() != "":
-		x.report.problem(keysTopic, name+": "+k.malformed(), "tokens signed with it are rejected: correct the key at the server")
+		x.report.problem(keysTopic, name+": "+k.malformed(), "tokens that this key signs are rejected: correct the key at the server")
 	case k.signs():
 		x.unused(name, k)
 	}
 	if k.Kid == "" && k.signs() {
-		x.report.note(keysTopic, name+": a key without kid is found only when a single key fits")
+		x.report.note(keysTopic, name+" has no kid: it is used only when no other key matches")
 	}
 	x.certificate(name, k)
 }
@@ -208,7 +208,7 @@ func (k jwk) private() bool { return k.has("d", "p", "q", "dp", "dq", "qi", "oth
 func (x *examination) unused(name string, k jwk) {
 	_, err := discovery.StaticKeys([]byte(`{"keys":[` + string(k.raw) + `]}`))
 	if err == nil && k.Kty == "RSA" && even(k.N) {
-		x.report.problem(keysTopic, name+": n is even, which no RSA key has", "no signature fits this key: correct the key at the server")
+		x.report.problem(keysTopic, name+": n is even, and no valid RSA key has an even n", "no signature fits this key: correct the key at the server")
 	}
 	if err == nil {
 		return
@@ -217,13 +217,13 @@ func (x *examination) unused(name string, k jwk) {
 	reason = or(reason, err.Error())
 	switch known := slices.Contains(known, k.Alg); {
 	case k.unregistered():
-		x.report.warn(keysTopic, fmt.Sprintf("%s is not used: no specification has the alg %q", name, cut(k.Alg)), "tokens signed with it are rejected: correct alg at the server, to RS256 for example")
+		x.report.warn(keysTopic, fmt.Sprintf("%s is not used: no specification has the alg %q", name, cut(k.Alg)), "tokens that this key signs are rejected: correct alg at the server, for example to RS256")
 		return
 	case k.foreign() || !known && k.Alg != "":
 		x.report.note(keysTopic, name+" is not used: "+reason)
 		return
 	}
-	x.report.problem(keysTopic, name+" is not used: "+reason, "tokens signed with it are rejected: correct the key at the server")
+	x.report.problem(keysTopic, name+" is not used: "+reason, "tokens that this key signs are rejected: correct the key at the server")
 }
 
 func bits(n string) int {

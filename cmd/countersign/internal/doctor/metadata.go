@@ -38,7 +38,7 @@ func (x *examination) endpoints() {
 		switch {
 		case !present || value == nil: // some servers write null for what they do not have
 		case value == "":
-			x.report.note(topic, name+" is empty: it counts as missing")
+			x.report.note(topic, name+" is empty and is treated as missing")
 		case !ok:
 			x.report.problem(topic, name+" is not a string", "the metadata is rejected: correct it at the server")
 		default:
@@ -81,14 +81,14 @@ func (x *examination) oddEndpoint(name, address string) {
 	private := host == "localhost" || err == nil && (ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast() || ip.IsUnspecified())
 	switch {
 	case strings.ContainsAny(address, " \t\r\n"):
-		x.report.problem(topic, fmt.Sprintf("%s is %q, which has a space in it", name, address), "remove the space at the server")
+		x.report.problem(topic, fmt.Sprintf("%s is %q, which contains a space", name, address), "remove the space at the server")
 	case strings.ContainsAny(address, "{}"):
-		x.report.problem(topic, fmt.Sprintf("%s is %q, which is a template", name, address), "the server must put the value in; perhaps the issuer needs a tenant")
+		x.report.problem(topic, fmt.Sprintf("%s is %q, which is a template", name, address), "pass the issuer of one tenant; otherwise the server must replace the placeholder")
 	case host == own:
 	case private:
-		x.report.problem(topic, fmt.Sprintf("%s is %q, a private address that is not the issuer's", name, address), "correct the server's public address, or its proxy settings; this module does not follow such an address")
+		x.report.problem(topic, fmt.Sprintf("%s is %q, a private address that is not the issuer's", name, address), "correct the server's public address, or its proxy settings: this module does not use such an address")
 	case err != nil && !strings.Contains(host, ".") && strings.Contains(own, "."):
-		x.report.warn(topic, fmt.Sprintf("%s is at the host %q, which has no domain", name, host), "correct the server's public address, or its proxy settings: such a name is known inside of one network only")
+		x.report.warn(topic, fmt.Sprintf("%s is at the host %q, which has no domain", name, host), "correct the server's public address, or its proxy settings: such a name works inside of one network only")
 	}
 }
 

@@ -143,7 +143,7 @@ func TestBrokenKeys(t *testing.T) {
 	}{
 		"healthy certificate":       {certified(t, now.Add(-time.Hour), now.Add(time.Hour), `,"x5t":"RIGHT"`), doctor.Note, "key: RSA"},
 		"expired certificate":       {certified(t, now.Add(-2*time.Hour), now.Add(-time.Hour), ""), doctor.Warning, "expired on"},
-		"certificate of tomorrow":   {certified(t, now.Add(time.Hour), now.Add(2*time.Hour), ""), doctor.Warning, "is valid from"},
+		"certificate of tomorrow":   {certified(t, now.Add(time.Hour), now.Add(2*time.Hour), ""), doctor.Warning, "is not valid before"},
 		"x5t of another":            {certified(t, now.Add(-time.Hour), now.Add(time.Hour), `,"x5t":"AAAAAAAAAAAAAAAAAAAAAAAAAAA"`), doctor.Warning, "x5t is not the thumbprint"},
 		"x5t#S256 of another":       {certified(t, now.Add(-time.Hour), now.Add(time.Hour), `,"x5t#S256":"AAAA"`), doctor.Warning, "x5t#S256 is not the thumbprint"},
 		"certificate of another":    {swapped, doctor.Problem, "is not used"},
@@ -208,8 +208,8 @@ func TestBrokenAnswers(t *testing.T) {
 	}{
 		"gzip bomb":              {bomb, nil, doctor.Warning, "metadata", "larger than"},
 		"a byte at a time":       {drips, nil, doctor.Warning, "metadata", "in time"},
-		"a login page":           {writes(200, "text/html", "<html>Sign in</html>"), nil, doctor.Warning, "metadata", "a login page may have answered"},
-		"a redirect":             {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/login", http.StatusFound) }, nil, doctor.Warning, "metadata", "redirects are not followed"},
+		"a login page":           {writes(200, "text/html", "<html>Sign in</html>"), nil, doctor.Warning, "metadata", "may be a login page"},
+		"a redirect":             {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/login", http.StatusFound) }, nil, doctor.Warning, "metadata", "does not follow redirects"},
 		"an error":               {writes(500, "application/json", "{}"), nil, doctor.Warning, "metadata", "status 500"},
 		"key set is a bomb":      {nil, map[string]http.HandlerFunc{"/jwks": bomb}, doctor.Problem, "keys", "larger than"},
 		"key set is slow":        {nil, map[string]http.HandlerFunc{"/jwks": drips}, doctor.Problem, "keys", "in time"},
@@ -342,7 +342,7 @@ func TestUnreachable(t *testing.T) {
 	}{
 		"closed port":      {"https://127.0.0.1:1", "network", "refused", patience},
 		"no such host":     {"https://no-such-host.invalid", "network", "DNS", patience},
-		"http at the port": {"https" + plain.URL[4:], "tls", "speaks http", patience},
+		"http at the port": {"https" + plain.URL[4:], "tls", "expects http", patience},
 		"no answer":        {hangs.URL, "network", "within", 2 * time.Second},
 		"old TLS":          {old.URL, "tls", "TLS", patience},
 	} {

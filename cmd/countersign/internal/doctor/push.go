@@ -20,7 +20,7 @@ func (x *examination) push(ctx context.Context) {
 		return
 	}
 	if x.metadata.PushedAuthorizationRequestEndpoint == "" {
-		x.report.note(topic, "the server accepts no pushed requests, so the client and its redirect URI were not tested")
+		x.report.note(topic, "not tested: without pushed requests, doctor cannot test the client and its redirect URI")
 		return
 	}
 	method := x.Auth
@@ -33,7 +33,7 @@ func (x *examination) push(ctx context.Context) {
 		return
 	}
 	if _, _, err = c.Begin(ctx, client.Request{}); err == nil {
-		x.report.note(topic, "a pushed request was accepted: client, authentication and redirect URI are right")
+		x.report.note(topic, "a pushed request was accepted: client, authentication and redirect URI are correct")
 		return
 	}
 	x.report.problem(topic, err.Error(), x.pushRemedy(err, method))
@@ -59,8 +59,8 @@ func (x *examination) pushRemedy(err error, method auth.Method) string {
 		return ""
 	}
 	text := strings.ToLower(err.Error())
-	redirect := "set -redirect-uri to the registered redirect URI, or register " + x.RedirectURL + "; they must be equal, also in the final slash"
-	client := fmt.Sprintf("check the client ID, the credential (-secret-env, -key, -cert) and the authentication method, which must be the registered one (%s was used; -auth sets it)", method.Name())
+	redirect := "set -redirect-uri to the registered redirect URI, or register " + x.RedirectURL + "; both must be equal, including a final slash"
+	client := fmt.Sprintf("check the client ID, the credential (-secret-env, -key, -cert) and the authentication method: it must be the registered method (used: %s; -auth sets another)", method.Name())
 	var answer *par.Error
 	switch {
 	case errors.As(err, &answer) && answer.Status == http.StatusUnauthorized, e.Code == "invalid_client", e.Code == "unauthorized_client":
@@ -72,9 +72,9 @@ func (x *examination) pushRemedy(err error, method auth.Method) string {
 	case e.Code == "invalid_scope":
 		return "allow the scope openid for this client at the server"
 	case e.Code == "invalid_request" || e.Code == "invalid_grant":
-		return "compare the registration with what was sent. If the server does not say otherwise, " + redirect
+		return "compare the registration with the values that were sent. If the server gives no other reason, " + redirect
 	}
-	return "see the server's log"
+	return "look for the reason in the server's log"
 }
 
 // redirectText is the server's part of an error: what was sent follows it.

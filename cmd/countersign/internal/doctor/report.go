@@ -116,13 +116,13 @@ func (v *Verdict) text() string {
 	changes := strings.Join(v.Excluded, "; ")
 	switch {
 	case len(v.Lacks) > 0 && changes != "":
-		return "the issuer lacks " + strings.Join(v.Lacks, ", ") + "; these must change too: " + changes
+		return "the issuer lacks " + strings.Join(v.Lacks, ", ") + "; the server must also change: " + changes
 	case len(v.Lacks) > 0:
 		return "the issuer lacks " + strings.Join(v.Lacks, ", ")
 	case changes != "":
 		return "possible, after these changes at the server: " + changes
 	}
-	return "the issuer has what it requires"
+	return "the server meets the requirements"
 }
 
 func counted(n int, what string) string {

@@ -27,7 +27,7 @@ func (x *examination) spelling() {
 			continue
 		}
 		if all, ok := x.raw[name].([]any); ok && len(all) == 0 {
-			x.report.note(metadataTopic, name+" is empty: RFC 8414 section 2 has it left out then")
+			x.report.note(metadataTopic, name+" is empty: RFC 8414 section 2 requires the server to omit an empty list")
 		}
 		for _, value := range x.list(name) {
 			x.element(name, value)
@@ -66,7 +66,7 @@ func misspelled(all []string, value string) bool {
 func (x *examination) contradictions() {
 	grants, types := x.list("grant_types_supported"), x.list("response_types_supported")
 	if len(grants) > 0 && !slices.Contains(grants, "authorization_code") && slices.Contains(types, "code") && !misspelled(grants, "authorization_code") {
-		x.report.warn("responses", "response_types_supported has code, and grant_types_supported has no authorization_code", "correct one of them at the server; the authorization code flow needs both")
+		x.report.warn("responses", "response_types_supported has code, but grant_types_supported has no authorization_code", "correct one of them at the server; the authorization code flow needs both")
 	}
 	if a, b := x.text("authorization_endpoint"), x.text("token_endpoint"); a != "" && a == b {
 		x.report.problem("endpoints", "authorization_endpoint and token_endpoint are the same address", "correct the metadata: the browser opens one, and the application posts to the other")
@@ -84,10 +84,10 @@ func (x *examination) assertionAlgs() {
 	}
 	hmac := slices.ContainsFunc(algs, func(a string) bool { return strings.HasPrefix(a, "HS") })
 	if slices.Contains(methods, "private_key_jwt") && len(asymmetric(algs)) == 0 {
-		x.report.warn("client auth", "private_key_jwt is listed, and "+name+" has only "+strings.Join(algs, ", "), "add the algorithms of private keys, such as PS256 or ES256, at the server")
+		x.report.warn("client auth", "private_key_jwt is listed, but "+name+" has only "+strings.Join(algs, ", "), "add the algorithms of private keys, such as PS256 or ES256, at the server")
 	}
 	if slices.Contains(methods, "client_secret_jwt") && !hmac {
-		x.report.warn("client auth", "client_secret_jwt is listed, and "+name+" has only "+strings.Join(algs, ", "), "add HS256 at the server, or remove client_secret_jwt")
+		x.report.warn("client auth", "client_secret_jwt is listed, but "+name+" has only "+strings.Join(algs, ", "), "add HS256 at the server, or remove client_secret_jwt")
 	}
 }
 
@@ -95,7 +95,7 @@ func (x *examination) requestAlgs() {
 	const name = "request_object_signing_alg_values_supported"
 	algs := x.list(name)
 	if required, _ := x.raw["require_signed_request_object"].(bool); required && len(algs) > 0 && len(asymmetric(algs)) == 0 {
-		x.report.problem("responses", "requests must be signed, and "+name+" has only "+strings.Join(algs, ", "), "add an asymmetric algorithm at the server")
+		x.report.problem("responses", "requests must be signed, but "+name+" has only "+strings.Join(algs, ", "), "add an asymmetric algorithm at the server")
 	}
 }
 

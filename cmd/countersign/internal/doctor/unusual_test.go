@@ -39,7 +39,7 @@ func TestUnusualFaults(t *testing.T) {
 		"an endpoint on 0.0.0.0":           {endpoint("token", "https://0.0.0.0/token"), doctor.Problem, "endpoints", "a private address"},
 		"the name of a container":          {endpoint("token", "https://keycloak:8443/token"), doctor.Warning, "endpoints", "which has no domain"},
 		"a template":                       {endpoint("token", "ISSUER/{tenant}/token"), doctor.Problem, "endpoints", "template"},
-		"a space at the end":               {endpoint("token", "ISSUER/token "), doctor.Problem, "endpoints", "has a space in it"},
+		"a space at the end":               {endpoint("token", "ISSUER/token "), doctor.Problem, "endpoints", "contains a space"},
 		"one address for two endpoints":    {endpoint("token", "ISSUER/authorize"), doctor.Problem, "endpoints", "are the same address"},
 		"PKCE in lower case":               {swap(`["S256"]`, `["s256"]`), doctor.Problem, "pkce", "expected S256: the values are case-sensitive"},
 		"an algorithm in lower case":       {swap(`["RS256"]`, `["rs256"]`), doctor.Problem, "algorithms", "case-sensitive"},
@@ -130,14 +130,14 @@ func TestUnusualAnswers(t *testing.T) {
 	}{
 		"too many requests":       {document: limited, level: doctor.Warning, topic: "metadata", text: "wait 17 seconds"},
 		"maintenance":             {document: writes(503, "text/html", "later"), level: doctor.Warning, topic: "metadata", text: "starting, overloaded or broken"},
-		"half an answer":          {document: cutOff, level: doctor.Warning, topic: "metadata", text: "the answer ends too early"},
-		"half a key set":          {keys: cutOff, level: doctor.Problem, topic: "keys", text: "the answer ends too early"},
+		"half an answer":          {document: cutOff, level: doctor.Warning, topic: "metadata", text: "the response is incomplete"},
+		"half a key set":          {keys: cutOff, level: doctor.Problem, topic: "keys", text: "the response is incomplete"},
 		"keys behind a login":     {keys: writes(401, "application/json", "{}"), level: doctor.Problem, topic: "keys", text: "requires credentials"},
 		"too many reads of keys":  {keys: limited, level: doctor.Problem, topic: "keys", text: "wait 17 seconds"},
 		"a single key":            {keys: writes(200, "application/json", ecKey), level: doctor.Problem, topic: "keys", text: "a single key"},
 		"certificates by kid":     {keys: writes(200, "application/json", `{"a":"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"}`), level: doctor.Problem, topic: "keys", text: "certificates in PEM"},
 		"keys by kid":             {keys: writes(200, "application/json", `{"keys":{"a":{"kty":"RSA"}}}`), level: doctor.Problem, topic: "keys", text: "keys is not a list"},
-		"metadata as key set":     {keys: writes(200, "application/json", `{"issuer":"https://as.example","jwks_uri":"https://as.example/jwks"}`), level: doctor.Problem, topic: "keys", text: "but metadata"},
+		"metadata as key set":     {keys: writes(200, "application/json", `{"issuer":"https://as.example","jwks_uri":"https://as.example/jwks"}`), level: doctor.Problem, topic: "keys", text: "It is metadata"},
 		"a list without a set":    {keys: writes(200, "application/json", `[`+ecKey+`]`), level: doctor.Problem, topic: "keys", text: "not a JWK Set"},
 		"another type of content": {keys: writes(200, "text/json", `{"keys":[]}`), level: doctor.Problem, topic: "keys", text: "text/json"},
 	} {
@@ -222,7 +222,7 @@ func TestSchemeOfPort(t *testing.T) {
 	server := httptest.NewTLSServer(http.NotFoundHandler())
 	defer server.Close()
 	report := doctor.Examine(t.Context(), doctor.Options{Issuer: "http" + server.URL[5:], InsecureHTTP: true, Timeout: 10 * time.Second})
-	if !hasFinding(report, doctor.Warning, "metadata", "speaks https at this port") {
+	if !hasFinding(report, doctor.Warning, "metadata", "expects https at this port") {
 		t.Errorf("%+v", report.Findings)
 	}
 }

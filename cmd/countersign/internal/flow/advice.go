@@ -102,18 +102,18 @@ func (s *session) advice(err error) string {
 	case errors.As(err, &unknown):
 		return "trust the server's authority with -ca FILE"
 	case errors.Is(err, client.ErrNoEndpoint):
-		return "countersign doctor " + s.Issuer + " shows what the server offers"
+		return "countersign doctor " + s.Issuer + " shows what the server supports"
 	case !errors.As(err, &failed):
 		return ""
 	case failed.Step == client.StepDiscovery:
-		return "countersign doctor " + s.Issuer + " says what is wrong"
+		return "countersign doctor " + s.Issuer + " reports what to correct"
 	}
 	return byCode[failed.Code]
 }
 
 const (
 	checkClient = "check -client-id, the credential (-secret-env, -key or -cert), and that -auth is the registered method"
-	checkGrant  = "check that the client is registered for this grant, and that -client-id and the credential are right"
+	checkGrant  = "check that the client is registered for this grant, and that -client-id and the credential are correct"
 	checkTarget = "check -resource and -audience"
 	checkScope  = "check -scope: the server or the client's registration does not allow all of it"
 )
@@ -124,8 +124,8 @@ var byCode = map[string]string{
 	"unauthorized_client": checkGrant,
 	"invalid_scope":       checkScope,
 	"invalid_target":      checkTarget,
-	"access_denied":       "the user or the server refused",
-	"login_required":      "leave out -prompt none, so that the server can ask the user",
-	"expired_token":       "the time to answer is over: start again",
+	"access_denied":       "the user or the server denied access",
+	"login_required":      "remove -prompt none, so that the server can ask the user",
+	"expired_token":       "the request has expired: start again",
 	"unknown_user_id":     "check -login-hint: the server does not know the user",
 }

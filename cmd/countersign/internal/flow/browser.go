@@ -81,7 +81,7 @@ func logout(ctx context.Context, s *session) (*Outcome, error) {
 // ciba has the server ask the user on another device (OpenID Connect CIBA Core 1.0), and polls.
 func ciba(ctx context.Context, s *session) (*Outcome, error) {
 	if (s.LoginHint == "") == (s.LoginHintToken == "") {
-		return nil, usagef("name the user either with -login-hint, or with a login_hint_token on standard input and the argument -")
+		return nil, usagef("name the user with -login-hint, or pass a login_hint_token on standard input with the argument -")
 	}
 	if s.RequestedExpiry < 0 || s.RequestedExpiry%time.Second != 0 {
 		return nil, usagef("-requested-expiry is %v, expected a whole number of seconds", s.RequestedExpiry)

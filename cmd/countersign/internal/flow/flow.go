@@ -111,7 +111,7 @@ func (s *session) connect(name string) error {
 		config.RedirectURL = "" // the rules of profiles for logins in the browser do not apply
 	}
 	if (name == "credentials" || name == "ciba") && config.Auth.Name() == "none" {
-		return &UsageError{fmt.Errorf("%s is for clients with a credential: set -secret-env, -key or -cert", name)}
+		return &UsageError{fmt.Errorf("%s requires a client with a credential: set -secret-env, -key or -cert", name)}
 	}
 	if s.client, err = client.New(config); err != nil {
 		return &UsageError{err}

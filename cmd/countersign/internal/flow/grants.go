@@ -20,7 +20,7 @@ func credentials(ctx context.Context, s *session) (*Outcome, error) {
 // does not replace the stored one, unless -name says so.
 func exchange(ctx context.Context, s *session) (*Outcome, error) {
 	if s.ActorTokenType != "" && s.ActorToken == "" {
-		return nil, usagef("-actor-token-type is set without the token: set -actor-token-env too")
+		return nil, usagef("-actor-token-type requires the token: set -actor-token-env too")
 	}
 	subject := s.SubjectToken
 	if subject == "" {
@@ -66,7 +66,7 @@ func refresh(ctx context.Context, s *session) (*Outcome, error) {
 	case err != nil:
 		return nil, err
 	case !held:
-		return nil, errors.New("another process refreshes these tokens: wait until it has ended")
+		return nil, errors.New("another process refreshes these tokens: try again when it has finished")
 	}
 	defer release()
 	return s.refreshAlone(ctx)
@@ -87,4 +87,4 @@ func (s *session) refreshAlone(ctx context.Context) (*Outcome, error) {
 	return s.keep(ctx, t)
 }
 
-var errNoRefreshToken = errors.New("the stored tokens have no refresh token. After countersign credentials, run it again: it needs no user. After a login, log in with -scope \"openid offline_access\", if the server supports it")
+var errNoRefreshToken = errors.New("the stored tokens have no refresh token. For tokens of a client, run countersign credentials again. For tokens of a login, log in with -scope \"openid offline_access\", if the server supports it")

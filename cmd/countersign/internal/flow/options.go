@@ -82,7 +82,7 @@ func (o *Options) config(rt http.RoundTripper) (client.Config, error) {
 		return c, err
 	}
 	if o.JAR && keys == nil {
-		return c, usagef("-jar needs -key: the key that signs the request")
+		return c, usagef("-jar requires -key: pass the key that signs the request")
 	}
 	if o.JAR {
 		c.RequestObject = &client.RequestObject{Keys: keys}
@@ -134,7 +134,7 @@ func (o *Options) keys() (auth.KeySource, error) {
 	}
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return nil, fmt.Errorf("%s is not a PKCS #8 private key (BEGIN PRIVATE KEY): openssl pkcs8 -topk8 -nocrypt converts it", o.KeyFile)
+		return nil, fmt.Errorf("%s is not a PKCS #8 private key (BEGIN PRIVATE KEY): convert it with openssl pkcs8 -topk8 -nocrypt", o.KeyFile)
 	}
 	signer, ok := key.(crypto.Signer)
 	if !ok {
@@ -180,7 +180,7 @@ func (o *Options) checkCredential(method string, keys auth.KeySource) error {
 	case !known:
 		return usagef("-auth is %q, expected client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, tls_client_auth, self_signed_tls_client_auth or none", method)
 	case !has:
-		return usagef("-auth %s needs its credential: -secret-env, -key or -cert", method)
+		return usagef("-auth %s requires a credential: pass -secret-env, -key or -cert", method)
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ func (s *session) keep(ctx context.Context, t *client.Tokens) (*Outcome, error) 
 		return nil, err
 	}
 	if err := s.store.Save(ctx, s.key(), data, time.Now().Add(keepFor)); err != nil {
-		return nil, fmt.Errorf("the tokens were issued, but -store %s failed: %w", s.StoreDir, err)
+		return nil, fmt.Errorf("the server issued the tokens, but they cannot be stored in -store %s: %w", s.StoreDir, err)
 	}
 	o := &Outcome{TokenType: t.TokenType, Scopes: slices.Clone(t.Scopes), RefreshToken: t.RefreshToken != "", DPoP: t.DPoPKey.Key != nil, Checks: t.Report, Stored: s.key()}
 	if !t.Expiry.IsZero() {

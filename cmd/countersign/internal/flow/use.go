@@ -67,4 +67,4 @@ func userinfo(ctx context.Context, s *session) (*Outcome, error) {
 	return o, info.Claims(&o.Claims)
 }
 
-var errNoUser = errors.New("the stored tokens have no ID token, so they name no user. Tokens of countersign credentials are for the client itself: there is no UserInfo for them. Tokens of a user have it: sign in with countersign login -scope openid")
+var errNoUser = errors.New("the stored tokens have no ID token, so they name no user: sign in with countersign login -scope openid. Tokens of countersign credentials are for the client itself, and have no UserInfo")

@@ -27,8 +27,8 @@ var bindingRow = len(tokenview.AccessTokenRows())
 
 // Why there is no list.
 const (
-	noteIntrospection = "This API asks the server about each token (introspection). It does not check the token by itself."
-	noteNoRequest     = "No request with a JWT came to the API in this run."
+	noteIntrospection = "This API asks the server about each token (introspection), and does not check the token itself."
+	noteNoRequest     = "The API received no request with a JWT in this run."
 )
 
 // apiChecks are the checks of RFC 9068 for the token of the last request to the API, with what

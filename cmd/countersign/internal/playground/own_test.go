@@ -169,7 +169,7 @@ func TestOwnForeignResponse(t *testing.T) {
 	b := openTab(t, own)
 	for name, query := range map[string]string{"another state": "state=of-nobody&code=x", "no state": "error=access_denied", "a forged JWT": "response=e30.eyJzdGF0ZSI6IngifQ.x"} {
 		right := b.begin("")
-		if page := b.finish(b.base + "callback?" + query); !strings.Contains(page, "A response with another state has come") || strings.Contains(page, "outcome") {
+		if page := b.finish(b.base + "callback?" + query); !strings.Contains(page, "The response has another state") || strings.Contains(page, "outcome") {
 			t.Errorf("%s: %s", name, text(page))
 		}
 		if page := b.finish(right); !strings.Contains(page, "Signed in.") {

@@ -85,7 +85,7 @@ func (s *Server) finishOwn(w http.ResponseWriter, r *http.Request) {
 	}
 	v := view{On: login.on, Result: login.finish(r.Context(), r.Method == http.MethodPost)}
 	if v.Result == nil {
-		v.Result = &Result{Failure: "The server's response has not come yet."}
+		v.Result = &Result{Failure: "The server's response has not arrived yet."}
 		if state, foreign := login.foreign(); foreign {
 			v.Result, v.Foreign, v.Login = nil, &state, login.id
 		}

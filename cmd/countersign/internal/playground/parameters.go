@@ -117,7 +117,7 @@ func tokenIn(name, value string) *Token {
 		}
 	case 5:
 		if header := claimsOf(parts[0], nil); header != nil {
-			return &Token{name + ", encrypted: only its header can be read", header, nil, value}
+			return &Token{name + ", encrypted: only the header is readable", header, nil, value}
 		}
 	}
 	return nil

@@ -231,7 +231,7 @@ func fields(h http.Header) (lines []string) {
 var titles = map[string]string{
 	"/authorize": "Authorization request", "/par": "Pushed authorization request", "/token": "Token request", "/jwks": "Key set",
 	"/.well-known/openid-configuration": "Metadata", "/introspect": "Introspection", "/revoke": "Revocation", "/userinfo": "UserInfo",
-	"/device": "Device authorization", "/activate": "The person allows the device", "/callback": "Authorization response",
+	"/device": "Device authorization", "/activate": "The user allows the device", "/callback": "Authorization response",
 	"/backchannel-logout": "Back-channel logout", "/photos": "A page with photos", "/delete": "Delete a photo", "/login": "Sign in", "/logout": "Sign out",
 }
 

@@ -178,7 +178,7 @@ func (s *Server) turn(w http.ResponseWriter, r *http.Request, f func()) {
 	case s.queue <- struct{}{}:
 		defer func() { <-s.queue }()
 	default:
-		http.Error(w, "Too many runs wait. Try again in a few seconds.", http.StatusServiceUnavailable)
+		http.Error(w, "Too many runs are waiting. Try again in a few seconds.", http.StatusServiceUnavailable)
 		return
 	}
 	select {

@@ -23,22 +23,22 @@ var Switches = []Switch{
 	{"dpop", "DPoP", "The tokens are bound to a key that only the application has.", "", nil},
 	{"mtls", "mTLS", "The tokens are bound to the application's TLS certificate.", "", nil},
 	{"opaque", "Opaque access token", "The access token is a random string. The API asks the server about it.", "", nil},
-	{"introspection", "Introspection", "The API asks the server about each JWT too. It learns of a revocation.", "", nil},
+	{"introspection", "Introspection", "The API also asks the server about each JWT, and so learns of revocations.", "", nil},
 	{"encryption", "Encrypted ID token", "Only the application can read the ID token.", "", nil},
-	{"oauth21", "Profile OAuth 2.1", "The configuration must keep the rules of the OAuth 2.1 draft.", "", nil},
-	{"fapi2", "Profile FAPI 2.0 Security", "PAR, a private key, bound tokens. What is weaker is rejected.", "", nil},
-	{"signing", "Profile FAPI 2.0 Message Signing", "Requests and responses are signed too.", "", nil},
+	{"oauth21", "Profile OAuth 2.1", "The configuration must follow the OAuth 2.1 draft.", "", nil},
+	{"fapi2", "Profile FAPI 2.0 Security", "PAR, a private key and bound tokens are required. A weaker configuration is rejected.", "", nil},
+	{"signing", "Profile FAPI 2.0 Message Signing", "As the FAPI 2.0 Security profile. Requests and responses are also signed.", "", nil},
 	{"refresh", "Refresh", "The access token expires, and the application gets a new one.", "", func(_ context.Context, l *lab) screen {
 		l.issuer.Advance(5*time.Minute + 31*time.Second)
 		return l.get(l.browser, l.app+"/photos")
 	}},
-	{"stepup", "Step-up", "The API wants a stronger sign-in for a deletion (RFC 9470). The application asks for it.", "rs.RequireACR(\"mfa\")(handler)\n\nl.Begin(w, r, login.BeginOptions{Request: &more, ReturnTo: r.RequestURI})", func(_ context.Context, l *lab) screen {
+	{"stepup", "Step-up", "The API requires a stronger sign-in for a deletion (RFC 9470). The application requests it.", "rs.RequireACR(\"mfa\")(handler)\n\nl.Begin(w, r, login.BeginOptions{Request: &more, ReturnTo: r.RequestURI})", func(_ context.Context, l *lab) screen {
 		return l.get(l.browser, l.app+"/delete")
 	}},
 	{"exchange", "Token exchange", "The application exchanges its token for another one.", "exchanged, err := grant.TokenExchange(ctx, c, grant.ExchangeRequest{\n\tSubjectToken: t.AccessToken,\n\tAudiences:    []string{\"https://api.example\"},\n})", func(_ context.Context, l *lab) screen {
 		return l.get(l.browser, l.app+"/exchange")
 	}},
-	{"device", "Device", "A television signs in. The person allows it in a browser.", "device, err := grant.BeginDevice(ctx, c, client.TokenRequest{})\n// show device.UserCode and device.VerificationURI\nissued, err := grant.FinishDevice(ctx, c, device)", func(_ context.Context, l *lab) screen {
+	{"device", "Device", "A television signs in. The user allows the login in a browser.", "device, err := grant.BeginDevice(ctx, c, client.TokenRequest{})\n// show device.UserCode and device.VerificationURI\nissued, err := grant.FinishDevice(ctx, c, device)", func(_ context.Context, l *lab) screen {
 		return l.get(l.browser, l.app+"/device")
 	}},
 	{"revocation", "Revocation", "The application revokes its tokens, and calls the API again. An API that checks JWTs by itself still accepts the token; one that introspects does not.", "if err := c.RevokeTokens(ctx, t); err != nil {\n\treturn err\n}", func(_ context.Context, l *lab) screen {

@@ -27,7 +27,7 @@ func wouldAccept(weak func(context.Context, *lab, string) bool) func(context.Con
 		if claims == nil || !weak(ctx, l, raw) || !l.fits(claims) {
 			return ""
 		}
-		return fmt.Sprintf("In this run it would have signed in %q: iss, aud and exp of the token are right.", claims["sub"])
+		return fmt.Sprintf("In this run it would have signed in %q: iss, aud and exp of the token are correct.", claims["sub"])
 	}
 }
 
@@ -122,7 +122,7 @@ func wouldAnswer(ctx context.Context, l *lab) string {
 	if claims == nil || !signed(ctx, l, raw) || !strings.Contains(string(aud), l.api) {
 		return ""
 	}
-	return fmt.Sprintf("In this run signature and aud of the token are right: it would have answered with the photos of %q.", claims["sub"])
+	return fmt.Sprintf("In this run signature and aud of the token are correct: it would have responded with the photos of %q.", claims["sub"])
 }
 
 func wouldFetch(_ context.Context, l *lab) string {

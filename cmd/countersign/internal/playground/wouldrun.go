@@ -61,7 +61,7 @@ func withoutOriginCheck(_ context.Context, l *lab) string {
 	if l.signedIn(l.get(quiet, l.app+"/photos")) {
 		return ""
 	}
-	return "In this run the same post came again without Origin and Sec-Fetch-Site. A handler that does not read them sees no difference: the victim was signed out. The browser of this page sends all cookies. A real one leaves the session cookie out, because it is SameSite=Lax."
+	return "In this run the same post was sent again without Origin and Sec-Fetch-Site. A handler that does not read these header fields accepted it: the victim was signed out. The browser of this page sends all cookies. A real one leaves the session cookie out, because it is SameSite=Lax."
 }
 
 const attackersPage = "Your session has expired. Enter your password:"

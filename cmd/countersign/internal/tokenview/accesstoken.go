@@ -100,7 +100,7 @@ func typ(_ context.Context, t *Token, o Options) (Result, string) {
 	case o.Typ != "":
 		return Failed, fmt.Sprintf("typ is %q, expected %q", got, want)
 	default:
-		return Failed, fmt.Sprintf("typ is %q, expected \"at+jwt\": the server does not follow RFC 9068. Set JWT.Typ and JWT.Claims to what its access tokens have, and use -typ here", got)
+		return Failed, fmt.Sprintf("typ is %q, expected \"at+jwt\": the server does not follow RFC 9068. Set JWT.Typ and JWT.Claims to the values of its access tokens, and pass -typ here", got)
 	}
 }
 
@@ -109,7 +109,7 @@ func issuer(_ context.Context, t *Token, o Options) (Result, string) {
 	case got == "":
 		return Failed, "iss is missing"
 	case o.Issuer == "":
-		return NotChecked, "-issuer was not given: any value is accepted here"
+		return NotChecked, "-issuer is not set: any value is accepted here"
 	case got != o.Issuer:
 		return Failed, fmt.Sprintf("iss is %q, expected %q", got, o.Issuer)
 	}
@@ -122,7 +122,7 @@ func audience(_ context.Context, t *Token, o Options) (Result, string) {
 	case len(all) == 0:
 		return Failed, "aud is missing: configure the server to put the API's identifier into its access tokens"
 	case o.Audience == "":
-		return NotChecked, "-audience was not given: any value is accepted here"
+		return NotChecked, "-audience is not set: any value is accepted here"
 	case !slices.Contains(all, o.Audience):
 		return Failed, fmt.Sprintf("aud is %q, expected %q: a token for another API must not be accepted", strings.Join(all, " "), o.Audience)
 	}
@@ -132,13 +132,13 @@ func audience(_ context.Context, t *Token, o Options) (Result, string) {
 func algorithm(_ context.Context, t *Token, _ Options) (Result, string) {
 	switch alg, _ := t.header["alg"].(string); {
 	case alg == "" || strings.EqualFold(alg, "none"):
-		return Failed, "the token is not signed: anybody can write it"
+		return Failed, "the token is not signed: anyone can forge it"
 	case strings.HasPrefix(alg, "HS"):
 		return Failed, fmt.Sprintf("alg is %q: the API would need the secret that signs tokens", alg)
 	case alg == "RS256":
 		return Valid, ""
 	default:
-		return Valid, fmt.Sprintf("JWT.Algs must name %q: only RS256 is accepted without it", alg)
+		return Valid, fmt.Sprintf("alg is %q, and the default accepts only RS256: set JWT.Algs to %[1]q", alg)
 	}
 }
 
@@ -167,7 +167,7 @@ func expiry(_ context.Context, t *Token, o Options) (Result, string) {
 	case !ok:
 		return Failed, "exp is missing or not a time"
 	case !o.now().Before(exp.Add(skew)):
-		return Failed, fmt.Sprintf("the token expired %s ago; if it is new, the clocks differ", jose.Duration(o.now().Sub(exp).Round(time.Second)))
+		return Failed, fmt.Sprintf("the token expired %s ago: if it is new, compare the clocks", jose.Duration(o.now().Sub(exp).Round(time.Second)))
 	}
 	return Valid, ""
 }
@@ -178,7 +178,7 @@ func issued(_ context.Context, t *Token, o Options) (Result, string) {
 	}
 	for _, name := range []string{"iat", "nbf"} {
 		if at, ok := t.time(name); ok && at.After(o.now().Add(skew)) {
-			return Failed, fmt.Sprintf("%s is %s in the future: the clocks differ", name, jose.Duration(at.Sub(o.now()).Round(time.Second)))
+			return Failed, fmt.Sprintf("%s is %s in the future: compare the clocks", name, jose.Duration(at.Sub(o.now()).Round(time.Second)))
 		}
 	}
 	return Valid, ""

@@ -60,7 +60,7 @@ func (t *Token) IDTokenChecks(ctx context.Context, o Options) (checks []Check) {
 			c.Result, c.Reason = t.decrypted(c)
 		}
 		if s.Number == hashStep && s.Err != nil && t.hashesUnknown(o) {
-			c.Result, c.Reason = NotChecked, "the access token or code that came with it was not given: use -access-token-env"
+			c.Result, c.Reason = NotChecked, "the access token or code that was issued with it is not known: use -access-token-env"
 		}
 		checks = append(checks, o.unchecked(c))
 	}
@@ -89,9 +89,9 @@ func (o Options) unchecked(c Check) Check {
 	case o.Keys == nil && (n == signatureStep || n == keyStep):
 		c.Result, c.Reason = NotChecked, errNotFetched.Error()+": use -fetch with -issuer"
 	case c.Result == Valid && missing[n]:
-		c.Result, c.Reason = NotChecked, flag[n]+" was not given: any value is accepted here"
+		c.Result, c.Reason = NotChecked, flag[n]+" is not set: any value is accepted here"
 	case c.Result == Valid && n == algStep:
-		c.Reason = "any signature with a public key is accepted here; IDTokenAlgs names yours"
+		c.Reason = "any asymmetric algorithm is accepted here: set Config.IDTokenAlgs to the algorithm of your server"
 	}
 	return c
 }

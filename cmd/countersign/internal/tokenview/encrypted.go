@@ -55,9 +55,9 @@ func open(raw string, keys []idtoken.DecryptionKey) (inner string, e envelope, e
 	inner, _, err = jose.OpenNested(raw, maxSize, jose.DecryptionAlgsWith(true), keys)
 	switch {
 	case errors.Is(err, jose.ErrDecrypt):
-		return "", e, fmt.Errorf("-key does not open the token, which is encrypted %s; -key has %s", e.recipient(), kids(keys))
+		return "", e, fmt.Errorf("-key cannot decrypt the token: it is encrypted %s, and -key has %s", e.recipient(), kids(keys))
 	case err != nil:
-		return "", e, fmt.Errorf("the encrypted token (JWE) cannot be opened: %s", printable(err.Error()))
+		return "", e, fmt.Errorf("cannot decrypt the token (JWE): %s", printable(err.Error()))
 	case strings.Count(inner, ".") != 2:
 		return "", e, errors.New("the decrypted content is not a signed JWT: an ID token or access token must be signed first and then encrypted")
 	}

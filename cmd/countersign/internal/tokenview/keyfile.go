@@ -54,19 +54,19 @@ func parseBlock(block *pem.Block) (private any, err error) {
 	case "EC PRIVATE KEY":
 		private, err = x509.ParseECPrivateKey(block.Bytes)
 	case "ENCRYPTED PRIVATE KEY":
-		return nil, errors.New("the private key has a passphrase: openssl pkcs8 writes it without one")
+		return nil, errors.New("the private key has a passphrase: remove it with openssl pkcs8")
 	case "PUBLIC KEY", "RSA PUBLIC KEY":
 		return nil, errPublic
 	default:
 		return nil, nil
 	}
 	if err != nil {
-		return nil, errors.New("the private key is malformed: openssl pkcs8 -topk8 -nocrypt converts older formats")
+		return nil, errors.New("the private key is malformed: convert older formats with openssl pkcs8 -topk8 -nocrypt")
 	}
 	return private, canOpen(private)
 }
 
-var errPublic = errors.New("the key is public: the recipient's private key opens the token")
+var errPublic = errors.New("the key is public: pass the recipient's private key")
 
 func canOpen(private any) error {
 	switch private.(type) {
@@ -145,7 +145,7 @@ func (k jwk) private() (private any, err error) {
 		return nil, errors.New("the key type " + strings.TrimSpace(printable(k.Kty+" "+k.Crv)) + " is not supported, expected RSA, EC or X25519")
 	}
 	if err != nil {
-		return nil, errors.New("the numbers of the key are wrong")
+		return nil, errors.New("the numbers of the key do not belong together")
 	}
 	return private, nil
 }

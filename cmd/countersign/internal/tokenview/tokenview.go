@@ -133,7 +133,7 @@ func (t *Token) audience() string {
 	return ""
 }
 
-const otherAccessToken = "access token, not by RFC 9068"
+const otherAccessToken = "access token that does not follow RFC 9068"
 
 // kinds are the kinds of tokens by typ.
 var kinds = map[string]string{
@@ -179,7 +179,7 @@ func (t *Token) Show(ctx context.Context, w io.Writer, o Options) (passed bool) 
 	t.times(w, o.now())
 	title, checks := t.Checks(ctx, o)
 	if title == "" {
-		fmt.Fprintln(w, "This kind of token is shown, not checked.")
+		fmt.Fprintln(w, "Tokens of this kind are shown, but not checked.")
 		return true
 	}
 	p.table(w, title, checks)

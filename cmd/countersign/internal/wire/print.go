@@ -75,7 +75,7 @@ func shorten(body string) string {
 	if len(lines) <= maxLines {
 		return body
 	}
-	return fmt.Sprintf("%s\n… %d more lines, which -json prints", strings.Join(lines[:maxLines], "\n"), len(lines)-maxLines)
+	return fmt.Sprintf("%s\n… %d more lines; -json prints all", strings.Join(lines[:maxLines], "\n"), len(lines)-maxLines)
 }
 
 // Curl returns the request as a curl command. It has labels instead of secrets: replace them by the
