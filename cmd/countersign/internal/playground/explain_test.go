@@ -12,7 +12,7 @@ import (
 )
 
 // clauseForm matches a clause with its number, or the text for a missing clause.
-var clauseForm = regexp.MustCompile(`^(((RFC \d{4}|OpenID Connect [A-Z][\w -]+|JARM|OAuth 2.0 Multiple Response Types|W3C [A-Z][\w ]+) )?§[\d.]+(, )?)+$|^(RFC \d{4} §[\d.]+(, )?)+$|^WHATWG Fetch, |^no standard: |^Keycloak$`)
+var clauseForm = regexp.MustCompile(`^(((RFC \d{4}|OpenID Connect [A-Z][\w -]+|JARM|OAuth 2.0 Multiple Response Type Encoding Practices|W3C [A-Z][\w ]+) )?§[\d.]+(, )?)+$|^(RFC \d{4} §[\d.]+(, )?)+$|^WHATWG Fetch, |^no standard: |^Keycloak$`)
 
 // TestClauses: each explanation is one line with a clause.
 func TestClauses(t *testing.T) {
