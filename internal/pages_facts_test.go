@@ -22,7 +22,7 @@ func TestPageFacts(t *testing.T) {
 		{"codes of login", "add-sign-in.md", "| code | status |", "\n\n", packages["client/login"].stringsWith(`^Code[A-Z]`)},
 		{"presets for access tokens", "protect-an-api.md", "There are presets for", "An API with", packages["rs"].returning("*rs.JWT")},
 		{"presets for ID tokens", "protect-an-api.md", "has no scopes. `", "are its presets", packages["rs"].returning("*rs.IDToken")},
-		{"answers of an API", "protect-an-api.md", "| the request | the answer |", "\n\n", packages["rs"].stringsWith(`^(Invalid|Insufficient|UseDPoP)`)},
+		{"answers of an API", "protect-an-api.md", "| the request | the response |", "\n\n", packages["rs"].stringsWith(`^(Invalid|Insufficient|UseDPoP)`)},
 		{"methods of authentication", "sign-in.md", "| the client has |", "\n\n", methodsOf(packages["client/auth"])},
 		{"event types", "end-access-immediately.md", "| event | what ends |", "| any other |", packages["rs/ssf"].eventTypes()},
 	} {
