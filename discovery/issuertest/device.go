@@ -98,7 +98,7 @@ func (i *Issuer) pollOf(code string) (string, *polled) {
 	return "", nil
 }
 
-var devicePage = newPage(`Sign in on a device`, `{{with .Wrong}}<p role="alert">{{.}}</p>{{end}}
+var devicePage = newPage(`Sign in on a device`, `{{with .Wrong}}<p role="alert">`+wrongSign+`{{.}}</p>{{end}}
 <form method="post">{{if .Client}}<p>{{if .CIBA}}The application shows {{with .Message}}<strong>{{.}}</strong>{{else}}no message{{end}}.{{else}}The device shows the code <strong>{{.Code}}</strong>.{{end}} {{if .Scopes}}If you allow it, <strong>{{.Client}}</strong> can:</p>
 <ul>{{range .Scopes}}<li>{{.Text}} <small>Scope <code>{{.Name}}</code></small></li>{{end}}</ul>{{else}}<strong>{{.Client}}</strong> asks for no scope.</p>{{end}}
 <input type="hidden" name="user_code" value="{{.Code}}">

@@ -16,7 +16,7 @@ var logoutPage = newPage(`Sign out`, `<p>Do you want to sign out?</p>
 <button name="confirmed" value="yes">Sign out</button></form>`)
 
 var signedOutPage = newPage(`You are signed out`, `{{range .Frames}}<iframe src="{{.}}" title="Signing out" width="1" height="1"></iframe>
-{{end}}{{with .Next}}<p><a href="{{.}}">Back to the application</a></p>{{end}}`)
+{{end}}<p>{{with .Next}}<a href="{{.}}">Back to the application</a>{{else}}You can close this page.{{end}}</p>`)
 
 // endSession is the endpoint of OpenID Connect RP-Initiated Logout 1.0. It ends the browser's
 // session, sends logout tokens, and shows the front-channel logout frames, if there are any.

@@ -38,7 +38,10 @@ func newPage(title, body string) *template.Template {
 
 const developmentNote = `<p><small>This is a development server. It asks for no password.</small></p>`
 
-var errorPage = newPage(`This request cannot be answered`, `<p role="alert">{{.}}</p>`)
+// wrongSign is in front of an error, so that color is not the only sign.
+const wrongSign = `<svg viewBox="0 0 16 16" aria-hidden="true" fill="none" stroke="currentColor" stroke-width="2"><path d="M4 4l8 8M12 4l-8 8"/></svg>`
+
+var errorPage = newPage(`This request cannot be answered`, `<p role="alert">`+wrongSign+`{{.}}</p>`)
 
 var notFoundPage = newPage(`Page not found`, `<p>This server has no page at <code>{{.Path}}</code>. A user comes here from an application that signs them in.</p>
 <p>An application finds every address in the <a href="{{.Metadata}}">metadata</a>.</p>`)

@@ -77,30 +77,42 @@ func (a *app) signIn(ctx context.Context, user *login.User, tokens *client.Token
 	return user.SetClaim("report", rows(tokens.Report))
 }
 
-// row is a step of the report.
+// row is a step of the report. Reason says why a step is not valid.
 type row struct {
 	Number               int
 	Test, Result, Reason string
 }
 
 func rows(r *idtoken.Report) (list []row) {
+	if r == nil {
+		return nil
+	}
 	for _, s := range r.Steps {
-		list = append(list, row{s.Number, s.Test, s.Result.String(), s.Reason})
+		reason := s.Reason
+		if s.Err != nil {
+			reason = s.Err.Error()
+		}
+		list = append(list, row{s.Number, s.Test, s.Result.String(), reason})
 	}
 	return list
 }
 
 // problem shows what went wrong with a login. The reason is in the log too.
 func (a *app) problem(w http.ResponseWriter, r *http.Request, p login.Problem) {
-	if q := callbackOf(r.Context()); q.Has("error") && p.Code != login.CodeUnknown {
-		a.tell(3, step{page.Server, describeCallback(q)})
+	came := callbackOf(r.Context())
+	if came.query.Has("error") && p.Code != login.CodeUnknown {
+		a.tell(3, step{page.Server, describeCallback(came.query)})
 	}
-	text, ok := problems[p.Code]
-	if !ok {
-		text.Title, text.Text = "The sign-in failed", "An error occurred between the print shop and the server. Sign in again."
+	report := rows(came.report)
+	problemPage.Write(w, p.Status, map[string]any{
+		"User": nil, "Problem": p, "Says": problems[p.Code], "Again": again(p.Code), "Report": report, "Summary": summary(report),
+	})
+}
+
+// again is the text of the link that tries again.
+func again(code string) string {
+	if code == login.CodeUnavailable {
+		return "Try again"
 	}
-	problemPage.Write(w, p.Status, struct {
-		login.Problem
-		Title, Text string
-	}{p, text.Title, text.Text})
+	return "Sign in again"
 }

@@ -109,6 +109,13 @@ func (b *bench) wantFailure(t *testing.T, s *visitor.Page, status int, code stri
 	if got := s.Element("strong", "code"); got != code {
 		t.Errorf("code %q, want %q", got, code)
 	}
+	title := problems[code].Title
+	if status == http.StatusBadGateway { // of the API
+		title = apiDown.Title
+	}
+	if title == "" || !strings.Contains(s.Body, "<h1>"+title+"</h1>") {
+		t.Errorf("the page lacks the title %q:\n%s", title, s.Body)
+	}
 	id := s.Element("strong", "id")
 	if id == "" || !strings.Contains(b.written.String(), "id="+id) {
 		t.Errorf("id %q is not in the log", id)

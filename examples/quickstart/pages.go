@@ -11,8 +11,17 @@ var (
 // account is at the end of the bar.
 const account = `{{define "account"}}{{with .User}}<form method="post" action="/logout"><button>Sign out</button></form>{{end}}{{end}}`
 
+// report is the table of the ID token's validation.
+const report = `{{define "report"}}<h2>The ID token in 14 steps</h2>
+<table id="report">
+<caption>The print shop checks this before it signs you in: {{.Summary}}.</caption>
+<thead><tr><th scope="col">Step</th><th scope="col">Check</th><th scope="col">Result</th></tr></thead>
+<tbody>{{range .Report}}
+<tr><th scope="row">{{.Number}}</th><td>{{.Test}}{{with .Reason}} <small>{{.}}</small>{{end}}</td><td>{{state .Result}}</td></tr>{{end}}
+</tbody></table>{{end}}`
+
 var homePage = shop.Page(`The print shop`, account+`
-{{if .SignedOut}}<p class="notice" role="status" id="signed-out">You are signed out.</p>{{end}}
+{{if .SignedOut}}<p class="notice" role="status" id="signed-out">{{sign "valid"}}You are signed out.</p>{{end}}
 <p>We print the photos from your album at another service. That service gives them to us if you allow it.</p>
 <p><a class="button" href="/photos">{{if .User}}Show my photos{{else}}Sign in and choose photos{{end}}</a></p>
 <h2>Three parties</h2>
@@ -23,8 +32,8 @@ var homePage = shop.Page(`The print shop`, account+`
 </div>
 `)
 
-var photosPage = shop.Page(`Hello, {{.Name}}`, account+`
-{{if .Challenge}}<p class="wrong" id="refused">The API did not give us your photos. With your own server: the token must be a JWT as in RFC 9068, its aud must be {{.Audience}}, and its scope must include {{.Scope}}.</p>{{end}}
+var photosPage = shop.Page(`Hello, {{.Name}}`, account+report+`
+{{if .Challenge}}<p class="wrong" id="refused">{{sign "failed"}}The API did not give us your photos. With your own server: the token must be a JWT as in RFC 9068, its aud must be {{.Audience}}, and its scope must include {{.Scope}}.</p>{{end}}
 <div class="columns">
 <section class="panel server"><h2>{{mark "server"}}Who signed in</h2>
 <dl><dt>Account (sub)</dt><dd><strong>{{.User.Subject}}</strong></dd>
@@ -35,26 +44,29 @@ var photosPage = shop.Page(`Hello, {{.Name}}`, account+`
 <section class="panel api"><h2>{{mark "api"}}What the API said</h2>
 <pre id="answer" tabindex="0">{{.Answer}}</pre></section>
 </div>
-<h2>The ID token in 14 steps</h2>
-<table id="report">
-<caption>The print shop checked this before it signed you in: {{.Summary}}.</caption>
-<thead><tr><th scope="col">Step</th><th scope="col">Check</th><th scope="col">Result</th></tr></thead>
-<tbody>{{range .Claims.Report}}
-<tr><th scope="row">{{.Number}}</th><td>{{.Test}}{{with .Reason}} <small>{{.}}</small>{{end}}</td><td>{{state .Result}}</td></tr>{{end}}
-</tbody></table>
+{{template "report" .}}
 <h2>The path in seven steps</h2>
 <ol class="path" id="path">{{range .Path}}
 <li><span class="party {{.Party}}">{{.Who}}</span> <span>{{.Text}}</span></li>{{end}}
 </ol>
 `)
 
-// problems are what visitors read by the code of a problem.
-var problems = map[string]struct{ Title, Text string }{
+// words are what visitors read about a problem.
+type words struct{ Title, Text string }
+
+// apiDown is for a call without an answer.
+var apiDown = words{"The photo album does not respond", "You are signed in, but the API did not answer. Try again in a moment."}
+
+// problems are the words for the codes of the login.
+var problems = map[string]words{
+	"login_failed":            {"The sign-in failed", "The response of the server does not fit this sign-in. Sign in again."},
+	"login_required":          {"You were not signed in", "The server requires that you sign in or consent there. Sign in again."},
+	"another_user":            {"Another user signed in", "You are still signed in as before."},
 	"access_denied":           {"You were not signed in", "You cancelled the sign-in, or the server denied access. The print shop received nothing."},
 	"login_unknown":           {"This sign-in is not valid here", "It was already finished, it began in another browser, or your browser blocks cookies. Sign in again."},
 	"login_expired":           {"The sign-in took too long", "Finish a sign-in within ten minutes. Please sign in again."},
 	"configuration_error":     {"The sign-in is not set up correctly", "Trying again does not help. The reason below says what to change."},
-	"temporarily_unavailable": {"Temporarily not available", "The server or the API does not respond. Try again in a moment."},
+	"temporarily_unavailable": {"Temporarily not available", "The server does not respond. Try again in a moment."},
 	"session_lost":            {"Your browser does not keep you signed in", "You signed in, but your browser did not keep the cookie of this site. Allow cookies for this site, then sign in again."},
 	"invalid_request":         {"This link does not work", "The address is incomplete or not meant for this page."},
 	"method_not_allowed":      {"This link does not work", "The page cannot be opened in this way. Use the button of the print shop."},
@@ -62,12 +74,12 @@ var problems = map[string]struct{ Title, Text string }{
 	"cross_origin":            {"The request was rejected", "It came from another site. Open this site directly, and try again there."},
 }
 
-var problemPage = shop.Page(`{{.Title}}`, `
-<p>{{.Text}}</p>
-{{with .Reason}}<p class="wrong">Reason: <code id="reason">{{.}}</code></p>{{end}}
-<p>{{with .Retry}}<a class="button" href="{{.}}">Sign in again</a>{{else}}<a class="button" href="/">Back to the start</a>{{end}}</p>
-<p class="quiet">Code <strong id="code">{{.Code}}</strong>, reference <strong id="id">{{.ID}}</strong> in the log.</p>
-`)
+var problemPage = shop.Page(`{{.Says.Title}}`, account+report+`
+<p>{{.Says.Text}}</p>
+{{with .Problem.Reason}}<p class="wrong">{{sign "failed"}}Reason: <code id="reason">{{.}}</code></p>{{end}}
+<p>{{with .Problem.Retry}}<a class="button" href="{{.}}">{{$.Again}}</a>{{else}}<a class="button" href="/">Back to the start</a>{{end}}</p>
+<p class="quiet">Code <strong id="code">{{.Problem.Code}}</strong>, reference <strong id="id">{{.Problem.ID}}</strong> in the log.</p>
+{{with .Report}}{{template "report" $}}{{end}}`)
 
 const notFound = `<p>There is nothing at <code>{{.}}</code>.</p>
 <p><a class="button" href="/">Back to the start</a></p>`

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 
+	"github.com/countersign/countersign/client/login"
 	"github.com/countersign/countersign/examples/internal/page"
+	"github.com/countersign/countersign/idtoken"
 )
 
 // step is one of the seven steps of a login.
@@ -42,7 +45,7 @@ func (a *app) path(ctx context.Context, subject string) ([]step, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := callbackOf(ctx)
+	q := callbackOf(ctx).query
 	return []step{
 		a.asked(), a.requested(server.PushedAuthorizationRequestEndpoint != ""), {page.Server, describeCallback(q)},
 		{page.App, fmt.Sprintf("%s; the application exchanged the code with the code_verifier; the ID token of %s passed the 14 steps; UserInfo has the same sub.",
@@ -62,18 +65,37 @@ func (a *app) requested(pushed bool) step {
 	return step{page.App, fmt.Sprintf("The application pushed the authorization request (client authentication %s, PKCE S256, state, nonce) and redirects the browser with client_id and request_uri.", a.method)}
 }
 
+// callback is what the pages show about a callback: its parameters, and the report on an ID token
+// that was rejected.
+type callback struct {
+	query  url.Values
+	report *idtoken.Report
+}
+
 type callbackKey struct{}
 
 // remember keeps the parameters of a callback for the description of the path.
 func remember(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callbackKey{}, r.URL.Query())))
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callbackKey{}, &callback{query: r.URL.Query()})))
 	})
 }
 
-func callbackOf(ctx context.Context) url.Values {
-	q, _ := ctx.Value(callbackKey{}).(url.Values)
-	return q
+// callbackOf returns an empty callback for any other request.
+func callbackOf(ctx context.Context) *callback {
+	if c, ok := ctx.Value(callbackKey{}).(*callback); ok {
+		return c
+	}
+	return &callback{}
+}
+
+// keepReport keeps the report on an ID token that was rejected. The login calls it before it
+// calls ErrorPage.
+func keepReport(ctx context.Context, _ login.Problem, reason error) {
+	var rejected *idtoken.Error
+	if errors.As(reason, &rejected) {
+		callbackOf(ctx).report = rejected.Report
+	}
 }
 
 // describeCallback names the parameters of a callback without their values.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,11 +44,18 @@ func (a *app) photos(w http.ResponseWriter, r *http.Request) {
 	case !refused && errors.Is(err, tokens.ErrLoginRequired):
 		a.login.Begin(w, r, login.BeginOptions{ReturnTo: r.URL.Path})
 	case !refused && err != nil:
-		a.log.ErrorContext(r.Context(), "the API does not respond", slog.Any("reason", err))
-		a.problem(w, r, login.Problem{Status: http.StatusBadGateway, Code: login.CodeUnavailable, ID: r.URL.Path, Reason: err.Error()})
+		a.apiProblem(w, r, user, err)
 	default:
 		a.show(w, user, claims, call, newReply(body, err, challenge))
 	}
+}
+
+// apiProblem reports a call without an answer as the login reports its problems: one id is in the
+// log and on the page.
+func (a *app) apiProblem(w http.ResponseWriter, r *http.Request, user *login.User, err error) {
+	p := login.Problem{Status: http.StatusBadGateway, Code: login.CodeUnavailable, ID: rand.Text()[:12], Retry: r.URL.Path, Reason: err.Error()}
+	a.log.ErrorContext(r.Context(), "the API does not respond", slog.String("id", p.ID), slog.Any("reason", err))
+	problemPage.Write(w, p.Status, map[string]any{"User": user, "Problem": p, "Says": apiDown, "Again": again(p.Code), "Report": nil})
 }
 
 // reply is what the API answered.
@@ -75,7 +83,7 @@ func (a *app) show(w http.ResponseWriter, user *login.User, claims kept, call st
 		status = http.StatusBadGateway
 	}
 	photosPage.Write(w, status, map[string]any{
-		"Name": cmp.Or(user.Claim("name"), user.Subject), "User": user, "Claims": claims, "Summary": summary(claims.Report),
+		"Name": cmp.Or(user.Claim("name"), user.Subject), "User": user, "Report": claims.Report, "Summary": summary(claims.Report),
 		"Answer": said.text, "Challenge": said.challenge, "Audience": a.audience, "Scope": apiScope,
 		"Path": append(slices.Clip(claims.Path), call, said.step, last),
 	})

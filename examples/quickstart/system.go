@@ -33,7 +33,8 @@ type setup struct {
 	*options
 	log  *slog.Logger
 	say  func(step string)
-	http *http.Client // of the application; nil means the SDK's own
+	http *http.Client     // of the application; nil means the SDK's own
+	now  func() time.Time // the application's clock; nil means time.Now
 }
 
 // system is the three programs, running.
@@ -42,6 +43,7 @@ type system struct {
 	app, api string // addresses
 	audience string // the API's identifier
 	secret   string // the API's at the embedded server; "" at a foreign one
+	endAPI   func()
 	closing  []func()
 }
 
@@ -70,7 +72,7 @@ func start(from setup) (s *system, err error) {
 			return nil, err
 		}
 	}
-	s.serve(apiListener, newAPI(s.verifier(), s.api, s.log))
+	s.endAPI = s.serve(apiListener, newAPI(s.verifier(), s.api, s.log))
 	application, err := s.application()
 	if err != nil {
 		return nil, err
@@ -134,7 +136,7 @@ func (s *system) application() (*app, error) {
 	}
 	c, err := client.New(client.Config{
 		Issuer: s.issuer, ClientID: s.clientID, Auth: method, RedirectURL: s.callback(), PostLogoutRedirectURL: loggedOut,
-		Scopes: strings.Fields(s.scopes), HTTP: s.http,
+		Scopes: strings.Fields(s.scopes), HTTP: s.http, Now: s.now,
 	})
 	if err != nil {
 		return nil, err
@@ -152,7 +154,7 @@ func (s *system) loginConfig(a *app) login.Config {
 		Clients: map[string]*client.Client{"main": a.client}, Keys: [][]byte{key}, Store: &login.Memory{}, CookieName: "print_shop",
 		Request: client.Request{Resources: []string{s.audience}}, // what the access token is for
 		Claims:  []string{"name", "email"}, UserInfo: true, KeepTokens: true, SignIn: a.signIn,
-		ErrorPage: a.problem, Log: s.log,
+		ErrorPage: a.problem, OnProblem: keepReport, Log: s.log, Now: s.now,
 		InsecureHTTP: true, // on loopback: error pages show the reason
 	}
 }
@@ -167,7 +169,8 @@ func (s *system) listen(address string, url *string) (net.Listener, error) {
 	return l, nil
 }
 
-func (s *system) serve(l net.Listener, h http.Handler) {
+// serve starts a server, and returns the function that ends it.
+func (s *system) serve(l net.Listener, h http.Handler) (end func()) {
 	server := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -178,7 +181,9 @@ func (s *system) serve(l net.Listener, h http.Handler) {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 	go server.Serve(l)
-	s.closing = append(s.closing, func() { server.Close() })
+	end = func() { server.Close() }
+	s.closing = append(s.closing, end)
+	return end
 }
 
 func (s *system) close() {

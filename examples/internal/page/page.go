@@ -52,7 +52,7 @@ func New(title, body string) *Page { return Site{Party: App}.Page(title, body) }
 func (s Site) Page(title, body string) *Page {
 	t := template.New("layout").Funcs(template.FuncMap{
 		"site": func() Site { return s }, "style": func() template.CSS { return template.CSS(style) },
-		"icon": s.Party.address, "mark": Party.mark, "state": stateMark,
+		"icon": s.Party.address, "mark": Party.mark, "state": stateMark, "sign": sign,
 	})
 	template.Must(t.Parse(layout))
 	template.Must(t.New("title").Parse(title))

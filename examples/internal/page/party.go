@@ -56,13 +56,18 @@ var states = map[string][2]string{
 	"valid":          {"valid", `<path d="M3 8.5l3.5 3.5L13 4.5"/>`},
 	"not applicable": {"none", `<path d="M3 8h10"/>`},
 	"skipped":        {"skipped", `<path d="M3 4l5 4-5 4zM12 4v8"/>`},
+	"failed":         {"failed", `<path d="M4 4l8 8M12 4l-8 8"/>`},
 }
 
 // stateMark shows a result by color, sign and text. What is not known looks like a failure.
 func stateMark(result string) template.HTML {
-	look, ok := states[result]
-	if !ok {
-		look, result = [2]string{"failed", `<path d="M4 4l8 8M12 4l-8 8"/>`}, "failed"
+	if _, ok := states[result]; !ok {
+		result = "failed"
 	}
-	return template.HTML(`<span class="state ` + look[0] + `"><svg viewBox="0 0 16 16" aria-hidden="true">` + look[1] + `</svg> ` + result + `</span>`)
+	return template.HTML(`<span class="state `+states[result][0]+`">`) + sign(result) + template.HTML(` `+result+`</span>`)
+}
+
+// sign is the sign of a result without its text.
+func sign(result string) template.HTML {
+	return template.HTML(`<svg viewBox="0 0 16 16" aria-hidden="true">` + states[result][1] + `</svg>`)
 }
