@@ -2,7 +2,6 @@ package browser
 
 import (
 	"context"
-	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -231,88 +230,6 @@ func (p *person) withoutScripts() {
 		_, err := cdp.Call(ctx, t, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 		return err
 	}))
-}
-
-// pictures is the directory of the pictures.
-const pictures = "../../.cache/browser"
-
-// picture photographs the page in two widths. It fails the test if a narrow page is wider than
-// the screen.
-func (p *person) picture(name string) {
-	p.t.Helper()
-	if err := os.MkdirAll(pictures, 0o755); err != nil {
-		p.t.Fatal(err)
-	}
-	for _, width := range []int64{360, 1280} {
-		for _, scheme := range []string{"light", "dark"} {
-			p.variant(name, width, scheme)
-		}
-	}
-	p.scheme("")
-	p.do("resize", chromedp.ResetViewport())
-	for what, is := range accessible {
-		if !read(p, what, chromedp.Evaluate[bool](is)) {
-			p.t.Errorf("%s: not so: %s", name, what)
-		}
-	}
-}
-
-// variant photographs the page in one width and one color scheme.
-func (p *person) variant(name string, width int64, scheme string) {
-	p.t.Helper()
-	p.scheme(scheme)
-	p.do("resize", chromedp.EmulateViewport(width, 800))
-	if wide := read(p, "width", chromedp.Evaluate[int64]("document.documentElement.scrollWidth")); wide > width {
-		p.t.Errorf("%s is %d wide on a screen of %d", name, wide, width)
-	}
-	if pale := read(p, "contrast", chromedp.Evaluate[string](contrast)); pale != "" {
-		p.t.Errorf("%s, %s: the contrast is too low: %s", name, scheme, pale)
-	}
-	png := read(p, "picture", chromedp.FullScreenshot(100))
-	if err := os.WriteFile(filepath.Join(pictures, fmt.Sprintf("%s-%d-%s.png", name, width, scheme)), png, 0o644); err != nil {
-		p.t.Fatal(err)
-	}
-}
-
-// scheme sets the visitor's color scheme: "light", "dark", or "" for none.
-func (p *person) scheme(scheme string) {
-	p.t.Helper()
-	p.do("color scheme", chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		features := []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}
-		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: features})
-		return err
-	}))
-}
-
-// contrast returns the texts with a contrast below 4.5 (WCAG 2.2, success criterion 1.4.3).
-const contrast = `(() => {
-  const channels = c => { const m = c.match(/[\d.]+/g).map(Number); return { rgb: m.slice(0, 3), alpha: m.length > 3 ? m[3] : 1 } };
-  const light = rgb => rgb.map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const dark = matchMedia("(prefers-color-scheme: dark)").matches && getComputedStyle(document.documentElement).colorScheme.includes("dark");
-  const behind = e => {
-    for (; e; e = e.parentElement) { const c = channels(getComputedStyle(e).backgroundColor); if (c.alpha == 1) return c.rgb; if (c.alpha != 0) return [127, 127, 127] }
-    return dark ? [18, 18, 18] : [255, 255, 255];
-  };
-  const pale = [], walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walk.nextNode()) {
-    const text = walk.currentNode.data.trim(), e = walk.currentNode.parentElement;
-    if (!text || ["SCRIPT", "STYLE", "NOSCRIPT"].includes(e.tagName) || !e.getClientRects().length) continue;
-    const [a, b] = [light(channels(getComputedStyle(e).color).rgb), light(behind(e))].sort((x, y) => y - x);
-    if ((a + 0.05) / (b + 0.05) < 4.5) pale.push(text);
-  }
-  return pale.join(" | ");
-})()`
-
-// accessible checks that the page has a language, a title and a heading, and that its policy
-// allows its own style.
-var accessible = map[string]string{
-	"a language":              `document.documentElement.lang == "en"`,
-	"a title":                 `document.title != ""`,
-	"one heading":             `document.querySelectorAll("h1").length == 1`,
-	"a main part":             `document.querySelectorAll("main").length == 1`,
-	"a label for every input": `[...document.querySelectorAll("input:not([type=hidden])")].every(i => i.labels.length == 1)`,
-	"its style":               `[...document.styleSheets].some(s => s.cssRules.length > 0)`,
 }
 
 // wantCookies checks that scripts, http and other hosts cannot read the application's cookies.

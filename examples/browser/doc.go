@@ -3,5 +3,5 @@
 // COUNTERSIGN_BROWSER, the path of a Chromium, the tests are skipped.
 //
 // Every page is taken at 360 and at 1280 pixels, light and dark; the pictures are in .cache/browser.
-// docs/images/quickstart.png is the upper part of quickstart-result-1280-light.png.
+// docs/images/quickstart.png is a copy of readme.png there.
 package browser

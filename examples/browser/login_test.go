@@ -1,10 +1,18 @@
 package browser
 
 import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/client/login"
+	"github.com/countersign/countersign/discovery/issuertest"
 )
 
 // TestSignIn: the visitor signs in and out with the buttons.
@@ -152,6 +160,55 @@ func TestUnavailable(t *testing.T) {
 	}
 	p.wantProblem("temporarily_unavailable")
 	p.picture("problem-unavailable")
+}
+
+// startPlain starts an application on http, as in development: error pages show the reason.
+func startPlain(t *testing.T) (app string) {
+	t.Helper()
+	var routes http.Handler
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { routes.ServeHTTP(w, r) }))
+	t.Cleanup(server.Close)
+	issuer := issuertest.New(t, issuertest.Config{PlainHTTP: true})
+	clients := map[string]*client.Client{}
+	for name, secret := range map[string]string{"main": issuertest.ClientSecret, "wrong": "canary-wrong"} {
+		c, err := client.New(client.Config{Issuer: issuer.URL, ClientID: issuertest.ClientID, Auth: auth.Secret(secret), RedirectURL: server.URL + "/callback"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		clients[name] = c
+	}
+	l, err := login.New(login.Config{
+		Clients: clients, SignInPath: "/", InsecureHTTP: true, Log: slog.New(slog.DiscardHandler),
+		Limit: func(r *http.Request) time.Duration { return time.Duration(len(r.URL.Query()["limited"])) * time.Minute },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/login", l.Start())
+	mux.Handle("/callback", l.Callback())
+	mux.Handle("/logout", l.Logout())
+	routes = mux
+	return server.URL
+}
+
+// TestProblemPages: the pages of client/login in development, with the reason.
+func TestProblemPages(t *testing.T) {
+	app := startPlain(t)
+	p := newPerson(t, nil, "")
+	for name, test := range map[string]struct {
+		path   string
+		status int
+		text   string
+	}{
+		"problem-configuration": {"/login?client=wrong", 500, "invalid_client"},
+		"problem-link":          {"/login?client=nobody", 400, "This link does not work"},
+		"problem-method":        {"/logout", 405, "GET is not accepted here"},
+		"problem-limited":       {"/login?client=main&limited", 429, "Wait a moment"},
+		"problem-callback":      {"/callback", 400, "login_unknown"},
+	} {
+		p.shows(name, app+test.path, test.status, test.text)
+	}
 }
 
 // TestFormPost: the response is a form post from another site, with scripts and without.
