@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -42,16 +44,16 @@ func (d dialect) decode(payload []byte) (*claims, error) {
 	if err := c.decode(payload); err != nil {
 		return nil, err
 	}
-	return c, d.check(c)
+	return c, d.check(c, payload)
 }
 
 // check reports what does not match the configuration.
-func (d *dialect) check(c *claims) error {
+func (d *dialect) check(c *claims, payload []byte) error {
 	switch {
 	case c.fault != nil:
 		return c.fault
 	case c.marks != len(d.claims):
-		return errors.New("a claim is missing or does not have the value that Claims requires")
+		return d.unmet(payload)
 	case d.clientID != "" && c.principal.ClientID == "" && d.strict:
 		c.principal.ClientID = c.standardClient
 		return nil
@@ -59,6 +61,29 @@ func (d *dialect) check(c *claims) error {
 		return errClientID
 	}
 	return nil
+}
+
+// unmet names the first claim that does not have the value of Claims.
+func (d *dialect) unmet(payload []byte) error {
+	var members map[string]jsontext.Value
+	if err := jose.Decode(payload, &members, jose.TokenLimits); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.claims)) {
+		var got string
+		v, ok := members[name]
+		found := "missing"
+		if ok {
+			found = "not a string"
+			if setText(&got, v, "") == nil {
+				found = jose.Quote(got)
+			}
+		}
+		if !ok || found == "not a string" || got != d.claims[name] {
+			return fmt.Errorf("claim %s is %s, expected %s: send an access token of this server, or correct Claims", jose.Quote(name), found, jose.Quote(d.claims[name]))
+		}
+	}
+	return errors.New("a claim does not have the value that Claims requires")
 }
 
 // readScopes reads a string, split at spaces only (RFC 6749 §3.3), or an array of strings,

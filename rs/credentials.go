@@ -2,6 +2,7 @@ package rs
 
 import (
 	"errors"
+	"fmt"
 	"mime"
 	"net/http"
 	"net/url"
@@ -47,6 +48,8 @@ func (p *Protection) whyNoToken(r *http.Request) error {
 	switch {
 	case p.isMetadata(r):
 		return errMetadataInside
+	case isPreflight(r):
+		return fmt.Errorf("this is a preflight request (CORS) of the origin %s: mount the CORS middleware outside of Protection.Handler, and allow the origin there", logged(r.Header.Get("Origin")))
 	case field == "" || p.TokenHeader != "":
 		return nil
 	case p.DPoP != nil:
@@ -64,6 +67,12 @@ func (p *Protection) isMetadata(r *http.Request) bool {
 	}
 	u, err := url.Parse(p.ResourceMetadata)
 	return err == nil && u.Path == r.URL.Path
+}
+
+// isPreflight reports whether a browser asks if a page of another origin may call this API. Such a
+// request never has a token (CORS-preflight fetch of the Fetch standard).
+func isPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
 // and adds a token from another place. Two tokens are an error.
@@ -98,7 +107,7 @@ func (p *Protection) fromHeader(r *http.Request) (credentials, *Error) {
 		return credentials{}, nil
 	}
 	if token == "" || len(token) > maxCredentials || !checksForm(p.Tokens) && !isB64Token(token) {
-		return credentials{}, errMalformed()
+		return credentials{}, errMalformed(token)
 	}
 	return c, nil
 }
@@ -117,9 +126,12 @@ func (p *Protection) fromTokenHeader(r *http.Request) (credentials, *Error) {
 	return credentials{token: fields[0]}, nil
 }
 
-func errMalformed() *Error {
+func errMalformed(token string) *Error {
 	e := invalidRequest("the Authorization header is malformed")
 	e.Err = errors.New("expected the scheme once, a space and the token, without quotes")
+	if token == "" {
+		e.Err = errors.New("the token is empty, expected the scheme, a space and the token: look for a variable of the client that is not set")
+	}
 	return e
 }
 

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/countersign/countersign/internal/jose"
 )
 
 // Require is a guard for single routes behind a [Protection]. It calls check with the request and
@@ -56,9 +58,35 @@ func guard(r *http.Request, check func(*http.Request, *Principal) error) *Error 
 	return e
 }
 
+// guardFault is a guard that no access token can satisfy. Only the operator can correct it.
+type guardFault string
+
+func (f guardFault) Error() string { return string(f) }
+
+// unsatisfiable is the answer of a guard that rejects every request.
+func unsatisfiable(why string) *Error {
+	return &Error{Status: http.StatusForbidden, Code: InsufficientScope, Description: "no access token is accepted here", Err: guardFault(why)}
+}
+
+// checkScopes reports scopes that no token can have: none, or several in one string.
+func checkScopes(scopes []string) *Error {
+	if len(scopes) == 0 {
+		return unsatisfiable("the guard has no scopes and rejects every request: pass the required scopes")
+	}
+	for _, s := range scopes {
+		if s == "" || strings.ContainsAny(s, " \t\r\n") {
+			return unsatisfiable(fmt.Sprintf("the guard has the scope %s, which no token can have: pass each scope as an argument, without spaces", jose.Quote(s)))
+		}
+	}
+	return nil
+}
+
 // insufficientScope tells the client and the log which scopes are required and which the token
 // has.
 func insufficientScope(scopes []string, required string, p *Principal) *Error {
+	if err := checkScopes(scopes); err != nil {
+		return err
+	}
 	granted := "none"
 	if len(p.Scopes) > 0 {
 		granted = quote(strings.Join(p.Scopes, " "))
@@ -67,20 +95,16 @@ func insufficientScope(scopes []string, required string, p *Principal) *Error {
 		granted = granted[:maxLogged] + "..."
 	}
 	all := strings.Join(scopes, " ")
-	e := &Error{
+	return &Error{
 		Status: http.StatusForbidden, Code: InsufficientScope, Scope: all,
 		Description: fmt.Sprintf("the access token lacks a scope: required %s%s, granted %s", required, all, granted),
 	}
-	if len(scopes) == 0 {
-		e.Description, e.Err = "no access token is accepted here", errors.New("the guard has no scopes and rejects every request: pass the required scopes")
-	}
-	return e
 }
 
 // RequireScope is a guard for single routes behind a [Protection]. The token must have all of
 // the scopes. Other tokens are answered with 403 insufficient_scope (RFC 6750 §3.1). Without
-// arguments every request is rejected. Without a token the answer is 401, and outside of a
-// Protection 503, as for [Require].
+// arguments, or with several scopes in one string, requests are rejected. Without a token the
+// answer is 401, and outside of a Protection 503, as for [Require].
 func RequireScope(scopes ...string) func(http.Handler) http.Handler {
 	return Require(func(_ *http.Request, p *Principal) error {
 		for _, s := range scopes {
@@ -96,8 +120,9 @@ func RequireScope(scopes ...string) func(http.Handler) http.Handler {
 }
 
 // RequireAnyScope is [RequireScope] for a route that needs at least one of the scopes. Other
-// tokens are answered with 403 insufficient_scope. Without arguments every request is rejected.
-// Without a token the answer is 401, and outside of a Protection 503, as for [Require].
+// tokens are answered with 403 insufficient_scope. Without arguments, or with several scopes in
+// one string, requests are rejected. Without a token the answer is 401, and outside of a
+// Protection 503, as for [Require].
 func RequireAnyScope(scopes ...string) func(http.Handler) http.Handler {
 	return Require(func(_ *http.Request, p *Principal) error {
 		if slices.ContainsFunc(scopes, p.HasScope) {
@@ -124,6 +149,9 @@ func RequireACR(values ...string) func(http.Handler) http.Handler {
 		}
 		e := insufficientAuthentication()
 		e.ACRValues, e.Err = wanted, p.wrongACR(wanted)
+		if len(values) == 0 {
+			e.Err = guardFault("RequireACR has no values and rejects every request: pass the accepted values")
+		}
 		return e
 	})
 }
@@ -143,6 +171,9 @@ func RequireMaxAge(age time.Duration) func(http.Handler) http.Handler {
 		}
 		e := insufficientAuthentication()
 		e.Err = p.wrongAge(ago, age)
+		if age < 0 {
+			e.Err = guardFault("RequireMaxAge has a negative age and rejects every request: pass an age of at least 0")
+		}
 		age := max(age, 0)
 		e.MaxAge = &age
 		return e

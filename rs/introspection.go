@@ -157,7 +157,7 @@ func (i *Introspection) read(body []byte) (*Principal, error) {
 	if !*c.answer.active {
 		return nil, errInactive
 	}
-	if err := cmp.Or(i.check(c), d.check(c)); err != nil {
+	if err := cmp.Or(i.check(c), d.check(c, body)); err != nil {
 		return nil, err
 	}
 	p, err := c.finish(body)

@@ -35,6 +35,8 @@ func TestNoTokenReason(t *testing.T) {
 		"Basic":                 {nil, "GET", "/", "Basic canary-basic", "INFO", scheme},
 		"DPoP that is off":      {nil, "GET", "/", "DPoP " + token, "INFO", "Protection.DPoP is nil"},
 		"DPoP is on":            {func(p *rs.Protection) { p.DPoP = &rs.DPoP{} }, "GET", "/", token, "INFO", "does not begin with Bearer or DPoP"},
+		"a preflight request":   {func(p *rs.Protection) { p.TokenHeader = "" }, "OPTIONS", "/", "preflight", "INFO", "this is a preflight request (CORS) of the origin https://app.example"},
+		"options alone":         {nil, "OPTIONS", "/", "", "INFO", `an access token is required" `},
 		"another header":        {func(p *rs.Protection) { p.TokenHeader = "X-Token" }, "GET", "/", token, "INFO", `an access token is required" `},
 		"the metadata":          {nil, "GET", path, "", "ERROR", inside},
 		"its head":              {nil, "HEAD", path, "", "ERROR", inside},
@@ -49,7 +51,9 @@ func TestNoTokenReason(t *testing.T) {
 				test.edit(p)
 			}
 			r := httptest.NewRequest(test.method, test.path, nil)
-			if test.send != "" {
+			if test.send == "preflight" {
+				r.Header = http.Header{"Origin": {"https://app.example"}, "Access-Control-Request-Method": {"GET"}}
+			} else if test.send != "" {
 				r.Header.Set("Authorization", test.send)
 			}
 			w := httptest.NewRecorder()
@@ -60,6 +64,19 @@ func TestNoTokenReason(t *testing.T) {
 			if text := log.String(); !strings.Contains(text, test.want) || !strings.Contains(text, "level="+test.level) || strings.Contains(text, "eyJ") || strings.Contains(text, "canary") {
 				t.Errorf("%s: expected %s and %q in %s", name, test.level, test.want, text)
 			}
+		}
+	}
+}
+
+// TestEmptyToken: a variable of the client that is not set leaves only the scheme. The log says so.
+func TestEmptyToken(t *testing.T) {
+	for field, want := range map[string]string{"Bearer ": "the token is empty", "Bearer": "the token is empty", `Bearer "x"`: "without quotes"} {
+		var log bytes.Buffer
+		p := &rs.Protection{Tokens: jwtVerifier(optest.New(t)), Logger: slog.New(slog.NewTextHandler(&log, nil))}
+		r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
+		r.Header.Set("Authorization", field)
+		if p.Handler(http.NotFoundHandler()).ServeHTTP(w, r); w.Code != 400 || !strings.Contains(log.String(), want) {
+			t.Errorf("%q: status %d, expected %q in %s", field, w.Code, want, &log)
 		}
 	}
 }

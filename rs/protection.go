@@ -114,7 +114,7 @@ func (p *Protection) check(ctx *requestContext, r *http.Request) (*Principal, *E
 	if verr != nil {
 		err = refusal(verr)
 		if p.TokenHeader == "" && !isB64Token(c.token) { // RFC 6750 §2.1
-			err = errMalformed()
+			err = errMalformed(c.token)
 		}
 		err.dpop = c.dpop
 		return nil, err

@@ -1,7 +1,6 @@
 package rs
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -26,7 +25,7 @@ func RequireClaim(path []string, values ...string) func(http.Handler) http.Handl
 	path, values = slices.Clone(path), slices.Clone(values)
 	return Require(func(_ *http.Request, p *Principal) error {
 		if len(path) == 0 || len(values) == 0 {
-			return insufficientClaim("no access token is accepted here", errors.New("RequireClaim has no path or no values and rejects every request: pass both"))
+			return unsatisfiable("RequireClaim has no path or no values and rejects every request: pass both")
 		}
 		has, err := p.claimStrings(path)
 		if err == nil && slices.ContainsFunc(has, func(v string) bool { return slices.Contains(values, v) }) {
@@ -53,7 +52,7 @@ func (p *Principal) claimStrings(path []string) ([]string, error) {
 		}
 		var ok bool
 		if raw, ok = members[name]; !ok {
-			return nil, fmt.Errorf("the token has no claim %s: configure the server to add it to access tokens", quotePath(path[:i+1]))
+			return nil, fmt.Errorf("the token has no claim %s: %s", quotePath(path[:i+1]), p.remedyOf(path))
 		}
 	}
 	var one string
@@ -69,6 +68,25 @@ func (p *Principal) claimStrings(path []string) ([]string, error) {
 		out[i] = *s
 	}
 	return out, nil
+}
+
+// remedyOf says what to do about a claim that the token lacks.
+func (p *Principal) remedyOf(path []string) string {
+	split := strings.Split(strings.Join(path, "."), ".")
+	if len(split) > len(path) {
+		if _, err := p.claimStrings(split); err == nil {
+			return fmt.Sprintf("the claim is nested: pass the path with one element for each name, []string{%s}", strings.Join(quoted(split), ", "))
+		}
+	}
+	return "configure the server to add it to access tokens"
+}
+
+func quoted(names []string) []string {
+	out := make([]string, len(names))
+	for i, name := range names {
+		out[i] = jose.Quote(name)
+	}
+	return out
 }
 
 func quotePath(path []string) string { return jose.Quote(strings.Join(path, ".")) }

@@ -14,7 +14,7 @@ const maxKeys = 100
 
 // ErrUnknownKey reports that a set has no key with the token's kid. Only this error is a
 // reason to fetch a newer set.
-var ErrUnknownKey = errors.New("the key set has no key with the token's kid: compare the issuer of the token with the configured one")
+var ErrUnknownKey = errors.New("the key set has no key with the token's kid: the token is from another server, or Keys are. Or the server has replaced its keys")
 
 // Set is an immutable set of keys.
 type Set struct {
@@ -31,10 +31,14 @@ type Set struct {
 // A document that is not a key set is an error.
 func ParseSet(raw []byte) (*Set, error) {
 	var doc struct {
-		Keys *[]jsontext.Value `json:"keys"`
+		Keys    *[]jsontext.Value `json:"keys"`
+		JWKSURI string            `json:"jwks_uri"`
 	}
 	if err := Decode(raw, &doc, keySetLimits); err != nil {
 		return nil, fmt.Errorf("key set: %w", err)
+	}
+	if doc.Keys == nil && doc.JWKSURI != "" {
+		return nil, fmt.Errorf("key set: this is the server's metadata: use its jwks_uri %s, or the Keys of a discovery.Provider", Quote(doc.JWKSURI))
 	}
 	if doc.Keys == nil {
 		return nil, errors.New("key set: the member keys is missing")

@@ -391,3 +391,15 @@ func TestEncryptedKeySize(t *testing.T) {
 		t.Errorf("cty: %v", err)
 	}
 }
+
+// TestMetadataIsNoSet: the metadata in the place of the key set is named as such.
+func TestMetadataIsNoSet(t *testing.T) {
+	for doc, want := range map[string]string{
+		`{"issuer": "https://as.example", "jwks_uri": "https://as.example/jwks"}`: `use its jwks_uri "https://as.example/jwks"`,
+		`{"issuer": "https://as.example"}`:                                        "the member keys is missing",
+	} {
+		if _, err := jose.ParseSet([]byte(doc)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("expected %q, received %v", want, err)
+		}
+	}
+}
