@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,8 +16,9 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// clock is a clock that advances only when the client waits.
+// clock is a clock that advances only when the client waits. The server reads it at the same time.
 type clock struct {
+	mu     sync.Mutex
 	now    time.Time
 	waited []time.Duration
 	during func(n int) // what happens in the n-th wait
@@ -24,11 +26,17 @@ type clock struct {
 
 func newClock() *clock { return &clock{now: time.Now()} }
 
-func (k *clock) Now() time.Time { return k.now }
+func (k *clock) Now() time.Time {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.now
+}
 
 func (k *clock) wait(ctx context.Context, d time.Duration) error {
 	k.waited = append(k.waited, d)
+	k.mu.Lock()
 	k.now = k.now.Add(d)
+	k.mu.Unlock()
 	if k.during != nil {
 		k.during(len(k.waited))
 	}
