@@ -91,7 +91,7 @@ func metadataAt(base string) *discovery.Metadata {
 }
 
 // refusedCalls are the calls that send one request to the server. The argument code is the error
-// of a callback.
+// of a callback. Without it the callback has a code to redeem.
 func refusedCalls(t *testing.T, issuer string, m *discovery.Metadata) map[string]func(ctx context.Context, code string) error {
 	c, err := client.New(client.Config{
 		Issuer: issuer, Metadata: m, ClientID: "web", Auth: auth.SecretBasic("canary-secret"),
@@ -108,8 +108,10 @@ func refusedCalls(t *testing.T, issuer string, m *discovery.Metadata) map[string
 		return &client.Pending{
 			Issuer: issuer, ClientID: "web", RedirectURL: "https://app.example/callback", State: string(pkce.New()), Nonce: "n",
 			CodeVerifier: string(pkce.New()), Scopes: []string{"openid"}, CreatedAt: time.Now(),
-		}, url.Values{"error": {code}}
+		}, answerOf(code)
 	}
+	registered := &registration.Registered{ClientID: "web", AccessToken: "canary-registration", URI: issuer + "/registered/web"}
+	registrar := &registration.Registrar{Server: &discovery.Provider{Issuer: issuer, Static: m}}
 	return map[string]func(context.Context, string) error{
 		"Begin":    func(ctx context.Context, _ string) error { _, _, err := c.Begin(ctx, client.Request{}); return err },
 		"Exchange": func(ctx context.Context, _ string) error { _, err := c.Exchange(ctx, "code", pkce.New()); return err },
@@ -161,9 +163,28 @@ func refusedCalls(t *testing.T, issuer string, m *discovery.Metadata) map[string
 			return err
 		},
 		"Register": func(ctx context.Context, _ string) error {
-			registrar := &registration.Registrar{Server: &discovery.Provider{Issuer: issuer, Static: m}}
 			_, err := registrar.Register(ctx, registration.Metadata{RedirectURIs: []string{"https://app.example/callback"}})
 			return err
 		},
+		"Read":   func(ctx context.Context, _ string) error { _, err := registrar.Read(ctx, registered); return err },
+		"Update": func(ctx context.Context, _ string) error { _, err := registrar.Update(ctx, registered); return err },
+		"Delete": func(ctx context.Context, _ string) error { return registrar.Delete(ctx, registered) },
+		"PostForm": func(ctx context.Context, _ string) error {
+			return c.PostForm(ctx, "a step", func(m *discovery.Metadata) string { return m.DeviceAuthorizationEndpoint }, url.Values{}, &struct{}{})
+		},
+		"FinishAt": func(ctx context.Context, code string) error {
+			pending, q := callback(code)
+			q.Set("state", pending.State)
+			_, err := c.FinishAt(ctx, pending, &url.URL{Scheme: "https", Host: "app.example", Path: "/callback"}, q)
+			return err
+		},
 	}
+}
+
+// answerOf is the query of a callback.
+func answerOf(code string) url.Values {
+	if code == "" {
+		return url.Values{"code": {"canary-code"}}
+	}
+	return url.Values{"error": {code}}
 }
