@@ -18,7 +18,7 @@ var figures = regexp.MustCompile(`(?i)\b(wants?|speaks?|believes?|hears?|dies|de
 	`|has got|an own|of before|of now|goes on|once more|the (latter|former)|lets? through|(is|are) (that|those) (of|that)|gives? back|c(ame|omes?) of)\b|^\w+ gives\b`)
 
 // TestComments reads every comment of the repository: in Go, also in tests, and in scripts,
-// styles and workflows.
+// styles, pages, templates, statements of databases and workflows.
 func TestComments(t *testing.T) {
 	all := comments(t)
 	if len(all) < 8000 {
@@ -87,9 +87,33 @@ func TestCommentsOf(t *testing.T) {
 			[]textOf{{"a.go:1:1", "One,\ntwo.\n"}, {"a.go:6:6", "three\n"}, {"a.go:7:2", " four\n"}}},
 		{"a/run", "#!/bin/sh\n# One,\n# two.\nset -e\n  # three\n", []textOf{{"a/run:2", " One,\n two.\n"}, {"a/run:5", " three\n"}}},
 		{"a.js", "// One.\ncall()\n/* two\n * three */\n", []textOf{{"a.js:1", " One.\n"}, {"a.js:3", " two\n three "}}},
+		{"a.sh", "#!/bin/sh\nx=$# # one\necho a#b '#c'\n", []textOf{{"a.sh:2", " one"}}},
+		{"a.yml", "key: value # one\nlink: https://a.example/#b\n", []textOf{{"a.yml:1", " one"}}},
+		{"./Makefile", "all: # one\n\tgo test ./...\n", []textOf{{"./Makefile:1", " one"}}},
+		{"a.mjs", "call() // one\nfetch('https://a.example')\n", []textOf{{"a.mjs:1", " one"}}},
+		{"a.css", "a { color: red; } /* one */\n", []textOf{{"a.css:1", " one "}}},
+		{"a.html", "<!-- one -->\n<p>{{/* two */}}</p>\n", []textOf{{"a.html:1", " one "}, {"a.html:2", " two "}}},
+		{"a.sql", "-- One,\n-- two.\nSELECT 1 -- three\n", []textOf{{"a.sql:1", " One,\n two.\n"}, {"a.sql:3", " three"}}},
+		{"a.go", "package a\n\nconst s = `\n-- One.\nCREATE TABLE t (n INT) -- two\n`\n", []textOf{{"a.go:4:1", " One.\n"}, {"a.go:5:23", " two"}}},
+		{"a.go", "package a\n\nconst s = `<p><!-- one -->{{- /* two */}}</p> -- no /* no */`\n", []textOf{{"a.go:3:15", " one "}, {"a.go:3:27", " two "}}},
 	} {
 		if got := commentsOf(t, test.path, test.source); !slices.Equal(got, test.want) {
 			t.Errorf("%q, expected %q", got, test.want)
+		}
+	}
+}
+
+// TestFaultsBehindCode: the check reads comments behind code, and in pages, templates and
+// statements.
+func TestFaultsBehindCode(t *testing.T) {
+	for path, source := range map[string]string{
+		"a.sh": "x=1 # brings a key\n", "./Makefile": "all: # brings a key\n", "a.yml": "a: b # brings a key\n", "a.js": "f() // brings a key\n",
+		"a.css": "a {} /* brings a key */", "a.html": "<p>a</p> <!-- brings a key -->", "a.sql": "SELECT 1 -- brings a key\n",
+		"a.go": "package a\n\nconst s = `{{/* brings a key */}}`\n",
+	} {
+		found := commentsOf(t, path, source)
+		if len(found) != 1 || len(faultsOfComment(found[0].text)) != 1 {
+			t.Errorf("%s: %q, expected one comment with one fault", path, found)
 		}
 	}
 }
@@ -132,30 +156,8 @@ func goComments(t *testing.T, path, source string) (all []textOf) {
 		text := output.ReplaceAllString(group.Text(), "")
 		all = append(all, textOf{set.Position(group.Pos()).String(), strings.ReplaceAll(text, "\n\t", "\n    ")})
 	}
-	return all
+	return append(all, literalComments(set, file)...)
 }
 
 // output is the expected output of an example. Like code, it is not part of the text.
 var output = regexp.MustCompile(`(?is)(^|\n)(unordered )?output:.*`)
-
-// otherCode are files of other languages. In scripts a comment starts with #, elsewhere with //
-// or is a block.
-var (
-	otherCode = regexp.MustCompile(`\.(js|mjs|css|sh|ya?ml)$|/(Makefile|run|find|\.ci/\w+)$`)
-	scripts   = regexp.MustCompile(`(?m)(^[ \t]*#[^!].*\n)+`)
-	blocks    = regexp.MustCompile(`(?m)(^[ \t]*//.*\n)+|(?s)/\*.*?\*/`)
-	marks     = regexp.MustCompile(`(?m)^[ \t]*(#|//|/?\*+/?)`)
-)
-
-func otherComments(path, source string) (all []textOf) {
-	form := scripts
-	if strings.HasSuffix(path, "js") || strings.HasSuffix(path, "css") {
-		form = blocks
-	}
-	for _, at := range form.FindAllStringIndex(source, -1) {
-		line := 1 + strings.Count(source[:at[0]], "\n")
-		text := strings.TrimSuffix(marks.ReplaceAllString(source[at[0]:at[1]], ""), "*/")
-		all = append(all, textOf{path + ":" + strconv.Itoa(line), text})
-	}
-	return all
-}
