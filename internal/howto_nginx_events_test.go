@@ -2,6 +2,7 @@ package internal_test
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/login"
@@ -36,22 +38,113 @@ func TestNginxEvents(t *testing.T) {
 	if program == "" {
 		t.Skip("COUNTERSIGN_NGINX is not set: make proxies")
 	}
-	issuer, events := issuertest.New(t, issuertest.Config{}), make(chan string)
+	events := make(chan string)
+	through := startTalking(t, program, nginxBlock(t, "websockets-and-events.md"), func(w http.ResponseWriter, r *http.Request) { news(w, r, events) })
+	t.Run("events", func(t *testing.T) { readEvents(t, through.browser, events) })
+	t.Run("socket", func(t *testing.T) {
+		if status, line := through.shake(t); status != http.StatusSwitchingProtocols || line != "you said hello\n" {
+			t.Errorf("%d %q", status, line)
+		}
+	})
+}
+
+// TestNginxDefaults: without the lines of the page nginx keeps an event back until the response
+// ends, and does not pass on a handshake. The header X-Accel-Buffering replaces one of the lines.
+func TestNginxDefaults(t *testing.T) {
+	program := os.Getenv("COUNTERSIGN_NGINX")
+	if program == "" {
+		t.Skip("COUNTERSIGN_NGINX is not set: make proxies")
+	}
+	page := nginxBlock(t, "websockets-and-events.md")
+	buffered := regexp.MustCompile(`proxy_buffering.*|proxy_set_header (Upgrade|Connection).*`).ReplaceAllString(page, "")
+	for name, test := range map[string]struct {
+		block, header string
+		atOnce        bool
+		handshake     int
+	}{
+		"the page":          {page, "", true, http.StatusSwitchingProtocols},
+		"defaults":          {buffered, "", false, http.StatusBadRequest},
+		"X-Accel-Buffering": {buffered, "no", true, http.StatusBadRequest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			events, end := make(chan string), make(chan struct{})
+			through := startTalking(t, program, test.block, func(w http.ResponseWriter, r *http.Request) {
+				ctx, cancel := context.WithCancel(r.Context())
+				go func() { <-end; cancel() }()
+				if test.header != "" {
+					w.Header().Set("X-Accel-Buffering", test.header)
+				}
+				news(w, r.WithContext(ctx), events)
+			})
+			line := firstLine(t, through.browser)
+			events <- "one"
+			if got := within(line, 2*time.Second); (got == "data: one\n") != test.atOnce {
+				t.Errorf("after two seconds: %q", got)
+			}
+			close(end)
+			if !test.atOnce {
+				if got := within(line, time.Minute); got != "data: one\n" {
+					t.Errorf("at the end of the response: %q", got)
+				}
+			}
+			if status, _ := through.shake(t); status != test.handshake {
+				t.Errorf("handshake: status %d, expected %d", status, test.handshake)
+			}
+		})
+	}
+}
+
+// firstLine requests the events, and sends the first line of the response when it arrives.
+func firstLine(t *testing.T, browser *http.Client) <-chan string {
+	line := make(chan string, 1)
+	go func() {
+		resp, err := browser.Get("https://app.example/app/events")
+		if err != nil {
+			line <- err.Error()
+			return
+		}
+		defer resp.Body.Close()
+		got, _ := bufio.NewReader(resp.Body).ReadString('\n')
+		line <- got
+	}()
+	return line
+}
+
+// within returns what arrives in time, or "".
+func within(line <-chan string, limit time.Duration) string {
+	select {
+	case got := <-line:
+		return got
+	case <-time.After(limit):
+		return ""
+	}
+}
+
+// throughNginx is a visitor who is signed in at an application behind nginx.
+type throughNginx struct {
+	browser     *http.Client
+	front       string
+	certificate *x509.Certificate
+}
+
+// startTalking starts the application and nginx with locations, and signs the visitor in.
+func startTalking(t *testing.T, program, locations string, events http.HandlerFunc) *throughNginx {
+	t.Helper()
+	issuer := issuertest.New(t, issuertest.Config{})
 	app := httptest.NewServer(talking(t, issuer, events))
-	defer app.Close()
+	t.Cleanup(app.Close)
 	server := strings.TrimSuffix(strings.TrimSpace(nginxBlock(t, "proxies-and-base-paths.md")), "}")
-	front, certificate := startNginx(t, program, server+nginxBlock(t, "websockets-and-events.md")+"}\n", app.Listener.Addr().String())
+	front, certificate := startNginx(t, program, server+locations+"}\n", app.Listener.Addr().String())
 	browser := issuer.Browser(certificate)
 	browser.Transport = dialing(browser.Transport.(*http.Transport), "app.example:443", front)
 	if status, body := visit(t, browser, "https://app.example/app/"); status != http.StatusOK || body != "hello" {
 		t.Fatalf("%d %q", status, body)
 	}
-	t.Run("events", func(t *testing.T) { readEvents(t, browser, events) })
-	t.Run("socket", func(t *testing.T) { shake(t, browser, front, certificate) })
+	return &throughNginx{browser, front, certificate}
 }
 
 // talking is an application under /app that sends events, and that echoes over a WebSocket.
-func talking(t *testing.T, issuer *issuertest.Issuer, events <-chan string) http.Handler {
+func talking(t *testing.T, issuer *issuertest.Issuer, events http.HandlerFunc) http.Handler {
 	t.Helper()
 	c := webClient(t, issuer, func(config *client.Config) { config.RedirectURL = "https://app.example/app/callback" })
 	l, err := login.New(login.Config{
@@ -63,7 +156,7 @@ func talking(t *testing.T, issuer *issuertest.Issuer, events <-chan string) http
 	mux := http.NewServeMux()
 	mux.Handle("/login", l.Start())
 	mux.Handle("/callback", l.Callback())
-	mux.Handle("/events", l.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { news(w, r, events) })))
+	mux.Handle("/events", l.Require(events))
 	mux.Handle("/socket", l.Require(http.HandlerFunc(echo)))
 	mux.Handle("/", l.Require(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })))
 	return mux
@@ -109,11 +202,13 @@ func readEvents(t *testing.T, browser *http.Client, events chan<- string) {
 	}
 }
 
-// shake sends the handshake of a browser, with its session cookie.
-func shake(t *testing.T, browser *http.Client, front string, certificate *x509.Certificate) {
+// shake sends the handshake of a browser, with its session cookie. It returns the status and the
+// echo.
+func (n *throughNginx) shake(t *testing.T) (status int, line string) {
+	t.Helper()
 	roots := x509.NewCertPool()
-	roots.AddCert(certificate)
-	conn, err := tls.Dial("tcp", front, &tls.Config{RootCAs: roots, ServerName: "app.example"})
+	roots.AddCert(n.certificate)
+	conn, err := tls.Dial("tcp", n.front, &tls.Config{RootCAs: roots, ServerName: "app.example"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +217,7 @@ func shake(t *testing.T, browser *http.Client, front string, certificate *x509.C
 	for name, value := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Origin": "https://app.example", "Sec-Fetch-Site": "same-origin"} {
 		r.Header.Set(name, value)
 	}
-	for _, c := range browser.Jar.Cookies(&url.URL{Scheme: "https", Host: "app.example", Path: "/app/socket"}) {
+	for _, c := range n.browser.Jar.Cookies(&url.URL{Scheme: "https", Host: "app.example", Path: "/app/socket"}) {
 		r.AddCookie(c)
 	}
 	if err := r.Write(conn); err != nil {
@@ -130,11 +225,12 @@ func shake(t *testing.T, browser *http.Client, front string, certificate *x509.C
 	}
 	back := bufio.NewReader(conn)
 	resp, err := http.ReadResponse(back, r)
-	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
-		t.Fatalf("%v %v", resp, err)
+	if err != nil {
+		t.Fatal(err)
 	}
-	fmt.Fprint(conn, "hello\n")
-	if line, err := back.ReadString('\n'); line != "you said hello\n" {
-		t.Fatalf("%q, %v", line, err)
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		fmt.Fprint(conn, "hello\n")
+		line, _ = back.ReadString('\n')
 	}
+	return resp.StatusCode, line
 }
