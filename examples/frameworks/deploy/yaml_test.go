@@ -3,6 +3,7 @@ package deploy_test
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"regexp"
@@ -143,5 +144,27 @@ func TestCompose(t *testing.T) {
 	}
 	if !slices.Contains(app.DependsOn, "sso") {
 		t.Errorf("depends_on is %q", app.DependsOn)
+	}
+	checkProgram(t, page, app.Environment)
+	host, inside, _ := strings.Cut(app.Ports[0], ":")
+	if !strings.Contains(page, "Listen on `:"+inside+"`") || !strings.Contains(page, "`http://127.0.0.1:"+host+"/callback`") {
+		t.Errorf("the page does not name the port of the program: %q", app.Ports)
+	}
+}
+
+// checkProgram: the program of the README reads each variable that the file sets, and no other one.
+func checkProgram(t *testing.T, page string, environment map[string]string) {
+	t.Helper()
+	program, err := os.ReadFile("../../readme/signin/main.go")
+	if err != nil || !strings.Contains(page, "(../README.md#sign-users-in)") {
+		t.Fatalf("the page does not name the program: %v", err)
+	}
+	var read []string
+	for _, m := range regexp.MustCompile(`os\.Getenv\("([^"]+)"\)`).FindAllStringSubmatch(string(program), -1) {
+		read = append(read, m[1])
+	}
+	slices.Sort(read)
+	if set := slices.Sorted(maps.Keys(environment)); !slices.Equal(read, set) {
+		t.Errorf("the program reads %q, the file sets %q", read, set)
 	}
 }
