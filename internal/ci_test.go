@@ -2,6 +2,7 @@ package internal_test
 
 import (
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -74,5 +75,26 @@ func TestFailures(t *testing.T) {
 		"  example.com/c: TestHangs\n  example.com/d\n"
 	if strings.Contains(out, "noise") || strings.Contains(out, "TestOther") || !strings.HasSuffix(out, names) {
 		t.Errorf("the end is not %q, or tests that pass are shown:\n%s", names, out)
+	}
+}
+
+// TestContributing: each command of the table is a target of the Makefile. .ci/run runs all of
+// them except those that the page names.
+func TestContributing(t *testing.T) {
+	page, makefile, run := read(t, "../CONTRIBUTING.md"), read(t, "../Makefile"), read(t, "../.ci/run")
+	_, except, _ := strings.Cut(page, "`.ci/run` runs all of them except ")
+	except, _, _ = strings.Cut(except, "\n")
+	rows := regexp.MustCompile("(?m)^\\| `(make (\\w+))` \\|").FindAllStringSubmatch(page, -1)
+	if len(rows) < 9 || except == "" {
+		t.Fatalf("%q, except %q", rows, except)
+	}
+	for _, row := range rows {
+		command, target := row[1], row[2]
+		if !strings.Contains(makefile, "\n"+target+":") {
+			t.Errorf("%s is not a target", command)
+		}
+		if runs := strings.Contains(run, "\n"+command+"\n"); runs == strings.Contains(except, "`"+command+"`") && command != "make test" {
+			t.Errorf("%s: .ci/run runs it: %t; the page excepts %q", command, runs, except)
+		}
 	}
 }
