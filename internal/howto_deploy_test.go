@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -197,11 +198,13 @@ func probes(mux *http.ServeMux, l *login.Login, api *rs.Protection) {
 	})
 }
 
-// TestProbes: without an authorization server the process is alive, but not ready.
+// TestProbes: without an authorization server the process is alive, but not ready. After the
+// first probe the server gets no request.
 func TestProbes(t *testing.T) {
 	defer slog.SetDefault(slog.Default())
 	slog.SetDefault(slog.New(slog.DiscardHandler))
-	issuer := issuertest.New(t, issuertest.Config{})
+	var requests atomic.Int32
+	issuer := issuertest.New(t, issuertest.Config{Observe: func(issuertest.Exchange) { requests.Add(1) }})
 	for _, up := range []bool{true, false} {
 		if !up {
 			issuer.Close()
@@ -220,6 +223,13 @@ func TestProbes(t *testing.T) {
 			if (w.Code == 200) != want {
 				t.Errorf("up %t: %s: %d", up, path, w.Code)
 			}
+		}
+		before := requests.Load()
+		for range 20 {
+			mux.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/readyz", nil))
+		}
+		if got := requests.Load(); got != before || got == 0 {
+			t.Errorf("up %t: %d requests of the first probe, %d after twenty more", up, before, got)
 		}
 	}
 }
