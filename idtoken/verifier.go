@@ -143,8 +143,8 @@ type Expected struct {
 	MaxAge *time.Duration
 
 	// FrontChannel reports that the token came through the browser (OpenID Connect Core §3.2,
-	// §3.3). The nonce is then required, and so are the hashes of the code and of the access
-	// token that came with it.
+	// §3.3). The nonce is then required. The hashes of the code and of the access token that came
+	// with it are also required.
 	FrontChannel bool
 
 	// RequireStateHash makes s_hash required, as in FAPI 1.0 Advanced.

@@ -15,7 +15,7 @@ import (
 // figures are more expressions to avoid in comments. Most of them make a person of a program.
 var figures = regexp.MustCompile(`(?i)\b(wants?|speaks?|believes?|hears?|dies|deserves?|strangers?` +
 	`|anybody|everybody|whichever|in place of|the good one|asks? for|be asked` +
-	`|has got|an own|of before|of now|goes on|once more|the (latter|former)|lets? through|(is|are) (that|those) (of|that)|gives? back|c(ame|omes?) of)\b|^\w+ gives\b`)
+	`|has got|an own|of before|of now|goes on|once more|the (latter|former)|lets? through|(is|are) (that|those) (of|that)|gives? back|c(ame|omes?) of|and so (is|are|do|does|has|have))\b|^\w+ gives\b|^Nor\b`)
 
 // TestComments reads every comment of the repository: in Go, also in tests, and in scripts,
 // styles, pages, templates, statements of databases and workflows.
@@ -55,15 +55,18 @@ func faultsOfComment(comment string) (faults []string) {
 func TestFaultsOfComment(t *testing.T) {
 	long := strings.Repeat("word ", maxTextWords+1)
 	for text, faults := range map[string]int{
-		"New returns a Client. It fails if a setting is missing.": 0,
-		"Check takes whoever asks.":                               2,
-		"The server wants a key.":                                 1,
-		"key is that of the client.":                              1,
-		"find gives the session.":                                 1,
-		"Nobody else has it.":                                     1,
-		long:                                                      1,
-		"Short. " + long:                                          1,
-		"The steps:\n - " + long + "\n - two":                     1,
+		"New returns a Client. It fails if a setting is missing.":     0,
+		"Check takes whoever asks.":                                   2,
+		"The server wants a key.":                                     1,
+		"key is that of the client.":                                  1,
+		"find gives the session.":                                     1,
+		"Nobody else has it.":                                         1,
+		"The page is encrypted, and so is the key.":                   1,
+		"The page is not sent. Nor is the key.":                       1,
+		"Neither the page nor the key is sent, and so the call ends.": 0,
+		long:                                  1,
+		"Short. " + long:                      1,
+		"The steps:\n - " + long + "\n - two": 1,
 		strings.Repeat("word ", maxTextWords) + "end. One more.":  1,
 		"Every error is an [*Error]. Every error is an [*Error].": 1,
 		"It fails.\n\nIt fails.":                                  1,

@@ -27,7 +27,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// TestLinks: every link to a file of the repository has a target, and so has its anchor.
+// TestLinks: every link to a file of the repository has a target, and its anchor is a heading there.
 func TestLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]*)(#[^)]*)?\)`)
 	for _, page := range allPages(t) {
@@ -99,7 +99,8 @@ const maxWords = 30
 
 // avoided are expressions that are hard to read for readers who are not native speakers.
 var avoided = regexp.MustCompile(`(?i)\b(can(not| not)? be had|could not be had|nobody of (yours|ours)|is none|whoever|of its own` +
-	`|stands?|brings?|takes|is told|(is|are) left empty|by (its|their) name)\b`)
+	`|stands?|brings?|takes|is told|(is|are) left empty|by (its|their) name` +
+	`|change[sd]? hands|the same one|all the same|exclude each other|belongs? together)\b`)
 
 // TestPlainEnglish: no sentence of a page is too long, and no page has an expression to avoid.
 func TestPlainEnglish(t *testing.T) {
@@ -131,6 +132,10 @@ func TestUnclear(t *testing.T) {
 		{"The metadata cannot be had.", 1},
 		{"| what is left empty |", 1},
 		{"`stands` is code", 0},
+		{"An address changes hands.", 1},
+		{"Two programs use the same one all the same.", 2},
+		{"These flags exclude each other. Those belong together.", 2},
+		{"The programs use the same address.", 0},
 	} {
 		if got := unclear(test.text); len(got) != test.faults {
 			t.Errorf("%q: %q, expected %d faults", test.text, got, test.faults)

@@ -18,7 +18,8 @@ import (
 const maxTextWords = 25
 
 // idioms are more expressions to avoid in errors: each has a plain technical word.
-var idioms = regexp.MustCompile(`(?i)\b(nobody|are none|of (their|your) own|alone|meanwhile|asked for|agreed on|cannot be asked|somebody)\b`)
+var idioms = regexp.MustCompile(`(?i)\b(nobody|are none|of (their|your) own|alone|meanwhile|asked for|agreed on|cannot be asked|somebody` +
+	`|anybody|everybody|speaks|what (comes|came) back|nothing but|if (it|one) is there)\b`)
 
 var textEnd = regexp.MustCompile(`[.;!?]\s+`)
 
@@ -53,12 +54,15 @@ func faultsOf(text string) (faults []string) {
 func TestFaultsOf(t *testing.T) {
 	long := strings.Repeat("word ", maxTextWords+1)
 	for text, faults := range map[string]int{
-		"iss is %s, expected %s: set JWT.Issuer":             0,
-		"JoinKeys takes key sets of package discovery alone": 2,
-		"this grant has checks of its own: use %s":           1,
-		"nobody answered in time":                            1,
-		"the header has alg none, which is not accepted":     0,
-		long: 1,
+		"iss is %s, expected %s: set JWT.Issuer":               0,
+		"JoinKeys takes key sets of package discovery alone":   2,
+		"this grant has checks of its own: use %s":             1,
+		"nobody answered in time":                              1,
+		"the header has alg none, which is not accepted":       0,
+		"the server speaks http, and anybody can read it":      2,
+		"an attack changes what comes back, nothing but that":  2,
+		"remove the key if it is there":                        1,
+		long:                                                   1,
 		strings.Repeat("word ", maxTextWords) + "end. " + long: 2,
 		strings.Repeat("two words. ", maxTextWords):            0,
 	} {

@@ -9,12 +9,13 @@ import (
 	"github.com/countersign/countersign/client/grant"
 )
 
-// Workload gets tokens with the identity of the workload (RFC 7523): assertion gives a JWT
-// whose audience is the issuer identifier of the authorization server. A Kubernetes service
-// account token or a JWT-SVID is one. A server may expect its token endpoint as the audience, as
+// Workload gets tokens with the identity of the workload (RFC 7523): assertion returns a JWT whose
+// audience is the issuer identifier of the authorization server. Examples are a Kubernetes
+// service account token and a JWT-SVID. A server may expect its token endpoint as the audience, as
 // the draft of MCP's extension "Workload Identity Federation" does: assertion may ignore its
-// argument. The token endpoint of the metadata is not passed to it: a hostile server could name that
-// of another server. The client comes from Config.Registered or Config.Client.
+// argument. The token endpoint of the metadata is not passed to assertion: a hostile server could
+// name the token endpoint of another server.
+// The client comes from Config.Registered or Config.Client.
 func Workload(assertion func(ctx context.Context, audience string) (string, error)) Grant {
 	return func(ctx context.Context, c *client.Client, req client.TokenRequest) (*client.Tokens, error) {
 		jwt, err := assertion(ctx, c.Issuer())

@@ -152,7 +152,7 @@ func TestLogoutUnreachable(t *testing.T) {
 	}
 }
 
-// broken is a network without servers.
+// broken is an HTTP transport whose requests fail, as if there were no network.
 type broken struct{}
 
 func (broken) RoundTrip(*http.Request) (*http.Response, error) { return nil, errors.New("no route") }

@@ -200,7 +200,7 @@ func (h *Handler) forgetStored(ctx context.Context) error {
 // another server, must not send it these.
 func (h *Handler) tokensKey(issuer string) string { return h.key("tokens", h.at()+"\x00"+issuer) }
 
-// key is where the Store has something of this user: about the MCP server, or about an issuer.
+// key returns the key in the Store for an entry of this user about the MCP server or about an issuer.
 func (h *Handler) key(kind, about string) string {
 	sum := sha256.Sum256([]byte(h.config.User + "\x00" + about))
 	return "mcpauth-" + kind + ":" + base64.RawURLEncoding.EncodeToString(sum[:])

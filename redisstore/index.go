@@ -66,7 +66,7 @@ func (s *Store) Linked(ctx context.Context, index string) (keys []string, err er
 	return keys, err
 }
 
-// Unlink removes key from index, if it is there. Every error is an [*Error].
+// Unlink removes key from index, if the index has it. Every error is an [*Error].
 func (s *Store) Unlink(ctx context.Context, index, key string) error {
 	const op = "unlink"
 	if err := checkLink(index, key); err != nil {

@@ -23,7 +23,7 @@ const (
 	CacheHit  Event = "cache_hit"  // by a Cache: the token was remembered, as good or as inactive
 	CacheMiss Event = "cache_miss" // by a Cache: the token was not remembered
 	Asked     Event = "asked"      // by an Introspection: the server was called
-	Failed    Event = "failed"     // by an Introspection: the call gave no usable response
+	Failed    Event = "failed"     // by an Introspection: the call returned no usable response
 	Limited   Event = "limited"    // by an Introspection: Limit or MaxCalls prevented the call
 
 	SharedHit   Event = "shared_hit"   // by a Cache: a response of another process was used

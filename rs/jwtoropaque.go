@@ -9,10 +9,10 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// JWTOrOpaque is for a server that issues JWTs and opaque tokens. A token in the form of a JWT
-// is verified by JWT, and so is an encrypted one if JWT has decryption keys. Every other token
-// is verified by Opaque. A token that fails is not tried the other way. Both fields must be
-// set.
+// JWTOrOpaque is for a server that issues JWTs and opaque tokens. A token in the form of a JWT is
+// verified by JWT. An encrypted token is also verified by JWT if JWT has decryption keys. Every
+// other token is verified by Opaque. A token that one of them rejects is not passed to the other.
+// Both fields must be set.
 type JWTOrOpaque struct {
 	JWT    Verifier // for JWTs: a *JWT
 	Opaque Verifier // for all other tokens: an *Introspection

@@ -49,7 +49,7 @@ func (c *claims) otherJWT() error {
 }
 
 // resembles returns why a token without scope may be an ID token without nonce, such as one from
-// a refresh. It returns "" if it may not.
+// a refresh. It returns "" if the token cannot be an ID token.
 func (c *claims) resembles() string {
 	p := &c.principal
 	switch {

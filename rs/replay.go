@@ -20,7 +20,8 @@ type memoryReplay struct {
 	young, old generation
 }
 
-// proofID is the first half of a SHA-256 hash. Two proofs with the same one cannot be found.
+// proofID is the first half of a SHA-256 hash. It is not feasible to find two proofs with the same
+// proofID.
 type proofID [16]byte
 
 type generation struct {

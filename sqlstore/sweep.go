@@ -7,7 +7,7 @@ const (
 	sweepRows  = 200 // rows of each table
 )
 
-// Sweep removes rows that have expired, at most 1,000 of each table, and gives their number.
+// Sweep removes rows that have expired, at most 1,000 of each table, and returns their number.
 // Writes do the same in smaller steps, so an application need not call it. Every error is an
 // [*Error].
 func (s *Store) Sweep(ctx context.Context) (removed int64, err error) {

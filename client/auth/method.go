@@ -102,7 +102,7 @@ func (m Method) Assertion() *Assertion {
 
 // For returns the Authenticator of a client at a server, for par.Push and rs.Introspection. It
 // returns the error of Check if Check rejects the method. Otherwise it says that the key cannot
-// sign, or that the platform gave no acceptable assertion.
+// sign, or that the platform returned no acceptable assertion.
 func (m Method) For(clientID, issuer string) Authenticator {
 	return m.Bind(Binding{ClientID: clientID, Issuer: issuer})
 }

@@ -103,8 +103,8 @@ func TestBoundGrant(t *testing.T) {
 }
 
 // TestGrantOfAnotherKey: a grant that is bound to another key, or in a way that the client cannot
-// check, is not sent. Nor is one that the identity provider did not bind although the client
-// requested it.
+// check, is not sent. A grant that is not bound is not sent either if the client requested a bound
+// grant.
 func TestGrantOfAnotherKey(t *testing.T) {
 	_, other := fixedKey(t)
 	for name, test := range map[string]struct {

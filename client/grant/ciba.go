@@ -29,8 +29,7 @@ type BackchannelRequest struct {
 	// IDTokenHint is an ID token of the user, as the server issued it.
 	LoginHint, LoginHintToken, IDTokenHint string
 
-	// BindingMessage is shown on both devices, so that the user can see that they belong
-	// together.
+	// BindingMessage is shown on both devices, so that the user can compare the texts.
 	BindingMessage string
 
 	// UserCode is the user's secret. Some servers require it, to prevent unsolicited requests.

@@ -22,7 +22,7 @@ type carriedTokens struct {
 	mu sync.Mutex // older tokens must not replace the result of a refresh
 }
 
-// carried is the content of a cookie, and what is remembered of it.
+// carried is the content of a cookie, and values that are derived from it.
 type carried struct {
 	ID   string          `json:"id,omitempty"` // the session's
 	At   time.Time       `json:"at"`

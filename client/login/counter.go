@@ -25,7 +25,7 @@ const (
 
 	// DeviceCookieMissing: a session that is bound to a key came without its bound cookie. The
 	// session's cookie may have been copied. The reason is the browser's, from Secure-Session-Skipped:
-	// "unreachable", "server_error" or "quota_exceeded"; "none" where the browser gave no reason.
+	// "unreachable", "server_error" or "quota_exceeded"; "none" if the browser sent no reason.
 	DeviceCookieMissing Event = "device_cookie_missing"
 )
 

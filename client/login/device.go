@@ -139,7 +139,7 @@ func (l *Login) openBound(s *session, sealed string) bool {
 	return ok && expires.UnmarshalText(plain) == nil && l.config.Now().Before(expires)
 }
 
-// identified is what the browser names with Sec-Secure-Session-Id.
+// identified is the session in the header Sec-Secure-Session-Id.
 type identified struct {
 	hash string // of the session's id
 	key  *boundKey

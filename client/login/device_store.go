@@ -15,7 +15,7 @@ type ledger struct {
 	Until   time.Time `json:"until"`
 }
 
-// deviceEntry is where this process remembers that a session is bound.
+// deviceEntry is the key under which this process remembers that a session is bound.
 func deviceEntry(hash string) string { return "device:" + hash }
 
 // authorization is the session itself: the registration may come without its cookie.

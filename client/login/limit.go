@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// defaultMaxCalls is Config.MaxCalls if that is 0.
+// defaultMaxCalls is the limit if Config.MaxCalls is 0.
 const defaultMaxCalls = 100
 
 // gate limits the number of concurrent callers. It does not queue: waiting callers would hold

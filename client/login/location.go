@@ -87,7 +87,7 @@ func hostOf(host string) string {
 // likeness describes how well the place of an arrival matches a RedirectURL. A proxy may have
 // changed host and path, but never the query.
 type likeness struct {
-	query    bool // the RedirectURL's own query is there
+	query    bool // the query of RedirectURL is present
 	segments int  // how many segments at the end of the path agree; all of them count most
 	own      int  // parameters of the RedirectURL's query
 	host     bool

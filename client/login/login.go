@@ -33,7 +33,7 @@ type Login struct {
 	*noted
 }
 
-// noted is what was observed since New.
+// noted has the observations since New.
 type noted struct {
 	silent atomic.Bool // Silent is in use
 	nonces sync.Map    // names of the clients whose ID tokens had a nonce

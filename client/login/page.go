@@ -20,7 +20,7 @@ a:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 
 var layout = htmlpage.New(style)
 
-// words are what the page says.
+// words are the heading and the text of the page for each code.
 type words struct{ Title, Text string }
 
 var texts = map[string]words{

@@ -19,8 +19,8 @@ import (
 )
 
 // TestUnreadableSID: a logout by sid and sub also ends the user's sessions whose ID token had no
-// readable sid. They may be the session that ended. The user's sessions with another sid continue,
-// and so do the sessions of other users.
+// readable sid. They may be the session that ended. The user's sessions with another sid continue.
+// The sessions of other users also continue.
 func TestUnreadableSID(t *testing.T) {
 	for name, sid := range map[string]any{"a number": 17, "none": nil} {
 		t.Run(name, func(t *testing.T) {

@@ -272,7 +272,7 @@ func (p *proxy) explain(w http.ResponseWriter, r *http.Request, s *session, err 
 		p.login.config.Log.WarnContext(r.Context(), "login: the API, the server or the store does not respond", "reason", err)
 		p.refuse(w, http.StatusServiceUnavailable, map[string]any{"error": CodeUnavailable})
 	case r.Context().Err() != nil:
-		p.refuse(w, http.StatusBadGateway, map[string]any{"error": "bad_gateway"}) // the browser has gone
+		p.refuse(w, http.StatusBadGateway, map[string]any{"error": "bad_gateway"}) // the browser closed the connection
 	default:
 		p.login.config.Log.ErrorContext(r.Context(), "login: cannot call the API at Proxy.Target", "reason", err)
 		p.refuse(w, http.StatusBadGateway, map[string]any{"error": "bad_gateway"})

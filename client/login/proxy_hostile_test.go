@@ -76,7 +76,7 @@ func TestProxyUpgrade(t *testing.T) {
 }
 
 // TestProxyOverrides: headers that some servers read instead of the method or the path do not
-// reach the API. Nor do other spellings of removed headers. SPA-03.
+// reach the API. Other spellings of removed headers do not reach it either. SPA-03.
 func TestProxyOverrides(t *testing.T) {
 	var got http.Header
 	s := startSPA(t, setting{}, []string{"POST /photos"}, func(_ http.ResponseWriter, r *http.Request) { got = r.Header.Clone() })

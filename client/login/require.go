@@ -45,7 +45,7 @@ func (l *Login) identify(next http.Handler, nobody http.HandlerFunc) http.Handle
 		case err != nil:
 			l.fail(w, r, CodeUnavailable, err)
 		case s == nil:
-			nobody(w, withUser(r, nil)) // nor a user of another Login around this one
+			nobody(w, withUser(r, nil)) // and no user of another Login around this Login
 		default:
 			l.cookies.expireIfSent(w, r, l.markName())
 			next.ServeHTTP(w, withUser(r, l.user(w, r, s)))

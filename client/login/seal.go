@@ -21,7 +21,7 @@ const (
 	version  = 1
 )
 
-// What is sealed for one purpose does not open for another.
+// A value that is sealed for one purpose cannot be opened for another.
 const (
 	forAttempt = "login under way"
 	forSession = "session"
@@ -56,7 +56,7 @@ func newSealer(secrets [][]byte) (sealer, error) {
 // Format implements fmt.Formatter: no verb prints a secret.
 func (s sealer) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "[%d keys]", len(s.secrets)) }
 
-// aead is AES-256-GCM under a key for this purpose and this one message. With random nonces only, a
+// aead is AES-256-GCM under a key for this purpose and this message only. With random nonces only, a
 // key would be safe for 2^32 messages, which a busy site sends in weeks.
 func (s sealer) aead(i int, purpose string, salt []byte) (cipher.AEAD, error) {
 	var key [keySize]byte

@@ -12,7 +12,7 @@ import (
 	"github.com/countersign/countersign/client/tokens"
 )
 
-// session is what is kept of a login.
+// session is the stored result of a login.
 type session struct {
 	ID        string         `json:"id"` // 256 bits
 	Client    string         `json:"client"`

@@ -14,7 +14,7 @@ import (
 // ends at that moment.
 type storedSessions struct{ login *Login }
 
-// ticket is what the cookie holds.
+// ticket is the content of the cookie.
 type ticket struct {
 	ID   string    `json:"id"`
 	Seen time.Time `json:"seen"`

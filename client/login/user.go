@@ -13,8 +13,8 @@ import (
 	"github.com/countersign/countersign/client"
 )
 
-// User is a signed-in user. An account is the pair of Issuer and Subject. An email address is
-// not an identity, because it can change hands.
+// User is a signed-in user. An account is the pair of Issuer and Subject. An email address is not
+// an identity, because it can pass to another person.
 type User struct {
 	Issuer   string    // the server's issuer identifier
 	Subject  string    // sub; from Config.SignIn if the server has no ID token

@@ -93,8 +93,8 @@ func (r *Refresher) Forget(ctx context.Context, key string) error {
 	return nil
 }
 
-// forgottenKey is where Forget leaves a marker. A refresh that loaded the tokens before Forget
-// finds it after it has saved new ones.
+// forgottenKey is the key of the marker that Forget writes. A refresh that loaded the tokens before
+// Forget finds it after it has saved new ones.
 func forgottenKey(key string) string { return "forgotten:" + key }
 
 // forgottenTime is longer than the duration of a refresh under a lease.

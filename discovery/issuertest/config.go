@@ -166,8 +166,8 @@ type Client struct {
 	// Config.AccessTokens.
 	AccessTokens Format
 
-	// KeepRefreshTokens allows a refresh token to be used many times: a refresh returns the
-	// same one. False means that each refresh token is used once, and that a second use
+	// KeepRefreshTokens allows a refresh token to be used many times: a refresh returns the same
+	// refresh token. False means that each refresh token is used once, and that a second use
 	// revokes the login.
 	KeepRefreshTokens bool
 

@@ -70,7 +70,7 @@ const (
 	TokenIDMissing          Fault = "token_id_missing"          // no id_token
 	TokenDuplicateMember    Fault = "token_duplicate_member"    // access_token appears twice
 	TokenErrorWithStatusOK  Fault = "token_error_with_200"      // an error with status 200
-	RefreshOtherUser        Fault = "refresh_other_user"        // a refresh gives the ID token of another user
+	RefreshOtherUser        Fault = "refresh_other_user"        // a refresh returns the ID token of another user
 	UserInfoOtherUser       Fault = "userinfo_other_user"       // sub is another user
 	UserInfoSubjectMissing  Fault = "userinfo_subject_missing"  // no sub
 	MetadataIssuerForeign   Fault = "metadata_issuer_foreign"   // issuer is another issuer

@@ -54,7 +54,7 @@ func main() {
 	}
 }
 
-// registration is what the server knows the daemon by.
+// registration is the daemon's client at the server.
 type registration struct {
 	issuer, id, secret, api string
 	request                 client.TokenRequest
@@ -82,7 +82,7 @@ func newAPI() (*http.Client, string, error) {
 	return &http.Client{Transport: transport, Timeout: 30 * time.Second}, reg.api, nil
 }
 
-// call shows what the API says.
+// call prints the response of the API.
 func call(ctx context.Context, api *http.Client, address string) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {

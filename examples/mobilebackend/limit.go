@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// How many logins an address may try within a window. Behind a proxy every address is the
-// proxy's: let that one count.
+// How many logins an address may try within a window. Behind a proxy every address is the address
+// of the proxy: limit logins there instead.
 const (
 	window       = time.Minute
 	perWindow    = 20

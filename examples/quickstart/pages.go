@@ -8,7 +8,7 @@ var (
 	api  = page.Site{Name: "The photo album", Kind: "API", Party: page.API}
 )
 
-// account is at the end of the bar.
+// account is the sign-out button at the end of the name bar.
 const account = `{{define "account"}}{{with .User}}<form method="post" action="/logout"><button>Sign out</button></form>{{end}}{{end}}`
 
 // report is the table of the ID token's validation.

@@ -26,8 +26,8 @@ type kept struct {
 	Report []row
 }
 
-// photos is where the path begins and ends: visitors who are signed in see their photos, and
-// Require sends others to sign in.
+// photos is the first and the last page of the path. Visitors who are signed in see their photos.
+// Require sends other visitors to sign in.
 func (a *app) photos(w http.ResponseWriter, r *http.Request) {
 	user, ok := login.FromContext(r.Context())
 	var claims kept

@@ -80,7 +80,7 @@ func newApp() (http.Handler, error) {
 	return routes(l, &photos{login: l, client: c, api: os.Getenv("API_URL")}), nil
 }
 
-// newStore is where sessions are if they are not in cookies; nil for that.
+// newStore returns the store of the sessions, or nil if sessions are in cookies.
 func newStore() (login.Store, error) {
 	url := os.Getenv("REDIS_URL")
 	switch {

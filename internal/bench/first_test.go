@@ -9,8 +9,8 @@ import (
 
 var algs = []string{"RS256", "PS256", "ES256", "EdDSA"}
 
-// turn is how many calls of one kind are made before the next kind. So a machine whose speed
-// changes slows all kinds.
+// turn is how many calls of one kind are made before the next kind. If the speed of the machine
+// changes, the change affects all kinds.
 const turn = 20
 
 type contender struct {

@@ -41,7 +41,7 @@ func startTools(t testing.TB, issuer string) string {
 	return meta.Resource
 }
 
-// newAgent makes the client of a user, which knows nothing but what is in the store.
+// newAgent makes the client of a user, which knows only the content of the store.
 func (p *program) newAgent(user string) (*mcpauth.Handler, error) {
 	return mcpauth.New(mcpauth.Config{
 		Endpoint: p.Tools, Store: p.store, User: user, Trusted: func(context.Context, string) bool { return true },

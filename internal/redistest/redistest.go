@@ -85,7 +85,7 @@ func (s *Server) answers() bool {
 	return err == nil && (string(answer[:n]) == "+PONG\r\n" || strings.HasPrefix(string(answer[:n]), "-NOAUTH"))
 }
 
-// program is where redis-server is, looked for once.
+// program returns the path of redis-server. It searches once.
 func program(t testing.TB) string {
 	t.Helper()
 	path, err := find()

@@ -30,7 +30,7 @@ func writeProxy(dir, version string, modules []*goModule) error {
 	return nil
 }
 
-// write writes one module and gives its lines of go.sum.
+// write writes one module and returns its lines of go.sum.
 func (m *goModule) write(proxy, version string, sums map[string][]string) ([]string, error) {
 	escaped, err := module.EscapePath(m.path)
 	if err != nil {
@@ -58,7 +58,7 @@ func (m *goModule) write(proxy, version string, sums map[string][]string) ([]str
 	return sumLines(place, m.path, version)
 }
 
-// tagged copies the module into tree as it is tagged, and gives its go.mod.
+// tagged copies the module into tree as it is tagged, and returns its go.mod.
 func (m *goModule) tagged(tree, version string, sums map[string][]string) ([]byte, error) {
 	if err := copyTree(tree, m.dir); err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ const denied = "the policy denies this request"
 //   - 403 without a code: a question was denied, ask returned no question, or ask returned an
 //     error that is no [*rs.Error]. The log has the error.
 //   - The error of ask, if it is an [*rs.Error], and the error of PDP.StepUp for a denial.
-//   - 503: ask is nil, or the decision point gave no valid answer in time. The log says which
+//   - 503: ask is nil, or the decision point sent no valid response in time. The log says which
 //     setting to check.
 //
 // Without a token the answer is 401, as for [rs.Require].

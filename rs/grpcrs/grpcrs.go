@@ -40,8 +40,8 @@ type Guard = func(http.Handler) http.Handler
 // Config says what the methods of a server require. Protection must be set. Methods are written
 // with their full names: "/package.Service/Method".
 type Config struct {
-	// Protection verifies the tokens. An HTTP API may use the same one. Its DPoP and Deny are
-	// not used here, and New rejects one that requires DPoP. With Optional, calls without a
+	// Protection verifies the tokens. An HTTP API may use the same Protection. Its DPoP and Deny
+	// are not used here, and New rejects one that requires DPoP. With Optional, calls without a
 	// token reach the methods that have no guard.
 	Protection *rs.Protection
 

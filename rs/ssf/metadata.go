@@ -59,7 +59,7 @@ func (r *Receiver) Metadata(ctx context.Context) (*Metadata, error) {
 	}
 	m, err := r.metadata.flight.Do(ctx, r.fetchMetadata)
 	if ctx.Err() != nil {
-		return m, err // that the caller gave up says nothing about the transmitter
+		return m, err // a caller that stops waiting is not a fault of the transmitter
 	}
 	return r.metadata.keep(m, err, r.now())
 }

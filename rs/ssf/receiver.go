@@ -78,9 +78,9 @@ type Receiver struct {
 	// acknowledged when all have succeeded.
 	Effects []Effect
 
-	// Lookup finds the user of a subject of format email, phone_number, account, did or uri.
-	// value is the member of the subject. If the user is unknown, return "" and no error. An
-	// address can change hands: return the user who had it at the time at. nil means that such
+	// Lookup finds the user of a subject of format email, phone_number, account, did or uri. value
+	// is the member of the subject. If the user is unknown, return "" and no error. An address can
+	// pass to another person: return the user who had it at the time at. nil means that such
 	// subjects are unknown.
 	Lookup func(ctx context.Context, format, value string, at time.Time) (iss, sub string, err error)
 

@@ -58,10 +58,11 @@ func addExact(t *testing.T, entry timed) (until time.Time, took time.Duration) {
 	return until, 0
 }
 
-// nextSecond is far from a second on both sides after 1.2 seconds, and so is the duration.
+// nextSecond returns a time that is still far from a full second 1.2 seconds later. The duration
+// of 1.2 seconds is also far from full seconds.
 func nextSecond() time.Time { return time.Now().Truncate(time.Second).Add(time.Second) }
 
-// sameKeys: one key may name a value, a set, what was used once, and a lease. Package
+// sameKeys: the same key may be used for a value, for a set, for Once and for a lease. Package
 // client/tokens keeps tokens and their lease under related names.
 func sameKeys(t *testing.T, store any) {
 	k := key("same")
@@ -84,14 +85,14 @@ func sameKeys(t *testing.T, store any) {
 	}
 }
 
-// ended is a context whose caller has gone.
+// ended returns a context that has ended.
 func ended(t *testing.T) context.Context {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	return ctx
 }
 
-// wantEnded fails unless a call with an ended context gave an error.
+// wantEnded fails unless a call with an ended context returned an error.
 func wantEnded(t *testing.T, call string, err error) {
 	t.Helper()
 	if err == nil {

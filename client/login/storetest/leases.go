@@ -136,7 +136,7 @@ func askedLease(t *testing.T, one, two Leases) {
 	})
 }
 
-// manyLeases: a process may have many leases at a time, and a new one ends no other.
+// manyLeases: a process may have many leases at a time, and a new lease does not end another lease.
 func manyLeases(t *testing.T, one, two Leases) {
 	prefix := key("lease")
 	for i := range 100 {

@@ -96,7 +96,7 @@ func add(t *testing.T, s Log, log, value string, until time.Time) {
 	}
 }
 
-// followed: who follows gets what was added before and after, from every process.
+// followed: a reader receives the values that were added before and after it began, from every process.
 func followed(t *testing.T, one, two Log) {
 	log := key("log")
 	early := follow(t, two, log)
@@ -130,7 +130,7 @@ func separateLogs(t *testing.T, one, two Log) {
 	eventually(t, "the reader receives only the value of this log", func() bool { return r.has("a") })
 }
 
-// manyWriters: none of the values that two processes add at the same time is missed.
+// manyWriters: a reader receives all values that two processes add at the same time.
 func manyWriters(t *testing.T, one, two Log) {
 	log := key("log")
 	r := follow(t, one, log)

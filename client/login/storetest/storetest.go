@@ -12,7 +12,7 @@
 //
 //   - keys are compared byte by byte, and are not shortened,
 //   - an entry exists until its time, and at most half a second longer,
-//   - one key may name a value, a set, what was used once, and a lease,
+//   - the same key may be used for a value, for a set, for Once and for a lease,
 //   - a call whose context has ended returns an error.
 package storetest
 
@@ -112,7 +112,7 @@ func longKey() string {
 // later is a time that does not pass during a test.
 func later() time.Time { return time.Now().Add(5 * time.Minute) }
 
-// short is how long an entry lives that a test waits for.
+// short is the lifetime of an entry whose end a test waits for.
 const short = 200 * time.Millisecond
 
 // brief adds an entry that lives for a short time. On a busy machine this time may be over

@@ -60,9 +60,9 @@ func (s Site) Page(title, body string) *Page {
 	return &Page{t}
 }
 
-// policy lets a page load nothing but its icon, which is in the page, and run nothing. The hash
-// names its style sheet. There is no form-action: browsers apply it to the redirect after a form
-// too, and that redirect leads from the server back to the application.
+// policy lets a page load only its icon, which is in the page, and run no script. The hash names
+// its style sheet. There is no form-action: browsers apply it to the redirect after a form too,
+// and that redirect leads from the server back to the application.
 var policy = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; img-src data:; style-src 'sha256-" + hash(style) + "'"
 
 func hash(s string) string {

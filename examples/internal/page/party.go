@@ -36,12 +36,12 @@ func (p Party) icon() string {
 		`"/><g transform="translate(4 4)" fill="none" stroke="#fff" stroke-width="2" stroke-linecap="round" stroke-linejoin="round">` + signs[p] + `</g></svg>`
 }
 
-// address is the icon as an address, so that a page needs no other response.
+// address returns the icon as a data URL, so that a page needs no other request.
 func (p Party) address() template.URL {
 	return template.URL("data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString([]byte(p.icon())))
 }
 
-// Icon is for /favicon.ico: browsers request it for what is not a page.
+// Icon is for /favicon.ico: browsers request it for responses without a page.
 func (p Party) Icon() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		SetHeaders(w.Header())
@@ -59,7 +59,7 @@ var states = map[string][2]string{
 	"failed":         {"failed", `<path d="M4 4l8 8M12 4l-8 8"/>`},
 }
 
-// stateMark shows a result by color, sign and text. What is not known looks like a failure.
+// stateMark shows a result by color, sign and text. An unknown result looks like a failure.
 func stateMark(result string) template.HTML {
 	if _, ok := states[result]; !ok {
 		result = "failed"

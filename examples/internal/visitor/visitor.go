@@ -1,5 +1,5 @@
 // Package visitor is a browser and who sits in front of it: it follows redirects, keeps
-// cookies and fills in a server's login forms. It knows nothing but what it is shown.
+// cookies and fills in a server's login forms. It knows only the pages that it receives.
 package visitor
 
 import (
@@ -32,7 +32,7 @@ type Visitor struct {
 	jar http.CookieJar
 }
 
-// Page is what a request led to.
+// Page is the response at the end of a request and its redirects.
 type Page struct {
 	URL, Redirect *url.URL // Redirect is nil for a page
 	Status        int
@@ -177,7 +177,7 @@ func (v *Visitor) Through(ctx context.Context, p *Page) (*Page, error) {
 
 func (v *Visitor) atApp(u *url.URL) bool { return u.Scheme+"://"+u.Host == v.App }
 
-// next is where a page leads: on, or through its form.
+// next returns the request that follows a page: its redirect, or its form.
 func (v *Visitor) next(ctx context.Context, p *Page) (*http.Request, error) {
 	if p.Redirect != nil {
 		if err := v.cross(p); err != nil {

@@ -91,7 +91,7 @@ func hostOf(issuer string) string {
 	return u.Host
 }
 
-// chain is what the server presented.
+// chain is the list of certificates that the server presented.
 type chain []*x509.Certificate
 
 func presented(err error) chain {

@@ -31,8 +31,8 @@ func (x *examination) locations() []string {
 	return all
 }
 
-// documents reads the metadata everywhere, and gives the first document that the library
-// accepts, else the first one that is JSON.
+// documents reads the metadata at every usual address. It returns the first document that the
+// library accepts. Without such a document it returns the first JSON document.
 func (x *examination) documents(ctx context.Context) *document {
 	var found, absent []*document
 	for i, location := range x.locations() {

@@ -17,7 +17,7 @@ import (
 	"github.com/countersign/countersign/discovery"
 )
 
-// maxBody is what is read of a document.
+// maxBody is the maximum size of a document in bytes.
 const maxBody = 1 << 20
 
 // client sends the requests of the examination, and of the library.

@@ -77,7 +77,7 @@ func (x *examination) pushRemedy(err error, method auth.Method) string {
 	return "look for the reason in the server's log"
 }
 
-// redirectText is the server's part of an error: what was sent follows it.
+// redirectText returns the server's part of an error, without the values that were sent.
 func redirectText(text, sent string) string {
 	before, _, _ := strings.Cut(text, "; sent client_id")
 	return strings.ReplaceAll(before, strings.ToLower(sent), "")

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// quiet is for what the library would log: the report says it.
+// quiet discards the log of the library, because the report has the same facts.
 var quiet = slog.New(slog.DiscardHandler)
 
 // Level says how much a finding matters.

@@ -17,7 +17,7 @@ import (
 	"github.com/countersign/countersign/idtoken"
 )
 
-// Outcome is what a flow ended with, without secrets.
+// Outcome is the result of a flow, without secrets.
 type Outcome struct {
 	TokenType    string          `json:"token_type,omitempty"`
 	Scopes       []string        `json:"scopes,omitempty"`
@@ -76,7 +76,7 @@ func (s *session) masked(err error) error {
 	return out
 }
 
-// learn masks what the person gave to the command.
+// learn masks the secrets that were passed to the command.
 func (s *session) learn() {
 	for name, value := range map[string]string{
 		"client_secret": s.Secret, "token": s.Token, "subject_token": s.SubjectToken, "actor_token": s.ActorToken,

@@ -58,8 +58,8 @@ func jwtBearer(ctx context.Context, s *session) (*Outcome, error) {
 	return s.keep(ctx, t)
 }
 
-// refresh holds the lease of the tokens: a server that rotates refresh tokens may take a second
-// request with the same one for a theft.
+// refresh holds the lease of the tokens, so that a refresh token is sent once. A server that rotates
+// refresh tokens may treat a second request as a theft.
 func refresh(ctx context.Context, s *session) (*Outcome, error) {
 	release, held, err := s.store.Acquire(ctx, s.key(), time.Minute)
 	switch {

@@ -17,7 +17,7 @@ type Attack struct {
 	Clause   string // of that check
 	Without  string // what happens with a library that lacks the check
 
-	// Needs are switches that the attack turns on or off: it is on what they protect.
+	// Needs are the switches that the attack turns on or off, because it attacks their protection.
 	Needs map[string]bool
 
 	run func(context.Context, *lab) (screen, string)

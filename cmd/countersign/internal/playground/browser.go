@@ -17,13 +17,13 @@ func (l *lab) newBrowser() *http.Client {
 	return &http.Client{Jar: jar, Timeout: 20 * time.Second, Transport: l.recorder(laneBrowser, &lazyTransport{l: &lab{roots: l.roots, on: map[string]bool{}}})}
 }
 
-// screen is what a browser shows.
+// screen is the page that a browser shows.
 type screen struct {
 	URL, Text, Location string
 	Status              int
 }
 
-// stopAt makes the browser stop before it follows a redirect that matches, and gives its address.
+// stopAt makes the browser stop before it follows a redirect that matches, and returns its address.
 func stopAt(b *http.Client, match func(*url.URL) bool) *http.Client {
 	copied := *b
 	copied.CheckRedirect = func(r *http.Request, via []*http.Request) error {
@@ -101,7 +101,7 @@ func autoForm(page string) (action string, form url.Values) {
 	return html.UnescapeString(found[1]), form
 }
 
-// text is what a page says.
+// text returns the text of a page.
 func text(page string) string {
 	return strings.TrimSpace(blank.ReplaceAllString(html.UnescapeString(tag.ReplaceAllString(hidden.ReplaceAllString(page, ""), "\n")), "\n"))
 }

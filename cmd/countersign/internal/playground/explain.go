@@ -30,7 +30,7 @@ var explanations = map[string]explanation{
 	"response":      {"The response as a signed JWT: code, state and iss are in it.", "JARM §2.3"},
 	"session_state": {"The server's session state, for pages that watch it. The playground does not use it.", "OpenID Connect Session Management §2"},
 
-	// The token request. The authentication of the client is there and in other requests.
+	// The token request. The parameters of client authentication are also in other requests.
 	"grant_type":            {"What the application exchanges for tokens, such as a code or a refresh token.", "RFC 6749 §4.1.3, §4.5, §6"},
 	"code_verifier":         {"The secret behind code_challenge. It proves that the sender began this login.", "RFC 7636 §4.5"},
 	"client_secret":         {"The application's secret.", "RFC 6749 §2.3.1"},

@@ -56,7 +56,7 @@ type lab struct {
 	stolen   delivery
 
 	mu     sync.Mutex
-	tamper func(*http.Response) // changes what comes back to the programs of the lab; nil for nothing
+	tamper func(*http.Response) // changes the responses to the programs of the lab; nil changes nothing
 	quiet  bool                 // nothing is recorded any more
 	arrows []*arrow
 	logs   []string

@@ -24,8 +24,8 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// Own is a server of the person's own, at which the playground signs in. Attacks change only
-// what comes back from it.
+// Own is a server of the person's own, at which the playground signs in. Attacks change only its
+// responses.
 type Own struct {
 	Issuer, ClientID, Secret string
 	Scopes, IDTokenAlgs      []string
@@ -59,7 +59,7 @@ type ownLogin struct {
 
 var ownTransport = wire.NewTransport(nil)
 
-// begin makes the authorization request, and gives its address.
+// begin makes the authorization request, and returns its address.
 func (o *Own) begin(ctx context.Context, redirect string, on map[string]bool, attack *Attack) (*ownLogin, string, error) {
 	l := &ownLogin{id: rand.Text(), on: on, attack: attack}
 	l.mask.Learn("client_secret", o.Secret)

@@ -129,7 +129,7 @@ func (l *lab) describe(r *Result) {
 	}
 }
 
-// step is where a run was rejected, by the reason of the application or by the log.
+// step returns the check that rejected a run, from the reason of the application or from the log.
 func step(reason error, logs []string) string {
 	var token *idtoken.Error
 	var login *client.Error

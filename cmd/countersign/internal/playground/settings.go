@@ -50,7 +50,7 @@ func jarm(on map[string]bool) bool { return on["jarm"] || on["signing"] }
 // bound reports that tokens are bound to a key by DPoP: FAPI 2.0 needs that or a certificate.
 func bound(on map[string]bool) bool { return on["dpop"] || fapi(on) && !on["mtls"] }
 
-// profile is for a switch that no stricter profile replaces.
+// profile returns the condition of a switch: the switch is on, and no stricter profile is on.
 func profile(id string) func(map[string]bool) bool {
 	return func(on map[string]bool) bool {
 		strictest := ""

@@ -12,7 +12,7 @@ import (
 	"github.com/countersign/countersign/rs"
 )
 
-// skew is what the module's own default allows.
+// skew is the module's default.
 const skew = 30 * time.Second
 
 // accessCheck is a check of an access token before it was made.

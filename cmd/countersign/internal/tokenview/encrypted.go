@@ -32,7 +32,7 @@ func (e envelope) recipient() string {
 	return fmt.Sprintf("to %s, with alg %q and enc %q", key, e.text("alg"), e.text("enc"))
 }
 
-// Error says what is needed.
+// Error names the key that is needed.
 func (e *EncryptedError) Error() string {
 	return "the token is encrypted (JWE) " + e.recipient() + ": pass the recipient's private key with -key FILE or -key-env NAME"
 }

@@ -145,7 +145,7 @@ func (k jwk) private() (private any, err error) {
 		return nil, errors.New("the key type " + strings.TrimSpace(printable(k.Kty+" "+k.Crv)) + " is not supported, expected RSA, EC or X25519")
 	}
 	if err != nil {
-		return nil, errors.New("the numbers of the key do not belong together")
+		return nil, errors.New("the numbers of the key do not fit each other")
 	}
 	return private, nil
 }

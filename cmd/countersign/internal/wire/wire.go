@@ -36,7 +36,7 @@ func NewTransport(config *tls.Config) *http.Transport {
 	return t
 }
 
-// Recorder is an http.RoundTripper that gives every exchange to Record.
+// Recorder is an http.RoundTripper that passes every exchange to Record.
 type Recorder struct {
 	Base   http.RoundTripper
 	Record func(*Exchange)
