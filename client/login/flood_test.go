@@ -238,7 +238,7 @@ func TestSeveralProcesses(t *testing.T) {
 	}
 	b.want(b.get(callback), 200, "alice")
 	copied.want(copied.get(strings.Replace(callback, one.URL, two.URL, 1)), 400, "login_failed")
-	if one.as.Hits("/token") != 2 || !strings.Contains(two.log.String(), "Config.Store is nil") || strings.Contains(one.log.String(), "Config.Store") {
+	if one.as.Hits("/token") != 2 || !strings.Contains(two.log.String(), "Config.Store is not shared") || strings.Contains(one.log.String(), "Config.Store") {
 		t.Errorf("%d token requests\n%s\n%s", one.as.Hits("/token"), one.log, two.log)
 	}
 }

@@ -37,7 +37,7 @@ type Login struct {
 type noted struct {
 	silent atomic.Bool // Silent is in use
 	nonces sync.Map    // names of the clients whose ID tokens had a nonce
-	once   struct{ foreignCookie, foreignSession, missingClaim, severalProcesses sync.Once }
+	once   struct{ foreignCookie, foreignSession, missingClaim, severalProcesses, otherClock sync.Once }
 }
 
 // New returns a Login. The error lists every fault of the configuration. New sends no request;

@@ -3,13 +3,15 @@ package login
 import (
 	"encoding/json"
 	"errors"
-	fastjson "github.com/go-json-experiment/json"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
+	fastjson "github.com/go-json-experiment/json"
+
 	"github.com/countersign/countersign/client"
+	"github.com/countersign/countersign/internal/jose"
 )
 
 // Logins in progress are sealed into cookies of the browser, with any Store. A login that is
@@ -99,8 +101,9 @@ func (l *Login) makeRoom(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// attempts are this browser's logins under way. Cookies that do not open are removed. It reads no
-// more cookies than this package ever sets.
+// attempts are this browser's logins under way. Cookies that do not open are removed: the operator
+// is told, because they may be of another application. It reads no more cookies than this package
+// ever sets.
 func (l *Login) attempts(w http.ResponseWriter, r *http.Request) (all []*attempt) {
 	seen := 0
 	for _, c := range r.Cookies() {
@@ -111,6 +114,9 @@ func (l *Login) attempts(w http.ResponseWriter, r *http.Request) (all []*attempt
 			break
 		}
 		a := l.openAttempt(c)
+		if a == nil {
+			l.warnForeignCookie(r, c.Name)
+		}
 		if a == nil || a.Pending.Expired(l.config.Now()) {
 			l.cookies.expire(w, c.Name)
 			continue
@@ -178,12 +184,12 @@ func (l *Login) consume(r *http.Request, a *attempt) (bool, error) {
 
 // warnSeveralProcesses tells the operator once that Config.Store is needed.
 func (l *Login) warnSeveralProcesses(r *http.Request, a *attempt) {
-	if a.Process == l.process || l.config.Store != nil {
+	if _, local := l.config.Store.(*Memory); a.Process == l.process || l.config.Store != nil && !local {
 		return
 	}
 	l.once.severalProcesses.Do(func() {
-		l.config.Log.WarnContext(r.Context(), "login: a login began at another process, and Config.Store is nil",
-			"remedy", "set Config.Store if several processes serve this application. A restart of the process also causes this once")
+		l.config.Log.WarnContext(r.Context(), "login: a login began at another process, and Config.Store is not shared",
+			"remedy", "set Config.Store to a shared store if several processes serve this application. A restart of the process also causes this once")
 	})
 }
 
@@ -225,16 +231,23 @@ func (l *Login) warnForeignCookie(r *http.Request, name string) {
 	l.once.foreignCookie.Do(func() {
 		l.config.Log.WarnContext(r.Context(), "login: Config.Keys do not open a cookie", "cookie", name,
 			"remedy", "set another Config.CookieName for each application on this host, and the same Config.Keys for all processes of this application. "+
-				"Removing a key also causes this once")
+				"Removing a key, and setting or removing Config.Store, also cause this once")
 	})
 }
 
-// warnForeignSession tells the operator once about a session of another registration. Two
-// applications with the same keys and cookie name replace each other's cookie, and so sign their
-// visitors out.
+// warnForeignSession tells the operator once about a session of another registration, or of a
+// process with another clock. Two applications with the same keys and cookie name replace each
+// other's cookie, and so sign their visitors out.
 func (l *Login) warnForeignSession(r *http.Request, s *session) {
 	if s.At != l.registrations[s.Client] {
 		l.warnForeignRegistration(r)
+		return
+	}
+	if ahead := s.Seen.Sub(l.config.Now()); ahead > maxAhead {
+		l.once.otherClock.Do(func() {
+			l.config.Log.WarnContext(r.Context(), "login: a session was last used in the future", "ahead", jose.Duration(ahead.Round(time.Second)),
+				"remedy", "synchronize the clocks of all processes of this application. The visitor has to sign in again")
+		})
 	}
 }
 

@@ -73,11 +73,14 @@ func (l *Login) newSession(begun time.Time, user *User, tokens *client.Tokens) *
 	return s
 }
 
+// maxAhead is the accepted difference between the clocks of processes.
+const maxAhead = time.Minute
+
 // good reports whether a session is still valid.
 func (l *Login) good(s *session) bool {
 	now := l.config.Now()
 	return l.holds(s) && now.Before(s.Seen.Add(l.config.Idle)) &&
-		!now.Before(s.Seen.Add(-time.Minute)) // from the future: another clock's, or forged
+		s.Seen.Sub(now) <= maxAhead // from the future: another clock's, or forged
 }
 
 // holds is good without the check of the last use.
