@@ -139,6 +139,19 @@ var statusRemedies = map[int]string{
 	http.StatusMethodNotAllowed: "compare the endpoint's address with the server's metadata, or correct Config.Metadata",
 }
 
+// statusRemedy returns what to do about a response that is not an OAuth error. Facebook, for example,
+// has its own errors with status 400.
+func statusRemedy(status int, redirect bool) string {
+	text := statusRemedies[status]
+	switch {
+	case text != "" || status < 400 || status == http.StatusTooManyRequests || status >= 500:
+		return text
+	case redirect:
+		return "compare Config.ClientID, Config.Auth and Config.RedirectURL with the client's registration at the server"
+	}
+	return "compare Config.ClientID and Config.Auth with the client's registration at the server"
+}
+
 const setOrRegister = ": set Config.RedirectURL to the registered URL, or register this URL; both must be equal, including a final slash"
 
 // redirectRemedies are for a rejected request with a redirect_uri. Servers report an unregistered
@@ -155,7 +168,7 @@ func (a answered) remedy(redirect bool) string {
 	text := endpointRemedies[a.code]
 	switch {
 	case a.code == "":
-		text = statusRemedies[a.status]
+		text = statusRemedy(a.status, redirect)
 	case a.code == "access_denied" && !redirect: // the user denied it (RFC 8628 §3.5)
 		text = ""
 	}

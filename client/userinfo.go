@@ -118,7 +118,7 @@ func rejectedUserInfo(resp *endpoint.Response) error {
 	switch {
 	case e.Code == "insufficient_scope" || e.Status == http.StatusForbidden:
 		advice = "add openid to Config.Scopes, and allow it for the client at the server"
-	case e.Status == http.StatusUnauthorized:
+	case e.Status == http.StatusUnauthorized || e.Status == http.StatusBadRequest:
 		advice = "if the access token is old, refresh it. The token may also be for one API only: check Request.Resources and Config.Scopes"
 	case e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed:
 		advice = "correct UserInfoEndpoint in Config.Metadata, or do not request UserInfo"

@@ -74,7 +74,7 @@ var servers = []struct {
 	{"wrong secret at Keycloak", responds("/token", 401, `{"error":"unauthorized_client","error_description":"Invalid client or Invalid client credentials"}`), "configuration_error", []string{"correct Config.ClientID and Config.Auth"}},
 	{"wrong secret at Slack", responds("/token", 200, `{"ok":false,"error":"bad_client_secret"}`), "configuration_error", []string{"Config.Auth"}},
 	{"wrong secret at Twitch", responds("/token", 403, `{"status":403,"message":"invalid client secret"}`), "configuration_error", []string{"Config.Auth", "authentication client_secret_basic"}},
-	{"wrong secret at Facebook", responds("/token", 400, `{"error":{"message":"Error validating client secret.","type":"OAuthException","code":1}}`), "configuration_error", []string{"sent client_id"}},
+	{"wrong secret at Facebook", responds("/token", 400, `{"error":{"message":"Error validating client secret.","type":"OAuthException","code":1}}`), "configuration_error", []string{"Error validating client secret.", "sent client_id", "compare Config.ClientID, Config.Auth and Config.RedirectURL"}},
 	{"wrong client at Salesforce", responds("/token", 400, `{"error":"invalid_client_id"}`), "configuration_error", []string{"Config.ClientID"}},
 	{"deleted client at Google", responds("/token", 401, `{"error":"deleted_client"}`), "configuration_error", []string{"register the client again"}},
 	{"unknown API at Entra ID", responds("/token", 400, `{"error":"invalid_resource","error_description":"AADSTS500011"}`), "configuration_error", []string{"Request.Resources", "AADSTS500011"}},

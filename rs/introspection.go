@@ -250,7 +250,11 @@ func (i *Introspection) failure(resp *endpoint.Response, u string) error {
 	case resp.Status == http.StatusNotFound || resp.Status == http.StatusMethodNotAllowed:
 		return fmt.Errorf("introspection: %w: correct Introspection.URL, or IntrospectionEndpoint in the metadata of Introspection.Server", e)
 	}
-	return fmt.Errorf("introspection: %w: the server did not say whether the token is active", e)
+	advice := ""
+	if e.Code == "" && resp.Status == http.StatusBadRequest {
+		advice = ": check Introspection.URL and Introspection.Auth"
+	}
+	return fmt.Errorf("introspection: %w: the server did not say whether the token is active%s", e, advice)
 }
 
 // endpoint returns the URL and the context for the call. A URL from metadata must not lead to a

@@ -173,7 +173,7 @@ func isAnswered(err error) bool { return errors.As(err, new(*client.CallbackErro
 func (l *Login) end(w http.ResponseWriter, r *http.Request, a *attempt, err error) {
 	switch {
 	case a.Silent:
-		l.logSilent(r, err)
+		l.logSilent(r, a, err)
 		redirect(w, a.ReturnTo)
 	case !a.Restarted && isStale(err):
 		l.restart(w, r, a, err)

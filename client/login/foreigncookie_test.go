@@ -16,7 +16,7 @@ const (
 	otherRegistration = "a session cookie belongs to another registration"
 )
 
-// keysOf gives an application these keys.
+// keysOf sets the keys of an application.
 func keysOf(names ...string) func(*setting) {
 	return func(s *setting) {
 		s.config = func(c *login.Config) {

@@ -35,9 +35,11 @@ type Login struct {
 
 // noted has the observations since New.
 type noted struct {
-	silent atomic.Bool // Silent is in use
-	nonces sync.Map    // names of the clients whose ID tokens had a nonce
-	once   struct{ foreignCookie, foreignSession, missingClaim, severalProcesses, otherClock sync.Once }
+	silent   atomic.Bool // Silent is in use
+	accepted accepted
+	doubtful alarms
+	nonces   sync.Map // names of the clients whose ID tokens had a nonce
+	once     struct{ foreignCookie, foreignSession, missingClaim, severalProcesses, otherClock sync.Once }
 }
 
 // New returns a Login. The error lists every fault of the configuration. New sends no request;

@@ -101,8 +101,8 @@ func (l *Login) makeRoom(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// attempts are this browser's logins under way. Cookies that do not open are removed: the operator
-// is told, because they may be of another application. It reads no more cookies than this package
+// attempts are this browser's logins under way. Cookies that do not open are removed. They may be
+// of another application, so a warning is logged once. It reads no more cookies than this package
 // ever sets.
 func (l *Login) attempts(w http.ResponseWriter, r *http.Request) (all []*attempt) {
 	seen := 0

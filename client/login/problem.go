@@ -171,10 +171,7 @@ func isConfiguration(err error) bool {
 }
 
 func (l *Login) failLogin(w http.ResponseWriter, r *http.Request, a *attempt, err error) {
-	code := codeOf(err)
-	if code == CodeFailed && a != nil && (isFromServer(l.config.Clients[a.Client], err) || l.lacksNonce(a, err)) {
-		code = CodeConfiguration
-	}
+	code, err := l.faultOf(a, err)
 	l.failWith(w, r, code, a, err)
 }
 
@@ -239,15 +236,17 @@ func (l *Login) report(r *http.Request, a *attempt, p Problem, err error) {
 		c := l.config.Clients[a.Client]
 		attributes = append(attributes, slog.String("client", a.Client), slog.String("issuer", c.Issuer()), slog.String("redirect_uri", c.Config().RedirectURL))
 	}
-	l.config.Log.LogAttrs(r.Context(), level(p, err), "login: "+p.Code, attributes...)
+	l.config.Log.LogAttrs(r.Context(), l.level(p, err), "login: "+p.Code, attributes...)
 	if l.config.OnProblem != nil {
 		l.config.OnProblem(r.Context(), p, err)
 	}
 }
 
 // level returns error if the operator must act, and info otherwise.
-func level(p Problem, err error) slog.Level {
+func (l *Login) level(p Problem, err error) slog.Level {
 	switch {
+	case errors.As(err, new(*doubtfulError)) && !l.doubtful.spend(l.config.Now()):
+		return slog.LevelInfo
 	case errors.Is(err, errBusy):
 		return slog.LevelWarn
 	case p.Status >= 500 || p.Code == CodeTooLarge:

@@ -42,6 +42,7 @@ func (l *Login) redeem(r *http.Request, a *attempt, q url.Values) (*User, *clien
 	if err != nil {
 		return nil, nil, err
 	}
+	l.accepted.note(requestKey(a), l.config.Now())
 	if tokens.IDToken != nil {
 		l.nonces.Store(a.Client, true)
 	}

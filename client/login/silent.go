@@ -105,7 +105,7 @@ func (l *Login) beginSilently(w http.ResponseWriter, r *http.Request, name strin
 	l.cookies.expireIfSent(w, r, l.probeName())
 	l.markSilent(w, silentAgain)
 	if err := l.begin(w, r, a); err != nil {
-		l.logSilent(r, err)
+		l.logSilent(r, a, err)
 		return false
 	}
 	private(w.Header())
@@ -123,8 +123,8 @@ func (l *Login) wasSilent(r *http.Request, q url.Values) bool {
 }
 
 // logSilent logs why a silent login did not sign the visitor in; that it did not is usual.
-func (l *Login) logSilent(r *http.Request, err error) {
-	if code := codeOf(err); code != CodeSignIn {
+func (l *Login) logSilent(r *http.Request, a *attempt, err error) {
+	if code, err := l.faultOf(a, err); code != CodeSignIn {
 		p := l.newProblem(code, nil, err)
 		l.report(r, nil, p, err)
 	}

@@ -15,7 +15,8 @@ const (
 )
 
 // Failure returns the typed error of a response that is not the expected one. It contains the
-// error members of RFC 6749 §5.2 if the body has them, and otherwise cause.
+// error members of RFC 6749 §5.2 if the body has them. Otherwise it contains cause, and what the
+// server says in its own format.
 func (r *Response) Failure(cause string) *Error {
 	e := &Error{URL: r.URL, Status: r.Status, RetryAfter: retryAfter(r.Header)}
 	var body struct {
@@ -30,6 +31,9 @@ func (r *Response) Failure(cause string) *Error {
 		return e
 	}
 	e.Err = errors.New(cause)
+	if text := r.foreign(); text != "" {
+		e.Err = fmt.Errorf("%s: the server says %q", cause, text)
+	}
 	return e
 }
 
