@@ -51,7 +51,11 @@ func (c *check) original() {
 	}
 	differs(stepIssued, c.claims.IssuedAt.Before(o.IssuedAt.Add(-c.v.skew())), "iat is earlier and")
 	at := c.claims.AuthTime
-	differs(stepAuthTime, !at.IsZero() && !o.AuthTime.IsZero() && at.Unix() != o.AuthTime.Unix(), "auth_time")
+	both := !at.IsZero() && !o.AuthTime.IsZero()
+	differs(stepAuthTime, both && at.Unix() != o.AuthTime.Unix(), "auth_time")
+	if both && c.report.passed(stepAuthTime) {
+		c.report.valid(stepAuthTime)
+	}
 }
 
 // value returns the value of an optional claim, or "" if it is absent.

@@ -99,12 +99,15 @@ type hash struct {
 // token from the browser that came without an access token (§3.3.2.11).
 func (c *check) hashes() {
 	front := c.want.FrontChannel
-	checked := false
+	checked, reason := false, "the token has no hashes to check, and this flow requires none"
 	for _, h := range []hash{
 		{"at_hash", c.claims.AccessTokenHash, c.want.AccessToken, front && c.want.AccessToken != "", front && c.want.AccessToken == ""},
 		{"c_hash", c.claims.CodeHash, c.want.Code, front && c.want.Code != "", false},
 		{"s_hash", c.claims.StateHash, c.want.State, c.want.RequireStateHash, false},
 	} {
+		if h.got != nil && h.optional {
+			reason = "the token has at_hash, but no access token came with it"
+		}
 		if h.got == nil && !h.required || h.optional {
 			continue
 		}
@@ -121,7 +124,7 @@ func (c *check) hashes() {
 		c.report.valid(stepHashes)
 		return
 	}
-	c.report.inapplicable(stepHashes, "the token has no hashes to check, and this flow requires none")
+	c.report.inapplicable(stepHashes, reason)
 }
 
 // serverError is an error that neither the user nor an attacker can cause.

@@ -71,7 +71,7 @@ var calls = []struct {
 	{"introspection endpoint that moved", introspected(302, "", unchanged), 503, "redirects are not followed", ""},
 	{"introspection that says nothing", introspected(200, "{}", unchanged), 503, "active is missing", ""},
 	{"introspection without an audience", introspected(200, `{"active":true,"sub":"alice","token_type":"Bearer"}`, unchanged), 401, "aud is missing, expected", ""},
-	{"API without an audience", introspected(200, `{"active":true,"sub":"alice","token_type":"Bearer","aud":"x"}`, func(i *rs.Introspection) { i.Audience = "" }), 401, "set Introspection.Audience", ""},
+	{"API without an audience", introspected(200, `{"active":true,"sub":"alice","token_type":"Bearer","aud":"x"}`, func(i *rs.Introspection) { i.Audience = "" }), 503, "set Introspection.Audience", ""},
 	{"introspection without an issuer", introspected(200, "{}", func(i *rs.Introspection) { i.Issuer = "" }), 503, "Introspection.Issuer is empty", "Introspection.Issuer is empty"},
 	{"introspection by http", introspected(200, "{}", func(i *rs.Introspection) { i.URL = "http://as.example/introspect" }), 503, "Introspection.URL is not an https URL", "Introspection.URL is not an https URL"},
 	{"introspection with a line end", introspected(200, "{}", func(i *rs.Introspection) { i.Audience += "\n" }), 503, "Introspection.Audience", "white space"},

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/countersign/countersign/discovery"
@@ -40,7 +41,8 @@ type Introspection struct {
 	//
 	// "" is for servers whose responses have no aud, because they tell an API only about its own
 	// tokens. Then a response with an aud is rejected. So is a response without token_type, token_use
-	// and token_class, which may be about a refresh token.
+	// and token_class, which may be about a refresh token. Only the first response can show that
+	// the server does write aud: then every request is answered with 503, and the log names this field.
 	Audience string
 
 	// Audiences are further identifiers of this API. aud must contain Audience or one of Audiences.
@@ -95,7 +97,8 @@ type Introspection struct {
 	// Now is the clock. nil means time.Now.
 	Now func() time.Time
 
-	underWay int32 // calls; atomic
+	underWay    int32 // calls; atomic
+	withoutAuds int32 // 1 if a response without aud was accepted and no audience is set; atomic
 }
 
 var errInactive = errors.New("the server says that the token is not active")
@@ -163,6 +166,9 @@ func (i *Introspection) read(body []byte) (*Principal, error) {
 	p, err := c.finish(body)
 	if err != nil {
 		return nil, err
+	}
+	if !i.hasAudience() {
+		atomic.StoreInt32(&i.withoutAuds, 1)
 	}
 	p.Issuer, p.origin.asked = i.Issuer, true
 	return p, nil
@@ -252,7 +258,7 @@ func (i *Introspection) failure(resp *endpoint.Response, u string) error {
 	}
 	advice := ""
 	if e.Code == "" && resp.Status == http.StatusBadRequest {
-		advice = ": check Introspection.URL and Introspection.Auth"
+		advice = ": check that Introspection.URL is the introspection endpoint"
 	}
 	return fmt.Errorf("introspection: %w: the server did not say whether the token is active%s", e, advice)
 }
@@ -285,7 +291,7 @@ func (i *Introspection) check(c *claims) error {
 	case c.principal.Issuer != "" && c.principal.Issuer != i.Issuer:
 		return wrongIssuer(c.principal.Issuer, i.Issuer, "Introspection.Issuer")
 	case !i.hasAudience() && len(c.principal.Audience) > 0:
-		return fmt.Errorf("aud is %s, and no audience is configured: set Introspection.Audience to this API's audience", jose.Quote(strings.Join(c.principal.Audience, " ")))
+		return i.noAudience(c)
 	case i.hasAudience() && !c.isFor(i.Audience, i.Audiences):
 		return c.notFor(i.Audience, i.Audiences, "Introspection.Audience", `. If the server answers this API only about tokens for this API, set Introspection.Audience to ""`)
 	case c.cnf == nil && strings.EqualFold(c.answer.tokenType, "DPoP"): // RFC 9449 §6.2
@@ -304,6 +310,17 @@ func (i *Introspection) check(c *claims) error {
 		return i.clock().check(jose.NumericDate{Time: now(i.Now).Add(time.Second)}, c.issuedAt, c.notBefore)
 	}
 	return i.clock().check(c.expiry, c.issuedAt, c.notBefore)
+}
+
+// noAudience is the error of a response with an aud if no audience is configured. Until a response
+// without aud was accepted, the setting seems to be missing, so the API is not available. Later the
+// token is for another API.
+func (i *Introspection) noAudience(c *claims) error {
+	err := fmt.Errorf("aud is %s, and no audience is configured: set Introspection.Audience to this API's audience", jose.Quote(strings.Join(c.principal.Audience, " ")))
+	if atomic.LoadInt32(&i.withoutAuds) == 0 {
+		return &unavailable{err}
+	}
+	return err
 }
 
 func (i *Introspection) hasAudience() bool { return i.Audience != "" || len(i.Audiences) > 0 }
