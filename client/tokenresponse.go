@@ -176,7 +176,7 @@ func ParseSeconds(name string, value []byte) (*time.Duration, error) {
 	}
 	seconds, err := strconv.ParseFloat(string(number), 64)
 	if err != nil || !number.IsValid() || !(seconds >= 0) { // Go reads 0x10p0 too
-		return nil, fmt.Errorf("%s is %s, expected a number of seconds", name, jose.Quote(string(v)))
+		return nil, fmt.Errorf("%s is %s, expected a number of seconds: correct the server", name, jose.Quote(string(v)))
 	}
 	d := time.Duration(min(seconds, maxLifetime.Seconds())) * time.Second
 	return &d, nil

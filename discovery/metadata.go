@@ -228,7 +228,7 @@ func issuerError(got, configured string) error {
 // checkEndpoint requires https if the issuer uses https.
 func checkEndpoint(u, issuer string, policy endpoint.Policy) error {
 	if !policy.InsecureHTTP && strings.HasPrefix(issuer, "https:") && strings.HasPrefix(u, "http:") {
-		return errors.New("an http URL, expected https because the issuer uses https")
+		return errors.New("an http URL, expected https because the issuer uses https: correct the server, or set Metadata")
 	}
 	return policy.CheckURL(u)
 }
@@ -248,7 +248,10 @@ func (m *Metadata) checkComplete(keys bool) error {
 			missing = append(missing, e.name+" is missing")
 		}
 	}
-	return complaint(missing)
+	if len(missing) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: correct the server, or set Metadata", complaint(missing))
 }
 
 func complaint(wrong []string) error {

@@ -43,7 +43,7 @@ const maxSubject = 255
 // checkSubject applies OpenID Connect Core §2: present, at most 255 ASCII characters.
 func (c *claims) checkSubject() error {
 	if c.Subject == "" {
-		return errors.New("sub is missing")
+		return errors.New("sub is missing: correct the server (OpenID Connect Core §2)")
 	}
 	if len(c.Subject) > maxSubject {
 		return fmt.Errorf("sub has %d bytes, expected at most %d", len(c.Subject), maxSubject)

@@ -263,9 +263,11 @@ func (c *check) expiry() {
 	exp := c.claims.Expiry.Time
 	switch {
 	case exp.IsZero():
-		c.report.fail(stepExpiry, errors.New("exp is missing"))
+		c.report.fail(stepExpiry, errors.New("exp is missing: correct the server (OpenID Connect Core §2)"))
 	case !c.now.Before(exp.Add(c.v.skew())):
 		c.report.fail(stepExpiry, c.expired(exp))
+	case jose.IsMilliseconds(exp):
+		c.report.fail(stepExpiry, fmt.Errorf("exp is %s, more than ten years after now (%s): this is a number of milliseconds, expected seconds: correct the server", stamp(exp), stamp(c.now)))
 	case exp.After(c.now.AddDate(10, 0, 0)):
 		c.report.fail(stepExpiry, fmt.Errorf("exp is %s, more than ten years after now (%s)%s", stamp(exp), stamp(c.now), c.clocks()))
 	default:
@@ -278,7 +280,7 @@ func (c *check) issued() {
 	iat, latest := c.claims.IssuedAt.Time, c.now.Add(c.v.skew())
 	switch {
 	case iat.IsZero():
-		c.report.fail(stepIssued, errors.New("iat is missing"))
+		c.report.fail(stepIssued, errors.New("iat is missing: correct the server (OpenID Connect Core §2)"))
 	case iat.After(latest):
 		c.report.fail(stepIssued, c.ahead("iat", iat))
 	case c.now.Sub(iat)-c.v.skew() > c.v.issuedWithin(): // subtracted, for a sum could overflow

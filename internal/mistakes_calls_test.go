@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,14 +55,16 @@ func changed(change func(d *firstDay)) call {
 
 func unchanged(*rs.Introspection) {}
 
-// calls are mistakes of APIs and their callers. ready is what Ready says, "" for nothing.
-var calls = []struct {
+// callMistake is a mistake of an API or of its caller. ready is what Ready says, "" for nothing.
+type callMistake struct {
 	name   string
 	do     call
 	status int
 	says   string
 	ready  string
-}{
+}
+
+var calls = []callMistake{
 	{"wrong secret of the API", introspected(401, `{"error":"invalid_client"}`, unchanged), 503, "check Introspection.Auth", ""},
 	{"wrong secret of the API, at Keycloak", introspected(400, `{"error":"unauthorized_client"}`, unchanged), 503, "check Introspection.Auth", ""},
 	{"wrong secret of the API, a page", introspected(401, "<html>", unchanged), 503, "check Introspection.Auth", ""},
@@ -108,7 +111,7 @@ var calls = []struct {
 // TestMistakesOfCalls: what only the API's operator can fix is an ERROR and status 503, and what
 // the caller can fix is INFO. The text names the setting or what to send.
 func TestMistakesOfCalls(t *testing.T) {
-	for _, m := range calls {
+	for _, m := range slices.Concat(calls, moreCalls) {
 		t.Run(m.name, func(t *testing.T) {
 			d := newFirstDay(t)
 			tokens, authorization := m.do(d)

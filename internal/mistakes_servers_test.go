@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -62,14 +63,16 @@ func editing(edit issuertest.Edit) func(*firstDay) {
 	return func(d *firstDay) { d.serve(issuertest.Config{Edit: edit}) }
 }
 
-// servers are mistakes as the servers of other vendors report them. says are parts of the one line
-// in the log.
-var servers = []struct {
+// serverMistake is a mistake as the server of a vendor reports it. says are parts of the one line in
+// the log.
+type serverMistake struct {
 	name string
 	do   func(*firstDay)
 	code string
 	says []string
-}{
+}
+
+var servers = []serverMistake{
 	{"wrong secret at Auth0", responds("/token", 401, `{"error":"access_denied","error_description":"Unauthorized"}`), "configuration_error", []string{"Config.ClientID and Config.Auth", `client_id \"web\"`}},
 	{"wrong secret at Keycloak", responds("/token", 401, `{"error":"unauthorized_client","error_description":"Invalid client or Invalid client credentials"}`), "configuration_error", []string{"correct Config.ClientID and Config.Auth"}},
 	{"wrong secret at Slack", responds("/token", 200, `{"ok":false,"error":"bad_client_secret"}`), "configuration_error", []string{"Config.Auth"}},
@@ -134,7 +137,7 @@ var servers = []struct {
 // TestMistakesAtOtherServers: what only an operator can fix is an ERROR without a link to try
 // again, however the server reports it. What a visitor can cause is not.
 func TestMistakesAtOtherServers(t *testing.T) {
-	for _, m := range servers {
+	for _, m := range slices.Concat(servers, moreServers) {
 		t.Run(m.name, func(t *testing.T) {
 			d := newFirstDay(t)
 			m.do(d)

@@ -131,7 +131,7 @@ func parse(resp *endpoint.Response) (*Pushed, error) {
 		return nil, errInBody
 	}
 	if body.RequestURI == "" || len(body.RequestURI) > maxRequestURI || strings.IndexFunc(body.RequestURI, notVisible) >= 0 {
-		return nil, errors.New("request_uri in the response is missing or malformed")
+		return nil, errors.New("request_uri in the response is missing or malformed: correct the server, or do not push requests (Config.PAR)")
 	}
 	lifetime, err := seconds(body.ExpiresIn)
 	if err != nil {

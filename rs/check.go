@@ -121,7 +121,7 @@ func (c *claims) checkComplete(j *JWT) error {
 		{"jti", c.principal.ID == ""},
 	} {
 		if claim.missing {
-			return fmt.Errorf("%s is missing, and typ at+jwt requires it (RFC 9068 §2.2)", claim.name)
+			return fmt.Errorf("%s is missing, and typ at+jwt requires it (RFC 9068 §2.2): configure the server to write it", claim.name)
 		}
 	}
 	return nil

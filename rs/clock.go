@@ -73,6 +73,9 @@ func (c clock) ahead(claim string, at jose.NumericDate) error {
 // far reports an exp that no server writes. The local clock may be years behind.
 func (c clock) far(exp, iat jose.NumericDate) error {
 	err := clockErrorf("exp is %s, more than ten years after the local clock (%s)", exp.UTC().Format(time.RFC3339), c.now.UTC().Format(time.RFC3339))
+	if jose.IsMilliseconds(exp.Time) {
+		return fmt.Errorf("%w: this is a number of milliseconds, expected seconds: correct the server", err)
+	}
 	if iat.After(c.now.Add(c.skew)) {
 		return fmt.Errorf("%w: the clocks differ: the local clock is %s behind the time at which the token was issued", err, jose.Duration(iat.Sub(c.now).Round(time.Second)))
 	}

@@ -136,7 +136,7 @@ func checkProofAlgs(algs []string) error {
 			return errors.New("DPoP.Algs contains a symmetric algorithm, expected asymmetric ones")
 		}
 	}
-	return jose.CheckAlgs(algs)
+	return jose.CheckAlgsOf("DPoP.Algs", algs)
 }
 
 // check compares the proof of the request with the token and its key.

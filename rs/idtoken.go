@@ -219,7 +219,7 @@ func (v *IDToken) configured() error {
 	case v.IssuedWithin < 0:
 		return fmt.Errorf("IDToken.IssuedWithin is %s, expected 0 or more", jose.Duration(v.IssuedWithin))
 	}
-	if err := jose.CheckAlgs(v.algs()); err != nil {
+	if err := jose.CheckAlgsOf("IDToken.Algs", v.algs()); err != nil {
 		return fmt.Errorf("IDToken.Algs: %w", err)
 	}
 	return nil

@@ -152,7 +152,7 @@ func (i *Introspection) read(body []byte) (*Principal, error) {
 	d := dialect{subject: i.SubjectClaim, issuer: i.Issuer, audience: i.Audience}
 	c := &claims{dialect: d, answer: &answerClaims{}}
 	if err := c.decode(body); err != nil {
-		return nil, &unavailable{fmt.Errorf("introspection: %w", err)}
+		return nil, &unavailable{fmt.Errorf("introspection: %w: check that Introspection.URL is the introspection endpoint", err)}
 	}
 	if c.answer.active == nil {
 		return nil, &unavailable{errors.New("introspection: active is missing in the response")}
@@ -297,7 +297,7 @@ func (i *Introspection) check(c *claims) error {
 	case c.cnf == nil && strings.EqualFold(c.answer.tokenType, "DPoP"): // RFC 9449 §6.2
 		return errors.New("token_type is DPoP, but the response has no cnf")
 	case c.answer.otherKind() != "":
-		return errors.New("this is not an access token: " + c.answer.otherKind())
+		return errors.New("this is not an access token: " + c.answer.otherKind() + ": send the access token")
 	case !i.isAccessToken(c.answer):
 		return errors.New("the response has neither aud nor token_type, so this may be a refresh token: configure the server to write them. If it never answers about refresh tokens, set Introspection.InsecureMissingTokenType")
 	case (c.idToken || c.nonce) && c.answer.tokenType == "" && c.answer.tokenUse == "" && !i.InsecureMissingTokenType:

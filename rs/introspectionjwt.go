@@ -55,7 +55,7 @@ func (s *SignedAnswers) configured() error {
 	if s.Recipient == "" || s.Keys == nil {
 		return errors.New("SignedAnswers.Recipient or SignedAnswers.Keys is not set: set both")
 	}
-	return jose.CheckAlgs(s.algs())
+	return jose.CheckAlgsOf("SignedAnswers.Algs", s.algs())
 }
 
 func (s *SignedAnswers) algs() []string {

@@ -205,7 +205,7 @@ func (j *JWT) configured() error {
 	case j.Skew < 0 || j.Skew > maxSkew:
 		return fmt.Errorf("JWT.Skew is %s, expected 0 to %s", jose.Duration(j.Skew), jose.Duration(maxSkew))
 	}
-	return jose.CheckAlgs(j.algs())
+	return jose.CheckAlgsOf("JWT.Algs", j.algs())
 }
 
 var defaultAlgs = []string{"RS256"}

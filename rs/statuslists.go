@@ -81,7 +81,7 @@ func (s *StatusLists) configured() error {
 			return errors.New("StatusLists.Origins contains a value that is not an https origin, such as https://status.example")
 		}
 	}
-	return jose.CheckAlgs(s.algs())
+	return jose.CheckAlgsOf("StatusLists.Algs", s.algs())
 }
 
 func (s *StatusLists) algs() []string {

@@ -34,6 +34,10 @@ func Duration(d time.Duration) string {
 	return text
 }
 
+// IsMilliseconds reports whether a time was read from milliseconds instead of seconds: it is after
+// the year 5000.
+func IsMilliseconds(t time.Time) bool { return t.Unix() > 1e11 }
+
 func parts(n time.Duration, unit string, rest time.Duration) string {
 	switch {
 	case rest == 0:
