@@ -22,11 +22,11 @@ import (
 type Request struct {
 	unprinted[Request]
 
-	// Scopes are requested in addition to Config.Scopes.
+	// Scopes are requested in addition to Config.Scopes. Empty means only Config.Scopes.
 	Scopes []string
 
 	// ACRValues are the accepted authentication context classes, in order of preference. The ID
-	// token must contain one of them.
+	// token must contain one of them. Empty means that acr is not checked.
 	ACRValues []string
 
 	// MaxAge is the maximum time since the user authenticated, in whole seconds. If it is set,
@@ -34,8 +34,8 @@ type Request struct {
 	MaxAge *time.Duration
 
 	// Prompt holds values such as "login", "consent", "select_account" or "none" (OpenID Connect
-	// Core §3.1.2.1). With "login", an ID token whose auth_time is before the request is
-	// rejected. Set MaxAge too if the ID token must contain auth_time.
+	// Core §3.1.2.1). With "login", an ID token whose auth_time is before the request is rejected.
+	// Set MaxAge too if the ID token must contain auth_time. Empty lets the server decide.
 	Prompt []string
 
 	// Subject is the sub of the user who must sign in. Set it for prompt "login" and for
@@ -44,16 +44,19 @@ type Request struct {
 	// user.
 	Subject string
 
-	// LoginHint identifies the user who is about to sign in, if the application knows the user.
+	// LoginHint identifies the user who is about to sign in, if the application knows the user. ""
+	// sends no hint.
 	LoginHint string
 
 	// IDTokenHint is an ID token of the user: Tokens.IDTokenHint. It is not encoded in JSON.
 	IDTokenHint string `json:"-"`
 
-	// UILocales are the user's languages as BCP 47 tags, in order of preference.
+	// UILocales are the user's languages as BCP 47 tags, in order of preference. Empty lets the
+	// server decide.
 	UILocales []string
 
-	// Display tells the server how to show its pages: "page", "popup", "touch" or "wap".
+	// Display tells the server how to show its pages: "page", "popup", "touch" or "wap". "" lets
+	// the server decide.
 	Display string
 
 	// Claims requests individual claims (OpenID Connect Core §5.5). It is any value that encodes
@@ -61,15 +64,16 @@ type Request struct {
 	// its values replace ACRValues when the ID token is checked.
 	Claims any
 
-	// Resources are the APIs that the access token is for, RFC 8707: absolute URIs.
+	// Resources are the APIs that the access token is for, RFC 8707: absolute URIs. Empty lets the
+	// server decide.
 	Resources []string
 
 	// AuthorizationDetails describes the access that the token must grant, RFC 9396. It is any
 	// value that encodes to that JSON array. nil requests none.
 	AuthorizationDetails any
 
-	// Extra holds additional parameters that a server defines. Parameters that the module sets
-	// are rejected.
+	// Extra holds additional parameters that a server defines. Parameters that the module sets are
+	// rejected. nil sends none.
 	Extra url.Values
 }
 

@@ -52,7 +52,7 @@ type Config struct {
 	Profile Profile
 
 	// IssuerAlias and Tenants have the same meaning as in idtoken.Verifier. They are for Google,
-	// and for Entra ID if Issuer contains {tenantid}.
+	// and for Entra ID if Issuer contains {tenantid}. Both are empty for other servers.
 	IssuerAlias string
 	Tenants     []string
 
@@ -167,10 +167,11 @@ type Config struct {
 	IntrospectionDecryptionKeys []idtoken.DecryptionKey
 
 	// TrustedAudiences are the audiences that an ID token or a signed response may contain in
-	// addition to ClientID.
+	// addition to ClientID. Empty means only ClientID.
 	TrustedAudiences []string
 
 	// AuthorizedParties are the accepted values of azp in an ID token in addition to ClientID.
+	// Empty means only ClientID.
 	AuthorizedParties []string
 
 	// Skew is the accepted difference from the server's clock. 0 means 30 seconds. The maximum

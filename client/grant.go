@@ -40,16 +40,17 @@ type TokenRequest struct {
 	// (grant.BeginDevice, grant.BeginBackchannel) nil means Config.Scopes.
 	Scopes []string
 
-	// Resources are the APIs that the access token is for, RFC 8707: absolute URIs.
+	// Resources are the APIs that the access token is for, RFC 8707: absolute URIs. Empty lets the
+	// server decide.
 	Resources []string
 
 	// AuthorizationDetails describes the access that the token must grant, RFC 9396. It is any
 	// value that encodes to that JSON array. nil requests none.
 	AuthorizationDetails any
 
-	// Extra holds more parameters that a server defines, such as audience, or the
-	// response_type that OpenAM requires for a login on a device. Parameters that the module
-	// sets are rejected here.
+	// Extra holds more parameters that a server defines, such as audience, or the response_type
+	// that OpenAM requires for a login on a device. Parameters that the module sets are rejected
+	// here. nil sends none.
 	Extra url.Values
 }
 

@@ -17,7 +17,7 @@ const metadataFresh = time.Hour
 // Provider must not be copied after that.
 type Provider struct {
 	// Issuer is the server's issuer identifier. It must be exactly equal to the issuer in the
-	// metadata.
+	// metadata. It must be set.
 	Issuer string
 
 	// URL is the address of the metadata, if the server does not publish it where OpenID

@@ -39,9 +39,10 @@ type Verifier struct {
 	// Issuer is accepted.
 	IssuerAlias string
 
-	// Tenants lists the tenant IDs whose users may sign in when Issuer contains {tenantid} (Entra ID).
-	// iss must then be Issuer with the token's tid instead of {tenantid}. The signing key must belong
-	// to that tenant or to all tenants.
+	// Tenants lists the tenant IDs whose users may sign in when Issuer contains {tenantid} (Entra
+	// ID). iss must then be Issuer with the token's tid instead of {tenantid}. The signing key must
+	// belong to that tenant or to all tenants. Empty is for an Issuer without {tenantid}, or means
+	// that AcceptTenant decides about every tenant.
 	Tenants []string
 
 	// AcceptTenant decides about tenants that Tenants does not list, when Issuer contains

@@ -75,8 +75,8 @@ type Config struct {
 
 	// InsecureNoS256 are issuers whose metadata need not list S256 in
 	// code_challenge_methods_supported. S256 is sent to them too, but may be ignored. In revision
-	// 2025-03-26 an MCP server may be its own authorization server without metadata. Its endpoints are
-	// then /authorize, /token and /register.
+	// 2025-03-26 an MCP server may be its own authorization server without metadata. Its endpoints
+	// are then /authorize, /token and /register. Empty means none.
 	InsecureNoS256 []string
 
 	// HTTP sends the requests. Its Transport is used. nil means the module's own client for

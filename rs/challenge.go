@@ -96,11 +96,11 @@ func (p *Protection) answer(w http.ResponseWriter, r *http.Request, e *Error) {
 
 // retryAfter returns whole seconds, rounded up (RFC 9110 §10.2.3).
 func (e *Error) retryAfter() string {
-	seconds := int64(5)
+	wait := 5 * time.Second
 	if e.RetryAfter > 0 {
-		seconds = int64((e.RetryAfter-1)/time.Second) + 1
+		wait = e.RetryAfter
 	}
-	return strconv.FormatInt(seconds, 10)
+	return strconv.FormatInt(int64((wait-1)/time.Second)+1, 10)
 }
 
 // body returns the JSON body, which repeats the parameters of the challenge.

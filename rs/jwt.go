@@ -32,9 +32,9 @@ type JWT struct {
 	// (Entra ID). Then Tenants must be set.
 	Issuer string
 
-	// Tenants are the tenants whose tokens are accepted if Issuer contains {tenantid}. The
-	// token's tid must be the tenant in its iss. The member issuer of the signing key must be
-	// that issuer, or KeyIssuer for keys of all tenants.
+	// Tenants are the tenants whose tokens are accepted if Issuer contains {tenantid}. The token's
+	// tid must be the tenant in its iss. The member issuer of the signing key must be that issuer,
+	// or KeyIssuer for keys of all tenants. Empty is for an Issuer without {tenantid}.
 	Tenants []string
 
 	// KeyIssuer is the member issuer of keys that sign for all tenants. "" means Issuer.
@@ -52,16 +52,17 @@ type JWT struct {
 	Audiences []string
 
 	// AudienceClients replaces Audience for servers whose access tokens have no aud (Amazon
-	// Cognito). It lists the clients whose tokens are for this API. It requires Typ and Claims.
-	// A token with an aud is rejected.
+	// Cognito). It lists the clients whose tokens are for this API. It requires Typ and Claims. A
+	// token with an aud is rejected. Empty is for tokens with an aud.
 	AudienceClients []string
 
 	// Keys are the server's keys: Provider.Keys, KeysAt, JoinKeys or StaticKeys of package
 	// discovery, or a key set of go-oidc.
 	Keys KeySet
 
-	// DecryptionKeys are private keys of this API, for servers that encrypt access tokens to
-	// it. If there are any, a token that is not encrypted is rejected.
+	// DecryptionKeys are private keys of this API, for servers that encrypt access tokens to it. If
+	// there are any, a token that is not encrypted is rejected. Empty means that an encrypted token
+	// is rejected.
 	DecryptionKeys []DecryptionKey
 
 	// InsecureRSAOAEP also accepts RSA-OAEP, which uses SHA-1, for servers that offer nothing
@@ -81,12 +82,12 @@ type JWT struct {
 	// was issued to (azp).
 	Typ string
 
-	// OtherTyps are further accepted values of typ, for example while a server changes to RFC
-	// 9068. Each token must follow the rules of its typ.
+	// OtherTyps are further accepted values of typ, for example while a server changes to RFC 9068.
+	// Each token must follow the rules of its typ. Empty means only Typ.
 	OtherTyps []string
 
 	// Claims are claims that must have exactly this string value. They distinguish the server's
-	// access tokens from its other JWTs, for example {"token_use": "access"}.
+	// access tokens from its other JWTs, for example {"token_use": "access"}. nil requires none.
 	Claims map[string]string
 
 	// InsecureNonce also accepts tokens with a nonce, which Keycloak wrote until version 25. It

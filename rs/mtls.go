@@ -31,8 +31,8 @@ type MTLS struct {
 	// it. 0 means that Header has another form.
 	XFCC int
 
-	// Proxies are the addresses of the proxies. Header is read only in requests that come from
-	// one of them.
+	// Proxies are the addresses of the proxies. Header is read only in requests that come from one
+	// of them. It must be set if Header is set.
 	Proxies []netip.Prefix
 }
 

@@ -36,10 +36,10 @@ type Assertion struct {
 	// another server. FAPI profiles accept only "".
 	Audience string
 
-	// Endpoints are for servers that require the URL of the called endpoint as aud, such as
-	// PingOne Advanced Identity Cloud. They are the URLs of those endpoints, exactly as in the
-	// server's metadata. A request to another endpoint uses Audience. They are never read from
-	// metadata. FAPI profiles reject them.
+	// Endpoints are for servers that require the URL of the called endpoint as aud, such as PingOne
+	// Advanced Identity Cloud. They are the URLs of those endpoints, exactly as in the server's
+	// metadata. A request to another endpoint uses Audience. They are never read from metadata.
+	// FAPI profiles reject them. Empty means Audience for every endpoint.
 	Endpoints []string
 
 	// Typ is the header's typ. "" means "client-authentication+jwt". "JWT" and OmitTyp are for

@@ -38,7 +38,7 @@ type CrossApp struct {
 	// Resource is the resource identifier of the API (RFC 8707): an absolute URI.
 	Resource string
 
-	// Scopes are the requested scopes. With nil the servers decide.
+	// Scopes are the requested scopes. nil lets the servers decide.
 	Scopes []string
 
 	// Subject returns the user's ID token. It is called once for each grant. Its error makes the

@@ -26,13 +26,15 @@ type BackchannelRequest struct {
 	client.TokenRequest
 
 	// LoginHint identifies the user. LoginHintToken is a token that identifies the user.
-	// IDTokenHint is an ID token of the user, as the server issued it.
+	// IDTokenHint is an ID token of the user, as the server issued it. One of the three must be
+	// set, and the others must be empty.
 	LoginHint, LoginHintToken, IDTokenHint string
 
-	// BindingMessage is shown on both devices, so that the user can compare the texts.
+	// BindingMessage is shown on both devices, so that the user can compare the texts. "" shows none.
 	BindingMessage string
 
-	// UserCode is the user's secret. Some servers require it, to prevent unsolicited requests.
+	// UserCode is the user's secret. Some servers require it, to prevent unsolicited requests. ""
+	// sends none.
 	UserCode string
 
 	// RequestedExpiry is how long the user may take, in whole seconds. 0 means the server's
@@ -40,7 +42,7 @@ type BackchannelRequest struct {
 	RequestedExpiry time.Duration
 
 	// ACRValues are the accepted authentication context classes, in order of preference. The ID
-	// token must contain one of them.
+	// token must contain one of them. Empty means that acr is not checked.
 	ACRValues []string
 
 	// Ping says that the client is registered for the ping mode: the server notifies a

@@ -22,17 +22,17 @@ type AssertionRequest struct {
 
 	client.TokenRequest
 
-	// Assertion is a JWT of another issuer that the server trusts.
+	// Assertion is a JWT of another issuer that the server trusts. "" means a JWT that Keys sign.
 	Assertion string
 
-	// Keys sign a JWT of this client, a new one for every request.
+	// Keys sign a JWT of this client, a new one for every request. nil is for an Assertion.
 	Keys auth.KeySource
 
 	// Issuer is the iss of that JWT. "" means Config.ClientID.
 	Issuer string
 
-	// Subject is the sub of that JWT: the party that the tokens are for. It has no default. For
-	// the client itself use Config.ClientID.
+	// Subject is the sub of that JWT: the party that the tokens are for. With Keys it must be set.
+	// For the client itself use Config.ClientID.
 	Subject string
 
 	// Audience is the single aud of that JWT. "" means the server's issuer identifier. It is
@@ -47,8 +47,8 @@ type AssertionRequest struct {
 	// Lifetime is the lifetime of that JWT. 0 means one minute. The maximum is 5 minutes.
 	Lifetime time.Duration
 
-	// Claims are additional claims of that JWT that a server defines. Claims that the module
-	// sets are rejected.
+	// Claims are additional claims of that JWT that a server defines. Claims that the module sets
+	// are rejected. nil adds none.
 	Claims map[string]any
 }
 

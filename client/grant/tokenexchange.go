@@ -40,7 +40,8 @@ type ExchangeRequest struct {
 	// the server's default.
 	RequestedTokenType string
 
-	// Audiences are the server's names of the services that the new token is for.
+	// Audiences are the server's names of the services that the new token is for. Empty lets the
+	// server decide.
 	Audiences []string
 }
 

@@ -41,11 +41,12 @@ type Config struct {
 	// §4.1.2). The log warns when a login begins at one process and ends at another.
 	Store Store
 
-	// Request holds the settings of every login in addition to its client's Config.
+	// Request holds the settings of every login in addition to its client's Config. The zero value
+	// adds none.
 	Request client.Request
 
-	// Claims are the names of the claims that the session keeps for [User.Claims], such as
-	// "name" and "email". The fields of User are always kept.
+	// Claims are the names of the claims that the session keeps for [User.Claims], such as "name"
+	// and "email". The fields of User are always kept. Empty means only those.
 	Claims []string
 
 	// UserInfo calls the UserInfo endpoint in each login, for Claims that the ID token lacks.
@@ -58,7 +59,7 @@ type Config struct {
 	// and the parameters of the callback (Apple's "user", for example) without those of the
 	// protocol. An error rejects the user: 403, CodeDenied, and no new session; an earlier
 	// one stays. An error that is Temporary or a timeout, or a *url.Error of net/http, means
-	// CodeUnavailable.
+	// CodeUnavailable. nil accepts every user.
 	//
 	// For a client without ID tokens (GitHub, plain OAuth 2.0) it must set user.Subject to an
 	// identifier that the server never gives to another user. user.Issuer is then the client's
@@ -78,7 +79,7 @@ type Config struct {
 	Effects []Effect
 
 	// OnServerLogout is called after the server has ended sessions here, by a back-channel or
-	// front-channel logout.
+	// front-channel logout. nil means no call.
 	OnServerLogout func(ctx context.Context, ended ServerLogout)
 
 	// Limit is called before a login starts: by Start, Begin, Require, Silent and Initiated. A

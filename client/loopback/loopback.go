@@ -33,7 +33,7 @@ type Config struct {
 	// each copy of the program has a different secret.
 	Client client.Config
 
-	// Request has additional parameters of the login.
+	// Request has additional parameters of the login. The zero value adds none.
 	Request client.Request
 
 	// Open shows the address to the user. Login calls it in a goroutine. It may return before the

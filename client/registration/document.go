@@ -23,7 +23,8 @@ import (
 // certificate) or does not authenticate (none). A shared secret is not possible.
 type Document struct {
 	// ClientID is the URL of the document. It must be https, with a path, and without query,
-	// fragment, user info and dot segments. Servers compare it character by character.
+	// fragment, user info and dot segments. Servers compare it character by character. It is
+	// required.
 	ClientID string
 
 	// Metadata is the content of the document. TokenEndpointAuthMethod must be set.

@@ -60,8 +60,8 @@ type Config struct {
 	// [Issuer.Deny]. It runs in its own goroutine.
 	Ask func(subject, address string)
 
-	// ScopeTexts are the descriptions of scopes on the consent page, such as {"photos.read":
-	// "See your photos"}. The scopes of OpenID Connect have a default text.
+	// ScopeTexts are the descriptions of scopes on the consent page, such as {"photos.read": "See
+	// your photos"}. The scopes of OpenID Connect have a default text. nil adds no text.
 	ScopeTexts map[string]string
 
 	// Algorithm is the signature algorithm of the issuer's key. "" means RS256.
@@ -84,8 +84,8 @@ type Config struct {
 	// Delay is how long the fault Slow delays a response. 0 means one minute.
 	Delay time.Duration
 
-	// Metadata changes the metadata: each member replaces the issuer's own. A nil value
-	// removes a member.
+	// Metadata changes the metadata: each member replaces the issuer's own. A nil value removes a
+	// member. nil changes nothing.
 	Metadata map[string]any
 
 	// EncryptionKey publishes an encryption key (ECDH-ES, P-256). The issuer then accepts
@@ -93,18 +93,18 @@ type Config struct {
 	// objects are rejected.
 	EncryptionKey bool
 
-	// Edit contains functions that change responses.
+	// Edit contains functions that change responses. The zero value changes nothing.
 	Edit Edit
 
-	// Grants are additional grant types, by name. They replace the issuer's own grant types
-	// of the same name.
+	// Grants are additional grant types, by name. They replace the issuer's own grant types of the
+	// same name. nil adds none.
 	Grants map[string]GrantType
 
-	// SecretPrefix is the prefix of every code, opaque token and client secret that the
-	// issuer generates. Search the output of a test for it to find a secret in a log.
+	// SecretPrefix is the prefix of every code, opaque token and client secret that the issuer
+	// generates. Search the output of a test for it to find a secret in a log. "" means no prefix.
 	SecretPrefix string
 
-	// Faults are injected at the start, see [Issuer.Inject].
+	// Faults are injected at the start, see [Issuer.Inject]. Empty means none.
 	Faults []Fault
 
 	// HTTP sends back-channel logout tokens and CIBA pings. nil means a client with a

@@ -45,15 +45,16 @@ type Config struct {
 	// token reach the methods that have no guard.
 	Protection *rs.Protection
 
-	// Methods are the guards of single methods. These methods also need a valid token.
+	// Methods are the guards of single methods. These methods also need a valid token. nil means
+	// that Default guards every method.
 	Methods map[string]Guard
 
 	// Default is the guard of every method that is not in Methods. nil means that a valid token
 	// is sufficient. rs.RequireAnyScope() without arguments rejects every call.
 	Default Guard
 
-	// Public are the methods that need no token. Health and reflection are not public unless
-	// they are listed here.
+	// Public are the methods that need no token. Health and reflection are not public unless they
+	// are listed here. Empty means none.
 	Public []string
 
 	// InsecureKeepStreams keeps a stream open after its token has expired. A stolen or revoked
