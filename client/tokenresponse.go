@@ -72,7 +72,7 @@ func (c *Client) requestToken(ctx context.Context, form url.Values, key auth.Sig
 	case errors.Is(err, errInBody):
 		return nil, fail(StepToken, c.rejected(m, form, resp.Failure(err.Error())))
 	case err != nil:
-		return nil, fail(StepToken, tokenError(resp.Refuse(err)))
+		return nil, fail(StepToken, tokenError(resp.Refuse(resp.Explained(err))))
 	}
 	return parsed, nil
 }

@@ -50,6 +50,8 @@ var moreServers = []serverMistake{
 	{"a server that is overloaded", responds("/token", 429, "slow down"), down, []string{"status 429", "slow down"}},
 	{"a server in maintenance", responds("/token", 503, `{"error":"server_error","error_description":"maintenance"}`), down, []string{"maintenance"}},
 	{"an empty response", responds("/token", 200, ""), operator, []string{"Content-Type"}},
+	{"an error of WeChat", responds("/token", 200, `{"errcode":40125,"errmsg":"invalid appsecret"}`), operator, []string{"access_token is missing", "40125, invalid appsecret"}},
+	{"a nested error with 200", responds("/token", 200, `{"error":{"message":"Unknown app"}}`), operator, []string{"Unknown app"}},
 	{"no content", responds("/token", 204, ""), operator, []string{"status 204"}},
 	{"a grant that is off", responds("/token", 400, `{"error":"unsupported_grant_type"}`), operator, []string{"enable this grant"}},
 	{"a scope at the token endpoint", responds("/token", 400, `{"error":"invalid_scope"}`), operator, []string{"Config.Scopes"}},

@@ -132,6 +132,10 @@ var clientErrors = map[string]bool{
 // change, with an error that is not invalid_grant.
 func isAboutCode(e *client.Error) bool {
 	var rejected *client.TokenError
+	var foreign interface{ Foreign() bool }
+	if errors.As(e, &foreign) && foreign.Foreign() {
+		return true
+	}
 	if !errors.As(e, &rejected) || clientErrors[rejected.Code] {
 		return false
 	}

@@ -22,12 +22,13 @@ func forgedError(code string) ownLogin {
 
 // visitorsFaults are what a visitor can do to the own login.
 var visitorsFaults = map[string]ownLogin{
-	"invalid_scope":       forgedError("invalid_scope"),
-	"unauthorized_client": forgedError("unauthorized_client"),
-	"invalid_request":     forgedError("invalid_request"),
-	"no nonce":            {address: func(q url.Values) { q.Del("nonce") }},
-	"no openid":           {address: func(q url.Values) { q.Set("scope", "profile") }},
-	"another code":        {callback: func(q url.Values) { q.Set("code", "canary-bad") }},
+	"invalid_scope":                 forgedError("invalid_scope"),
+	"unauthorized_client":           forgedError("unauthorized_client"),
+	"invalid_request":               forgedError("invalid_request"),
+	"no nonce":                      {address: func(q url.Values) { q.Del("nonce") }},
+	"no openid":                     {address: func(q url.Values) { q.Set("scope", "profile") }},
+	"another code, with status 200": {callback: func(q url.Values) { q.Set("code", "canary-wechat") }},
+	"another code":                  {callback: func(q url.Values) { q.Set("code", "canary-bad") }},
 }
 
 // ownErrors makes a server reject unknown codes with an error that is not one of OAuth.
@@ -38,6 +39,10 @@ func ownErrors(path string, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.FormValue("code") == "canary-bad" {
 			optest.JSON(w, 400, map[string]any{"error": map[string]any{"message": "This authorization code has been used."}})
+			return
+		}
+		if r.FormValue("code") == "canary-wechat" {
+			optest.JSON(w, 200, map[string]any{"errcode": 40029, "errmsg": "invalid code"})
 			return
 		}
 		next(w, r)

@@ -14,20 +14,20 @@ import (
 // order in which a person reads them.
 var foreignNames = []string{
 	"error", "errors", "fault", "status_code", "code", "errorCode", "error_code", "type", "title", "message", "Message", "msg", "error_message", "errorMessage", "error_msg",
-	"errorSummary", "description", "error_description", "reason", "detail", "details", "faultstring", "errorcode",
+	"errcode", "errmsg", "errorSummary", "description", "error_description", "reason", "detail", "details", "faultstring", "errorcode",
 }
 
 // foreign returns how a server explains an error that is not one of OAuth: members of JSON, or the
-// text of a page. It has no secret of the request and no long value. A response with a success
-// status may contain tokens and is not read.
+// text of a page. It has no secret of the request and no long value. A response that contains tokens
+// is not read, nor a page with a success status.
 func (r *Response) foreign() string {
-	if r.Status < 400 {
-		return ""
-	}
 	text := ""
 	var body any
+	isJSON := json.Unmarshal(r.Body, &body) == nil
 	switch {
-	case json.Unmarshal(r.Body, &body) == nil:
+	case r.Status < 400 && (!isJSON || !r.IsJSON() || hasTokens(body)):
+		return ""
+	case isJSON:
 		text = strings.Join(foreignParts(body, 4), ", ")
 	case strings.HasPrefix(r.MediaType, "text/") || strings.HasSuffix(r.MediaType, "xml"):
 		text = pageText(string(r.Body))
@@ -38,6 +38,33 @@ func (r *Response) foreign() string {
 		}
 	}
 	return Clean(opaque.ReplaceAllString(r.Redact(text), "[redacted]"))
+}
+
+// hasTokens reports whether a response is not an error.
+func hasTokens(body any) bool {
+	members, ok := body.(map[string]any)
+	return !ok || members["access_token"] != nil || members["id_token"] != nil || members["refresh_token"] != nil
+}
+
+// foreignError is the error of a response with a success status in which the server explains an
+// error in its own format.
+type foreignError struct {
+	error
+	text string
+}
+
+func (e *foreignError) Error() string { return fmt.Sprintf("%v: the server says %q", e.error, e.text) }
+func (e *foreignError) Unwrap() error { return e.error }
+
+// Foreign returns true. Package login calls it.
+func (*foreignError) Foreign() bool { return true }
+
+// Explained adds what the server says in its own format to the error of a response.
+func (r *Response) Explained(err error) error {
+	if text := r.foreign(); text != "" {
+		return &foreignError{err, text}
+	}
+	return err
 }
 
 // opaque are values that may be tokens.
