@@ -25,8 +25,8 @@
 //
 // # Call an API
 //
-// Package client/tokens refreshes tokens and adds them to requests. [Client.Refresh] and
-// [Client.Authorize] are the calls under it.
+// Package client/tokens refreshes tokens and adds them to requests. It calls [Client.Refresh] and
+// [Client.Authorize].
 //
 // # Get tokens without a browser
 //

@@ -137,8 +137,8 @@ func (c *Client) ownLogout(l Logout, redirectParameter string) url.Values {
 
 // CheckLogout checks that a request to Config.PostLogoutRedirectURL answers the logout for which
 // [Client.LogoutURL] returned state. callback holds the parameters of that request. Every website
-// can send a browser there. A page that does not call CheckLogout must only show itself. The error
-// is an [*Error] with the code "login_failed".
+// can send a browser there. Without this check the page must only show a text, and change nothing.
+// The error is an [*Error] with the code "login_failed".
 func CheckLogout(state string, callback url.Values) error {
 	got := callback["state"]
 	switch {

@@ -12,7 +12,7 @@ import (
 )
 
 // CheckMixUpDefense checks the clients of one application against mix-up attacks (RFC 9700 §4.4).
-// In such an attack a server passes off the response of another server as its own. Clients of
+// In such an attack a server presents the response of another server as its own. Clients of
 // different issuers that share a RedirectURL must all receive the issuer in the response.
 // RequireIss, a profile that requires iss, a signed response, or an ID token in the response
 // ensures this. The error names the clients that do not.

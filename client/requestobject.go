@@ -63,9 +63,9 @@ func (e encrypter) Encrypt(ctx context.Context, jwt string) (string, error) {
 }
 
 // PackRequest packs the parameters of a request into a request object if Config.RequestObject is
-// set. Otherwise it returns the parameters unchanged. An error says that params has a parameter
-// that the object sets, or that the key cannot sign. It also says if the server has no key to
-// encrypt to. It need not be an [*Error].
+// set. Otherwise it returns the parameters unchanged. It fails if params has a parameter that the
+// object sets, if the key cannot sign, or if the server has no encryption key. The error need not
+// be an [*Error].
 func (c *Client) PackRequest(ctx context.Context, params url.Values) (url.Values, error) {
 	if c.config.RequestObject == nil {
 		return params, nil

@@ -34,10 +34,10 @@ func (c *Client) Revoke(ctx context.Context, token, hint string) error {
 }
 
 // RevokeTokens revokes the refresh token, then the access token: a server may end the access token
-// with the refresh token. Both are tried. If the server does not revoke access tokens, that is an
-// error only for an access token without a refresh token. Every error is an [*Error], or several
-// joined, with the codes of [Client.Revoke]. As there, errors.Is finds [ErrNoEndpoint] and errors.As
-// the [*TokenError].
+// with the refresh token. The second request is sent even if the first one failed. If the server
+// does not revoke access tokens, that is an error only for an access token without a refresh
+// token. Every error is an [*Error], or several joined, with the codes of [Client.Revoke]. As
+// there, errors.Is finds [ErrNoEndpoint] and errors.As the [*TokenError].
 func (c *Client) RevokeTokens(ctx context.Context, t *Tokens) error {
 	if t == nil || t.Token == nil {
 		return fail(StepRevoke, errors.New("the Tokens are nil"))

@@ -161,10 +161,9 @@ func (t *tokenResponse) isOfType(bound *DPoP) bool {
 }
 
 // ParseSeconds parses a number of seconds in a response, such as expires_in. It also accepts a
-// string, which some servers send. It returns nil for a missing value, null and "". A value
-// above ten years is reduced to ten years, so that it does not break a login. It returns an
-// error for everything that is not a number of seconds from 0; name is the member that the
-// error names.
+// string, which some servers send. It returns nil for a missing value, null and "". A value above
+// ten years is reduced to ten years, so that it does not break a login. It returns an error for
+// everything that is not a number of seconds, 0 or more; name is the member that the error names.
 func ParseSeconds(name string, value []byte) (*time.Duration, error) {
 	v := jsontext.Value(value)
 	if isNull(v) {

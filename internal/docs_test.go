@@ -100,7 +100,7 @@ const maxWords = 30
 // avoided are expressions that are hard to read for readers who are not native speakers.
 var avoided = regexp.MustCompile(`(?i)\b(can(not| not)? be had|could not be had|nobody of (yours|ours)|is none|whoever|of its own` +
 	`|stands?|brings?|takes|is told|(is|are) left empty|by (its|their) name` +
-	`|change[sd]? hands|the same one|all the same|exclude each other|belongs? together)\b`)
+	`|change[sd]? hands|the same one|all the same|exclude each other|belongs? together)\b|^So (is|are|do|does|has|have)\b`)
 
 // TestPlainEnglish: no sentence of a page is too long, and no page has an expression to avoid.
 func TestPlainEnglish(t *testing.T) {
@@ -133,6 +133,8 @@ func TestUnclear(t *testing.T) {
 		{"| what is left empty |", 1},
 		{"`stands` is code", 0},
 		{"An address changes hands.", 1},
+		{"A token without act is rejected. So is an expired one.", 1},
+		{"So a token without act is rejected.", 0},
 		{"Two programs use the same one all the same.", 2},
 		{"These flags exclude each other. Those belong together.", 2},
 		{"The programs use the same address.", 0},

@@ -97,8 +97,8 @@ func (m *message) readTool(params jsontext.Value) error {
 }
 
 // exactMembers returns the members of an object. A name that differs from a known one, or from
-// another name, only in the case of letters is rejected. So is one with a control character: some
-// parsers end a name at NUL.
+// another name, only in the case of letters is rejected. A name with a control character is also
+// rejected, because some parsers end a name at NUL.
 func exactMembers(object jsontext.Value, known []string) (map[string]jsontext.Value, error) {
 	d := jsontext.NewDecoder(bytes.NewReader(object))
 	if _, err := d.ReadToken(); err != nil {

@@ -21,8 +21,8 @@ const maxMessage = 4 << 20
 //     the Protection allow the client to request more (RFC 6750 §3.1). A tool without an entry is
 //     answered in the same way, without scopes.
 //   - 400 invalid_request, with a JSON-RPC error, if two parsers could read the message in two
-//     ways. Examples are a batch, a duplicate member, or a member in another case of letters. So is
-//     another tool or method in the header fields Mcp-Name and Mcp-Method.
+//     ways. Examples are a batch, a duplicate member, and a member in another case of letters. Other
+//     examples are another tool in the header field Mcp-Name, or another method in Mcp-Method.
 //   - 413 invalid_request, with a JSON-RPC error, if the message has more than 4 MiB.
 //   - 415 invalid_request if the body is not declared as JSON in UTF-8.
 //   - 401 without a token, and 503 outside of a Protection, as for rs.Require.

@@ -14,10 +14,10 @@ const MaxActors = 8
 // times; 1 means an actor without prior actors. Prior actors, in Actor.Act, are for the log: only
 // the current actor decides about access (§4.1).
 //
-// A token without act, with an act that cannot be read or names no actor, or with a longer chain is
-// answered with 403 insufficient_scope. So is every token if check is nil, or if depth is not 1 to
-// [MaxActors]. Without a token the answer is 401, and outside of a Protection 503, as for
-// [Require].
+// A token without act, with an act that cannot be read or names no actor, or with a longer chain
+// is answered with 403 insufficient_scope. If check is nil, or if depth is not 1 to [MaxActors],
+// every token is answered in this way. Without a token the answer is 401, and outside of a
+// Protection 503, as for [Require].
 func RequireActor(depth int, check func(*http.Request, *Actor) error) func(http.Handler) http.Handler {
 	return Require(func(r *http.Request, p *Principal) error {
 		if check == nil || depth < 1 || depth > MaxActors {

@@ -38,8 +38,8 @@ type Cache struct {
 	// and inactive tokens. 0 means 10,000.
 	Size int
 
-	// MaxAge is how long a server's response is used. 0 means 30 seconds; at most 1 hour. That
-	// a token is inactive is remembered for 10 seconds, or MaxAge if it is shorter.
+	// MaxAge is how long a server's response is used. 0 means 30 seconds; at most 1 hour. The
+	// response that a token is inactive is used for 10 seconds, or MaxAge if it is shorter.
 	MaxAge time.Duration
 
 	// Shared is a store in which the processes of an API share the responses that an

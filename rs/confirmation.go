@@ -20,9 +20,9 @@ type Confirmation struct {
 func (c Confirmation) IsZero() bool { return c == Confirmation{} }
 
 // Actor is the party that acts for the user, RFC 8693 §4.1. Act is the previous actor or nil.
-// Subject is unique only with Issuer. If Issuer is empty, the actor is of the token's issuer.
-// Use only the outermost actor for decisions. An act claim that cannot be read gives an Actor
-// with empty fields.
+// Subject is unique only with Issuer. If Issuer is empty, the actor is of the token's issuer. Use
+// only the outermost actor for decisions. For an act claim that cannot be read, the Actor has
+// empty fields.
 type Actor struct {
 	Issuer   string `json:"iss"`
 	Subject  string `json:"sub"`

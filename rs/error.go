@@ -23,14 +23,14 @@ const (
 // Error is the rejection of a request. The client may see every exported field except Err,
 // which is for the log.
 type Error struct {
-	Status      int            // of HTTP
+	Status      int            // the HTTP status
 	Code        string         // one of the constants; "" if the request had no token or the token could not be checked
 	Description string         // for the client's developer; the only token data in it are the granted scopes
 	Scope       string         // the required scopes, space-separated
 	ACRValues   string         // the required authentication context classes, space-separated
 	MaxAge      *time.Duration // the maximum age of the user's authentication; nil if the age is not the reason
 	RetryAfter  time.Duration  // when the client may try again, for status 429 and 503; 0 means 5 seconds
-	Err         error          // the cause, for the log; nil if Description says it all
+	Err         error          // the cause, for the log; nil if Description is complete
 
 	dpop  bool       // the request used the DPoP scheme or must use it
 	nonce string     // for the client's next proof

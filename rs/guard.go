@@ -157,11 +157,10 @@ func RequireACR(values ...string) func(http.Handler) http.Handler {
 }
 
 // RequireMaxAge is a guard that requires the user to have authenticated at most age ago, by the
-// clock of the [Protection]. Other tokens are answered with 401
-// insufficient_user_authentication and max_age (RFC 9470 §3). A token without auth_time is
-// rejected. So is a token whose auth_time is more than 5 minutes in the future. A negative age
-// rejects every request. Without a token the answer is 401, and outside of a Protection 503, as
-// for [Require].
+// clock of the [Protection]. Other tokens are answered with 401 insufficient_user_authentication
+// and max_age (RFC 9470 §3). A token is rejected without auth_time, and with an auth_time that is
+// more than 5 minutes in the future. A negative age rejects every request. Without a token the
+// answer is 401, and outside of a Protection 503, as for [Require].
 func RequireMaxAge(age time.Duration) func(http.Handler) http.Handler {
 	return Require(func(r *http.Request, p *Principal) error {
 		protection, _ := protectionOf(r)
@@ -182,7 +181,7 @@ func RequireMaxAge(age time.Duration) func(http.Handler) http.Handler {
 
 // RequireAuthorizationDetails is a guard that requires an authorization detail of type typ (RFC
 // 9396 §2) for which match returns true. A nil match accepts every detail of the type. Compare the
-// members that the type defines: they say what was granted, the type does not.
+// members that the type defines: the members contain the granted access.
 //
 // Other tokens are answered with 403 insufficient_scope. Without a token the answer is 401, and
 // outside of a Protection 503, as for [Require].

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// ForwardIdentity sets header fields that tell a server behind this one who sent a request:
+// ForwardIdentity sets header fields with the user and the client, for a request that the API
+// forwards to another server:
 //
 //	rs.ForwardIdentity(out.Header, map[string]string{"X-User": who.Subject, "X-Client": who.ClientID})
 //

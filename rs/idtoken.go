@@ -41,7 +41,7 @@ type IDToken struct {
 	TrustedAudiences []string
 
 	// AuthorizedParties are the values that azp may have besides ClientIDs. A token with any
-	// other azp is rejected. So is a token with several audiences and no azp.
+	// other azp is rejected. A token with several audiences and no azp is also rejected.
 	AuthorizedParties []string
 
 	// Keys are the server's keys: Provider.Keys, KeysAt or StaticKeys of package discovery, or

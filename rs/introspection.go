@@ -40,9 +40,10 @@ type Introspection struct {
 	// Audience is the identifier of this API. aud in the response must contain it.
 	//
 	// "" is for servers whose responses have no aud, because they tell an API only about its own
-	// tokens. Then a response with an aud is rejected. So is a response without token_type, token_use
-	// and token_class, which may be about a refresh token. Only the first response can show that
-	// the server does write aud: then every request is answered with 503, and the log names this field.
+	// tokens. Then a response with an aud is rejected. A response without token_type, token_use and
+	// token_class is also rejected, because it may be about a refresh token. Only the first response
+	// can show that the server writes aud. Every request is then answered with 503, and the log names
+	// this field.
 	Audience string
 
 	// Audiences are further identifiers of this API. aud must contain Audience or one of Audiences.

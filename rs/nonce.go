@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// nonceLife is how long a nonce is current. The previous one is accepted too. So is the next
-// one, because a replica whose clock is ahead already sends it.
+// nonceLife is how long a nonce is current. The previous nonce is accepted too. The next nonce is
+// also accepted, because a replica whose clock is ahead already sends it.
 const nonceLife = 2 * time.Minute
 
 var errNonce = errors.New("the nonce of the proof is missing or expired: the client must retry with the nonce of the response")

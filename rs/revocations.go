@@ -59,8 +59,8 @@ type RevokedAccess struct {
 	ClientID  string // client_id: every token of a client that was issued at Before or earlier
 	All       bool   // every token of Issuer that was issued at Before or earlier
 
-	// Before is the latest time of issue for Subject, ClientID and All. Tokens of the same
-	// second are rejected too. So are tokens without iat.
+	// Before is the latest time of issue for Subject, ClientID and All. Tokens of the same second
+	// and tokens without iat are rejected too.
 	Before time.Time
 
 	// Expiry is when the token of Token or TokenID expires. Zero means unknown.
@@ -76,10 +76,10 @@ type Revocations struct {
 	// returns an error. 0 means 1,048,576.
 	Size int
 
-	// TokenLife is the longest lifetime of an access token, from iat to exp. An entry is
-	// dropped after every token that it can match has expired. A token with a longer lifetime
-	// is rejected, because it could outlive its revocation. So is a JWT without iat. 0 means 24
-	// hours; at most 366 days.
+	// TokenLife is the longest lifetime of an access token, from iat to exp. An entry is dropped
+	// after every token that it can match has expired. A token with a longer lifetime, or a JWT
+	// without iat, is rejected, because it could outlive its revocation. 0 means 24 hours; at most
+	// 366 days.
 	TokenLife time.Duration
 
 	// Shared is the list of all processes: a redisstore.Store or a sqlstore.Store. Run must run

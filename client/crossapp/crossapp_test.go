@@ -349,8 +349,8 @@ func TestIdP(t *testing.T) {
 	}
 }
 
-// TestConfig: missing fields are rejected. So is one issuer for both clients, because then no
-// grant is needed.
+// TestConfig: missing fields are rejected. One issuer for both clients is also rejected, because
+// then no grant is needed.
 func TestConfig(t *testing.T) {
 	w := newWorld(t, nil)
 	for _, change := range []func(*crossapp.CrossApp){

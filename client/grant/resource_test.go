@@ -10,8 +10,8 @@ import (
 	"github.com/countersign/countersign/internal/optest"
 )
 
-// TestResourceAgain: the polls of a device login contain its resource. So do the refreshes of
-// every grant's tokens. GRANT-01, RFC 8707 §2.2.
+// TestResourceAgain: the polls of a device login contain its resource. The refreshes of every
+// grant's tokens also contain it. GRANT-01, RFC 8707 §2.2.
 func TestResourceAgain(t *testing.T) {
 	api := []string{"https://api.example/mcp"}
 	ctx := t.Context()

@@ -22,8 +22,8 @@ const maxForm = 256 << 10 // bytes; an ID token and a code
 // Problems:
 //
 //   - CodeMethod and CodeRequest: the request is not a response of a server.
-//   - CodeUnknown: no login is under way in this browser. A reload, a bookmark, or cookies that
-//     are off.
+//   - CodeUnknown: no login is under way in this browser. Causes are a reload, a
+//     bookmark, or a browser that blocks cookies.
 //   - CodeExpired: the login took longer than 10 minutes.
 //   - CodeDenied: the visitor, the server or Config.SignIn denied the login.
 //   - CodeSignIn: the server requires interaction, and Request.Prompt was "none".

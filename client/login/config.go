@@ -61,20 +61,20 @@ type Config struct {
 	// one stays. An error that is Temporary or a timeout, or a *url.Error of net/http, means
 	// CodeUnavailable. nil accepts every user.
 	//
-	// For a client without ID tokens (GitHub, plain OAuth 2.0) it must set user.Subject to an
+	// For a client without ID tokens (GitHub, plain OAuth 2.0) SignIn must set user.Subject to an
 	// identifier that the server never gives to another user. user.Issuer is then the client's
 	// Issuer. SignIn cannot change the values of an ID token. Here user.Claims has all claims;
 	// Claims and user.SetClaim select those that the session keeps. Several goroutines may call
 	// SignIn at once.
 	SignIn func(ctx context.Context, user *User, tokens *client.Tokens, callback url.Values) error
 
-	// OnProblem is called with each problem and its reason. This package writes no secret into
-	// the reason. It contains the text of an error of SignIn. nil means that the reason is only
-	// logged.
+	// OnProblem is called with each problem and its reason. This package writes no secret into the
+	// reason. The reason contains the text of an error that SignIn returned. nil means that the
+	// reason is only logged.
 	OnProblem func(ctx context.Context, p Problem, reason error)
 
-	// Effects are called after a back-channel logout has ended sessions here, before the server
-	// gets its answer. If one fails, the answer is 503, so that the server may send the same
+	// Effects are called after a back-channel logout has ended sessions here, before the response
+	// to the server. If an Effect fails, the response is 503, so that the server may send the same
 	// token again. Empty means none.
 	Effects []Effect
 

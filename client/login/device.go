@@ -17,7 +17,7 @@ import (
 //
 // Without a Store, only one process knows that a challenge was used and that a session was
 // bound. A cookie that was copied between the sign-in and the registration still works at
-// another process. With a Store it does not.
+// another process. With a Store it is rejected there.
 type Device struct {
 	// Path is where DeviceSession is mounted. "" means "/device-session".
 	Path string

@@ -184,7 +184,7 @@ func TestDeviceSecondRegistration(t *testing.T) {
 	})
 }
 
-// TestDeviceCrossOrigin: a request from another site is rejected. So is another method.
+// TestDeviceCrossOrigin: a request from another site, or with another method, is rejected.
 func TestDeviceCrossOrigin(t *testing.T) {
 	a := start(t, setting{}.and(binding(&tally{})))
 	d := a.device(t, "ES256")

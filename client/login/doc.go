@@ -33,8 +33,8 @@
 //
 // # Bind sessions to a device
 //
-// Config.Device offers it to browsers. Mount [Login.DeviceSession]. [Login.RequireDevice] protects
-// routes that need a bound session.
+// Config.Device offers device-bound sessions to browsers. Mount [Login.DeviceSession].
+// [Login.RequireDevice] protects routes that need a bound session.
 //
 // # Run several processes
 //
@@ -45,7 +45,7 @@
 //
 // # Check and observe
 //
-// [New] reports every fault of a [Config], and [Login.Ready] whether the servers and the Store
+// [New] reports every fault of a [Config]. [Login.Ready] reports whether the servers and the Store
 // answer. A [Problem] is what a visitor learns about a failed request. A [Counter] counts events.
 // Package client/logintest tests handlers without a server.
 package login

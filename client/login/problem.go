@@ -16,7 +16,7 @@ import (
 
 // Problem is what a visitor may know about a failed request. The log has the reason, under ID.
 type Problem struct {
-	Status     int           // of HTTP
+	Status     int           // the HTTP method is not allowed
 	Code       string        // one of the Code constants
 	ID         string        // made for this problem
 	Retry      string        // path of this site to sign in at again, "" if that does not help
@@ -31,14 +31,14 @@ type Problem struct {
 const (
 	CodeDenied        = "access_denied"           // the visitor, the server or Config.SignIn denied the login
 	CodeSignIn        = "login_required"          // the visitor is not signed in
-	CodeFailed        = "login_failed"            // anything else about a login
+	CodeFailed        = "login_failed"            // the login failed for another reason
 	CodeConfiguration = "configuration_error"     // the operator must change the configuration or the registration
 	CodeAnotherUser   = "another_user"            // another user signed in than the one who was asked to
-	CodeExpired       = "login_expired"           // it took longer than 10 minutes
+	CodeExpired       = "login_expired"           // the login took longer than 10 minutes
 	CodeUnknown       = "login_unknown"           // no login is under way in this browser
 	CodeLost          = "session_lost"            // the browser keeps no session
-	CodeTooLarge      = "session_too_large"       // it does not fit into cookies: see Config.Store
-	CodeLimited       = "too_many_requests"       // Config.Limit asks to wait
+	CodeTooLarge      = "session_too_large"       // the session does not fit into cookies: see Config.Store
+	CodeLimited       = "too_many_requests"       // Config.Limit rejected the login
 	CodeUnavailable   = "temporarily_unavailable" // the server or the Store does not answer, or Config.MaxCalls is reached
 	CodeRequest       = "invalid_request"         // the link is malformed
 	CodeMethod        = "method_not_allowed"      // of HTTP

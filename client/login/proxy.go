@@ -84,8 +84,8 @@ type proxy struct {
 // Allow (X-HTTP-Method-Override, X-Original-URL). It receives no header field with an underscore in
 // its name, and no Upgrade to another protocol than WebSocket.
 //
-// To login the page appends "&return_to=" and its own path. Bodies, WebSockets and server-sent
-// events are streamed; a connection ends with the session's Lifetime.
+// The page appends "&return_to=" and its own path to the address in login. Bodies, WebSockets and
+// server-sent events are streamed; a connection ends with the session's Lifetime.
 func (l *Login) Proxy(p Proxy) (http.Handler, error) {
 	made := &proxy{login: l, prefix: strings.TrimSuffix(p.Prefix, "/"), allowed: http.NewServeMux(), base: p.Transport}
 	if made.base == nil {

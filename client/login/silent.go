@@ -23,9 +23,9 @@ const silentProbe = "login_probe"
 // for page visits by browsers that store cookies. name is a name in Config.Clients. "" means the
 // only client.
 //
-// Problems that a visitor sees: CodeCrossOrigin, and CodeUnavailable if the Store does not
-// answer. Problems of the silent login are logged and passed to Config.OnProblem only. So is
-// CodeConfiguration, if the response of a login arrives here and next has no Callback.
+// Problems that a visitor sees: CodeCrossOrigin, and CodeUnavailable if the Store does not answer.
+// Problems of the silent login are logged and passed to Config.OnProblem only. This also applies
+// to CodeConfiguration, if the response of a login arrives here and next has no Callback.
 func (l *Login) Silent(name string, next http.Handler) http.Handler {
 	l.silent.Store(true)
 	next = l.watched("Silent", withoutProbe(next))

@@ -49,9 +49,10 @@ func For(ctx context.Context, issuer string) context.Context {
 	return With(ctx, Policy{Guarded: true, Own: []string{issuer}})
 }
 
-// route decides whether r may go to a private address. A proxy may be at one and decides itself
-// where it connects. A host that is written as a private address is rejected before a proxy is
-// asked. So is a host that is not ASCII: net/http maps its fullwidth digits to an address.
+// route decides whether r may go to a private address. A proxy may be at a private address, and
+// decides itself where it connects. A host that is written as a private address is rejected before
+// the request reaches a proxy. A host that is not ASCII is also rejected, because net/http maps
+// its fullwidth digits to an address.
 func (p Policy) route(r *http.Request, transport http.RoundTripper) (route, error) {
 	out := route{private: !p.Guarded || p.owns(r.URL.Hostname()), proxied: viaProxy(r, transport)}
 	if !out.private && out.proxied && isPrivateName(r.URL.Hostname()) {

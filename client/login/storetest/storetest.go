@@ -50,7 +50,7 @@ type Index interface {
 	// Linked returns the set, in any order.
 	Linked(ctx context.Context, index string) ([]string, error)
 
-	// Unlink removes key from the set. A key that is not in it is not an error.
+	// Unlink removes key from the set. It is not an error if the set does not contain key.
 	Unlink(ctx context.Context, index, key string) error
 }
 
