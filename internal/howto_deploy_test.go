@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -183,8 +184,12 @@ func TestPrivateCA(t *testing.T) {
 	if _, err := (&discovery.Provider{Issuer: issuer.URL, HTTP: trusting}).Metadata(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if _, err := (&discovery.Provider{Issuer: issuer.URL}).Metadata(t.Context()); err == nil || !strings.Contains(err.Error(), "certificate") {
-		t.Errorf("without the authority: %v", err)
+	quoted := regexp.MustCompile("fails with `([^`]+)`").FindStringSubmatch(read(t, "../docs/private-cas.md"))
+	if quoted == nil {
+		t.Fatal("the page has no error")
+	}
+	if _, err := (&discovery.Provider{Issuer: issuer.URL}).Metadata(t.Context()); err == nil || !strings.Contains(err.Error(), quoted[1]) {
+		t.Errorf("without the authority: %v, the page says %q", err, quoted[1])
 	}
 }
 
