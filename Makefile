@@ -28,8 +28,8 @@ browser:
 
 # Client certificates through proxies that end TLS, and a login through nginx as the docs configure it.
 proxies:
-	nginx=$$(internal/debian/find nginx nginx) && haproxy=$$(internal/debian/find haproxy haproxy) && \
-		COUNTERSIGN_NGINX=$$nginx COUNTERSIGN_HAPROXY=$$haproxy go test ./rs ./internal -run 'TestRealProxies|TestNginx' -count=1 -timeout $(LIMIT) -v
+	nginx=$$(internal/debian/find nginx nginx) && haproxy=$$(internal/debian/find haproxy haproxy) && caddy=$$(internal/debian/find caddy caddy) && \
+		COUNTERSIGN_NGINX=$$nginx COUNTERSIGN_HAPROXY=$$haproxy COUNTERSIGN_CADDY=$$caddy go test ./rs ./internal -run 'TestRealProxies|TestNginx' -count=1 -timeout $(LIMIT) -v
 
 # The complete login and API calls against servers of other projects.
 interop:

@@ -68,6 +68,27 @@ backend back
   server back 127.0.0.1:@BACK@
 `, []string{"http-request del-header Client-Cert", "http-request set-header Client-Cert :%[ssl_c_der,base64]: if { ssl_c_used }"},
 	},
+	"Caddy": {
+		"COUNTERSIGN_CADDY", []string{"run", "--config", "@DIR@/conf", "--adapter", "caddyfile"}, `
+{
+  admin off
+  auto_https off
+  storage file_system @DIR@
+}
+https://localhost:@FRONT@ {
+  bind 127.0.0.1
+  tls @DIR@/server.pem @DIR@/server.pem {
+    client_auth {
+      mode verify_if_given
+      trusted_ca_cert_file @DIR@/ca.pem
+    }
+  }
+  reverse_proxy 127.0.0.1:@BACK@ {
+    @LINES@
+  }
+}
+`, []string{"header_up Client-Cert :{http.request.tls.client.certificate_der_base64}:"},
+	},
 }
 
 // start starts the program, and returns the address at which it listens.
@@ -94,7 +115,9 @@ func (p realProxy) start(t *testing.T, backend string, ca, server []byte) string
 		}
 	}
 	args := strings.Fields(places.Replace(strings.Join(p.args, " ")))
-	optest.StartProgram(t, front, exec.CommandContext(t.Context(), program, args...))
+	cmd := exec.CommandContext(t.Context(), program, args...)
+	cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+dir, "XDG_DATA_HOME="+dir) // where Caddy writes files
+	optest.StartProgram(t, front, cmd)
 	return front
 }
 
