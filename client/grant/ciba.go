@@ -203,7 +203,7 @@ func (r *backchannelResponse) fill(b *Backchannel, now time.Time) (err error) {
 // it asks at once. The ID token is validated as that of a login without nonce.
 //
 // Every error is a [*client.Error]. Codes of the server (CIBA Core §11, RFC 6749 §5.2):
-// "access_denied" if the user said no, "expired_token", "invalid_grant", "invalid_client",
+// "access_denied" if the user denied the login, "expired_token", "invalid_grant", "invalid_client",
 // "unauthorized_client", "unsupported_grant_type", "invalid_scope", "invalid_request". Other codes
 // of the server are returned unchanged, except "authorization_pending" and "slow_down", after which
 // the polling continues. It also continues while the server does not answer. If ctx ends, errors.Is

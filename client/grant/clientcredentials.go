@@ -7,9 +7,9 @@ import (
 	"github.com/countersign/countersign/client"
 )
 
-// ClientCredentials gets an access token for the client itself, RFC 6749 §4.4. It names no user.
-// Other tokens of the response are dropped. A refresh token is not needed (§4.4.3). An ID token
-// would name a user who did not sign in. A public client is rejected.
+// ClientCredentials gets an access token for the client itself, RFC 6749 §4.4. The token names no
+// user. Other tokens of the response are dropped. A refresh token is not needed (§4.4.3). An ID
+// token would name a user who did not sign in. A public client is rejected.
 //
 // Every error is a [*client.Error]. Codes of the token endpoint (RFC 6749 §5.2): "invalid_client",
 // "unauthorized_client", "unsupported_grant_type", "invalid_grant", "invalid_scope",

@@ -87,7 +87,7 @@ func loginForm(c *client.Client, req client.TokenRequest) (url.Values, []string,
 // as that of a login without nonce. It is required if the scope was openid.
 //
 // Every error is a [*client.Error]. Codes of the server (RFC 8628 §3.5, RFC 6749 §5.2):
-// "access_denied" if the user said no, "expired_token", "invalid_grant", "invalid_client",
+// "access_denied" if the user denied the login, "expired_token", "invalid_grant", "invalid_client",
 // "unauthorized_client", "unsupported_grant_type", "invalid_scope", "invalid_request". Other codes
 // of the server are returned unchanged, except "authorization_pending" and "slow_down", after which
 // the polling continues. It also continues while the server does not answer. If ctx ends, errors.Is

@@ -25,8 +25,8 @@ const (
 // DPoP tokens. It says what the API requires. The texts come from the API. They are cleaned and
 // limited in length, and must be escaped when shown.
 type ChallengeError struct {
-	Status      int    // of HTTP: 401 or 403
-	Scheme      string // of the challenge: "Bearer" or "DPoP"
+	Status      int    // the HTTP status: 401 or 403
+	Scheme      string // the scheme of the challenge: "Bearer" or "DPoP"
 	Code        string // "" if the API sends none
 	Description string
 

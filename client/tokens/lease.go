@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Leases lets only one process at a time do something. [FileStore], [LocalLeases], login.Memory,
-// redisstore.Store and sqlstore.Store implement it.
+// Leases give one process at a time the exclusive right to a task. [FileStore], [LocalLeases],
+// login.Memory, redisstore.Store and sqlstore.Store implement it.
 type Leases interface {
 	// Acquire acquires the lease on key for at most d. held is false while another caller has
 	// it. release ends the lease early, unless another caller has it by then.

@@ -38,7 +38,7 @@ func (r *retrieved) Unwrap() []error { return []error{r.error, r.oauth2} }
 
 // OAuth2 adapts s for libraries that accept a golang.org/x/oauth2 TokenSource. A TokenSource has
 // no context, so ctx ends its waits. It supports only bearer tokens. It does not return the
-// refresh token: another user of it would use it a second time.
+// refresh token, because a second program that uses a refresh token may end the login.
 func OAuth2(ctx context.Context, s Source) oauth2.TokenSource {
 	return &oauth2Source{ctx: ctx, source: s}
 }

@@ -21,10 +21,10 @@ const (
 	defaultLifetime = 30 * 24 * time.Hour
 )
 
-// Refresher refreshes the tokens of logins before they expire. It refreshes each once, however
-// many goroutines and processes ask. A server that rotates refresh tokens treats the second use
-// of one as a theft (RFC 9700 §4.14.2). Client must be set. A Refresher is safe for concurrent
-// use, and must not be copied.
+// Refresher refreshes the tokens of logins before they expire. It refreshes each login once, for
+// all goroutines and processes that need the new token. A server that rotates refresh tokens
+// treats the second use of one as a theft (RFC 9700 §4.14.2). Client must be set. A Refresher is
+// safe for concurrent use, and must not be copied.
 type Refresher struct {
 	unprinted[Refresher]
 
@@ -77,7 +77,7 @@ func (r *Refresher) Add(ctx context.Context, key string, t *client.Tokens) error
 }
 
 // Forget ends a login. It deletes the tokens, and a refresh in progress does not restore them,
-// unless the Store could not keep the note for it. To end them at the server too, see
+// unless the Store failed to save a marker for it. To end them at the server too, see
 // [client.Client.Revoke]. An error of the Store is a [*client.Error] with the code
 // "temporarily_unavailable": call Forget again.
 func (r *Refresher) Forget(ctx context.Context, key string) error {

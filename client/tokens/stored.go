@@ -23,7 +23,7 @@ type Stored struct {
 	RefreshToken string            `json:"refresh_token,omitempty"`
 	Expiry       time.Time         `json:"expiry,omitzero"`
 	ExpiresIn    int64             `json:"expires_in,omitempty"` // seconds, when the tokens were issued
-	Refreshed    bool              `json:"refreshed,omitempty"`  // the tokens are of a refresh, not of a login
+	Refreshed    bool              `json:"refreshed,omitempty"`  // the tokens come from a refresh, not from a login
 	Scopes       []string          `json:"scopes,omitempty"`
 	Resources    []string          `json:"resources,omitempty"`
 	IDToken      string            `json:"id_token,omitempty"` // as the server signed it

@@ -41,8 +41,9 @@ type PDP struct {
 	Discover bool
 
 	// Authorize authenticates this API to the decision point, for example by an Authorization
-	// header. nil means that HTTP does, or that none is needed. It may replace the X-Request-ID
-	// of r. If a proxy replaces it, delete it: then that of the response is not compared.
+	// header. nil means that HTTP does, or that none is needed. Authorize may replace the
+	// X-Request-ID of r. If a proxy replaces this header, delete it from r: the X-Request-ID of
+	// the response is then not compared.
 	Authorize func(r *http.Request) error
 
 	// Timeout is how long a request waits for a decision. 0 means 2 seconds; at most 10.
@@ -103,12 +104,12 @@ type Evaluation struct {
 type Decision struct {
 	Allowed bool
 
-	// Context is what the decision point says about the reason: a JSON object, nil if it says
-	// nothing. It is not shown to the client.
+	// Context is the reason that the decision point returned: a JSON object, or nil. It is not
+	// shown to the client.
 	Context json.RawMessage
 
-	// RequestID is the X-Request-ID of the request that got this decision, also if the decision
-	// was cached since. The log of a denial has it.
+	// RequestID is the X-Request-ID of the request that got this decision. A cached decision keeps
+	// the ID of its first request. The log of a denial contains the ID.
 	RequestID string
 }
 
