@@ -235,43 +235,6 @@ func (x *examination) responseAlgs() []string {
 // providers must list them.
 func (x *examination) listsAlgs() bool { return len(x.metadata.IDTokenSigningAlgValuesSupported) > 0 }
 
-func (x *examination) apiConfig(d *document) string {
-	fields := fmt.Sprintf("Issuer: %q", x.Issuer)
-	if x.elsewhere(d) {
-		fields += fmt.Sprintf(", URL: %q", d.url)
-	}
-	if x.InsecureHTTP {
-		fields += ", InsecureHTTP: true"
-	}
-	algs := ""
-	if all := x.idTokenAlgs(); all != nil {
-		why := "as for ID tokens; a server may sign access tokens by another one"
-		if !x.listsAlgs() {
-			why = "for these the server has keys"
-		}
-		algs = fmt.Sprintf("\tAlgs: %s, // %s\n", goList(all), why)
-	}
-	hc, comment := "", ""
-	if x.RootCAs != nil {
-		hc, comment = ", HTTP: trusting", ", net/http"
-	}
-	text := "// import: " + module + "discovery, " + module + "rs" + comment + "\n"
-	if hc != "" {
-		text += "var trusting *http.Client // with the authority of -ca in the RootCAs of its Transport\n"
-	}
-	return text + x.presetNote() + "server := &discovery.Provider{" + fields + hc + "}\napi := &rs.JWT{\n\tIssuer: server.Issuer,\n\tAudience: \"https://api.example\", // the identifier of this API at the server\n\tKeys: server.Keys(),\n" + algs + "}"
-}
-
-// presetNote is for servers whose access tokens do not follow RFC 9068. The preset has the
-// differences.
-func (x *examination) presetNote() string {
-	base, realm, ok := strings.Cut(x.Issuer, "/realms/")
-	if !ok || strings.Contains(realm, "/") || !strings.Contains(x.metadata.TokenEndpoint, "/protocol/openid-connect/") {
-		return ""
-	}
-	return fmt.Sprintf("// Keycloak: unless the client writes typ at+jwt, use api := rs.Keycloak(%q, %q), and set its Audience.\n", base, realm)
-}
-
 // elsewhere: the metadata is not where OpenID Connect Discovery puts it.
 func (x *examination) elsewhere(d *document) bool { return d.url != x.locations()[0] }
 

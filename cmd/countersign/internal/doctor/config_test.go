@@ -116,6 +116,11 @@ func TestConfigurations(t *testing.T) {
 	add(web, doctor.Options{RootCAs: x509.NewCertPool()}, both)
 	public := issuertest.Config{Clients: []issuertest.Client{{ID: "your-client-id"}}, Metadata: map[string]any{"token_endpoint_auth_methods_supported": []string{"none"}}}
 	add(public, doctor.Options{}, both)
+	noKeys := web // without keys the API asks the server about each token
+	noKeys.Metadata = map[string]any{"jwks_uri": nil}
+	add(noKeys, doctor.Options{}, "build(config)")
+	noKeys.Metadata = map[string]any{"jwks_uri": nil, "introspection_endpoint": nil}
+	add(noKeys, doctor.Options{RootCAs: x509.NewCertPool()}, "build(config)")
 	add(web, doctor.Options{Profile: client.OIDCBasic}, both)
 	add(web, doctor.Options{Profile: client.OAuth21}, both)
 	for _, p := range []client.Profile{client.FAPI1Advanced, client.FAPI2Security, client.FAPI2MessageSigning, client.FAPICIBA} {

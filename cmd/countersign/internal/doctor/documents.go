@@ -21,7 +21,7 @@ const metadataTopic = "metadata"
 // locations are the addresses where metadata may be. They are from OpenID Connect Discovery 1.0 §4
 // and RFC 8414 §3. The third form is in RFC 8414 §5, for OpenID providers.
 func (x *examination) locations() []string {
-	all := []string{strings.TrimSuffix(x.Issuer, "/") + "/.well-known/openid-configuration"}
+	all := []string{openIDLocation(x.Issuer)}
 	if inserted, err := discovery.OAuthURL(x.Issuer); err == nil {
 		all = append(all, inserted)
 		if u, err := url.Parse(x.Issuer); err == nil && strings.Trim(u.Path, "/") != "" {
@@ -169,7 +169,7 @@ func (x *examination) choose(ctx context.Context, found []*document) *document {
 		x.report.problem(metadataTopic, fmt.Sprintf("%s: the answer is not metadata but the error %q (%q)", found[0].url, cut(code), cut(x.text("error_description"))), "check the path of the issuer: the server may not know this tenant or realm")
 		return nil
 	}
-	if !x.compareIssuer() {
+	if !x.compareIssuer(found[0].url) {
 		x.report.problem(metadataTopic, refused.Error(), "correct the document at the server, or configure client.Config.Metadata")
 	}
 	return found[0]
@@ -190,8 +190,9 @@ func inFront(body []byte) string {
 }
 
 // compareIssuer compares the issuer character by character, as OpenID Connect Discovery
-// 1.0 section 4.3 requires. It reports whether it found a difference.
-func (x *examination) compareIssuer() bool {
+// 1.0 section 4.3 requires. It reports whether it found a difference. The metadata is from the
+// address at.
+func (x *examination) compareIssuer(at string) bool {
 	const topic = "issuer"
 	published, ok := x.raw["issuer"].(string)
 	if _, present := x.raw["issuer"]; present && !ok {
@@ -206,8 +207,24 @@ func (x *examination) compareIssuer() bool {
 		return false
 	}
 	text := fmt.Sprintf("the metadata names another issuer: %s (%s)", published, difference(x.Issuer, published))
-	x.report.problem(topic, text, fmt.Sprintf("set Issuer to %q; if its metadata is not below that address, set DiscoveryURL to %q too", published, x.locations()[0]))
+	x.report.problem(topic, text, x.correctIssuer(published, at))
 	return true
+}
+
+// correctIssuer returns the settings for the issuer that the metadata names.
+func (x *examination) correctIssuer(published, at string) string {
+	switch {
+	case at == openIDLocation(published):
+		return fmt.Sprintf("set Issuer to %q", published)
+	case at != openIDLocation(x.Issuer):
+		return fmt.Sprintf("set Issuer to %q and DiscoveryURL to %q", published, at)
+	}
+	return fmt.Sprintf("set Issuer to %q; if its metadata is not below that address, set DiscoveryURL to %q too", published, at)
+}
+
+// openIDLocation is where OpenID Connect Discovery puts the metadata.
+func openIDLocation(issuer string) string {
+	return strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration"
 }
 
 // difference says where two issuers part.

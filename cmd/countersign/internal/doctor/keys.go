@@ -40,7 +40,7 @@ func (x *examination) keys(ctx context.Context) {
 	uri, _ := x.raw["jwks_uri"].(string)
 	if uri == "" {
 		if !x.withoutLogin() {
-			x.report.warn(keysTopic, "the metadata names no jwks_uri", "set client.Config.IDTokenKeys for ID tokens, and rs.JWT.Keys for JWT access tokens")
+			x.report.warn(keysTopic, "the metadata names no jwks_uri", "for ID tokens set client.Config.IDTokenKeys. For access tokens use rs.Introspection; if they are JWTs, set rs.JWT.Keys")
 		}
 		return
 	}
