@@ -90,8 +90,8 @@ func TestTaskExamples(t *testing.T) {
 	}
 }
 
-// examples returns the names of the examples of each directory. An example without output is an
-// error.
+// examples returns the names of the examples of each directory. Each has
+// output, and is a complete program together with its file.
 func examples(t *testing.T) map[string]map[string]bool {
 	all := map[string]map[string]bool{}
 	for _, dir := range exportedDirs(t) {
@@ -109,6 +109,9 @@ func examples(t *testing.T) map[string]map[string]bool {
 			all[dir][strings.TrimPrefix(e.Name, "_")] = true
 			if e.Output == "" && !e.EmptyOutput && !withoutOutput[dir] && e.Name != "_unknownAPI" {
 				t.Errorf("%s: Example%s has no output", dir, e.Name)
+			}
+			if e.Play == nil {
+				t.Errorf("%s: Example%s uses a name of another file, which readers do not see: declare it in the same file", dir, e.Name)
 			}
 			if e.Doc == "" {
 				t.Errorf("%s: Example%s does not say what it shows", dir, e.Name)

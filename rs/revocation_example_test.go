@@ -1,6 +1,8 @@
 package rs_test
 
 import (
+	"bytes"
+	"compress/zlib"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -13,13 +15,57 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/countersign/countersign/client/auth"
+	"github.com/countersign/countersign/discovery"
 	"github.com/countersign/countersign/discovery/issuertest"
 	"github.com/countersign/countersign/rs"
 )
+
+// show sends a request with an access token, and prints the status and the challenge.
+func show(api http.Handler, token string) {
+	r := httptest.NewRequest(http.MethodGet, "/photos", nil)
+	r.Header.Set("Authorization", "Bearer "+token)
+	w := httptest.NewRecorder()
+	api.ServeHTTP(w, r)
+	fmt.Println(strings.TrimSpace(fmt.Sprint(w.Code, " ", w.Header().Get("WWW-Authenticate"))))
+}
+
+// photos is the handler behind the middleware.
+var photos = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+
+// sharedLog is a SharedLog in memory that a test can disconnect.
+type sharedLog struct {
+	mu     sync.Mutex
+	values [][]byte
+	fail   error
+}
+
+func (l *sharedLog) Append(_ context.Context, _ string, value []byte, _ time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fail == nil {
+		l.values = append(l.values, value)
+	}
+	return l.fail
+}
+
+func (l *sharedLog) Follow(ctx context.Context, _ string, heard func([]byte), current func()) error {
+	for from := 0; ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
+		l.mu.Lock()
+		if l.fail == nil {
+			for ; from < len(l.values); from++ {
+				heard(l.values[from])
+			}
+			current()
+		}
+		l.mu.Unlock()
+	}
+	return ctx.Err()
+}
 
 // Two processes of an API, which share what was revoked. In production Shared is a Store of package
 // redisstore or sqlstore.
@@ -45,10 +91,23 @@ func ExampleRevocations_shared() {
 	// Output: the second process rejects the session
 }
 
+// compressed is the encoding of a status list: zlib, then base64url.
+func compressed(list []byte) string {
+	var b bytes.Buffer
+	w := zlib.NewWriter(&b)
+	w.Write(list)
+	w.Close()
+	return base64.RawURLEncoding.EncodeToString(b.Bytes())
+}
+
 // Tokens whose status the issuer publishes in a signed list. Index 1 of this list is revoked.
 func ExampleStatusLists() {
-	issuer, provider := server(issuertest.Config{})
+	issuer, err := issuertest.Start(issuertest.Config{})
+	if err != nil {
+		panic(err)
+	}
 	defer issuer.Close()
+	provider := &discovery.Provider{Issuer: issuer.URL, HTTP: issuer.Client()}
 	var lists *httptest.Server // of the issuer
 	lists = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/statuslist+jwt")
@@ -64,7 +123,7 @@ func ExampleStatusLists() {
 	}
 	for index := range 2 {
 		status := map[string]any{"status_list": map[string]any{"idx": index, "uri": lists.URL + "/1"}}
-		call(api.Handler(ok), issuer.AccessToken(issuertest.AccessToken{Claims: map[string]any{"status": status}}))
+		show(api.Handler(photos), issuer.AccessToken(issuertest.AccessToken{Claims: map[string]any{"status": status}}))
 	}
 	// Output:
 	// 200
@@ -73,8 +132,12 @@ func ExampleStatusLists() {
 
 // PingFederate says whether a session was revoked. Revoke ends one.
 func ExamplePingSessions() {
-	issuer, provider := server(issuertest.Config{})
+	issuer, err := issuertest.Start(issuertest.Config{})
+	if err != nil {
+		panic(err)
+	}
 	defer issuer.Close()
+	provider := &discovery.Provider{Issuer: issuer.URL, HTTP: issuer.Client()}
 	ping := httptest.NewServer(revokedSRIs())
 	defer ping.Close()
 	sessions := &rs.PingSessions{
@@ -86,11 +149,11 @@ func ExamplePingSessions() {
 		Revocation: []rs.RevocationCheck{sessions},
 	}
 	token := issuer.AccessToken(issuertest.AccessToken{Claims: map[string]any{"pi.sri": "session-1"}})
-	call(api.Handler(ok), token)
+	show(api.Handler(photos), token)
 	if err := sessions.Revoke(context.Background(), "session-1"); err != nil {
 		panic(err) // the session is not revoked
 	}
-	call(api.Handler(ok), token)
+	show(api.Handler(photos), token)
 	// Output:
 	// 200
 	// 401 Bearer error="invalid_token", error_description="the access token is not valid here"
@@ -125,8 +188,8 @@ func ExamplePingValidateBearer() {
 		URL: ping.URL + "/as/token.oauth2", Issuer: "https://ping.example", Clients: []string{"web"}, SubjectClaim: "Username",
 		Auth: auth.SecretBasic("the secret of the API").For("api", "https://ping.example"),
 	}}
-	call(api.Handler(rs.RequireScope("photos.read")(ok)), "opaque-token")
-	call(api.Handler(rs.RequireScope("photos.write")(ok)), "opaque-token")
+	show(api.Handler(rs.RequireScope("photos.read")(photos)), "opaque-token")
+	show(api.Handler(rs.RequireScope("photos.write")(photos)), "opaque-token")
 	// Output:
 	// 200
 	// 403 Bearer error="insufficient_scope", error_description="the access token lacks a scope: required photos.write, granted photos.read", scope="photos.write"
@@ -180,8 +243,8 @@ func ExampleConfirmation() {
 	bound := rs.Confirmation{KeyThumbprint: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}
 	api := &rs.Protection{Tokens: ownTokens{"token-of-alice": {Subject: "alice", Cnf: bound}, "token-of-bob": {Subject: "bob"}}}
 	fmt.Println(bound.IsZero())
-	call(api.Handler(ok), "token-of-alice") // without a DPoP proof
-	call(api.Handler(ok), "token-of-bob")
+	show(api.Handler(photos), "token-of-alice") // without a DPoP proof
+	show(api.Handler(photos), "token-of-bob")
 	// Output:
 	// false
 	// 401 Bearer error="invalid_token", error_description="the access token is not valid here"

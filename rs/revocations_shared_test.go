@@ -1,7 +1,6 @@
 package rs_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,36 +10,6 @@ import (
 
 	"github.com/countersign/countersign/rs"
 )
-
-// sharedLog is a SharedLog in memory that a test can disconnect.
-type sharedLog struct {
-	mu     sync.Mutex
-	values [][]byte
-	fail   error
-}
-
-func (l *sharedLog) Append(_ context.Context, _ string, value []byte, _ time.Time) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.fail == nil {
-		l.values = append(l.values, value)
-	}
-	return l.fail
-}
-
-func (l *sharedLog) Follow(ctx context.Context, _ string, heard func([]byte), current func()) error {
-	for from := 0; ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
-		l.mu.Lock()
-		if l.fail == nil {
-			for ; from < len(l.values); from++ {
-				heard(l.values[from])
-			}
-			current()
-		}
-		l.mu.Unlock()
-	}
-	return ctx.Err()
-}
 
 func (l *sharedLog) cut(err error) {
 	l.mu.Lock()

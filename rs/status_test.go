@@ -2,7 +2,6 @@ package rs_test
 
 import (
 	"bytes"
-	"compress/zlib"
 	"fmt"
 	"maps"
 	"net/http"
@@ -28,14 +27,6 @@ type statuses struct {
 	typ    string
 	down   bool
 	asked  atomic.Int32
-}
-
-func compressed(list []byte) string {
-	var b bytes.Buffer
-	w := zlib.NewWriter(&b)
-	w.Write(list)
-	w.Close()
-	return optest.B64(b.Bytes())
 }
 
 func newStatuses(t *testing.T) *statuses {

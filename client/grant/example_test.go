@@ -2,6 +2,7 @@ package grant_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 
@@ -73,4 +74,30 @@ func ExampleTokenExchange() {
 	}
 	fmt.Println(issued.Extra("issued_token_type"))
 	// Output: urn:ietf:params:oauth:token-type:access_token
+}
+
+// A login without a browser of this application, CIBA: the server asks the user on another
+// device. Approve acts as the user.
+func ExampleBeginBackchannel() {
+	ctx := context.Background()
+	c, issuer := exampleClient()
+	defer issuer.Close()
+
+	asked, err := grant.BeginBackchannel(ctx, c, grant.BackchannelRequest{LoginHint: "alice", BindingMessage: "W4SCT"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := issuer.Approve(asked.AuthReqID, ""); err != nil { // the user, who compares W4SCT
+		log.Fatal(err)
+	}
+	issued, err := grant.FinishBackchannel(ctx, c, asked)
+	var failed *client.Error
+	switch {
+	case errors.As(err, &failed) && failed.Code == "access_denied":
+		log.Fatal("the user said no")
+	case err != nil:
+		log.Fatal(err)
+	}
+	fmt.Println(issued.IDToken.Subject)
+	// Output: alice
 }

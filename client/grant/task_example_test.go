@@ -2,7 +2,6 @@ package grant_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log"
 	"net/http/httptest"
@@ -14,32 +13,6 @@ import (
 	"github.com/countersign/countersign/client/grant"
 	"github.com/countersign/countersign/discovery/issuertest"
 )
-
-// A login without a browser of this application, CIBA: the server asks the user on another
-// device. Approve acts as the user.
-func ExampleBeginBackchannel() {
-	ctx := context.Background()
-	c, issuer := exampleClient()
-	defer issuer.Close()
-
-	asked, err := grant.BeginBackchannel(ctx, c, grant.BackchannelRequest{LoginHint: "alice", BindingMessage: "W4SCT"})
-	if err != nil {
-		log.Fatal(err)
-	}
-	if err := issuer.Approve(asked.AuthReqID, ""); err != nil { // the user, who compares W4SCT
-		log.Fatal(err)
-	}
-	issued, err := grant.FinishBackchannel(ctx, c, asked)
-	var failed *client.Error
-	switch {
-	case errors.As(err, &failed) && failed.Code == "access_denied":
-		log.Fatal("the user said no")
-	case err != nil:
-		log.Fatal(err)
-	}
-	fmt.Println(issued.IDToken.Subject)
-	// Output: alice
-}
 
 // CIBA in the ping mode: the server notifies the handler when the user has answered, so the client
 // need not poll.
