@@ -14,38 +14,51 @@ import (
 )
 
 // Who is at fault? A visitor can change the address of the server's sign-in page, and forge a
-// callback. So some errors may come from the configuration or from one visitor. If the server has
-// accepted the same request within the last hour, the visitor is at fault. Otherwise the operator
-// must look, but a visitor must not fill the log with errors.
+// callback. So some errors may come from the configuration or from one visitor. The first two such
+// errors after the server accepted the same request are taken for a visitor's. After more, the
+// operator must look, because the client may have changed at the server. A visitor must not fill
+// the log with errors.
 const (
 	acceptedFor  = time.Hour
+	maxVisitors  = 2    // failures after an accepted request
 	maxAccepted  = 1000 // requests that are remembered
 	maxDoubtful  = 10   // errors of that kind that are logged as ERROR
 	doubtfulTime = time.Minute
 )
 
-// accepted remembers when the server last accepted a request.
+// accepted remembers when the server last accepted a request, and how often it failed since then.
 type accepted struct {
-	mu sync.Mutex
-	at map[string]time.Time
+	mu   sync.Mutex
+	last map[string]acceptance
+}
+
+type acceptance struct {
+	at     time.Time
+	failed int
 }
 
 func (x *accepted) note(request string, now time.Time) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.at == nil || len(x.at) >= maxAccepted {
-		x.at = map[string]time.Time{}
+	if x.last == nil || len(x.last) >= maxAccepted {
+		x.last = map[string]acceptance{}
 	}
-	x.at[request] = now
+	x.last[request] = acceptance{at: now}
 }
 
-// age returns how long ago the server accepted a request, and whether that is recent.
-func (x *accepted) age(request string, now time.Time) (time.Duration, bool) {
+// failed counts a failure. It returns how long ago the server accepted the request, and whether that
+// is recent and few logins have failed since then.
+func (x *accepted) failed(request string, now time.Time) (time.Duration, bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	at, ok := x.at[request]
-	age := now.Sub(at)
-	return age, ok && age < acceptedFor
+	last, ok := x.last[request]
+	if !ok {
+		return 0, false
+	}
+	last.failed++
+	x.last[request] = last
+	age := now.Sub(last.at)
+	return age, age < acceptedFor && last.failed <= maxVisitors
 }
 
 // alarms allow a number of errors within a time.
@@ -95,11 +108,18 @@ func (l *Login) faultOf(a *attempt, err error) (string, error) {
 	if code != CodeConfiguration || !isDoubtful(a, err) {
 		return code, err
 	}
-	if age, ok := l.accepted.age(requestKey(a), l.config.Now()); ok {
+	if age, ok := l.accepted.failed(requestKey(a), l.config.Now()); ok && !isInvalidTokenRequest(err) {
 		return CodeFailed, fmt.Errorf("%w. The server accepted the same request %s ago, so the visitor has probably changed the address of the server's page or forged the callback",
 			err, jose.Duration(age.Round(time.Second)))
 	}
 	return code, &doubtfulError{err}
+}
+
+// isInvalidTokenRequest reports whether the token endpoint answered invalid_request. A few servers
+// do so for a changed code, but it is nearly always a fault of the configuration.
+func isInvalidTokenRequest(err error) bool {
+	var e *client.TokenError
+	return errors.As(err, &e) && e.Code == "invalid_request"
 }
 
 // isDoubtful reports whether a visitor can cause an error that looks like one of the configuration.
