@@ -89,6 +89,24 @@ func code(err error) string {
 	return word
 }
 
+// remedies say what to do about an error code of the server.
+var remedies = map[string]string{
+	"NOAUTH":    "set user and password in Config.URL or Client",
+	"WRONGPASS": "correct user and password in Config.URL or Client",
+	"NOPERM":    "allow the commands and the keys of Config.Prefix in the ACL of the user",
+	"OOM":       "the server's memory is full: increase maxmemory",
+	"MISCONF":   "the server cannot write its snapshot: read its log",
+	"READONLY":  "the server is a replica: connect to the primary",
+}
+
+// advice returns ": " and what to do about a code, or "".
+func advice(code string) string {
+	if text := remedies[code]; text != "" {
+		return ": " + text
+	}
+	return ""
+}
+
 // describe returns the kind of failure in this package's own words.
 func describe(err error, code string) error {
 	var op *net.OpError
@@ -97,7 +115,7 @@ func describe(err error, code string) error {
 	case errors.Is(err, context.Canceled):
 		return context.Canceled
 	case code != "":
-		return errors.New("the server responded with " + code)
+		return errors.New("the server responded with " + code + advice(code))
 	case errors.As(err, &certificate):
 		return errors.New("the server's certificate is not trusted")
 	case errors.As(err, &op) && !op.Timeout():

@@ -48,7 +48,7 @@ func newError(op string, err error) *Error {
 	case isLocked(e.Code):
 		e.Err, e.temporary, e.mends = errLocked, true, true
 	case e.Code != "":
-		e.Err, e.temporary = errors.New("the database responded with code "+e.Code), isTemporary(e.Code)
+		e.Err, e.temporary = errors.New("the database responded with code "+e.Code+advice(e.Code)), isTemporary(e.Code)
 		e.mends = mends(e.Code)
 	case errors.Is(err, context.Canceled):
 		e.Err, e.temporary = context.Canceled, true
@@ -60,6 +60,35 @@ func newError(op string, err error) *Error {
 		e.Err, e.temporary, e.mends = errors.New("no connection to the database: check Config.DB"), true, true
 	}
 	return e
+}
+
+// remedies say what to do about a SQLSTATE of PostgreSQL, or a result code of SQLite.
+var remedies = map[string]string{
+	"28P01":  "correct user and password in the data source name",
+	"28000":  "correct the user in the data source name, or allow it in pg_hba.conf",
+	"3D000":  "the database does not exist: correct the data source name, or create it",
+	"42P01":  "a table is missing: apply Schema, or correct Config.Prefix",
+	"42703":  "a column is missing: apply Schema of this version",
+	"42501":  "grant SELECT, INSERT, UPDATE and DELETE on the tables",
+	"53100":  "the disk of the database is full",
+	"53300":  "the database has too many connections: limit them with DB.SetMaxOpenConns",
+	readOnly: "the database is a standby: connect to the primary",
+	"1":      "a table may be missing: apply Schema, or correct Config.Prefix",
+	"8":      "the file is read-only: make it and its directory writable",
+	"13":     "the disk is full",
+	"14":     "the file cannot be opened: correct its path and permissions",
+	"26":     "the file is not a database: correct its path",
+}
+
+// advice returns ": " and what to do about a code, or "".
+func advice(code string) string {
+	if n, err := strconv.Atoi(code); err == nil && len(code) != 5 {
+		code = strconv.Itoa(n & 0xff) // the higher bits say more
+	}
+	if text := remedies[code]; text != "" {
+		return ": " + text
+	}
+	return ""
 }
 
 // code is the database's own: drivers have different error types, and these methods.
@@ -106,6 +135,9 @@ func isLocked(code string) bool { return isResult(code, " 5 6 ") }
 // isResult reports whether SQLite's result code is in a list. The higher bits of the code are not
 // compared.
 func isResult(code, list string) bool {
+	if len(code) == 5 { // a SQLSTATE: 42501 has the lower bits of "busy"
+		return false
+	}
 	n, err := strconv.Atoi(code)
 	return err == nil && strings.Contains(list, " "+strconv.Itoa(n&0xff)+" ")
 }

@@ -95,7 +95,9 @@ var errStray = errors.New("no login is under way in this browser: the browser se
 func (l *Login) strayCallback(w http.ResponseWriter, r *http.Request, q url.Values, unread error) {
 	s, err := l.sessions.load(r)
 	switch {
-	case err != nil || unread != nil && isUnavailable(unread):
+	case err != nil:
+		l.fail(w, r, storeCode(err), errors.Join(err, unread))
+	case unread != nil && isUnavailable(unread):
 		l.fail(w, r, CodeUnavailable, errors.Join(err, unread))
 	case s != nil, l.wasSilent(r, q):
 		redirect(w, l.config.HomePath)
@@ -149,7 +151,7 @@ func (l *Login) finishOnce(w http.ResponseWriter, r *http.Request, a *attempt, q
 	isFirst, err := l.consume(r, a)
 	switch {
 	case err != nil:
-		l.fail(w, r, CodeUnavailable, err)
+		l.fail(w, r, storeCode(err), err)
 		return
 	case !isFirst:
 		redirect(w, a.ReturnTo)

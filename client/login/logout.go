@@ -36,7 +36,7 @@ func (l *Login) Logout() http.Handler {
 		defer cancel()
 		s, kept, err := l.endSession(w, r)
 		if err != nil {
-			l.fail(w, r, CodeUnavailable, err)
+			l.fail(w, r, storeCode(err), err)
 			return
 		}
 		if l.silent.Load() {

@@ -43,7 +43,7 @@ func (l *Login) identify(next http.Handler, nobody http.HandlerFunc) http.Handle
 		s, err := l.session(w, r)
 		switch {
 		case err != nil:
-			l.fail(w, r, CodeUnavailable, err)
+			l.fail(w, r, storeCode(err), err)
 		case s == nil:
 			nobody(w, withUser(r, nil)) // and no user of another Login around this Login
 		default:

@@ -191,3 +191,13 @@ func storeDown(err error) error { return &downError{err} }
 func (e *downError) Error() string   { return "the store: " + e.err.Error() }
 func (e *downError) Unwrap() error   { return e.err }
 func (e *downError) Temporary() bool { return true }
+
+// Configuration reports whether the fault remains until the operator acts: a wrong password, or a
+// table that is missing. The stores of this module then return an error that is not Temporary.
+func (e *downError) Configuration() bool {
+	var t interface{ Temporary() bool }
+	return errors.As(e.err, &t) && !t.Temporary()
+}
+
+// storeCode is the code of a problem with an error of the Store.
+func storeCode(err error) string { return codeOf(storeDown(err)) }
