@@ -143,8 +143,9 @@ type Client struct {
 	// credentials allow.
 	AuthMethod string
 
-	// RedirectURLs are the redirect URIs, compared exactly; the port of a loopback address
-	// is free (RFC 8252 §7.3). Empty accepts any.
+	// RedirectURLs are the redirect URIs, compared exactly. On loopback any port is accepted
+	// (RFC 8252 §7.3) if the client is public or the registered URI has no port. Empty accepts
+	// any.
 	RedirectURLs []string
 
 	// PostLogoutRedirectURLs are the URLs that a logout may redirect to. Empty accepts any.

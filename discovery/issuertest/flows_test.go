@@ -140,6 +140,27 @@ func TestRedirectURLs(t *testing.T) {
 	}
 }
 
+// TestRedirectPort: a web application is registered with its port. A program on a desktop uses any.
+func TestRedirectPort(t *testing.T) {
+	uris := []string{"http://127.0.0.1:8080/callback"}
+	issuer := issuertest.New(t, issuertest.Config{Clients: []issuertest.Client{
+		{ID: "web", Secret: "web-secret", RedirectURLs: uris}, {ID: "desktop", RedirectURLs: uris},
+	}})
+	web, desktop := auth.Secret("web-secret"), auth.Public()
+	for _, test := range []struct {
+		id, port string
+		method   auth.Method
+		good     bool
+	}{{"web", "8080", web, true}, {"web", "8088", web, false}, {"desktop", "8080", desktop, true}, {"desktop", "8088", desktop, true}} {
+		_, err := tryLogin(t, issuer, newClient(t, issuer, func(c *client.Config) {
+			c.ClientID, c.Auth, c.RedirectURL = test.id, test.method, "http://127.0.0.1:"+test.port+"/callback"
+		}))
+		if (err == nil) != test.good {
+			t.Errorf("%s, port %s: %v", test.id, test.port, err)
+		}
+	}
+}
+
 func TestClientAuthentication(t *testing.T) {
 	issuer := issuertest.New(t, issuertest.Config{Clients: []issuertest.Client{
 		{ID: "web", Secret: "web-secret", AuthMethod: "client_secret_basic"}, {ID: "public"},

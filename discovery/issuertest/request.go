@@ -104,21 +104,24 @@ func (i *Issuer) checkRequest(c *Client, q url.Values) error {
 	if err != nil || u.Scheme == "" || u.Fragment != "" {
 		return refuse("invalid_request", "redirect_uri is missing, is not absolute, or has a fragment")
 	}
-	if len(c.RedirectURLs) > 0 && !slices.ContainsFunc(c.RedirectURLs, func(one string) bool { return sameRedirect(one, redirect) }) {
+	if len(c.RedirectURLs) > 0 && !slices.ContainsFunc(c.RedirectURLs, func(one string) bool { return c.sameRedirect(one, redirect) }) {
 		return refuse("invalid_request", "redirect_uri is not registered for the client "+c.ID)
 	}
 	return nil
 }
 
 // sameRedirect compares redirect URIs exactly, except for the port on loopback (RFC 8252
-// §7.3).
-func sameRedirect(registered, sent string) bool {
+// §7.3). A web application, which is confidential, has one port.
+func (c *Client) sameRedirect(registered, sent string) bool {
 	if registered == sent {
 		return true
 	}
 	a, errA := url.Parse(registered)
 	b, errB := url.Parse(sent)
 	if errA != nil || errB != nil || a.Scheme != "http" || net.ParseIP(a.Hostname()) == nil || !net.ParseIP(a.Hostname()).IsLoopback() {
+		return false
+	}
+	if !c.public() && a.Port() != "" {
 		return false
 	}
 	a.Host, b.Host = a.Hostname(), b.Hostname()

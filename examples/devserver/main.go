@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"time"
 
 	"github.com/countersign/countersign/discovery/issuertest"
 )
@@ -113,6 +114,7 @@ func parse(args []string, out io.Writer) (issuertest.Config, error) {
 		config.Faults = append(config.Faults, issuertest.Fault(s))
 		return nil
 	})
+	f.DurationVar(&config.Lifetime, "lifetime", 5*time.Minute, "lifetime of access and ID tokens, such as 1m")
 	opaque := f.Bool("opaque", false, "issue opaque access tokens instead of JWTs")
 	signedIn := f.Bool("signed-in", false, "sign the first user in without a page")
 	if err := f.Parse(args); err != nil {
@@ -120,6 +122,9 @@ func parse(args []string, out io.Writer) (issuertest.Config, error) {
 	}
 	if *opaque {
 		config.AccessTokens = issuertest.Opaque
+	}
+	if config.Lifetime < time.Second {
+		return config, fmt.Errorf("-lifetime is %s, expected at least 1s", config.Lifetime)
 	}
 	config.Page = !*signedIn
 	config.Edit.AccessToken, config.Edit.Introspection = added.edit, added.introspection

@@ -187,6 +187,28 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// TestLifetime: -lifetime is the lifetime of access tokens.
+func TestLifetime(t *testing.T) {
+	for args, want := range map[string]float64{"": 300, "-lifetime 1m": 60} {
+		issuer, lines := start(t, append([]string{"-client", "desk:the-secret:"}, strings.Fields(args)...)...)
+		go func() {
+			for lines.Scan() {
+			}
+		}()
+		c, err := client.New(client.Config{Issuer: issuer, ClientID: "desk", Auth: auth.Secret("the-secret")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tokens, err := grant.ClientCredentials(t.Context(), c, client.TokenRequest{})
+		if err != nil || float64(tokens.ExpiresIn) != want {
+			t.Errorf("%q: %v, expected %v seconds, %v", args, tokens, want, err)
+		}
+	}
+	if err := run(t.Context(), []string{"-lifetime", "0s"}, io.Discard); err == nil || !strings.Contains(err.Error(), "-lifetime is 0s, expected at least 1s") {
+		t.Error(err)
+	}
+}
+
 // TestCIBA: the printed page shows the message, and the user in the hint can allow the login there.
 func TestCIBA(t *testing.T) {
 	issuer, lines := start(t, "-client", "desk:the-secret:", "-user", "alice", "-user", "bob")
