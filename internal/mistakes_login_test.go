@@ -130,7 +130,7 @@ func deploymentMistakes() []mistake {
 		{"a response at a page", func(d *firstDay) (int, string) {
 			d.client.RedirectURL = d.app.URL + "/"
 			return d.get("/?code=canary-code&state=canary-state")
-		}, "ERROR", "the response of a login arrived at", []string{"Require: mount Callback at /, the path of RedirectURL"}, 500, "configuration_error", false},
+		}, "ERROR", "the response of a login arrived at", []string{"Require, because RedirectURL has the path /", "such as /callback"}, 500, "configuration_error", false},
 		{"the server is down", func(d *firstDay) (int, string) { d.issuer.Close(); return d.get("/") },
 			"ERROR", "connection refused", []string{"client=main", "start the server", "Issuer"}, 503, "temporarily_unavailable", true},
 		{"the server does not exist", func(d *firstDay) (int, string) {

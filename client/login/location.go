@@ -167,6 +167,7 @@ func (l *Login) checkArrival(r *http.Request, name string) error {
 				"Let the proxy keep the Host header, set Config.BasePath, or set RequireIss of these clients", name, rival)}
 		}
 	}
+	l.warnPrefix(r, c.Config().RedirectURL)
 	return nil
 }
 

@@ -39,7 +39,7 @@ type noted struct {
 	accepted accepted
 	doubtful alarms
 	nonces   sync.Map // names of the clients whose ID tokens had a nonce
-	once     struct{ foreignCookie, foreignSession, missingClaim, severalProcesses, otherClock sync.Once }
+	once     struct{ foreignCookie, foreignSession, missingClaim, severalProcesses, otherClock, prefix sync.Once }
 }
 
 // New returns a Login. The error lists every fault of the configuration. New sends no request;

@@ -82,6 +82,9 @@ func isResponse(r *http.Request) bool {
 // misplacedError tells the operator to mount Callback. Another login would cause a loop.
 func misplacedError(r *http.Request, handler, path string) error {
 	arrived(r)
+	if path == "/" {
+		return &codeError{CodeConfiguration, fmt.Errorf("the response of a login arrived at %s, because RedirectURL has the path /: give RedirectURL its own path, such as /callback, for Callback", handler)}
+	}
 	return &codeError{CodeConfiguration, fmt.Errorf("the response of a login arrived at %s: mount Callback at %s, the path of RedirectURL, outside of %[1]s", handler, path)}
 }
 

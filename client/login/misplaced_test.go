@@ -15,6 +15,9 @@ import (
 func misplaced(t *testing.T, path string, handle func(*login.Login) http.Handler) (*app, *browser) {
 	a := start(t, setting{client: func(c *client.Config) { c.RedirectURL = strings.TrimSuffix(c.RedirectURL, "/callback") + path }})
 	a.Config.Handler.(*http.ServeMux).Handle("/cb", handle(a.login))
+	if path == "/" {
+		a.Config.Handler.(*http.ServeMux).Handle("/{$}", handle(a.login))
+	}
 	return a, a.browser(t)
 }
 
@@ -112,4 +115,11 @@ func TestWrappedCallback(t *testing.T) {
 	}})
 	b := a.browser(t)
 	b.want(b.get(a.URL+"/callback?state=s&code=c"), 200, "alice at /")
+}
+
+// TestMisplacedAtRoot: Callback cannot have the path of the start page, so the text names another.
+func TestMisplacedAtRoot(t *testing.T) {
+	a, b := misplaced(t, "/", func(l *login.Login) http.Handler { return l.Require(http.HandlerFunc(whoAmI)) })
+	b.want(b.get(a.URL+"/login"), 500, "configuration_error")
+	a.wantMisplaced(t, "RedirectURL has the path /: give RedirectURL its own path, such as /callback")
 }
