@@ -108,10 +108,11 @@ func checkState(q url.Values, p *Pending) error {
 // announced it or not. If the server announced iss, it is required. A response with an ID token
 // names its issuer in the ID token. why says why iss is required; "" means that it is optional.
 func checkIss(q url.Values, p *Pending, why string) error {
+	has := len(q["iss"]) > 0
 	switch {
-	case !q.Has("iss") && why != "" && !q.Has("id_token"):
+	case !has && why != "" && !q.Has("id_token"):
 		return errors.New("iss is missing in the response, but " + why)
-	case q.Has("iss") && q.Get("iss") != p.Issuer:
+	case has && q.Get("iss") != p.Issuer:
 		return fmt.Errorf("iss is %s, expected %s: another server sent this response", jose.Quote(q.Get("iss")), jose.Quote(p.Issuer))
 	}
 	return nil

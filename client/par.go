@@ -160,7 +160,7 @@ var redirectRemedies = map[string]string{
 	"invalid_request":       "if the server does not know this redirect_uri" + setOrRegister,
 	"redirect_uri_mismatch": "the server does not know this redirect_uri" + setOrRegister, // GitHub, Google
 	"invalid_redirect_uri":  "the server does not know this redirect_uri" + setOrRegister,
-	"invalid_grant":         "the code has expired or was used before, or Config.RedirectURL does not match the registration",
+	"invalid_grant":         "the code has expired or was used before, or Config.RedirectURL does not match the registration. For Client.Exchange, code_verifier may be of another request",
 }
 
 // remedy returns ": " and what to do about the rejection, or "".

@@ -155,6 +155,8 @@ func get(ctx context.Context, hc *http.Client, document, url string, max int) (*
 		return nil, wrap(document, resp.Failure("the server is not available: check the server, or try again later"))
 	case resp.Status == http.StatusBadRequest && strings.HasPrefix(url, "http://"):
 		return nil, wrap(document, resp.Failure("the server rejects the request: it may expect https at this port"))
+	case resp.Status != http.StatusOK && strings.Count(url, "/.well-known/") > 1: // once comes from the issuer
+		return nil, wrap(document, resp.Failure("Issuer is the address of the metadata, expected the issuer: remove /.well-known/ and what follows"))
 	case resp.Status != http.StatusOK:
 		return nil, wrap(document, resp.Failure(hint.missing))
 	case !resp.IsJSON() && !resp.IsUntyped():

@@ -124,6 +124,20 @@ func TestIssuerRefused(t *testing.T) {
 	}
 }
 
+// TestMetadataAddressAsIssuer: the address of the metadata in the place of the issuer is named.
+func TestMetadataAddressAsIssuer(t *testing.T) {
+	s := optest.New(t)
+	for path, want := range map[string]string{
+		"/.well-known/openid-configuration":       "expected the issuer: remove /.well-known/",
+		"/.well-known/oauth-authorization-server": "expected the issuer: remove /.well-known/",
+		"/other": "the server has no metadata at this address",
+	} {
+		if _, err := discovery.Fetch(t.Context(), nil, s.URL+path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: expected %q, received %v", path, want, err)
+		}
+	}
+}
+
 // TestRetry: a GET with a temporary error is sent again, at most twice.
 func TestRetry(t *testing.T) {
 	s := optest.New(t)

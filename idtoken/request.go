@@ -32,7 +32,7 @@ func (c *check) nonce() {
 	case sent == "" && got == nil:
 		c.report.inapplicable(stepNonce, "the request had no nonce")
 	case sent == "":
-		c.report.fail(stepNonce, errors.New("the token has a nonce, but the request had none: the token belongs to another request"))
+		c.report.fail(stepNonce, errors.New("the token has a nonce, but the request had none: the token belongs to another request. If an app sent the nonce, call Client.Finish with Pending.Nonce"))
 	case got == nil && c.v.InsecureMissingNonce && !c.want.FrontChannel:
 		c.report.skip(stepNonce, "nonce is missing, which InsecureMissingNonce accepts")
 	case got == nil:

@@ -99,8 +99,12 @@ func (o *RequestObject) header() map[string]any {
 
 func (o *RequestObject) check(params url.Values) error {
 	switch {
-	case o.ClientID == "" || o.Audience == "" || o.Signer == nil:
-		return errors.New("RequestObject.ClientID, Audience or Signer is not set: set all three")
+	case o.ClientID == "":
+		return errors.New("RequestObject.ClientID is empty: set it")
+	case o.Audience == "":
+		return errors.New("RequestObject.Audience is empty: set it to the server's issuer URL")
+	case o.Signer == nil:
+		return errors.New("RequestObject.Signer is nil: set it")
 	case o.Lifetime < 0 || o.Lifetime > maxObject:
 		return fmt.Errorf("RequestObject.Lifetime is %s, expected 0 to %s", jose.Duration(o.Lifetime), jose.Duration(maxObject))
 	case len(params["client_id"]) != 1 || params.Get("client_id") != o.ClientID:

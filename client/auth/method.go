@@ -148,6 +148,8 @@ func (m Method) Choose(supported []string) Method {
 // secret. Others require assertions as they were before RFC 10070.
 func (m Method) Hint(clientID string) string {
 	switch {
+	case isPadded(clientID):
+		return "the client ID begins or ends with a space: remove it unless it belongs to the ID"
 	case m.padded:
 		return "the secret begins or ends with a space: remove it unless it belongs to the secret"
 	case m.encoded != nil && m.encoded(clientID):

@@ -94,5 +94,5 @@ func checkSecret(secret string) error {
 	return nil
 }
 
-// isPadded reports whether a secret begins or ends with a space. That is valid, and rarely meant.
-func isPadded(secret string) bool { return strings.TrimSpace(secret) != secret }
+// isPadded reports whether a secret or a client ID begins or ends with a space. That is valid, and rarely meant.
+func isPadded(s string) bool { return strings.TrimSpace(s) != s }

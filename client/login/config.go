@@ -257,7 +257,7 @@ func (c *Config) checkClient(w *complaints, name string, one *client.Client) {
 	default:
 		w.add(c.InsecureHTTP, "InsecureHTTP is true, but the RedirectURL of Clients[%q] is https: set InsecureHTTP to false", name)
 	}
-	w.add(!hasIDToken(one, c.Request.Scopes) && c.SignIn == nil, "SignIn is nil, and Clients[%q] does not request an ID token: add the scope openid to the client, or set SignIn", name)
+	w.add(!hasIDToken(one, c.Request.Scopes) && c.SignIn == nil, "SignIn is nil, and Clients[%q] does not request an ID token (its Scopes are %q): add the scope openid to the client, or set SignIn", name, one.Config().Scopes)
 	w.add(c.UserInfo && one.Config().ResponseType == client.ResponseIDToken, "UserInfo is true, but Clients[%q] with ResponseType id_token receives no access token: set another ResponseType, or set UserInfo to false", name)
 	w.add(c.KeepTokens && one.Config().ResponseType == client.ResponseIDToken, "KeepTokens is true, but Clients[%q] with ResponseType id_token receives no access token: set another ResponseType, or set KeepTokens to false", name)
 	w.add(strings.HasPrefix(one.ResponseMode(), "fragment"), "Clients[%q] receives responses in the fragment, which browsers do not send to this site: set its ResponseMode to form_post", name)

@@ -65,7 +65,7 @@ func TestNewRefuses(t *testing.T) {
 		{"RP-23 kept", login.Config{SignInPath: "/choose", Clients: map[string]*client.Client{
 			"a": good, "b": newClient(t, b, "https://app.example/callback/b", nil),
 		}}, nil},
-		{"no ID token and nothing in its place", login.Config{Clients: one(newClient(t, a, "https://app.example/cb", func(c *client.Config) { c.Scopes = []string{"read:user"} }))}, []string{"Clients[\"main\"] does not request an ID token", "SignIn"}},
+		{"no ID token and nothing in its place", login.Config{Clients: one(newClient(t, a, "https://app.example/cb", func(c *client.Config) { c.Scopes = []string{"read:user"} }))}, []string{"Clients[\"main\"] does not request an ID token", `its Scopes are ["read:user"]`, "SignIn"}},
 		{"no ID token, but SignIn", login.Config{SignIn: signIn, Clients: one(newClient(t, a, "https://app.example/cb", func(c *client.Config) { c.Scopes = []string{"read:user"} }))}, nil},
 		{"openid of Request", login.Config{Request: client.Request{Scopes: []string{"openid"}}, Clients: one(newClient(t, a, "https://app.example/cb", func(c *client.Config) { c.Scopes = []string{} }))}, nil},
 		{"UserInfo without an access token", login.Config{UserInfo: true, Clients: one(idTokenAlone)}, []string{"UserInfo is true"}},

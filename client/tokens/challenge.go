@@ -46,7 +46,10 @@ type ChallengeError struct {
 
 func (e *ChallengeError) Error() string {
 	text := fmt.Sprintf("tokens: the API responded with status %d and a %s challenge: %s (%q)", e.Status, e.Scheme, cmp.Or(e.Code, "no error code"), e.Description)
-	if e.Code == InsufficientScope {
+	switch {
+	case e.Code == InvalidToken:
+		text += ": the log of the API has the reason"
+	case e.Code == InsufficientScope && len(e.Scopes) > 0:
 		text += fmt.Sprintf(": the scopes %q are required, and %q are granted", e.Scopes, e.Granted)
 	}
 	return text

@@ -185,8 +185,14 @@ func (t *Transport) base() http.RoundTripper {
 
 func (t *Transport) configure() {
 	var w []error
-	if t.Client == nil || t.Tokens == nil || len(t.Origins) == 0 {
-		w = append(w, errors.New("tokens: Transport.Client, Transport.Tokens or Transport.Origins is not set: set all three"))
+	if t.Client == nil {
+		w = append(w, errors.New("tokens: Transport.Client is nil: set it to the client of the login"))
+	}
+	if t.Tokens == nil {
+		w = append(w, errors.New("tokens: Transport.Tokens is nil: set it to a Source, such as Refresher.Source"))
+	}
+	if len(t.Origins) == 0 {
+		w = append(w, errors.New("tokens: Transport.Origins is empty: set it to the origins that may receive the token, such as https://api.example"))
 	}
 	for _, o := range t.Origins {
 		u, err := url.Parse(o)

@@ -106,15 +106,32 @@ func TestTransportConfigured(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, tr := range []*tokens.Transport{
-		{}, {Client: c, Tokens: issued}, {Client: c, Origins: []string{"https://api.example"}}, {Tokens: issued, Origins: []string{"https://api.example"}},
-		{Client: c, Tokens: issued, Origins: []string{""}}, {Client: c, Tokens: issued, Origins: []string{"http://api.example"}},
-		{Client: c, Tokens: issued, Origins: []string{"https://api.example/path"}}, {Client: c, Tokens: issued, Origins: []string{"https://api.example?q"}},
-		{Client: c, Tokens: issued, Origins: []string{"https://a@api.example"}}, {Client: c, Tokens: issued, Origins: []string{"api.example"}},
+	origin, odd := []string{"https://api.example"}, "expected https origins"
+	for _, test := range []struct {
+		tr    *tokens.Transport
+		wants []string
+	}{
+		{&tokens.Transport{}, []string{"Transport.Client is nil", "Transport.Tokens is nil", "Transport.Origins is empty"}},
+		{&tokens.Transport{Client: c, Tokens: issued}, []string{"Transport.Origins is empty"}},
+		{&tokens.Transport{Client: c, Origins: origin}, []string{"Transport.Tokens is nil"}},
+		{&tokens.Transport{Tokens: issued, Origins: origin}, []string{"Transport.Client is nil"}},
+		{&tokens.Transport{Client: c, Tokens: issued, Origins: []string{""}}, []string{odd}},
+		{&tokens.Transport{Client: c, Tokens: issued, Origins: []string{"http://api.example"}}, []string{odd}},
+		{&tokens.Transport{Client: c, Tokens: issued, Origins: []string{"https://api.example/path"}}, []string{odd}},
+		{&tokens.Transport{Client: c, Tokens: issued, Origins: []string{"https://api.example?q"}}, []string{odd}},
+		{&tokens.Transport{Client: c, Tokens: issued, Origins: []string{"https://a@api.example"}}, []string{odd}},
+		{&tokens.Transport{Client: c, Tokens: issued, Origins: []string{"api.example"}}, []string{odd}},
 	} {
-		tr.Base = refuse{t}
-		if _, err := (&http.Client{Transport: tr}).Get("https://api.example/"); err == nil {
-			t.Errorf("%v is taken", tr.Origins)
+		test.tr.Base = refuse{t}
+		_, err := (&http.Client{Transport: test.tr}).Get("https://api.example/")
+		if err == nil || strings.Count(err.Error(), "tokens: ") != len(test.wants) {
+			t.Errorf("%v: %v, expected %q", test.tr.Origins, err, test.wants)
+			continue
+		}
+		for _, want := range test.wants {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%v: %v, expected %q", test.tr.Origins, err, want)
+			}
 		}
 	}
 }
@@ -124,6 +141,23 @@ type refuse struct{ t *testing.T }
 func (f refuse) RoundTrip(*http.Request) (*http.Response, error) {
 	f.t.Error("a request was sent")
 	return nil, errors.New("refused")
+}
+
+// TestChallengeText: the text lists scopes only if the API requires scopes. For a rejected token it
+// says where the reason is.
+func TestChallengeText(t *testing.T) {
+	for _, test := range []struct {
+		e         tokens.ChallengeError
+		has, lack string
+	}{
+		{tokens.ChallengeError{Status: 403, Scheme: "Bearer", Code: tokens.InsufficientScope, Description: "lacks a claim", Granted: []string{"openid"}}, "lacks a claim", "required"},
+		{tokens.ChallengeError{Status: 403, Scheme: "Bearer", Code: tokens.InsufficientScope, Scopes: []string{"a"}, Granted: []string{"openid"}}, `["a"] are required`, "log of the API"},
+		{tokens.ChallengeError{Status: 401, Scheme: "Bearer", Code: tokens.InvalidToken}, "the log of the API has the reason", "required"},
+	} {
+		if got := test.e.Error(); !strings.Contains(got, test.has) || strings.Contains(got, test.lack) {
+			t.Errorf("%q: expected %q and not %q", got, test.has, test.lack)
+		}
+	}
 }
 
 // TestChallenge reads what an API requires, and returns the request for the next login. RFC 6750

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -156,6 +157,18 @@ func TestErrors(t *testing.T) {
 	e = (&endpoint.Response{Status: 503, Header: http.Header{"Retry-After": {"Fri, 31 Dec 2199 23:59:59 GMT"}}}).Failure("")
 	if e.RetryAfter > 1<<20*time.Second {
 		t.Errorf("a far date gives %v", e.RetryAfter)
+	}
+}
+
+// TestPrivateAuthority: the error says how to trust the certificate of a private authority.
+func TestPrivateAuthority(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	defer s.Close()
+	_, err := get(t, s.URL)
+	if err == nil || !strings.Contains(err.Error(), "set HTTP to a client whose Transport trusts it, or SSL_CERT_FILE") {
+		t.Errorf("received %v", err)
 	}
 }
 

@@ -3,6 +3,7 @@ package endpoint
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -92,6 +93,14 @@ func transportError(ctx context.Context, u *url.URL, err error) error {
 	return &Error{URL: location(u), Err: &transport{err, text}}
 }
 
+// remedyOf says how to trust a certificate of a private authority.
+func remedyOf(err error) string {
+	if errors.As(err, new(x509.UnknownAuthorityError)) {
+		return ": for a private authority set HTTP to a client whose Transport trusts it, or SSL_CERT_FILE"
+	}
+	return ""
+}
+
 // describe returns the kind of failure.
 func describe(err error) string {
 	var dns *net.DNSError
@@ -104,7 +113,7 @@ func describe(err error) string {
 	case errors.As(err, &dns):
 		return "host not found: check the host name and DNS"
 	case errors.As(err, &cert):
-		return "the server's certificate is not trusted: " + Clean(cert.Err.Error())
+		return "the server's certificate is not trusted: " + Clean(cert.Err.Error()) + remedyOf(cert.Err)
 	case isPlainHTTP(err):
 		return "the server does not speak TLS at this address: check scheme and port. http is accepted on loopback, elsewhere only with InsecureHTTP"
 	case errors.As(err, &op) && op.Op == "proxyconnect":
