@@ -39,6 +39,7 @@ var taskExamples = map[string]string{
 	"troubleshooting.md":        "errors of other pages",
 	"test-your-application.md":  "client/logintest: With WithSession; rs/rstest: With Tokens; discovery/issuertest: Issuer_Inject Issuer_AccessToken Start",
 	"docker-compose.md":         "a file of docker compose",
+	"use-a-clone.md":            "commands of the shell",
 	"proxies-and-base-paths.md": "settings of other calls",
 	"kubernetes.md":             "rs: Kubernetes; client/auth: FederatedFile",
 	"many-machines.md":          "a server is needed: redisstore, sqlstore",
