@@ -173,6 +173,26 @@ func dated(off time.Duration) http.HandlerFunc {
 	}
 }
 
+// TestAnotherName: an issuer that has another name of this machine is one problem, not one for each
+// endpoint. Endpoints on this machine are problems of a public issuer.
+func TestAnotherName(t *testing.T) {
+	issuer, err := issuertest.Start(issuertest.Config{PlainHTTP: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer issuer.Close()
+	report := doctor.Examine(t.Context(), doctor.Options{Issuer: strings.Replace(issuer.URL, "127.0.0.1", "localhost", 1)})
+	topics := map[string]int{}
+	for _, f := range report.Findings {
+		if f.Level == doctor.Problem {
+			topics[f.Topic]++
+		}
+	}
+	if topics["issuer"] != 1 || topics["endpoints"] != 0 {
+		t.Errorf("%v: %+v", topics, report.Findings)
+	}
+}
+
 // TestAddress: faults of the issuer as the user typed it.
 func TestAddress(t *testing.T) {
 	for issuer, want := range map[string]string{

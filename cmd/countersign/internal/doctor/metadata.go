@@ -77,19 +77,26 @@ func (x *examination) oddEndpoint(name, address string) {
 	const topic = "endpoints"
 	host := strings.ToLower((&url.URL{Host: hostOf(address)}).Hostname())
 	own := strings.ToLower((&url.URL{Host: hostOf(x.Issuer)}).Hostname())
-	ip, err := netip.ParseAddr(host)
-	private := host == "localhost" || err == nil && (ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast() || ip.IsUnspecified())
+	_, err := netip.ParseAddr(host)
 	switch {
 	case strings.ContainsAny(address, " \t\r\n"):
 		x.report.problem(topic, fmt.Sprintf("%s is %q, which contains a space", name, address), "remove the space at the server")
 	case strings.ContainsAny(address, "{}"):
 		x.report.problem(topic, fmt.Sprintf("%s is %q, which is a template", name, address), "pass the issuer of one tenant; otherwise the server must replace the placeholder")
 	case host == own:
-	case private:
+	case isPrivate(host) && isPrivate(own) && host == strings.ToLower((&url.URL{Host: hostOf(x.text("issuer"))}).Hostname()):
+		// the published issuer is another name of this machine, which the topic issuer reports
+	case isPrivate(host):
 		x.report.problem(topic, fmt.Sprintf("%s is %q, a private address that is not the issuer's", name, address), "correct the server's public address, or its proxy settings: this module does not use such an address")
 	case err != nil && !strings.Contains(host, ".") && strings.Contains(own, "."):
 		x.report.warn(topic, fmt.Sprintf("%s is at the host %q, which has no domain", name, host), "correct the server's public address, or its proxy settings: such a name works inside of one network only")
 	}
+}
+
+// isPrivate reports whether a host is an address that only one machine or network can reach.
+func isPrivate(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && (ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast() || ip.IsUnspecified())
 }
 
 // types reports members whose type is wrong. The library ignores those that a login does not
