@@ -22,8 +22,9 @@ const (
 	lastBackoff  = 5 * time.Second
 )
 
-// document is a document that a server publishes. It is fresh, or stale (refreshed, but used
-// while the refresh fails), or expired. The zero value is a document that was never fetched.
+// document is a document that a server publishes. It is fresh, stale or expired. A stale document
+// needs a refresh, and is used while the refresh fails. The zero value is a document that was never
+// fetched.
 type document[T any] struct {
 	flight endpoint.Flight[T]
 	fresh  atomic.Pointer[fresh[T]] // atomic, so that concurrent token checks do not wait for a lock
@@ -38,7 +39,7 @@ type document[T any] struct {
 
 	err      error // of the last failure, returned until quiet is over
 	failures int
-	quiet    time.Time // by the real clock, because it limits requests and not trust
+	quiet    time.Time // by time.Now and not by Provider.Now, because it only limits requests
 }
 
 // fresh is a document that does not need a refresh yet.
@@ -100,7 +101,7 @@ func (d *document[T]) current(now time.Time) (T, state, error) {
 			return zero, gone, d.err
 		}
 		return zero, gone, nil
-	case age < -clockJitter: // the clock was put back: nothing that was noted by it holds
+	case age < -clockJitter: // the clock was set back, so the stored times are not valid
 		d.until, d.retryAt, d.at = now, time.Time{}, now
 		d.fresh.Store(nil)
 	case now.Before(d.until):

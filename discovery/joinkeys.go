@@ -20,9 +20,9 @@ func KeysAt(jwksURI string, hc *http.Client) KeySet {
 	return (&Provider{Issuer: name, Static: &Metadata{Issuer: name, JWKSURI: jwksURI}, HTTP: hc}).Keys()
 }
 
-// JoinKeys combines several key sets of one server. Every key set must come from this
-// package. A token's key may be in any of them. Two different keys with the same kid and
-// algorithm are not used (see [StaticKeys]).
+// JoinKeys combines several key sets of one server. Every key set must come from this package. A
+// token's key may be in any of them. Two different keys with the same kid and algorithm are not
+// used: a token that refers to them is rejected.
 func JoinKeys(sets ...KeySet) KeySet { return &joinedKeys{parts: sets} }
 
 // joinedKeys holds the union of its parts. It is rebuilt when a part has changed.

@@ -14,10 +14,10 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// Metadata is a server's metadata: the registered members of OpenID Connect Discovery 1.0 §3,
-// RFC 8414 §2 and of the RFCs that each group names. A missing member has the zero value of
-// its type. If the specification defines a default for it, the member's comment says so. A
-// default never extends what the application configured.
+// Metadata is a server's metadata: the registered members of OpenID Connect Discovery 1.0 §3, RFC
+// 8414 §2 and of the RFCs that the comments name. A missing member has the zero value of its type.
+// If the specification defines a default for it, the member's comment says so. A default never
+// extends what the application configured.
 type Metadata struct {
 	Issuer                             string   `json:"issuer"`
 	AuthorizationEndpoint              string   `json:"authorization_endpoint"`

@@ -63,9 +63,9 @@ type Provider struct {
 // goroutines may be changing the rest.
 func (p *Provider) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "[server %s]", p.Issuer) }
 
-// Context returns a context for requests of this module. They may reach the addresses that
-// p's metadata may refer to. Packages that call endpoints of p's metadata use it;
-// applications do not need it.
+// Context returns a context for requests of this module. These requests may connect to the
+// addresses that p's metadata may refer to. Packages that call endpoints of p's metadata use this
+// context. Applications do not need it.
 func (p *Provider) Context(ctx context.Context) context.Context {
 	return endpoint.With(ctx, p.policy())
 }

@@ -25,7 +25,7 @@ type Resource struct {
 	ScopesSupported                       []string `json:"scopes_supported"` // a client should not request all of them at once (RFC 9728 §7.2)
 	BearerMethodsSupported                []string `json:"bearer_methods_supported"`
 	ResourceSigningAlgValuesSupported     []string `json:"resource_signing_alg_values_supported"`
-	ResourceName                          string   `json:"resource_name"` // text of the API, like the next three members
+	ResourceName                          string   `json:"resource_name"` // written by the API, like the next three members
 	ResourceDocumentation                 string   `json:"resource_documentation"`
 	ResourcePolicyURI                     string   `json:"resource_policy_uri"`
 	ResourceTOSURI                        string   `json:"resource_tos_uri"`
@@ -38,12 +38,12 @@ type Resource struct {
 	private bool // it was fetched from a private address
 }
 
-// FetchResource fetches the metadata of the API with this resource identifier from the
-// address of RFC 9728 §3.1. It checks that the metadata is for exactly that resource (§3.3).
-// If that address has none, it tries the well-known path without the path of the identifier,
-// as clients of the Model Context Protocol do. An origin with and without a trailing slash is
-// the same resource. hc may be nil. A call lasts at most 10 seconds and reads at most 1 MiB.
-// Every error is an [*Error].
+// FetchResource fetches the metadata of the API with this resource identifier from the address of
+// RFC 9728 §3.1. It checks that the metadata is for exactly that resource (§3.3). If there is no
+// metadata at that address, it tries the well-known path without the identifier's path, as clients
+// of the Model Context Protocol do. An origin with and without a trailing slash is the same
+// resource. hc may be nil. A call lasts at most 10 seconds and reads at most 1 MiB. Every error is
+// an [*Error].
 func FetchResource(ctx context.Context, hc *http.Client, resource string) (*Resource, error) {
 	u, err := resourceURL(resource)
 	if err != nil {

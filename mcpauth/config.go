@@ -15,8 +15,8 @@ import (
 	"github.com/countersign/countersign/discovery"
 )
 
-// Config describes how an MCP client gets tokens for one MCP server. Trusted must be set, and
-// Client, Registered or both.
+// Config describes how an MCP client gets tokens for one MCP server. Trusted must be set. Client or
+// Registered must be set too.
 type Config struct {
 	// Endpoint is the URL of the MCP server. With it, tokens of Store are sent from the first
 	// request on. "" means the URL of the first request.
@@ -26,20 +26,20 @@ type Config struct {
 	// Endpoint nor the origin of Endpoint. "" accepts these two.
 	Resource string
 
-	// Trusted decides whether the user may sign in at an authorization server. A hostile MCP
-	// server can name a hostile one: show the host to the user, or compare it with a list. An
-	// issuer that it accepted is not asked about again, also in the next run if Store has its
-	// session. One that it rejected is asked about at each login.
+	// Trusted decides whether the user may sign in at an authorization server. A hostile MCP server
+	// can name a hostile one: show the host to the user, or compare it with a list. Trusted is not
+	// called again for an issuer that it accepted, also in the next run if Store has the session.
+	// For an issuer that it rejected, it is called at each login.
 	Trusted func(ctx context.Context, issuer string) bool
 
-	// Registered returns the client that the operator registered at an issuer. It comes before Client.
-	// Issuer, DiscoveryURL, Metadata and Provider of the result are replaced. nil means that there are
-	// no such clients.
+	// Registered returns the client that the operator registered at an issuer. It has precedence
+	// over Client. Issuer, DiscoveryURL, Metadata and Provider of the result are replaced. nil
+	// means that there are no such clients.
 	Registered func(issuer string) (c client.Config, ok bool)
 
-	// Client describes the client. With a ClientID it is a client ID metadata document, for
-	// servers that support these. Its Metadata is sent to servers with dynamic client
-	// registration. nil means only Registered.
+	// Client describes the client. With a ClientID it is a client ID metadata document, for servers
+	// that support these. Its Metadata is sent to servers with dynamic client registration. nil
+	// means that only Registered provides clients.
 	Client *registration.Document
 
 	// Keys sign the client assertions of Client (private_key_jwt). nil means a client without keys.
@@ -58,8 +58,8 @@ type Config struct {
 	// [EnterpriseManaged]. nil means that the user signs in.
 	Grant Grant
 
-	// DPoP binds tokens to a key. nil means that they are bound where the MCP server requires it. DPoP
-	// needs Handler.HTTPClient.
+	// DPoP binds tokens to a key. nil means that they are bound only if the MCP server requires it.
+	// DPoP works only with Handler.HTTPClient.
 	DPoP *client.DPoP
 
 	// Store keeps tokens and registrations for the next run of the program. It holds secrets.
@@ -70,7 +70,8 @@ type Config struct {
 	// it has the method Acquire. Otherwise no other process may use Store.
 	Leases tokens.Leases
 
-	// User names the user, in a Store with the tokens of several users. Empty is one user.
+	// User identifies the user if Store has the tokens of several users. "" is for a Store with one
+	// user.
 	User string
 
 	// InsecureNoS256 are issuers whose metadata need not list S256 in

@@ -45,8 +45,7 @@ type Handler struct {
 
 var _ auth.OAuthHandler = (*Handler)(nil)
 
-// New makes a Handler. The error names everything that is wrong with the configuration. It
-// sends no request.
+// New returns a Handler, or an error that names every wrong setting. It sends no request.
 func New(config Config) (*Handler, error) {
 	if err := config.check(); err != nil {
 		return nil, err
@@ -78,17 +77,17 @@ func (h *Handler) TokenSource(ctx context.Context) (oauth2.TokenSource, error) {
 	return tokens.OAuth2(ctx, s.source()), nil
 }
 
-// Authorize implements auth.OAuthHandler: the MCP server answered resp to req, with status 401
-// or 403. It returns nil if there are other tokens now. One call at a time obtains tokens. The
-// others wait and use the result.
+// Authorize implements auth.OAuthHandler: the MCP server answered resp to req, with 401 or 403.
+// It returns nil if there are new tokens now: the SDK then repeats the request. Only one call
+// at a time obtains tokens. The others wait and use the result.
 //
 // errors.As finds in the error:
 //
-//   - a [*tokens.ChallengeError] if another token cannot help. Its code is from the MCP
-//     server, such as "insufficient_scope" or "invalid_token". Check the audience of the access
-//     tokens.
+//   - a [*tokens.ChallengeError] if a new token does not help. Its code is from the MCP server,
+//     such as "insufficient_scope" or "invalid_token". Check the audience of the access tokens.
 //   - a [*discovery.Error] if metadata of the MCP server or of its authorization server cannot be
-//     fetched or used. It is also the error if Config.Trusted accepts none of its servers.
+//     fetched or used. The error is also returned if Config.Trusted accepts none of the MCP
+//     server's authorization servers.
 //   - a [*registration.Error] with the codes of [registration.Registrar.Register] if the
 //     authorization server does not register the client.
 //   - a [*client.Error] with the step and the codes of [client.Client.Begin],

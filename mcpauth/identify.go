@@ -14,15 +14,15 @@ import (
 
 const principalKey = "github.com/countersign/countersign/mcpauth.principal"
 
-// Identify tells the SDK who calls. It comes after an rs.Protection, and before the SDK's
-// handler. The SDK then answers a request in the session of another user with 403. Tools get
+// Identify passes the caller of a request to the SDK. Put it behind an rs.Protection and before the
+// SDK's handler. The SDK then answers a request in the session of another user with 403. Tools get
 // the caller from [Caller].
 func Identify(next http.Handler) http.Handler {
 	return rs.Require(checkCaller)(bearer(withTokenInfo(next)))
 }
 
 // Caller returns the user and the client of a call, with the scopes of the access token. extra is
-// the field Extra of the request. It returns an error without Identify.
+// the field Extra of the request. It returns an error if the handler is not behind [Identify].
 func Caller(extra *mcp.RequestExtra) (*rs.Principal, error) {
 	if extra != nil && extra.TokenInfo != nil {
 		if who, ok := extra.TokenInfo.Extra[principalKey].(*rs.Principal); ok {

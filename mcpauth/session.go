@@ -157,8 +157,8 @@ func readRecord(value []byte) *record {
 	return r
 }
 
-// Logout revokes the tokens, where the server can, and forgets them. The next request signs the
-// user in again. If the tokens cannot be refreshed, or a server does not answer, they are forgotten
+// Logout revokes the tokens if the server supports it, and deletes them. The next request signs the
+// user in again. If the tokens cannot be refreshed, or a server does not answer, they are deleted
 // without revocation. An error comes from the revocation or the Store. A [*client.Error] has the
 // codes of [client.Client.Revoke].
 func (h *Handler) Logout(ctx context.Context) error {

@@ -66,8 +66,8 @@ var own = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti"}
 
 // Pack returns the value of the parameter request: params as claims, with iss, aud, exp, nbf, iat
 // and a new jti. It returns an error if a field is missing or out of range, or if client_id in
-// params is another one. params must not contain one of those names, sub, or a credential of the
-// client. Any other error comes from Signer or Encrypter.
+// params is not ClientID. params must not contain these claims, sub, or a credential of the client.
+// Any other error comes from Signer or Encrypter.
 func (o *RequestObject) Pack(ctx context.Context, params url.Values) (string, error) {
 	if err := o.check(params); err != nil {
 		return "", fmt.Errorf("par: request object: %w", err)

@@ -90,8 +90,8 @@ const (
 //   - "use_dpop_nonce": repeat the request with the nonce of the response.
 //
 // Other codes of the server are returned unchanged, but see package client for
-// "invalid_error_code". Code is "" if the server did not answer, or not with an error of OAuth.
-// Then Status and Temporary say more.
+// "invalid_error_code". Code is "" if the server did not answer, or if its response is not an OAuth
+// error. Then check Status and Temporary.
 func Push(ctx context.Context, hc *http.Client, u string, auth Authenticator, form url.Values) (*Pushed, error) {
 	if form.Has("request_uri") { // RFC 9126 §2.1
 		return nil, &Error{Err: errors.New("the form contains request_uri, which must not be pushed: remove it")}

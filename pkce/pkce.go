@@ -61,8 +61,8 @@ func New() Verifier {
 }
 
 // Parse checks a verifier from another source, such as the app that a mobile backend serves. It
-// must have 43 to 128 characters of RFC 3986's unreserved set (RFC 7636 §4.1). It returns an
-// error for anything else, without its text.
+// must have 43 to 128 characters of RFC 3986's unreserved set (RFC 7636 §4.1). It returns an error
+// for anything else. The error does not contain s.
 func Parse(s string) (Verifier, error) {
 	if len(s) < minLen || len(s) > maxLen {
 		return "", fmt.Errorf("pkce: the code_verifier has %d characters, expected %d to %d", len(s), minLen, maxLen)

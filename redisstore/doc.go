@@ -8,16 +8,17 @@
 // [Config].URL, connections are encrypted unless the server is on this machine or InsecurePlaintext
 // is set. A Client has its own TLS settings, which are not checked.
 //
-// Every call ends within [Config].Timeout. Until then it is repeated after a fault that a moment
-// may mend, such as a failover. If the server cannot be reached in this time, the call returns
-// an error whose Temporary() is true, and never an empty result. A request is not accepted because
-// Redis is down.
+// Every call ends within [Config].Timeout. Within this time, the package repeats a call after a
+// fault that may be short, such as a failover. If the server cannot be reached in this time, the
+// call returns an error whose Temporary() is true, and never an empty result. So no request is
+// accepted only because Redis is down.
 //
-// go-redis logs some events itself, such as failed connections. Use its SetLogger to redirect them.
+// go-redis writes its own log lines, for example about failed connections. Call its SetLogger to
+// redirect them.
 //
 // The server must be Redis 6.2 or later (or Valkey), with maxmemory-policy noeviction. Use an
-// append-only file if "once" must survive a restart of the server. A value that the server forgets
-// can be used again, and a session that an index lost is not ended with the others. The same
-// happens if a replica that lags behind becomes the primary. Every command uses one key, or keys of
-// one slot, so a cluster works.
+// append-only file if values that may be used once must survive a restart of the server. A value
+// that the server loses can be used again. A session that an index loses does not end with the
+// user's other sessions. Both also happen if a replica that lags behind becomes the primary. Every
+// command uses one key, or keys of one slot, so a cluster works.
 package redisstore

@@ -192,10 +192,10 @@ const (
 	maxPause   = 200 * time.Millisecond
 )
 
-// do makes one call to the server, within the time limit. It repeats the call after a fault that a
-// moment may mend, such as a failover. The library repeats a command for a tenth of a second only.
-// So a command may run more than once, also after the server has executed it. The result must be
-// the same.
+// do makes one call to the server, within the time limit. It repeats the call after a fault that
+// may be short, such as a failover. The library repeats a command for a tenth of a second only. So
+// a command may run more than once, also after the server has executed it. The result must be the
+// same.
 func (s *Store) do(ctx context.Context, op string, call func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()

@@ -20,9 +20,9 @@ func (s *Store) within(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithTimeout(ctx, s.timeout)
 }
 
-// do runs statements, within the time of a call. It repeats them after a fault that a moment may
-// mend: a lock, a conflict of transactions, a lost connection. So they may run more than once,
-// also after the database has made what they ask: each call must then have the same result.
+// do runs statements, within the time limit. It repeats them after a fault that may be short: a
+// lock, a conflict of transactions, a lost connection. So statements may run more than once, also
+// after the database has executed them. The result must be the same.
 func (s *Store) do(ctx context.Context, op string, call func(context.Context) error) error {
 	ctx, cancel := s.within(ctx)
 	defer cancel()
@@ -46,8 +46,8 @@ func (s *Store) do(ctx context.Context, op string, call func(context.Context) er
 	}
 }
 
-// discard closes an idle connection. One that leads to a server that became a standby would stay
-// in the pool, although new ones lead to the primary.
+// discard closes an idle connection. After a failover, the pool would keep connections to a server
+// that is no longer the primary.
 func (s *Store) discard(ctx context.Context) {
 	if c, err := s.db.Conn(ctx); err == nil {
 		_ = c.Raw(func(any) error { return driver.ErrBadConn }) // this removes it from the pool
@@ -90,8 +90,8 @@ func (s *Store) exec(ctx context.Context, op string, st statement, args ...any) 
 	return rows, err
 }
 
-// pause waits for about d, so that callers who disturbed each other do not meet again. It is
-// false when ctx ends first.
+// pause waits for about d, so that callers with a conflict do not repeat at the same time. It
+// returns false if ctx ends first.
 func pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-time.After(d/2 + rand.N(d)):

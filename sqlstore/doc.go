@@ -10,15 +10,15 @@
 // application's migrations, and [Store.Ping] reports a missing table.
 //
 // Keys are hashed, because callers build them from identifiers and secrets. Values and the members
-// of an index are stored unchanged: every user of the database can read them. The connection is the
-// application's: use TLS to another machine.
+// of an index are stored unchanged: every user of the database can read them. The application opens
+// the connection: use TLS if the database is on another machine.
 //
-// The clock of the database is used, so the clocks of the processes may differ. Every call
-// ends within [Config].Timeout, except Follow. Until then it is repeated after a fault that a
-// moment may mend: a lock, a conflict with another transaction, a lost connection, a failover.
-// A database that does not answer in this time is an error with Temporary() true, never an
-// empty answer.
+// The package uses the clock of the database, so the clocks of the processes may differ. Every call
+// ends within [Config].Timeout, except Follow. Within this time, the package repeats a call after a
+// fault that may be short. Examples are a lock, a conflict with another transaction, a lost
+// connection and a failover. If the database does not answer in this time, the call returns an
+// error whose Temporary() is true, and never an empty result.
 //
-// Every 50th write also removes up to 200 expired rows of each table, with four more statements in
-// the time that is left. [Store.Sweep] does the same for a scheduled task.
+// Every 50th write also deletes up to 200 expired rows of each table. This needs four more
+// statements. A scheduled task can call [Store.Sweep] to delete more.
 package sqlstore

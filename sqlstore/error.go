@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// Error is a call that failed. Its text has no key, no value and no password: the texts of
-// drivers may quote what was sent, and are left out.
+// Error is a failed call. Its text contains no key, value or password. It does not contain the
+// driver's error, which may quote what was sent.
 type Error struct {
 	Op   string // load, save, delete, acquire, release, once, link, linked, unlink, append, follow, sweep or ping
-	Code string // PostgreSQL's SQLSTATE or SQLite's result code; "" when the database did not answer
+	Code string // PostgreSQL's SQLSTATE or SQLite's result code; "" if the database did not answer
 	Err  error  // what happened
 
 	temporary bool
@@ -24,8 +24,8 @@ func (e *Error) Error() string { return "sqlstore: " + e.Op + ": " + e.Err.Error
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Temporary reports whether the same call may succeed later: the database could not be
-// reached, was too slow or too busy.
+// Temporary reports whether the same call may succeed later. It is true if the database could not
+// be reached, was too slow or was too busy.
 func (e *Error) Temporary() bool { return e.temporary }
 
 // Errors of the caller.
@@ -91,7 +91,8 @@ func advice(code string) string {
 	return ""
 }
 
-// code is the database's own: drivers have different error types, and these methods.
+// code returns the database's code. The error types of the drivers differ, but they have these
+// methods.
 func code(err error) string {
 	var state interface{ SQLState() string } // pgx, lib/pq
 	if errors.As(err, &state) {
@@ -104,10 +105,10 @@ func code(err error) string {
 	return ""
 }
 
-// isTemporary reports whether a later try may succeed. Of PostgreSQL the classes 08 (connection),
-// 40 (rolled back), 53 (resources), 55 (lock), 57 (operator) and 25006 (a standby); of SQLite busy,
-// locked, read-only, I/O error, full and cannot open. Other errors, such as a missing table or
-// permission, remain until the operator acts.
+// isTemporary reports whether a later try may succeed. These are PostgreSQL's classes 08
+// (connection), 40 (rolled back), 53 (resources), 55 (lock), 57 (operator) and its code 25006 (a
+// standby). For SQLite they are busy, locked, read-only, I/O error, full and cannot open. Other
+// errors, such as a missing table or permission, remain until the operator acts.
 func isTemporary(code string) bool {
 	if len(code) == 5 {
 		return strings.Contains(" 08 40 53 55 57 ", " "+code[:2]+" ") || code == readOnly
@@ -120,8 +121,8 @@ const readOnly = "25006"
 
 // mends reports whether the same statements may succeed at PostgreSQL in a moment. The connection
 // ended (08, 57), or the transaction was rolled back (40). A lock or a connection was not free
-// (55P03, 53300), or the pool still leads to a former primary. A full disk is not repaired so soon.
-// newError handles the locks of SQLite.
+// (55P03, 53300), or the pool still leads to a former primary. The repair of a full disk needs more
+// time. newError handles the locks of SQLite.
 func mends(code string) bool {
 	if len(code) != 5 {
 		return false

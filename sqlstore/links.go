@@ -12,11 +12,11 @@ const (
 	maxMember = 1 << 10
 )
 
-// Link notes that key belongs to index, such as a session to its user, until the time given. Of
-// two times for one key the later one counts. A time that has passed notes nothing. An index
-// with 10,000 keys accepts no further one: a key that was left out could not be found when all
-// of them must end. Keys added at the same time may exceed the limit by their number. Every
-// error is an [*Error].
+// Link adds key to index until the given time, for example a session to its user. If key is already
+// in index, the later time counts. If the time has passed, nothing is added. An index has at most
+// 10,000 keys. One more is an error, because a key that is not in the index could not be found when
+// all of them must end. If several calls add keys at the same time, the index may have a few more.
+// Every error is an [*Error].
 func (s *Store) Link(ctx context.Context, index, key string, until time.Time) error {
 	const op = "link"
 	if err := checkLink(index, key); err != nil {
@@ -36,8 +36,7 @@ func (s *Store) Link(ctx context.Context, index, key string, until time.Time) er
 	return err
 }
 
-// Linked returns the keys that belong to index and have not expired, in any order. Every error is
-// an [*Error].
+// Linked returns the keys in index that have not expired, in any order. Every error is an [*Error].
 func (s *Store) Linked(ctx context.Context, index string) (keys []string, err error) {
 	const op = "linked"
 	if index == "" {

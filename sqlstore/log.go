@@ -17,10 +17,10 @@ const (
 	pageSize    = 1000
 )
 
-// Append adds value, of at most 64 KiB, to a log until the time given. All followers get it
-// within half a second. A time that has passed adds nothing. A log holds at most 1,048,576
-// values. Append to a full log is an error, because an old value must not be forgotten. The
-// values are counted before every 64th one, so a log may be full with up to 63 fewer. After a
+// Append adds value, of at most 64 KiB, to a log until the given time. All followers get it within
+// half a second. If the time has passed, nothing is added. A log holds at most 1,048,576 values.
+// Append to a full log is an error, because an old value must not be forgotten. Append counts the
+// values only before every 64th value, so it may report a full log up to 63 values early. After a
 // lost response, the value may be in the log twice. Every error is an [*Error].
 func (s *Store) Append(ctx context.Context, log string, value []byte, until time.Time) error {
 	const op = "append"
@@ -66,7 +66,7 @@ func (s *Store) append(ctx context.Context, log, value []byte, left int64) (full
 	}
 	if n%countEvery == 0 {
 		if full, err := s.isFull(ctx, tx, log); full || err != nil {
-			return full, err // the number is given back, so the next value is counted again
+			return full, err // the rollback frees the number, so the next call counts again
 		}
 	}
 	if _, err := tx.ExecContext(ctx, s.sql[addLogged], log, n, mark, value, left); err != nil {
@@ -83,12 +83,12 @@ func (s *Store) isFull(ctx context.Context, tx *sql.Tx, log []byte) (bool, error
 	return count > s.most-countEvery, err
 }
 
-// Follow calls heard for each value in the log and for each one that is added, and current each
-// time when none is missing. It looks at the log every 400 milliseconds. When the log changed
-// in another way, such as after a restore, Follow reads the whole log again, so heard may get a
-// value twice. Failures are tried again at the next look; current is not called until then.
-// Follow returns when ctx ends, with its cause. One goroutine calls heard and current. An empty
-// log is an [*Error] at once.
+// Follow calls heard for each value in the log and for each value that is added later. It calls
+// current each time it knows that no value is missing. It reads the log every 400 milliseconds. If
+// the log was changed in another way, for example by a restore, Follow reads it again from the
+// start. So heard may get a value twice. A read that failed is repeated after 400 milliseconds, and
+// current is not called until a read succeeds. Follow returns when ctx ends, with the cause. One
+// goroutine calls heard and current. An empty log is an [*Error] at once.
 func (s *Store) Follow(ctx context.Context, log string, heard func(value []byte), current func()) error {
 	if log == "" {
 		return misuse("follow", errKey)
@@ -108,7 +108,7 @@ func (s *Store) Follow(ctx context.Context, log string, heard func(value []byte)
 	}
 }
 
-// follower is how far a process has read.
+// follower stores how far a process has read the log.
 type follower struct {
 	store *Store
 	log   []byte
@@ -118,7 +118,7 @@ type follower struct {
 	mark string
 }
 
-// look reads what is missing.
+// look reads the values that were added since the last call.
 func (f *follower) look(ctx context.Context) error {
 	n, mark, err := f.last(ctx)
 	if err != nil || n == f.n && mark == f.mark {
@@ -152,8 +152,8 @@ func (f *follower) last(ctx context.Context) (n int64, mark string, err error) {
 	return n, mark, err
 }
 
-// isSameLog reports whether the last value that was read is still in the log, before n.
-// One that has expired is read again with the whole log.
+// isSameLog reports whether the last value that was read is still in the log, before n. If that
+// value has expired, the whole log is read again.
 func (f *follower) isSameLog(ctx context.Context, n int64) (bool, error) {
 	if f.n == 0 || f.n >= n {
 		return false, nil

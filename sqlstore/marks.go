@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// The kinds of marks, so that a lease may have the same key as what is used once.
+// The kinds of marks. They separate a lease from a value that is used once and has the same key.
 const (
 	kindOnce  = 1
 	kindLease = 2
 )
 
-// Once is true for the first call with this key until the time given, and false for all others,
-// in every process. A time that has passed is an error: it could not be remembered. Every error
-// is an [*Error].
+// Once returns true for the first call with key until the given time, and false for every other
+// call in any process. It returns an error if the time has passed, because nothing could be
+// remembered. Every error is an [*Error].
 func (s *Store) Once(ctx context.Context, key string, until time.Time) (first bool, err error) {
 	const op = "once"
 	left := ttl(until)
@@ -30,9 +30,9 @@ func (s *Store) Once(ctx context.Context, key string, until time.Time) (first bo
 	return s.claim(ctx, op, kindOnce, key, rand.Text(), left)
 }
 
-// Acquire gets the lease on key for d. held is false while another caller has it. release ends the
-// lease early, if this caller still has it. It may be called more than once, and is never nil. The
-// lease begins when the database writes it and ends by itself, so the holder must be done within d
+// Acquire gets the lease on key for d. held is false if another caller has it. release returns the
+// lease early if this caller still holds it. release is never nil and may be called more than once.
+// The lease starts when the database writes it and ends after d, so its holder must finish within d
 // of the call. Every error is an [*Error].
 func (s *Store) Acquire(ctx context.Context, key string, d time.Duration) (release func(), held bool, err error) {
 	const op = "acquire"
@@ -49,7 +49,8 @@ func (s *Store) Acquire(ctx context.Context, key string, d time.Duration) (relea
 		return nothing, false, err
 	}
 	return sync.OnceFunc(func() {
-		// The request that took the lease may have ended. If this fails the lease expires.
+		// The request that took the lease may have ended. If this call fails, the lease ends after
+		// its duration.
 		_, _ = s.exec(context.WithoutCancel(ctx), "release", releaseMark, kindLease, name(key), mark)
 	}), true, nil
 }

@@ -11,7 +11,7 @@ const (
 	SQLite                        // version 3.42 or later
 )
 
-// DefaultPrefix begins the names of the tables.
+// DefaultPrefix is the start of every table name.
 const DefaultPrefix = "countersign_"
 
 // The tables, without the prefix.

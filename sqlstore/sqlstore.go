@@ -16,13 +16,13 @@ const (
 	maxTimeout     = 10 * time.Second
 )
 
-// Config says which database. DB and Dialect must be set.
+// Config is the configuration of a Store. DB and Dialect must be set.
 type Config struct {
-	// DB is the database. The application opens and closes it, and sets its limits. With
-	// SetMaxOpenConns callers wait for a connection, at most Timeout.
+	// DB is the database. The application opens and closes it, and sets its limits. If
+	// SetMaxOpenConns is set, callers wait for a connection, at most Timeout.
 	//
-	// For SQLite, the data source name needs a busy timeout and write-ahead logging. Then processes
-	// wait for each other:
+	// For SQLite, the data source name needs a busy timeout and write-ahead logging. The processes
+	// then wait for each other's writes:
 	// "file:app.db?_pragma=busy_timeout(2000)&_pragma=journal_mode(WAL)&_txlock=immediate" in the
 	// notation of modernc.org/sqlite. A call that finds the file locked is repeated until Timeout.
 	DB *sql.DB
@@ -30,12 +30,13 @@ type Config struct {
 	// Dialect is the database's variant of SQL.
 	Dialect Dialect
 
-	// Prefix begins the names of the tables: at most 40 lower-case letters, digits and
-	// "_", without a digit in front. "" means "countersign_". Applications that share a
-	// database need different prefixes.
+	// Prefix is the start of every table name: at most 40 lower-case letters, digits and "_", of
+	// which the first is not a digit. "" means "countersign_". Applications that share a database
+	// need different prefixes.
 	Prefix string
 
-	// Timeout limits each call. 0 means 2 seconds; at most 10.
+	// Timeout is the time limit of one call, including retries. 0 means 2 seconds; at most 10
+	// seconds.
 	Timeout time.Duration
 }
 
@@ -48,10 +49,10 @@ type Store struct {
 	timeout time.Duration
 	most    int64 // values in a log
 	writes  atomic.Uint64
-	turn    chan struct{} // the writers of this process take turns; nil where the database does that
+	turn    chan struct{} // the lock of this process's writers; nil if the database lets them wait
 }
 
-// New makes a Store. The error names every field that is wrong. New does not touch the
+// New returns a Store, or an error that names every wrong setting. It does not connect to the
 // database: call [Store.Ping] to check that it answers and has the tables.
 func New(config Config) (*Store, error) {
 	if err := config.check(); err != nil {
@@ -109,7 +110,7 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
-// String names the store and nothing that is in it.
+// String returns the prefix of the store and none of its data.
 func (s *Store) String() string { return fmt.Sprintf("[SQL store, prefix %q]", s.prefix) }
 
 // name is a key as it is stored: of one length, and without the caller's secrets.

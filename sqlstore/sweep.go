@@ -7,8 +7,8 @@ const (
 	sweepRows  = 200 // rows of each table
 )
 
-// Sweep removes rows that have expired, at most 1,000 of each table, and returns their number.
-// Writes do the same in smaller steps, so an application need not call it. Every error is an
+// Sweep deletes expired rows, at most 1,000 of each table, and returns their number. Every 50th
+// write also deletes expired rows, so an application need not call Sweep. Every error is an
 // [*Error].
 func (s *Store) Sweep(ctx context.Context) (removed int64, err error) {
 	ctx, cancel := s.within(ctx)
@@ -16,8 +16,8 @@ func (s *Store) Sweep(ctx context.Context) (removed int64, err error) {
 	return s.sweepStep(ctx, 1000)
 }
 
-// written counts a write, and removes expired rows after some. A failure is tried again with
-// a later write.
+// written counts a write, and deletes expired rows after every 50th. If that fails, a later write
+// repeats it.
 func (s *Store) written(ctx context.Context) {
 	if s.writes.Add(1)%sweepEvery == 0 {
 		_, _ = s.sweepStep(ctx, sweepRows)

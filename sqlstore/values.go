@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// maxValue is the size of a value: some tokens and claims.
+// maxValue is the maximum size of a value, in bytes. A session has some tokens and claims.
 const maxValue = 64 << 10
 
-// format is the first byte of every stored value. It tells an empty value from none: some
-// drivers read both as nil.
+// format is the first byte of every stored value. It distinguishes an empty value from a missing
+// one, because some drivers read both as nil.
 const format = '1'
 
-// Load returns the value that was saved under key. It is nil, without an error, if nothing is
-// stored or it has expired. Every error is an [*Error].
+// Load returns the value of key. It returns nil and no error if nothing is stored, or it has
+// expired. Every error is an [*Error].
 func (s *Store) Load(ctx context.Context, key string) ([]byte, error) {
 	const op = "load"
 	if key == "" {
@@ -33,8 +33,8 @@ func (s *Store) Load(ctx context.Context, key string) ([]byte, error) {
 	return stored[1:], nil
 }
 
-// Save keeps value, of at most 64 KiB, under key until the time given, and replaces the old value.
-// A time that has passed removes the value. Every error is an [*Error].
+// Save stores value, of at most 64 KiB, under key until the given time, and replaces an earlier
+// value. If the time has passed, it deletes the value. Every error is an [*Error].
 func (s *Store) Save(ctx context.Context, key string, value []byte, until time.Time) error {
 	const op = "save"
 	switch {
@@ -54,7 +54,7 @@ func (s *Store) Save(ctx context.Context, key string, value []byte, until time.T
 	return err
 }
 
-// Delete removes the value under key, if there is one. Every error is an [*Error].
+// Delete deletes the value of key, if there is one. Every error is an [*Error].
 func (s *Store) Delete(ctx context.Context, key string) error {
 	const op = "delete"
 	if key == "" {

@@ -50,9 +50,9 @@ func FederatedFile(path string, a FederatedAssertion) Method {
 	return m
 }
 
-// FederatedFunc calls f for the assertion of every request. An example is an ID token of a
-// managed identity. Its ctx ends after 10 seconds. It may cache an assertion until it expires, if
-// the server accepts an assertion more than once.
+// FederatedFunc calls f for the assertion of every request. An example is an ID token of a managed
+// identity. The ctx of f ends after 10 seconds. f may cache an assertion until it expires, if the
+// server accepts an assertion more than once.
 func FederatedFunc(f func(ctx context.Context) (string, error), a FederatedAssertion) Method {
 	m := federated("federated_jwt", assertionType, a, func(ctx context.Context, _ string) (string, error) { return f(ctx) })
 	if f == nil && m.err == nil {
@@ -68,7 +68,7 @@ type JWTSVIDSource interface {
 }
 
 // SPIFFE authenticates with a JWT-SVID (jwt-spiffe, draft-ietf-oauth-spiffe-client-auth). The
-// source is called for every request, with the audience, and has 10 seconds.
+// source is called with the audience for every request, and must return within 10 seconds.
 func SPIFFE(source JWTSVIDSource, a FederatedAssertion) Method {
 	m := federated("spiffe_jwt", spiffeAssertionType, a, func(ctx context.Context, audience string) (string, error) {
 		return source.FetchJWTSVID(ctx, audience)

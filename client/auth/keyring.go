@@ -27,8 +27,8 @@ const (
 // is served before it signs, for as long as servers may cache the old set. An old key is served
 // until its last JWT has expired. The zero value is an empty ring. A KeyRing must not be copied.
 //
-// All processes of one client have the same ring if they add the same keys with the same times.
-// It redacts itself in fmt and log/slog.
+// All processes of one client have the same ring if they add the same keys with the same times. A
+// KeyRing redacts itself in fmt and log/slog.
 type KeyRing struct {
 	unprinted[KeyRing]
 
@@ -50,11 +50,11 @@ type ringKey struct {
 	from   time.Time // when it begins to sign
 }
 
-// Rotate adds a key that replaces the current signing key at the time from. The zero time means
-// as soon as possible: one minute after MaxAge, or now if there is no key. With another time the
-// caller guarantees that the key is served early enough, by this ring or by that of an earlier
-// run. A key without a KeyID gets its thumbprint (RFC 7638). Rotate returns an error if the key
-// ID exists already, or if too many keys wait to sign.
+// Rotate adds a key that replaces the current signing key at the time from. The zero time means as
+// soon as possible: one minute after MaxAge, or now if there is no key. With any other time, the
+// caller must make sure that the key is served for MaxAge before that time. An earlier run of the
+// program may have served it. A key without a KeyID gets its thumbprint (RFC 7638). Rotate returns
+// an error if the key ID exists already, or if too many keys wait to sign.
 func (r *KeyRing) Rotate(key SigningKey, from time.Time) error {
 	if r.MaxAge < 0 || r.MaxAge > ringMaxMaxAge {
 		return fmt.Errorf("auth: KeyRing.MaxAge is %s, expected 0 to %s", jose.Duration(r.MaxAge), jose.Duration(ringMaxMaxAge))

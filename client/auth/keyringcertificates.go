@@ -9,11 +9,11 @@ import (
 	"fmt"
 )
 
-// PublishCertificates serves these certificates as keys with x5c. They replace the certificates
-// of an earlier call. With SelfSignedTLS the server recognizes the client's certificates by
-// these keys (RFC 8705 §2.2.2). Their key IDs are their SHA-256 thumbprints. The maximum is 16.
-// During rotation, publish the new certificate for MaxAge before connections present it. More
-// certificates, an empty one and one with a key of an unknown type are an error.
+// PublishCertificates serves these certificates as keys with x5c. They replace the certificates of
+// an earlier call. With SelfSignedTLS the server recognizes the client's certificates by these keys
+// (RFC 8705 §2.2.2). Their key IDs are their SHA-256 thumbprints. During rotation, publish the new
+// certificate for MaxAge before connections present it. It returns an error for more than 16
+// certificates, for an empty certificate, and for a key of an unknown type.
 func (r *KeyRing) PublishCertificates(certificates ...*x509.Certificate) error {
 	if len(certificates) > maxRing {
 		return fmt.Errorf("auth: KeyRing: received %d certificates, expected at most %d", len(certificates), maxRing)

@@ -100,9 +100,9 @@ func (m Method) Assertion() *Assertion {
 	return &a
 }
 
-// For returns the Authenticator of a client at a server, for par.Push and rs.Introspection. It
-// returns the error of Check if Check rejects the method. Otherwise it says that the key cannot
-// sign, or that the platform returned no acceptable assertion.
+// For returns the Authenticator of a client at a server, for par.Push and rs.Introspection. If m is
+// not valid, the Authenticator returns the reason. It also returns an error if the key cannot sign,
+// or if the platform returned no acceptable assertion.
 func (m Method) For(clientID, issuer string) Authenticator {
 	return m.Bind(Binding{ClientID: clientID, Issuer: issuer})
 }
@@ -115,10 +115,10 @@ func (m Method) Bind(b Binding) Authenticator {
 	return m.bind(b)
 }
 
-// Check reports an error if the client cannot authenticate with this method. The causes are the
+// Check returns an error if the client cannot authenticate with this method. The causes are the
 // zero value, a missing secret, key or file, and a client ID that SecretBasicRaw cannot send. An
-// Assertion or FederatedAssertion with a field out of range is an error too. The error completes a
-// sentence that begins with the method's field.
+// Assertion or FederatedAssertion with a field out of range is an error too. The error text has no
+// subject: write the name of the setting before it.
 func (m Method) Check(clientID string) error {
 	if err := m.check(); err != nil || !m.raw {
 		return err

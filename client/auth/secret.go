@@ -11,8 +11,8 @@ import (
 
 // Secret authenticates with a client secret, by the method that the server's metadata lists
 // (token_endpoint_auth_methods_supported). It sends the secret in the form if the list has
-// client_secret_post and not client_secret_basic. Otherwise it sends the header. It does not try
-// one after the other.
+// client_secret_post and not client_secret_basic. Otherwise it sends the secret in the
+// Authorization header. It never tries both methods.
 //
 // Use Secret in client.Config, unless the client is registered for one method:
 //

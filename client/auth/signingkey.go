@@ -59,8 +59,8 @@ func (k SigningKey) Algorithm() (string, error) {
 func (k SigningKey) signer() (*jose.Signer, error) { return jose.NewSigner(k.Key, k.Alg, k.KeyID) }
 
 // Encode returns the private key as PKCS #8 in base64, for an application to store. The result
-// contains neither KeyID nor Alg. It is an error if the key cannot be exported, for example from
-// a KMS.
+// contains neither KeyID nor Alg. Encode returns an error if the key cannot be exported, for
+// example from a KMS.
 func (k SigningKey) Encode() (string, error) {
 	if k.Key == nil {
 		return "", errors.New("the key is nil")

@@ -28,25 +28,25 @@ const defaultRedirectURL = "http://127.0.0.1/callback"
 // Config describes one login. Client must be set.
 type Config struct {
 	// Client is the registration. Its RedirectURL must be http with the host 127.0.0.1 or [::1].
-	// Without a port Login chooses a free one, which servers must allow (RFC 8252 §7.3); with a
-	// port it listens there. "" means http://127.0.0.1/callback. Its Auth is Public() unless
-	// each copy of the program has a different secret.
+	// Without a port Login chooses a free port, which servers must allow (RFC 8252 §7.3). With a
+	// port Login listens on that port. "" means http://127.0.0.1/callback. Its Auth is Public()
+	// unless each copy of the program has a different secret.
 	Client client.Config
 
 	// Request has additional parameters of the login. The zero value adds none.
 	Request client.Request
 
 	// Open shows the address to the user. Login calls it in a goroutine. It may return before the
-	// user has done anything; an error ends the login. It may still run after Login has
-	// returned. nil means Browser. While the browser starts, other users of the machine can see
-	// the address in the list of processes. With a pushed request (RFC 9126) the address has a
-	// reference only.
+	// user has done anything; an error ends the login. It may still run after Login has returned.
+	// nil means Browser. While the browser starts, other users of the machine can see the address
+	// in the list of processes. With a pushed request (RFC 9126) the address contains only a
+	// reference.
 	Open func(ctx context.Context, address string) error
 }
 
 // Login signs the user in. It returns when the response has arrived, or with an error when ctx ends
 // or after 10 minutes. A request at the port without this login's state is rejected and changes
-// nothing; the 100th ends the login.
+// nothing. The 100th such request ends the login.
 //
 // An error of the configuration names the fields, as for client.New. Every other error is a
 // [*client.Error]. It has the codes of [client.Client.Begin] and [client.Client.Finish]. The code

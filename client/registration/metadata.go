@@ -17,7 +17,7 @@ import (
 )
 
 // Metadata is a client's metadata. Members are from RFC 7591 §2, OpenID Connect Dynamic Client
-// Registration 1.0 §2, and the specifications that each group names. A member with its zero value
+// Registration 1.0 §2, and the specifications that the comments name. A member with its zero value
 // is not sent, and the server then uses its default. Metadata redacts itself in fmt and log/slog.
 type Metadata struct {
 	RedirectURIs                []string        `json:"redirect_uris,omitempty"`

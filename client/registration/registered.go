@@ -33,7 +33,8 @@ type Registered struct {
 	AccessToken string `json:"registration_access_token,omitempty"`
 	URI         string `json:"registration_client_uri,omitempty"`
 
-	// Metadata is what the server registered. It may differ from what was sent.
+	// Metadata is the metadata that the server registered. It may differ from the metadata that was
+	// sent.
 	Metadata Metadata `json:"metadata"`
 
 	// Changed lists the sent members that the server registered with another value or omitted,

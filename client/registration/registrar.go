@@ -26,8 +26,8 @@ type Registrar struct {
 	// registration.
 	InitialAccessToken string `json:"-"`
 
-	// MutualTLS is for an HTTP with a client certificate. The server's mtls_endpoint_aliases are
-	// then used if there are any (RFC 8705 §5).
+	// MutualTLS must be true if HTTP presents a client certificate. The server's
+	// mtls_endpoint_aliases are then used if there are any (RFC 8705 §5).
 	MutualTLS bool
 
 	// MissingSecretExpiry accepts a secret without client_secret_expires_at as one that does not
