@@ -91,7 +91,11 @@ func (c *Client) withSent(m *discovery.Metadata, form url.Values, with answered,
 	if uri != "" {
 		sent += fmt.Sprintf(", redirect_uri %q", uri)
 	}
-	return &rejection{err, sent, with.remedy(uri != "")}
+	advice := with.remedy(uri != "")
+	if with.code == "invalid_grant" && form.Get("grant_type") == "refresh_token" {
+		advice = ": the refresh token has expired, was revoked or was used before: the user must sign in again"
+	}
+	return &rejection{err, sent, advice}
 }
 
 // rejection is a server's error, with what was sent and what to do.
@@ -118,6 +122,7 @@ var remedies = map[string]string{
 	"invalid_target":               "compare Request.Resources with the APIs that the server allows for the client", // RFC 8707 §2
 	"unsupported_grant_type":       "enable this grant at the server",
 	"unsupported_response_type":    "set Config.ResponseType to a type that the server supports",
+	"server_error":                 "read the server's log",
 }
 
 // endpointRemedies are for codes that only an endpoint responds with.
