@@ -37,7 +37,7 @@ var errIDNonce = errors.New("this is an ID token (it has a nonce): " + sendAcces
 func (c *claims) otherJWT() error {
 	switch {
 	case c.idToken:
-		return errors.New("this is an ID token (it has at_hash, c_hash or s_hash): " + sendAccessToken)
+		return errors.New("this is an ID token (it has at_hash, c_hash or s_hash): " + sendAccessToken + ". If the server's access tokens are like this (Dex), use Introspection or rs.IDToken")
 	case c.other:
 		return errors.New("this is not an access token: its claim typ, token_use, token_class or tokenName names another kind: send the access token")
 	case c.event:

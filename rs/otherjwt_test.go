@@ -99,3 +99,14 @@ func TestAudienceSettings(t *testing.T) {
 		}
 	}
 }
+
+// TestAccessTokensLikeIDTokens: the access tokens of Dex cannot be distinguished from its ID
+// tokens. The error says which Verifier accepts them.
+func TestAccessTokensLikeIDTokens(t *testing.T) {
+	s := optest.New(t)
+	token := s.AccessToken(m{"scope": nil, "client_id": nil, "nonce": "canary-n", "at_hash": "x", "email": "a@example.com"}, m{"typ": nil})
+	_, err := jwtVerifier(s).VerifyToken(t.Context(), token)
+	if want := "use Introspection or rs.IDToken"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%q is missing in %v", want, err)
+	}
+}
