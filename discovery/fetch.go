@@ -116,7 +116,7 @@ type hints struct{ missing, forbidden, redirected, notJSON string }
 var hintsFor = map[string]hints{
 	metadataDocument: {
 		missing: "the server has no metadata at this address: set Issuer to the server's issuer with its path. " +
-			"If the metadata is at another address, set Provider.URL (Config.DiscoveryURL)",
+			"If the metadata is at another address, set Provider.URL (Config.DiscoveryURL). A server for OAuth only has it at /.well-known/oauth-authorization-server",
 		forbidden: "the server requires credentials for its metadata: set Provider.HTTP (Config.HTTP) to a client whose Transport " +
 			"sends credentials, or set Provider.Static (Config.Metadata)",
 		redirected: "set Issuer or Provider.URL (Config.DiscoveryURL)",

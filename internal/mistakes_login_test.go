@@ -76,7 +76,7 @@ func signInMistakes() []mistake {
 			d.serve(issuertest.Config{Metadata: map[string]any{"issuer": "https://login.example/"}})
 		}), "ERROR", "the metadata is of issuer …, expected …", []string{`issuer \"https://login.example/\"`, "Config.DiscoveryURL"}, 500, "configuration_error", false},
 		{"issuer of another realm", with(func(d *firstDay) { d.client.Issuer += "/realms/none" }),
-			"ERROR", "the server has no metadata at this address", []string{"status 404", "set Issuer"}, 500, "configuration_error", false},
+			"ERROR", "the server has no metadata at this address", []string{"status 404", "set Issuer", "/.well-known/oauth-authorization-server"}, 500, "configuration_error", false},
 		{"a page instead of the metadata", faulty(issuertest.HTML.At(issuertest.OpenIDMetadata)),
 			"ERROR", "Content-Type of the response is …, expected …", []string{"text/html", "Config.Metadata"}, 500, "configuration_error", false},
 		{"a redirect instead of the metadata", faulty(issuertest.Redirecting.At(issuertest.OpenIDMetadata)),
