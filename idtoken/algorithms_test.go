@@ -63,8 +63,11 @@ func TestAlgorithms(t *testing.T) {
 func TestSecretKeys(t *testing.T) {
 	hs := optest.NewKey("any", "HS256")
 	v := verifier(t)
-	v.Algs, v.Keys = []string{"HS256"}, idtoken.SecretKeys(string(hs.Secret))
 	raw := hs.Sign(goodClaims(), nil)
+	if _, err := v.Verify(t.Context(), raw, idtoken.Expected{}); err == nil || !strings.Contains(err.Error(), "Config.IDTokenKeys to idtoken.SecretKeys") {
+		t.Errorf("the error does not name the settings: %v", err)
+	}
+	v.Algs, v.Keys = []string{"HS256"}, idtoken.SecretKeys(string(hs.Secret))
 	if _, err := v.Verify(t.Context(), raw, idtoken.Expected{}); err != nil {
 		t.Error(err)
 	}

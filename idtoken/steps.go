@@ -220,7 +220,10 @@ func (c *check) party() {
 // alg is step 7. It runs before step 6 because it needs no key.
 func (c *check) alg() {
 	err := c.jws.Header.CheckAlg(c.v.algs())
-	if err != nil {
+	switch {
+	case err != nil && c.jws.Header.IsHMAC():
+		err = fmt.Errorf("%w: it is signed with the client secret. Configure the server to sign with RS256 or ES256. Otherwise set Config.IDTokenAlgs, and set Config.IDTokenKeys to idtoken.SecretKeys (Verifier.Algs and Verifier.Keys)", err)
+	case err != nil:
 		err = fmt.Errorf("%w: change Config.IDTokenAlgs (Verifier.Algs) or the server", err)
 	}
 	c.report.judge(stepAlg, err)

@@ -140,13 +140,21 @@ func (j *JWT) verify(ctx context.Context, token string) (*Principal, error) {
 		return nil, err
 	}
 	t, err := jose.Parse(token, j.MaxSize)
-	if errors.Is(err, jose.ErrNotCompact) {
-		return nil, fmt.Errorf("%w: if the server's access tokens are no JWTs, use Introspection", err)
-	}
 	if err != nil {
-		return nil, err
+		return nil, notJWT(err)
 	}
 	return j.verifyParsed(ctx, token, t)
+}
+
+// notJWT adds what to do about a token that may be opaque.
+func notJWT(err error) error {
+	switch {
+	case errors.Is(err, jose.ErrNotCompact):
+		return fmt.Errorf("%w: if the server's access tokens are no JWTs, use Introspection", err)
+	case errors.Is(err, jose.ErrEncrypted): // Auth0 without an audience, zitadel/oidc
+		return fmt.Errorf("%w. If only the server can decrypt it, request this API's audience in the login, or use Introspection", err)
+	}
+	return err
 }
 
 func (j *JWT) verifyParsed(ctx context.Context, token string, t *jose.Token) (*Principal, error) {
@@ -228,9 +236,17 @@ func (j *JWT) checkHeader(t *jose.Token) error {
 		return j.otherTyp(t, err)
 	}
 	if err := t.Header.CheckAlg(j.algs()); err != nil {
-		return fmt.Errorf("%w: set JWT.Algs to the algorithms of the server's access tokens", err)
+		return fmt.Errorf("%w: %s", err, j.algRemedy(t.Header))
 	}
 	return nil
+}
+
+func (j *JWT) algRemedy(h jose.Header) string {
+	if h.IsHMAC() {
+		return "it is signed with a secret of the server. Configure the server to sign with RS256 or ES256, or use Introspection. " +
+			"If this API has the secret, set JWT.Algs, and set JWT.Keys to idtoken.SecretKeys"
+	}
+	return "set JWT.Algs to the algorithms of the server's access tokens"
 }
 
 // kind returns the accepted values of typ.

@@ -110,3 +110,12 @@ func TestAccessTokensLikeIDTokens(t *testing.T) {
 		t.Errorf("%q is missing in %v", want, err)
 	}
 }
+
+// TestEncryptedForServer: Auth0 issues such tokens for requests without an audience.
+func TestEncryptedForServer(t *testing.T) {
+	s := optest.New(t)
+	_, err := jwtVerifier(s).VerifyToken(t.Context(), "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..AAAA.AAAA.AAAA")
+	if want := "request this API's audience in the login, or use Introspection"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%q is missing in %v", want, err)
+	}
+}

@@ -87,6 +87,13 @@ func (h Header) CheckAlg(algs []string) error {
 	return CheckAlgs(algs)
 }
 
+// IsHMAC reports whether the signature is made with a secret that the server and the recipient
+// share. The server's key set has no such key.
+func (h Header) IsHMAC() bool {
+	a := algorithms[h.Alg]
+	return a != nil && a.family == hmacSHA
+}
+
 // fits reports whether a key of this type and size may be used with the algorithm.
 func (a *algorithm) fits(key any) bool {
 	switch k := key.(type) {

@@ -22,7 +22,7 @@ const (
 
 var (
 	ErrNotCompact = errors.New("not a JWT in compact form (header.payload.signature)")
-	errEncrypted  = errors.New("the token is encrypted (five parts), but no decryption key is configured: set DecryptionKeys")
+	ErrEncrypted  = errors.New("the token is encrypted (five parts), but no decryption key is configured: set DecryptionKeys")
 	errUnsigned   = errors.New("the token is not signed")
 	errAlphabet   = errors.New("not valid base64url")
 )
@@ -110,7 +110,7 @@ func split(raw string, max int, parts []string) error {
 func cut(raw string, parts []string) error {
 	if strings.Count(raw, ".") != len(parts)-1 {
 		if IsEncrypted(raw) {
-			return errEncrypted
+			return ErrEncrypted
 		}
 		return ErrNotCompact
 	}
