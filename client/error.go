@@ -31,7 +31,7 @@ const (
 // Error says at which step an operation failed. Every error of a step of a login is an Error.
 // Its text is for the log. Show only Code to a browser.
 type Error struct {
-	Step Step
+	Step Step   // which step failed, one of the constants
 	Code string // the server's error code (RFC 6749 §4.1.2.1, §5.2), else "temporarily_unavailable" or "login_failed"
 	Err  error  // why: for the log. It holds no secret, code or token
 
@@ -65,7 +65,7 @@ func (configurationError) Configuration() bool { return true }
 // §4.1.2.1, OpenID Connect Core §3.1.2.6. Every website can forge such a callback. The texts are
 // cleaned and limited in length. They must still be escaped when shown. Do not follow URI.
 type CallbackError struct {
-	Code, Description, URI string
+	Code, Description, URI string // members error, error_description and error_uri; each but error may be ""
 
 	odd error // quotes the server's code if Code replaces it
 }
@@ -93,7 +93,7 @@ func (e *SubjectError) Error() string {
 // Description and URI come from the server (RFC 6749 §5.2), cleaned and limited in length. They
 // are empty if the server's response was malformed.
 type TokenError struct {
-	Code, Description, URI string
+	Code, Description, URI string        // members error, error_description and error_uri
 	Status                 int           // HTTP status, 0 when there was no answer
 	RetryAfter             time.Duration // the pause that the server requested, or 0
 	Err                    error         // for the log

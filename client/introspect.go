@@ -17,19 +17,19 @@ import (
 // Introspected is the server's response about a token, RFC 7662 §2.2. For an inactive token all
 // other fields are empty; Claims decodes what else the server sent.
 type Introspected struct {
-	Active bool
+	Active bool // active: the server accepts the token
 
-	Issuer    string
-	Subject   string
-	Username  string // human-readable
-	ClientID  string // of the client that the token was issued to
-	TokenType string
-	ID        string   // jti
-	Audience  []string // nil: not in the response
-	Scopes    []string // nil: not in the response; this does not mean all scopes
-	Expiry    time.Time
-	IssuedAt  time.Time
-	NotBefore time.Time
+	Issuer    string    // iss; "": not in the response
+	Subject   string    // sub; "": not in the response
+	Username  string    // human-readable
+	ClientID  string    // of the client that the token was issued to
+	TokenType string    // token_type, such as Bearer or DPoP; "": not in the response
+	ID        string    // jti
+	Audience  []string  // nil: not in the response
+	Scopes    []string  // nil: not in the response; this does not mean all scopes
+	Expiry    time.Time // exp; zero: not in the response
+	IssuedAt  time.Time // iat; zero: not in the response
+	NotBefore time.Time // nbf; zero: not in the response
 
 	payload []byte
 }

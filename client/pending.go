@@ -21,22 +21,22 @@ const pendingLifetime = 10 * time.Minute
 type Pending struct {
 	unprinted[Pending]
 
-	Issuer       string         `json:"issuer"`
-	ClientID     string         `json:"client_id"`
-	RedirectURL  string         `json:"redirect_uri"`
-	State        string         `json:"state"`
-	Nonce        string         `json:"nonce,omitempty"`
-	CodeVerifier string         `json:"code_verifier"`
-	Scopes       []string       `json:"scopes,omitempty"`
-	ACRValues    []string       `json:"acr_values,omitempty"`
-	MaxAge       *time.Duration `json:"max_age_ns,omitempty"`
-	Prompt       []string       `json:"prompt,omitempty"`
+	Issuer       string         `json:"issuer"`                  // the server's issuer identifier
+	ClientID     string         `json:"client_id"`               // of this client
+	RedirectURL  string         `json:"redirect_uri"`            // the redirect_uri of the request
+	State        string         `json:"state"`                   // the state of the request; a secret until the callback
+	Nonce        string         `json:"nonce,omitempty"`         // the nonce of the ID token; "" if no ID token is requested
+	CodeVerifier string         `json:"code_verifier"`           // the PKCE code verifier, RFC 7636 §4.1; a secret
+	Scopes       []string       `json:"scopes,omitempty"`        // the requested scopes
+	ACRValues    []string       `json:"acr_values,omitempty"`    // the requested acr_values
+	MaxAge       *time.Duration `json:"max_age_ns,omitempty"`    // the requested max_age, encoded in nanoseconds; nil if none was requested
+	Prompt       []string       `json:"prompt,omitempty"`        // the requested prompt values
 	Subject      string         `json:"sub,omitempty"`           // who must sign in; "" is any user
 	ResponseType string         `json:"response_type,omitempty"` // "" is code
-	ResponseMode string         `json:"response_mode,omitempty"`
-	Resources    []string       `json:"resources,omitempty"`
-	DPoPKey      string         `json:"dpop_key,omitempty"` // the login's own key: PKCS #8, base64
-	CreatedAt    time.Time      `json:"created_at"`
+	ResponseMode string         `json:"response_mode,omitempty"` // "" is the default of the response type
+	Resources    []string       `json:"resources,omitempty"`     // the requested resources, RFC 8707 §2
+	DPoPKey      string         `json:"dpop_key,omitempty"`      // the login's own key: PKCS #8, base64
+	CreatedAt    time.Time      `json:"created_at"`              // when Begin was called; see Expired
 }
 
 // wantsIDToken reports whether this is an OpenID Connect request, OpenID Connect Core §3.1.2.1.

@@ -19,14 +19,14 @@ import (
 // If the specification defines a default for it, the member's comment says so. A default never
 // extends what the application configured.
 type Metadata struct {
-	Issuer                             string   `json:"issuer"`
-	AuthorizationEndpoint              string   `json:"authorization_endpoint"`
-	TokenEndpoint                      string   `json:"token_endpoint"`
-	UserInfoEndpoint                   string   `json:"userinfo_endpoint"`
-	JWKSURI                            string   `json:"jwks_uri"`
-	RegistrationEndpoint               string   `json:"registration_endpoint"`
-	RevocationEndpoint                 string   `json:"revocation_endpoint"`
-	IntrospectionEndpoint              string   `json:"introspection_endpoint"`
+	Issuer                             string   `json:"issuer"`                                // issuer identifier
+	AuthorizationEndpoint              string   `json:"authorization_endpoint"`                // where the browser is sent, RFC 6749 §3.1
+	TokenEndpoint                      string   `json:"token_endpoint"`                        // RFC 6749 §3.2
+	UserInfoEndpoint                   string   `json:"userinfo_endpoint"`                     // OpenID Connect Core §5.3
+	JWKSURI                            string   `json:"jwks_uri"`                              // URL of the public keys
+	RegistrationEndpoint               string   `json:"registration_endpoint"`                 // RFC 7591 §3
+	RevocationEndpoint                 string   `json:"revocation_endpoint"`                   // RFC 7009 §2.1
+	IntrospectionEndpoint              string   `json:"introspection_endpoint"`                // RFC 7662 §2
 	EndSessionEndpoint                 string   `json:"end_session_endpoint"`                  // OpenID Connect RP-Initiated Logout 1.0 §2.1
 	PingEndSessionEndpoint             string   `json:"ping_end_session_endpoint"`             // specific to PingFederate
 	PingRevokedSRIsEndpoint            string   `json:"ping_revoked_sris_endpoint"`            // specific to PingFederate
@@ -34,74 +34,75 @@ type Metadata struct {
 	DeviceAuthorizationEndpoint        string   `json:"device_authorization_endpoint"`         // RFC 8628 §4
 	BackchannelAuthenticationEndpoint  string   `json:"backchannel_authentication_endpoint"`   // OpenID Connect CIBA Core 1.0 §4
 	CheckSessionIframe                 string   `json:"check_session_iframe"`                  // OpenID Connect Session Management 1.0 §3.3
-	ScopesSupported                    []string `json:"scopes_supported"`
-	ResponseTypesSupported             []string `json:"response_types_supported"`
-	ResponseModesSupported             []string `json:"response_modes_supported"` // default: query, fragment
-	GrantTypesSupported                []string `json:"grant_types_supported"`    // default: authorization_code, implicit
-	ACRValuesSupported                 []string `json:"acr_values_supported"`
-	SubjectTypesSupported              []string `json:"subject_types_supported"`
-	DisplayValuesSupported             []string `json:"display_values_supported"`
-	ClaimTypesSupported                []string `json:"claim_types_supported"` // default: normal
-	ClaimsSupported                    []string `json:"claims_supported"`
-	ClaimsLocalesSupported             []string `json:"claims_locales_supported"`
-	UILocalesSupported                 []string `json:"ui_locales_supported"`
-	PromptValuesSupported              []string `json:"prompt_values_supported"` // OpenID Connect Prompt Create 1.0
-	ServiceDocumentation               string   `json:"service_documentation"`
-	OPPolicyURI                        string   `json:"op_policy_uri"`
-	OPTOSURI                           string   `json:"op_tos_uri"`
-	SignedMetadata                     string   `json:"signed_metadata"` // RFC 8414 §2.1; ignored
+	ScopesSupported                    []string `json:"scopes_supported"`                      // perhaps not all
+	ResponseTypesSupported             []string `json:"response_types_supported"`              // such as "code"
+	ResponseModesSupported             []string `json:"response_modes_supported"`              // default: query, fragment
+	GrantTypesSupported                []string `json:"grant_types_supported"`                 // default: authorization_code, implicit
+	ACRValuesSupported                 []string `json:"acr_values_supported"`                  // the values of the claim acr
+	SubjectTypesSupported              []string `json:"subject_types_supported"`               // "pairwise", "public"
+	DisplayValuesSupported             []string `json:"display_values_supported"`              // the values of the request parameter display
+	ClaimTypesSupported                []string `json:"claim_types_supported"`                 // default: normal
+	ClaimsSupported                    []string `json:"claims_supported"`                      // names of claims, perhaps not all
+	ClaimsLocalesSupported             []string `json:"claims_locales_supported"`              // language tags of claim values
+	UILocalesSupported                 []string `json:"ui_locales_supported"`                  // language tags of the pages
+	PromptValuesSupported              []string `json:"prompt_values_supported"`               // OpenID Connect Prompt Create 1.0
+	ServiceDocumentation               string   `json:"service_documentation"`                 // URL of a page for developers
+	OPPolicyURI                        string   `json:"op_policy_uri"`                         // URL of the rules for the use of user data
+	OPTOSURI                           string   `json:"op_tos_uri"`                            // URL of the terms of service
+	SignedMetadata                     string   `json:"signed_metadata"`                       // RFC 8414 §2.1; ignored
 
-	IDTokenSigningAlgValuesSupported           []string `json:"id_token_signing_alg_values_supported"`
-	IDTokenEncryptionAlgValuesSupported        []string `json:"id_token_encryption_alg_values_supported"`
-	IDTokenEncryptionEncValuesSupported        []string `json:"id_token_encryption_enc_values_supported"`
-	UserInfoSigningAlgValuesSupported          []string `json:"userinfo_signing_alg_values_supported"`
-	UserInfoEncryptionAlgValuesSupported       []string `json:"userinfo_encryption_alg_values_supported"`
-	UserInfoEncryptionEncValuesSupported       []string `json:"userinfo_encryption_enc_values_supported"`
-	RequestObjectSigningAlgValuesSupported     []string `json:"request_object_signing_alg_values_supported"`
-	RequestObjectEncryptionAlgValuesSupported  []string `json:"request_object_encryption_alg_values_supported"`
-	RequestObjectEncryptionEncValuesSupported  []string `json:"request_object_encryption_enc_values_supported"`
-	AuthorizationSigningAlgValuesSupported     []string `json:"authorization_signing_alg_values_supported"` // JARM
-	AuthorizationEncryptionAlgValuesSupported  []string `json:"authorization_encryption_alg_values_supported"`
-	AuthorizationEncryptionEncValuesSupported  []string `json:"authorization_encryption_enc_values_supported"`
-	IntrospectionSigningAlgValuesSupported     []string `json:"introspection_signing_alg_values_supported"` // RFC 9701 §7
-	IntrospectionEncryptionAlgValuesSupported  []string `json:"introspection_encryption_alg_values_supported"`
-	IntrospectionEncryptionEncValuesSupported  []string `json:"introspection_encryption_enc_values_supported"`
-	DPoPSigningAlgValuesSupported              []string `json:"dpop_signing_alg_values_supported"` // RFC 9449 §5.1
-	BackchannelAuthRequestSigningAlgsSupported []string `json:"backchannel_authentication_request_signing_alg_values_supported"`
+	IDTokenSigningAlgValuesSupported           []string `json:"id_token_signing_alg_values_supported"`                           // of ID tokens: JWS alg
+	IDTokenEncryptionAlgValuesSupported        []string `json:"id_token_encryption_alg_values_supported"`                        // of ID tokens: JWE alg
+	IDTokenEncryptionEncValuesSupported        []string `json:"id_token_encryption_enc_values_supported"`                        // of ID tokens: JWE enc
+	UserInfoSigningAlgValuesSupported          []string `json:"userinfo_signing_alg_values_supported"`                           // of UserInfo responses: JWS alg
+	UserInfoEncryptionAlgValuesSupported       []string `json:"userinfo_encryption_alg_values_supported"`                        // of UserInfo responses: JWE alg
+	UserInfoEncryptionEncValuesSupported       []string `json:"userinfo_encryption_enc_values_supported"`                        // of UserInfo responses: JWE enc
+	RequestObjectSigningAlgValuesSupported     []string `json:"request_object_signing_alg_values_supported"`                     // of request objects: JWS alg
+	RequestObjectEncryptionAlgValuesSupported  []string `json:"request_object_encryption_alg_values_supported"`                  // of request objects: JWE alg
+	RequestObjectEncryptionEncValuesSupported  []string `json:"request_object_encryption_enc_values_supported"`                  // of request objects: JWE enc
+	AuthorizationSigningAlgValuesSupported     []string `json:"authorization_signing_alg_values_supported"`                      // JARM
+	AuthorizationEncryptionAlgValuesSupported  []string `json:"authorization_encryption_alg_values_supported"`                   // of authorization responses: JWE alg
+	AuthorizationEncryptionEncValuesSupported  []string `json:"authorization_encryption_enc_values_supported"`                   // of authorization responses: JWE enc
+	IntrospectionSigningAlgValuesSupported     []string `json:"introspection_signing_alg_values_supported"`                      // RFC 9701 §7
+	IntrospectionEncryptionAlgValuesSupported  []string `json:"introspection_encryption_alg_values_supported"`                   // of introspection responses: JWE alg
+	IntrospectionEncryptionEncValuesSupported  []string `json:"introspection_encryption_enc_values_supported"`                   // of introspection responses: JWE enc
+	DPoPSigningAlgValuesSupported              []string `json:"dpop_signing_alg_values_supported"`                               // RFC 9449 §5.1
+	BackchannelAuthRequestSigningAlgsSupported []string `json:"backchannel_authentication_request_signing_alg_values_supported"` // of CIBA requests: JWS alg (OpenID Connect CIBA Core 1.0 §4)
 
-	TokenEndpointAuthMethodsSupported                  []string `json:"token_endpoint_auth_methods_supported"` // default: client_secret_basic
-	TokenEndpointAuthSigningAlgValuesSupported         []string `json:"token_endpoint_auth_signing_alg_values_supported"`
-	RevocationEndpointAuthMethodsSupported             []string `json:"revocation_endpoint_auth_methods_supported"`
-	RevocationEndpointAuthSigningAlgValuesSupported    []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
-	IntrospectionEndpointAuthMethodsSupported          []string `json:"introspection_endpoint_auth_methods_supported"`
-	IntrospectionEndpointAuthSigningAlgValuesSupported []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+	TokenEndpointAuthMethodsSupported                  []string `json:"token_endpoint_auth_methods_supported"`                    // default: client_secret_basic
+	TokenEndpointAuthSigningAlgValuesSupported         []string `json:"token_endpoint_auth_signing_alg_values_supported"`         // of client assertions: JWS alg
+	RevocationEndpointAuthMethodsSupported             []string `json:"revocation_endpoint_auth_methods_supported"`               // default: client_secret_basic
+	RevocationEndpointAuthSigningAlgValuesSupported    []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`    // of client assertions: JWS alg
+	IntrospectionEndpointAuthMethodsSupported          []string `json:"introspection_endpoint_auth_methods_supported"`            // no default
+	IntrospectionEndpointAuthSigningAlgValuesSupported []string `json:"introspection_endpoint_auth_signing_alg_values_supported"` // of client assertions: JWS alg
 
-	CodeChallengeMethodsSupported              []string `json:"code_challenge_methods_supported"`               // RFC 8414 §2
-	AuthorizationResponseIssParameterSupported bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
-	RequirePushedAuthorizationRequests         bool     `json:"require_pushed_authorization_requests"`          // RFC 9126 §5
-	RequireSignedRequestObject                 bool     `json:"require_signed_request_object"`                  // RFC 9101 §10.5
-	RequestParameterSupported                  bool     `json:"request_parameter_supported"`
-	RequestURIParameterSupported               *bool    `json:"request_uri_parameter_supported"` // default: true
-	RequireRequestURIRegistration              bool     `json:"require_request_uri_registration"`
-	ClaimsParameterSupported                   bool     `json:"claims_parameter_supported"`
-	TLSClientCertificateBoundAccessTokens      bool     `json:"tls_client_certificate_bound_access_tokens"` // RFC 8705 §3.3
-	BackchannelLogoutSupported                 bool     `json:"backchannel_logout_supported"`               // OpenID Connect Back-Channel Logout 1.0 §2.1
-	BackchannelLogoutSessionSupported          bool     `json:"backchannel_logout_session_supported"`
-	FrontchannelLogoutSupported                bool     `json:"frontchannel_logout_supported"` // OpenID Connect Front-Channel Logout 1.0 §3
-	FrontchannelLogoutSessionSupported         bool     `json:"frontchannel_logout_session_supported"`
-	BackchannelTokenDeliveryModesSupported     []string `json:"backchannel_token_delivery_modes_supported"` // OpenID Connect CIBA Core 1.0 §4
-	BackchannelUserCodeParameterSupported      bool     `json:"backchannel_user_code_parameter_supported"`
+	CodeChallengeMethodsSupported              []string `json:"code_challenge_methods_supported"`                  // RFC 8414 §2
+	AuthorizationResponseIssParameterSupported bool     `json:"authorization_response_iss_parameter_supported"`    // RFC 9207 §3
+	RequirePushedAuthorizationRequests         bool     `json:"require_pushed_authorization_requests"`             // RFC 9126 §5
+	RequireSignedRequestObject                 bool     `json:"require_signed_request_object"`                     // RFC 9101 §10.5
+	RequestParameterSupported                  bool     `json:"request_parameter_supported"`                       // default: false
+	RequestURIParameterSupported               *bool    `json:"request_uri_parameter_supported"`                   // default: true
+	RequireRequestURIRegistration              bool     `json:"require_request_uri_registration"`                  // request_uri values must be registered; default: false
+	ClaimsParameterSupported                   bool     `json:"claims_parameter_supported"`                        // default: false
+	TLSClientCertificateBoundAccessTokens      bool     `json:"tls_client_certificate_bound_access_tokens"`        // RFC 8705 §3.3
+	BackchannelLogoutSupported                 bool     `json:"backchannel_logout_supported"`                      // OpenID Connect Back-Channel Logout 1.0 §2.1
+	BackchannelLogoutSessionSupported          bool     `json:"backchannel_logout_session_supported"`              // logout tokens can contain sid
+	FrontchannelLogoutSupported                bool     `json:"frontchannel_logout_supported"`                     // OpenID Connect Front-Channel Logout 1.0 §3
+	FrontchannelLogoutSessionSupported         bool     `json:"frontchannel_logout_session_supported"`             // logout requests can contain iss and sid
+	BackchannelTokenDeliveryModesSupported     []string `json:"backchannel_token_delivery_modes_supported"`        // OpenID Connect CIBA Core 1.0 §4
+	BackchannelUserCodeParameterSupported      bool     `json:"backchannel_user_code_parameter_supported"`         // the server accepts a user code; default: false
 	AuthorizationDetailsTypesSupported         []string `json:"authorization_details_types_supported"`             // RFC 9396 §10
 	AuthorizationGrantProfilesSupported        []string `json:"authorization_grant_profiles_supported"`            // draft-ietf-oauth-identity-assertion-authz-grant §7
 	IdentityChainingRequestedTokenTypes        []string `json:"identity_chaining_requested_token_types_supported"` // draft-ietf-oauth-identity-chaining
 	ProtectedResources                         []string `json:"protected_resources"`                               // RFC 9728 §4
-	ClientIDMetadataDocumentSupported          bool     `json:"client_id_metadata_document_supported"`
+	ClientIDMetadataDocumentSupported          bool     `json:"client_id_metadata_document_supported"`             // a client_id can be the URL of its metadata (draft-ietf-oauth-client-id-metadata-document)
 
 	MTLSEndpointAliases *EndpointAliases `json:"mtls_endpoint_aliases"` // RFC 8705 §5
 }
 
 // EndpointAliases are the endpoints for requests with a client certificate, RFC 8705 §5.
 type EndpointAliases struct {
+	// Each field replaces the endpoint of the same name. "" means that the endpoint has no alias.
 	TokenEndpoint                      string `json:"token_endpoint"`
 	RevocationEndpoint                 string `json:"revocation_endpoint"`
 	IntrospectionEndpoint              string `json:"introspection_endpoint"`

@@ -19,21 +19,21 @@ const resourceWellKnown = "/.well-known/oauth-protected-resource"
 // Resource is the metadata of an API, RFC 9728 §2. Its main content is the list of
 // authorization servers that issue tokens for the API.
 type Resource struct {
-	Resource                              string   `json:"resource"`
-	AuthorizationServers                  []string `json:"authorization_servers"` // issuer identifiers
-	JWKSURI                               string   `json:"jwks_uri"`
-	ScopesSupported                       []string `json:"scopes_supported"` // a client should not request all of them at once (RFC 9728 §7.2)
-	BearerMethodsSupported                []string `json:"bearer_methods_supported"`
-	ResourceSigningAlgValuesSupported     []string `json:"resource_signing_alg_values_supported"`
-	ResourceName                          string   `json:"resource_name"` // written by the API, like the next three members
-	ResourceDocumentation                 string   `json:"resource_documentation"`
-	ResourcePolicyURI                     string   `json:"resource_policy_uri"`
-	ResourceTOSURI                        string   `json:"resource_tos_uri"`
-	TLSClientCertificateBoundAccessTokens bool     `json:"tls_client_certificate_bound_access_tokens"`
-	AuthorizationDetailsTypesSupported    []string `json:"authorization_details_types_supported"`
-	DPoPSigningAlgValuesSupported         []string `json:"dpop_signing_alg_values_supported"`
-	DPoPBoundAccessTokensRequired         bool     `json:"dpop_bound_access_tokens_required"`
-	SignedMetadata                        string   `json:"signed_metadata"` // RFC 9728 §2.2; ignored
+	Resource                              string   `json:"resource"`                                   // the resource identifier
+	AuthorizationServers                  []string `json:"authorization_servers"`                      // issuer identifiers
+	JWKSURI                               string   `json:"jwks_uri"`                                   // URL of the API's public keys
+	ScopesSupported                       []string `json:"scopes_supported"`                           // a client should not request all of them at once (RFC 9728 §7.2)
+	BearerMethodsSupported                []string `json:"bearer_methods_supported"`                   // "header", "body", "query"
+	ResourceSigningAlgValuesSupported     []string `json:"resource_signing_alg_values_supported"`      // of signed responses: JWS alg
+	ResourceName                          string   `json:"resource_name"`                              // written by the API, like the next three members
+	ResourceDocumentation                 string   `json:"resource_documentation"`                     // URL of a page for developers
+	ResourcePolicyURI                     string   `json:"resource_policy_uri"`                        // URL of the rules for the use of the data
+	ResourceTOSURI                        string   `json:"resource_tos_uri"`                           // URL of the terms of service
+	TLSClientCertificateBoundAccessTokens bool     `json:"tls_client_certificate_bound_access_tokens"` // the API accepts tokens bound to a client certificate, RFC 8705 §3; default: false
+	AuthorizationDetailsTypesSupported    []string `json:"authorization_details_types_supported"`      // RFC 9396 §10
+	DPoPSigningAlgValuesSupported         []string `json:"dpop_signing_alg_values_supported"`          // of DPoP proofs: JWS alg, RFC 9449 §5.1
+	DPoPBoundAccessTokensRequired         bool     `json:"dpop_bound_access_tokens_required"`          // the API always requires DPoP; default: false
+	SignedMetadata                        string   `json:"signed_metadata"`                            // RFC 9728 §2.2; ignored
 
 	private bool // it was fetched from a private address
 }

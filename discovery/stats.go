@@ -13,8 +13,8 @@ import (
 // StaleKeys grows, tokens are verified with keys that could not be refreshed. After 24 hours
 // without a refresh every token is rejected.
 type Stats struct {
-	MetadataFetches, MetadataFailures uint64
-	KeyFetches, KeyFailures           uint64
+	MetadataFetches, MetadataFailures uint64 // attempts to fetch the metadata, and how many failed
+	KeyFetches, KeyFailures           uint64 // attempts to fetch the keys, and how many failed
 	StaleKeys                         uint64 // tokens verified with keys that were due for a refresh
 	UnknownKeys                       uint64 // tokens with a key ID that the server does not have
 	UsableKeys, SkippedKeys           int    // of the current set

@@ -17,11 +17,11 @@ import (
 // LogoutToken is a logout token that passed every check. It ends the session SessionID. If
 // SessionID is empty, it ends every session of Subject at Issuer.
 type LogoutToken struct {
-	Issuer    string
-	Subject   string // sub, "" when absent; then there is a SessionID
-	SessionID string // sid, "" when absent; then there is a Subject
-	ID        string // jti
-	IssuedAt  time.Time
+	Issuer    string    // iss
+	Subject   string    // sub, "" when absent; then there is a SessionID
+	SessionID string    // sid, "" when absent; then there is a Subject
+	ID        string    // jti
+	IssuedAt  time.Time // iat
 	Expiry    time.Time // zero if the token has none, see Verifier.InsecureDraftLogout
 }
 

@@ -10,13 +10,13 @@ import (
 // come with later refreshes are compared with it, OpenID Connect Core §12.2. It encodes to
 // plain JSON and is not secret.
 type Original struct {
-	Issuer          string    `json:"iss"`
-	Subject         string    `json:"sub"`
-	Audience        []string  `json:"aud"`
-	AuthorizedParty string    `json:"azp,omitempty"`
-	Nonce           string    `json:"nonce,omitempty"`
-	IssuedAt        time.Time `json:"iat"`
-	AuthTime        time.Time `json:"auth_time,omitzero"`
+	Issuer          string    `json:"iss"`                // iss
+	Subject         string    `json:"sub"`                // sub
+	Audience        []string  `json:"aud"`                // aud: all values
+	AuthorizedParty string    `json:"azp,omitempty"`      // azp; "" if the token has none
+	Nonce           string    `json:"nonce,omitempty"`    // "" if the token has none
+	IssuedAt        time.Time `json:"iat"`                // iat
+	AuthTime        time.Time `json:"auth_time,omitzero"` // zero if the token has no auth_time
 }
 
 // Original returns what to store of the ID token of a login.

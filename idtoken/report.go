@@ -36,9 +36,9 @@ func (r Result) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // Step is the result of one of the 14 checks, with its number in the Basic Client Profile.
 type Step struct {
-	Number int    `json:"number"`
-	Test   string `json:"test"` // what is checked, in a few words
-	Result Result `json:"result"`
+	Number int    `json:"number"`           // 1 to 14
+	Test   string `json:"test"`             // what is checked, in a few words
+	Result Result `json:"result"`           // Failed, Skipped, NotApplicable or Valid
 	Reason string `json:"reason,omitempty"` // set if the step is skipped or not applicable
 	Err    error  `json:"-"`                // set if the step failed
 }
@@ -74,7 +74,7 @@ func (s Step) MarshalJSON() ([]byte, error) {
 // Report holds the results of all 14 steps, in the order of their numbers. It contains no
 // token and no secret. It prints as a table, marshals to JSON, and is one log/slog value.
 type Report struct {
-	Steps []Step `json:"steps"`
+	Steps []Step `json:"steps"` // all 14, by number
 
 	token string // what the token is, "" for an ID token
 }
@@ -82,8 +82,8 @@ type Report struct {
 // Error describes a rejected token. It holds the first step that failed by itself and the
 // report on all steps.
 type Error struct {
-	Step   Step
-	Report *Report
+	Step   Step    // the first step that failed by itself
+	Report *Report // the results of all steps
 }
 
 func (e *Error) Error() string {

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 )
@@ -74,16 +73,15 @@ func (p *packageDoc) check(d ast.Decl) {
 	}
 }
 
-// checkMembers: a struct of settings has a comment for each field. An interface with several
-// methods has one for each method. A struct with the members of a JSON object needs none: the
-// comment of its type names the specification.
+// checkMembers: a struct has a comment for each exported field, on the line, above it or above its
+// group. An interface with several methods has one for each method.
 func (p *packageDoc) checkMembers(s *ast.TypeSpec) {
 	switch t := s.Type.(type) {
 	case *ast.StructType:
 		inGroup := false
 		for i, f := range t.Fields.List {
 			inGroup = f.Doc != nil || inGroup && p.follows(t.Fields.List[i-1], f)
-			if len(f.Names) > 0 && f.Names[0].IsExported() && f.Tag == nil && needsFieldDocs.MatchString(s.Name.Name) {
+			if len(f.Names) > 0 && f.Names[0].IsExported() {
 				p.want(s.Name.Name+"."+f.Names[0].Name, f.Comment != nil || inGroup)
 			}
 		}
@@ -95,9 +93,6 @@ func (p *packageDoc) checkMembers(s *ast.TypeSpec) {
 		}
 	}
 }
-
-// needsFieldDocs are the structs of settings.
-var needsFieldDocs = regexp.MustCompile(`^(Config|Request|TokenRequest|.*Request|Protection|JWT|Introspection|Cache|DPoP|MTLS|Revocations|StatusLists|PingSessions|Verifier|Provider|Receiver|PDP|Transport|Refresher|Registrar|Document|Device|Proxy|Assertion|FederatedAssertion|CrossApp|Memory|KeyRing)$`)
 
 // follows reports whether a field is on the line after another one, in the same group.
 func (p *packageDoc) follows(before, f *ast.Field) bool {

@@ -37,7 +37,7 @@ func (p *loadedPackage) checkZeroValues(t *testing.T, group *ast.GenDecl) (check
 	for _, s := range group.Specs {
 		spec := s.(*ast.TypeSpec)
 		structure, ok := spec.Type.(*ast.StructType)
-		if !ok || !spec.Name.IsExported() || !needsFieldDocs.MatchString(spec.Name.Name) {
+		if !ok || !spec.Name.IsExported() || !settingsStructs.MatchString(spec.Name.Name) {
 			continue
 		}
 		typeDoc := onOneLine(group.Doc.Text() + spec.Doc.Text())
@@ -61,3 +61,6 @@ func (p *loadedPackage) checkZeroValues(t *testing.T, group *ast.GenDecl) (check
 	}
 	return checked
 }
+
+// settingsStructs are the names of structs of settings.
+var settingsStructs = regexp.MustCompile(`^(Config|Request|TokenRequest|.*Request|Protection|JWT|Introspection|Cache|DPoP|MTLS|Revocations|StatusLists|PingSessions|Verifier|Provider|Receiver|PDP|Transport|Refresher|Registrar|Document|Device|Proxy|Assertion|FederatedAssertion|CrossApp|Memory|KeyRing)$`)

@@ -48,7 +48,7 @@ type Pushed struct {
 // Error reports a push that failed. Code, Description and URI come from the server, as in RFC
 // 6749 §5.2. They are sanitized and limited in length.
 type Error struct {
-	Code, Description, URI string
+	Code, Description, URI string        // members error, error_description and error_uri; "" if the response was malformed
 	Status                 int           // HTTP status, 0 if there was no response
 	RetryAfter             time.Duration // from the server's Retry-After, 0 if it sent none
 	Err                    error         // for the log

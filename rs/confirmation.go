@@ -24,15 +24,15 @@ func (c Confirmation) IsZero() bool { return c == Confirmation{} }
 // only the outermost actor for decisions. For an act claim that cannot be read, the Actor has
 // empty fields.
 type Actor struct {
-	Issuer   string `json:"iss"`
-	Subject  string `json:"sub"`
-	ClientID string `json:"client_id"`
-	Act      *Actor `json:"act"`
+	Issuer   string `json:"iss"`       // iss; "" if act has none
+	Subject  string `json:"sub"`       // sub; "" if act has none
+	ClientID string `json:"client_id"` // client_id; "" if act has none
+	Act      *Actor `json:"act"`       // the previous actor; nil without one
 }
 
 // AuthorizationDetail is an element of authorization_details, RFC 9396 §2.
 type AuthorizationDetail struct {
-	Type string
+	Type string // the member type, RFC 9396 §2
 
 	raw []byte
 }

@@ -22,21 +22,21 @@ const resourceWellKnown = "/.well-known/oauth-protected-resource"
 // Resource must be set. If it is missing or not a valid resource identifier, requests are
 // answered with 500.
 type Metadata struct {
-	Resource             string   `json:"resource"` // this API's identifier: an https URL without fragment (RFC 9728 §1.2)
-	AuthorizationServers []string `json:"authorization_servers,omitempty"`
-	JWKSURI              string   `json:"jwks_uri,omitempty"`
-	ScopesSupported      []string `json:"scopes_supported,omitempty"`
+	Resource             string   `json:"resource"`                        // this API's identifier: an https URL without fragment (RFC 9728 §1.2)
+	AuthorizationServers []string `json:"authorization_servers,omitempty"` // issuer identifiers of the servers whose tokens the API accepts
+	JWKSURI              string   `json:"jwks_uri,omitempty"`              // URL of the API's public keys
+	ScopesSupported      []string `json:"scopes_supported,omitempty"`      // scopes that clients may request
 
-	BearerMethodsSupported                []string `json:"bearer_methods_supported,omitempty"` // "header", "body", "query"
-	ResourceSigningAlgValuesSupported     []string `json:"resource_signing_alg_values_supported,omitempty"`
-	ResourceName                          string   `json:"resource_name,omitempty"`
-	ResourceDocumentation                 string   `json:"resource_documentation,omitempty"`
-	ResourcePolicyURI                     string   `json:"resource_policy_uri,omitempty"`
-	ResourceTOSURI                        string   `json:"resource_tos_uri,omitempty"`
-	TLSClientCertificateBoundAccessTokens bool     `json:"tls_client_certificate_bound_access_tokens,omitempty"`
-	AuthorizationDetailsTypesSupported    []string `json:"authorization_details_types_supported,omitempty"`
-	DPoPSigningAlgValuesSupported         []string `json:"dpop_signing_alg_values_supported,omitempty"`
-	DPoPBoundAccessTokensRequired         bool     `json:"dpop_bound_access_tokens_required,omitempty"`
+	BearerMethodsSupported                []string `json:"bearer_methods_supported,omitempty"`                   // "header", "body", "query"
+	ResourceSigningAlgValuesSupported     []string `json:"resource_signing_alg_values_supported,omitempty"`      // of signed responses: JWS alg
+	ResourceName                          string   `json:"resource_name,omitempty"`                              // shown to the user
+	ResourceDocumentation                 string   `json:"resource_documentation,omitempty"`                     // URL of a page for developers
+	ResourcePolicyURI                     string   `json:"resource_policy_uri,omitempty"`                        // URL of the rules for the use of the data
+	ResourceTOSURI                        string   `json:"resource_tos_uri,omitempty"`                           // URL of the terms of service
+	TLSClientCertificateBoundAccessTokens bool     `json:"tls_client_certificate_bound_access_tokens,omitempty"` // the API accepts tokens bound to a client certificate, RFC 8705 §3
+	AuthorizationDetailsTypesSupported    []string `json:"authorization_details_types_supported,omitempty"`      // RFC 9396 §10
+	DPoPSigningAlgValuesSupported         []string `json:"dpop_signing_alg_values_supported,omitempty"`          // of DPoP proofs: JWS alg, RFC 9449 §5.1
+	DPoPBoundAccessTokensRequired         bool     `json:"dpop_bound_access_tokens_required,omitempty"`          // the API always requires DPoP
 }
 
 // URL returns the URL of the document: the well-known path is inserted between the host and the

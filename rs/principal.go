@@ -18,11 +18,11 @@ import (
 // ACR, AMR, AuthTime, SessionID, Act and AuthorizationDetails are informational. A value of the
 // wrong JSON type counts as absent. Only the guard that needs it rejects the request.
 type Principal struct {
-	Issuer   string
-	Subject  string // the user; often the client ID if the client acts for itself
-	ClientID string
-	Scopes   []string // the granted scopes; empty if the token has none
-	Audience []string
+	Issuer   string    // iss: the server that issued the token
+	Subject  string    // the user; often the client ID if the client acts for itself
+	ClientID string    // client_id; "" if the token has none
+	Scopes   []string  // the granted scopes; empty if the token has none
+	Audience []string  // aud: all values
 	Expiry   time.Time // zero if an introspection response has no exp
 	IssuedAt time.Time // zero if the token has no iat
 

@@ -50,7 +50,7 @@ type output[T any] = redact.Output[T]
 type RevokedAccess struct {
 	output[RevokedAccess]
 
-	Issuer string
+	Issuer string // iss of the tokens
 
 	Token     string // an access token, as the client sends it
 	TokenID   string // jti

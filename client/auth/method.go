@@ -42,7 +42,7 @@ func (Method) MarshalBinary() ([]byte, error) { return nil, errEncodeMethod }
 
 // Binding identifies the client that authenticates, and the server.
 type Binding struct {
-	ClientID string
+	ClientID string // the client_id
 
 	// Issuer is the server's issuer identifier: the audience of assertions.
 	Issuer string

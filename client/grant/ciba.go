@@ -55,17 +55,17 @@ type BackchannelRequest struct {
 type Backchannel struct {
 	unprinted[Backchannel]
 
-	Issuer            string        `json:"issuer"`
-	ClientID          string        `json:"client_id"`
-	AuthReqID         string        `json:"auth_req_id"`
+	Issuer            string        `json:"issuer"`                              // the server's issuer identifier
+	ClientID          string        `json:"client_id"`                           // of this client
+	AuthReqID         string        `json:"auth_req_id"`                         // the auth_req_id of the response (CIBA §7.3); a secret
 	NotificationToken string        `json:"client_notification_token,omitempty"` // in ping mode
 	Notified          bool          `json:"notified,omitempty"`                  // the server has reported that the tokens are ready
-	Expiry            time.Time     `json:"expiry"`
-	Interval          time.Duration `json:"interval_ns"` // between two polls, at least
-	Scopes            []string      `json:"scopes,omitempty"`
-	Resources         []string      `json:"resources,omitempty"`
-	ACRValues         []string      `json:"acr_values,omitempty"`
-	DPoPKey           string        `json:"dpop_key,omitempty"` // the key of this login: PKCS #8, base64
+	Expiry            time.Time     `json:"expiry"`                              // when the server stops waiting for the user
+	Interval          time.Duration `json:"interval_ns"`                         // between two polls, at least
+	Scopes            []string      `json:"scopes,omitempty"`                    // the requested scopes
+	Resources         []string      `json:"resources,omitempty"`                 // the requested resources, RFC 8707 §2
+	ACRValues         []string      `json:"acr_values,omitempty"`                // the requested acr_values
+	DPoPKey           string        `json:"dpop_key,omitempty"`                  // the key of this login: PKCS #8, base64
 }
 
 // StepBackchannel is the step in which the server is requested to ask the user.

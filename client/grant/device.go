@@ -27,17 +27,17 @@ import (
 type Device struct {
 	unprinted[Device]
 
-	Issuer                  string        `json:"issuer"`
-	ClientID                string        `json:"client_id"`
-	DeviceCode              string        `json:"device_code"`
-	UserCode                string        `json:"user_code"`
-	VerificationURI         string        `json:"verification_uri"`
+	Issuer                  string        `json:"issuer"`                              // the server's issuer identifier
+	ClientID                string        `json:"client_id"`                           // of this client
+	DeviceCode              string        `json:"device_code"`                         // for the token request; a secret
+	UserCode                string        `json:"user_code"`                           // what the user enters or compares
+	VerificationURI         string        `json:"verification_uri"`                    // where the user enters the code
 	VerificationURIComplete string        `json:"verification_uri_complete,omitempty"` // contains the code; "" if the server sent none
-	Expiry                  time.Time     `json:"expiry"`
-	Interval                time.Duration `json:"interval_ns"` // between two polls, at least
-	Scopes                  []string      `json:"scopes,omitempty"`
-	Resources               []string      `json:"resources,omitempty"`
-	DPoPKey                 string        `json:"dpop_key,omitempty"` // the key of this login: PKCS #8, base64
+	Expiry                  time.Time     `json:"expiry"`                              // when the codes expire
+	Interval                time.Duration `json:"interval_ns"`                         // between two polls, at least
+	Scopes                  []string      `json:"scopes,omitempty"`                    // the requested scopes
+	Resources               []string      `json:"resources,omitempty"`                 // the requested resources, RFC 8707 §2
+	DPoPKey                 string        `json:"dpop_key,omitempty"`                  // the key of this login: PKCS #8, base64
 }
 
 // StepDevice is the step that requests the codes.

@@ -22,7 +22,7 @@ const maxPing = 16 << 10 // bytes; some servers make an auth_req_id of an encryp
 type Ping struct {
 	hidden[Ping]
 
-	AuthReqID string
+	AuthReqID string // the auth_req_id of the login that is ready
 	token     string
 }
 

@@ -94,7 +94,7 @@ func (l *storedSessions) endNamed(ctx context.Context, iss, sub, sid string, at 
 
 // ServerLogout identifies the sessions that a server has ended here.
 type ServerLogout struct {
-	Issuer    string
+	Issuer    string // iss: the server that ended them
 	Subject   string // "" if the server names only the session
 	SessionID string // sid: the session at the server; "" means all sessions of Subject
 }

@@ -28,12 +28,12 @@ const Issuer = "https://issuer.example"
 
 // User describes a user who is signed in.
 type User struct {
-	Issuer   string // "" means the constant Issuer
-	Subject  string
-	Client   string // the key in login.Config.Clients; with "" WithSession uses the only client
-	ACR      string
-	AMR      []string
-	AuthTime time.Time
+	Issuer   string    // "" means the constant Issuer
+	Subject  string    // sub
+	Client   string    // the key in login.Config.Clients; with "" WithSession uses the only client
+	ACR      string    // how the user authenticated; "" means that the ID token has no acr
+	AMR      []string  // the authentication methods, RFC 8176 §1; nil means that the ID token has no amr
+	AuthTime time.Time // when the user authenticated; zero means that the ID token has no auth_time
 	SignedIn time.Time // zero means now; WithSession uses the clock of the Login
 
 	// Claims are the claims that the application stores (login.Config.Claims).

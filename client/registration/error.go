@@ -22,7 +22,7 @@ var ErrNoEndpoint = errors.New("the server's metadata has no registration_endpoi
 // and Description come from the server, cleaned and limited in length. They are empty if the
 // server's response was malformed.
 type Error struct {
-	Code, Description string
+	Code, Description string        // members error and error_description, RFC 7591 §3.2.2
 	Status            int           // HTTP status, 0 without a response
 	RetryAfter        time.Duration // from the response, 0 if not set
 	Err               error         // for the log

@@ -20,69 +20,69 @@ import (
 // Registration 1.0 §2, and the specifications that the comments name. A member with its zero value
 // is not sent, and the server then uses its default. Metadata redacts itself in fmt and log/slog.
 type Metadata struct {
-	RedirectURIs                []string        `json:"redirect_uris,omitempty"`
-	TokenEndpointAuthMethod     string          `json:"token_endpoint_auth_method,omitempty"` // default: client_secret_basic
-	TokenEndpointAuthSigningAlg string          `json:"token_endpoint_auth_signing_alg,omitempty"`
-	GrantTypes                  []string        `json:"grant_types,omitempty"`    // default: authorization_code
-	ResponseTypes               []string        `json:"response_types,omitempty"` // default: code
-	ApplicationType             string          `json:"application_type,omitempty"`
-	ClientName                  string          `json:"client_name,omitempty"`
-	ClientURI                   string          `json:"client_uri,omitempty"`
-	LogoURI                     string          `json:"logo_uri,omitempty"`
-	PolicyURI                   string          `json:"policy_uri,omitempty"`
-	TOSURI                      string          `json:"tos_uri,omitempty"`
-	Contacts                    []string        `json:"contacts,omitempty"`
-	Scope                       string          `json:"scope,omitempty"` // separated by spaces
-	JWKSURI                     string          `json:"jwks_uri,omitempty"`
-	JWKS                        json.RawMessage `json:"jwks,omitempty"` // public keys; not beside JWKSURI
-	SoftwareID                  string          `json:"software_id,omitempty"`
-	SoftwareVersion             string          `json:"software_version,omitempty"`
-	SoftwareStatement           string          `json:"software_statement,omitempty"` // a JWT in which a third party asserts metadata
+	RedirectURIs                []string        `json:"redirect_uris,omitempty"`                   // where responses may be sent; compared exactly
+	TokenEndpointAuthMethod     string          `json:"token_endpoint_auth_method,omitempty"`      // default: client_secret_basic
+	TokenEndpointAuthSigningAlg string          `json:"token_endpoint_auth_signing_alg,omitempty"` // of client assertions; default: any
+	GrantTypes                  []string        `json:"grant_types,omitempty"`                     // default: authorization_code
+	ResponseTypes               []string        `json:"response_types,omitempty"`                  // default: code
+	ApplicationType             string          `json:"application_type,omitempty"`                // "web" or "native"; default: web
+	ClientName                  string          `json:"client_name,omitempty"`                     // shown to the user
+	ClientURI                   string          `json:"client_uri,omitempty"`                      // home page of the client
+	LogoURI                     string          `json:"logo_uri,omitempty"`                        // logo, shown to the user
+	PolicyURI                   string          `json:"policy_uri,omitempty"`                      // privacy policy
+	TOSURI                      string          `json:"tos_uri,omitempty"`                         // terms of service
+	Contacts                    []string        `json:"contacts,omitempty"`                        // people responsible, usually email addresses
+	Scope                       string          `json:"scope,omitempty"`                           // separated by spaces
+	JWKSURI                     string          `json:"jwks_uri,omitempty"`                        // URL of the public keys; not beside JWKS
+	JWKS                        json.RawMessage `json:"jwks,omitempty"`                            // public keys; not beside JWKSURI
+	SoftwareID                  string          `json:"software_id,omitempty"`                     // identifies the software, not the installation
+	SoftwareVersion             string          `json:"software_version,omitempty"`                // version of the software with SoftwareID
+	SoftwareStatement           string          `json:"software_statement,omitempty"`              // a JWT in which a third party asserts metadata
 
-	SectorIdentifierURI   string   `json:"sector_identifier_uri,omitempty"`
-	SubjectType           string   `json:"subject_type,omitempty"`
-	DefaultMaxAge         *int64   `json:"default_max_age,omitempty"` // seconds
-	RequireAuthTime       bool     `json:"require_auth_time,omitempty"`
-	DefaultACRValues      []string `json:"default_acr_values,omitempty"`
-	InitiateLoginURI      string   `json:"initiate_login_uri,omitempty"`
-	RequestURIs           []string `json:"request_uris,omitempty"`
-	PostLogoutRedirects   []string `json:"post_logout_redirect_uris,omitempty"` // OpenID Connect RP-Initiated Logout 1.0 §3.1
-	BackchannelLogoutURI  string   `json:"backchannel_logout_uri,omitempty"`    // OpenID Connect Back-Channel Logout 1.0
-	BackchannelSession    bool     `json:"backchannel_logout_session_required,omitempty"`
-	FrontchannelLogoutURI string   `json:"frontchannel_logout_uri,omitempty"` // OpenID Connect Front-Channel Logout 1.0
-	FrontchannelSession   bool     `json:"frontchannel_logout_session_required,omitempty"`
+	SectorIdentifierURI   string   `json:"sector_identifier_uri,omitempty"`                // URL of a list of redirect URIs that share pairwise subjects
+	SubjectType           string   `json:"subject_type,omitempty"`                         // "pairwise" or "public"
+	DefaultMaxAge         *int64   `json:"default_max_age,omitempty"`                      // seconds
+	RequireAuthTime       bool     `json:"require_auth_time,omitempty"`                    // auth_time must be in every ID token
+	DefaultACRValues      []string `json:"default_acr_values,omitempty"`                   // acr values when the request has none
+	InitiateLoginURI      string   `json:"initiate_login_uri,omitempty"`                   // https URL at which a third party can start a login
+	RequestURIs           []string `json:"request_uris,omitempty"`                         // URLs of request objects that requests may refer to
+	PostLogoutRedirects   []string `json:"post_logout_redirect_uris,omitempty"`            // OpenID Connect RP-Initiated Logout 1.0 §3.1
+	BackchannelLogoutURI  string   `json:"backchannel_logout_uri,omitempty"`               // OpenID Connect Back-Channel Logout 1.0
+	BackchannelSession    bool     `json:"backchannel_logout_session_required,omitempty"`  // sid must be in every logout token
+	FrontchannelLogoutURI string   `json:"frontchannel_logout_uri,omitempty"`              // OpenID Connect Front-Channel Logout 1.0
+	FrontchannelSession   bool     `json:"frontchannel_logout_session_required,omitempty"` // iss and sid must be in the logout request
 
-	IDTokenSignedResponseAlg          string `json:"id_token_signed_response_alg,omitempty"` // default: RS256
-	IDTokenEncryptedResponseAlg       string `json:"id_token_encrypted_response_alg,omitempty"`
-	IDTokenEncryptedResponseEnc       string `json:"id_token_encrypted_response_enc,omitempty"`
-	UserInfoSignedResponseAlg         string `json:"userinfo_signed_response_alg,omitempty"`
-	UserInfoEncryptedResponseAlg      string `json:"userinfo_encrypted_response_alg,omitempty"`
-	UserInfoEncryptedResponseEnc      string `json:"userinfo_encrypted_response_enc,omitempty"`
-	RequestObjectSigningAlg           string `json:"request_object_signing_alg,omitempty"`
-	RequestObjectEncryptionAlg        string `json:"request_object_encryption_alg,omitempty"`
-	RequestObjectEncryptionEnc        string `json:"request_object_encryption_enc,omitempty"`
-	AuthorizationSignedResponseAlg    string `json:"authorization_signed_response_alg,omitempty"` // JARM
-	AuthorizationEncryptedResponseAlg string `json:"authorization_encrypted_response_alg,omitempty"`
-	AuthorizationEncryptedResponseEnc string `json:"authorization_encrypted_response_enc,omitempty"`
-	IntrospectionSignedResponseAlg    string `json:"introspection_signed_response_alg,omitempty"` // RFC 9701
-	IntrospectionEncryptedResponseAlg string `json:"introspection_encrypted_response_alg,omitempty"`
-	IntrospectionEncryptedResponseEnc string `json:"introspection_encrypted_response_enc,omitempty"`
+	IDTokenSignedResponseAlg          string `json:"id_token_signed_response_alg,omitempty"`         // default: RS256
+	IDTokenEncryptedResponseAlg       string `json:"id_token_encrypted_response_alg,omitempty"`      // default: not encrypted
+	IDTokenEncryptedResponseEnc       string `json:"id_token_encrypted_response_enc,omitempty"`      // default, if alg is set: A128CBC-HS256
+	UserInfoSignedResponseAlg         string `json:"userinfo_signed_response_alg,omitempty"`         // default: JSON without signature
+	UserInfoEncryptedResponseAlg      string `json:"userinfo_encrypted_response_alg,omitempty"`      // default: not encrypted
+	UserInfoEncryptedResponseEnc      string `json:"userinfo_encrypted_response_enc,omitempty"`      // default, if alg is set: A128CBC-HS256
+	RequestObjectSigningAlg           string `json:"request_object_signing_alg,omitempty"`           // default: any
+	RequestObjectEncryptionAlg        string `json:"request_object_encryption_alg,omitempty"`        // default: not encrypted
+	RequestObjectEncryptionEnc        string `json:"request_object_encryption_enc,omitempty"`        // default, if alg is set: A128CBC-HS256
+	AuthorizationSignedResponseAlg    string `json:"authorization_signed_response_alg,omitempty"`    // JARM
+	AuthorizationEncryptedResponseAlg string `json:"authorization_encrypted_response_alg,omitempty"` // default: not encrypted
+	AuthorizationEncryptedResponseEnc string `json:"authorization_encrypted_response_enc,omitempty"` // default, if alg is set: A128CBC-HS256
+	IntrospectionSignedResponseAlg    string `json:"introspection_signed_response_alg,omitempty"`    // RFC 9701
+	IntrospectionEncryptedResponseAlg string `json:"introspection_encrypted_response_alg,omitempty"` // default: not encrypted
+	IntrospectionEncryptedResponseEnc string `json:"introspection_encrypted_response_enc,omitempty"` // default, if alg is set: A128CBC-HS256
 
 	RequirePushedAuthorizationRequests    bool     `json:"require_pushed_authorization_requests,omitempty"`      // RFC 9126
 	RequireSignedRequestObject            bool     `json:"require_signed_request_object,omitempty"`              // RFC 9101
 	DPoPBoundAccessTokens                 bool     `json:"dpop_bound_access_tokens,omitempty"`                   // RFC 9449
 	AuthorizationDetailsTypes             []string `json:"authorization_details_types,omitempty"`                // RFC 9396
 	TLSClientCertificateBoundAccessTokens bool     `json:"tls_client_certificate_bound_access_tokens,omitempty"` // RFC 8705
-	TLSClientAuthSubjectDN                string   `json:"tls_client_auth_subject_dn,omitempty"`
-	TLSClientAuthSANDNS                   string   `json:"tls_client_auth_san_dns,omitempty"`
-	TLSClientAuthSANURI                   string   `json:"tls_client_auth_san_uri,omitempty"`
-	TLSClientAuthSANIP                    string   `json:"tls_client_auth_san_ip,omitempty"`
-	TLSClientAuthSANEmail                 string   `json:"tls_client_auth_san_email,omitempty"`
+	TLSClientAuthSubjectDN                string   `json:"tls_client_auth_subject_dn,omitempty"`                 // RFC 8705 §2.1.2: the subject of the certificate; only one of these five members
+	TLSClientAuthSANDNS                   string   `json:"tls_client_auth_san_dns,omitempty"`                    // the DNS name in the certificate
+	TLSClientAuthSANURI                   string   `json:"tls_client_auth_san_uri,omitempty"`                    // the URI in the certificate
+	TLSClientAuthSANIP                    string   `json:"tls_client_auth_san_ip,omitempty"`                     // the IP address in the certificate
+	TLSClientAuthSANEmail                 string   `json:"tls_client_auth_san_email,omitempty"`                  // the email address in the certificate
 
-	BackchannelTokenDeliveryMode    string `json:"backchannel_token_delivery_mode,omitempty"` // OpenID Connect CIBA Core 1.0 §4
-	BackchannelNotificationEndpoint string `json:"backchannel_client_notification_endpoint,omitempty"`
-	BackchannelRequestSigningAlg    string `json:"backchannel_authentication_request_signing_alg,omitempty"`
-	BackchannelUserCode             bool   `json:"backchannel_user_code_parameter,omitempty"`
+	BackchannelTokenDeliveryMode    string `json:"backchannel_token_delivery_mode,omitempty"`                // OpenID Connect CIBA Core 1.0 §4
+	BackchannelNotificationEndpoint string `json:"backchannel_client_notification_endpoint,omitempty"`       // https URL for pings and pushed tokens
+	BackchannelRequestSigningAlg    string `json:"backchannel_authentication_request_signing_alg,omitempty"` // default: requests are not signed
+	BackchannelUserCode             bool   `json:"backchannel_user_code_parameter,omitempty"`                // the client sends a user code; default: false
 
 	// Extra holds additional members by name, such as "client_name#fr". It also holds members of
 	// the server's response that this module does not know. Its values must encode to JSON.

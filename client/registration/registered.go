@@ -22,8 +22,8 @@ import (
 // Registered is a client as the server registered it, RFC 7591 §3.2.1. It encodes as plain JSON.
 // The application stores it with its other secrets. It redacts itself in fmt and log/slog.
 type Registered struct {
-	ClientID     string `json:"client_id"`
-	ClientSecret string `json:"client_secret,omitempty"`
+	ClientID     string `json:"client_id"`               // the issued client_id
+	ClientSecret string `json:"client_secret,omitempty"` // the issued client_secret; "" if the server issued none
 
 	IssuedAt     time.Time `json:"issued_at,omitzero"`     // zero: not in the response
 	SecretExpiry time.Time `json:"secret_expiry,omitzero"` // zero: the secret does not expire, or there is no secret

@@ -28,7 +28,7 @@ type ChallengeError struct {
 	Status      int    // the HTTP status: 401 or 403
 	Scheme      string // the scheme of the challenge: "Bearer" or "DPoP"
 	Code        string // "" if the API sends none
-	Description string
+	Description string // error_description; "" if the API sends none
 
 	// Scopes, ACRValues and MaxAge are what the API requires of the next access token.
 	Scopes    []string

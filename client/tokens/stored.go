@@ -18,18 +18,18 @@ import (
 type Stored struct {
 	unprinted[Stored]
 
-	AccessToken  string            `json:"access_token"`
-	TokenType    string            `json:"token_type"`
-	RefreshToken string            `json:"refresh_token,omitempty"`
-	Expiry       time.Time         `json:"expiry,omitzero"`
-	ExpiresIn    int64             `json:"expires_in,omitempty"` // seconds, when the tokens were issued
-	Refreshed    bool              `json:"refreshed,omitempty"`  // the tokens come from a refresh, not from a login
-	Scopes       []string          `json:"scopes,omitempty"`
-	Resources    []string          `json:"resources,omitempty"`
-	IDToken      string            `json:"id_token,omitempty"` // as the server signed it
-	Login        *idtoken.Original `json:"login,omitempty"`
-	DPoPKey      string            `json:"dpop_key,omitempty"` // PKCS #8, base64; "" for a key that cannot be exported
-	DPoPAlg      string            `json:"dpop_alg,omitempty"` // as SigningKey.Alg
+	AccessToken  string            `json:"access_token"`            // a secret
+	TokenType    string            `json:"token_type"`              // Bearer or DPoP, as the server sent it
+	RefreshToken string            `json:"refresh_token,omitempty"` // a secret; "" if the server issued none
+	Expiry       time.Time         `json:"expiry,omitzero"`         // of the access token; zero if the server did not say
+	ExpiresIn    int64             `json:"expires_in,omitempty"`    // seconds, when the tokens were issued
+	Refreshed    bool              `json:"refreshed,omitempty"`     // the tokens come from a refresh, not from a login
+	Scopes       []string          `json:"scopes,omitempty"`        // the granted scopes
+	Resources    []string          `json:"resources,omitempty"`     // the requested resources, RFC 8707 §2
+	IDToken      string            `json:"id_token,omitempty"`      // as the server signed it
+	Login        *idtoken.Original `json:"login,omitempty"`         // of the ID token of the login; nil without one
+	DPoPKey      string            `json:"dpop_key,omitempty"`      // PKCS #8, base64; "" for a key that cannot be exported
+	DPoPAlg      string            `json:"dpop_alg,omitempty"`      // as SigningKey.Alg
 }
 
 // ToStore returns what to store of t. It omits a DPoP key that cannot be exported, for example

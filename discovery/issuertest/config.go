@@ -127,9 +127,9 @@ type Config struct {
 type Client struct {
 	output[Client]
 
-	ID     string
+	ID     string // client_id
 	Name   string // for the login page; "" means the ID
-	Secret string
+	Secret string // client_secret; "" for none
 
 	// Keys is the client's JWK Set: public keys for private_key_jwt and request objects
 	// (use "sig"), and for encrypted ID tokens (use "enc").
@@ -199,7 +199,7 @@ type Client struct {
 
 // User is an account.
 type User struct {
-	Subject string
+	Subject string // sub; not empty
 
 	// Claims are claims about the user. The claims of the scopes profile, email, address and
 	// phone (OpenID Connect Core §5.4) require their scope. Any other claim is always

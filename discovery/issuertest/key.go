@@ -21,10 +21,10 @@ import (
 type Key struct {
 	output[Key]
 
-	ID      string // kid
-	Alg     string
-	Private crypto.Signer
-	Secret  []byte
+	ID      string        // kid
+	Alg     string        // JWS alg, such as ES256
+	Private crypto.Signer // a private key for Alg
+	Secret  []byte        // the bytes of an HMAC key
 }
 
 // NewKey generates a key for alg: RS256 to RS512, PS256 to PS512, ES256 to ES512, EdDSA,

@@ -72,14 +72,14 @@ func post(h http.HandlerFunc) http.HandlerFunc {
 
 // Exchange is one request and its response. It contains secrets, codes and tokens.
 type Exchange struct {
-	Endpoint     Endpoint
+	Endpoint     Endpoint      // which endpoint was called
 	Time         time.Time     // by the real clock
 	Duration     time.Duration // from the request to the end of the response
 	Request      *http.Request // its Body was read
-	RequestBody  []byte
-	Status       int // 0 if the connection ended without a response
-	Header       http.Header
-	ResponseBody []byte
+	RequestBody  []byte        // the body of Request, as received
+	Status       int           // 0 if the connection ended without a response
+	Header       http.Header   // the header of the response
+	ResponseBody []byte        // the body of the response, as sent
 }
 
 // exchanges holds the latest exchanges.

@@ -11,11 +11,11 @@ import (
 type AccessToken struct {
 	output[AccessToken]
 
-	Subject  string // "" means the first user
-	ClientID string // "" means the first client
-	Scopes   []string
-	Audience []string // empty means the audience of the client or the Config
-	ACR      string
+	Subject  string    // "" means the first user
+	ClientID string    // "" means the first client
+	Scopes   []string  // the granted scopes; empty for none
+	Audience []string  // empty means the audience of the client or the Config
+	ACR      string    // acr; "" for none
 	AuthTime time.Time // zero means now
 
 	KeyThumbprint string            // of a DPoP key (jkt), "" for none
@@ -60,7 +60,7 @@ type IDToken struct {
 
 	Subject     string // "" means the first user
 	ClientID    string // "" means the first client
-	Nonce       string
+	Nonce       string // nonce; "" for none
 	AccessToken string // that at_hash is of, "" for none
 	Code        string // that c_hash is of, "" for none
 	SessionID   string // sid; "" means a new one

@@ -74,35 +74,35 @@ type PDP struct {
 
 // Subject is the user or the client that asks (Authorization API 1.0, information model).
 type Subject struct {
-	Type       string         `json:"type"`
-	ID         string         `json:"id"`
-	Properties map[string]any `json:"properties,omitempty"`
+	Type       string         `json:"type"`                 // such as "user"
+	ID         string         `json:"id"`                   // unique among subjects of Type
+	Properties map[string]any `json:"properties,omitempty"` // attributes for the policy; nil for none
 }
 
 // Action is what the subject requests.
 type Action struct {
-	Name       string         `json:"name"`
-	Properties map[string]any `json:"properties,omitempty"`
+	Name       string         `json:"name"`                 // such as "can_read"
+	Properties map[string]any `json:"properties,omitempty"` // attributes for the policy; nil for none
 }
 
 // Resource is what the action is about.
 type Resource struct {
-	Type       string         `json:"type"`
-	ID         string         `json:"id"`
-	Properties map[string]any `json:"properties,omitempty"`
+	Type       string         `json:"type"`                 // such as "document"
+	ID         string         `json:"id"`                   // unique among resources of Type
+	Properties map[string]any `json:"properties,omitempty"` // attributes for the policy; nil for none
 }
 
 // Evaluation is one question. Subject, Action and Resource must have type, id and name.
 type Evaluation struct {
-	Subject  Subject        `json:"subject"`
-	Action   Action         `json:"action"`
-	Resource Resource       `json:"resource"`
-	Context  map[string]any `json:"context,omitempty"`
+	Subject  Subject        `json:"subject"`           // who asks
+	Action   Action         `json:"action"`            // what the subject requests
+	Resource Resource       `json:"resource"`          // what the action is about
+	Context  map[string]any `json:"context,omitempty"` // the environment, such as the time; nil for none
 }
 
 // Decision is the answer to an Evaluation.
 type Decision struct {
-	Allowed bool
+	Allowed bool // the member decision: true permits the action
 
 	// Context is the reason that the decision point returned: a JSON object, or nil. It is not
 	// shown to the client.

@@ -30,11 +30,11 @@ const Issuer = "https://issuer.example"
 // Principal describes the caller of an API. An empty field means that the token has no such
 // claim, except for Issuer, IssuedAt and Expiry.
 type Principal struct {
-	Issuer   string // "" means the constant Issuer
-	Subject  string
-	ClientID string
-	Scopes   []string
-	Audience []string
+	Issuer   string   // "" means the constant Issuer
+	Subject  string   // sub
+	ClientID string   // client_id
+	Scopes   []string // the values of scope
+	Audience []string // aud
 
 	IssuedAt time.Time // zero means now
 	Expiry   time.Time // zero means five minutes after IssuedAt
@@ -42,9 +42,9 @@ type Principal struct {
 	ID        string // jti
 	SessionID string // sid
 
-	ACR      string
-	AMR      []string
-	AuthTime time.Time
+	ACR      string    // how the user authenticated
+	AMR      []string  // the authentication methods, RFC 8176 §1
+	AuthTime time.Time // when the user authenticated; zero: no auth_time
 
 	// Claims are all other claims, such as "roles", "cnf", "act" and "authorization_details".
 	// They replace the claims of the fields above. A nil value removes a claim.

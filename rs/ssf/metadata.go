@@ -17,17 +17,17 @@ import (
 
 // Metadata is a transmitter's configuration metadata, SSF 1.0 §7.1.
 type Metadata struct {
-	SpecVersion              string   `json:"spec_version"`
-	Issuer                   string   `json:"issuer"`
-	JWKSURI                  string   `json:"jwks_uri"`
-	DeliveryMethodsSupported []string `json:"delivery_methods_supported"`
-	ConfigurationEndpoint    string   `json:"configuration_endpoint"`
-	StatusEndpoint           string   `json:"status_endpoint"`
-	AddSubjectEndpoint       string   `json:"add_subject_endpoint"`
-	RemoveSubjectEndpoint    string   `json:"remove_subject_endpoint"`
-	VerificationEndpoint     string   `json:"verification_endpoint"`
-	CriticalSubjectMembers   []string `json:"critical_subject_members"`
-	DefaultSubjects          string   `json:"default_subjects"`
+	SpecVersion              string   `json:"spec_version"`               // such as "1_0"; "" if the transmitter sends none
+	Issuer                   string   `json:"issuer"`                     // the transmitter's issuer identifier
+	JWKSURI                  string   `json:"jwks_uri"`                   // URL of the public keys
+	DeliveryMethodsSupported []string `json:"delivery_methods_supported"` // MethodPush, MethodPoll and others
+	ConfigurationEndpoint    string   `json:"configuration_endpoint"`     // creates, reads, changes and deletes streams
+	StatusEndpoint           string   `json:"status_endpoint"`            // reads and changes the status of a stream
+	AddSubjectEndpoint       string   `json:"add_subject_endpoint"`       // adds a subject to a stream
+	RemoveSubjectEndpoint    string   `json:"remove_subject_endpoint"`    // removes a subject from a stream
+	VerificationEndpoint     string   `json:"verification_endpoint"`      // requests a verification event
+	CriticalSubjectMembers   []string `json:"critical_subject_members"`   // members of complex subjects that a receiver must interpret
+	DefaultSubjects          string   `json:"default_subjects"`           // "ALL" or "NONE": which subjects a new stream has
 }
 
 const (

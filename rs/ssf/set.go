@@ -25,9 +25,9 @@ const (
 // Error is the rejection of a token. Code and Description are sent to the transmitter. Err is
 // for the log only.
 type Error struct {
-	Code        string
+	Code        string // one of the constants above
 	Description string // a constant text of this package
-	Err         error
+	Err         error  // the reason; nil if Description says it all
 }
 
 func (e *Error) Error() string {

@@ -32,15 +32,15 @@ const (
 
 // Stream is the configuration of an event stream, SSF 1.0 §8.1.1.
 type Stream struct {
-	ID              string
-	Issuer          string
-	Audience        []string // must contain Receiver.Audience
-	EventsSupported []string
-	EventsRequested []string
-	EventsDelivered []string
-	Method          string // MethodPush or MethodPoll
-	EndpointURL     string // of a poll stream: pass it to Receiver.Run
-	Description     string
+	ID              string        // stream_id
+	Issuer          string        // iss: the transmitter
+	Audience        []string      // must contain Receiver.Audience
+	EventsSupported []string      // event types that the transmitter can send
+	EventsRequested []string      // event types that the receiver requested
+	EventsDelivered []string      // event types that the transmitter sends
+	Method          string        // MethodPush or MethodPoll
+	EndpointURL     string        // of a poll stream: pass it to Receiver.Run
+	Description     string        // the receiver's text about the stream; may be empty
 	MinVerification time.Duration // minimum time between two verifications
 	Inactivity      time.Duration // time after which the transmitter may stop the stream; 0 if unknown
 }

@@ -29,14 +29,14 @@ const maxAliases = 20
 // Subject is a subject identifier (RFC 9493), simple or complex. Format decides which fields
 // are set. With a format that is not one of the constants, no other field is set.
 type Subject struct {
-	Format string
+	Format string // one of the constants, or another name
 
 	Issuer      string // of iss_sub and jwt_id
 	Sub         string // of iss_sub
 	ID          string // of opaque
 	TokenID     string // jti, of jwt_id
-	Email       string
-	PhoneNumber string
+	Email       string // of email
+	PhoneNumber string // of phone_number
 	URI         string // of account, did and uri
 
 	Identifiers []Subject          // of aliases: they all identify the same subject
