@@ -39,7 +39,7 @@ func TestKitFaults(t *testing.T) {
 				}
 				pool := x509.NewCertPool()
 				pool.AddCert(i.Certificate())
-				timeout := 10 * time.Second
+				timeout := patience
 				if fault == issuertest.Slow {
 					timeout = time.Second
 				}

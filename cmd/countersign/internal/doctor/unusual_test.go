@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/countersign/countersign/cmd/countersign/internal/doctor"
 )
@@ -211,7 +210,7 @@ func TestClientCertificateRequired(t *testing.T) {
 	defer server.Close()
 	pool := x509.NewCertPool()
 	pool.AddCert(server.Certificate())
-	report := doctor.Examine(t.Context(), doctor.Options{Issuer: server.URL, RootCAs: pool, Timeout: 10 * time.Second})
+	report := doctor.Examine(t.Context(), doctor.Options{Issuer: server.URL, RootCAs: pool, Timeout: patience})
 	if report.Problems() != 1 || !hasFinding(report, doctor.Problem, "tls", "-cert") {
 		t.Errorf("%+v", report.Findings)
 	}
@@ -221,7 +220,7 @@ func TestClientCertificateRequired(t *testing.T) {
 func TestSchemeOfPort(t *testing.T) {
 	server := httptest.NewTLSServer(http.NotFoundHandler())
 	defer server.Close()
-	report := doctor.Examine(t.Context(), doctor.Options{Issuer: "http" + server.URL[5:], InsecureHTTP: true, Timeout: 10 * time.Second})
+	report := doctor.Examine(t.Context(), doctor.Options{Issuer: "http" + server.URL[5:], InsecureHTTP: true, Timeout: patience})
 	if !hasFinding(report, doctor.Warning, "metadata", "expects https at this port") {
 		t.Errorf("%+v", report.Findings)
 	}
