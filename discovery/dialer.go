@@ -11,7 +11,8 @@ import (
 // Dialer protects an application's own Transport as the module's default Transport is protected. A
 // server's metadata cannot make the application connect to private, link-local or loopback
 // addresses. The other special-purpose networks of the IANA registries (RFC 6890) are blocked too.
-// The address is checked when the connection is made.
+// The address is checked when the connection is made. It is safe for concurrent use after the
+// fields are set.
 //
 //	transport := &http.Transport{DialContext: (&discovery.Dialer{}).DialContext}
 //	provider := &discovery.Provider{Issuer: issuer, HTTP: &http.Client{Transport: transport}}

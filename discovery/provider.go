@@ -12,9 +12,9 @@ import (
 
 const metadataFresh = time.Hour
 
-// Provider is a server with its metadata and keys. They are fetched at the first use,
-// refreshed, and kept while the server is down. Set the fields before the first call. A
-// Provider must not be copied after that.
+// Provider is a server with its metadata and keys. They are fetched at the first use, refreshed,
+// and kept while the server is down. Set the fields before the first call. It is then safe for
+// concurrent use, and must not be copied.
 type Provider struct {
 	// Issuer is the server's issuer identifier. It must be exactly equal to the issuer in the
 	// metadata. It must be set.

@@ -26,7 +26,7 @@ const (
 )
 
 // Handler gets tokens for the requests to one MCP server. It implements the SDK's
-// auth.OAuthHandler. It may be used by many goroutines at once, and must not be copied.
+// auth.OAuthHandler. It is safe for concurrent use, and must not be copied.
 type Handler struct {
 	config Config
 	turn   chan struct{} // has one element while a call obtains tokens

@@ -31,8 +31,8 @@ type Encrypter interface {
 	Encrypt(ctx context.Context, jwt string) (jwe string, err error)
 }
 
-// RequestObject encodes authorization requests as JWTs, RFC 9101. ClientID, Audience and
-// Signer are required.
+// RequestObject encodes authorization requests as JWTs, RFC 9101. ClientID, Audience and Signer are
+// required. It is safe for concurrent use if Signer is.
 type RequestObject struct {
 	// ClientID is the client_id. It becomes iss.
 	ClientID string

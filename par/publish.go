@@ -17,10 +17,10 @@ import (
 
 const maxPublished = 10_000
 
-// Published serves request objects to servers that fetch them from a request_uri of the
-// client (RFC 9101 §5.2). Mount it as a handler at the path of BaseURL. It keeps an object in
-// the memory of this process for a few minutes, at an address that cannot be guessed. A
-// Published must not be copied.
+// Published serves request objects to servers that fetch them from a request_uri of the client (RFC
+// 9101 §5.2). Mount it as a handler at the path of BaseURL. It keeps an object in the memory of
+// this process for a few minutes, at an address that cannot be guessed. A Published must not be
+// copied. It is safe for concurrent use.
 type Published struct {
 	// BaseURL is the address that servers fetch from: https, without query.
 	BaseURL string

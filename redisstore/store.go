@@ -57,7 +57,7 @@ func (c Config) LogValue() slog.Value { return slog.StringValue(c.redacted()) }
 
 func (c Config) redacted() string { return fmt.Sprintf("[redis store, prefix %q]", c.Prefix) }
 
-// Store is the shared state of an application. Many goroutines may use it at once.
+// Store is the shared state of an application. It is safe for concurrent use.
 type Store struct {
 	redis   redis.UniversalClient
 	own     bool // New made the client

@@ -21,11 +21,11 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// AWSLoadBalancer verifies the user claims that an AWS application load balancer forwards after
-// it signed the user in, in the header X-Amzn-Oidc-Data (see Protection.TokenHeader). They are
-// an ES256 JWT with padding. They grant nothing, so the Principal has no scopes. Signers,
-// Issuer and ClientID must be set; otherwise every token is answered with 503. A [Cache] does
-// not accept it as its Tokens.
+// AWSLoadBalancer verifies the user claims that an AWS application load balancer forwards after it
+// signed the user in, in the header X-Amzn-Oidc-Data (see Protection.TokenHeader). They are an
+// ES256 JWT with padding. They grant nothing, so the Principal has no scopes. Signers, Issuer and
+// ClientID must be set; otherwise every token is answered with 503. A [Cache] does not accept it as
+// its Tokens. It is safe for concurrent use after the fields are set.
 //
 // Let the API accept connections from the load balancer only. Otherwise a client can send a
 // header that it received elsewhere.

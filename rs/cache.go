@@ -21,7 +21,8 @@ const (
 )
 
 // Cache remembers verified tokens by a keyed hash. Tokens must be set; otherwise every token is
-// answered with 503. A Cache must not be copied after its first use.
+// answered with 503. A Cache is safe for concurrent use after the fields are set, and must not be
+// copied after its first use.
 //
 // A JWT is remembered until its exp, while the key that signed it is in the issuer's key set. A
 // server's response is remembered for MaxAge at most. During this time a revocation has no

@@ -18,8 +18,8 @@ import (
 )
 
 // DPoP checks the proof that a request has the key of its token, RFC 9449. BaseURL must be set;
-// otherwise every such request is answered with 503. A DPoP must not be copied after its first
-// use.
+// otherwise every such request is answered with 503. A DPoP is safe for concurrent use after the
+// fields are set, and must not be copied after its first use.
 type DPoP struct {
 	// BaseURL is the URL at which clients reach this API: scheme, host, and the path prefix
 	// that a proxy removes. The htu of proofs is compared with it. The Host header is not used,

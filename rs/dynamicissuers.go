@@ -18,10 +18,10 @@ const (
 	maxIssuer          = 2048
 )
 
-// DynamicIssuers is for APIs that decide at run time which issuers or tenants they accept, such
-// as a product that any organization can join. Find decides by the token's iss. The Verifier
-// that Find returned then verifies the token. Find must be set; otherwise every request is
-// answered with 503.
+// DynamicIssuers is for APIs that decide at run time which issuers or tenants they accept, such as
+// a product that any organization can join. Find decides by the token's iss. The Verifier that Find
+// returned then verifies the token. Find must be set; otherwise every request is answered with 503.
+// It is safe for concurrent use after the fields are set.
 //
 // A [Cache] in front of it does not call Find again for a known token. Call Cache.InvalidateIf
 // when an organization leaves.

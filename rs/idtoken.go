@@ -16,10 +16,11 @@ const (
 	maxSubject          = 255
 )
 
-// IDToken verifies ID tokens that clients send as bearer tokens. It is for servers and tools
-// that give an API nothing else: Dex, kubelogin, gcloud, Cloudflare Access, Google IAP,
-// Kubernetes and GitHub Actions. An ID token says who the user is and grants nothing, so the
-// Principal has no scopes. Use [JWT] if the server has access tokens.
+// IDToken verifies ID tokens that clients send as bearer tokens. It is for servers and tools that
+// give an API nothing else: Dex, kubelogin, gcloud, Cloudflare Access, Google IAP, Kubernetes and
+// GitHub Actions. An ID token says who the user is and grants nothing, so the Principal has no
+// scopes. Use [JWT] if the server has access tokens. It is safe for concurrent use after the fields
+// are set.
 //
 // All checks of OpenID Connect Core §3.1.3.7 apply, except those of nonce and at_hash: an API
 // knows neither the login nor the access token. Issuer, ClientIDs and Keys must be set;

@@ -23,8 +23,9 @@ type Authenticator interface {
 	Authenticate(r *http.Request, form url.Values) error
 }
 
-// Introspection verifies access tokens by asking the server, RFC 7662. Issuer, Auth and one of
-// URL and Server must be set; otherwise every token is answered with 503.
+// Introspection verifies access tokens by asking the server, RFC 7662. Issuer, Auth and one of URL
+// and Server must be set; otherwise every token is answered with 503. It is safe for concurrent use
+// after the fields are set.
 type Introspection struct {
 	// URL is the introspection endpoint. "" means the one in Server's metadata.
 	URL string

@@ -10,9 +10,9 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// Issuers is for APIs that accept JWTs of several servers. Each token is verified by the JWT
-// whose Issuer is the token's iss, and by no other. A token of an unknown issuer causes no
-// network access.
+// Issuers is for APIs that accept JWTs of several servers. Each token is verified by the JWT whose
+// Issuer is the token's iss, and by no other. A token of an unknown issuer causes no network
+// access. It is safe for concurrent use if the list and its JWTs do not change.
 type Issuers []*JWT
 
 // VerifyToken implements [Verifier]. A [Protection] answers 401 invalid_token for a token that is

@@ -25,7 +25,8 @@ const (
 )
 
 // JWT verifies access tokens that are JWTs, RFC 9068 §4. Issuer, Audience and Keys must be set;
-// otherwise every token is answered with 503.
+// otherwise every token is answered with 503. It is safe for concurrent use after the fields are
+// set.
 type JWT struct {
 	// Issuer is the server's issuer identifier. iss must equal it, byte for byte. An Issuer
 	// that contains {tenantid} is for a server with many tenants, each with its own issuer

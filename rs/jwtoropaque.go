@@ -12,7 +12,7 @@ import (
 // JWTOrOpaque is for a server that issues JWTs and opaque tokens. A token in the form of a JWT is
 // verified by JWT. An encrypted token is also verified by JWT if JWT has decryption keys. Every
 // other token is verified by Opaque. A token that one of them rejects is not passed to the other.
-// Both fields must be set.
+// Both fields must be set. It is safe for concurrent use after the fields are set.
 type JWTOrOpaque struct {
 	JWT    Verifier // for JWTs: a *JWT
 	Opaque Verifier // for all other tokens: an *Introspection

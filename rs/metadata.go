@@ -11,9 +11,10 @@ import (
 
 const resourceWellKnown = "/.well-known/oauth-protected-resource"
 
-// Metadata is the protected resource metadata that an API publishes, RFC 9728 §2. Clients use
-// it to find the authorization server after a challenge. It is an http.Handler. Mount it outside
-// of [Protection.Handler], because clients read it before they have a token:
+// Metadata is the protected resource metadata that an API publishes, RFC 9728 §2. Clients use it to
+// find the authorization server after a challenge. It is an http.Handler, safe for concurrent use
+// after the fields are set. Mount it outside of [Protection.Handler], because clients read it
+// before they have a token:
 //
 //	api := &rs.Protection{…, ResourceMetadata: meta.URL()}
 //	outer.Handle(meta.Path(), meta)

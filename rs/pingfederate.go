@@ -18,10 +18,11 @@ import (
 
 const pingValidateBearer = "urn:pingidentity.com:oauth2:grant_type:validate_bearer"
 
-// PingValidateBearer verifies access tokens at the token endpoint of PingFederate, with the
-// grant type validate_bearer that it had before introspection. Use it only for servers without
-// introspection, and not as a fallback of [Introspection]: the response contains less. URL,
-// Issuer, Clients and Auth must be set; otherwise every token is answered with 503.
+// PingValidateBearer verifies access tokens at the token endpoint of PingFederate, with the grant
+// type validate_bearer that it had before introspection. Use it only for servers without
+// introspection, and not as a fallback of [Introspection]: the response contains less. URL, Issuer,
+// Clients and Auth must be set; otherwise every token is answered with 503. It is safe for
+// concurrent use after the fields are set.
 type PingValidateBearer struct {
 	// URL is the token endpoint.
 	URL string

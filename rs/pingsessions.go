@@ -29,11 +29,11 @@ const (
 // unreadableSRI marks a pi.sri that is not a string. No session has this value.
 const unreadableSRI = "\x00"
 
-// PingSessions asks PingFederate whether a session was revoked (Session Revocation API). The
-// claim pi.sri of ID and access tokens names the session. Add it to Protection.Revocation.
-// Issuer, Auth and one of URL and Server must be set; otherwise every token is answered with
-// 503. At PingFederate, the client needs "Allow Access to Session Revocation API". A
-// PingSessions must not be copied after its first use.
+// PingSessions asks PingFederate whether a session was revoked (Session Revocation API). The claim
+// pi.sri of ID and access tokens names the session. Add it to Protection.Revocation. Issuer, Auth
+// and one of URL and Server must be set; otherwise every token is answered with 503. At
+// PingFederate, the client needs "Allow Access to Session Revocation API". A PingSessions is safe
+// for concurrent use after the fields are set, and must not be copied after its first use.
 type PingSessions struct {
 	// Issuer is the issuer of the tokens. Tokens of other issuers are not checked.
 	Issuer string

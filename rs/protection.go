@@ -8,9 +8,9 @@ import (
 )
 
 // Protection is the middleware: it accepts requests with a valid access token and rejects all
-// others. Tokens must be set; otherwise every request is answered with 503. It has no
-// exceptions by path, because attackers can write a path in many ways. Do not wrap routes that
-// need no token.
+// others. Tokens must be set; otherwise every request is answered with 503. It has no exceptions by
+// path, because attackers can write a path in many ways. Do not wrap routes that need no token. It
+// is safe for concurrent use after the fields are set.
 type Protection struct {
 	// Tokens verifies access tokens.
 	Tokens Verifier

@@ -68,8 +68,9 @@ type RevokedAccess struct {
 }
 
 // Revocations is a list of access that was revoked before its tokens expire. Add it to
-// Protection.Revocation. With Shared, all processes have the same list. The zero value is ready
-// for one process. It must not be copied after its first use.
+// Protection.Revocation. With Shared, all processes have the same list. The zero value is ready for
+// one process. It is safe for concurrent use after the fields are set, and must not be copied after
+// its first use.
 type Revocations struct {
 	// Size is the maximum number of entries, at most 128 bytes each, and twice that for a
 	// moment while the list grows. If it is full of entries that have not expired, Revoke

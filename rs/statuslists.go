@@ -16,9 +16,9 @@ import (
 )
 
 // StatusLists rejects tokens of one issuer whose status list says that they are revoked or
-// suspended: Token Status List, draft-ietf-oauth-status-list-21. Add it to
-// Protection.Revocation. Issuer and Keys must be set; otherwise every token is answered with
-// 503. It must not be copied after its first use.
+// suspended: Token Status List, draft-ietf-oauth-status-list-21. Add it to Protection.Revocation.
+// Issuer and Keys must be set; otherwise every token is answered with 503. It is safe for
+// concurrent use after the fields are set, and must not be copied after its first use.
 type StatusLists struct {
 	// Issuer is the issuer of the tokens. Tokens of other issuers are not checked.
 	Issuer string

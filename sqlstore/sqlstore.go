@@ -40,7 +40,7 @@ type Config struct {
 	Timeout time.Duration
 }
 
-// Store is the shared state of an application. It may be used by many goroutines at once.
+// Store is the shared state of an application. It is safe for concurrent use.
 type Store struct {
 	db      *sql.DB
 	sql     map[statement]string

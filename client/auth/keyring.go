@@ -22,10 +22,11 @@ const (
 	maxRing       = 16                       // keys of each use
 )
 
-// KeyRing is the client's rotating key set. It is the [KeySource] that signs, and an
-// http.Handler that serves the public keys at the registered jwks_uri (RFC 7517 §5). A new key
-// is served before it signs, for as long as servers may cache the old set. An old key is served
-// until its last JWT has expired. The zero value is an empty ring. A KeyRing must not be copied.
+// KeyRing is the client's rotating key set. It is the [KeySource] that signs, and an http.Handler
+// that serves the public keys at the registered jwks_uri (RFC 7517 §5). A new key is served before
+// it signs, for as long as servers may cache the old set. An old key is served until its last JWT
+// has expired. The zero value is an empty ring. A KeyRing must not be copied. It is safe for
+// concurrent use.
 //
 // All processes of one client have the same ring if they add the same keys with the same times. A
 // KeyRing redacts itself in fmt and log/slog.

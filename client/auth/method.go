@@ -15,11 +15,11 @@ type Authenticator interface {
 	Authenticate(r *http.Request, form url.Values) error
 }
 
-// Method is a client authentication method, OpenID Connect Core §9 and RFC 8705 §2. Create one
-// with [Secret], [SecretBasic], [SecretBasicRaw], [SecretPost], [SecretJWT], [PrivateKeyJWT], [TLS],
-// [SelfSignedTLS], [FederatedFile], [FederatedFunc], [SPIFFE], [AppleSecret], [Public] or [Anonymous].
-// The zero value is rejected. It never prints its secret, and encoders such as encoding/json return
-// an error.
+// Method is a client authentication method, OpenID Connect Core §9 and RFC 8705 §2. Create one with
+// [Secret], [SecretBasic], [SecretBasicRaw], [SecretPost], [SecretJWT], [PrivateKeyJWT], [TLS],
+// [SelfSignedTLS], [FederatedFile], [FederatedFunc], [SPIFFE], [AppleSecret], [Public] or
+// [Anonymous]. The zero value is rejected. It never prints its secret, and encoders such as
+// encoding/json return an error. It is safe for concurrent use.
 type Method struct {
 	name      string
 	assertion *Assertion    // nil for methods without one

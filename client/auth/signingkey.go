@@ -9,9 +9,9 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// SigningKey is a private key of the client, registered at the server. Key may be in a
-// KMS or an HSM. It redacts itself in fmt and log/slog. Encoders such as encoding/json return an
-// error: use [SigningKey.Encode].
+// SigningKey is a private key of the client, registered at the server. Key may be in a KMS or an
+// HSM. It redacts itself in fmt and log/slog. Encoders such as encoding/json return an error: use
+// [SigningKey.Encode]. It is safe for concurrent use if Key is.
 type SigningKey struct {
 	hidden[SigningKey]
 

@@ -24,7 +24,7 @@ const (
 )
 
 // CrossApp configures the access of one user to an API of another application. IdP, At, Resource
-// and Subject are required.
+// and Subject are required. It is safe for concurrent use after the fields are set.
 type CrossApp struct {
 	// IdP is this application's client at the identity provider, where the user signed in. With
 	// Config.DPoP it requests grants that are bound to its key. At needs Config.DPoP too then, and the

@@ -76,8 +76,9 @@ func (p *Ping) IsFor(b *Backchannel) bool {
 	return subtle.ConstantTimeCompare([]byte(p.token), []byte(b.NotificationToken)) == 1 && p.AuthReqID == b.AuthReqID
 }
 
-// PingHandler is the client's notification endpoint (CIBA Core §9, §10.2). Serve it over TLS at
-// the registered address. Both fields must be set.
+// PingHandler is the client's notification endpoint (CIBA Core §9, §10.2). Serve it over TLS at the
+// registered address. Both fields must be set. It is safe for concurrent use after the fields are
+// set.
 type PingHandler struct {
 	// Find returns the login that was stored under auth_req_id, or nil if none was stored. Every
 	// program can cause a call with any value.

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Memory is a Store in the memory of this process. The zero value is ready to use. It must not
-// be copied after its first use. A call whose context has ended returns its error, as that of a
-// store on another machine does.
+// Memory is a Store in the memory of this process. The zero value is ready to use. It must not be
+// copied after its first use. A call whose context has ended returns its error, as that of a store
+// on another machine does. It is safe for concurrent use.
 type Memory struct {
 	// MaxEntries is the maximum number of values, links and keys used once, together. 0 means 200,000.
 	// A session needs at most four. An unexpired value, link or lease is never dropped. If the memory

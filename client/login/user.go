@@ -14,7 +14,9 @@ import (
 )
 
 // User is a signed-in user. An account is the pair of Issuer and Subject. An email address is not
-// an identity, because it can pass to another person.
+// an identity, because it can pass to another person. Its methods are safe for concurrent use,
+// except SetClaim. Without a Store, Tokens and Renew write to the header of the response: do not
+// write the header at the same time.
 type User struct {
 	Issuer   string    // the server's issuer identifier
 	Subject  string    // sub; from Config.SignIn if the server has no ID token

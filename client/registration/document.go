@@ -17,7 +17,8 @@ import (
 // Document is a client ID metadata document (draft-ietf-oauth-client-id-metadata-document). The
 // client_id is the URL of the document, so the client needs no registration. Document is an
 // http.Handler: mount it at that URL. A server that supports such clients announces it in its
-// metadata (ClientIDMetadataDocumentSupported).
+// metadata (ClientIDMetadataDocumentSupported). It is safe for concurrent use after the fields are
+// set.
 //
 // The client authenticates with its own key (private_key_jwt, with JWKSURI or JWKS; or a
 // certificate) or does not authenticate (none). A shared secret is not possible.

@@ -17,7 +17,8 @@ import (
 	"github.com/countersign/countersign/internal/endpoint"
 )
 
-// Registrar registers clients at one server. Server must be set.
+// Registrar registers clients at one server. Server must be set. It is safe for concurrent use
+// after the fields are set.
 type Registrar struct {
 	// Server is the server. Its metadata contains the registration_endpoint.
 	Server *discovery.Provider

@@ -18,10 +18,10 @@ import (
 )
 
 // FileStore is a [Store] and its [Leases] in a directory of the user's machine. It is for
-// command-line programs. Several processes of one user may use it at once. Each value is a file
-// with mode 0600 that is replaced as a whole. Directories and files that other users can open
-// are rejected. Only Unix file modes are checked. On Windows the directory must be in the user's
-// profile, like that of os.UserConfigDir.
+// command-line programs. Several processes of one user may use it at once, and it is safe for
+// concurrent use. Each value is a file with mode 0600 that is replaced as a whole. Directories and
+// files that other users can open are rejected. Only Unix file modes are checked. On Windows the
+// directory must be in the user's profile, like that of os.UserConfigDir.
 //
 // The files are not encrypted. A Store that uses the system's keychain also protects tokens from
 // other programs of the same user.

@@ -13,8 +13,8 @@ type Leases interface {
 	Acquire(ctx context.Context, key string, d time.Duration) (release func(), held bool, err error)
 }
 
-// LocalLeases are the Leases of a program that runs as a single process, with any store. Within
-// a process, a Refresher needs no leases.
+// LocalLeases are the Leases of a program that runs as a single process, with any store. Within a
+// process, a Refresher needs no leases. It is safe for concurrent use.
 type LocalLeases struct{}
 
 // Acquire implements Leases. It returns no error.

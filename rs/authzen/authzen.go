@@ -27,8 +27,8 @@ const (
 	requestID       = "X-Request-ID"
 )
 
-// PDP is a policy decision point. URL must be set. A PDP may be used by many goroutines at
-// once, and must not be copied after its first use.
+// PDP is a policy decision point. URL must be set. A PDP is safe for concurrent
+// use after the fields are set, and must not be copied after its first use.
 type PDP struct {
 	// URL is the https URL of the decision point, without a query. /access/v1/evaluation and
 	// /access/v1/evaluations are added to it.
@@ -46,7 +46,7 @@ type PDP struct {
 	// the response is then not compared.
 	Authorize func(r *http.Request) error
 
-	// Timeout is how long a request waits for a decision. 0 means 2 seconds; at most 10.
+	// Timeout is how long a request waits for a decision. 0 means 2 seconds; at most 10 seconds.
 	Timeout time.Duration
 
 	// StepUp turns a denial into an *rs.Error that requires another token, by the reason in

@@ -62,7 +62,8 @@ type Config struct {
 	InsecureKeepStreams bool
 }
 
-// Interceptors protect a grpc.Server with their methods Unary and Stream.
+// Interceptors protect a grpc.Server with their methods Unary and Stream. They are safe for
+// concurrent use.
 type Interceptors struct {
 	methods  map[string]http.Handler // nil for a public method
 	fallback http.Handler

@@ -63,7 +63,8 @@ func With(r *http.Request, p Principal) *http.Request {
 
 // Tokens is an [rs.Verifier] for tests. It maps access tokens to their callers. Put it into
 // Protection.Tokens and send "Authorization: Bearer" with a key of the map. Every other token, and
-// a token whose Expiry has passed, is rejected.
+// a token whose Expiry has passed, is rejected. It is safe for concurrent use if the map does not
+// change.
 type Tokens map[string]Principal
 
 // VerifyToken implements [rs.Verifier]. An error means that the token is not a key of the map,

@@ -49,9 +49,9 @@ const (
 	maxMaxAge     = 366 * 24 * time.Hour
 )
 
-// Receiver receives the events of one transmitter. Issuer, Audience, and Effects or Heard must
-// be set; otherwise every token is refused with a temporary error. A Receiver must not be
-// copied after its first use.
+// Receiver receives the events of one transmitter. Issuer, Audience, and Effects or Heard must be
+// set; otherwise every token is refused with a temporary error. A Receiver is safe for concurrent
+// use after the fields are set, and must not be copied after its first use.
 type Receiver struct {
 	// Issuer is the transmitter's issuer identifier. iss must equal it, byte for byte.
 	Issuer string
