@@ -99,7 +99,11 @@ func customersOf(configs map[string]*client.Config) *customers {
 		keys:  [][]byte{[]byte(strings.Repeat("canary-k", 4))},
 		store: &login.Memory{},
 		app: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			u, _ := login.FromContext(r.Context())
+			u, ok := login.FromContext(r.Context())
+			if !ok {
+				http.Error(w, "not signed in", http.StatusUnauthorized)
+				return
+			}
 			w.Write([]byte(r.Host + " knows " + u.Subject))
 		}),
 	}

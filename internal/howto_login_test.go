@@ -45,7 +45,11 @@ func greet(r *http.Request) string {
 }
 
 func albums(l *login.Login, c *client.Client, w http.ResponseWriter, r *http.Request) {
-	user, _ := login.FromContext(r.Context())
+	user, ok := login.FromContext(r.Context())
+	if !ok {
+		http.Error(w, "not signed in", http.StatusUnauthorized)
+		return
+	}
 	api := &http.Client{Transport: &tokens.Transport{Client: c, Tokens: user, Origins: []string{"https://photos.example"}}}
 	resp, err := api.Get("https://photos.example/albums")
 	if errors.Is(err, tokens.ErrLoginRequired) {
@@ -76,7 +80,11 @@ func endedElsewhere(c *client.Client, keys [][]byte, mux *http.ServeMux) error {
 }
 
 func stepUp(l *login.Login, w http.ResponseWriter, r *http.Request) {
-	user, _ := login.FromContext(r.Context())
+	user, ok := login.FromContext(r.Context())
+	if !ok {
+		http.Error(w, "not signed in", http.StatusUnauthorized)
+		return
+	}
 	if hour := time.Hour; time.Since(user.AuthTime) > hour {
 		l.Begin(w, r, login.BeginOptions{Request: &client.Request{MaxAge: &hour}, ReturnTo: r.RequestURI})
 		return

@@ -85,7 +85,11 @@ func underBasePath(t *testing.T, issuer *issuertest.Issuer) http.Handler {
 	mux.Handle("/login", l.Start())
 	mux.Handle("/callback", l.Callback())
 	mux.Handle("/", l.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		user, _ := login.FromContext(r.Context())
+		user, ok := login.FromContext(r.Context())
+		if !ok {
+			http.Error(w, "not signed in", http.StatusUnauthorized)
+			return
+		}
 		fmt.Fprintf(w, "%s at %s", user.Claim("name"), r.RequestURI)
 	})))
 	return mux

@@ -26,7 +26,11 @@ import (
 
 // api is the code under test in the examples of the page.
 var api = rs.RequireScope("photos.read")(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-	caller, _ := rs.FromContext(r.Context())
+	caller, ok := rs.FromContext(r.Context())
+	if !ok {
+		http.Error(w, "no token", http.StatusUnauthorized)
+		return
+	}
 	io.WriteString(w, "photos of "+caller.Subject)
 }))
 
@@ -52,7 +56,11 @@ func TestRoutes(t *testing.T) {
 
 // home is a page for users who are signed in.
 var home = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-	user, _ := login.FromContext(r.Context())
+	user, ok := login.FromContext(r.Context())
+	if !ok {
+		http.Error(w, "not signed in", http.StatusUnauthorized)
+		return
+	}
 	io.WriteString(w, "hello "+user.Claim("name"))
 })
 
@@ -68,7 +76,10 @@ func TestHome(t *testing.T) {
 func TestHomeWithTokens(t *testing.T) {
 	issued := &client.Tokens{Token: &oauth2.Token{AccessToken: "an-access-token"}}
 	r := logintest.With(httptest.NewRequest("GET", "/", nil), logintest.User{Subject: "alice", Tokens: issued})
-	user, _ := login.FromContext(r.Context())
+	user, ok := login.FromContext(r.Context())
+	if !ok {
+		t.Fatal("no user in the context")
+	}
 	if got, err := user.Tokens(t.Context()); err != nil || got != issued {
 		t.Error(err)
 	}

@@ -18,7 +18,11 @@ func Example() {
 		Keys:     server.Keys(),
 	}}
 	photos := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		who, _ := rs.FromContext(r.Context())
+		who, ok := rs.FromContext(r.Context())
+		if !ok {
+			http.Error(w, "no token", http.StatusUnauthorized)
+			return
+		}
 		fmt.Fprintf(w, "the photos of %s, for %s", who.Subject, who.ClientID)
 	})
 	handler := api.Handler(rs.RequireScope("photos.read")(photos))

@@ -213,7 +213,11 @@ func ExampleAWSLoadBalancer() {
 		Tokens:      &rs.AWSLoadBalancer{Signers: []string{arn}, Issuer: "https://as.example", ClientID: "web", KeysURL: keys.URL}, // KeysURL: not in a commercial region
 	}
 	handler := api.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		who, _ := rs.FromContext(r.Context())
+		who, ok := rs.FromContext(r.Context())
+		if !ok {
+			http.Error(w, "no token", http.StatusUnauthorized)
+			return
+		}
 		fmt.Println(who.Subject, len(who.Scopes), "scopes")
 	}))
 	r := httptest.NewRequest(http.MethodGet, "/", nil)

@@ -43,7 +43,11 @@ func ExampleNew() {
 	mux.Handle("/callback", l.Callback())
 	mux.Handle("/logout", l.Logout())
 	mux.Handle("/", l.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		user, _ := login.FromContext(r.Context())
+		user, ok := login.FromContext(r.Context())
+		if !ok {
+			http.Error(w, "not signed in", http.StatusUnauthorized)
+			return
+		}
 		fmt.Fprintf(w, "Hello %s", user.Subject)
 	})))
 

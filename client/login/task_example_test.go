@@ -173,7 +173,11 @@ func ExampleLogin_Begin() {
 	defer s.close()
 	s.mux.Handle("/", s.login.Identify(http.HandlerFunc(hello)))
 	s.mux.Handle("/payments", s.login.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		user, _ := login.FromContext(r.Context())
+		user, ok := login.FromContext(r.Context())
+		if !ok {
+			http.Error(w, "not signed in", http.StatusUnauthorized)
+			return
+		}
 		if user.ACR != "urn:example:mfa" {
 			s.login.Begin(w, r, login.BeginOptions{
 				Client: user.Client, Request: &client.Request{ACRValues: []string{"urn:example:mfa"}, Prompt: []string{"login"}}, ReturnTo: r.RequestURI,
@@ -207,7 +211,11 @@ func ExampleUser_Tokens() {
 	s := newSite(login.Config{KeepTokens: true})
 	defer s.close()
 	s.mux.Handle("/", s.login.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		user, _ := login.FromContext(r.Context())
+		user, ok := login.FromContext(r.Context())
+		if !ok {
+			http.Error(w, "not signed in", http.StatusUnauthorized)
+			return
+		}
 		issued, err := user.Tokens(r.Context())
 		if errors.Is(err, tokens.ErrLoginRequired) {
 			s.login.Begin(w, r, login.BeginOptions{ReturnTo: r.RequestURI})

@@ -25,7 +25,11 @@ func ExampleWithSession() {
 		log.Fatal(err)
 	}
 	albums := l.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		user, _ := login.FromContext(r.Context())
+		user, ok := login.FromContext(r.Context())
+		if !ok {
+			http.Error(w, "not signed in", http.StatusUnauthorized)
+			return
+		}
 		fmt.Fprint(w, user.Subject)
 	}))
 

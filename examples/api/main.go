@@ -43,7 +43,11 @@ func routes(tokens rs.Verifier, scope string) http.Handler {
 
 // photos is a handler: who calls is in the context.
 func photos(w http.ResponseWriter, r *http.Request) {
-	caller, _ := rs.FromContext(r.Context())
+	caller, ok := rs.FromContext(r.Context())
+	if !ok {
+		http.Error(w, "no token", http.StatusUnauthorized)
+		return
+	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	fmt.Fprintf(w, "the photos of %s, for %s, scope %q\n", caller.Subject, caller.ClientID, caller.Scopes)
 }

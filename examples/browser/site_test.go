@@ -148,7 +148,11 @@ var homePage = page.New(`The print shop`, `
 `)
 
 func showHome(w http.ResponseWriter, r *http.Request) {
-	user, _ := login.FromContext(r.Context())
+	user, ok := login.FromContext(r.Context())
+	if !ok {
+		homePage.Write(w, http.StatusOK, nil)
+		return
+	}
 	homePage.Write(w, http.StatusOK, user)
 }
 
@@ -158,7 +162,11 @@ var albumPage = page.New(`An album`, `
 `)
 
 func showAlbum(w http.ResponseWriter, r *http.Request) {
-	user, _ := login.FromContext(r.Context())
+	user, ok := login.FromContext(r.Context())
+	if !ok {
+		http.Error(w, "not signed in", http.StatusUnauthorized)
+		return
+	}
 	albumPage.Write(w, http.StatusOK, map[string]any{"User": user, "Where": template.HTML(template.HTMLEscapeString(r.RequestURI))})
 }
 

@@ -32,7 +32,11 @@ func startAPI(t *testing.T, s *site) *api {
 	a := &api{}
 	answer := func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		p, _ := rs.FromContext(r.Context())
+		p, ok := rs.FromContext(r.Context())
+		if !ok {
+			http.Error(w, "no token", http.StatusUnauthorized)
+			return
+		}
 		fmt.Fprintf(w, "%s %s for %s, cookies %d %s", r.Method, r.URL.Path, p.Subject, len(r.Cookies()), body)
 	}
 	mux := http.NewServeMux()

@@ -41,13 +41,13 @@ func (a *app) routes() http.Handler {
 
 // home is for all visitors. After a logout it says once that the visitor is signed out.
 func (a *app) home(w http.ResponseWriter, r *http.Request) {
-	user, _ := login.FromContext(r.Context())
+	user, signedIn := login.FromContext(r.Context())
 	_, err := r.Cookie(signedOut)
 	if err == nil {
 		http.SetCookie(w, &http.Cookie{Name: signedOut, Path: "/", MaxAge: -1})
 	}
 	homePage.Write(w, http.StatusOK, map[string]any{
-		"User": user, "SignedOut": err == nil && user == nil, "App": a.app, "Issuer": a.issuer, "API": a.api,
+		"User": user, "SignedOut": err == nil && !signedIn, "App": a.app, "Issuer": a.issuer, "API": a.api,
 	})
 }
 

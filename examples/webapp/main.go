@@ -113,7 +113,11 @@ var homePage = page.New(`A web application`, `
 
 // home is for all visitors, and greets a signed-in user.
 func home(w http.ResponseWriter, r *http.Request) {
-	user, _ := login.FromContext(r.Context())
+	user, ok := login.FromContext(r.Context())
+	if !ok {
+		homePage.Write(w, http.StatusOK, nil)
+		return
+	}
 	homePage.Write(w, http.StatusOK, user)
 }
 
@@ -131,7 +135,11 @@ type photos struct {
 }
 
 func (p *photos) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	user, _ := login.FromContext(r.Context())
+	user, ok := login.FromContext(r.Context())
+	if !ok {
+		http.Error(w, "not signed in", http.StatusUnauthorized)
+		return
+	}
 	answer, err := p.ask(r, user)
 	if errors.Is(err, tokens.ErrLoginRequired) {
 		p.login.Begin(w, r, login.BeginOptions{ReturnTo: r.URL.Path})

@@ -13,7 +13,11 @@ import (
 func ExampleTokens() {
 	api := &rs.Protection{Tokens: rstest.Tokens{"token-of-alice": {Subject: "alice", Scopes: []string{"photos.read"}}}}
 	photos := api.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		who, _ := rs.FromContext(r.Context())
+		who, ok := rs.FromContext(r.Context())
+		if !ok {
+			http.Error(w, "no token", http.StatusUnauthorized)
+			return
+		}
 		fmt.Fprint(w, who.Subject)
 	}))
 	r := httptest.NewRequest(http.MethodGet, "/photos", nil)

@@ -18,7 +18,11 @@ func Chi(api *rs.Protection) http.Handler {
 	r := chi.NewRouter()
 	r.Use(api.Handler)
 	r.With(rs.RequireScope("photos.read")).Get("/photos/{id}", func(w http.ResponseWriter, r *http.Request) {
-		who, _ := rs.FromContext(r.Context())
+		who, ok := rs.FromContext(r.Context())
+		if !ok {
+			http.Error(w, "no token", http.StatusUnauthorized)
+			return
+		}
 		fmt.Fprintf(w, "photo %s of %s", chi.URLParam(r, "id"), who.Subject)
 	})
 	return r
@@ -29,7 +33,10 @@ func Echo(api *rs.Protection) http.Handler {
 	e := echo.New()
 	e.Use(echo.WrapMiddleware(api.Handler))
 	e.GET("/photos/:id", func(c *echo.Context) error {
-		who, _ := rs.FromContext(c.Request().Context())
+		who, ok := rs.FromContext(c.Request().Context())
+		if !ok {
+			return c.NoContent(http.StatusUnauthorized)
+		}
 		return c.String(http.StatusOK, fmt.Sprintf("photo %s of %s", c.Param("id"), who.Subject))
 	}, echo.WrapMiddleware(rs.RequireScope("photos.read")))
 	return e
@@ -41,7 +48,11 @@ func Gin(api *rs.Protection) http.Handler {
 	r := gin.New()
 	r.Use(ginMiddleware(api.Handler))
 	r.GET("/photos/:id", ginMiddleware(rs.RequireScope("photos.read")), func(c *gin.Context) {
-		who, _ := rs.FromContext(c.Request.Context())
+		who, ok := rs.FromContext(c.Request.Context())
+		if !ok {
+			c.AbortWithStatus(http.StatusUnauthorized)
+			return
+		}
 		c.String(http.StatusOK, "photo %s of %s", c.Param("id"), who.Subject)
 	})
 	return r

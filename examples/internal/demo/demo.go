@@ -54,7 +54,11 @@ func Protect(issuer, audience, scope string, h http.Handler) http.Handler {
 // Say is an API that says who calls.
 func Say(what string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		caller, _ := rs.FromContext(r.Context())
+		caller, ok := rs.FromContext(r.Context())
+		if !ok {
+			http.Error(w, "no token", http.StatusUnauthorized)
+			return
+		}
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		fmt.Fprintf(w, "%s of %s, requested by %s", what, caller.Subject, caller.ClientID)
 	})

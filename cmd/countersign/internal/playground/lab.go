@@ -181,7 +181,11 @@ func (l *lab) routes() http.Handler {
 // one (RFC 9470).
 func (l *lab) page(method string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		user, _ := login.FromContext(r.Context())
+		user, ok := login.FromContext(r.Context())
+		if !ok {
+			http.Error(w, "not signed in", http.StatusUnauthorized)
+			return
+		}
 		hc := &http.Client{Timeout: 10 * time.Second, Transport: &tokens.Transport{
 			Client: l.client, Tokens: user, Origins: []string{l.api}, Base: l.recorder(laneApp, l.trusting()),
 		}}
@@ -203,7 +207,11 @@ func (l *lab) page(method string) http.Handler {
 }
 
 func (l *lab) exchange(w http.ResponseWriter, r *http.Request) {
-	user, _ := login.FromContext(r.Context())
+	user, ok := login.FromContext(r.Context())
+	if !ok {
+		http.Error(w, "not signed in", http.StatusUnauthorized)
+		return
+	}
 	t, err := user.Tokens(r.Context())
 	if err == nil {
 		_, err = grant.TokenExchange(r.Context(), l.client, grant.ExchangeRequest{SubjectToken: t.AccessToken, Audiences: []string{l.api}})
@@ -212,7 +220,11 @@ func (l *lab) exchange(w http.ResponseWriter, r *http.Request) {
 }
 
 func (l *lab) revoke(w http.ResponseWriter, r *http.Request) {
-	user, _ := login.FromContext(r.Context())
+	user, ok := login.FromContext(r.Context())
+	if !ok {
+		http.Error(w, "not signed in", http.StatusUnauthorized)
+		return
+	}
 	t, err := user.Tokens(r.Context())
 	if err == nil {
 		err = l.client.RevokeTokens(r.Context(), t)
@@ -241,7 +253,11 @@ func done(w http.ResponseWriter, err error, text string) {
 func (l *lab) apiHandler() http.Handler {
 	mux := http.NewServeMux()
 	photos := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p, _ := rs.FromContext(r.Context())
+		p, ok := rs.FromContext(r.Context())
+		if !ok {
+			http.Error(w, "no token", http.StatusUnauthorized)
+			return
+		}
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(map[string]any{"photos": []string{"tea-party.jpg"}, "user": p.Subject, "client": p.ClientID})
 	})
