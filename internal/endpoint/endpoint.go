@@ -38,7 +38,8 @@ type Response struct {
 	MediaType string // lower case, without parameters; "" if missing or malformed
 	Body      []byte
 
-	secrets []string // values that were sent and that no error may contain
+	secrets     []string // values that were sent and that no error may contain
+	credentials []string // those of them that no error may contain in any notation
 }
 
 // Authenticator adds a client's authentication to the header or the form of a request.
@@ -160,7 +161,7 @@ func (c Client) PostForm(ctx context.Context, u string, auth Authenticator, form
 	setBody(r, form.Encode())
 	resp, err := c.Do(ctx, r, MaxDocument)
 	if resp != nil {
-		resp.secrets = secretsOf(r, form)
+		resp.secrets, resp.credentials = secretsOf(r, form), credentialsOf(r, form)
 	}
 	return resp, err
 }

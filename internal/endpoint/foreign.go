@@ -3,12 +3,13 @@ package endpoint
 import (
 	"encoding/json"
 	"fmt"
-	"html"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 )
+
+const maxExplanation = 8 << 10 // bytes of a text that are searched for secrets
 
 // foreignNames are the members in which servers explain an error that is not one of OAuth, in the
 // order in which a person reads them.
@@ -32,12 +33,11 @@ func (r *Response) foreign() string {
 	case strings.HasPrefix(r.MediaType, "text/") || strings.HasSuffix(r.MediaType, "xml"):
 		text = pageText(string(r.Body))
 	}
+	text = text[:min(len(text), maxExplanation)]
 	for _, secret := range r.secrets {
-		if len(secret) >= minSecret {
-			text = strings.ReplaceAll(text, url.QueryEscape(secret), "[redacted]")
-		}
+		text = redact(text, []string{url.QueryEscape(secret)})
 	}
-	return Clean(opaque.ReplaceAllString(r.Redact(text), "[redacted]"))
+	return Clean(r.Redact(opaque.ReplaceAllString(redact(text, r.secrets), "[redacted]")))
 }
 
 // hasTokens reports whether a response is not an error.
@@ -91,19 +91,4 @@ func foreignParts(v any, depth int) (out []string) {
 		}
 	}
 	return out
-}
-
-var (
-	invisible = regexp.MustCompile(`(?is)<!--.*?-->|<(script|style|head)\b.*?</(script|style|head)>|<[?!][^>]*>`)
-	title     = regexp.MustCompile(`(?is)<title\b[^>]*>(.*?)</title>`)
-	tag       = regexp.MustCompile(`<[^>]*>`)
-)
-
-// pageText returns the title and the text of HTML or XML, and plain text as it is.
-func pageText(page string) string {
-	text := invisible.ReplaceAllString(page, " ")
-	if found := title.FindStringSubmatch(page); found != nil {
-		text = found[1] + " " + text
-	}
-	return strings.Join(strings.Fields(html.UnescapeString(tag.ReplaceAllString(text, " "))), " ")
 }

@@ -40,7 +40,7 @@ func (c Client) get(ctx context.Context, u, accept string, prepare func(*http.Re
 	}
 	resp, err := c.Do(ctx, r, max)
 	if resp != nil {
-		resp.secrets = secretsOf(r, nil)
+		resp.secrets, resp.credentials = secretsOf(r, nil), credentialsOf(r, nil)
 	}
 	return resp, err
 }

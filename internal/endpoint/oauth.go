@@ -40,9 +40,6 @@ func (r *Response) Failure(cause string) *Error {
 // Refuse returns the error of a response that cannot be used.
 func (r *Response) Refuse(err error) *Error { return &Error{URL: r.URL, Status: r.Status, Err: err} }
 
-// Redact removes the request's secrets from a text of the server.
-func (r *Response) Redact(s string) string { return redact(s, r.secrets) }
-
 // RedactFor removes the token of r from a text of a response to r. r may be nil.
 func RedactFor(r *http.Request, s string) string {
 	if r == nil {
