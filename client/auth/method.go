@@ -2,6 +2,7 @@ package auth
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"time"
@@ -31,6 +32,9 @@ type Method struct {
 	choose    func(supported []string) Method // of Secret: selects by the metadata; nil for the others
 	bind      func(Binding) Authenticator     // a func, so that no verb prints its secret
 }
+
+// LogValue implements slog.LogValuer. It returns the name of the method.
+func (m Method) LogValue() slog.Value { return slog.StringValue(m.name) }
 
 var errEncodeMethod = errors.New("auth: a Method is not encoded, because the secret would be lost: store the secret, and call the constructor again")
 

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"log/slog"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -25,6 +26,17 @@ func posted(t *testing.T, a auth.Method) (url.Values, string) {
 		t.Fatal(err)
 	}
 	return form, r.Header.Get("Authorization")
+}
+
+// TestMethodInLogs: a log line has the name of a method, and no error of the encoder.
+func TestMethodInLogs(t *testing.T) {
+	var out strings.Builder
+	for _, h := range []slog.Handler{slog.NewTextHandler(&out, nil), slog.NewJSONHandler(&out, nil)} {
+		slog.New(h).Info("client", "auth", auth.SecretPost("canary-secret"))
+	}
+	if got := out.String(); strings.Count(got, "client_secret_post") != 2 || strings.Contains(got, "!ERROR") || strings.Contains(got, "canary") {
+		t.Error(got)
+	}
 }
 
 // TestAuth: TE-08.
