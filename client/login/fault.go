@@ -58,7 +58,7 @@ func (x *accepted) failed(request string, now time.Time) (time.Duration, bool) {
 	last.failed++
 	x.last[request] = last
 	age := now.Sub(last.at)
-	return age, age < acceptedFor && last.failed <= maxVisitors
+	return age, age.Abs() < acceptedFor && last.failed <= maxVisitors
 }
 
 // alarms allow a number of errors within a time.
