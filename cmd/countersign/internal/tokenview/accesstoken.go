@@ -134,7 +134,7 @@ func algorithm(_ context.Context, t *Token, _ Options) (Result, string) {
 	case alg == "" || strings.EqualFold(alg, "none"):
 		return Failed, "the token is not signed: anyone can forge it"
 	case strings.HasPrefix(alg, "HS"):
-		return Failed, fmt.Sprintf("alg is %q: the API would need the secret that signs tokens", alg)
+		return Failed, fmt.Sprintf("alg is %q: the API would need the secret that signs tokens. Configure the server to sign with RS256 or ES256, or use rs.Introspection", alg)
 	case alg == "RS256":
 		return Valid, ""
 	default:
