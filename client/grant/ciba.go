@@ -61,7 +61,7 @@ type Backchannel struct {
 	NotificationToken string        `json:"client_notification_token,omitempty"` // in ping mode
 	Notified          bool          `json:"notified,omitempty"`                  // the server has reported that the tokens are ready
 	Expiry            time.Time     `json:"expiry"`                              // when the server stops waiting for the user
-	Interval          time.Duration `json:"interval_ns"`                         // between two polls, at least
+	Interval          time.Duration `json:"interval_ns"`                         // minimum time between two polls, encoded in nanoseconds
 	Scopes            []string      `json:"scopes,omitempty"`                    // the requested scopes
 	Resources         []string      `json:"resources,omitempty"`                 // the requested resources, RFC 8707 §2
 	ACRValues         []string      `json:"acr_values,omitempty"`                // the requested acr_values

@@ -34,7 +34,7 @@ type Device struct {
 	VerificationURI         string        `json:"verification_uri"`                    // where the user enters the code
 	VerificationURIComplete string        `json:"verification_uri_complete,omitempty"` // contains the code; "" if the server sent none
 	Expiry                  time.Time     `json:"expiry"`                              // when the codes expire
-	Interval                time.Duration `json:"interval_ns"`                         // between two polls, at least
+	Interval                time.Duration `json:"interval_ns"`                         // minimum time between two polls, encoded in nanoseconds
 	Scopes                  []string      `json:"scopes,omitempty"`                    // the requested scopes
 	Resources               []string      `json:"resources,omitempty"`                 // the requested resources, RFC 8707 §2
 	DPoPKey                 string        `json:"dpop_key,omitempty"`                  // the key of this login: PKCS #8, base64

@@ -16,7 +16,7 @@ import (
 
 // Problem is what a visitor may know about a failed request. The log has the reason, under ID.
 type Problem struct {
-	Status     int           // the HTTP method is not allowed
+	Status     int           // HTTP status of the response
 	Code       string        // one of the Code constants
 	ID         string        // made for this problem
 	Retry      string        // path of this site to sign in at again, "" if that does not help

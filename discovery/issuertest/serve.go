@@ -77,7 +77,7 @@ type Exchange struct {
 	Duration     time.Duration // from the request to the end of the response
 	Request      *http.Request // its Body was read
 	RequestBody  []byte        // the body of Request, as received
-	Status       int           // 0 if the connection ended without a response
+	Status       int           // HTTP status, 0 if the connection ended without a response
 	Header       http.Header   // the header of the response
 	ResponseBody []byte        // the body of the response, as sent
 }
