@@ -38,10 +38,10 @@ type Request struct {
 	// Set MaxAge too if the ID token must contain auth_time. Empty lets the server decide.
 	Prompt []string
 
-	// Subject is the sub of the user who must sign in. Set it for prompt "login" and for
-	// step-up, so that another user of the same browser cannot take over the session. A login of
-	// another user fails with a [*SubjectError]. It is not sent to the server. "" means any
-	// user.
+	// Subject is the sub of the user who must sign in. Set it for prompt "login" and for step-up,
+	// so that another user of the same browser cannot take over the session. A login of another
+	// user fails with a [*SubjectError]. The client does not send Subject to the server. "" means
+	// any user.
 	Subject string
 
 	// LoginHint identifies the user who is about to sign in, if the application knows the user. ""
@@ -77,7 +77,7 @@ type Request struct {
 	Extra url.Values
 }
 
-// LogValue implements slog.LogValuer with what helps to read a log.
+// LogValue implements slog.LogValuer. It logs only prompt and acr_values.
 func (r Request) LogValue() slog.Value {
 	return slog.StringValue(fmt.Sprintf("[request, prompt %q, acr_values %q]", strings.Join(r.Prompt, " "), strings.Join(r.ACRValues, " ")))
 }

@@ -33,9 +33,9 @@ const (
 type Error struct {
 	Step Step   // which step failed, one of the constants
 	Code string // the server's error code (RFC 6749 §4.1.2.1, §5.2), else "temporarily_unavailable" or "login_failed"
-	Err  error  // why: for the log. It holds no secret, code or token
+	Err  error  // the reason, for the log. It contains no secret, code or token
 
-	refreshToken func() string // see RefreshToken; a func: nothing in it can be printed
+	refreshToken func() string // see RefreshToken; a func, so that printing an Error does not print the token
 }
 
 func (e *Error) Error() string {
@@ -94,7 +94,7 @@ func (e *SubjectError) Error() string {
 // are empty if the server's response was malformed.
 type TokenError struct {
 	Code, Description, URI string        // members error, error_description and error_uri
-	Status                 int           // HTTP status, 0 when there was no answer
+	Status                 int           // HTTP status, 0 if there was no response
 	RetryAfter             time.Duration // the pause that the server requested, or 0
 	Err                    error         // for the log
 }

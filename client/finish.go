@@ -240,7 +240,7 @@ func (c *Client) addIDToken(ctx context.Context, tokens *Tokens, raw string, wan
 	if err := report.Err(); err != nil {
 		return nil, fail(StepIDToken, err)
 	}
-	plain, err := c.decrypt(raw, c.config.DecryptionKeys) // as a hint it must be: OpenID Connect Core §3.1.2.1
+	plain, err := c.decrypt(raw, c.config.DecryptionKeys) // an id_token_hint must be decrypted: OpenID Connect Core §3.1.2.1
 	if err != nil {
 		return nil, fail(StepIDToken, err)
 	}

@@ -121,7 +121,7 @@ func (c *Client) answerBody(ctx context.Context, resp *endpoint.Response) ([]byt
 	if err != nil || claims == nil {
 		return payload, err
 	}
-	if claims.IssuedAt.Before(c.config.Now().Add(-maxAnswerAge)) { // the zero time is
+	if claims.IssuedAt.Before(c.config.Now().Add(-maxAnswerAge)) { // also for a missing iat, which is the zero time
 		return nil, fmt.Errorf("iat of the signed response is missing or more than %s ago", jose.Duration(maxAnswerAge))
 	}
 	var around struct {

@@ -14,8 +14,8 @@ import (
 	"github.com/countersign/countersign/internal/jose"
 )
 
-// plainJWT is what signed authorization responses (JARM) and UserInfo answers are: neither
-// specification names a typ. One server, Glewlwyd, has a private typ for answers of UserInfo.
+// plainJWT is the kind of signed authorization responses (JARM) and UserInfo responses: their
+// specifications define no typ. One server, Glewlwyd, writes its own typ into UserInfo responses.
 var (
 	plainJWT    = jose.Kind{"JWT", ""}
 	userInfoJWT = jose.Kind{"JWT", "", "token-userinfo+jwt"}

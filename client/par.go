@@ -40,9 +40,9 @@ func (c *Client) push(ctx context.Context, m *discovery.Metadata, params url.Val
 	return url.Values{"client_id": params["client_id"], "request_uri": {pushed.RequestURI}}, nil
 }
 
-// explain adds a remedy for servers that reject a client that follows the RFCs, and for those
-// that do not let public clients push. The rules should be those of the token endpoint (RFC 9126
-// §2).
+// explain adds a remedy for servers that reject a client that follows the RFCs, and for those that
+// do not let public clients push. For client authentication, RFC 9126 §2 requires the rules of the
+// token endpoint.
 func (c *Client) explain(m *discovery.Metadata, err error) error {
 	var e *par.Error
 	if !errors.As(err, &e) {
@@ -74,7 +74,8 @@ func (c *Client) rejectedPush(m *discovery.Metadata, params url.Values, err erro
 	return c.withSent(m, params, answered{e.Code, e.Status}, err)
 }
 
-// answered is how an endpoint rejected a request. Code is "" without an OAuth error.
+// answered describes how an endpoint rejected a request. code is "" if the response is not an OAuth
+// error.
 type answered struct {
 	code   string
 	status int
@@ -108,7 +109,7 @@ func (r *rejection) Error() string { return r.err.Error() + "; " + r.sent + r.ad
 func (r *rejection) Unwrap() error { return r.err }
 
 // AdviseRedirect replaces the advice for a redirect_uri that the server does not know. Package
-// loopback calls it: its port is a new one each time.
+// loopback calls it, because its port differs at each login.
 func (r *rejection) AdviseRedirect(advice string) {
 	r.advice = strings.Replace(r.advice, setOrRegister, ": "+advice, 1)
 }

@@ -27,7 +27,7 @@ const (
 	OAuth21             Profile = "OAuth 2.1"                 // draft-ietf-oauth-v2-1: code flow, S256
 	FAPI1Advanced       Profile = "FAPI 1.0 Advanced"         // request objects, bound tokens, ID tokens as detached signatures or JARM
 	FAPI2Security       Profile = "FAPI 2.0 Security Profile" // PAR, S256, iss, asymmetric authentication, bound tokens
-	FAPI2MessageSigning Profile = "FAPI 2.0 Message Signing"  // and signed requests and responses
+	FAPI2MessageSigning Profile = "FAPI 2.0 Message Signing"  // FAPI 2.0 Security Profile with signed requests and responses
 	FAPICIBA            Profile = "FAPI-CIBA"                 // FAPI for logins on another device: see BeginBackchannel
 )
 
@@ -247,7 +247,7 @@ func tlsOf(hc *http.Client) (c *tls.Config, known bool) {
 		return &tls.Config{}, true
 	}
 	t, ok := hc.Transport.(*http.Transport)
-	//lint:ignore SA1019 somebody may set DialTLS still
+	//lint:ignore SA1019 an application may still set DialTLS
 	if !ok || t.DialTLSContext != nil || t.DialTLS != nil {
 		return nil, false
 	}

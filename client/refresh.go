@@ -86,9 +86,9 @@ func (e *Error) RefreshToken() string {
 	return e.refreshToken()
 }
 
-// EndsLogin reports, for an error of Refresh, whether the refresh token is no longer usable.
-// This is so if the server says it, or if its response must not be used. A response that is not
-// JSON does not end a login: it may be the page of a proxy.
+// EndsLogin reports, for an error of Refresh, whether the refresh token is no longer usable. It
+// returns true if the server says so, or if the server's response must not be used. A response that
+// is not JSON does not end a login, because a proxy may have sent it.
 func (e *Error) EndsLogin() bool {
 	if e.Temporary() || errors.Is(e, errNotJSON) {
 		return false

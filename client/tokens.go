@@ -22,8 +22,8 @@ type Tokens struct {
 	// IDToken is the validated ID token; nil if the scope had no openid.
 	IDToken *idtoken.Token
 
-	// Login holds what later refreshes need of the login's ID token. Store it with the refresh
-	// token. nil if there was no ID token.
+	// Login has the claims of the login's ID token. Later refreshes compare their ID token with it.
+	// Store it with the refresh token. nil if there was no ID token.
 	Login *idtoken.Original
 
 	// Report holds the result of each of the 14 validation steps. nil if there is no ID token.

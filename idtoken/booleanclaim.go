@@ -7,8 +7,8 @@ import "errors"
 // Anything else is an error.
 type BooleanClaim bool
 
-// UnmarshalJSON implements json.Unmarshaler. It returns an error for everything but true, false
-// and these two as strings.
+// UnmarshalJSON implements json.Unmarshaler. It accepts true, false, "true" and "false", and
+// returns an error for any other value.
 func (c *BooleanClaim) UnmarshalJSON(b []byte) error {
 	switch string(b) {
 	case "true", `"true"`:

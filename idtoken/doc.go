@@ -5,7 +5,7 @@
 //	v := &idtoken.Verifier{Issuer: …, ClientID: …, Keys: provider.Keys()}
 //	token, err := v.Verify(ctx, raw, idtoken.Expected{Nonce: nonce, AccessToken: accessToken})
 //
-// [Verifier.Check] returns the report as well: a table that can be printed, marshaled and
-// logged. Every token that it accepts was also accepted by go-oidc's verifier, but for
-// clock skew, alias and tenants.
+// [Verifier.Check] returns the report as well: a table that can be printed, marshaled and logged.
+// It accepts a token only if go-oidc's verifier accepts it too. Only clock skew, alias and tenants
+// are handled differently.
 package idtoken

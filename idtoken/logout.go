@@ -18,8 +18,8 @@ import (
 // SessionID is empty, it ends every session of Subject at Issuer.
 type LogoutToken struct {
 	Issuer    string    // iss
-	Subject   string    // sub, "" when absent; then there is a SessionID
-	SessionID string    // sid, "" when absent; then there is a Subject
+	Subject   string    // sub; "" if absent, then SessionID is set
+	SessionID string    // sid; "" if absent, then Subject is set
 	ID        string    // jti
 	IssuedAt  time.Time // iat
 	Expiry    time.Time // zero if the token has none, see Verifier.InsecureDraftLogout

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Original holds what the application must store of the ID token of a login. ID tokens that
-// come with later refreshes are compared with it, OpenID Connect Core §12.2. It encodes to
-// plain JSON and is not secret.
+// Original has the claims of a login's ID token that the application must store. ID tokens that
+// come with later refreshes are compared with it, OpenID Connect Core §12.2. It encodes to plain
+// JSON and is not secret.
 type Original struct {
 	Issuer          string    `json:"iss"`                // iss
 	Subject         string    `json:"sub"`                // sub
@@ -19,7 +19,7 @@ type Original struct {
 	AuthTime        time.Time `json:"auth_time,omitzero"` // zero if the token has no auth_time
 }
 
-// Original returns what to store of the ID token of a login.
+// Original returns the claims of a login's ID token that the application must store.
 func (t *Token) Original() *Original {
 	return &Original{
 		Issuer: t.Issuer, Subject: t.Subject, Audience: slices.Clone(t.Audience), AuthorizedParty: t.AuthorizedParty,

@@ -79,8 +79,8 @@ type Report struct {
 	token string // what the token is, "" for an ID token
 }
 
-// Error describes a rejected token. It holds the first step that failed by itself and the
-// report on all steps.
+// Error describes a rejected token. Step is the first step whose own check failed. Report has the
+// results of all steps.
 type Error struct {
 	Step   Step    // the first step that failed by itself
 	Report *Report // the results of all steps
@@ -110,8 +110,8 @@ func (r *Report) Err() error {
 	return nil
 }
 
-// cause returns the error of first, but prefers a step that failed by itself to a step that
-// was not reached.
+// cause returns the error of first, but prefers a step whose own check failed to a step that was
+// not reached.
 func (r *Report) cause(first Step) error {
 	for _, s := range r.Steps {
 		if s.Result == Failed && s.Err != nil && s.Err != errNotReached {

@@ -209,8 +209,8 @@ func (c *Cache) InvalidateIf(match func(*Principal) bool) {
 	c.flights.detachAll()
 }
 
-// asks reports whether verifying the token calls a server. Then one call for concurrent
-// requests is worth its cost.
+// asks reports whether verifying the token calls a server. Only then concurrent requests with one
+// token share a call.
 func asks(v Verifier, token string) bool {
 	switch v := v.(type) {
 	case *JWT, *IDToken, *DynamicIssuers, Issuers:

@@ -19,10 +19,9 @@ import (
 const pingValidateBearer = "urn:pingidentity.com:oauth2:grant_type:validate_bearer"
 
 // PingValidateBearer verifies access tokens at the token endpoint of PingFederate, with the grant
-// type validate_bearer that it had before introspection. Use it only for servers without
-// introspection, and not as a fallback of [Introspection]: the response contains less. URL, Issuer,
-// Clients and Auth must be set; otherwise every token is answered with 503. It is safe for
-// concurrent use after the fields are set.
+// type validate_bearer. Use it only for servers without introspection, and not as a fallback of
+// [Introspection]: the response contains less. URL, Issuer, Clients and Auth must be set; otherwise
+// every token is answered with 503. It is safe for concurrent use after the fields are set.
 type PingValidateBearer struct {
 	// URL is the token endpoint.
 	URL string
@@ -102,8 +101,8 @@ func (v *PingValidateBearer) configured() error {
 	return checkMaxCalls("PingValidateBearer.MaxCalls", v.MaxCalls)
 }
 
-// failure: 400 invalid_grant means that the token is bad. Every other error says nothing about
-// the token.
+// failure returns the error of a response. 400 invalid_grant means that the token is bad. Every
+// other error says nothing about the token.
 func (v *PingValidateBearer) failure(resp *endpoint.Response) error {
 	e := resp.Failure("the server did not say whether the token is valid")
 	if resp.Status == http.StatusBadRequest && e.Code == "invalid_grant" {

@@ -27,8 +27,8 @@ const (
 // and Subject are required. It is safe for concurrent use after the fields are set.
 type CrossApp struct {
 	// IdP is this application's client at the identity provider, where the user signed in. With
-	// Config.DPoP it requests grants that are bound to its key. At needs Config.DPoP too then, and the
-	// same Keys if they cannot be exported, for example from a KMS.
+	// Config.DPoP it requests grants that are bound to its key. Then At needs Config.DPoP too. Both
+	// need the same Keys if the keys cannot be exported, for example from a KMS.
 	IdP *client.Client
 
 	// At is this application's client at the authorization server of the other application.
@@ -80,7 +80,7 @@ func (a CrossApp) Source() (tokens.Source, error) {
 // An error of a request is a [*client.Error]. It has the codes of [grant.TokenExchange] at the
 // identity provider and of [grant.JWTBearer] at the other server; "invalid_target" means that the
 // identity provider does not allow this API. An error wraps [tokens.ErrLoginRequired] if the user
-// has to sign in at the identity provider again. The error for a field of a that is not set is no
+// has to sign in at the identity provider again. If a field of a is not set, the error is not a
 // [*client.Error].
 func (a CrossApp) Fetch(ctx context.Context) (*client.Tokens, error) {
 	if err := a.check(); err != nil {

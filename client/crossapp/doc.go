@@ -16,6 +16,6 @@
 //  3. It sends the grant to the authorization server of the other application (RFC 7523).
 //
 // If both clients have Config.DPoP, the grant and the access token are bound to one key. A grant
-// that is bound to a certificate (x5t#S256) is rejected: only the editors' text has it, and no
-// published draft.
+// that is bound to a certificate (x5t#S256) is rejected: the editors' text defines such grants, but
+// no published draft does.
 package crossapp

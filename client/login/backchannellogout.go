@@ -46,7 +46,7 @@ func (l *Login) BackchannelLogout() http.Handler {
 	}, http.MethodPost)
 }
 
-// answer responds to servers: never with a page.
+// answer writes the response to a request of a server. It never writes a page.
 func (l *Login) answer(w http.ResponseWriter, r *http.Request, code string, err error) {
 	machine := r.Clone(r.Context())
 	machine.Header.Set("Sec-Fetch-Mode", "cors")

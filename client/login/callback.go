@@ -115,7 +115,7 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, q url
 		l.failLogin(w, r, a, err)
 		return
 	}
-	if a.Pending.Expired(l.config.Now()) { // which a Store need not remember
+	if a.Pending.Expired(l.config.Now()) { // a Store remembers a used login only until it expires
 		l.cookies.expire(w, a.cookie)
 		l.end(w, r, a, &codeError{CodeExpired, expiry(a.Pending.CreatedAt, l.config.Now())})
 		return
@@ -135,7 +135,7 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, a *attempt, q url
 	l.finishOnce(w, r, a, q, sync.OnceFunc(leave))
 }
 
-// expiry says why a login has expired. The client's clock wrote begun.
+// expiry says why a login has expired. begun is from the client's clock.
 func expiry(begun, now time.Time) error {
 	if ahead := begun.Sub(now); ahead > 0 {
 		return fmt.Errorf("the login began %s in the future: the clocks of client.Config.Now and login.Config.Now differ, or those of the processes", jose.Duration(ahead.Round(time.Second)))

@@ -72,7 +72,7 @@ func (c *carriedTokens) Delete(ctx context.Context, key string) error {
 	return c.replace(ctx, key, json.RawMessage("null"))
 }
 
-// replace makes kept the latest tokens, independent of clocks.
+// replace stores kept as the latest tokens. It compares no times.
 func (c *carriedTokens) replace(ctx context.Context, key string, kept json.RawMessage) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -95,7 +95,7 @@ type carrier struct {
 	own *carried // what the browser has; nil until it is needed
 }
 
-// brought opens the token cookies when a handler needs tokens, because few do.
+// brought opens the token cookies when a handler needs tokens, because few handlers need them.
 func (c *carrier) brought() *carried {
 	if c.own == nil {
 		own := c.l.brought(c.r, c.s)

@@ -22,8 +22,8 @@ type cookies struct {
 	insecure bool // Config.InsecureHTTP
 }
 
-// name returns a cookie's name. With the prefix, only this host can set the cookie, and only
-// over TLS.
+// name returns a cookie's name. With the prefix __Host-, only this host can set the cookie, and
+// only over TLS.
 func (c cookies) name(suffix string) string {
 	if c.insecure {
 		return c.base + suffix

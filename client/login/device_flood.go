@@ -5,10 +5,11 @@ import (
 	"time"
 )
 
-// A session's refreshes: a browser needs two requests for each, every few minutes.
+// The budget for the refreshes of a session. A browser sends two requests for each refresh, every
+// few minutes.
 const (
 	refreshBurst    = 20
-	refreshInterval = 3 * time.Second // for one more
+	refreshInterval = 3 * time.Second // one more request is allowed after this time
 	maxBudgets      = 100_000
 )
 

@@ -160,9 +160,10 @@ func (l *Login) grantBound(w http.ResponseWriter, s *session) error {
 	return errors.Join(l.setBound(w, hash), l.instruct(w, id, hash))
 }
 
-// instruct writes the JSON session instructions. Every site may initiate a refresh. SameSite
-// prevents a site from learning something from the duration, since a refresh is for requests
-// that would send the cookie. A visitor who follows a link from another site stays signed in.
+// instruct writes the JSON session instructions. Every site may initiate a refresh. The duration
+// does not show another site whether the visitor is signed in. The browser refreshes only for
+// requests that would send the cookie, and SameSite withholds it from that site's requests. A
+// visitor who follows a link from another site stays signed in.
 func (l *Login) instruct(w http.ResponseWriter, id, hash string) error {
 	attributes := "Path=/; Secure; HttpOnly; SameSite=Lax"
 	if l.config.InsecureHTTP {

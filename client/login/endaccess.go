@@ -36,10 +36,10 @@ func (l *Login) EndAccess(ctx context.Context, iss, sub, sid string, before time
 	if sid == "" {
 		return stored.endEarlier(ctx, subIndex(iss, sub), before)
 	}
-	if err := stored.endSet(ctx, sidIndex(iss, sid), l.config.Now().Add(attemptsLifetime)); err != nil { // the session does not come back
+	if err := stored.endSet(ctx, sidIndex(iss, sid), l.config.Now().Add(attemptsLifetime)); err != nil { // no later login has a sid that has ended
 		return err
 	}
-	if before.IsZero() { // it is not needed with sid
+	if before.IsZero() { // a caller with sid may omit it
 		before = l.config.Now()
 	}
 	return stored.endUnreadable(ctx, iss, sub, before)
@@ -72,8 +72,8 @@ func (l *storedSessions) endBefore(ctx context.Context, index string, before tim
 	return nil
 }
 
-// beganAfter reports whether a session began after the given time. A session that cannot be
-// opened did not.
+// beganAfter reports whether a session began after the given time. If the session cannot be opened,
+// it returns false.
 func (l *storedSessions) beganAfter(ctx context.Context, hash string, before time.Time) (bool, error) {
 	sealed, err := l.login.shared.Load(ctx, sessionKey(hash))
 	if err != nil {
@@ -90,7 +90,7 @@ func (l *storedSessions) beganAfter(ctx context.Context, hash string, before tim
 	return began.After(before), nil
 }
 
-// spread calls the effects of a logout at the server.
+// spread calls Config.Effects after a logout at the server.
 func (l *Login) spread(ctx context.Context, iss, sub, sid string, at time.Time) error {
 	for _, effect := range l.config.Effects {
 		if err := effect.EndAccess(ctx, iss, sub, sid, at); err != nil {

@@ -88,7 +88,7 @@ func hostOf(host string) string {
 // changed host and path, but never the query.
 type likeness struct {
 	query    bool // the query of RedirectURL is present
-	segments int  // how many segments at the end of the path agree; all of them count most
+	segments int  // how many segments at the end of the paths are equal; allSegments if the paths are equal
 	own      int  // parameters of the RedirectURL's query
 	host     bool
 }

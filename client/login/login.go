@@ -25,10 +25,10 @@ type Login struct {
 	refreshers map[string]*tokens.Refresher
 	carried    *carriedTokens
 
-	begins, finishes gate              // a flood of logins that start keeps no room from those that end
+	begins, finishes gate              // separate, so that a flood of new logins does not block those that finish
 	refreshes        *budgets          // of device bound sessions
 	registrations    map[string]string // hash of each client's id and issuer, by the client's name
-	process          string            // made by New, to tell processes apart
+	process          string            // a random text from New that identifies this process
 	responsesAt      map[place]bool    // where Callback must be mounted
 	*noted
 }

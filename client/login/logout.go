@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	logoutLifetime = 10 * time.Minute // for the way to the server and back
+	logoutLifetime = 10 * time.Minute // from the redirect to the server until the browser returns
 	revokeTimeout  = 3 * time.Second
 )
 
@@ -62,7 +62,7 @@ func (l *Login) endSession(w http.ResponseWriter, r *http.Request) (s *session, 
 	s, err = l.sessions.load(r)
 	if s != nil && err == nil {
 		kept, err = l.sessions.kept(r, s)
-		if kept != nil && !l.isBound(r, s) { // perhaps a copy of the cookies, and the browser sees the hint
+		if kept != nil && !l.isBound(r, s) { // the cookies may be a copy, and the hint in the address would show the ID token
 			l.deviceMissing(r, s)
 			kept.IDToken = ""
 		}

@@ -26,7 +26,7 @@ type Memory struct {
 
 	mu      sync.Mutex
 	entries map[string]entry
-	sets    map[string]map[string]time.Time // until when, by index and key
+	sets    map[string]map[string]time.Time // expiry times, by index and key
 	links   int
 	onces   list.List // the keys used once, oldest first
 	swept   time.Time
@@ -36,8 +36,8 @@ type Memory struct {
 type entry struct {
 	value  []byte
 	until  time.Time
-	serial uint64        // whose it is, of a lease
-	once   *list.Element // of a key used once
+	serial uint64        // the number of a lease's holder
+	once   *list.Element // the element of onces, for a key used once
 }
 
 const maxEntries = 200_000
@@ -101,7 +101,7 @@ func (m *Memory) Once(ctx context.Context, key string, until time.Time) (bool, e
 	if !until.After(m.now()) {
 		return false, errOver
 	}
-	m.forgetOnce(kindOnce + key) // which is over
+	m.forgetOnce(kindOnce + key) // the earlier entry, which has expired
 	m.roomForOnce()
 	if err := m.put(kindOnce+key, entry{until: until}); err != nil {
 		return false, err
@@ -156,8 +156,8 @@ func (m *Memory) release(key string, serial uint64) {
 	}
 }
 
-// Link implements Index. Of two times for one key, the later one applies. A time that has passed
-// adds nothing. It returns an error if the memory is full or ctx has ended.
+// Link implements Index. If key is already in index, the later time counts. If the time has passed,
+// nothing is added. It returns an error if the memory is full or ctx has ended.
 func (m *Memory) Link(ctx context.Context, index, key string, until time.Time) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -29,8 +29,8 @@ func (l *Login) places() map[place]bool {
 	return all
 }
 
-// noteKey is for the note of a request. It is true if Callback handles its response, or if the
-// missing Callback was logged.
+// noteKey is the context key of a request's note. The note is true if Callback handles the
+// response, or if the missing Callback was logged.
 type noteKey struct{}
 
 func noteOf(r *http.Request) *atomic.Bool {
@@ -61,7 +61,7 @@ func (l *Login) misplaced(r *http.Request) string {
 	}
 	path := l.config.external(r.URL.Path)
 	if !l.responsesAt[place{r.Method, path}] {
-		path, _, _ = strings.Cut(l.address(r), "?") // without http.StripPrefix
+		path, _, _ = strings.Cut(l.address(r), "?") // the path before http.StripPrefix
 	}
 	note := noteOf(r)
 	if !l.responsesAt[place{r.Method, path}] || note != nil && note.Load() {

@@ -49,7 +49,8 @@ func render(p Problem, says words) []byte {
 		"</strong>. Give this reference to the site's support.</p>\n")
 }
 
-// reasonText is for development.
+// reasonText returns the part of the page with the reason. It is "" unless Config.InsecureHTTP is
+// set.
 func reasonText(reason string) string {
 	if reason == "" {
 		return ""

@@ -142,7 +142,7 @@ func (l *Login) find(w http.ResponseWriter, r *http.Request, parameters map[stri
 	}
 	var errs []error
 	asked := map[string]bool{}
-	for _, a := range l.attempts(w, r) { // the state of a signed response is the client's to read
+	for _, a := range l.attempts(w, r) { // only the client can read the state of a signed response
 		if asked[a.Client] {
 			continue
 		}
@@ -216,7 +216,7 @@ func (l *Login) openFast(purpose, name, sealed string, v any) bool {
 	return ok && fastjson.Unmarshal(plain, v) == nil
 }
 
-// openCookie opens a cookie of the request. It tells the operator once about one that the keys
+// openCookie opens a cookie of the request. It warns the operator once about a cookie that the keys
 // do not open.
 func (l *Login) openCookie(r *http.Request, purpose, name string, v any) bool {
 	sealed := value(r, name)
@@ -251,8 +251,8 @@ func (l *Login) warnForeignSession(r *http.Request, s *session) {
 	}
 }
 
-// warnForeignTicket is warnForeignSession for a session that Config.Store does not have. A session
-// that has ended is usual.
+// warnForeignTicket is warnForeignSession for a session that Config.Store does not have. It does
+// not warn about a session that has ended, because this is usual.
 func (l *Login) warnForeignTicket(r *http.Request, t ticket) {
 	for _, at := range l.registrations {
 		if at == t.At || t.At == "" {

@@ -14,13 +14,13 @@ import (
 	"github.com/countersign/countersign/idtoken"
 )
 
-// Problem is what a visitor may know about a failed request. The log has the reason, under ID.
+// Problem describes a failed request for the visitor. The log has the reason, under ID.
 type Problem struct {
 	Status     int           // HTTP status of the response
 	Code       string        // one of the Code constants
-	ID         string        // made for this problem
-	Retry      string        // path of this site to sign in at again, "" if that does not help
-	RetryAfter time.Duration // how long to wait before that, 0 if it does not matter
+	ID         string        // identifies this problem in the log
+	Retry      string        // path of this site at which to sign in again; "" if another sign-in does not help
+	RetryAfter time.Duration // how long to wait before the next sign-in; 0 means that no pause is needed
 
 	// Reason is the text of the log. It is set only with Config.InsecureHTTP, which is for
 	// development. Visitors of a site must not see it.
@@ -103,8 +103,8 @@ func codeOf(err error) string {
 	return CodeFailed
 }
 
-// isUnavailable reports whether a server that called this application should call it again. That is
-// so for a mistake that the operator must correct first, too.
+// isUnavailable reports whether a server that called this application should call it again. It also
+// returns true for a mistake that the operator must correct first.
 func isUnavailable(err error) bool {
 	return codeOf(err) == CodeUnavailable || isLasting(err) && isTemporary(err)
 }
@@ -119,7 +119,7 @@ func isTemporary(err error) bool {
 // not available.
 func (e *signInError) code() string {
 	var timeout interface{ Timeout() bool }
-	var call *url.Error // of net/http: the application could not ask
+	var call *url.Error // an HTTP request of the application failed
 	if isTemporary(e.err) || errors.As(e.err, &timeout) && timeout.Timeout() || errors.As(e.err, &call) {
 		return CodeUnavailable
 	}

@@ -283,7 +283,7 @@ func (p *proxy) explain(w http.ResponseWriter, r *http.Request, s *session, err 
 // visitor for it.
 func (p *proxy) askFor(w http.ResponseWriter, r *http.Request, s *session, e *tokens.ChallengeError) {
 	body := map[string]any{"error": e.Code}
-	if e.Code == tokens.InsufficientUserAuthentication { // what is needed is not a scope
+	if e.Code == tokens.InsufficientUserAuthentication { // the API requires another authentication, not a scope
 		e.Scopes = nil
 	}
 	if len(e.Scopes) > 0 {

@@ -15,10 +15,10 @@ var keptFromAPI = []string{
 	"Cookie", "Authorization", "Dpop", HeaderCSRF, "Origin", "Referer",
 	headerResponse, headerSessionID, headerSkipped, "Via", "Early-Data", "Cookie2", "Http2-Settings",
 
-	// What some servers read instead of the method or the path that Allow was asked about.
+	// Fields that some servers read instead of the method or the path that Allow has checked.
 	"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "X-Rewrite-Url", "X-Host",
 
-	// What proxies say about the sender.
+	// Fields in which proxies describe the sender.
 	"X-Real-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip",
 	"Client-Cert", "Client-Cert-Chain", "X-Client-Cert", "X-Ssl-Client-Cert", "Ssl-Client-Cert",
 }
@@ -45,7 +45,7 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest, path *url.URL) {
 			delete(out.Header, name)
 		}
 	}
-	if !strings.EqualFold(out.Header.Get("Upgrade"), "websocket") { // over h2c, requests need not be in Allow
+	if !strings.EqualFold(out.Header.Get("Upgrade"), "websocket") { // after an upgrade to h2c, Allow would not check the requests
 		out.Header.Del("Upgrade")
 		out.Header.Del("Connection")
 	}
@@ -75,8 +75,8 @@ func isKeptFromPage(name string) bool {
 		slices.ContainsFunc(keptFromPagePrefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
-// clean removes from a response what must not affect this site. A response that is opened as a
-// page runs no script here.
+// clean removes from a response what must not affect this site. If a browser opens the response as
+// a page, the page runs no script.
 func (p *proxy) clean(resp *http.Response) error {
 	for name := range resp.Header {
 		if isKeptFromPage(name) {

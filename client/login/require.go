@@ -45,7 +45,7 @@ func (l *Login) identify(next http.Handler, nobody http.HandlerFunc) http.Handle
 		case err != nil:
 			l.fail(w, r, storeCode(err), err)
 		case s == nil:
-			nobody(w, withUser(r, nil)) // and no user of another Login around this Login
+			nobody(w, withUser(r, nil)) // also hides the user of another Login that wraps this Login
 		default:
 			l.cookies.expireIfSent(w, r, l.markName())
 			next.ServeHTTP(w, withUser(r, l.user(w, r, s)))
@@ -72,8 +72,8 @@ func isHandshake(r *http.Request) bool {
 		strings.EqualFold(r.Header.Get("Sec-Fetch-Mode"), "websocket")
 }
 
-// personal keeps an answer out of caches. Vary is for a handler that lets its answers be kept.
-// Both values are in one allocation; neither slice can grow into the other.
+// personal keeps an answer out of caches. Vary matters if the handler replaces Cache-Control. Both
+// values share one allocation. Each slice has a limited capacity, so it cannot grow into the other.
 func personal(h http.Header) {
 	values := []string{"no-store", "Cookie"}
 	h["Cache-Control"] = values[0:1:1]

@@ -83,7 +83,7 @@ func (s sealer) expand(i int, purpose string, salt, to []byte) {
 	e.mac.Sum(to)
 }
 
-// expander is what one expand needs, to be used again.
+// expander has the buffers of one call of expand. They are reused.
 type expander struct {
 	mac  hash.Hash
 	info []byte

@@ -80,7 +80,7 @@ const maxAhead = time.Minute
 func (l *Login) good(s *session) bool {
 	now := l.config.Now()
 	return l.holds(s) && now.Before(s.Seen.Add(l.config.Idle)) &&
-		s.Seen.Sub(now) <= maxAhead // from the future: another clock's, or forged
+		s.Seen.Sub(now) <= maxAhead // a later time is from another clock, or forged
 }
 
 // holds is good without the check of the last use.
@@ -111,12 +111,13 @@ func (l *Login) session(w http.ResponseWriter, r *http.Request) (*session, error
 	return s, l.sessions.touch(w, r, s)
 }
 
-// hashed is for keys in the Store. A reader of the Store does not learn the ID.
+// hashed returns the hash of an ID for a key in the Store, so that a reader of the Store does not
+// learn the ID.
 func hashed(id string) string {
 	return hashedAfter("", id)
 }
 
-// hashedAfter is prefix and hashed(id), in one allocation.
+// hashedAfter returns prefix + hashed(id) with one allocation.
 func hashedAfter(prefix, id string) string {
 	var in [128]byte
 	sum := sha256.Sum256(append(in[:0], id...))

@@ -16,7 +16,7 @@ import (
 
 // signIn redeems the code, calls Config.SignIn, and begins the session.
 func (l *Login) signIn(w http.ResponseWriter, r *http.Request, a *attempt, q url.Values, leave func()) error {
-	begun := l.config.Now() // before what a logout may overtake
+	begun := l.config.Now() // before the calls to the server, because a logout may arrive during them
 	user, tokens, err := l.redeem(r, a, q)
 	leave()
 	if err != nil {
@@ -102,7 +102,7 @@ func (l *Login) askSignIn(ctx context.Context, user *User, tokens *client.Tokens
 	case subject != "" && (user.Subject != subject || user.Issuer != issuer) || user.Issuer == "":
 		return &codeError{CodeConfiguration, errors.New("Config.SignIn changed User.Issuer or User.Subject: keep the values of the ID token")}
 	}
-	for name := range user.claims { // those that Config.Claims does not name were for Config.SignIn
+	for name := range user.claims { // claims that are not in Config.Claims were for Config.SignIn only
 		if !slices.Contains(l.config.Claims, name) && !user.added[name] {
 			delete(user.claims, name)
 		}
@@ -124,7 +124,7 @@ func (u *User) SetClaim(name string, value any) error {
 	if err != nil {
 		return fmt.Errorf("login: claim %q: %w", name, err)
 	}
-	if u.kept != nil { // of a session: only this User has the new claim
+	if u.kept != nil { // the User is from a session: only this User gets the claim
 		u.claims = map[string]json.RawMessage{}
 		json.Unmarshal(u.kept, &u.claims)
 		u.kept = nil

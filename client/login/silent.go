@@ -122,7 +122,8 @@ func (l *Login) wasSilent(r *http.Request, q url.Values) bool {
 	return l.silent.Load() && value(r, l.silentName()) != "" && interactive[first(q["error"])]
 }
 
-// logSilent logs why a silent login did not sign the visitor in; that it did not is usual.
+// logSilent logs why a silent login failed. It logs nothing if the visitor has no session at the
+// server, because this is usual.
 func (l *Login) logSilent(r *http.Request, a *attempt, err error) {
 	if code, err := l.faultOf(a, err); code != CodeSignIn {
 		p := l.newProblem(code, nil, err)

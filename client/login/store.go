@@ -14,7 +14,7 @@ import (
 type Store interface {
 	Values
 	Index
-	idtoken.Replay // what may be used once
+	idtoken.Replay // values that may be used once
 	tokens.Leases
 }
 

@@ -29,7 +29,7 @@ func tokensKey(hash string) string  { return "tokens:" + hash }
 
 func (s *session) tokensKey() string { return tokensKey(hashed(s.ID)) }
 
-// The sets that a session is in. Their names hold nothing of the user.
+// The sets that a session is in. Their names are hashes, so they do not contain data of the user.
 func sidIndex(iss, sid string) string { return "sid:" + hashed(iss+"\x00"+sid) }
 func subIndex(iss, sub string) string { return "sub:" + hashed(iss+"\x00"+sub) }
 
@@ -161,8 +161,8 @@ func (l *storedSessions) endSet(ctx context.Context, index string, at time.Time)
 	return nil
 }
 
-// endUnreadable ends the sessions of a user without a sid that can be read, which may be the one
-// that ended at a time. Sessions that began later stay.
+// endUnreadable ends the sessions of a user whose sid cannot be read. One of them may be the
+// session that ended at the server. Sessions that began after at continue.
 func (l *storedSessions) endUnreadable(ctx context.Context, iss, sub string, at time.Time) error {
 	if sub == "" {
 		return nil

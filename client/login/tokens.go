@@ -23,8 +23,8 @@ func (l *Login) newRefreshers() {
 	}
 }
 
-// anyRefresher returns a Refresher that forgets the tokens of a session, and prevents a refresh
-// in progress from restoring them. Any client's will do, because all have the same Store.
+// anyRefresher returns a Refresher that forgets the tokens of a session, and prevents a refresh in
+// progress from restoring them. The Refresher of any client works, because all have the same Store.
 func (l *Login) anyRefresher() *tokens.Refresher {
 	for _, r := range l.refreshers {
 		return r

@@ -21,9 +21,9 @@ type User struct {
 	Issuer   string    // the server's issuer identifier
 	Subject  string    // sub; from Config.SignIn if the server has no ID token
 	Client   string    // the name in Config.Clients
-	ACR      string    // how the user authenticated at the server, "" if it does not say
-	AMR      []string  // by which methods, empty if it does not say
-	AuthTime time.Time // when, zero if it does not say
+	ACR      string    // how the user authenticated at the server, "" if the server does not say it
+	AMR      []string  // the authentication methods, empty if the server does not name them
+	AuthTime time.Time // when the user authenticated, zero if the server does not say it
 	SignedIn time.Time // when the session here began
 
 	// DeviceBound says that the session is bound to a key of the device, and that the request
@@ -33,7 +33,7 @@ type User struct {
 
 	kept   []byte // the session's claims, a JSON object; nil where claims has them
 	claims map[string]json.RawMessage
-	added  map[string]bool // of the claims: by SetClaim
+	added  map[string]bool // the names of the claims that SetClaim has set
 	source *source         // nil: the tokens are not kept
 }
 
@@ -69,7 +69,7 @@ func encodeClaims(all map[string]json.RawMessage) []byte {
 	}
 	raw, err := json.Marshal(all)
 	if err != nil {
-		return nil // of values that were decoded from JSON
+		return nil // impossible: the values were decoded from JSON
 	}
 	return raw
 }

@@ -82,7 +82,7 @@ const (
 	AccessTokenIssuer       Fault = "access_token_issuer"       // iss is another issuer
 	AccessTokenAudience     Fault = "access_token_audience"     // aud is another API
 	AccessTokenKeySwapped   Fault = "access_token_key_swapped"  // signed with an unpublished key under the published kid
-	AccessTokenUnbound      Fault = "access_token_unbound"      // no cnf, though a key was proved
+	AccessTokenUnbound      Fault = "access_token_unbound"      // no cnf, although the client proved a key
 	LogoutTokenNonce        Fault = "logout_token_nonce"        // a nonce, which makes it look like an ID token
 	LogoutTokenExpired      Fault = "logout_token_expired"      // exp is an hour ago
 	LogoutTokenAudience     Fault = "logout_token_audience"     // aud is another client

@@ -61,8 +61,8 @@ type IDToken struct {
 	Subject     string // "" means the first user
 	ClientID    string // "" means the first client
 	Nonce       string // nonce; "" for none
-	AccessToken string // that at_hash is of, "" for none
-	Code        string // that c_hash is of, "" for none
+	AccessToken string // the value for at_hash; "" means no at_hash
+	Code        string // the value for c_hash; "" means no c_hash
 	SessionID   string // sid; "" means a new one
 
 	// Claims replace the token's claims. A nil value removes a claim.

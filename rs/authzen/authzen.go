@@ -36,14 +36,14 @@ type PDP struct {
 
 	// Discover reads the URLs of both endpoints from the metadata of the decision point, at
 	// /.well-known/authzen-configuration. Its policy_decision_point must be URL, character by
-	// character. Without valid metadata nothing is asked. The metadata is fetched without
-	// Authorize, and again after an hour.
+	// character. Without valid metadata, the PDP sends no question and returns an error. The
+	// metadata is fetched without Authorize, and again after an hour.
 	Discover bool
 
 	// Authorize authenticates this API to the decision point, for example by an Authorization
-	// header. nil means that HTTP does, or that none is needed. Authorize may replace the
-	// X-Request-ID of r. If a proxy replaces this header, delete it from r: the X-Request-ID of
-	// the response is then not compared.
+	// header. nil means that HTTP authenticates the API, or that the decision point requires no
+	// authentication. Authorize may replace the X-Request-ID of r. If a proxy replaces this header,
+	// delete it from r: the X-Request-ID of the response is then not compared.
 	Authorize func(r *http.Request) error
 
 	// Timeout is how long a request waits for a decision. 0 means 2 seconds; at most 10 seconds.
@@ -51,7 +51,8 @@ type PDP struct {
 
 	// StepUp turns a denial into an *rs.Error that requires another token, by the reason in
 	// Decision.Context. An example is {Status: 403, Code: rs.InsufficientScope, Scope:
-	// "photos.write"}. nil, or an error that is nil, means 403.
+	// "photos.write"}. nil means that every denial is answered with 403. If StepUp returns nil, the
+	// response is 403 too.
 	StepUp func(Decision) *rs.Error
 
 	// MaxAge limits how long a decision is cached. It is cached only as long as the response
@@ -85,7 +86,7 @@ type Action struct {
 	Properties map[string]any `json:"properties,omitempty"` // attributes for the policy; nil for none
 }
 
-// Resource is what the action is about.
+// Resource is the object of the action.
 type Resource struct {
 	Type       string         `json:"type"`                 // such as "document"
 	ID         string         `json:"id"`                   // unique among resources of Type
@@ -113,8 +114,8 @@ type Decision struct {
 	RequestID string
 }
 
-// User is the Subject of an access token. Its type is "user", its ID is the subject. The issuer,
-// the client and the scopes are properties.
+// User returns the Subject for an access token. Its type is "user", its ID is the token's subject.
+// The issuer, the client and the scopes are properties.
 func User(who *rs.Principal) Subject {
 	return Subject{Type: "user", ID: who.Subject, Properties: map[string]any{
 		"issuer": who.Issuer, "client_id": who.ClientID, "scopes": append([]string{}, who.Scopes...),

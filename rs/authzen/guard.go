@@ -14,8 +14,8 @@ const denied = "the policy denies this request"
 // Require guards routes behind an rs.Protection: every question that ask returns must be
 // answered with decision true. Other requests are answered as follows:
 //
-//   - 403 without a code: a question was denied, ask returned no question, or ask returned an
-//     error that is no [*rs.Error]. The log has the error.
+//   - 403 without a code: a question was denied, ask returned no question, or ask returned an error
+//     that is not an [*rs.Error]. The log has the error.
 //   - The error of ask, if it is an [*rs.Error], and the error of PDP.StepUp for a denial.
 //   - 503: ask is nil, or the decision point sent no valid response in time. The log says which
 //     setting to check.
