@@ -52,6 +52,8 @@ func (s Step) outcome() string {
 		return "Skipped: " + s.Reason
 	case s.Result == NotApplicable:
 		return "Not applicable: " + s.Reason
+	case s.Err == errNotReached:
+		return "Not checked: an earlier check failed"
 	case s.Err != nil:
 		return "Failed: " + s.Err.Error()
 	}

@@ -65,6 +65,9 @@ func TestReportUnreadable(t *testing.T) {
 				t.Errorf("%q: step %d is %v", raw, s.Number, s.Result)
 			}
 		}
+		if n := strings.Count(report.String(), "Not checked: an earlier check failed\n"); n != 11 || strings.Count(report.String(), "Failed: ") != 1 {
+			t.Errorf("%q: the table is\n%s", raw, report)
+		}
 	}
 }
 

@@ -6,7 +6,7 @@
 # external package move to another directory, with the package name "external".
 cd "$SRC/countersign"
 
-# What a test file exports for the external tests is compiled for both.
+# export_test.go exports names for the external tests, so both packages need it.
 move_external() {
   local dir=$1 file
   mkdir "$dir/external"

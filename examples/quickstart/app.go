@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/countersign/countersign/client"
 	"github.com/countersign/countersign/client/login"
@@ -88,13 +89,24 @@ func rows(r *idtoken.Report) (list []row) {
 		return nil
 	}
 	for _, s := range r.Steps {
-		reason := s.Reason
-		if s.Err != nil {
-			reason = s.Err.Error()
-		}
-		list = append(list, row{s.Number, s.Test, s.Result.String(), reason})
+		list = append(list, newRow(s))
 	}
 	return list
+}
+
+// notChecked is the result of a step that was not run, because an earlier step failed.
+const notChecked = "not checked"
+
+// newRow also reads the text of the error: the result of a step that was not run is Failed.
+func newRow(s idtoken.Step) row {
+	out := row{s.Number, s.Test, s.Result.String(), s.Reason}
+	if s.Err != nil {
+		out.Reason = s.Err.Error()
+	}
+	if s.Result == idtoken.Failed && strings.HasPrefix(out.Reason, notChecked) {
+		out.Result = notChecked
+	}
+	return out
 }
 
 // problem shows what went wrong with a login. The reason is in the log too.

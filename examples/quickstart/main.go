@@ -19,7 +19,7 @@ import (
 const usage = `Quickstart is a login from end to end: an authorization server, a web application, an API.
 
   go -C examples run ./quickstart              open the address that it prints
-  go -C examples run ./quickstart -headless    play the visitor as well; exit 0 if all went well
+  go -C examples run ./quickstart -headless    simulate the visitor too; exit with 0 if all went well
 
 With -issuer it uses that server instead of its own. Register a client there with the
 redirect URI http://127.0.0.1:8080/callback (-listen chooses host and port). The API
@@ -48,11 +48,11 @@ func parse(args []string, output io.Writer) (*options, error) {
 	f.StringVar(&o.token, "token", "jwt", "`kind` of access tokens that the embedded server makes: jwt or opaque")
 	f.StringVar(&o.issuer, "issuer", "", "`URL` of another server to use")
 	f.StringVar(&o.clientID, "client-id", "", "`id` of the client registered there")
-	f.StringVar(&o.clientSecret, "client-secret", "", "its `secret` for client_secret_basic, empty for a public client; better set the environment variable CLIENT_SECRET")
+	f.StringVar(&o.clientSecret, "client-secret", "", "its `secret` for client_secret_basic, empty for a public client; prefer the environment variable CLIENT_SECRET")
 	f.StringVar(&o.scopes, "scopes", "", "`scopes` to ask for, space-separated (default all of the embedded server; with -issuer openid)")
 	f.StringVar(&o.audience, "audience", "", "the API's `identifier`, sent as resource and looked for in aud (default the API's address)")
-	f.BoolVar(&o.headless, "headless", false, "play the visitor, print the steps, and end")
-	f.BoolVar(&o.cancel, "cancel", false, "with -headless: press Cancel in the login form, and so fail")
+	f.BoolVar(&o.headless, "headless", false, "simulate the visitor, print the steps, and end")
+	f.BoolVar(&o.cancel, "cancel", false, "with -headless: press Cancel in the login form; the sign-in then fails")
 	f.StringVar(&o.username, "username", demoUser.Subject, "with -headless: the visitor's user `name`, at the embedded server the subject")
 	f.StringVar(&o.password, "password", "", "with -headless and -issuer: the visitor's password")
 	if err := f.Parse(args); err != nil {

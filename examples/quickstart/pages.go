@@ -27,8 +27,8 @@ var homePage = shop.Page(`The print shop`, account+`
 <h2>Three parties</h2>
 <div class="columns three">
 <section class="panel app"><h2>{{mark "app"}}Web application</h2><p>The print shop. It signs you in, and it calls the API for you.</p><dl><dt>Address</dt><dd>{{.App}}</dd></dl></section>
-<section class="panel server"><h2>{{mark "server"}}Authorization server</h2><p>It knows your account. It asks whether you allow what the print shop wants.</p><dl><dt>Address</dt><dd>{{.Issuer}}</dd></dl></section>
-<section class="panel api"><h2>{{mark "api"}}API</h2><p>The photo album. It gives photos to those who send a valid access token.</p><dl><dt>Address</dt><dd>{{.API}}</dd></dl></section>
+<section class="panel server"><h2>{{mark "server"}}Authorization server</h2><p>It has your account. It asks whether you allow the access that the print shop requests.</p><dl><dt>Address</dt><dd>{{.Issuer}}</dd></dl></section>
+<section class="panel api"><h2>{{mark "api"}}API</h2><p>The photo album. It sends photos to clients with a valid access token.</p><dl><dt>Address</dt><dd>{{.API}}</dd></dl></section>
 </div>
 `)
 
@@ -41,7 +41,7 @@ var photosPage = shop.Page(`Hello, {{.Name}}`, account+report+`
 {{with .User.Claim "name"}}<dt>Name</dt><dd>{{.}}</dd>{{end}}
 {{with .User.Claim "email"}}<dt>Email address</dt><dd>{{.}}</dd>{{end}}
 <dt>Signed in at</dt><dd>{{.User.SignedIn.Format "15:04:05"}}</dd></dl></section>
-<section class="panel api"><h2>{{mark "api"}}What the API said</h2>
+<section class="panel api"><h2>{{mark "api"}}Response of the API</h2>
 <pre id="answer" tabindex="0">{{.Answer}}</pre></section>
 </div>
 {{template "report" .}}
@@ -51,7 +51,7 @@ var photosPage = shop.Page(`Hello, {{.Name}}`, account+report+`
 </ol>
 `)
 
-// words are what visitors read about a problem.
+// words are the title and the text of the page about a problem.
 type words struct{ Title, Text string }
 
 // apiDown is for a call without an answer.
@@ -59,7 +59,7 @@ var apiDown = words{"The photo album does not respond", "You are signed in, but 
 
 // problems are the words for the codes of the login.
 var problems = map[string]words{
-	"login_failed":            {"The sign-in failed", "The response of the server does not fit this sign-in. Sign in again."},
+	"login_failed":            {"The sign-in failed", "The response of the server does not match this sign-in. Sign in again."},
 	"login_required":          {"You were not signed in", "The server requires that you sign in or consent there. Sign in again."},
 	"another_user":            {"Another user signed in", "You are still signed in as before."},
 	"access_denied":           {"You were not signed in", "You cancelled the sign-in, or the server denied access. The print shop received nothing."},
@@ -70,7 +70,7 @@ var problems = map[string]words{
 	"session_lost":            {"Your browser does not keep you signed in", "You signed in, but your browser did not keep the cookie of this site. Allow cookies for this site, then sign in again."},
 	"invalid_request":         {"This link does not work", "The address is incomplete or not meant for this page."},
 	"method_not_allowed":      {"This link does not work", "The page cannot be opened in this way. Use the button of the print shop."},
-	"logout_failed":           {"You are signed out here", "The response of the server was not for this browser. You may still be signed in at the server."},
+	"logout_failed":           {"You are signed out here", "The response of the server does not match a sign-out of this browser. You may still be signed in at the server."},
 	"cross_origin":            {"The request was rejected", "It came from another site. Open this site directly, and try again there."},
 }
 

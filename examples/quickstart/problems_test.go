@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/discovery/issuertest"
+	"github.com/countersign/countersign/examples/internal/visitor"
 )
 
 // TestProblemTexts: visitors read a text for each code of login. The quickstart sets neither
@@ -69,17 +70,7 @@ func TestAPIDown(t *testing.T) {
 // TestRejectedToken: if the ID token is rejected, the page has the 14 steps, with the cause in
 // the one that failed.
 func TestRejectedToken(t *testing.T) {
-	app := listenLoopback(t)
-	app.Close() // the quickstart will listen there
-	address := app.Addr().String()
-	server := issuertest.New(t, issuertest.Config{
-		PlainHTTP: true, Page: true, Clients: []issuertest.Client{{ID: "mine", RedirectURLs: []string{"http://" + address + "/callback"}}},
-		Faults: []issuertest.Fault{issuertest.IDTokenNonceWrong},
-	})
-	b := startBench(t, "-issuer", server.URL, "-client-id", "mine", "-listen", address)
-	v := b.browser(t)
-	v.Username = issuertest.Subject
-	page := v.get(v.callback().String())
+	b, page := failedLogin(t, issuertest.IDTokenNonceWrong)
 	b.wantFailure(t, page, http.StatusBadRequest, "login_failed")
 	rows := page.Table("report")
 	if len(rows) != 15 || rows[11][2] != "failed" || !strings.Contains(rows[11][1], "nonce") || rows[6][2] != "valid" {
@@ -88,4 +79,33 @@ func TestRejectedToken(t *testing.T) {
 	if !strings.Contains(page.Body, "1 failed") {
 		t.Errorf("the summary of the table:\n%s", page.Body)
 	}
+}
+
+// TestUnreadableToken: only the first step of a malformed ID token failed. The others were not
+// checked.
+func TestUnreadableToken(t *testing.T) {
+	_, page := failedLogin(t, issuertest.IDTokenUnreadable)
+	rows := page.Table("report")
+	if len(rows) != 15 || rows[1][2] != "failed" || rows[2][2] != "not checked" || rows[14][2] != "not checked" {
+		t.Errorf("the table: %q", rows)
+	}
+	if !strings.Contains(page.Body, "1 failed, 13 not checked") {
+		t.Errorf("the summary of the table:\n%s", page.Body)
+	}
+}
+
+// failedLogin returns the page after a login at a server with a fault.
+func failedLogin(t *testing.T, fault issuertest.Fault) (*bench, *visitor.Page) {
+	t.Helper()
+	app := listenLoopback(t)
+	app.Close() // the quickstart will listen there
+	address := app.Addr().String()
+	server := issuertest.New(t, issuertest.Config{
+		PlainHTTP: true, Page: true, Clients: []issuertest.Client{{ID: "mine", RedirectURLs: []string{"http://" + address + "/callback"}}},
+		Faults: []issuertest.Fault{fault},
+	})
+	b := startBench(t, "-issuer", server.URL, "-client-id", "mine", "-listen", address)
+	v := b.browser(t)
+	v.Username = issuertest.Subject
+	return b, v.get(v.callback().String())
 }

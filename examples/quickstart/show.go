@@ -17,7 +17,6 @@ import (
 	"github.com/countersign/countersign/client/login"
 	"github.com/countersign/countersign/client/tokens"
 	"github.com/countersign/countersign/examples/internal/page"
-	"github.com/countersign/countersign/idtoken"
 )
 
 // kept is what the session keeps for the page.
@@ -92,10 +91,10 @@ func (a *app) show(w http.ResponseWriter, user *login.User, claims kept, call st
 // summary counts the results, such as "9 valid, 5 not applicable".
 func summary(report []row) string {
 	var counts []string
-	for _, result := range []idtoken.Result{idtoken.Valid, idtoken.NotApplicable, idtoken.Skipped, idtoken.Failed} {
+	for _, result := range []string{"valid", "not applicable", "skipped", "failed", notChecked} {
 		n := 0
 		for _, r := range report {
-			if r.Result == result.String() {
+			if r.Result == result {
 				n++
 			}
 		}

@@ -32,7 +32,8 @@ func TestStyleIsTheOneOfThePolicy(t *testing.T) {
 func TestState(t *testing.T) {
 	for result, want := range map[string][2]string{
 		"valid": {"state valid", " valid</span>"}, "not applicable": {"state none", " not applicable</span>"},
-		"skipped": {"state skipped", " skipped</span>"}, "failed": {"state failed", " failed</span>"}, `<b>"`: {"state failed", " failed</span>"},
+		"not checked": {"state none", " not checked</span>"},
+		"skipped":     {"state skipped", " skipped</span>"}, "failed": {"state failed", " failed</span>"}, `<b>"`: {"state failed", " failed</span>"},
 	} {
 		got := string(stateMark(result))
 		if !strings.Contains(got, want[0]) || !strings.HasSuffix(got, want[1]) || !strings.Contains(got, "<svg") {

@@ -55,6 +55,7 @@ func (p Party) Icon() http.Handler {
 var states = map[string][2]string{
 	"valid":          {"valid", `<path d="M3 8.5l3.5 3.5L13 4.5"/>`},
 	"not applicable": {"none", `<path d="M3 8h10"/>`},
+	"not checked":    {"none", `<path d="M3 8h10"/>`},
 	"skipped":        {"skipped", `<path d="M3 4l5 4-5 4zM12 4v8"/>`},
 	"failed":         {"failed", `<path d="M4 4l8 8M12 4l-8 8"/>`},
 }

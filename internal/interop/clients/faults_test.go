@@ -81,7 +81,7 @@ func hold(t *testing.T, want []byte) {
 	}
 	got, err := os.ReadFile(page)
 	if err != nil || !bytes.Equal(got, want) {
-		t.Errorf("%s is not what this run found (%v); write it with COUNTERSIGN_INTEROP_WRITE=1. This run:\n%s", page, err, want)
+		t.Errorf("%s differs from the results of this run (%v): write it with COUNTERSIGN_INTEROP_WRITE=1. This run:\n%s", page, err, want)
 	}
 }
 
@@ -107,14 +107,14 @@ func about(t *testing.T, fault issuertest.Fault) string {
 
 func head() string {
 	var b strings.Builder
-	b.WriteString(`# Which library notices what
+	b.WriteString(`# Compare which wrong responses libraries reject
 
-A test issuer answers each login with one fault. This page lists which library rejects the login.
-A test generates the page and fails when a result changes.
+A test signs in at a test issuer with each library. In each login, the issuer sends one wrong response. The table
+shows which library rejects the login. The test writes this page, and fails if a result changes.
 
 Each library signs in as its documentation shows: authorization code, state, nonce and PKCE, then
 the UserInfo endpoint. Each login asks for ` + "`max_age=60`" + ` and ` + "`acr_values`" + `.
-Accepted means that the login succeeds. There, the application needs its own check.
+"Accepted" means that the login succeeds, so the application needs its own check.
 Try a fault on your application: [Test your application](test-your-application.md).
 
 Versions: `)
