@@ -45,7 +45,7 @@ func clausesIn(text string) (all []string) {
 		if full := shortNames[name]; full != "" {
 			name = full
 		}
-		for _, number := range clauseNumber.FindAllString(strings.TrimLeft(text[at[0]:at[1]], "Ssections§ "), -1) {
+		for _, number := range clauseNumber.FindAllString(strings.TrimLeft(text[at[0]:at[1]], "Ssection§ "), -1) {
 			all = append(all, strings.TrimSpace(name+" §"+number))
 		}
 	}
