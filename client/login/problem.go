@@ -41,7 +41,7 @@ const (
 	CodeLimited       = "too_many_requests"       // Config.Limit rejected the login
 	CodeUnavailable   = "temporarily_unavailable" // the server or the Store does not answer, or Config.MaxCalls is reached
 	CodeRequest       = "invalid_request"         // the link is malformed
-	CodeMethod        = "method_not_allowed"      // of HTTP
+	CodeMethod        = "method_not_allowed"      // the HTTP method is not allowed
 	CodeCrossOrigin   = "cross_origin"            // another site made the request
 	CodeDevice        = "device_required"         // the session is not bound to a device: see RequireDevice
 	CodeLogout        = "logout_failed"           // the response to a logout is not for this browser
