@@ -120,7 +120,7 @@ func TestRestarted(t *testing.T) {
 			firsts <- first
 		})
 	}
-	time.Sleep(300 * time.Millisecond) // longer than the library's own retries: with less the test proves less
+	time.Sleep(300 * time.Millisecond) // longer than the library's own retries, so that the store must repeat the call
 	server.Restart()
 	group.Wait()
 	close(firsts)

@@ -172,7 +172,7 @@ func TestTooLarge(t *testing.T) {
 	stored.browser(t).signIn(stored)
 }
 
-// TestIDTokenGivesWay: if there is no room, the ID token is left out first.
+// TestIDTokenGivesWay: if the cookies are too large, the ID token is omitted first.
 func TestIDTokenGivesWay(t *testing.T) {
 	as := optest.New(t)
 	as.EditID = func(m map[string]any) { m["groups"] = strings.Repeat("g", 6000) }

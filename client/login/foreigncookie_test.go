@@ -106,8 +106,8 @@ func visitOften(b *browser, a *app) {
 	all.Wait()
 }
 
-// TestForeignLoginUnderWay: a login under way at one application is removed by the other one. The
-// log of that one says so.
+// TestForeignLoginUnderWay: one application removes the login in progress of another one. The log
+// of the application that removes it says so.
 func TestForeignLoginUnderWay(t *testing.T) {
 	a := start(t, setting{})
 	b := start(t, setting{as: a.as, config: func(c *login.Config) { c.Keys = [][]byte{key("b")} }})

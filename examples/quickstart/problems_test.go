@@ -67,8 +67,8 @@ func TestAPIDown(t *testing.T) {
 	}
 }
 
-// TestRejectedToken: if the ID token is rejected, the page has the 14 steps, with the cause in
-// the one that failed.
+// TestRejectedToken: if the ID token is rejected, the page has the 14 steps, with the cause at the
+// step that failed.
 func TestRejectedToken(t *testing.T) {
 	b, page := failedLogin(t, issuertest.IDTokenNonceWrong)
 	b.wantFailure(t, page, http.StatusBadRequest, "login_failed")

@@ -293,7 +293,7 @@ func TestUntrusted(t *testing.T) {
 	}
 }
 
-// TestRegistration: a pushed request tells a right registration from wrong ones.
+// TestRegistration: a pushed request shows whether the registration is correct.
 func TestRegistration(t *testing.T) {
 	const redirect = "https://app.example/callback"
 	issuer, pool := start(t, issuertest.Config{Clients: []issuertest.Client{{ID: "web", Secret: "canary-secret", RedirectURLs: []string{redirect}}}}, nil)

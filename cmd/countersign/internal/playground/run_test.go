@@ -41,7 +41,7 @@ func TestSwitches(t *testing.T) {
 	}
 }
 
-// where has a part of the step, the page or the log of each rejected attack.
+// where has, for each rejected attack, a text that the step, the page or the log must contain.
 var where = map[string]string{
 	"state": "no login is under way in this browser", "replay": "no login is under way in this browser", "inject": "invalid_grant", "mixup": "iss is",
 	"none": "Step 1 of 14", "confusion": "Step 7 of 14", "nonce": "Step 11 of 14", "stolen": "the key of the proof does not match the key",
