@@ -141,6 +141,13 @@ func isDoubtful(a *attempt, err error) bool {
 	return false
 }
 
+// isOfResponse reports whether a visitor can cause an error by another callback or another code. Some
+// servers answer an unusual code with status 500.
+func isOfResponse(err error) bool {
+	var e *client.Error
+	return errors.As(err, &e) && (e.Step == client.StepCallback || e.Step == client.StepToken)
+}
+
 // clientErrors are the errors of a token endpoint about the client, whatever the code is.
 var clientErrors = map[string]bool{
 	"invalid_client": true, "unauthorized_client": true, "unsupported_grant_type": true, "access_denied": true,

@@ -38,6 +38,7 @@ type noted struct {
 	silent   atomic.Bool // Silent is in use
 	accepted accepted
 	doubtful alarms
+	outages  alarms   // errors of the server that a visitor can cause too
 	nonces   sync.Map // names of the clients whose ID tokens had a nonce
 	once     struct{ foreignCookie, foreignSession, missingClaim, severalProcesses, otherClock, prefix sync.Once }
 }

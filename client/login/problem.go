@@ -245,7 +245,8 @@ func (l *Login) report(r *http.Request, a *attempt, p Problem, err error) {
 // level returns error if the operator must act, and info otherwise.
 func (l *Login) level(p Problem, err error) slog.Level {
 	switch {
-	case errors.As(err, new(*doubtfulError)) && !l.doubtful.spend(l.config.Now()):
+	case errors.As(err, new(*doubtfulError)) && !l.doubtful.spend(l.config.Now()),
+		p.Code == CodeUnavailable && isOfResponse(err) && !l.outages.spend(l.config.Now()):
 		return slog.LevelInfo
 	case errors.Is(err, errBusy):
 		return slog.LevelWarn
