@@ -220,14 +220,15 @@ func (i *Introspection) ask(ctx context.Context, token string) (body []byte, dat
 		return nil, "", err
 	}
 	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}
-	resp, err := endpoint.Client{HTTP: i.HTTP}.PostForm(ctx, u, i.Auth, form, i.accept())
+	client := &sentAs{Authenticator: i.Auth}
+	resp, err := endpoint.Client{HTTP: i.HTTP}.PostForm(ctx, u, client, form, i.accept())
 	if err != nil {
 		return nil, "", fmt.Errorf("introspection: %w", err)
 	}
 	date = resp.Header.Get("Date")
 	switch {
 	case resp.Status != http.StatusOK:
-		return nil, date, i.failure(resp, u)
+		return nil, date, i.failure(resp, client.text)
 	case i.Signed != nil:
 		body, err = i.open(ctx, resp)
 		return body, date, err
@@ -247,14 +248,14 @@ func (i *Introspection) accept() string {
 // failure returns the error of a response. Some servers do not introspect JWTs and respond with
 // unsupported_token_type (RFC 7009 §2.2.1): that rejects the token. Other errors say nothing
 // about it.
-func (i *Introspection) failure(resp *endpoint.Response, u string) error {
+func (i *Introspection) failure(resp *endpoint.Response, sent string) error {
 	e := resp.Failure("the response is not an OAuth error (RFC 6749 §5.2)")
 	if e.Code == "unsupported_token_type" {
 		return fmt.Errorf("%w: %w", errInactive, e)
 	}
 	switch {
-	case resp.Status == http.StatusUnauthorized || resp.Status == http.StatusForbidden || e.Code == "invalid_client" || e.Code == "unauthorized_client": // RFC 7662 §2.3
-		return fmt.Errorf("introspection: %w: the server does not allow this API to introspect tokens: check Introspection.Auth and the permissions of its client", e)
+	case rejectsAPI(e):
+		return fmt.Errorf("introspection: %w (%s): the server does not allow this API to introspect tokens: check Introspection.Auth and the permissions of its client", e, sent)
 	case resp.Status == http.StatusNotFound || resp.Status == http.StatusMethodNotAllowed:
 		return fmt.Errorf("introspection: %w: correct Introspection.URL, or IntrospectionEndpoint in the metadata of Introspection.Server", e)
 	}

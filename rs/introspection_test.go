@@ -126,6 +126,32 @@ func TestSubjectClaim(t *testing.T) {
 	}
 }
 
+// TestSentToServer: if the server rejects the API's credentials, the error has what was sent, and no
+// secret. The error of PingFederate's endpoint does too.
+func TestSentToServer(t *testing.T) {
+	s := optest.New(t)
+	s.Replace("/introspect", func(w http.ResponseWriter, _ *http.Request) {
+		optest.JSON(w, 401, map[string]any{"error": "invalid_client"})
+	})
+	for want, by := range map[string]auth.Method{
+		`sent client_id "my api", authentication client_secret_basic`:           auth.SecretBasic("canary-secret"),
+		`sent client_id "my api", authentication client_secret_post`:            auth.SecretPost("canary-secret"),
+		`sent client_id "my api", authentication with an assertion`:             auth.SecretJWT(strings.Repeat("canary-secret", 3), auth.Assertion{}),
+		`sent client_id "my api", authentication with a certificate or nothing`: auth.Public(),
+	} {
+		method := by.For("my api", s.URL)
+		asked := introspection(s)
+		asked.Auth = method
+		ping := &rs.PingValidateBearer{URL: s.URL + "/introspect", Issuer: s.URL, Clients: []string{"rp"}, Auth: method, InsecureHTTP: true}
+		for setting, verifier := range map[string]rs.Verifier{"Introspection.Auth": asked, "PingValidateBearer.Auth": ping} {
+			_, err := verifier.VerifyToken(t.Context(), "canary-opaque")
+			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "check "+setting) || strings.Contains(err.Error(), "canary") {
+				t.Errorf("expected %q and %q: %v", want, setting, err)
+			}
+		}
+	}
+}
+
 // TestNotAllowedToAsk: if the server rejects the API's credentials, the error contains the field
 // to check.
 func TestNotAllowedToAsk(t *testing.T) {

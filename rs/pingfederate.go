@@ -80,12 +80,13 @@ func (v *PingValidateBearer) VerifyToken(ctx context.Context, token string) (*Pr
 	defer g.leave()
 	ctx = endpoint.With(ctx, endpoint.Policy{InsecureHTTP: v.InsecureHTTP})
 	form := url.Values{"grant_type": {pingValidateBearer}, "token": {token}}
-	resp, err := endpoint.Client{HTTP: v.HTTP}.PostForm(ctx, v.URL, v.Auth, form, "application/json")
+	client := &sentAs{Authenticator: v.Auth}
+	resp, err := endpoint.Client{HTTP: v.HTTP}.PostForm(ctx, v.URL, client, form, "application/json")
 	if err != nil {
 		return nil, &unavailable{fmt.Errorf("validate_bearer: %w", err)}
 	}
 	if resp.Status != http.StatusOK {
-		return nil, v.failure(resp)
+		return nil, v.failure(resp, client.text)
 	}
 	var a pingAnswer
 	if err := jose.Decode(resp.Body, &a, jose.TokenLimits); err != nil {
@@ -103,10 +104,16 @@ func (v *PingValidateBearer) configured() error {
 
 // failure returns the error of a response. 400 invalid_grant means that the token is bad. Every
 // other error says nothing about the token.
-func (v *PingValidateBearer) failure(resp *endpoint.Response) error {
+func (v *PingValidateBearer) failure(resp *endpoint.Response, sent string) error {
 	e := resp.Failure("the server did not say whether the token is valid")
 	if resp.Status == http.StatusBadRequest && e.Code == "invalid_grant" {
 		return fmt.Errorf("%w: %w", errInactive, e)
+	}
+	switch {
+	case rejectsAPI(e):
+		return &unavailable{fmt.Errorf("validate_bearer: %w (%s): the server does not allow this API to validate tokens: check PingValidateBearer.Auth and the permissions of its client", e, sent)}
+	case e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed:
+		return &unavailable{fmt.Errorf("validate_bearer: %w: correct PingValidateBearer.URL", e)}
 	}
 	return &unavailable{fmt.Errorf("validate_bearer: %w", e)}
 }
