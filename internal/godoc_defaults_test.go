@@ -49,7 +49,7 @@ var defaultElsewhere = map[string]string{
 // TestDefaults: the default that the comment of a field names is in the code that reads the field.
 func TestDefaults(t *testing.T) {
 	named := map[string]int64{"jose.DefaultMaxSize": jose.DefaultMaxSize}
-	for _, dir := range []string{"..", "../rs/grpcrs", "../mcpauth", "../redisstore", "../sqlstore"} {
+	for _, dir := range documentedModules() {
 		for _, p := range loadPackages(t, dir) {
 			for field, value := range p.documentedDefaults() {
 				key := p.types.Name() + "." + p.ownerOf(field) + "." + field.Name()

@@ -39,7 +39,7 @@ var provokedElsewhere = map[string]string{
 // TestCodesProvoked: each call returns each code that its doc comment lists. The server sends its codes,
 // does not answer ("temporarily_unavailable"), or answers with nonsense ("login_failed").
 func TestCodesProvoked(t *testing.T) {
-	g := loadGraph(t, "..", "../mcpauth")
+	g := loadGraph(t, documentedModules()...)
 	server := &mood{}
 	ts := httptest.NewServer(server)
 	defer ts.Close()
