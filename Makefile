@@ -10,9 +10,10 @@ LIMIT := 40m
 .PHONY: check test lint browser proxies interop openam release fuzz soak bench sbom
 
 # Only the root module, for work on it: vet and the tests, without the race detector and without
-# debugging information. The compiler collects garbage only from 2 GiB on.
+# debugging information. The compiler collects garbage only from 2 GiB on. Four packages at a time,
+# because some tests mostly wait.
 check:
-	GOFLAGS="$$GOFLAGS -gcflags=all=-dwarf=false" GOGC=off GOMEMLIMIT=2GiB go test -exec='env -u GOGC -u GOMEMLIMIT' -short -vet=all ./...
+	GOFLAGS="$$GOFLAGS -gcflags=all=-dwarf=false" GOGC=off GOMEMLIMIT=2GiB go test -p 4 -exec='env -u GOGC -u GOMEMLIMIT' -short -vet=all ./...
 
 # Every test that needs no browser and no real server. The last lines say what is not part of it.
 test:
