@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -74,12 +75,14 @@ func TestCodesProvoked(t *testing.T) {
 	}
 }
 
-// mood is a server that sends an error, does not answer or answers nonsense.
-type mood struct{ code string }
+// mood is a server that sends an error, does not answer or answers nonsense. A request of an earlier
+// call may still be answered when the next call begins.
+type mood struct{ code atomic.Value }
 
 func (m *mood) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
-	switch m.code {
+	code, _ := m.code.Load().(string)
+	switch code {
 	case "no answer":
 		panic(http.ErrAbortHandler)
 	case "nonsense":
@@ -88,7 +91,7 @@ func (m *mood) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 		http.NotFound(w, nil)
 	default:
 		w.WriteHeader(http.StatusBadRequest)
-		json.NewEncoder(w).Encode(map[string]string{"error": m.code})
+		json.NewEncoder(w).Encode(map[string]string{"error": code})
 	}
 }
 
@@ -102,7 +105,7 @@ func (m *mood) provoke(ctx context.Context, call func(context.Context, string) e
 		ways = [][2]string{{"nonsense", ""}, {"not found", ""}, {"nonsense", wrongArgument}}
 	}
 	for _, way := range ways {
-		m.code = way[0]
+		m.code.Store(way[0])
 		if got = codeOfError(call(ctx, way[1])); got == code {
 			return got
 		}
