@@ -88,7 +88,7 @@ func TestEmptyFields(t *testing.T) {
 		{"Introspection.Auth", asked(func(i *rs.Introspection) { i.Auth = nil }, nil), opaque, 503},
 		{"Introspection.Signed Introspection.Counter Introspection.HTTP Introspection.Now", asked(nil, nil), opaque, 200},
 		{"Introspection.Limit Introspection.MaxCalls Introspection.InsecureHTTP", asked(nil, nil), opaque, 200},
-		{"Introspection.Audience", asked(func(i *rs.Introspection) { i.Audience = "" }, nil), opaque, 503},
+		{"Introspection.Audience", asked(func(i *rs.Introspection) { i.Audience = "" }, nil), opaque, 401},
 		{"Introspection.InsecureMissingTokenType", asked(func(i *rs.Introspection) { i.Audience = "" }, m{"active": true, "sub": "alice"}), opaque, 401},
 		{"Introspection.SubjectClaim", asked(nil, m{"active": true, "username": "alice", "aud": optest.Audience}), opaque, 401},
 		{"Introspection.Skew", asked(nil, m{"active": true, "sub": "alice", "aud": optest.Audience, "exp": now - 31}), opaque, 401},

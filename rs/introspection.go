@@ -43,8 +43,8 @@ type Introspection struct {
 	// "" is for servers whose responses have no aud, because they tell an API only about its own
 	// tokens. Then a response with an aud is rejected. A response without token_type, token_use and
 	// token_class is also rejected, because it may be about a refresh token. Only the first response
-	// can show that the server writes aud. Every request is then answered with 503, and the log names
-	// this field.
+	// can show that the server writes aud. Every token is then rejected, and an ERROR in the log
+	// names this field.
 	Audience string
 
 	// Audiences are further identifiers of this API. aud must contain Audience or one of Audiences.
@@ -315,13 +315,15 @@ func (i *Introspection) check(c *claims) error {
 	return i.clock().check(c.expiry, c.issuedAt, c.notBefore)
 }
 
-// noAudience is the error of a response with an aud if no audience is configured. Until a response
-// without aud was accepted, the setting seems to be missing, so the API is not available. Later the
+// audienceFault is a token with an aud at an API without an audience. Until a response without aud
+// was accepted, the setting seems to be missing, and only the operator can correct it. Later the
 // token is for another API.
+type audienceFault struct{ error }
+
 func (i *Introspection) noAudience(c *claims) error {
 	err := fmt.Errorf("aud is %s, and no audience is configured: set Introspection.Audience to this API's audience", jose.Quote(strings.Join(c.principal.Audience, " ")))
 	if atomic.LoadInt32(&i.withoutAuds) == 0 {
-		return &unavailable{err}
+		return audienceFault{err}
 	}
 	return err
 }

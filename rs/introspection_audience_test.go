@@ -1,25 +1,30 @@
 package rs_test
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/countersign/countersign/internal/optest"
 	"github.com/countersign/countersign/rs"
 )
 
-// TestIntrospectionNoAudience: without an audience, responses with aud are the API's problem until
-// one without aud was accepted. Later the token is for another API. Neither is accepted.
+// TestIntrospectionNoAudience: without an audience, no response with aud is accepted. It is an error of
+// the operator until a response without aud was accepted. Later the token is for another API.
 func TestIntrospectionNoAudience(t *testing.T) {
 	s := optest.New(t)
 	i := introspection(s)
 	i.Audience = ""
-	p := &rs.Protection{Tokens: i}
+	var log strings.Builder
+	p := &rs.Protection{Tokens: i, Logger: slog.New(slog.NewTextHandler(&log, nil))}
 	for n, test := range []struct {
 		aud    any
 		status int
-	}{{"another", 503}, {[]string{"a", "b"}, 503}, {nil, 200}, {"another", 401}, {nil, 200}, {"another", 401}} {
+		level  string
+	}{{"another", 401, "ERROR"}, {[]string{"a", "b"}, 401, "ERROR"}, {nil, 200, ""}, {"another", 401, "INFO"}, {nil, 200, ""}, {"another", 401, "INFO"}} {
+		log.Reset()
 		s.Active = m{"active": true, "sub": "alice", "client_id": "rp", "token_type": "Bearer"}
 		if test.aud != nil {
 			s.Active["aud"] = test.aud
@@ -28,8 +33,8 @@ func TestIntrospectionNoAudience(t *testing.T) {
 		r.Header.Set("Authorization", "Bearer canary-opaque")
 		w := httptest.NewRecorder()
 		p.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)
-		if w.Code != test.status {
-			t.Errorf("response %d: status %d, expected %d", n+1, w.Code, test.status)
+		if w.Code != test.status || test.level != "" && !strings.Contains(log.String(), "level="+test.level) {
+			t.Errorf("response %d: status %d, expected %d at level %s: %s", n+1, w.Code, test.status, test.level, &log)
 		}
 	}
 }

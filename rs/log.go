@@ -30,7 +30,7 @@ func level(r *http.Request, e *Error) slog.Level {
 	switch {
 	case errors.Is(e.Err, errMaxCalls):
 		return slog.LevelWarn
-	case errors.Is(e.Err, errMetadataInside), errors.As(e.Err, new(guardFault)):
+	case errors.Is(e.Err, errMetadataInside), errors.As(e.Err, new(guardFault)), errors.As(e.Err, new(audienceFault)):
 		return slog.LevelError
 	case e.Status < http.StatusInternalServerError || r.Context().Err() != nil: // the client has disconnected
 		return slog.LevelInfo
