@@ -29,7 +29,7 @@ var migrations = map[string][]string{
 	},
 	"From zitadel/oidc": {
 		"github.com/zitadel/oidc/v3/pkg/client/rp", "github.com/zitadel/oidc/v3/pkg/client/rp/cli", "github.com/zitadel/oidc/v3/pkg/client/rs",
-		"github.com/zitadel/oidc/v3/pkg/client/tokenexchange", "github.com/zitadel/oidc/v3/pkg/op",
+		"github.com/zitadel/oidc/v3/pkg/client/tokenexchange", "github.com/zitadel/oidc/v3/pkg/http", "github.com/zitadel/oidc/v3/pkg/op",
 	},
 	"From auth0/go-jwt-middleware (v3)": {
 		"github.com/auth0/go-jwt-middleware/v3", "github.com/auth0/go-jwt-middleware/v3/jwks", "github.com/auth0/go-jwt-middleware/v3/validator",
@@ -40,7 +40,7 @@ var migrations = map[string][]string{
 // type here.
 var variables = map[string]string{
 	"c": "client.Client", "l": "login.Login", "issued": "client.Tokens", "principal": "rs.Principal",
-	"config": "oauth2.Config", "token": "oauth2.Token", "verifier": "oidc.IDTokenVerifier", "provider": "oidc.Provider",
+	"config": "oauth2.Config", "token": "oauth2.Token", "idToken": "oidc.IDToken", "verifier": "oidc.IDTokenVerifier", "provider": "oidc.Provider",
 	"middleware": "jwtmiddleware.JWTMiddleware", "v": "validator.Validator", "r": "", "http": "",
 }
 
