@@ -242,8 +242,8 @@ func (v *Verifier) configured() error {
 	case v.IssuedWithin < 0:
 		return fmt.Errorf("Verifier.IssuedWithin is %s, expected 0 or more", jose.Duration(v.IssuedWithin))
 	}
-	if err := jose.CheckAlgs(v.algs()); err != nil {
-		return fmt.Errorf("Verifier.Algs: %w", err)
+	if err := jose.CheckAlgsOf("Verifier.Algs", v.algs()); err != nil {
+		return err
 	}
 	return v.checkTenants()
 }

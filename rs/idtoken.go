@@ -220,10 +220,7 @@ func (v *IDToken) configured() error {
 	case v.IssuedWithin < 0:
 		return fmt.Errorf("IDToken.IssuedWithin is %s, expected 0 or more", jose.Duration(v.IssuedWithin))
 	}
-	if err := jose.CheckAlgsOf("IDToken.Algs", v.algs()); err != nil {
-		return fmt.Errorf("IDToken.Algs: %w", err)
-	}
-	return nil
+	return jose.CheckAlgsOf("IDToken.Algs", v.algs())
 }
 
 // Ready is [Protection.Ready] for this part only, with the same errors.

@@ -189,3 +189,11 @@ func TestIDTokenNoFetch(t *testing.T) {
 		t.Errorf("a good token: %v", err)
 	}
 }
+
+// TestIDTokenAlgsNamedOnce: the error of Algs names the setting, and names it once.
+func TestIDTokenAlgsNamedOnce(t *testing.T) {
+	v := &rs.IDToken{Issuer: "https://as.example", ClientIDs: []string{"app"}, Keys: (&discovery.Provider{Issuer: "https://as.example"}).Keys(), Algs: []string{"none"}}
+	if err := v.Ready(t.Context()); err == nil || strings.Count(err.Error(), "IDToken.Algs") != 1 {
+		t.Error(err)
+	}
+}

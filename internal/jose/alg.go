@@ -52,18 +52,7 @@ var algorithms = map[string]*algorithm{
 
 // CheckAlgs returns an error unless algs lists only known signature algorithms that an
 // operator may configure. "none" is never allowed (RFC 8725 §3.2).
-func CheckAlgs(algs []string) error { return CheckAlgsOf("", algs) }
-
-// CheckAlgsOf is CheckAlgs for a setting. Its errors begin with the name of the setting.
-func CheckAlgsOf(setting string, algs []string) error {
-	err := checkAlgs(algs)
-	if err != nil && setting != "" {
-		return fmt.Errorf("%s: %w", setting, err)
-	}
-	return err
-}
-
-func checkAlgs(algs []string) error {
+func CheckAlgs(algs []string) error {
 	if len(algs) == 0 {
 		return errors.New("no signature algorithm is configured")
 	}
@@ -74,6 +63,14 @@ func checkAlgs(algs []string) error {
 		if algorithms[name] == nil {
 			return fmt.Errorf("signature algorithm %s is not supported", Quote(name))
 		}
+	}
+	return nil
+}
+
+// CheckAlgsOf is CheckAlgs for a setting. Its errors begin with the name of the setting.
+func CheckAlgsOf(setting string, algs []string) error {
+	if err := CheckAlgs(algs); err != nil {
+		return fmt.Errorf("%s: %w", setting, err)
 	}
 	return nil
 }

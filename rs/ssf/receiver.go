@@ -185,10 +185,7 @@ func (r *Receiver) configured() error {
 			return errors.New("ssf: Receiver.Effects contains nil: remove it")
 		}
 	}
-	if err := jose.CheckAlgs(r.algs()); err != nil {
-		return fmt.Errorf("ssf: Receiver.Algs: %w", err)
-	}
-	return nil
+	return jose.CheckAlgsOf("ssf: Receiver.Algs", r.algs())
 }
 
 func (r *Receiver) algs() []string {
