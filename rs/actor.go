@@ -21,7 +21,7 @@ const MaxActors = 8
 func RequireActor(depth int, check func(*http.Request, *Actor) error) func(http.Handler) http.Handler {
 	return Require(func(r *http.Request, p *Principal) error {
 		if check == nil || depth < 1 || depth > MaxActors {
-			return notAllowed(guardFault(fmt.Sprintf("RequireActor requires a check and a depth of 1 to %d, received the depth %d", MaxActors, depth)))
+			return notAllowed(operatorFault{fmt.Errorf("RequireActor requires a check and a depth of 1 to %d, received the depth %d", MaxActors, depth)})
 		}
 		if err := p.Act.checkChain(depth); err != nil {
 			return notAllowed(err)

@@ -70,18 +70,18 @@ func (d *dialect) unmet(payload []byte) error {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.claims)) {
-		var got string
-		v, ok := members[name]
-		found := "missing"
-		if ok {
+		var got, found string
+		switch v, ok := members[name]; {
+		case !ok:
+			found = "missing"
+		case setText(&got, v, "") != nil:
 			found = "not a string"
-			if setText(&got, v, "") == nil {
-				found = jose.Quote(got)
-			}
+		case got == d.claims[name]:
+			continue
+		default:
+			found = jose.Quote(got)
 		}
-		if !ok || found == "not a string" || got != d.claims[name] {
-			return fmt.Errorf("claim %s is %s, expected %s: send an access token of this server, or correct Claims", jose.Quote(name), found, jose.Quote(d.claims[name]))
-		}
+		return fmt.Errorf("claim %s is %s, expected %s: send an access token of this server, or correct Claims", jose.Quote(name), found, jose.Quote(d.claims[name]))
 	}
 	return errors.New("a claim does not have the value that Claims requires")
 }

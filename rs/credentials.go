@@ -37,7 +37,7 @@ var (
 	errScheme         = errors.New("the Authorization header does not begin with Bearer: send \"Authorization: Bearer\", a space and the token")
 	errSchemeDPoP     = errors.New("the Authorization header does not begin with Bearer or DPoP: send the scheme, a space and the token")
 	errDPoPOff        = errors.New("the Authorization header begins with DPoP, but Protection.DPoP is nil: set it to accept DPoP")
-	errMetadataInside = errors.New("this path is Protection.ResourceMetadata, which clients read without a token: mount rs.Metadata outside of Protection.Handler")
+	errMetadataInside = operatorFault{errors.New("this path is Protection.ResourceMetadata, which clients read without a token: mount rs.Metadata outside of Protection.Handler")}
 )
 
 // whyNoToken returns what the log says about a request without a token: nil if it has no

@@ -58,14 +58,9 @@ func guard(r *http.Request, check func(*http.Request, *Principal) error) *Error 
 	return e
 }
 
-// guardFault is a guard that no access token can satisfy. Only the operator can correct it.
-type guardFault string
-
-func (f guardFault) Error() string { return string(f) }
-
 // unsatisfiable is the answer of a guard that rejects every request.
 func unsatisfiable(why string) *Error {
-	return &Error{Status: http.StatusForbidden, Code: InsufficientScope, Description: "no access token is accepted here", Err: guardFault(why)}
+	return &Error{Status: http.StatusForbidden, Code: InsufficientScope, Description: "no access token is accepted here", Err: operatorFault{errors.New(why)}}
 }
 
 // checkScopes reports scopes that no token can have: none, or several in one string.
@@ -150,7 +145,7 @@ func RequireACR(values ...string) func(http.Handler) http.Handler {
 		e := insufficientAuthentication()
 		e.ACRValues, e.Err = wanted, p.wrongACR(wanted)
 		if len(values) == 0 {
-			e.Err = guardFault("RequireACR has no values and rejects every request: pass the accepted values")
+			e.Err = operatorFault{errors.New("RequireACR has no values and rejects every request: pass the accepted values")}
 		}
 		return e
 	})
@@ -171,7 +166,7 @@ func RequireMaxAge(age time.Duration) func(http.Handler) http.Handler {
 		e := insufficientAuthentication()
 		e.Err = p.wrongAge(ago, age)
 		if age < 0 {
-			e.Err = guardFault("RequireMaxAge has a negative age and rejects every request: pass an age of at least 0")
+			e.Err = operatorFault{errors.New("RequireMaxAge has a negative age and rejects every request: pass an age of at least 0")}
 		}
 		age := max(age, 0)
 		e.MaxAge = &age

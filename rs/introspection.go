@@ -315,15 +315,12 @@ func (i *Introspection) check(c *claims) error {
 	return i.clock().check(c.expiry, c.issuedAt, c.notBefore)
 }
 
-// audienceFault is a token with an aud at an API without an audience. Until a response without aud
-// was accepted, the setting seems to be missing, and only the operator can correct it. Later the
-// token is for another API.
-type audienceFault struct{ error }
-
+// noAudience is the error of a token with an aud at an API without an audience. Until a response
+// without aud was accepted, the setting seems to be missing. Later the token is for another API.
 func (i *Introspection) noAudience(c *claims) error {
 	err := fmt.Errorf("aud is %s, and no audience is configured: set Introspection.Audience to this API's audience", jose.Quote(strings.Join(c.principal.Audience, " ")))
 	if atomic.LoadInt32(&i.withoutAuds) == 0 {
-		return audienceFault{err}
+		return operatorFault{err}
 	}
 	return err
 }

@@ -30,13 +30,17 @@ func level(r *http.Request, e *Error) slog.Level {
 	switch {
 	case errors.Is(e.Err, errMaxCalls):
 		return slog.LevelWarn
-	case errors.Is(e.Err, errMetadataInside), errors.As(e.Err, new(guardFault)), errors.As(e.Err, new(audienceFault)):
+	case errors.As(e.Err, new(operatorFault)):
 		return slog.LevelError
 	case e.Status < http.StatusInternalServerError || r.Context().Err() != nil: // the client has disconnected
 		return slog.LevelInfo
 	}
 	return slog.LevelError
 }
+
+// operatorFault is the reason of a rejection with a status below 500 that only the operator can
+// correct.
+type operatorFault struct{ error }
 
 // logged quotes unusual text and truncates long text.
 func logged(s string) string {
