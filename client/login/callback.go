@@ -98,7 +98,7 @@ func (l *Login) strayCallback(w http.ResponseWriter, r *http.Request, q url.Valu
 	case err != nil:
 		l.fail(w, r, storeCode(err), errors.Join(err, unread))
 	case unread != nil && isUnavailable(unread):
-		l.fail(w, r, CodeUnavailable, errors.Join(err, unread))
+		l.fail(w, r, CodeUnavailable, unread)
 	case s != nil, l.wasSilent(r, q):
 		redirect(w, l.config.HomePath)
 	default:
