@@ -4,7 +4,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -123,20 +122,11 @@ func citingTexts(t *testing.T) []textOf {
 			all = append(all, textOf{page, paragraph})
 		}
 	}
-	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && notComments[d.Name()]:
-			return fs.SkipDir
-		case filepath.Ext(path) == ".go" && filepath.Base(path) != "clauses_test.go":
+	eachFile(t, notComments, func(path string) {
+		if filepath.Ext(path) == ".go" && filepath.Base(path) != "clauses_test.go" {
 			all = append(all, stringsOf(t, path)...)
 		}
-		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	return all
 }
 

@@ -123,21 +123,30 @@ func TestFaultsBehindCode(t *testing.T) {
 
 // comments returns the comments of all files. Adjacent lines are one comment.
 func comments(t *testing.T) (all []textOf) {
+	eachFile(t, notComments, func(path string) {
+		if filepath.Ext(path) == ".go" || otherCode.MatchString(path) {
+			all = append(all, commentsOf(t, path, read(t, path))...)
+		}
+	})
+	return all
+}
+
+// eachFile calls visit for each file of the repository that is not below one of the directories.
+func eachFile(t *testing.T, except map[string]bool, visit func(path string)) {
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && notComments[d.Name()]:
+		case d.IsDir() && except[d.Name()]:
 			return fs.SkipDir
-		case filepath.Ext(path) == ".go" || otherCode.MatchString(path):
-			all = append(all, commentsOf(t, path, read(t, path))...)
+		case !d.IsDir():
+			visit(path)
 		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return all
 }
 
 var notComments = map[string]bool{".git": true, ".cache": true, "node_modules": true, "testdata": true}

@@ -97,7 +97,7 @@ var composed = regexp.MustCompile(`^(tokens|loopback|crossapp|mcpauth)\.|^client
 // codes of its endpoints, by clause, and no other. It also names the codes of this
 // module. A call that consists of others may name these instead.
 func TestServerCodesDocumented(t *testing.T) {
-	g := loadGraph(t, documentedModules()...)
+	g := loadGraph(t)
 	checked, codes := 0, 0
 	for name, f := range g.exported {
 		want, clauses := g.required(f)
@@ -144,18 +144,16 @@ type codeGraph struct {
 	consts   map[string]string    // exported string constants, by package.Name
 }
 
-func loadGraph(t *testing.T, dirs ...string) *codeGraph {
+func loadGraph(t *testing.T) *codeGraph {
 	g := &codeGraph{map[string][]string{}, map[string][]string{}, map[string]*function{}, map[string]string{}}
-	for _, dir := range dirs {
-		for _, p := range loadPackages(t, dir) {
-			if !strings.HasPrefix(p.path, module+"/client") && p.path != module+"/par" && p.path != module+"/mcpauth" {
-				continue
-			}
-			for _, f := range p.exported() {
-				g.exported[p.types.Name()+"."+f.name] = f
-			}
-			g.add(p)
+	for _, p := range documentedPackages(t) {
+		if !strings.HasPrefix(p.path, module+"/client") && p.path != module+"/par" && p.path != module+"/mcpauth" {
+			continue
 		}
+		for _, f := range p.exported() {
+			g.exported[p.types.Name()+"."+f.name] = f
+		}
+		g.add(p)
 	}
 	return g
 }

@@ -26,6 +26,14 @@ func documentedModules() []string {
 	return []string{"..", "../rs/grpcrs", "../mcpauth", "../redisstore", "../sqlstore"}
 }
 
+// documentedPackages loads the packages of these modules.
+func documentedPackages(t *testing.T) (all []*loadedPackage) {
+	for _, dir := range documentedModules() {
+		all = append(all, loadPackages(t, dir)...)
+	}
+	return all
+}
+
 var loaded = map[string][]*loadedPackage{} // by directory of the module; the tests that use it run one after another
 
 // loadPackages loads the packages of a module that others may import. The types of their imports

@@ -44,10 +44,8 @@ func TestPageFacts(t *testing.T) {
 // TestPageNames: each name of a package on a page, such as `rs.JWT` or `tokens.FileStore`, exists.
 func TestPageNames(t *testing.T) {
 	packages := map[string]*types.Package{}
-	for _, dir := range documentedModules() {
-		for _, p := range loadPackages(t, dir) {
-			packages[p.types.Name()] = p.types
-		}
+	for _, p := range documentedPackages(t) {
+		packages[p.types.Name()] = p.types
 	}
 	checked := 0
 	for _, path := range allPages(t) {

@@ -40,7 +40,7 @@ var provokedElsewhere = map[string]string{
 // TestCodesProvoked: each call returns each code that its doc comment lists. The server sends its codes,
 // does not answer ("temporarily_unavailable"), or answers with nonsense ("login_failed").
 func TestCodesProvoked(t *testing.T) {
-	g := loadGraph(t, documentedModules()...)
+	g := loadGraph(t)
 	server := &mood{}
 	ts := httptest.NewServer(server)
 	defer ts.Close()
